@@ -1,0 +1,1 @@
+"""Distaff's data layer: the warehouse, ingestion, loaders and built-in data."""

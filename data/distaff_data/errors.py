@@ -1,0 +1,71 @@
+"""Every error Distaff raises on purpose.
+
+DistaffError
+├── InputError            what the user gave is wrong: a file, a name, an option (exit status 2)
+│   └── UnknownNameError  a dataset, run, model or column that does not exist, with near misses
+└── UnsupportedError      the model cannot do what was asked, and says what can
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+
+
+class DistaffError(Exception):
+    """Root of Distaff's own errors; the message is one clear line for a person."""
+
+
+class InputError(DistaffError):
+    """The input or the usage is wrong; nothing was changed.
+
+    Args:
+        message: What is wrong and what to do about it.
+        path: The file at fault.
+        line: 1-based physical line in that file.
+        column: Column name at fault.
+        value: The offending value as it stands in the file.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: str | Path | None = None,
+        line: int | None = None,
+        column: str | None = None,
+        value: object | None = None,
+    ) -> None:
+        where = [str(path)] if path is not None else []
+        where += [f"line {line}"] if line is not None else []
+        where += [f"column {column}"] if column is not None else []
+        where += [f"value {value!r}"] if value is not None else []
+        super().__init__(f"{', '.join(where)}: {message}" if where else message)
+        self.path, self.line, self.column, self.value = path, line, column, value
+
+
+class UnknownNameError(InputError):
+    """A name that does not exist.
+
+    Args:
+        kind: What was looked for, such as ``"dataset"``.
+        name: The name as given.
+        known: The names that exist; the nearest are offered.
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        near = difflib.get_close_matches(name, names, n=3)
+        if near:
+            hint = f"did you mean {' or '.join(near)}?"
+        elif names:
+            shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
+            hint = f"there are: {shown}"
+        else:
+            hint = f"there is no {kind} yet"
+        super().__init__(f"no {kind} named {name!r}; {hint}")
+
+
+class UnsupportedError(DistaffError):
+    """The model cannot do what was asked; the message names an alternative."""

@@ -1,0 +1,239 @@
+"""Interactions as models see them: positions instead of ids, one sparse matrix a split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from torch import Tensor
+
+from distaff_data.errors import InputError
+
+SPLITS = ("train", "valid", "test")
+
+
+@dataclass(frozen=True)
+class Csr:
+    """A binary sparse matrix, row by row.
+
+    Attributes:
+        indptr: Start of each row in ``indices``, int64 ``(n_rows + 1,)``.
+        indices: Columns, ascending within a row, no duplicates, int32 ``(nnz,)``.
+        n_cols: Number of columns.
+    """
+
+    indptr: Tensor
+    indices: Tensor
+    n_cols: int
+
+    @classmethod
+    def from_pairs(cls, rows: Tensor, cols: Tensor, n_rows: int, n_cols: int) -> Csr:
+        """Build from coordinate pairs in any order; duplicates are merged."""
+        keys = torch.unique(rows.long() * n_cols + cols.long())
+        counts = torch.bincount(keys // n_cols, minlength=n_rows) if n_cols else torch.zeros(n_rows, dtype=torch.long)
+        return cls(_starts(counts), (keys % max(n_cols, 1)).int(), n_cols)
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return self.indptr.numel() - 1
+
+    @property
+    def nnz(self) -> int:
+        """Number of stored entries."""
+        return self.indices.numel()
+
+    def counts(self) -> Tensor:
+        """Entries in each row, int64 ``(n_rows,)``."""
+        return self.indptr.diff()
+
+    def row_index(self) -> Tensor:
+        """Row of each entry, int64 ``(nnz,)``."""
+        return torch.repeat_interleave(torch.arange(self.n_rows, device=self.indptr.device), self.counts())
+
+    def take(self, rows: Tensor) -> Csr:
+        """The given rows, in the given order."""
+        counts = self.counts()[rows]
+        indptr = _starts(counts)
+        offset = torch.repeat_interleave(self.indptr[rows] - indptr[:-1], counts)
+        return Csr(indptr, self.indices[torch.arange(offset.numel(), device=offset.device) + offset], self.n_cols)
+
+    def transpose(self) -> Csr:
+        """The matrix with rows and columns exchanged."""
+        return Csr.from_pairs(self.indices, self.row_index(), self.n_cols, self.n_rows)
+
+    def union(self, other: Csr) -> Csr:
+        """Entries of either matrix."""
+        rows = torch.cat([self.row_index(), other.row_index()])
+        return Csr.from_pairs(rows, torch.cat([self.indices, other.indices]), self.n_rows, self.n_cols)
+
+    def dense(self) -> Tensor:
+        """float32 ``(n_rows, n_cols)`` of zeros and ones; take a block of rows first when there are many."""
+        out = torch.zeros(self.n_rows, self.n_cols, device=self.indptr.device)
+        out[self.row_index(), self.indices.long()] = 1.0
+        return out
+
+    def scipy(self) -> Any:
+        """``scipy.sparse.csr_matrix`` of float32 ones, sharing memory where it can."""
+        from scipy.sparse import csr_matrix
+
+        data = np.ones(self.nnz, dtype=np.float32)
+        parts = (data, self.indices.cpu().numpy(), self.indptr.cpu().numpy())
+        return csr_matrix(parts, shape=(self.n_rows, self.n_cols))
+
+    def to(self, device: torch.device | str) -> Csr:
+        """The same matrix on another device."""
+        return replace(self, indptr=self.indptr.to(device), indices=self.indices.to(device))
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """One dataset of interactions.
+
+    Every user and item that occurs in any split has a position; one without training interactions is *cold*.
+
+    Attributes:
+        name: The dataset's name.
+        user_ids: Users' own ids by position.
+        item_ids: Items' own ids by position.
+        train, valid, test: Users by items; ``valid`` or ``test`` may be empty.
+        generation: The warehouse generation it was loaded from; empty for data that never was in one.
+    """
+
+    name: str
+    user_ids: pa.StringArray
+    item_ids: pa.StringArray
+    train: Csr
+    valid: Csr
+    test: Csr
+    generation: str = ""
+
+    @classmethod
+    def from_arrays(
+        cls,
+        users: object,
+        items: object,
+        splits: object | None = None,
+        *,
+        name: str = "interactions",
+    ) -> Interactions:
+        """Build from parallel arrays of ids; without ``splits`` everything is training data.
+
+        Raises:
+            InputError: Arrays of unequal length, empty, with missing ids, or an unknown split.
+        """
+        u, i = _ids(users), _ids(items)
+        if len(u) != len(i):
+            raise InputError(f"{len(u)} users but {len(i)} items; give one of each per interaction")
+        if len(u) == 0:
+            raise InputError("there are no interactions")
+        if u.null_count or i.null_count:
+            raise InputError("an interaction without a user id or item id")
+        split = pa.repeat("train", len(u)) if splits is None else _ids(splits)
+        unknown = set(pc.unique(split).to_pylist()) - set(SPLITS)
+        if unknown:
+            raise InputError(f"unknown split {sorted(map(str, unknown))}; there are {', '.join(SPLITS)}")
+        user_ids, item_ids = _sorted_ids(u), _sorted_ids(i)
+        rows = torch.from_numpy(pc.index_in(u, user_ids).to_numpy(zero_copy_only=False).astype(np.int64))
+        cols = torch.from_numpy(pc.index_in(i, item_ids).to_numpy(zero_copy_only=False).astype(np.int64))
+        codes = torch.from_numpy(pc.index_in(split, pa.array(SPLITS)).to_numpy(zero_copy_only=False).astype(np.int64))
+        return cls(name, user_ids, item_ids, **split_matrices(rows, cols, codes, len(user_ids), len(item_ids)))
+
+    @classmethod
+    def from_frame(
+        cls, frame: object, *, user: str = "user_id", item: str = "item_id", split: str | None = None, name: str = "frame"
+    ) -> Interactions:
+        """Build from a polars, pandas or Arrow frame (anything that exports an Arrow stream), or a ``(n, 2)`` array.
+
+        Raises:
+            InputError: Not a frame, or without the named columns.
+        """
+        if isinstance(frame, np.ndarray):
+            if frame.ndim != 2 or frame.shape[1] != 2:
+                raise InputError(f"an array of interactions has shape (n, 2), not {frame.shape}")
+            return cls.from_arrays(frame[:, 0], frame[:, 1], name=name)
+        if not hasattr(frame, "__arrow_c_stream__"):
+            raise InputError(f"cannot read interactions from {type(frame).__name__}; give a frame or a (n, 2) array")
+        table = pa.table(frame)
+        missing = [column for column in (user, item, split) if column is not None and column not in table.column_names]
+        if missing:
+            raise InputError(f"no column {missing[0]!r}; there are {', '.join(table.column_names)}", column=missing[0])
+        return cls.from_arrays(table[user], table[item], table[split] if split else None, name=name)
+
+    @property
+    def n_users(self) -> int:
+        """Number of users, cold ones included."""
+        return len(self.user_ids)
+
+    @property
+    def n_items(self) -> int:
+        """Number of items, cold ones included."""
+        return len(self.item_ids)
+
+    def split(self, name: str) -> Csr:
+        """The matrix of a split.
+
+        Raises:
+            InputError: There is no such split.
+        """
+        if name not in SPLITS:
+            raise InputError(f"unknown split {name!r}; there are {', '.join(SPLITS)}")
+        matrix: Csr = getattr(self, name)
+        return matrix
+
+    def user_positions(self, ids: object) -> Tensor:
+        """Positions of users' ids, int64; an unknown id gives -1."""
+        return _positions(ids, self.user_ids)
+
+    def item_positions(self, ids: object) -> Tensor:
+        """Positions of items' ids, int64; an unknown id gives -1."""
+        return _positions(ids, self.item_ids)
+
+
+def split_matrices(rows: Tensor, cols: Tensor, codes: Tensor, n_users: int, n_items: int) -> dict[str, Csr]:
+    """One matrix a split from positions and split codes (indices into ``SPLITS``)."""
+    return {
+        name: Csr.from_pairs(rows[codes == code], cols[codes == code], n_users, n_items)
+        for code, name in enumerate(SPLITS)
+    }
+
+
+def describe(data: Interactions) -> Mapping[str, int]:
+    """Counts of users, items and interactions, and of the cold ones that occur only outside training."""
+    return {
+        "users": data.n_users,
+        "items": data.n_items,
+        **{name: data.split(name).nnz for name in SPLITS},
+        "cold_users": int((data.train.counts() == 0).sum()),
+        "cold_items": int((torch.bincount(data.train.indices, minlength=data.n_items) == 0).sum()),
+    }
+
+
+def _starts(counts: Tensor) -> Tensor:
+    return torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+
+
+def _ids(values: object) -> pa.StringArray:
+    array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else pa.array(values)
+    return array.cast(pa.string())
+
+
+def _sorted_ids(ids: pa.StringArray) -> pa.StringArray:
+    """Distinct ids, numbers in numeric order before other text: the order the warehouse gives positions in."""
+    distinct = pc.unique(ids)
+    is_int = pc.match_substring_regex(distinct, r"^-?\d{1,18}$")
+    numbers, texts = distinct.filter(is_int), distinct.filter(pc.invert(is_int))
+    order = pc.sort_indices(
+        pa.table({"n": numbers.cast(pa.int64()), "t": numbers}), sort_keys=[("n", "ascending"), ("t", "ascending")]
+    )
+    return pa.concat_arrays([numbers.take(order), texts.take(pc.sort_indices(texts))])
+
+
+def _positions(ids: object, known: pa.StringArray) -> Tensor:
+    found = pc.fill_null(pc.index_in(_ids(ids), known), -1)
+    return torch.from_numpy(found.to_numpy(zero_copy_only=False).astype(np.int64))

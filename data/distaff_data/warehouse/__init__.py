@@ -1,0 +1,11 @@
+"""The warehouse: Delta tables at rest, DuckDB as the engine. Nothing outside this package knows either.
+
+* :class:`Warehouse` appends, publishes, queries and looks after the tables.
+* :class:`Scratch` is a private DuckDB database on disk, in which ingestion stages and reshapes user files.
+"""
+
+from distaff_data.warehouse.query import Selection
+from distaff_data.warehouse.scratch import Reject, Scratch
+from distaff_data.warehouse.store import Publication, Warehouse
+
+__all__ = ["Publication", "Reject", "Scratch", "Selection", "Warehouse"]

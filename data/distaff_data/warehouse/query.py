@@ -1,0 +1,129 @@
+"""Reading: each query sees the tables it names as views over the files that are current when it starts."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+from deltalake import DeltaTable
+
+from distaff_data.errors import InputError
+from distaff_data.schema import TABLES, Table
+from distaff_data.warehouse import engine
+
+_LIVE = TABLES["publications"]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Result of one read-only statement: the first rows, and whether more were left."""
+
+    table: pa.Table
+    truncated: bool
+
+
+def query(root: Path, sql: str, params: Sequence[object] = ()) -> pa.Table:
+    """Run Distaff's own SQL over the warehouse at ``root``; user values go through ``params``."""
+    with engine.connect() as con:
+        _open_views(con, root, _named(sql))
+        return con.sql(sql, params=list(params)).to_arrow_table()
+
+
+def stream(root: Path, sql: str, params: Sequence[object], rows: int) -> Iterable[pa.RecordBatch]:
+    """Like :func:`query`, in batches of ``rows`` rows and bounded memory."""
+    with engine.connect() as con:
+        _open_views(con, root, _named(sql))
+        yield from con.sql(sql, params=list(params)).to_arrow_reader(rows)
+
+
+def select(root: Path, sql: str, *, limit: int, seconds: float, memory: str = "2GB") -> Selection:
+    """Run one SELECT a person typed, with no way out of the warehouse.
+
+    Raises:
+        InputError: Not exactly one SELECT, an SQL error, or a statement stopped after ``seconds``.
+    """
+    with engine.connect(memory_limit=memory, max_temp_directory_size="0KB") as con:
+        try:
+            statements = con.extract_statements(sql)
+        except duckdb.Error as error:
+            raise InputError(f"cannot read the statement: {_first_line(error)}") from None
+        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+            raise InputError("give exactly one SELECT statement; everything else is refused")
+        engine.lock(con, _open_views(con, root, TABLES))
+        timer = threading.Timer(seconds, con.interrupt)
+        timer.start()
+        try:
+            table = _head(con.sql(sql).to_arrow_reader(min(limit + 1, 100_000)), limit + 1)
+        except duckdb.InterruptException:
+            raise InputError(f"the statement ran longer than {seconds:g} s and was stopped") from None
+        except duckdb.Error as error:
+            raise InputError(f"the statement failed: {_first_line(error)}") from None
+        finally:
+            timer.cancel()
+    return Selection(table.slice(0, limit), table.num_rows > limit)
+
+
+def generations(delta: DeltaTable) -> set[str]:
+    """Every generation with rows in a table, live or not."""
+    files = delta.file_uris()
+    if not files:
+        return set()
+    with engine.connect() as con:
+        return {str(row[0]) for row in con.execute("SELECT DISTINCT generation FROM read_parquet(?)", [files]).fetchall()}
+
+
+def _named(sql: str) -> set[str]:
+    """Tables whose names occur in a statement; one view too many costs a millisecond."""
+    return TABLES.keys() & set(re.findall(r"\w+", sql))
+
+
+def _open_views(con: duckdb.DuckDBPyConnection, root: Path, names: Iterable[str]) -> list[str]:
+    """Make the views of ``names``; returns the files they read.
+
+    ``publications`` is resolved first. A generation's rows are appended before its publication, so the files resolved
+    afterwards hold every row of each generation seen as live; the other way round a reader could meet half of one.
+    """
+    wanted = [_LIVE, *(TABLES[name] for name in sorted(names) if name != _LIVE.name)]
+    files: list[str] = []
+    for table in wanted:
+        current = DeltaTable(root / table.name).file_uris()
+        files += current
+        con.execute(f"CREATE VIEW {engine.identifier(table.name)} AS {_view(con, table, current)}")
+    return files
+
+
+def _view(con: duckdb.DuckDBPyConnection, table: Table, files: list[str]) -> str:
+    """SQL of a table's view; an empty typed relation fills in columns that older files lack."""
+    columns = ", ".join(engine.identifier(column.name) for column in table.columns)
+    empty = f"_empty_{table.name}"
+    con.register(empty, table.arrow.empty_table())
+    con.execute(f"CREATE TABLE {empty}_t AS SELECT * FROM {empty}")
+    con.unregister(empty)
+    rows = f"SELECT {columns} FROM {empty}_t"
+    if files:
+        rows += f" UNION ALL BY NAME SELECT * FROM read_parquet({engine.literal(files)}, union_by_name = true)"
+    rows = f"SELECT {columns} FROM ({rows})"
+    if table.key is None:
+        return f"{rows} WHERE generation IN (SELECT generation FROM {_LIVE.name} WHERE generation IS NOT NULL)"
+    key = ", ".join(table.key)
+    return f"{rows} QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY written_at DESC) = 1"
+
+
+def _head(reader: pa.RecordBatchReader, limit: int) -> pa.Table:
+    kept: list[pa.RecordBatch] = []
+    missing = limit
+    for batch in reader:
+        kept.append(batch.slice(0, missing))
+        missing -= kept[-1].num_rows
+        if missing <= 0:
+            break
+    return pa.Table.from_batches(kept, schema=reader.schema)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).split("\n", 1)[0]

@@ -1,0 +1,218 @@
+"""Writing: appends to Delta tables, publications that appear whole, and the upkeep of both."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from deltalake import DeltaTable, Schema, write_deltalake
+from filelock import FileLock
+
+from distaff_data.errors import InputError
+from distaff_data.schema import TABLES, VERSION, Table
+from distaff_data.warehouse import query as reading
+
+Rows = pa.Table | pa.RecordBatchReader | Sequence[Mapping[str, object]]
+
+_VERSION_FILE = "schema.json"
+_STAMP = "%Y%m%dT%H%M%S"  # begins every generation: its age can be read off, and file statistics sort by time
+
+
+class Publication:
+    """Rows of one generation on their way into the warehouse; invisible until published.
+
+    Appends fill in the ``generation`` column. Obtained from :meth:`Warehouse.publish`.
+    """
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self.generation = f"{datetime.now(UTC):{_STAMP}}-{uuid.uuid4().hex[:12]}"
+        self._warehouse = warehouse
+
+    def append(self, table: str, rows: Rows, **constants: object) -> None:
+        """Append rows to a generation table.
+
+        Args:
+            table: A generation table of the schema.
+            rows: Columns by name, as Arrow or as mappings; columns left out are NULL.
+            constants: Columns with one value for all rows, such as ``dataset="ml-100k"``.
+        """
+        self._warehouse.append(table, rows, generation=self.generation, **constants)
+
+
+class Warehouse:
+    """The tables of :mod:`distaff_data.schema`, shared by any number of processes.
+
+    Readers never block and never see half a publication; writers only append, so they never conflict. An instance holds
+    no open file and may be shared between threads. It does not survive ``fork``: start processes with ``spawn``.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @classmethod
+    def create(cls, root: Path) -> Warehouse:
+        """Make the tables that are missing and return the warehouse; one that exists is opened."""
+        root.mkdir(parents=True, exist_ok=True)
+        with _exclusive(root):
+            if not (root / _VERSION_FILE).exists():
+                for table in TABLES.values():
+                    DeltaTable.create(root / table.name, schema=table.arrow, mode="ignore")
+                _write_version(root, VERSION)
+        return cls.open(root)
+
+    @classmethod
+    def open(cls, root: Path) -> Warehouse:
+        """Open an existing warehouse, bringing an older one up to this schema version.
+
+        Raises:
+            InputError: There is none, or a newer Distaff made it.
+        """
+        if not (root / _VERSION_FILE).exists():
+            raise InputError("there is no warehouse here; make one with: distaff init", path=root)
+        if _read_version(root) != VERSION:
+            _migrate(root)
+        return cls(root)
+
+    def append(self, table: str, rows: Rows, **constants: object) -> None:
+        """Append rows to a table in one commit; see :meth:`Publication.append`."""
+        schema = TABLES[table].arrow
+        data: pa.Table | pa.RecordBatchReader
+        if isinstance(rows, pa.RecordBatchReader):
+            shaped = (_shape(pa.Table.from_batches([batch]), schema, constants) for batch in rows)
+            data = pa.RecordBatchReader.from_batches(schema, (b for t in shaped for b in t.to_batches()))
+        else:
+            source = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(list(rows), schema=schema)
+            data = _shape(source, schema, constants)
+        write_deltalake(self.root / table, data, mode="append")
+
+    @contextmanager
+    def publish(self, *targets: str) -> Iterator[Publication]:
+        """Write a new generation and make it the live one of each target, in one commit, when the block ends well.
+
+        A block left by an exception, or by a killed process, changes nothing that a reader can see.
+        """
+        publication = Publication(self)
+        yield publication
+        self._point(targets, publication.generation)
+
+    def drop(self, *targets: str) -> None:
+        """Make the targets' rows disappear; their space is reclaimed by :meth:`reclaim`."""
+        self._point(targets, None)
+
+    def live(self, target: str) -> str | None:
+        """The live generation of a target; None when there is none."""
+        rows = self.rows("SELECT generation FROM publications WHERE target = ?", [target])
+        return None if not rows else rows[0]["generation"]
+
+    def query(self, sql: str, params: Sequence[object] = ()) -> pa.Table:
+        """Run Distaff's own SQL over the live rows; values go through ``?`` parameters."""
+        return reading.query(self.root, sql, params)
+
+    def rows(self, sql: str, params: Sequence[object] = ()) -> list[dict[str, Any]]:
+        """Like :meth:`query`, as a list of mappings: for few rows."""
+        return self.query(sql, params).to_pylist()
+
+    def select(self, sql: str, *, limit: int = 1_000_000, seconds: float = 60.0) -> reading.Selection:
+        """Run one read-only statement that a person typed; see :func:`distaff_data.warehouse.query.select`."""
+        return reading.select(self.root, sql, limit=limit, seconds=seconds)
+
+    def lock(self, name: str) -> FileLock:
+        """A lock between processes, for what only one may do at a time, such as replacing one dataset."""
+        folder = self.root / ".locks"
+        folder.mkdir(exist_ok=True)
+        return FileLock(folder / (uuid.uuid5(uuid.NAMESPACE_OID, name).hex + ".lock"))
+
+    def reclaim(self, grace: timedelta = timedelta(hours=24)) -> dict[str, int]:
+        """Delete rows that no reader can see, merge small files and remove unused ones.
+
+        Args:
+            grace: Leave alone what was written or replaced more recently: a reader may hold the old files, and a writer
+                may be about to publish its generation.
+
+        Returns:
+            Per table with something to do: how many files went away.
+        """
+        before = datetime.now(UTC) - grace
+        removed = {}
+        for table in TABLES.values():
+            delta = DeltaTable(self.root / table.name)
+            if table.key is None:
+                self._delete_dead(delta, before)
+            delta.optimize.compact()
+            gone = delta.vacuum(
+                retention_hours=int(grace.total_seconds() // 3600), enforce_retention_duration=False, dry_run=False
+            )
+            if gone:
+                removed[table.name] = len(gone)
+        return removed
+
+    def _delete_dead(self, delta: DeltaTable, before: datetime) -> None:
+        """Delete generations begun and replaced before ``before``."""
+        published = DeltaTable(self.root / "publications").to_pyarrow_table().to_pylist()
+        changed = {row["target"] for row in published if row["written_at"] > before}
+        kept = {row["generation"] for row in published if row["target"] in changed}
+        kept |= {row["generation"] for row in self.rows("SELECT generation FROM publications")}
+        dead = sorted(g for g in reading.generations(delta) - kept if g < f"{before:{_STAMP}}")
+        if dead:
+            delta.delete("generation IN (" + ", ".join(f"'{generation}'" for generation in dead) + ")")
+
+    def _point(self, targets: Sequence[str], generation: str | None) -> None:
+        now = datetime.now(UTC)
+        self.append("publications", [{"target": t, "generation": generation, "written_at": now} for t in targets])
+
+
+def _shape(data: pa.Table, schema: pa.Schema, constants: Mapping[str, object]) -> pa.Table:
+    """Bring rows to a table's schema: constants added, missing columns NULL, types cast, unknown columns refused."""
+    unknown = (set(data.column_names) | constants.keys()) - set(schema.names)
+    if unknown:
+        raise ValueError(f"columns not in the schema: {sorted(unknown)}")
+    columns = []
+    for field in schema:
+        if field.name in constants:
+            columns.append(pa.repeat(pa.scalar(constants[field.name], field.type), data.num_rows))
+        elif field.name in data.column_names:
+            columns.append(data.column(field.name).cast(field.type))
+        else:
+            columns.append(pa.nulls(data.num_rows, field.type))
+    return pa.table(columns, schema=schema)
+
+
+@contextmanager
+def _exclusive(root: Path) -> Iterator[None]:
+    with FileLock(root / ".schema.lock"):
+        yield
+
+
+def _read_version(root: Path) -> int:
+    return int(json.loads((root / _VERSION_FILE).read_text())["version"])
+
+
+def _write_version(root: Path, version: int) -> None:
+    part = root / f"{_VERSION_FILE}.part"
+    part.write_text(json.dumps({"version": version}))
+    part.replace(root / _VERSION_FILE)
+
+
+def _migrate(root: Path) -> None:
+    with _exclusive(root):
+        found = _read_version(root)
+        if found > VERSION:
+            raise InputError(f"the warehouse has schema {found}, newer than this Distaff's {VERSION}; upgrade", path=root)
+        for table in TABLES.values():
+            _bring_up(root, table)
+        _write_version(root, VERSION)
+
+
+def _bring_up(root: Path, table: Table) -> None:
+    """Create a table that is missing; add the columns it lacks. Doing it twice does nothing."""
+    delta = DeltaTable.create(root / table.name, schema=table.arrow, mode="ignore")
+    there = {field.name for field in delta.schema().fields}
+    missing = [field for field in Schema.from_arrow(table.arrow).fields if field.name not in there]
+    if missing:
+        delta.alter.add_columns(missing)

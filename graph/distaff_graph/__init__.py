@@ -1,0 +1,1 @@
+"""Graph models: recommenders with intents, and their controls."""

@@ -1,0 +1,298 @@
+"""What a recommender is: the contract that models implement and the estimator that people use.
+
+A model subclasses :class:`Recommender` and implements five methods over positions and tensors: :meth:`~Recommender.learn`,
+:meth:`~Recommender.predict`, :meth:`~Recommender.fold_in`, :meth:`~Recommender.tensors` and :meth:`~Recommender.restore`.
+One with intents adds :meth:`~Recommender.intents` and :meth:`~Recommender.intent_scores`. Everything people call (``fit``,
+``score``, ``factors``, ``save``, ``load``) is the same for all of them and speaks their own ids.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from distaff import artefacts
+from distaff.config import ModelConfig
+from distaff.ranking import blocks, exclusion, top_k
+from distaff_data.errors import InputError, UnsupportedError
+from distaff_data.interactions import SPLITS, Csr, Interactions
+
+SCORE_SCHEMA = pa.schema(
+    [("user_id", pa.string()), ("rank", pa.int64()), ("item_id", pa.string()), ("score", pa.float32())]
+)
+
+
+@dataclass(frozen=True)
+class Intents:
+    """Non-negative shares of K intents; every row sums to 1.
+
+    Attributes:
+        users: A user's mix, float32 ``(n_users, K)``.
+        items: An item's mix, float32 ``(n_items, K)``.
+    """
+
+    users: Tensor
+    items: Tensor
+
+    @classmethod
+    def from_loadings(cls, users: Tensor, items: Tensor) -> Intents:
+        """Normalise non-negative loadings by row; an all-zero row becomes uniform."""
+        return cls(_row_shares(users), _row_shares(items))
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What a fit reports after each epoch: the mean of every loss, and validation metrics when they were measured."""
+
+    epoch: int
+    losses: Mapping[str, float]
+    valid: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Session:
+    """The circumstances of one fit, given to :meth:`Recommender.learn`.
+
+    Attributes:
+        seed: Seed of every random draw.
+        device: Where to compute.
+        validate: Scores the model as it stands on the validation split; None when the dataset has none.
+        report: Called after each epoch.
+        folder: Where a fit that can be resumed keeps its checkpoint; None to keep none.
+        resume: Continue from the checkpoint in ``folder``.
+    """
+
+    seed: int
+    device: torch.device
+    validate: Callable[[], Mapping[str, float]] | None = None
+    report: Callable[[Epoch], None] = lambda _: None
+    folder: Path | None = None
+    resume: bool = False
+
+    def generator(self, stream: int = 0) -> torch.Generator:
+        """A CPU generator of its own for each ``stream``, such as an epoch; the same for the same seed."""
+        return torch.Generator().manual_seed((self.seed * 1_000_003 + stream) % (1 << 63))
+
+
+class Recommender(ABC):
+    """A recommender over users and items, trained from interactions.
+
+    Args:
+        settings: Fields of the model's ``Config``; what is left out keeps its default.
+
+    Raises:
+        InputError: A setting that is unknown or out of range.
+    """
+
+    name: ClassVar[str]
+    control: ClassVar[bool] = False
+    Config: ClassVar[type[ModelConfig]] = ModelConfig
+
+    def __init__(self, **settings: Any) -> None:
+        self.config = self.Config.parse(settings)
+        self._data: Interactions | None = None
+
+    # ------------------------------------------------------------------------------------------ what a model implements
+
+    @abstractmethod
+    def learn(self, data: Interactions, session: Session) -> None:
+        """Fit to ``data.train``; afterwards :meth:`predict` works."""
+
+    @abstractmethod
+    def predict(self, users: Tensor) -> Tensor:
+        """Scores of all items, higher is better.
+
+        Args:
+            users: Positions, int64 ``(b,)``.
+
+        Returns:
+            float32 ``(b, n_items)`` in memory of its own, which the caller may overwrite.
+        """
+
+    def fold_in(self, history: Csr) -> Tensor:
+        """Scores of all items for users not seen in training, from their interactions alone.
+
+        Args:
+            history: ``(b, n_items)``.
+
+        Returns:
+            float32 ``(b, n_items)`` in memory of its own.
+
+        Raises:
+            UnsupportedError: The model has parameters of each user that only training can find.
+        """
+        raise UnsupportedError(f"{self.name} cannot score users it was not trained on; train it again with them")
+
+    @abstractmethod
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything :meth:`predict` and :meth:`fold_in` need, by name."""
+
+    @abstractmethod
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take back what :meth:`tensors` gave."""
+
+    def intents(self) -> Intents:
+        """The model's intents.
+
+        Raises:
+            UnsupportedError: The model has none.
+        """
+        raise UnsupportedError(f"{self.name} has no intents; models with intents: dccf, nmf, varimax, puresvd")
+
+    def intent_scores(self, users: Tensor, intent: int) -> Tensor:
+        """The exact part of :meth:`predict` that one intent adds, float32 ``(b, n_items)``.
+
+        The parts of all intents sum to the score where the model is additive; otherwise what is left over belongs to none.
+        """
+        raise UnsupportedError(f"{self.name} has no intents")
+
+    # ---------------------------------------------------------------------------------------------- what people call
+
+    @property
+    def data(self) -> Interactions:
+        """What the model was fitted to.
+
+        Raises:
+            UnsupportedError: It has not been fitted.
+        """
+        if self._data is None:
+            raise UnsupportedError(f"this {self.name} has not been fitted yet; call fit or load first")
+        return self._data
+
+    def fit(
+        self,
+        interactions: object,
+        *,
+        seed: int = 0,
+        device: str = "auto",
+        report: Callable[[Epoch], None] = lambda _: None,
+    ) -> Self:
+        """Fit to interactions.
+
+        Args:
+            interactions: :class:`~distaff_data.interactions.Interactions`, a frame with columns ``user_id`` and
+                ``item_id``, or an array ``(n, 2)``.
+            seed: Seed of every random draw.
+            device: ``auto``, ``cpu`` or ``cuda``.
+            report: Called after each epoch of a model trained by gradient.
+        """
+        from distaff.fitting import fit
+
+        data = interactions if isinstance(interactions, Interactions) else Interactions.from_frame(interactions)
+        fit(self, data, seed=seed, device=device, report=report)
+        return self
+
+    def bind(self, data: Interactions) -> None:
+        """Attach the dataset whose positions the model's tensors use."""
+        self._data = data
+
+    def score(
+        self, users: Iterable[object] | None = None, *, top_k: int = 20, exclude: Iterable[str] = SPLITS
+    ) -> pa.Table:
+        """Top-k lists, best first.
+
+        Args:
+            users: Their ids; all users when None.
+            top_k: List length; a user with fewer items left gets a shorter list.
+            exclude: Splits whose interactions are left out of the lists.
+
+        Returns:
+            Arrow table ``user_id, rank, item_id, score``.
+
+        Raises:
+            InputError: An id that is not in the data.
+        """
+        positions = torch.arange(self.data.n_users) if users is None else self._known(list(users))
+        seen = exclusion(self.data, tuple(exclude))
+        parts = [
+            self.lists(block, seen.take(block), self.predict(block), top_k)
+            for block in blocks(positions, self.data.n_items)
+        ]
+        return pa.concat_tables(parts) if parts else SCORE_SCHEMA.empty_table()
+
+    def score_new(self, histories: Mapping[str, Iterable[object]], *, top_k: int = 20) -> pa.Table:
+        """Top-k lists for people the model was not trained on, from the items they took; see :meth:`fold_in`.
+
+        Args:
+            histories: Items by person; unknown items are ignored.
+            top_k: List length.
+
+        Raises:
+            InputError: Nothing known is left of a history.
+            UnsupportedError: The model cannot fold in.
+        """
+        people = list(histories)
+        items = [self.data.item_positions([str(item) for item in histories[person]]) for person in people]
+        known = [found[found >= 0] for found in items]
+        for person, found in zip(people, known, strict=True):
+            if not found.numel():
+                raise InputError(f"no known item in the history of {person!r}", value=person)
+        rows = torch.repeat_interleave(torch.arange(len(people)), torch.tensor([len(found) for found in known]))
+        history = Csr.from_pairs(rows, torch.cat(known), len(people), self.data.n_items)
+        best, scores = top_k_of(self.fold_in(history), history, top_k)
+        return _lists(pa.array(people, pa.string()), self.data.item_ids, best, scores)
+
+    def factors(self) -> Intents:
+        """The model's intents, rows in the order of ``data.user_ids`` and ``data.item_ids``."""
+        return self.intents()
+
+    def lists(self, users: Tensor, seen: Csr, scores: Tensor, k: int) -> pa.Table:
+        """Lists of a block of users by their own ids, from scores ``(b, n_items)`` that are overwritten."""
+        items, best = top_k_of(scores, seen, k)
+        return _lists(self.data.user_ids.take(pa.array(users.numpy())), self.data.item_ids, items, best)
+
+    def save(self, folder: str | Path) -> None:
+        """Write configuration, ids, interactions and tensors into a folder, whole or not at all."""
+        artefacts.save(self, Path(folder))
+
+    @staticmethod
+    def load(folder: str | Path) -> Recommender:
+        """Read a saved model of any kind.
+
+        Raises:
+            InputError: The folder holds no model, or a file was changed since it was saved.
+        """
+        return artefacts.load(Path(folder))
+
+    def _known(self, ids: list[object]) -> Tensor:
+        positions = self.data.user_positions([str(i) for i in ids])
+        if bool((positions < 0).any()):
+            unknown = ids[int((positions < 0).nonzero()[0])]
+            raise InputError("this user is not in the data; score new users with score_new", value=unknown)
+        return positions
+
+
+def top_k_of(scores: Tensor, seen: Csr, k: int) -> tuple[Tensor, Tensor]:
+    """:func:`distaff.ranking.top_k` with ``k`` cut to the catalogue.
+
+    Raises:
+        InputError: ``k`` is not positive.
+    """
+    if k < 1:
+        raise InputError(f"top_k must be at least 1, not {k}")
+    return top_k(scores, seen, min(k, seen.n_cols))
+
+
+def _lists(user_ids: pa.StringArray, item_ids: pa.StringArray, items: Tensor, scores: Tensor) -> pa.Table:
+    rows, ranks = torch.nonzero(items >= 0, as_tuple=True)
+    picked = items[rows, ranks]
+    columns = [
+        user_ids.take(pa.array(rows.numpy())),
+        pa.array((ranks + 1).numpy()),
+        item_ids.take(pa.array(picked.numpy())),
+        pa.array(scores[rows, ranks].float().numpy()),
+    ]
+    return pa.table(columns, schema=SCORE_SCHEMA)
+
+
+def _row_shares(loadings: Tensor) -> Tensor:
+    total = loadings.sum(1, keepdim=True)
+    uniform = torch.full_like(loadings, 1.0 / max(loadings.shape[1], 1))
+    return torch.where(total > 0, loadings / total.clamp(min=torch.finfo(loadings.dtype).tiny), uniform)
