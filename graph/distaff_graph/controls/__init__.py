@@ -1,0 +1,1 @@
+"""Cheap models that every other model is shown beside."""

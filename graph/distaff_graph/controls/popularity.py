@@ -1,0 +1,39 @@
+"""Popularity: everyone gets what is taken most. The floor of every board."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from distaff.recommender import Recommender, Session
+from distaff_data.interactions import Csr, Interactions
+
+
+class Popularity(Recommender):
+    """Ranks items by their number of training interactions, the same for everyone."""
+
+    name: ClassVar[str] = "popularity"
+    control: ClassVar[bool] = True
+
+    def learn(self, data: Interactions, session: Session) -> None:
+        """Count training interactions by item."""
+        self._counts = torch.bincount(data.train.indices, minlength=data.n_items).float()
+
+    def predict(self, users: Tensor) -> Tensor:
+        """The counts, once for each user."""
+        return self._counts.repeat(users.numel(), 1)
+
+    def fold_in(self, history: Csr) -> Tensor:
+        """The counts, once for each row."""
+        return self._counts.repeat(history.n_rows, 1)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The counts."""
+        return {"counts": self._counts}
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take back the counts."""
+        self._counts = tensors["counts"]

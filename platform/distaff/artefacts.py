@@ -1,0 +1,104 @@
+"""A fitted model as files: a JSON manifest, safetensors and id maps in Parquet. Nothing is unpickled.
+
+The manifest names the model, its whole configuration and the SHA-256 of every other file; loading checks them. The folder
+is written beside its final place and renamed, so that it is there whole or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from safetensors.torch import load_file, save_file
+
+from distaff_data.errors import InputError
+from distaff_data.interactions import SPLITS, Csr, Interactions
+
+if TYPE_CHECKING:
+    from distaff.recommender import Recommender
+
+_MANIFEST = "model.json"
+_WEIGHTS = "model.safetensors"
+_MATRICES = "interactions.safetensors"
+_IDS = ("users.parquet", "items.parquet")
+
+
+def save(model: Recommender, folder: Path) -> None:
+    """Write a fitted model; an older one in the same place is replaced."""
+    part = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.part")
+    part.mkdir(parents=True)
+    try:
+        save_file({k: v.detach().cpu().contiguous() for k, v in model.tensors().items()}, part / _WEIGHTS)
+        data = model.data
+        save_file({f"{s}.{p}": getattr(data.split(s), p) for s in SPLITS for p in ("indptr", "indices")}, part / _MATRICES)
+        for name, ids in zip(_IDS, (data.user_ids, data.item_ids), strict=True):
+            pq.write_table(pa.table({"id": ids}), part / name)
+        manifest = {
+            "model": model.name,
+            "config": model.config.model_dump(mode="json"),
+            "dataset": data.name,
+            "generation": data.generation,
+            "sha256": {name: _sha256(part / name) for name in (_WEIGHTS, _MATRICES, *_IDS)},
+        }
+        (part / _MANIFEST).write_text(json.dumps(manifest, indent=2))
+        if folder.exists():
+            shutil.rmtree(folder)
+        part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def load(folder: Path) -> Recommender:
+    """Read a model that :func:`save` wrote.
+
+    Raises:
+        InputError: There is none, or a file does not have the content it was saved with.
+    """
+    from distaff.registry import model_class
+
+    if not (folder / _MANIFEST).is_file():
+        raise InputError("no saved model in this folder", path=folder)
+    manifest = json.loads((folder / _MANIFEST).read_text())
+    for name, digest in manifest["sha256"].items():
+        file = folder / Path(name).name
+        if not file.is_file() or _sha256(file) != digest:
+            raise InputError("the file is missing or was changed since it was saved", path=file)
+    model = model_class(manifest["model"])(**manifest["config"])
+    users, items = (pq.read_table(folder / name)["id"].combine_chunks() for name in _IDS)
+    found = load_file(folder / _MATRICES)
+    splits = {s: Csr(found[f"{s}.indptr"], found[f"{s}.indices"], len(items)) for s in SPLITS}
+    model.bind(Interactions(manifest["dataset"], users, items, **splits, generation=manifest["generation"]))
+    model.restore(load_file(folder / _WEIGHTS))
+    return model
+
+
+def write_checkpoint(folder: Path, name: str, tensors: dict[str, torch.Tensor], state: dict[str, object]) -> None:
+    """Write tensors and a JSON state as one file that replaces the older one at once."""
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / f".{name}.{uuid.uuid4().hex[:8]}.part"
+    save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, part, {"state": json.dumps(state)})
+    part.replace(folder / f"{name}.safetensors")
+
+
+def read_checkpoint(folder: Path, name: str) -> tuple[dict[str, torch.Tensor], dict[str, object]] | None:
+    """Read what :func:`write_checkpoint` wrote; None when there is none."""
+    from safetensors import safe_open
+
+    file = folder / f"{name}.safetensors"
+    if not file.is_file():
+        return None
+    with safe_open(file, "pt") as opened:
+        state: dict[str, object] = json.loads(opened.metadata()["state"])
+        return {key: opened.get_tensor(key) for key in opened.keys()}, state  # noqa: SIM118 - not a mapping
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

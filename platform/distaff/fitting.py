@@ -1,0 +1,71 @@
+"""Fitting a model outside a workspace: device, seeds and validation around :meth:`Recommender.learn`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from distaff.ranking import evaluate
+from distaff.recommender import Epoch, Recommender, Session
+from distaff_data.errors import InputError
+from distaff_data.interactions import Interactions
+
+_VALID_KS = (10, 20)
+
+
+def pick_device(name: str) -> torch.device:
+    """The device behind ``auto``, ``cpu`` or ``cuda``.
+
+    Raises:
+        InputError: Another name, or CUDA where there is none.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name not in ("cpu", "cuda"):
+        raise InputError(f"unknown device {name!r}; there are auto, cpu and cuda")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise InputError("there is no CUDA device here; use --device cpu or auto")
+    return torch.device(name)
+
+
+def fit(
+    model: Recommender,
+    data: Interactions,
+    *,
+    seed: int = 0,
+    device: str = "auto",
+    report: Callable[[Epoch], None] = lambda _: None,
+    folder: Path | None = None,
+    resume: bool = False,
+) -> None:
+    """Fit ``model`` to ``data``; afterwards it scores, saves and shows its intents.
+
+    Args:
+        model: A fresh model.
+        data: What to fit to.
+        seed: Seed of every random draw.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        report: Called after each epoch of a model trained by gradient.
+        folder: Where to keep a checkpoint; None to keep none.
+        resume: Continue from the checkpoint in ``folder``.
+
+    Raises:
+        InputError: No training interactions, or a device that is not there.
+    """
+    if data.train.nnz == 0:
+        raise InputError(f"dataset {data.name!r} has no training interactions")
+    where = pick_device(device)
+    if where.type == "cuda":
+        # TensorFloat-32 products: the one mixed precision that leaves every loss here within its tolerance.
+        torch.set_float32_matmul_precision("high")
+    torch.manual_seed(seed)
+    validate = None
+    if data.valid.nnz:
+
+        def validate() -> dict[str, float]:
+            return evaluate(model.predict, data, "valid", ks=_VALID_KS).metrics
+
+    model.learn(data, Session(seed, where, validate, report, folder, resume))
+    model.bind(data)

@@ -1,0 +1,173 @@
+"""Recommenders trained by gradient descent, and the loop that trains them.
+
+The loop is deterministic on CPU: every epoch draws from its own seeded generator, so a fit resumed at an epoch boundary
+continues exactly as if it had never stopped.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from distaff import artefacts
+from distaff.config import ModelConfig, Span
+from distaff.recommender import Epoch, Recommender, Session
+from distaff_data.interactions import Interactions
+
+MONITOR = "recall@20"
+_CHECKPOINT = "last"
+
+
+class GradientConfig(ModelConfig):
+    """Settings of every model trained by gradient.
+
+    Attributes:
+        lr: Adam's learning rate.
+        batch_size: Samples a step.
+        max_epochs: Upper limit; the only one when the dataset has no validation split.
+        eval_every: Epochs between validations.
+        patience: Validations without improvement of Recall@20 before the fit stops.
+    """
+
+    lr: Annotated[float, Field(gt=0), Span(1e-4, 1e-2, log=True)] = 1e-3
+    batch_size: Annotated[int, Field(ge=1)] = 4096
+    max_epochs: Annotated[int, Field(ge=1)] = 1000
+    eval_every: Annotated[int, Field(ge=1)] = 3
+    patience: Annotated[int, Field(ge=1)] = 5
+
+
+class GradientRecommender(Recommender):
+    """A recommender whose parameters live in :attr:`network`.
+
+    Subclasses implement :meth:`build`, :meth:`batches`, :meth:`losses` and :meth:`settle`.
+    """
+
+    Config: ClassVar[type[ModelConfig]] = GradientConfig
+    config: GradientConfig
+    network: nn.Module
+
+    @abstractmethod
+    def build(self, data: Interactions, generator: torch.Generator, device: torch.device) -> nn.Module:
+        """Make the network on ``device``, initialised from ``generator``, and whatever training needs."""
+
+    @abstractmethod
+    def batches(self, data: Interactions, generator: torch.Generator) -> Iterator[Any]:
+        """The mini-batches of one epoch, drawn from ``generator``."""
+
+    @abstractmethod
+    def losses(self, batch: Any) -> dict[str, Tensor]:
+        """The parts of the objective on one mini-batch, scalars whose sum is minimised."""
+
+    @abstractmethod
+    def settle(self) -> None:
+        """Compute, from the network as it stands, what :meth:`predict` needs."""
+
+    def optimizer(self) -> torch.optim.Optimizer:
+        """Adam over all parameters; the fused kernel is about 4 times faster than the default."""
+        return torch.optim.Adam(self.network.parameters(), lr=self.config.lr, fused=True)
+
+    def learn(self, data: Interactions, session: Session) -> None:
+        """Train until validation stops improving, or for ``max_epochs``; keeps the best parameters."""
+        self.network = self.build(data, session.generator(), session.device)
+        _Fit(self, data, session).run()
+        with torch.no_grad():
+            self.settle()
+
+
+class _Fit:
+    """One training run: epochs, validation, early stopping, checkpoints."""
+
+    def __init__(self, model: GradientRecommender, data: Interactions, session: Session) -> None:
+        self.model, self.data, self.session = model, data, session
+        self.optimizer = model.optimizer()
+        self.best = _copy(model.network.state_dict())
+        self.epoch, self.best_value, self.bad_validations = 0, -math.inf, 0
+        if session.resume:
+            self._restore()
+
+    def run(self) -> None:
+        config = self.model.config
+        validate = self.session.validate
+        while self.epoch < config.max_epochs and self.bad_validations < config.patience:
+            self.epoch += 1
+            losses = self._train_epoch()
+            due = self.epoch % config.eval_every == 0 or self.epoch == config.max_epochs
+            valid = self._validate() if validate is not None and due else {}
+            self.session.report(Epoch(self.epoch, losses, valid))
+            if due:
+                self._checkpoint()
+        if validate is not None:
+            self.model.network.load_state_dict(self.best)
+
+    def _train_epoch(self) -> dict[str, float]:
+        """One pass; returns the mean of every loss. Values stay on the device until the end: no synchronisation a step."""
+        torch.manual_seed(self.session.seed * 1_000_003 + self.epoch)
+        self.model.network.train()
+        sums: dict[str, Tensor] = {}
+        steps = 0
+        for batch in self.model.batches(self.data, self.session.generator(self.epoch)):
+            losses = self.model.losses(batch)
+            total = torch.stack(list(losses.values())).sum()
+            self.optimizer.zero_grad(set_to_none=True)
+            total.backward()
+            self.optimizer.step()
+            steps += 1
+            for name, value in {**losses, "total": total}.items():
+                sums[name] = sums.get(name, torch.zeros((), device=value.device)) + value.detach()
+        means = {name: float(value) / max(steps, 1) for name, value in sums.items()}
+        if not all(map(math.isfinite, means.values())):
+            raise FloatingPointError(f"the loss is not finite after epoch {self.epoch}: {means}; lower the learning rate")
+        return means
+
+    def _validate(self) -> Mapping[str, float]:
+        assert self.session.validate is not None
+        self.model.network.eval()
+        with torch.no_grad():
+            self.model.settle()
+        valid = self.session.validate()
+        if valid[MONITOR] > self.best_value:
+            self.best_value, self.bad_validations = valid[MONITOR], 0
+            self.best = _copy(self.model.network.state_dict())
+        else:
+            self.bad_validations += 1
+        return valid
+
+    def _checkpoint(self) -> None:
+        if self.session.folder is None:
+            return
+        tensors = {f"network.{k}": v for k, v in self.model.network.state_dict().items()}
+        tensors |= {f"best.{k}": v for k, v in self.best.items()}
+        for i, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{i}.{k}": v for k, v in state.items()}
+        progress = {"epoch": self.epoch, "best_value": self.best_value, "bad_validations": self.bad_validations}
+        artefacts.write_checkpoint(self.session.folder, _CHECKPOINT, tensors, progress)
+
+    def _restore(self) -> None:
+        found = artefacts.read_checkpoint(self.session.folder, _CHECKPOINT) if self.session.folder else None
+        if found is None:
+            return
+        tensors, progress = found
+        self.model.network.load_state_dict(_under(tensors, "network."))
+        self.best = _under(tensors, "best.")
+        state = self.optimizer.state_dict()
+        for key, value in _under(tensors, "optimizer.").items():
+            index, name = key.split(".", 1)
+            state["state"].setdefault(int(index), {})[name] = value
+        self.optimizer.load_state_dict(state)
+        self.epoch = int(str(progress["epoch"]))
+        self.best_value = float(str(progress["best_value"]))
+        self.bad_validations = int(str(progress["bad_validations"]))
+
+
+def _copy(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in state.items()}
+
+
+def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
