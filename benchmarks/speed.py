@@ -1,0 +1,141 @@
+"""Times Distaff beside a peer in one run: ``python benchmarks/speed.py NAME [--data DIR] [--json]``.
+
+A benchmark is a module in ``benchmarks/speeds`` named like the benchmark (``dccf-step`` is ``dccf_step.py``) with:
+
+- ``PEER``: the peer's name;
+- ``REPEATS``: timed repetitions of each side, after one that is not timed;
+- ``ours(data)`` and ``peer(data)``: given the folder of real data, prepare everything and return a function of no
+  arguments that does the work once. One that prepares work of its own for each repetition returns ``(prepare,
+  work)``, and only ``work(prepare())`` is timed.
+
+Each side lives in a process of its own, so that the peaks of memory are its own, and the repetitions alternate, so that
+other load on the machine falls on both. Seconds are medians.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+SPEEDS = Path(__file__).parent / "speeds"
+
+
+class Side:
+    """One side of a benchmark in its own process, which does the work once for each line it is sent."""
+
+    def __init__(self, benchmark: str, side: str, data: Path) -> None:
+        command = [sys.executable, __file__, benchmark, "--data", str(data), "--side", side]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._side = side
+        self.seconds: list[float] = []
+        self.peak_gb = 0.0
+
+    def ask(self) -> dict[str, Any]:
+        """The next answer of the process."""
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise SystemExit(f"{self._side} ended with status {self._process.wait()}; its message is above")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def repeat(self, *, timed: bool) -> None:
+        """Have the work done once."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("again\n")
+        self._process.stdin.flush()
+        answer = self.ask()
+        self.peak_gb = answer["peak_gb"]
+        if timed:
+            self.seconds.append(answer["seconds"])
+
+    def close(self) -> None:
+        """End the process."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
+    def report(self) -> dict[str, Any]:
+        """Median seconds and peak memory."""
+        return {"seconds": statistics.median(self.seconds), "peak_gb": round(self.peak_gb, 3)}
+
+
+def names() -> list[str]:
+    return sorted(p.stem.replace("_", "-") for p in SPEEDS.glob("*.py") if not p.stem.startswith("_"))
+
+
+def benchmark(name: str) -> Any:
+    for folder in (ROOT, ROOT / "tests" / "support"):
+        sys.path.insert(0, str(folder))
+    return importlib.import_module(f"benchmarks.speeds.{name.replace('-', '_')}")
+
+
+def work_side(name: str, side: str, data: Path) -> None:
+    """What a side's process does: prepare, then one repetition a line."""
+    import resource
+
+    out, sys.stdout = sys.stdout, sys.stderr  # whatever a library prints must not look like an answer
+    module = benchmark(name)
+    made = getattr(module, side)(data)
+    prepare, work = made if isinstance(made, tuple) else (None, made)
+    print(json.dumps({"peer": module.PEER, "repeats": module.REPEATS}), file=out, flush=True)
+    for _ in sys.stdin:
+        given = () if prepare is None else (prepare(),)
+        start = time.perf_counter()
+        work(*given)
+        seconds = time.perf_counter() - start
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20)  # Linux counts kilobytes
+        print(json.dumps({"seconds": seconds, "peak_gb": peak}), file=out, flush=True)
+
+
+def compare(name: str, data: Path) -> dict[str, Any]:
+    """Run a benchmark; the JSON shape of the design."""
+    sides = [Side(name, side, data) for side in ("ours", "peer")]
+    try:
+        about = [side.ask() for side in sides][0]
+        for repetition in range(about["repeats"] + 1):
+            for side in sides:
+                side.repeat(timed=repetition > 0)
+    finally:
+        for side in sides:
+            side.close()
+    ours, peer = (side.report() for side in sides)
+    return {
+        "name": name,
+        "ours": ours,
+        "peer": {"name": about["peer"], **peer},
+        "ratio": round(peer["seconds"] / ours["seconds"], 2),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Distaff beside a peer: seconds and peak memory of each.")
+    parser.add_argument("name", choices=names())
+    default = os.environ.get("DISTAFF_REAL_DATA") or ROOT.parent / "shared" / "data"
+    parser.add_argument("--data", type=Path, default=Path(default), help="folder of real data [DISTAFF_REAL_DATA]")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--side", choices=["ours", "peer"], help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.side:
+        work_side(args.name, args.side, args.data)
+        return
+    result = compare(args.name, args.data)
+    if args.json:
+        print(json.dumps(result))
+        return
+    for who, side in (("ours", result["ours"]), (result["peer"]["name"], result["peer"])):
+        print(f"{who:48} {side['seconds']:10.4f} s {side['peak_gb']:8.2f} GB")
+    print(f"{result['name']}: {result['ratio']} times faster")
+
+
+if __name__ == "__main__":
+    main()

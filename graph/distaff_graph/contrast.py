@@ -1,0 +1,89 @@
+"""The two losses of graph collaborative filtering: BPR, and InfoNCE in blocks with gradients formed on the way.
+
+A plain InfoNCE over ``B`` nodes keeps several ``B x B`` matrices for autograd: for the twelve terms of a DCCF step over
+Gowalla 4 GB, and most of the time goes into writing and reading them. Here a block of rows is computed, exponentiated
+in place and consumed by the products that give both gradients before the next one is formed, so it never leaves the
+cache.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+# Rows at once, for (rows, 8,600) on a 2-core CPU with 32 MiB of L3: 128 rows 105 ms, 256 rows 102 ms, 1,024 rows 130
+# ms a term, of which the three products alone take 88 ms. A GPU wants much larger ones to be full.
+_CPU_CELLS = 1 << 21
+_GPU_CELLS = 1 << 26
+
+
+def bpr(positive: Tensor, negative: Tensor) -> Tensor:
+    """Bayesian personalised ranking: mean of softplus(negative - positive) over scores ``(b,)``, a scalar."""
+    return F.softplus(negative - positive).mean()
+
+
+def info_nce(anchor: Tensor, views: Sequence[Tensor], temperature: float, *, divisor: float | None = None) -> Tensor:
+    """InfoNCE of one anchor against several views of the same nodes, all rows of length at most 1.
+
+    For each view n: sum over i of -log(exp(z_i . n_i / t) / sum_j exp(z_i . n_j / t)), over the divisor. Only the view
+    gives negatives.
+
+    Args:
+        anchor: z, rows normalised, ``(b, d)``.
+        views: Each n, rows normalised, ``(b, d)``.
+        temperature: t; at least 0.025 in float32, below which exp((cos - 1) / t) leaves its range.
+        divisor: ``b`` when None, which makes it a mean.
+
+    Returns:
+        The sum over views, a scalar.
+    """
+    total: Tensor = _InfoNce.apply(anchor, temperature, *views)
+    return total / (anchor.shape[0] if divisor is None else divisor)
+
+
+class _InfoNce(torch.autograd.Function):
+    """Forward computes the loss and, where wanted, all gradients; backward only scales them.
+
+    Since |z . n| <= 1, subtracting 1/t replaces the usual maximum of each row. With E_ij = exp((z_i . n_j - 1) / t)
+    and row sums s: dz = (E n / s - n) / t and dn = (E^T (z / s) - z) / t.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, anchor: Tensor, temperature: float, *views: Tensor) -> Tensor:
+        needed = ctx.needs_input_grad[0] or any(ctx.needs_input_grad[2:])
+        rows = anchor.shape[0]
+        block = max(1, min(rows, (_CPU_CELLS if anchor.device.type == "cpu" else _GPU_CELLS) // max(rows, 1)))
+        # exp2 costs a third of exp on CPU: 13 against 37 ms for 74 million values.
+        scale = math.log2(math.e) / temperature
+        cells = anchor.new_empty(block, rows)
+        of_anchor = torch.zeros_like(anchor)
+        of_views = [torch.zeros_like(view) for view in views]
+        total = anchor.new_zeros(())
+        for start in range(0, rows, block):
+            z = anchor[start : start + block]
+            scaled, e = z * scale, cells[: z.shape[0]]
+            for view, of_view in zip(views, of_views, strict=True):
+                torch.mm(scaled, view.T, out=e).sub_(scale)
+                torch.exp2(e, out=e)
+                sums = e.sum(1, keepdim=True)
+                total += (sums.log() + (1 - (z * view[start : start + block]).sum(1, keepdim=True)) / temperature).sum()
+                if needed:
+                    of_anchor[start : start + block] += (e @ view) / sums
+                    of_view.addmm_(e.T, z / sums)
+        for view, of_view in zip(views, of_views, strict=True):
+            of_anchor -= view
+            of_view -= anchor
+        ctx.save_for_backward(of_anchor, *of_views)
+        ctx.temperature = temperature
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        scale = grads[0] / ctx.temperature
+        of_anchor, *of_views = ctx.saved_tensors
+        return (of_anchor * scale, None, *(of_view * scale for of_view in of_views))

@@ -1,0 +1,290 @@
+"""DCCF (Ren et al., SIGIR 2023): disentangled contrastive collaborative filtering.
+
+Equation numbers are the paper's (arXiv 2305.02759). Where its text and its authors' code differ, the code is followed:
+InfoNCE runs over the distinct nodes of a mini-batch, and the read-out is a sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from distaff.config import Choices, ModelConfig, Span
+from distaff.gradient import GradientConfig, GradientRecommender
+from distaff.recommender import Intents
+from distaff_data.interactions import Csr, Interactions
+from distaff_graph.contrast import bpr, info_nce
+from distaff_graph.nodes import Init, node_table, pair_scores, squares, table, triple_nodes
+from distaff_graph.sampling import Batch, Sampler
+from distaff_graph.sparse import (
+    Bipartite,
+    csr_tensor,
+    edge_dots,
+    history_pattern,
+    history_sums,
+    masked_mean,
+    propagate,
+    row_shares,
+)
+
+RLMREC: dict[str, Any] = {
+    "temperature": 0.1,
+    "ssl_reg": 1e-3,
+    "emb_reg": 1e-4,
+    "cen_reg": 1e-4,
+    "reg_on": "all",
+    "sampling": "interactions",
+    "item_divisor": "users",
+    "init": "xavier_uniform",
+    "batch_size": 4096,
+    "max_epochs": 3000,
+    "eval_every": 3,
+    "patience": 5,
+}
+"""Settings under which RLMRec (WWW 2024, table 1) reports DCCF on its Amazon-book and Yelp splits."""
+
+
+class DCCFConfig(GradientConfig):
+    """Settings of DCCF; defaults from its authors' code, where all three datasets share them.
+
+    Attributes:
+        embedding_dim: d, numbers a node.
+        n_layers: L, graph layers.
+        n_intents: K, prototypes of users and as many of items.
+        temperature: tau of InfoNCE.
+        ssl_reg: Weight of InfoNCE, lambda_1.
+        emb_reg: Weight of the squares of embeddings, lambda_2.
+        cen_reg: Weight of the squares of prototypes, lambda_3.
+        reg_on: ``batch``: the rows that each sample looks up, counted as often as they are; ``all``: the whole table.
+        sampling: ``users``: ``samples_per_epoch`` draws of a uniform user and one of their items; ``interactions``:
+            every interaction once an epoch.
+        samples_per_epoch: With ``sampling="users"``, whatever the size of the data.
+        item_divisor: What the items' InfoNCE is divided by: the number of distinct ``items`` of the batch, or of
+            ``users`` (which RLMRec's code does).
+        init: How embeddings and prototypes start.
+    """
+
+    batch_size: Annotated[int, Field(ge=1)] = 10_240
+    max_epochs: Annotated[int, Field(ge=1)] = 150
+    embedding_dim: Annotated[int, Field(ge=1), Choices(32, 64, 128)] = 32
+    n_layers: Annotated[int, Field(ge=1), Choices(1, 2, 3)] = 2
+    n_intents: Annotated[int, Field(ge=1), Choices(32, 64, 128, 256)] = 128
+    temperature: Annotated[float, Field(ge=0.025), Span(0.05, 1.0, log=True)] = 1.0
+    ssl_reg: Annotated[float, Field(ge=0), Span(1e-4, 0.3, log=True)] = 0.1
+    emb_reg: Annotated[float, Field(ge=0), Span(1e-6, 1e-2, log=True)] = 2.5e-5
+    cen_reg: Annotated[float, Field(ge=0), Span(1e-6, 1e-2, log=True)] = 5e-3
+    reg_on: Literal["batch", "all"] = "batch"
+    sampling: Literal["users", "interactions"] = "users"
+    samples_per_epoch: Annotated[int, Field(ge=1)] = 409_600
+    item_divisor: Literal["items", "users"] = "items"
+    init: Init = "xavier_normal"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer over all nodes, ``(n, d)`` each but the shares.
+
+    Attributes:
+        local: z, rows normalised.
+        intent: r, rows normalised.
+        local_view: The mean of neighbours weighted by likeness of z.
+        intent_view: The same with r.
+        user_shares, item_shares: P, memberships in the K prototypes, ``(n_users, K)`` and ``(n_items, K)``.
+        out: The next layer's embeddings.
+    """
+
+    local: Tensor
+    intent: Tensor
+    local_view: Tensor
+    intent_view: Tensor
+    user_shares: Tensor
+    item_shares: Tensor
+    out: Tensor
+
+
+class Network(nn.Module):
+    """The learned tables and the forward pass.
+
+    Attributes:
+        nodes: X_0, ``(n_users + n_items, d)``.
+        user_intents, item_intents: Prototypes C_u and C_v by column, ``(d, K)``.
+    """
+
+    def __init__(self, nodes: Tensor, user_intents: Tensor, item_intents: Tensor) -> None:
+        super().__init__()
+        self.nodes = nn.Parameter(nodes)
+        self.user_intents = nn.Parameter(user_intents)
+        self.item_intents = nn.Parameter(item_intents)
+
+    def layers(self, graph: Bipartite, matrix: Tensor, n_layers: int) -> Iterator[Layer]:
+        """Each layer in turn, over the adjacency's normalised ``matrix``.
+
+        z = D^-1/2 A D^-1/2 x (5); P = softmax(x C), r = P C^T (7, 8); masked means (10 to 12); and the next x is
+        x + z + r + local view + intent view (13).
+        """
+        x: Tensor = self.nodes
+        for _ in range(n_layers):
+            z = propagate(matrix, x)
+            user_shares = shares(x[: graph.n_users], self.user_intents)
+            item_shares = shares(x[graph.n_users :], self.item_intents)
+            r = torch.cat([user_shares @ self.user_intents.T, item_shares @ self.item_intents.T])
+            local, intent = F.normalize(z), F.normalize(r)
+            local_view, intent_view = masked_mean(graph, local, x), masked_mean(graph, intent, x)
+            x = x + z + r + local_view + intent_view
+            yield Layer(local, intent, local_view, intent_view, user_shares, item_shares, x)
+
+
+def shares(x: Tensor, prototypes: Tensor) -> Tensor:
+    """Memberships softmax(x C), ``(n, K)``, of nodes ``(n, d)`` in prototypes ``(d, K)``."""
+    return torch.softmax(x @ prototypes, 1)
+
+
+class DCCF(GradientRecommender):
+    """Scores by inner products of E = X_0 + ... + X_L, trained with BPR and InfoNCE between views of each layer.
+
+    **Intents.** The paper gives users and items different prototypes, so that its user intent 3 and item intent 3 are
+    unrelated. The intents shown here are the K of the items: an item's shares are its memberships P averaged over
+    layers, and a user's mix is the mean of the shares of the items they took, which says "k" about users and items
+    alike. A user without training items is uniform.
+
+    **What an intent adds to a score.** The prototypes enter (13) as a summand r = P C^T and are carried by the
+    residual into every later layer, so r of layer l occurs L - l times in the read-out. Item intent k therefore adds
+    exactly (E_u . c_k) sum_l (L - l) P^l_ik to the score of u and i; the rest of the score belongs to no intent.
+
+    **New users.** The items' side is held fixed and layer by layer the equations are applied to the new user as a
+    node with the given edges, starting from x = n^-1/2 sum_i D_i^-1/2 x_i over their n items, since the real X_0
+    needs training.
+    """
+
+    name: ClassVar[str] = "dccf"
+    Config: ClassVar[type[ModelConfig]] = DCCFConfig
+    config: DCCFConfig
+    network: Network
+
+    def build(self, data: Interactions, generator: torch.Generator, device: torch.device) -> nn.Module:
+        """The network, the graph and the sampler."""
+        c = self.config
+        self._graph = Bipartite.build(data.train, device)
+        self._matrix = self._graph.matrix(self._graph.normalised_edges())
+        self._sampler = Sampler(data.train)
+        nodes = node_table(data.n_users, data.n_items, c.embedding_dim, c.init, generator)
+        prototypes = (table(c.embedding_dim, c.n_intents, c.init, generator) for _ in range(2))
+        return Network(nodes, *prototypes).to(device)
+
+    def batches(self, data: Interactions, generator: torch.Generator) -> Iterator[Batch]:
+        """Mini-batches of the configured sampling."""
+        c = self.config
+        if c.sampling == "users":
+            triples = self._sampler.over_users(c.samples_per_epoch, generator)
+        else:
+            triples = self._sampler.over_interactions(generator)
+        for batch in triples.batches(c.batch_size):
+            yield batch.to(self._matrix.device)
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """BPR, InfoNCE, and the squares of embeddings and prototypes."""
+        c, network, n_users = self.config, self.network, self._graph.n_users
+        items = batch.unique_positives + n_users
+        n_distinct_users = batch.unique_users.numel()
+        per_items = n_distinct_users if c.item_divisor == "users" else items.numel()
+        total = network.nodes
+        contrast: list[Tensor] = []
+        for layer in network.layers(self._graph, self._matrix, c.n_layers):
+            contrast.append(self._contrast(layer, batch.unique_users, n_distinct_users))
+            contrast.append(self._contrast(layer, items, per_items))
+            total = total + layer.out
+        triples = triple_nodes(batch, n_users)
+        norm = squares(network.nodes if c.reg_on == "all" else network.nodes.index_select(0, triples))
+        return {
+            "bpr": bpr(*pair_scores(total.index_select(0, triples))),
+            "ssl": c.ssl_reg * torch.stack(contrast).sum(),
+            "emb": c.emb_reg * norm,
+            "cen": c.cen_reg * (squares(network.user_intents) + squares(network.item_intents)),
+        }
+
+    def settle(self) -> None:
+        """The read-out, the items' shares, and every layer of the items for folding in."""
+        n_users, n_layers = self._graph.n_users, self.config.n_layers
+        xs, layers = [self.network.nodes.detach()], []
+        for layer in self.network.layers(self._graph, self._matrix, n_layers):
+            xs.append(layer.out.detach())
+            layers.append(layer)
+        vectors = torch.stack(xs).sum(0)
+        item_shares = torch.stack([layer.item_shares for layer in layers])
+        # r of layer l occurs in X_{l+1}, ..., X_L.
+        carried = torch.arange(n_layers, 0, -1, device=vectors.device, dtype=vectors.dtype)
+        self._state = {
+            "users": vectors[:n_users].clone(),
+            "items": vectors[n_users:].clone(),
+            "item_shares": item_shares.mean(0),
+            "item_weights": torch.einsum("l,lik->ik", carried, item_shares),
+            "user_intents": self.network.user_intents.detach().clone(),
+            "item_intents": self.network.item_intents.detach().clone(),
+            "layer_items": torch.stack([x[n_users:] for x in xs[:-1]]),
+            "layer_local": torch.stack([layer.local[n_users:] for layer in layers]),
+            "layer_intent": torch.stack([layer.intent[n_users:] for layer in layers]),
+            "item_scaling": self._graph.scaling()[n_users:].clone(),
+        }
+
+    def predict(self, users: Tensor) -> Tensor:
+        """Inner products."""
+        return self._vectors(users) @ self._state["items"].T
+
+    def fold_in(self, history: Csr) -> Tensor:
+        """Inner products of the vector that the equations give a node with these edges; see the class."""
+        state = self._state
+        scaling = state["item_scaling"].unsqueeze(1)
+        pattern = history_pattern(history, scaling)
+        x = history_sums(history, scaling * state["layer_items"][0])
+        total = x
+        for items, local, intent in zip(state["layer_items"], state["layer_local"], state["layer_intent"], strict=True):
+            z = history_sums(history, scaling * items)
+            r = shares(x, state["user_intents"]) @ state["user_intents"].T
+            views = [_masked_rows(pattern, F.normalize(q), k, items) for q, k in ((z, local), (r, intent))]
+            x = x + z + r + views[0] + views[1]
+            total = total + x
+        return total @ state["items"].T
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything that :meth:`settle` made."""
+        return dict(self._state)
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take it back."""
+        self._state = dict(tensors)
+
+    def intents(self) -> Intents:
+        """Items' shares and users' mixes of the item intents; see the class."""
+        items = self._state["item_shares"].cpu()
+        train = self.data.train
+        return Intents.from_loadings(torch.mm(history_pattern(train, items), items), items)
+
+    def intent_scores(self, users: Tensor, intent: int) -> Tensor:
+        """The exact part of the score that an item intent adds; see the class."""
+        affinity = self._vectors(users) @ self._state["item_intents"][:, intent]
+        return torch.outer(affinity, self._state["item_weights"][:, intent])
+
+    def _vectors(self, users: Tensor) -> Tensor:
+        vectors = self._state["users"]
+        return vectors[users.to(vectors.device)]
+
+    def _contrast(self, layer: Layer, nodes: Tensor, divisor: int) -> Tensor:
+        """InfoNCE of z against r and both masked views over the given nodes."""
+        anchor, intent, local_view, intent_view = (
+            view.index_select(0, nodes) for view in (layer.local, layer.intent, layer.local_view, layer.intent_view)
+        )
+        views = (intent, F.normalize(local_view), F.normalize(intent_view))
+        return info_nce(anchor, views, self.config.temperature, divisor=divisor)
+
+
+def _masked_rows(pattern: Tensor, q: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    """:func:`masked_mean` for new users ``(b, d)`` over items' normalised ``keys`` and ``values``, ``(n_items, d)``."""
+    alpha = edge_dots(pattern, q, keys).add_(1.0).mul_(0.5)
+    matrix = csr_tensor(pattern.crow_indices(), pattern.col_indices(), alpha, values.shape[0])
+    return torch.mm(matrix, values) * row_shares(torch.mm(matrix, values.new_ones(values.shape[0], 1)))

@@ -1,0 +1,159 @@
+"""LightGCN (He et al., SIGIR 2020): embeddings smoothed over the interaction graph, nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from distaff.config import Choices, ModelConfig, Span
+from distaff.gradient import GradientConfig, GradientRecommender
+from distaff_data.interactions import Csr, Interactions
+from distaff_graph.contrast import bpr
+from distaff_graph.nodes import Init, node_table, pair_scores, squares, triple_nodes
+from distaff_graph.sampling import Batch, Sampler
+from distaff_graph.sparse import Bipartite, Rows, RowTaker, history_sums, polynomial, polynomial_rows
+
+RLMREC: dict[str, Any] = {
+    "embedding_dim": 32,
+    "n_layers": 3,
+    "edge_keep": 0.8,
+    "readout": "sum",
+    "reg": 1e-6,
+    "reg_on": "all",
+    "batch_size": 4096,
+    "max_epochs": 3000,
+    "eval_every": 3,
+    "patience": 5,
+}
+"""Settings under which RLMRec (WWW 2024, table 1) reports LightGCN on its Amazon-book and Yelp splits."""
+
+
+class LightGCNConfig(GradientConfig):
+    """Settings of LightGCN; defaults from its paper.
+
+    Attributes:
+        embedding_dim: d, numbers a node.
+        n_layers: L, propagations.
+        reg: Weight of the squared norm.
+        reg_on: ``batch``: half the squares of the sampled rows over the batch size (the paper's code); ``all``: the
+            squares of all parameters (RLMRec).
+        readout: Mean of the layers (the paper) or their sum (RLMRec).
+        edge_keep: Share of the adjacency's entries kept in each step, the two directions of an edge drawn separately
+            and what is kept not scaled up (RLMRec); 1 keeps all.
+        init: How embeddings start.
+    """
+
+    batch_size: Annotated[int, Field(ge=1)] = 2048
+    embedding_dim: Annotated[int, Field(ge=1), Choices(32, 64, 128)] = 64
+    n_layers: Annotated[int, Field(ge=0), Choices(1, 2, 3, 4)] = 3
+    reg: Annotated[float, Field(ge=0), Span(1e-7, 1e-2, log=True)] = 1e-4
+    reg_on: Literal["batch", "all"] = "batch"
+    readout: Literal["mean", "sum"] = "mean"
+    edge_keep: Annotated[float, Field(gt=0, le=1)] = 1.0
+    init: Init = "xavier_uniform"
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A batch, and the part of the adjacency that it needs where cutting that out pays."""
+
+    batch: Batch
+    rows: Rows | None
+
+
+class _Network(nn.Module):
+    def __init__(self, nodes: Tensor) -> None:
+        super().__init__()
+        self.nodes = nn.Parameter(nodes)
+
+
+class LightGCN(GradientRecommender):
+    """Scores by inner products of E = sum over layers of (D^-1/2 A D^-1/2)^l X_0, trained with BPR.
+
+    A new user's layers 1 to L follow from the items' layers 0 to L-1 as for anyone else (the items' side held fixed);
+    layer 0, which only training can give, is left out.
+    """
+
+    name: ClassVar[str] = "lightgcn"
+    control: ClassVar[bool] = True
+    Config: ClassVar[type[ModelConfig]] = LightGCNConfig
+    config: LightGCNConfig
+    network: _Network
+
+    def build(self, data: Interactions, generator: torch.Generator, device: torch.device) -> nn.Module:
+        """The table X_0, the graph and the sampler."""
+        c = self.config
+        self._graph = Bipartite.build(data.train, device)
+        self._edges = self._graph.normalised_edges()
+        self._matrix = self._graph.matrix(self._edges)
+        self._sampler = Sampler(data.train)
+        # On a GPU the products that cutting saves cost less than the cutting.
+        cuts = device.type == "cpu" and c.edge_keep == 1 and c.n_layers > 0
+        self._taker = RowTaker(self._matrix) if cuts else None
+        return _Network(node_table(data.n_users, data.n_items, c.embedding_dim, c.init, generator)).to(device)
+
+    def batches(self, data: Interactions, generator: torch.Generator) -> Iterator[_Step]:
+        """Every interaction once, with one negative."""
+        n_users = self._graph.n_users
+        for batch in self._sampler.over_interactions(generator).batches(self.config.batch_size):
+            rows = self._taker.take(torch.unique(triple_nodes(batch, n_users))) if self._taker else None
+            yield _Step(batch.to(self._edges.device), rows)
+
+    def losses(self, batch: _Step) -> dict[str, Tensor]:
+        """BPR and the squared norm."""
+        c, x = self.config, self.network.nodes
+        triples = triple_nodes(batch.batch, self._graph.n_users)
+        if batch.rows is None:
+            matrix, transposed = self._dropped()
+            vectors = polynomial(matrix, x, c.n_layers, transposed).index_select(0, triples)
+        else:
+            found = polynomial_rows(self._matrix, x, c.n_layers, batch.rows)
+            vectors = found.index_select(0, torch.searchsorted(batch.rows.nodes, triples))
+        positive, negative = pair_scores(vectors * self._share)
+        if c.reg_on == "all":
+            norm = squares(x)
+        else:
+            norm = squares(x.index_select(0, triples)) / (2 * batch.batch.users.numel())
+        return {"bpr": bpr(positive, negative), "reg": c.reg * norm}
+
+    def settle(self) -> None:
+        """All layers; and what folding in needs of the items: D^-1/2 times the sum of layers 0 to L-1."""
+        n_users, n_layers = self._graph.n_users, self.config.n_layers
+        x = self.network.nodes.detach()
+        before = polynomial(self._matrix, x, n_layers - 1) if n_layers else torch.zeros_like(x)
+        vectors = self._share * (torch.addmm(x, self._matrix, before) if n_layers else x)
+        self._users, self._items = vectors[:n_users].clone(), vectors[n_users:].clone()
+        self._folding = before[n_users:] * (self._share * self._graph.scaling()[n_users:]).unsqueeze(1)
+
+    def predict(self, users: Tensor) -> Tensor:
+        """Inner products."""
+        return self._users[users.to(self._users.device)] @ self._items.T
+
+    def fold_in(self, history: Csr) -> Tensor:
+        """Inner products of the vector that a new user's items give; see the class."""
+        return history_sums(history, self._folding) @ self._items.T
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Users, items, and the items' part in folding in."""
+        return {"users": self._users, "items": self._items, "folding": self._folding}
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take back the three tables."""
+        self._users, self._items, self._folding = tensors["users"], tensors["items"], tensors["folding"]
+
+    @property
+    def _share(self) -> float:
+        """Weight of each layer in the read-out."""
+        return 1.0 / (self.config.n_layers + 1) if self.config.readout == "mean" else 1.0
+
+    def _dropped(self) -> tuple[Tensor, Tensor]:
+        """The adjacency with entries left out at random, and its transpose."""
+        if self.config.edge_keep == 1:
+            return self._matrix, self._matrix
+        there, back = (self._edges * (torch.rand_like(self._edges) < self.config.edge_keep) for _ in range(2))
+        return self._graph.matrix(there, back), self._graph.matrix(back, there)

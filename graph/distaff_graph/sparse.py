@@ -1,0 +1,310 @@
+"""Sparse products on the bipartite graph of users and items, each with a backward of its own.
+
+Node tables hold users first, then items: ``(n_users + n_items, d)``. The adjacency is symmetric, so one CSR matrix
+    serves forward and backward; a weight belongs to an undirected edge, so it is computed once and copied to the
+    other direction by a stored permutation. No tensor of shape (edges, d) is ever made.
+
+Chosen by measurement (Gowalla: 70,839 nodes, 1.62 million entries, d = 32, 2 cores, milliseconds): CSR product with
+int32 indices 5-8, COO 30, gather and ``index_add`` 200; one dot product an edge by ``sampled_addmm`` 3, by gathers in
+chunks 13-30. Autograd from a CSR product to its own values builds a dense gradient, and to the dense operand
+transposes each time: hence the Functions here. Compiled kernels of our own gain less than a factor of 1.5 over these
+and are not worth a dependency.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from distaff_data.interactions import Csr
+
+
+def csr_tensor(indptr: Tensor, indices: Tensor, values: Tensor, n_cols: int) -> Tensor:
+    """A torch CSR matrix over int32 indices, ``(len(indptr) - 1, n_cols)``, without checks or the beta warning."""
+    shape = (indptr.numel() - 1, n_cols)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Sparse")
+        return torch.sparse_csr_tensor(indptr, indices, values, shape, check_invariants=False)
+
+
+def edge_dots(pattern: Tensor, left: Tensor, right: Tensor) -> Tensor:
+    """left[i] . right[j] for each entry (i, j) of ``pattern``: a sampled dense-dense product.
+
+    Args:
+        pattern: CSR ``(n, m)`` of finite values, which do not matter.
+        left: ``(n, d)``.
+        right: ``(m, d)``.
+
+    Returns:
+        One value an entry, in the pattern's order.
+    """
+    dots: Tensor = torch.sparse.sampled_addmm(pattern, left, right.T, beta=0.0)
+    return dots.values()
+
+
+def row_shares(sums: Tensor) -> Tensor:
+    """1 / sums, and 0 where a row has nothing to share out."""
+    return torch.where(sums > 0, 1.0 / sums, 0.0)
+
+
+def history_pattern(history: Csr, like: Tensor) -> Tensor:
+    """New users' items as CSR of ones ``(b, n_items)``, on the device and in the dtype of ``like``."""
+    ones = torch.ones(history.nnz, dtype=like.dtype, device=like.device)
+    return csr_tensor(history.indptr.int().to(like.device), history.indices.to(like.device), ones, history.n_cols)
+
+
+def history_sums(history: Csr, table: Tensor) -> Tensor:
+    """n^-1/2 times the sum of a new user's n items' rows of ``table`` ``(n_items, d)``; zero for an empty history.
+
+    With rows scaled by D^-1/2 this is what symmetric normalisation gives a node with these n edges.
+    """
+    counts = history.counts().clamp(min=1).to(device=table.device, dtype=table.dtype)
+    return torch.mm(history_pattern(history, table), table) * counts.rsqrt().unsqueeze(1)
+
+
+@dataclass(frozen=True)
+class Bipartite:
+    """The training graph.
+
+    Attributes:
+        pattern: R as CSR of ones ``(n_users, n_items)``, one entry an undirected edge.
+        indptr, indices: The adjacency [[0, R], [R^T, 0]] in CSR, int32.
+        order: Position in R's entries of each entry of R^T, int64 ``(|R|,)``.
+        degrees: Edges of each node, float ``(n_users + n_items,)``.
+    """
+
+    pattern: Tensor
+    indptr: Tensor
+    indices: Tensor
+    order: Tensor
+    degrees: Tensor
+
+    @classmethod
+    def build(cls, train: Csr, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32) -> Bipartite:
+        """From a binary matrix ``(n_users, n_items)``, whose columns ascend within a row."""
+        n_users, n_items = train.n_rows, train.n_cols
+        # A stable sort by item keeps users ascending: the entries of R^T in CSR order.
+        order = torch.argsort(train.indices, stable=True)
+        item_degrees = torch.bincount(train.indices, minlength=n_items)
+        degrees = torch.cat([train.counts(), item_degrees])
+        indptr = torch.cat([train.indptr, train.nnz + item_degrees.cumsum(0)])
+        indices = torch.cat([train.indices + n_users, train.row_index()[order].int()]).int()
+        pattern = csr_tensor(
+            train.indptr.int().to(device),
+            train.indices.to(device),
+            torch.ones(train.nnz, dtype=dtype, device=device),
+            n_items,
+        )
+        return cls(
+            pattern,
+            indptr.int().to(device),
+            indices.to(device),
+            order.to(device),
+            degrees.to(device=device, dtype=dtype),
+        )
+
+    @property
+    def n_users(self) -> int:
+        """Number of users."""
+        return self.pattern.shape[0]
+
+    @property
+    def n_nodes(self) -> int:
+        """Number of users and items."""
+        return self.degrees.numel()
+
+    @property
+    def n_edges(self) -> int:
+        """Number of undirected edges |R|."""
+        return self.order.numel()
+
+    def scaling(self) -> Tensor:
+        """D^-1/2 of each node, 0 where it has no edge, ``(n_nodes,)``."""
+        return torch.where(self.degrees > 0, self.degrees.clamp(min=1).rsqrt(), 0.0)
+
+    def normalised_edges(self) -> Tensor:
+        """The value of each edge in D^-1/2 A D^-1/2, ``(|R|,)``."""
+        scale = self.scaling().unsqueeze(1)
+        return edge_dots(self.pattern, scale[: self.n_users], scale[self.n_users :])
+
+    def matrix(self, there: Tensor, back: Tensor | None = None) -> Tensor:
+        """The adjacency with a value for each edge, CSR ``(n_nodes, n_nodes)``.
+
+        Args:
+            there: Values of the entries (user, item), in the order of R, ``(|R|,)``.
+            back: Values of the entries (item, user), in the order of R too; ``there`` when None, which makes it
+                symmetric.
+        """
+        back = there if back is None else back
+        return csr_tensor(self.indptr, self.indices, torch.cat([there, back[self.order]]), self.n_nodes)
+
+    def dots(self, left: Tensor, right: Tensor) -> Tensor:
+        """left[user] . right[item] for each edge, from node tables ``(n_nodes, d)``; ``(|R|,)``."""
+        return edge_dots(self.pattern, left[: self.n_users], right[self.n_users :])
+
+
+def propagate(matrix: Tensor, x: Tensor, transposed: Tensor | None = None) -> Tensor:
+    """The product ``matrix @ x`` with a gradient to ``x`` only.
+
+    Args:
+        matrix: CSR ``(n, n)``.
+        x: ``(n, d)``.
+        transposed: Its transpose in CSR; None when it is symmetric.
+    """
+    y: Tensor = _Propagate.apply(matrix, matrix if transposed is None else transposed, x)
+    return y
+
+
+def polynomial(matrix: Tensor, x: Tensor, n_layers: int, transposed: Tensor | None = None) -> Tensor:
+    """The sum ``x + matrix x + ... + matrix^n_layers x`` with a gradient to ``x`` only; arguments as for
+    :func:`propagate`.
+
+    In Horner's form, so that forward and backward are ``n_layers`` fused product-and-adds each and no layer is kept.
+    """
+    y: Tensor = _Polynomial.apply(matrix, matrix if transposed is None else transposed, x, n_layers)
+    return y
+
+
+def polynomial_rows(matrix: Tensor, x: Tensor, n_layers: int, rows: Rows) -> Tensor:
+    """``polynomial(matrix, x, n_layers)[rows.nodes]`` for a symmetric matrix, without computing the other rows.
+
+    Exact: the last product is needed at those rows only, and the gradient that comes in is zero at all others, so the
+    first product of the backward needs those columns only. Two of the 2 n_layers products shrink to the batch's own
+    edges.
+    """
+    y: Tensor = _PolynomialRows.apply(matrix, x, n_layers, rows)
+    return y
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some rows of a symmetric sparse matrix.
+
+    Attributes:
+        nodes: Which, distinct, int64 ``(b,)``.
+        matrix: Those rows, CSR ``(b, n)``.
+        transposed: The same as columns, CSR ``(n, b)``.
+    """
+
+    nodes: Tensor
+    matrix: Tensor
+    transposed: Tensor
+
+
+class RowTaker:
+    """Cuts :class:`Rows` out of a CSR matrix on the CPU; counting sorts in C, a few milliseconds a batch."""
+
+    def __init__(self, matrix: Tensor) -> None:
+        from scipy.sparse import csr_matrix
+
+        parts = (matrix.values().numpy(), matrix.col_indices().numpy(), matrix.crow_indices().numpy())
+        self._matrix = csr_matrix(parts, shape=tuple(matrix.shape))
+
+    def take(self, nodes: Tensor) -> Rows:
+        """The rows of ``nodes``."""
+        rows = self._matrix[nodes.numpy()]
+        columns = rows.tocsc()
+        return Rows(nodes, _from_scipy(rows, rows.shape[1]), _from_scipy(columns, rows.shape[0]))
+
+
+def masked_mean(graph: Bipartite, q: Tensor, x: Tensor) -> Tensor:
+    """The mean of neighbours' ``x`` weighted by how alike the two ends of an edge are (DCCF equations 10-12).
+
+    With alpha_ij = (q_i . q_j + 1) / 2 on the edges: row i is sum_j alpha_ij x_j / sum_j alpha_ij. Gradients flow to
+    ``q``, through both the weights and the normaliser, and to ``x``.
+
+    Args:
+        graph: The edges.
+        q: Rows normalised, ``(n_nodes, d)``.
+        x: ``(n_nodes, d)``.
+
+    Returns:
+        ``(n_nodes, d)``; zero where a node has no edge.
+    """
+    h: Tensor = _MaskedMean.apply(graph, q, x)
+    return h
+
+
+class _Propagate(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, matrix: Tensor, transposed: Tensor, x: Tensor) -> Tensor:
+        ctx.transposed = transposed
+        return torch.mm(matrix, x)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        return None, None, torch.mm(ctx.transposed, grads[0].contiguous())
+
+
+class _Polynomial(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, matrix: Tensor, transposed: Tensor, x: Tensor, n_layers: int) -> Tensor:
+        ctx.transposed, ctx.n_layers = transposed, n_layers
+        return _horner(matrix, x, n_layers)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        return None, None, _horner(ctx.transposed, grads[0].contiguous(), ctx.n_layers), None
+
+
+class _PolynomialRows(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, matrix: Tensor, x: Tensor, n_layers: int, rows: Rows) -> Tensor:
+        ctx.matrix, ctx.n_layers, ctx.rows = matrix, n_layers, rows
+        picked = x.index_select(0, rows.nodes)
+        return torch.addmm(picked, rows.matrix, _horner(matrix, x, n_layers - 1)) if n_layers else picked
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        rows, g = ctx.rows, grads[0].contiguous()
+        y = torch.mm(rows.transposed, g) if ctx.n_layers else g.new_zeros(ctx.matrix.shape[0], g.shape[1])
+        for _ in range(ctx.n_layers - 1):
+            y = torch.mm(ctx.matrix, y.index_add_(0, rows.nodes, g))
+        return None, y.index_add_(0, rows.nodes, g), None, None
+
+
+class _MaskedMean(torch.autograd.Function):
+    """With the symmetric matrix of alpha called M and its row sums s, h = (M x) / s, and with u = g / s, v = -(g . h)
+    / s:
+
+    dx = M u, d alpha_ij = u_i . x_j + u_j . x_i + v_i + v_j (one dot product an undirected edge), dq = M' q / 2 where
+    M' is the symmetric matrix of d alpha.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, graph: Bipartite, q: Tensor, x: Tensor) -> Tensor:
+        alpha = graph.dots(q, q).add_(1.0).mul_(0.5)
+        matrix = graph.matrix(alpha)
+        inverse = row_shares(torch.mm(matrix, x.new_ones(graph.n_nodes, 1)))
+        h = torch.mm(matrix, x).mul_(inverse)
+        ctx.graph = graph
+        ctx.save_for_backward(q, x, h, inverse, alpha)
+        return h
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        graph: Bipartite = ctx.graph
+        q, x, h, inverse, alpha = ctx.saved_tensors
+        u = grads[0] * inverse
+        v = -(u * h).sum(1, keepdim=True)
+        one = torch.ones_like(v)
+        of_alpha = graph.dots(torch.cat([u, x, v, one], 1), torch.cat([x, u, one, v], 1))
+        return None, torch.mm(graph.matrix(of_alpha), q).mul_(0.5), torch.mm(graph.matrix(alpha), u)
+
+
+def _horner(matrix: Tensor, x: Tensor, n_layers: int) -> Tensor:
+    y = x
+    for _ in range(n_layers):
+        y = torch.addmm(x, matrix, y)
+    return y
+
+
+def _from_scipy(matrix: Any, n_cols: int) -> Tensor:
+    """CSR from the three arrays of a scipy CSR matrix, or of a CSC one read as its transpose."""
+    return csr_tensor(
+        torch.from_numpy(matrix.indptr), torch.from_numpy(matrix.indices), torch.from_numpy(matrix.data), n_cols
+    )
