@@ -101,7 +101,7 @@ def compare(name: str, data: Path) -> dict[str, Any]:
     """Run a benchmark; the JSON shape of the design."""
     sides = [Side(name, side, data) for side in ("ours", "peer")]
     try:
-        about = [side.ask() for side in sides][0]
+        about, _ = (side.ask() for side in sides)
         for repetition in range(about["repeats"] + 1):
             for side in sides:
                 side.repeat(timed=repetition > 0)

@@ -42,7 +42,7 @@ def info_nce(anchor: Tensor, views: Sequence[Tensor], temperature: float, *, div
     Returns:
         The sum over views, a scalar.
     """
-    total: Tensor = _InfoNce.apply(anchor, temperature, *views)
+    total: Tensor = _InfoNce.apply(anchor, temperature, *views)  # type: ignore[no-untyped-call]
     return total / (anchor.shape[0] if divisor is None else divisor)
 
 

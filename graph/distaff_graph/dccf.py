@@ -193,7 +193,7 @@ class DCCF(GradientRecommender):
         items = batch.unique_positives + n_users
         n_distinct_users = batch.unique_users.numel()
         per_items = n_distinct_users if c.item_divisor == "users" else items.numel()
-        total = network.nodes
+        total: Tensor = network.nodes
         contrast: list[Tensor] = []
         for layer in network.layers(self._graph, self._matrix, c.n_layers):
             contrast.append(self._contrast(layer, batch.unique_users, n_distinct_users))

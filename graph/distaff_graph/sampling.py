@@ -57,7 +57,7 @@ class Triples:
         """Cut into mini-batches of ``size``; the last one may be smaller."""
         unique_users = _unique_by_batch(self.users, size)
         unique_positives = _unique_by_batch(self.positives, size)
-        parts = (part.split(size) for part in (self.users, self.positives, self.negatives))
+        parts = (torch.split(part, size) for part in (self.users, self.positives, self.negatives))
         yield from map(Batch, *parts, unique_users, unique_positives)
 
 
@@ -120,4 +120,4 @@ def _unique_by_batch(ids: Tensor, size: int) -> tuple[Tensor, ...]:
     span = int(ids.max()) + 1
     keys = torch.unique(torch.arange(ids.numel()).div_(size, rounding_mode="floor") * span + ids)
     counts = torch.bincount(keys // span, minlength=n_batches)
-    return (keys % span).split(counts.tolist())
+    return torch.split(keys % span, counts.tolist())

@@ -155,17 +155,18 @@ def propagate(matrix: Tensor, x: Tensor, transposed: Tensor | None = None) -> Te
         x: ``(n, d)``.
         transposed: Its transpose in CSR; None when it is symmetric.
     """
-    y: Tensor = _Propagate.apply(matrix, matrix if transposed is None else transposed, x)
+    back = matrix if transposed is None else transposed
+    y: Tensor = _Propagate.apply(matrix, back, x)  # type: ignore[no-untyped-call]
     return y
 
 
 def polynomial(matrix: Tensor, x: Tensor, n_layers: int, transposed: Tensor | None = None) -> Tensor:
-    """The sum ``x + matrix x + ... + matrix^n_layers x`` with a gradient to ``x`` only; arguments as for
-    :func:`propagate`.
+    """The sum ``x + matrix x + ... + matrix^n_layers x`` with a gradient to ``x`` only.
 
-    In Horner's form, so that forward and backward are ``n_layers`` fused product-and-adds each and no layer is kept.
+    Arguments as for :func:`propagate`. In Horner's form, so that forward and backward are ``n_layers`` fused product-and-adds each and no layer is kept.
     """
-    y: Tensor = _Polynomial.apply(matrix, matrix if transposed is None else transposed, x, n_layers)
+    back = matrix if transposed is None else transposed
+    y: Tensor = _Polynomial.apply(matrix, back, x, n_layers)  # type: ignore[no-untyped-call]
     return y
 
 
@@ -176,7 +177,7 @@ def polynomial_rows(matrix: Tensor, x: Tensor, n_layers: int, rows: Rows) -> Ten
     first product of the backward needs those columns only. Two of the 2 n_layers products shrink to the batch's own
     edges.
     """
-    y: Tensor = _PolynomialRows.apply(matrix, x, n_layers, rows)
+    y: Tensor = _PolynomialRows.apply(matrix, x, n_layers, rows)  # type: ignore[no-untyped-call]
     return y
 
 
@@ -225,7 +226,7 @@ def masked_mean(graph: Bipartite, q: Tensor, x: Tensor) -> Tensor:
     Returns:
         ``(n_nodes, d)``; zero where a node has no edge.
     """
-    h: Tensor = _MaskedMean.apply(graph, q, x)
+    h: Tensor = _MaskedMean.apply(graph, q, x)  # type: ignore[no-untyped-call]
     return h
 
 
@@ -268,11 +269,11 @@ class _PolynomialRows(torch.autograd.Function):
 
 
 class _MaskedMean(torch.autograd.Function):
-    """With the symmetric matrix of alpha called M and its row sums s, h = (M x) / s, and with u = g / s, v = -(g . h)
-    / s:
+    """One dot product an undirected edge forward, and one of twice the width backward.
 
-    dx = M u, d alpha_ij = u_i . x_j + u_j . x_i + v_i + v_j (one dot product an undirected edge), dq = M' q / 2 where
-    M' is the symmetric matrix of d alpha.
+    With the symmetric matrix of alpha called M and its row sums s: h = (M x) / s. Backward, with u = g / s and
+    v = -(g . h) / s: dx = M u, d alpha_ij = u_i . x_j + u_j . x_i + v_i + v_j, and dq = M' q / 2 where M' is the
+    symmetric matrix of d alpha.
     """
 
     @staticmethod
