@@ -163,7 +163,8 @@ def propagate(matrix: Tensor, x: Tensor, transposed: Tensor | None = None) -> Te
 def polynomial(matrix: Tensor, x: Tensor, n_layers: int, transposed: Tensor | None = None) -> Tensor:
     """The sum ``x + matrix x + ... + matrix^n_layers x`` with a gradient to ``x`` only.
 
-    Arguments as for :func:`propagate`. In Horner's form, so that forward and backward are ``n_layers`` fused product-and-adds each and no layer is kept.
+    Arguments as for :func:`propagate`. In Horner's form, so that forward and backward are ``n_layers`` fused
+    product-and-adds each and no layer is kept.
     """
     back = matrix if transposed is None else transposed
     y: Tensor = _Polynomial.apply(matrix, back, x, n_layers)  # type: ignore[no-untyped-call]
