@@ -1,0 +1,272 @@
+"""Runs: one fit of a model on a dataset with one seed, recorded from start to end.
+
+A run is a row in ``runs`` and a folder ``runs/RUN`` with ``config.json``, ``log.jsonl`` (an object a line for every
+epoch), ``checkpoint/`` while it is being fitted and ``model/`` afterwards. Its metrics appear together, when it is done.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import torch
+
+from distaff import __version__
+from distaff.fitting import fit, pick_device
+from distaff.ranking import Evaluation, evaluate
+from distaff.recommender import Epoch, Recommender
+from distaff.registry import model_class
+from distaff_data.errors import InputError, UnknownNameError
+from distaff_data.interactions import Interactions
+from distaff_data.loader import load_interactions
+from distaff_data.workspace import Workspace
+
+HEADLINE = ("recall@20", "ndcg@20")  # kept for each user, for paired tests
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the warehouse knows of a run; field by field the table ``runs``."""
+
+    run: str
+    model: str
+    control: bool
+    dataset: str
+    dataset_generation: str
+    seed: int
+    status: str
+    config: str
+    settings: str
+    device: str
+    threads: int
+    version: str
+    process: int
+    started_at: datetime
+    seconds: float
+    message: str | None = None
+
+    def summary(self, metrics: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+        """The JSON shape of ``train`` and ``runs``."""
+        return {
+            "run": self.run,
+            "model": self.model,
+            "dataset": self.dataset,
+            "seed": self.seed,
+            "status": self.status,
+            "seconds": round(self.seconds, 3),
+            "settings": json.loads(self.settings),
+            "metrics": {split: dict(values) for split, values in metrics.items()},
+        }
+
+
+def train(
+    workspace: Workspace,
+    model: str,
+    dataset: str,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    report: Callable[[Epoch], None] = lambda _: None,
+) -> Run:
+    """Fit a model and record the run.
+
+    Args:
+        workspace: Where the dataset is and the run goes.
+        model: Registry name.
+        dataset: Name of a dataset of interactions.
+        settings: Configuration that differs from the defaults.
+        seed: Seed of every random draw.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        report: Called after each epoch.
+
+    Raises:
+        InputError: A name or setting is wrong; no run is recorded.
+        KeyboardInterrupt: Passed on, after the run has been marked ``interrupted``.
+    """
+    estimator = model_class(model)(**(settings or {}))
+    data = load_interactions(workspace.warehouse, dataset)
+    run = Run(
+        run=f"{model}-{dataset}-{uuid.uuid4().hex[:8]}",
+        model=model,
+        control=estimator.control,
+        dataset=dataset,
+        dataset_generation=data.generation,
+        seed=seed,
+        status="running",
+        config=json.dumps(estimator.config.model_dump(mode="json")),
+        settings=json.dumps(estimator.config.changed()),
+        device=pick_device(device).type,
+        threads=torch.get_num_threads(),
+        version=__version__,
+        process=os.getpid(),
+        started_at=datetime.now(UTC),
+        seconds=0.0,
+    )
+    folder = run_folder(workspace, run.run)
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(run.config)
+    return _carry_out(workspace, run, estimator, data, report, resume=False)
+
+
+def resume(workspace: Workspace, run_id: str, *, report: Callable[[Epoch], None] = lambda _: None) -> Run:
+    """Continue a run that was interrupted, killed or failed, from its last checkpoint.
+
+    Raises:
+        InputError: The run is done, is still being fitted, or its dataset has changed since.
+    """
+    run = find(workspace, run_id)
+    if run.status == "done":
+        raise InputError(f"run {run_id!r} is done; there is nothing to resume")
+    if run.status == "running" and is_alive(run):
+        raise InputError(f"run {run_id!r} is being fitted by process {run.process}")
+    data = load_interactions(workspace.warehouse, run.dataset)
+    if data.generation != run.dataset_generation:
+        raise InputError(f"dataset {run.dataset!r} has been replaced since run {run_id!r} began; train anew")
+    estimator = model_class(run.model)(**json.loads(run.config))
+    again = replace(run, status="running", process=os.getpid(), message=None)
+    return _carry_out(workspace, again, estimator, data, report, resume=True)
+
+
+def find(workspace: Workspace, run_id: str) -> Run:
+    """A run by its id.
+
+    Raises:
+        UnknownNameError: There is none.
+    """
+    rows = workspace.warehouse.rows("SELECT * EXCLUDE (written_at) FROM runs WHERE run = ?", [run_id])
+    if not rows:
+        raise UnknownNameError("run", run_id, (r["run"] for r in workspace.warehouse.rows("SELECT run FROM runs")))
+    return Run(**rows[0])
+
+
+def listing(workspace: Workspace, dataset: str | None = None) -> list[Run]:
+    """All runs, newest first, of one dataset when it is named."""
+    rows = workspace.warehouse.rows(
+        "SELECT * EXCLUDE (written_at) FROM runs WHERE dataset = coalesce(?, dataset) ORDER BY started_at DESC", [dataset]
+    )
+    return [Run(**row) for row in rows]
+
+
+def metrics_of(workspace: Workspace, run_ids: list[str]) -> dict[str, dict[str, dict[str, float]]]:
+    """Metrics by run, split and name."""
+    found: dict[str, dict[str, dict[str, float]]] = {run_id: {} for run_id in run_ids}
+    rows = workspace.warehouse.rows(
+        "SELECT run, split, metric, value FROM metrics WHERE list_contains(?, run)", [run_ids]
+    )
+    for row in rows:
+        found[row["run"]].setdefault(row["split"], {})[row["metric"]] = row["value"]
+    return found
+
+
+def load_model(workspace: Workspace, run_id: str) -> Recommender:
+    """The fitted model of a run.
+
+    Raises:
+        InputError: The run is not done.
+    """
+    run = find(workspace, run_id)
+    if run.status != "done":
+        raise InputError(f"run {run_id!r} is {run.status}, not done; continue it with: distaff train --resume {run_id}")
+    return Recommender.load(run_folder(workspace, run_id) / "model")
+
+
+def run_folder(workspace: Workspace, run_id: str) -> Path:
+    """Where a run's artefacts are."""
+    return workspace.runs / Path(run_id).name
+
+
+def is_alive(run: Run) -> bool:
+    """Whether the process that fits the run still exists on this machine."""
+    try:
+        os.kill(run.process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def record(workspace: Workspace, run: Run) -> None:
+    """Append the run's present state; the newest row counts."""
+    workspace.warehouse.append("runs", [vars(run)], written_at=datetime.now(UTC))
+
+
+def store_evaluation(workspace: Workspace, run_id: str, evaluations: list[Evaluation], data: Interactions) -> None:
+    """Publish what a run scored: means, and the headline metrics of every user."""
+    with workspace.warehouse.publish(f"metrics/{run_id}") as publication:
+        means = [
+            {"split": e.split, "metric": name, "value": value} for e in evaluations for name, value in e.metrics.items()
+        ]
+        publication.append("metrics", means, run=run_id)
+        for e in evaluations:
+            ids = data.user_ids.take(pa.array(e.users.numpy()))
+            for name in HEADLINE:
+                if name in e.per_user:
+                    values = pa.table({"user_id": ids, "value": e.per_user[name].numpy()})
+                    publication.append("user_metrics", values, run=run_id, split=e.split, metric=name)
+
+
+def _carry_out(
+    workspace: Workspace,
+    run: Run,
+    model: Recommender,
+    data: Interactions,
+    report: Callable[[Epoch], None],
+    *,
+    resume: bool,
+) -> Run:
+    """Fit, evaluate, save and record; whatever happens, the run's last state is recorded."""
+    folder = run_folder(workspace, run.run)
+    before, start = run.seconds, time.perf_counter()
+
+    def ended(status: str, message: str | None = None) -> Run:
+        done = replace(run, status=status, message=message, seconds=before + time.perf_counter() - start)
+        record(workspace, done)
+        return done
+
+    record(workspace, run)
+    try:
+        with (folder / "log.jsonl").open("a", buffering=1) as log:
+
+            def on_epoch(epoch: Epoch) -> None:
+                line = {"epoch": epoch.epoch, "seconds": time.perf_counter() - start, **epoch.losses, **epoch.valid}
+                log.write(json.dumps(line) + "\n")
+                report(epoch)
+
+            fit(model, data, seed=run.seed, device=run.device, report=on_epoch, folder=folder / "checkpoint", resume=resume)
+        evaluations = [evaluate(model.predict, data, s) for s in ("valid", "test") if data.split(s).nnz]
+        model.save(folder / "model")
+        _publish_history(workspace, run.run, folder / "log.jsonl")
+        store_evaluation(workspace, run.run, evaluations, data)
+        shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+    except KeyboardInterrupt:
+        ended("interrupted", "stopped by the user")
+        raise
+    except Exception as error:
+        ended("failed", f"{type(error).__name__}: {error}")
+        raise
+    return ended("done")
+
+
+def _publish_history(workspace: Workspace, run_id: str, log: Path) -> None:
+    """Publish the log; an epoch fitted twice, around a resumption, counts once."""
+    epochs = {line["epoch"]: line for line in map(json.loads, log.read_text().splitlines())}
+    rows = [
+        {"epoch": epoch, "name": name, "value": value}
+        for epoch, line in epochs.items()
+        for name, value in line.items()
+        if name != "epoch"
+    ]
+    if rows:
+        with workspace.warehouse.publish(f"history/{run_id}") as publication:
+            publication.append("history", rows, run=run_id)
