@@ -16,7 +16,7 @@ from distaff_data.interactions import Csr, Interactions
 from distaff_graph.contrast import bpr
 from distaff_graph.nodes import Init, node_table, pair_scores, squares, triple_nodes
 from distaff_graph.sampling import Batch, Sampler
-from distaff_graph.sparse import Bipartite, Rows, RowTaker, history_sums, polynomial, polynomial_rows
+from distaff_graph.sparse import Bipartite, RowPolynomial, Rows, history_sums, polynomial
 
 RLMREC: dict[str, Any] = {
     "embedding_dim": 32,
@@ -94,25 +94,25 @@ class LightGCN(GradientRecommender):
         self._sampler = Sampler(data.train)
         # On a GPU the products that cutting saves cost less than the cutting.
         cuts = device.type == "cpu" and c.edge_keep == 1 and c.n_layers > 0
-        self._taker = RowTaker(self._matrix) if cuts else None
+        self._some_rows = RowPolynomial(self._matrix, c.n_layers) if cuts else None
         return _Network(node_table(data.n_users, data.n_items, c.embedding_dim, c.init, generator)).to(device)
 
     def batches(self, data: Interactions, generator: torch.Generator) -> Iterator[_Step]:
         """Every interaction once, with one negative."""
         n_users = self._graph.n_users
         for batch in self._sampler.over_interactions(generator).batches(self.config.batch_size):
-            rows = self._taker.take(torch.unique(triple_nodes(batch, n_users))) if self._taker else None
+            rows = self._some_rows.take(torch.unique(triple_nodes(batch, n_users))) if self._some_rows else None
             yield _Step(batch.to(self._edges.device), rows)
 
     def losses(self, batch: _Step) -> dict[str, Tensor]:
         """BPR and the squared norm."""
         c, x = self.config, self.network.nodes
         triples = triple_nodes(batch.batch, self._graph.n_users)
-        if batch.rows is None:
+        if self._some_rows is None or batch.rows is None:
             matrix, transposed = self._dropped()
             vectors = polynomial(matrix, x, c.n_layers, transposed).index_select(0, triples)
         else:
-            found = polynomial_rows(self._matrix, x, c.n_layers, batch.rows)
+            found = self._some_rows(x, batch.rows)
             vectors = found.index_select(0, torch.searchsorted(batch.rows.nodes, triples))
         positive, negative = pair_scores(vectors * self._share)
         if c.reg_on == "all":

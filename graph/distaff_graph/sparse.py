@@ -171,23 +171,12 @@ def polynomial(matrix: Tensor, x: Tensor, n_layers: int, transposed: Tensor | No
     return y
 
 
-def polynomial_rows(matrix: Tensor, x: Tensor, n_layers: int, rows: Rows) -> Tensor:
-    """``polynomial(matrix, x, n_layers)[rows.nodes]`` for a symmetric matrix, without computing the other rows.
-
-    Exact: the last product is needed at those rows only, and the gradient that comes in is zero at all others, so the
-    first product of the backward needs those columns only. Two of the 2 n_layers products shrink to the batch's own
-    edges.
-    """
-    y: Tensor = _PolynomialRows.apply(matrix, x, n_layers, rows)  # type: ignore[no-untyped-call]
-    return y
-
-
 @dataclass(frozen=True)
 class Rows:
     """Some rows of a symmetric sparse matrix.
 
     Attributes:
-        nodes: Which, distinct, int64 ``(b,)``.
+        nodes: Which, distinct and ascending, int64 ``(b,)``.
         matrix: Those rows, CSR ``(b, n)``.
         transposed: The same as columns, CSR ``(n, b)``.
     """
@@ -197,20 +186,61 @@ class Rows:
     transposed: Tensor
 
 
-class RowTaker:
-    """Cuts :class:`Rows` out of a CSR matrix on the CPU; counting sorts in C, a few milliseconds a batch."""
+class RowPolynomial:
+    """Some rows of :func:`polynomial` for a symmetric matrix on the CPU, without computing the others; exact.
 
-    def __init__(self, matrix: Tensor) -> None:
+    The last product is needed at those rows only, and the gradient that comes in is zero at all others, so the first
+    product of the backward needs those columns only: two of the 2 ``n_layers`` products shrink to the rows' own edges.
+    Intermediate tables live in two buffers kept between calls, since fresh memory costs up to half as much as a
+    product.
+    """
+
+    def __init__(self, matrix: Tensor, n_layers: int) -> None:
         from scipy.sparse import csr_matrix
 
+        self._matrix, self._n_layers = matrix, n_layers
         parts = (matrix.values().numpy(), matrix.col_indices().numpy(), matrix.crow_indices().numpy())
-        self._matrix = csr_matrix(parts, shape=tuple(matrix.shape))
+        self._scipy = csr_matrix(parts, shape=tuple(matrix.shape))
+        self._buffers = torch.empty(0), torch.empty(0)
 
     def take(self, nodes: Tensor) -> Rows:
-        """The rows of ``nodes``."""
-        rows = self._matrix[nodes.numpy()]
+        """Cut out the rows of ``nodes``, distinct and ascending: counting sorts in C, about a millisecond."""
+        rows = self._scipy[nodes.numpy()]
         columns = rows.tocsc()
         return Rows(nodes, _from_scipy(rows, rows.shape[1]), _from_scipy(columns, rows.shape[0]))
+
+    def __call__(self, x: Tensor, rows: Rows) -> Tensor:
+        """``polynomial(matrix, x, n_layers)[rows.nodes]``, ``(b, d)``, with a gradient to ``x``."""
+        y: Tensor = _RowPolynomial.apply(self, x, rows)  # type: ignore[no-untyped-call]
+        return y
+
+    def forward(self, x: Tensor, rows: Rows) -> Tensor:
+        """The rows from ``x``, in Horner's form."""
+        picked = x.index_select(0, rows.nodes)
+        if self._n_layers == 0:
+            return picked
+        y, (out, spare) = x, self._room(x)
+        for _ in range(self._n_layers - 1):
+            y = torch.addmm(x, self._matrix, y, out=out)
+            out, spare = spare, out
+        return torch.addmm(picked, rows.matrix, y)
+
+    def backward(self, g: Tensor, rows: Rows) -> Tensor:
+        """The gradient ``(n, d)`` from that of the rows."""
+        of_x = g.new_empty(self._matrix.shape[0], g.shape[1])
+        if self._n_layers == 0:
+            return of_x.zero_().index_copy_(0, rows.nodes, g)
+        matrix, y, (out, spare) = rows.transposed, g, self._room(of_x)
+        for layer in range(self._n_layers):
+            out = of_x if layer == self._n_layers - 1 else out
+            torch.addmm(out, matrix, y, beta=0.0, out=out)  # what it held does not matter
+            matrix, y, out, spare = self._matrix, out.index_add_(0, rows.nodes, g), spare, out
+        return of_x
+
+    def _room(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        if self._buffers[0].shape != like.shape or self._buffers[0].dtype != like.dtype:
+            self._buffers = torch.empty_like(like), torch.empty_like(like)
+        return self._buffers
 
 
 def masked_mean(graph: Bipartite, q: Tensor, x: Tensor) -> Tensor:
@@ -253,20 +283,15 @@ class _Polynomial(torch.autograd.Function):
         return None, None, _horner(ctx.transposed, grads[0].contiguous(), ctx.n_layers), None
 
 
-class _PolynomialRows(torch.autograd.Function):
+class _RowPolynomial(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, matrix: Tensor, x: Tensor, n_layers: int, rows: Rows) -> Tensor:
-        ctx.matrix, ctx.n_layers, ctx.rows = matrix, n_layers, rows
-        picked = x.index_select(0, rows.nodes)
-        return torch.addmm(picked, rows.matrix, _horner(matrix, x, n_layers - 1)) if n_layers else picked
+    def forward(ctx: Any, owner: RowPolynomial, x: Tensor, rows: Rows) -> Tensor:
+        ctx.owner, ctx.rows = owner, rows
+        return owner.forward(x, rows)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        rows, g = ctx.rows, grads[0].contiguous()
-        y = torch.mm(rows.transposed, g) if ctx.n_layers else g.new_zeros(ctx.matrix.shape[0], g.shape[1])
-        for _ in range(ctx.n_layers - 1):
-            y = torch.mm(ctx.matrix, y.index_add_(0, rows.nodes, g))
-        return None, y.index_add_(0, rows.nodes, g), None, None
+        return None, ctx.owner.backward(grads[0].contiguous(), ctx.rows), None
 
 
 class _MaskedMean(torch.autograd.Function):

@@ -8,12 +8,11 @@ from torch.autograd import gradcheck
 
 from distaff_graph.sparse import (
     Bipartite,
-    RowTaker,
+    RowPolynomial,
     edge_dots,
     history_sums,
     masked_mean,
     polynomial,
-    polynomial_rows,
     propagate,
 )
 
@@ -89,10 +88,11 @@ def test_polynomial_equals_the_sum_of_dense_powers(graph: Bipartite, n_layers: i
 def test_polynomial_of_some_rows_equals_those_rows_of_the_whole(graph: Bipartite, n_layers: int) -> None:
     matrix = graph.matrix(graph.normalised_edges())
     nodes = torch.tensor([0, 2, 6, 9, 11])
-    rows = RowTaker(matrix).take(nodes)
+    some = RowPolynomial(matrix, n_layers)
+    rows = some.take(nodes)
     x = table()
-    torch.testing.assert_close(polynomial_rows(matrix, x, n_layers, rows), polynomial(matrix, x, n_layers)[nodes])
-    assert gradcheck(lambda t: polynomial_rows(matrix, t, n_layers, rows), (x,))
+    torch.testing.assert_close(some(x, rows), polynomial(matrix, x, n_layers)[nodes])
+    assert gradcheck(lambda t: some(t, rows), (x,))
 
 
 def test_masked_mean_equals_the_dense_row_stochastic_product(graph: Bipartite) -> None:
