@@ -1,1 +1,1 @@
-"""The Streamlit dashboard."""
+"""The dashboard: a Streamlit app over a workspace's tables. It reads; it never trains and never writes."""

@@ -1,0 +1,106 @@
+"""Starting the app in a process of its own, closed to everyone but this machine.
+
+Streamlit is imported in that process only, so that the command line starts fast and works without it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import ipaddress
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from distaff_data.errors import InputError
+from distaff_data.workspace import Workspace
+
+_HERE = Path(__file__).parent
+_NEEDED = ("streamlit", "plotly")
+_OPTIONS = {
+    "browser.gatherUsageStats": "false",
+    "client.disableDataExport": "true",  # Streamlit's own CSV button does not defuse formulas; ours does
+    "client.showErrorDetails": "none",
+    "client.toolbarMode": "viewer",
+    "server.fileWatcherType": "none",
+    "server.maxUploadSize": "1",
+    "server.runOnSave": "false",
+    "server.showEmailPrompt": "false",
+    "theme.base": str(_HERE / "theme.toml"),
+}
+
+
+def launch(workspace_root: Path, *, port: int = 8501, address: str = "127.0.0.1", open_browser: bool = True) -> int:
+    """Serve the dashboard of a workspace until it is stopped.
+
+    Args:
+        workspace_root: The workspace.
+        port: TCP port.
+        address: A loopback address.
+        open_browser: Also open it in the default browser.
+
+    Returns:
+        The server's exit status; 0 after Ctrl-C.
+
+    Raises:
+        InputError: No workspace, an address that others could reach, a port in use, or the extra is not installed.
+    """
+    Workspace.open(workspace_root)
+    _check_installed()
+    _check_free(_loopback(address), port)
+    environment = os.environ | {
+        "DISTAFF_WORKSPACE": str(Path(workspace_root).resolve()),
+        # A JSON list here would reject every WebSocket: the names are separated by spaces.
+        "STREAMLIT_SERVER_ALLOWED_HOSTS": f"localhost 127.0.0.1 ::1 {address}",
+    }
+    server = subprocess.Popen(command(port=port, address=address, open_browser=open_browser), env=environment)
+    try:
+        return server.wait()
+    except KeyboardInterrupt:
+        server.terminate()
+        server.wait()
+        return 0
+
+
+def command(*, port: int, address: str, open_browser: bool) -> list[str]:
+    """The server's command line."""
+    options = _OPTIONS | {
+        "server.address": address,
+        "server.port": str(port),
+        "server.headless": "false" if open_browser else "true",
+    }
+    flags = [f"--{name}={value}" for name, value in options.items()]
+    return [sys.executable, "-m", "streamlit", "run", str(_HERE / "app.py"), *flags]
+
+
+def _check_installed() -> None:
+    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise InputError(
+            f"the dashboard needs {' and '.join(missing)}; install with: pip install 'distaff[dashboards]'"
+        )
+
+
+def _loopback(address: str) -> str:
+    try:
+        local = address == "localhost" or ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        local = False
+    if not local:
+        raise InputError(
+            "the dashboard has no login, so it only listens on this machine; "
+            "use 127.0.0.1 and reach it through an SSH tunnel or a proxy with a login",
+            value=address,
+        )
+    return address
+
+
+def _check_free(address: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except (OSError, OverflowError) as error:
+            raise InputError(f"cannot listen on port {port}: {error}; choose another with --port") from None

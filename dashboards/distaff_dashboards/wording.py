@@ -1,0 +1,95 @@
+"""Plain words: how numbers, rows and comparisons are said on the screen."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from distaff.board import BoardRow
+    from distaff.statistics import Comparison, Interval
+
+METRICS: Mapping[str, str] = {
+    "recall": "share of a user's held-out items that are among the first {k}",
+    "ndcg": "like recall, but an item higher up counts more; 1 is a perfect order of the first {k}",
+    "precision": "share of the first {k} items that the user took",
+    "hitrate": "share of users with at least one hit among the first {k}",
+    "mrr": "one over the rank of the first hit among the first {k}, 0 without one",
+    "map": "precision averaged over the ranks of the hits among the first {k}",
+    "coverage": "share of the catalogue that occurs in anyone's first {k}",
+    "gini": "how unevenly items are recommended in the first {k}: 0 all alike, 1 one item for everyone",
+    "popularity": "mean popularity of the items in the first {k}",
+}
+_DESCRIPTIVE = ("coverage", "gini", "popularity")
+_SIGNIFICANT = 0.05
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$:<>&])")
+
+
+def escape(text: str) -> str:
+    """Text from outside, so that Markdown shows it as it is."""
+    return _MARKDOWN.sub(r"\\\1", text)
+
+
+def define(metric: str) -> str:
+    """What a metric means, for a tooltip."""
+    known = METRICS.get(_family(metric))
+    return f"{metric}: {known.format(k=metric.partition('@')[2] or 'all')}" if known else metric
+
+
+def is_score(metric: str) -> bool:
+    """Whether higher is better; some metrics only describe the lists."""
+    return _family(metric) not in _DESCRIPTIVE
+
+
+def row_labels(rows: Sequence[BoardRow]) -> list[str]:
+    """A label for each row: the model's name, with its settings where a name occurs more than once."""
+    count = Counter(row.model for row in rows)
+    return [row.model if count[row.model] == 1 else f"{row.model} ({settings(row.settings)})" for row in rows]
+
+
+def settings(values: Mapping[str, object]) -> str:
+    """Settings that differ from the defaults, on one line."""
+    return ", ".join(f"{k}={v if isinstance(v, str) else json.dumps(v)}" for k, v in values.items()) or "defaults"
+
+
+def number(value: float) -> str:
+    """Four decimals, or fewer for numbers above 10."""
+    return f"{value:.4f}" if abs(value) < 10 else f"{value:,.1f}"
+
+
+def interval(found: Interval) -> str:
+    """Mean with its 95 % interval over seeds; one seed says so."""
+    if found.low is None or found.high is None:
+        return f"{number(found.mean)} (one seed)"
+    return f"{number(found.mean)} [{number(found.low)}, {number(found.high)}]"
+
+
+def p_value(p: float) -> str:
+    """A p value as people write it."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def significant(comparison: Comparison) -> bool:
+    """Whether the paired test tells the difference from chance at 5 %."""
+    return comparison.p_value < _SIGNIFICANT
+
+
+def compare(label: str, comparison: Comparison) -> str:
+    """One comparison as a sentence."""
+    against = f"{comparison.against} on {comparison.metric}"
+    evidence = (
+        f"95 % interval {comparison.low:+.4f} to {comparison.high:+.4f}, "
+        f"{p_value(comparison.p_value)}, paired over users"
+    )
+    if not significant(comparison):
+        return f"{label} cannot be told from {against}: difference {comparison.difference:+.4f}, {evidence}."
+    side = "above" if comparison.difference > 0 else "below"
+    return f"{label} is {abs(comparison.difference):.4f} {side} {against}, {evidence}."
+
+
+def _family(metric: str) -> str:
+    """The metric's name without its list length: a key of ``METRICS``."""
+    return metric.partition("@")[0].replace("_", "").removeprefix("mean")
