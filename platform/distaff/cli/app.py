@@ -1,0 +1,57 @@
+"""The application: global options, the verbs, and one place where errors become exit statuses."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from distaff import __version__
+from distaff.cli import data, models, operations
+from distaff.cli.state import talk, use_workspace
+from distaff_data.errors import DistaffError
+
+app = typer.Typer(
+    name="distaff",
+    help="Learn disentangled factors from behaviour and telemetry, each beside its control.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    epilog="Start with: distaff demo",
+)
+for module in (data, models, operations):
+    module.add_to(app)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    workspace: Annotated[
+        Path | None, typer.Option(help="Workspace folder; else DISTAFF_WORKSPACE, else ./workspace.", show_default=False)
+    ] = None,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """Options before the verb."""
+    use_workspace(workspace)
+
+
+def main() -> None:
+    """Run the command line.
+
+    Exit status: 0 done, 2 the input or usage is wrong (one line, nothing changed), 1 anything else.
+    """
+    try:
+        app()
+    except DistaffError as error:
+        talk.print(f"[bold red]error[/]: {escape(str(error))}", soft_wrap=True, highlight=False)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        talk.print("interrupted; continue a run with: distaff train --resume RUN", markup=False)
+        sys.exit(1)

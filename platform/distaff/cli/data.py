@@ -1,0 +1,158 @@
+"""Verbs that bring data in and look at it: init, ingest, sample, datasets, sql."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from distaff import exports
+from distaff.cli.state import Json, emit_facts, emit_json, emit_table, pairs, root, workspace
+from distaff_data.ingest import IngestReport, ingest_attributes, ingest_interactions
+from distaff_data.planted import sample as load_sample
+from distaff_data.workspace import Workspace
+
+ingest = typer.Typer(help="Load files as a dataset; the format is detected or given.", no_args_is_help=True)
+
+Paths = Annotated[list[Path], typer.Argument(help="Files, or a folder with train, valid and test files.")]
+Replace = Annotated[bool, typer.Option("--replace", help="Replace the dataset of that name.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the verbs."""
+    app.command()(init)
+    app.add_typer(ingest, name="ingest")
+    app.command()(sample)
+    app.command()(datasets)
+    app.command()(sql)
+
+
+def init() -> None:
+    """Make a workspace: a folder with the warehouse, the runs and distaff.toml."""
+    Workspace.create(root())
+    typer.echo(f"workspace ready: {root()}")
+
+
+@ingest.command("interactions")
+def ingest_interactions_verb(
+    name: Annotated[str, typer.Argument(help="Name of the dataset.")],
+    paths: Paths,
+    format: Annotated[
+        str | None, typer.Option(help="delimited, parquet, jsonl, recbole, lightgcn or movielens; detected otherwise.")
+    ] = None,
+    user: Annotated[str | None, typer.Option(help="Column of user ids.")] = None,
+    item: Annotated[str | None, typer.Option(help="Column of item ids.")] = None,
+    rating: Annotated[str | None, typer.Option(help="Column of ratings or weights.")] = None,
+    time: Annotated[str | None, typer.Option(help="Column of time stamps.")] = None,
+    min_rating: Annotated[float | None, typer.Option(help="Keep interactions rated at least this.")] = None,
+    min_interactions: Annotated[int, typer.Option(help="Keep users and items with at least so many (k-core).")] = 0,
+    split: Annotated[
+        str | None, typer.Option(help="random:0.8,0.1,0.1, temporal:0.8,0.1,0.1 or leave-last-out.")
+    ] = "random:0.8,0.1,0.1",
+    seed: Annotated[int, typer.Option(help="Seed of the split.")] = 0,
+    replace: Replace = False,
+    as_json: Json = False,
+) -> None:
+    """Load interactions: CSV, TSV, Parquet, JSON lines, RecBole, LightGCN, MovieLens.
+
+    Example: distaff ingest interactions shop orders.csv --user customer --item product --split leave-last-out
+    """
+    report = ingest_interactions(
+        workspace(create=True),
+        name,
+        paths,
+        format=format,
+        user=user,
+        item=item,
+        rating=rating,
+        time=time,
+        min_rating=min_rating,
+        min_interactions=min_interactions,
+        split=split,
+        seed=seed,
+        replace=replace,
+    )
+    _show(report, as_json)
+
+
+def _attributes(entity: str) -> None:
+    @ingest.command(f"{entity}s", help=f"Load attributes of a dataset's {entity}s: every other column is an attribute.")
+    def verb(
+        name: Annotated[str, typer.Argument(help="Name of the dataset.")],
+        paths: Paths,
+        id: Annotated[str | None, typer.Option(help=f"Column of {entity} ids.")] = None,
+        title: Annotated[str | None, typer.Option(help="Column that people are shown.")] = None,
+        separator: Annotated[str | None, typer.Option(help="What separates several values in a cell.")] = None,
+        as_json: Json = False,
+    ) -> None:
+        _show(ingest_attributes(workspace(), entity, name, paths, id=id, title=title, separator=separator), as_json)
+
+
+_attributes("item")
+_attributes("user")
+
+
+def sample(
+    name: Annotated[str, typer.Argument(help="Built-in dataset, such as planted-interactions.")],
+    dataset: Annotated[str | None, typer.Option("--as", help="Name of the dataset; the sample's own otherwise.")] = None,
+    set: Annotated[list[str] | None, typer.Option(help="Knob of the generator: key=value.")] = None,
+    replace: Replace = False,
+    as_json: Json = False,
+) -> None:
+    """Load a built-in dataset whose truth is known."""
+    knobs = {key: _number(value) for key, value in pairs(set or []).items()}
+    _show(load_sample(workspace(create=True), name, name=dataset, replace=replace, **knobs), as_json)
+
+
+def datasets(as_json: Json = False) -> None:
+    """List the datasets."""
+    rows = workspace().warehouse.rows("SELECT dataset, kind, facts, source, created_at FROM datasets ORDER BY dataset")
+    for row in rows:
+        row["facts"] = json.loads(row["facts"])
+    if as_json:
+        return emit_json({"datasets": rows})
+    keys = ("users", "items", "train", "valid", "test")
+    emit_table(
+        "datasets",
+        ("dataset", "kind", *keys),
+        [(row["dataset"], row["kind"], *(row["facts"].get(key) for key in keys)) for row in rows],
+    )
+
+
+def sql(
+    statement: Annotated[str, typer.Argument(help="One SELECT over the warehouse's tables.")],
+    out: Annotated[Path | None, typer.Option(help="Write .csv, .parquet or .arrow instead of printing.")] = None,
+    limit: Annotated[int, typer.Option(help="Rows to print or write at most.")] = 1000,
+    as_json: Json = False,
+) -> None:
+    """Run one read-only statement over the tables; DESCRIBE and SHOW TABLES work too."""
+    selection = workspace().warehouse.select(statement, limit=limit)
+    table = selection.table
+    if out is not None:
+        exports.write(table, out)
+        typer.echo(f"{table.num_rows} rows written to {out}")
+    elif as_json:
+        emit_json({"rows": table.to_pylist(), "truncated": selection.truncated})
+    else:
+        emit_table("", table.column_names, [tuple(row.values()) for row in table.to_pylist()])
+    if selection.truncated and not as_json:
+        typer.echo(f"only the first {limit} rows; ask for more with --limit", err=True)
+
+
+def _show(report: IngestReport, as_json: bool) -> None:
+    facts = report.as_dict()
+    if as_json:
+        emit_json(facts)
+    else:
+        emit_facts(f"dataset {facts['dataset']}", facts)
+
+
+def _number(text: str) -> int | float | str:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

@@ -1,0 +1,232 @@
+"""Verbs about models: models, train, evaluate, runs, show, board, factors, score."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from distaff import exports, registry, runs
+from distaff.board import METRIC, Board
+from distaff.board import board as make_board
+from distaff.cli.state import Json, counted, emit_facts, emit_json, emit_table, epochs, pairs, talk, workspace
+from distaff.factors import FactorReport, explain_run
+from distaff.ranking import evaluate as evaluate_model
+from distaff.runs import Run
+from distaff.scoring import score_run
+from distaff.statistics import Interval
+from distaff_data.errors import InputError
+from distaff_data.workspace import Workspace
+
+RunId = Annotated[str, typer.Argument(help="Id of a run; see: distaff runs.")]
+Dataset = Annotated[str, typer.Argument(help="Name of a dataset; see: distaff datasets.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the verbs."""
+    for verb in (models, train, evaluate, runs_verb, show, board, factors, score):
+        app.command(name=verb.__name__.removesuffix("_verb"))(verb)
+
+
+def models(as_json: Json = False) -> None:
+    """List the registered models and controls, with what a sweep may change."""
+    rows = []
+    for name in registry.names():
+        model = registry.model_class(name)
+        summary = (model.__doc__ or "").split("\n", 1)[0]
+        rows.append({"model": name, "control": model.control, "summary": summary, "tunes": list(model.Config.search_space())})
+    if as_json:
+        return emit_json({"models": rows})
+    columns = ("model", "kind", "what it does", "a sweep changes")
+    emit_table(
+        "models",
+        columns,
+        [(r["model"], "control" if r["control"] else "model", r["summary"], ", ".join(map(str, r["tunes"]))) for r in rows],
+    )
+
+
+def train(
+    model: Annotated[str | None, typer.Argument(help="Registry name; see: distaff models.")] = None,
+    dataset: Annotated[str | None, typer.Argument(help="Name of a dataset.")] = None,
+    set: Annotated[list[str] | None, typer.Option(help="Setting of the model: key=value; repeatable.")] = None,
+    seed: Annotated[int, typer.Option(help="First seed.")] = 0,
+    seeds: Annotated[int, typer.Option(help="How many seeds, one run each.", min=1)] = 1,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    resume: Annotated[str | None, typer.Option(help="Continue this run instead of starting one.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Fit a model on a dataset: one run per seed.
+
+    Example: distaff train dccf ml-100k --set n_intents=32 --seeds 3
+    """
+    ws = workspace()
+    done: list[Run] = []
+    if resume is not None:
+        with epochs(resume) as report:
+            done.append(runs.resume(ws, resume, report=report))
+    elif model is None or dataset is None:
+        raise InputError("name a model and a dataset: distaff train MODEL DATASET")
+    else:
+        for each in range(seed, seed + seeds):
+            with epochs(f"{model} on {dataset}, seed {each}") as report:
+                done.append(
+                    runs.train(ws, model, dataset, settings=pairs(set or []), seed=each, device=device, report=report)
+                )
+    _show_runs(ws, done, as_json)
+
+
+def evaluate(run: RunId, as_json: Json = False) -> None:
+    """Score a finished run on its validation and test interactions again."""
+    ws = workspace()
+    model = runs.load_model(ws, run)
+    found = [evaluate_model(model.predict, model.data, split) for split in ("valid", "test") if model.data.split(split).nnz]
+    runs.store_evaluation(ws, run, found, model.data)
+    if as_json:
+        return emit_json({"run": run, "metrics": {e.split: e.metrics for e in found}})
+    emit_table(
+        f"run {run}",
+        ("metric", *(e.split for e in found)),
+        [(name, *(e.metrics[name] for e in found)) for name in (found[0].metrics if found else ())],
+    )
+    for e in found:
+        if e.cold_users or e.cold_items:
+            talk.print(f"{e.split}: {e.cold_users} users and {e.cold_items} items never occur in training", markup=False)
+
+
+def runs_verb(
+    dataset: Annotated[str | None, typer.Option(help="Only runs on this dataset.")] = None, as_json: Json = False
+) -> None:
+    """List the runs, newest first."""
+    ws = workspace()
+    _show_runs(ws, runs.listing(ws, dataset), as_json)
+
+
+def show(run: RunId, as_json: Json = False) -> None:
+    """Everything known about one run."""
+    ws = workspace()
+    found = runs.find(ws, run)
+    metrics = runs.metrics_of(ws, [run])[run]
+    facts: dict[str, Any] = {**vars(found), "config": json.loads(found.config), "settings": json.loads(found.settings)}
+    if as_json:
+        return emit_json({**facts, "metrics": metrics})
+    emit_facts(f"run {run}", facts)
+    for split, values in metrics.items():
+        emit_facts(split, values)
+
+
+def board(
+    dataset: Dataset,
+    split: Annotated[str, typer.Option(help="valid or test.")] = "test",
+    as_json: Json = False,
+) -> None:
+    """Compare all finished runs on a dataset with their controls."""
+    found = make_board(workspace(), dataset, split=split)
+    if as_json:
+        return emit_json(found.as_dict())
+    _show_board(found)
+
+
+def factors(
+    run: RunId,
+    export: Annotated[Path | None, typer.Option(help="Write the factors as .csv, .parquet or .arrow.")] = None,
+    as_json: Json = False,
+) -> None:
+    """The intents of a run with the evidence behind each."""
+    ws = workspace()
+    report = explain_run(ws, run)
+    if export is not None:
+        exports.write(ws.warehouse.query("SELECT * EXCLUDE (generation) FROM factors WHERE run = ?", [run]), export)
+    if as_json:
+        return emit_json(report.as_dict())
+    _show_factors(report)
+
+
+def score(
+    run: RunId,
+    top_k: Annotated[int, typer.Option(help="Length of each list.")] = 20,
+    out: Annotated[Path | None, typer.Option(help="Write the lists as Parquet too.")] = None,
+    users: Annotated[Path | None, typer.Option(help="Score only the users in this file, an id a line.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Publish top-k lists for all users, whole or not at all."""
+    with counted(f"scoring {run}") as progress:
+        done = score_run(workspace(), run, top_k=top_k, out=out, users=users, progress=progress)
+    if as_json:
+        emit_json(vars(done))
+    else:
+        emit_facts(f"scored {run}", vars(done))
+
+
+def _show_runs(ws: Workspace, found: list[Run], as_json: bool) -> None:
+    metrics = runs.metrics_of(ws, [r.run for r in found])
+    if as_json:
+        return emit_json({"runs": [r.summary(metrics[r.run]) for r in found]})
+
+    def of(run: Run, split: str, name: str) -> float | None:
+        return metrics[run.run].get(split, {}).get(name)
+
+    emit_table(
+        "runs",
+        ("run", "seed", "status", "seconds", "settings", "valid recall@20", "test recall@20", "test ndcg@20"),
+        [
+            (
+                r.run,
+                r.seed,
+                r.status,
+                r.seconds,
+                r.settings,
+                of(r, "valid", "recall@20"),
+                of(r, "test", "recall@20"),
+                of(r, "test", "ndcg@20"),
+            )
+            for r in found
+        ],
+    )
+
+
+def _show_board(found: Board) -> None:
+    names = ("recall@20", "ndcg@20", "coverage@20")
+    rows: list[tuple[object, ...]] = []
+    for row in found.rows:
+        gap = row.comparison
+        versus = "best control" if row.model == found.best_control and gap is None else "–"
+        if gap is not None:
+            versus = f"{gap.difference:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}] p={gap.p_value:.2g}"
+        settings = ", ".join(f"{k}={v}" for k, v in row.settings.items())
+        kind = "control" if row.control else "model"
+        rows.append(
+            (row.model, kind, settings, len(row.runs), *(_interval(row.metrics[name]) for name in names), versus)
+        )
+    floor = [f"{found.noise_floor[name]:.4f}" if name in found.noise_floor else "–" for name in names]
+    rows.append(("noise floor", "chance", "", "–", *floor, "–"))
+    columns = ("model", "kind", "settings", "seeds", *names, f"{METRIC} against {found.best_control}")
+    emit_table(f"board of {found.dataset} ({found.split})", columns, rows)
+
+
+def _interval(value: Interval) -> str:
+    if value.low is None:
+        return f"{value.mean:.4f}"
+    return f"{value.mean:.4f} [{value.low:.4f}, {value.high:.4f}]"
+
+
+def _show_factors(report: FactorReport) -> None:
+    emit_table(
+        f"factors of {report.run}: {report.effective_per_user:.1f} effective a user, {report.effective_overall:.1f} overall",
+        ("factor", "name", "activity", "effect", "stability", "warnings", "top items"),
+        [
+            (
+                f.factor,
+                f.name,
+                f.activity,
+                f.effect,
+                f.stability,
+                "; ".join(f.warnings),
+                ", ".join(member.title for member in f.top[:5]),
+            )
+            for f in sorted(report.factors, key=lambda f: -f.activity)
+        ],
+    )
+
+

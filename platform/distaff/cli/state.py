@@ -1,0 +1,109 @@
+"""What the verbs share: the workspace of this call, and how results and progress are shown."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from distaff.recommender import Epoch
+from distaff_data.workspace import Workspace, default_root
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+talk = Console(stderr=True)
+_out = Console()
+_root: list[Path] = [default_root()]
+
+
+def use_workspace(root: Path | None) -> None:
+    """Set the workspace's folder for this call."""
+    _root[0] = root if root is not None else default_root()
+
+
+def root() -> Path:
+    """The workspace's folder."""
+    return _root[0]
+
+
+def workspace(*, create: bool = False) -> Workspace:
+    """The workspace; verbs that bring data in make it when it is missing."""
+    return Workspace.create(_root[0]) if create else Workspace.open(_root[0])
+
+
+def emit_json(value: object) -> None:
+    """Print a JSON document, and nothing else, on standard output."""
+    sys.stdout.write(json.dumps(value, default=str, ensure_ascii=False, indent=2) + "\n")
+
+
+def emit_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table; numbers to the right."""
+    table = Table(title=title, title_justify="left", header_style="bold")
+    body = [list(row) for row in rows]
+    for i, column in enumerate(columns):
+        numeric = bool(body) and all(isinstance(row[i], int | float) or row[i] is None for row in body)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in body:
+        table.add_row(*[_cell(value) for value in row])
+    _out.print(table)
+
+
+def emit_facts(title: str, facts: Mapping[str, object]) -> None:
+    """Print names and values, a line each."""
+    emit_table(title, ("what", "value"), [(key, _cell(value)) for key, value in facts.items()])
+
+
+def pairs(settings: Sequence[str]) -> dict[str, str]:
+    """Read ``key=value`` options.
+
+    Raises:
+        typer.BadParameter: An option without ``=``.
+    """
+    wrong = next((s for s in settings if "=" not in s), None)
+    if wrong is not None:
+        raise typer.BadParameter(f"{wrong!r} is not of the form key=value")
+    return dict(s.split("=", 1) for s in settings)  # type: ignore[misc]
+
+
+@contextmanager
+def epochs(label: str) -> Iterator[Callable[[Epoch], None]]:
+    """Show the course of a fit: a live line on a terminal, a plain line a validation elsewhere."""
+    if not talk.is_terminal:
+
+        def plain(epoch: Epoch) -> None:
+            if epoch.valid:
+                talk.print(f"{label}: {_course(epoch)}", highlight=False, markup=False, soft_wrap=True)
+
+        yield plain
+        return
+    with Progress(TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=talk, transient=True) as bar:
+        task = bar.add_task(label, total=None)
+        yield lambda epoch: bar.update(task, description=f"{label}  {_course(epoch)}")
+
+
+@contextmanager
+def counted(label: str) -> Iterator[Callable[[int, int], None]]:
+    """Show done and total as a bar on a terminal; silent elsewhere."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=talk, transient=True, disable=not talk.is_terminal) as bar:
+        task = bar.add_task(label, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _course(epoch: Epoch) -> str:
+    parts = [f"epoch {epoch.epoch}", f"loss {epoch.losses['total']:.4f}"]
+    return "  ".join(parts + [f"valid {name} {value:.4f}" for name, value in epoch.valid.items() if name == "recall@20"])
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,87 @@
+"""A check of the installation and the workspace, with repairs."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from distaff import registry, runs
+from distaff_data.errors import DistaffError
+from distaff_data.workspace import Workspace
+
+_LIBRARIES = ("deltalake", "duckdb", "pyarrow", "torch")
+_LOW_DISK = 2 << 30
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check: ``state`` is ``ok``, ``fixed`` or ``problem``."""
+
+    check: str
+    state: str
+    detail: str
+
+
+def examine(root: Path, *, fix: bool = False) -> list[Finding]:
+    """Check libraries, models, disk, warehouse and runs.
+
+    Args:
+        root: The workspace's folder; it may be missing.
+        fix: Mark runs whose process is gone as interrupted, merge small files, reclaim dead rows and stale files.
+    """
+    versions = ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"cpu, {torch.get_num_threads()} threads"
+    free = shutil.disk_usage(root if root.exists() else Path.cwd()).free
+    found = [
+        Finding("python", "ok", platform.python_version()),
+        Finding("libraries", "ok", versions),
+        Finding("device", "ok", device),
+        Finding("disk", "problem" if free < _LOW_DISK else "ok", f"{free / 2**30:.1f} GiB free"),
+        *map(_model, registry.names()),
+    ]
+    try:
+        workspace = Workspace.open(root)
+    except DistaffError as error:
+        return [*found, Finding("workspace", "problem", str(error))]
+    found.append(Finding("workspace", "ok", str(root)))
+    found += _stale_runs(workspace, fix)
+    found += _missing_models(workspace)
+    if fix:
+        removed = workspace.warehouse.reclaim()
+        shutil.rmtree(workspace.scratch, ignore_errors=True)
+        found.append(Finding("warehouse", "fixed", f"{sum(removed.values())} unused files removed"))
+    return found
+
+
+def _model(name: str) -> Finding:
+    try:
+        registry.model_class(name)
+    except DistaffError as error:
+        return Finding(f"model {name}", "problem", str(error))
+    return Finding(f"model {name}", "ok", "")
+
+
+def _stale_runs(workspace: Workspace, fix: bool) -> list[Finding]:
+    """Runs marked running whose process is gone."""
+    stale = [r for r in runs.listing(workspace) if r.status == "running" and not runs.is_alive(r)]
+    if fix:
+        for run in stale:
+            runs.record(workspace, replace(run, status="interrupted", message="its process is gone"))
+    return [
+        Finding(f"run {r.run}", "fixed" if fix else "problem", f"its process is gone; distaff train --resume {r.run}")
+        for r in stale
+    ]
+
+
+def _missing_models(workspace: Workspace) -> list[Finding]:
+    """Finished runs whose artefacts are gone."""
+    return [
+        Finding(f"run {r.run}", "problem", "its model folder is missing")
+        for r in runs.listing(workspace)
+        if r.status == "done" and not (runs.run_folder(workspace, r.run) / "model" / "model.json").is_file()
+    ]

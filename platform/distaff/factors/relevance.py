@@ -1,0 +1,118 @@
+"""Which items and attribute values speak for an intent.
+
+Ranking an intent's items by raw weight shows the popular ones. Relevance (Sievert and Shirley 2014, LDAvis) weighs
+probability against lift: lambda * log p(item | intent) + (1 - lambda) * log lift.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+from scipy import sparse, stats
+from torch import Tensor
+
+LAMBDA = 0.3
+MIN_ITEMS = 5  # an attribute value on fewer items names nothing
+TOP = 50  # items of an intent that stand for it in the test of association
+
+
+@dataclass(frozen=True)
+class Membership:
+    """Intents as distributions over items.
+
+    Attributes:
+        probability: p(item | intent), float64 ``(K, n_items)``.
+        lift: p(item | intent) / p(item), float64 ``(K, n_items)``; 1 for items without training interactions.
+    """
+
+    probability: Tensor
+    lift: Tensor
+
+
+@dataclass(frozen=True)
+class Association:
+    """An attribute value that an intent's items share more than chance."""
+
+    intent: int
+    name: str
+    value: str
+    share: float
+    lift: float
+    q_value: float
+
+
+def membership(shares: Tensor, popularity: Tensor) -> Membership:
+    """Distributions over items from item shares ``(n_items, K)`` and training counts ``(n_items,)``."""
+    mass = shares.double() * popularity.double().unsqueeze(1)
+    probability = (mass / mass.sum(0).clamp(min=1e-300)).T.contiguous()
+    prior = popularity.double() / popularity.double().sum()
+    lift = torch.where(prior > 0, probability / prior.clamp(min=1e-300), 1.0)
+    return Membership(probability, lift)
+
+
+def relevance(probability: Tensor, lift: Tensor, weight: float = LAMBDA) -> Tensor:
+    """Relevance of items to an intent; -inf where the probability is 0."""
+    return weight * probability.log() + (1.0 - weight) * lift.log()
+
+
+def associate(found: Membership, attributes: pa.Table, item_ids: pa.StringArray, *, level: float = 0.05) -> list[Association]:
+    """Attribute values over-represented among each intent's top items.
+
+    One-sided hypergeometric test of the ``TOP`` most relevant items against the catalogue, with Benjamini-Hochberg control
+    over all intents and values at once.
+
+    Args:
+        found: The intents.
+        attributes: Columns ``id, name, value``.
+        item_ids: Items' own ids by position.
+        level: False discovery rate.
+
+    Returns:
+        What holds, by intent and falling lift.
+    """
+    pairs, carries = _incidence(attributes, item_ids)
+    if not pairs:
+        return []
+    scores = relevance(found.probability, found.lift)
+    n_intents, n_items = scores.shape
+    top = min(TOP, max(n_items // 10, 1))
+    chosen = scores.topk(top, dim=1).indices.numpy()
+    member = sparse.csr_matrix(
+        (np.ones(chosen.size), (np.repeat(np.arange(n_intents), top), chosen.ravel())), shape=(n_intents, n_items)
+    )
+    hits = (member @ carries).toarray()
+    sizes = np.asarray(carries.sum(0)).ravel()
+    p_values = stats.hypergeom.sf(hits - 1, n_items, sizes[None, :], top)
+    q_values = stats.false_discovery_control(p_values.ravel()).reshape(p_values.shape)
+    shares = found.probability.numpy() @ carries
+    prior = (found.probability / found.lift.clamp(min=1e-300)).max(0).values.numpy() @ carries
+    lifts = shares / np.maximum(prior, 1e-300)
+    rows = [
+        Association(int(k), *pairs[int(v)], float(shares[k, v]), float(lifts[k, v]), float(q_values[k, v]))
+        for k, v in zip(*np.nonzero((q_values < level) & (lifts > 1.0)), strict=True)
+    ]
+    return sorted(rows, key=lambda a: (a.intent, -a.lift))
+
+
+def _incidence(attributes: pa.Table, item_ids: pa.StringArray) -> tuple[list[tuple[str, str]], sparse.csr_matrix]:
+    """Attribute values on at least ``MIN_ITEMS`` items, and which item carries which, ``(n_items, n_values)``."""
+    table = attributes.filter(pa.compute.not_equal(attributes["name"], "title"))
+    at = pa.compute.index_in(table["id"], item_ids)
+    table = table.append_column("at", at).filter(pa.compute.is_valid(at))
+    if table.num_rows == 0:
+        return [], sparse.csr_matrix((len(item_ids), 0))
+    counted = table.group_by(["name", "value"]).aggregate([("at", "count_distinct")])
+    kept = counted.filter(pa.compute.greater_equal(counted["at_count_distinct"], MIN_ITEMS))
+    pairs = sorted(zip(kept["name"].to_pylist(), kept["value"].to_pylist(), strict=True))
+    keys = pa.compute.binary_join_element_wise(table["name"], table["value"], "\x1f")
+    column = pa.compute.index_in(keys, pa.array([f"{n}\x1f{v}" for n, v in pairs], pa.string()))
+    valid = pa.compute.is_valid(column)
+    rows: NDArray[np.int64] = table["at"].filter(valid).to_numpy().astype(np.int64)
+    cols: NDArray[np.int64] = column.filter(valid).to_numpy().astype(np.int64)
+    carries = sparse.csr_matrix((np.ones(rows.size), (rows, cols)), shape=(len(item_ids), len(pairs)))
+    carries.data[:] = np.minimum(carries.data, 1.0)
+    return pairs, carries
