@@ -4,16 +4,17 @@ from pathlib import Path
 
 import streamlit as st
 
-_HERE = Path(__file__).parent
+# Not named "pages": Streamlit would serve such a folder's files by themselves, without the frame that is set up here.
+_SCREENS = Path(__file__).parent / "screens"
 
 
 def main() -> None:
     """Set the frame up and run the page that the URL names."""
     st.set_page_config(page_title="Distaff", page_icon="🧵", layout="wide")
-    st.logo(str(_HERE / "logo.svg"), size="large")
+    st.logo(str(_SCREENS.parent / "logo.svg"), size="large")
     pages = [
-        st.Page(_HERE / "pages" / "board.py", title="Board", url_path="board", default=True),
-        st.Page(_HERE / "pages" / "intents.py", title="Intents", url_path="intents"),
+        st.Page(_SCREENS / "board.py", title="Board", url_path="board", default=True),
+        st.Page(_SCREENS / "intents.py", title="Intents", url_path="intents"),
     ]
     st.navigation(pages, position="top").run()
 

@@ -137,7 +137,7 @@ def _verdict(board: Board, metric: str) -> None:
         return
     best, bar = model.metrics[metric].mean, control.metrics[metric].mean
     models, controls = wording.escape(model.model), wording.escape(control.model)
-    numbers = f"{controls} {wording.number(bar)}, best model {models} {wording.number(best)}"
+    numbers = f"{models} {wording.number(best)}, best control {controls} {wording.number(bar)}"
     paired = model.comparison
     tested = paired is not None and paired.metric == metric and paired.against == control.model
     if bar >= best:

@@ -46,10 +46,7 @@ def comparison(rows: Sequence[BoardRow], metric: str, noise_floor: float | None)
         group = sorted((r for r in scored if r.control is control), key=lambda r: -r.metrics[metric].mean)
         if not group:
             continue
-        figure.add_annotation(
-            x=0, y=y, xref="paper", xanchor="left", yanchor="middle", text=title, showarrow=False,
-            font={"color": colour, "size": 12.5, "weight": 600},
-        )  # fmt: skip
+        ticks.append((y, f'<b><span style="color:{colour}">{title}</span></b>'))
         ys = [y - 0.9 - step for step in range(len(group))]
         _points(figure, group, metric, ys, title, colour)
         ticks += [(at, text(labels[id(row)])) for at, row in zip(ys, group, strict=True)]
@@ -62,7 +59,7 @@ def comparison(rows: Sequence[BoardRow], metric: str, noise_floor: float | None)
         )  # fmt: skip
     figure.update_yaxes(tickvals=[at for at, _ in ticks], ticktext=[name for _, name in ticks], range=[y + 0.4, 0.5])
     figure.update_xaxes(title=html.escape(metric), showgrid=True, zeroline=False)
-    return _finish(figure, height=110 + int(38 * (0.4 - y)), top=26)
+    return _finish(figure, height=84 + int(38 * (0.4 - y)), top=30)
 
 
 def top_items(titles: Sequence[str], probability: Sequence[float], lift: Sequence[float]) -> go.Figure:
@@ -128,7 +125,7 @@ def contributions(
         figure.add_bar(y=ys, x=values.tolist(), orientation="h", name=text(name), marker_color=colour, width=0.62,
                        hovertemplate="%{x:.3f}<extra>" + text(name) + "</extra>")  # fmt: skip
     figure.update_layout(barmode="relative")
-    figure = _bars(figure, titles, percent=False)
+    figure = _bars(figure, titles, percent=False, top=20 + 22 * (1 + len(stacks) // 3))
     figure.update_xaxes(title="score", zeroline=True, zerolinecolor=MUTED)
     return figure
 
@@ -151,21 +148,24 @@ def _points(
     )  # fmt: skip
 
 
-def _bars(figure: go.Figure, labels: Sequence[str], *, percent: bool) -> go.Figure:
+def _bars(figure: go.Figure, labels: Sequence[str], *, percent: bool, top: int = 34) -> go.Figure:
     """Horizontal bars from the top down. Positions are numbers, so that two items of one title stay two bars."""
     ys = list(range(len(labels)))
     figure.update_yaxes(tickvals=ys, ticktext=[text(label) for label in labels], range=[len(labels) - 0.4, -0.6])
     figure.update_xaxes(tickformat=".1%" if percent else None, showgrid=True, zeroline=False)
-    return _finish(figure, height=96 + _ROW * max(len(labels), 2), top=34)
+    return _finish(figure, height=60 + top + _ROW * max(len(labels), 2), top=top)
 
 
 def _finish(figure: go.Figure, *, height: int, top: int) -> go.Figure:
     figure.update_layout(
         height=height, margin={"l": 8, "r": 24, "t": top, "b": 8}, paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)", font={"color": INK, "size": 13}, dragmode=False,
-        legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "font": {"color": INK}, "title": None},
+        plot_bgcolor="rgba(0,0,0,0)", font={"color": INK, "size": 13, "family": "Source Sans, sans-serif"},
+        dragmode=False,
+        legend={"orientation": "h", "xref": "container", "yref": "container", "x": 0, "y": 1, "yanchor": "top",
+                "itemclick": False, "itemdoubleclick": False, "font": {"color": INK}, "title": None},
         hoverlabel={"bgcolor": "#ffffff", "bordercolor": GRID, "font": {"color": INK}},
     )  # fmt: skip
-    figure.update_xaxes(gridcolor=GRID, automargin=True, tickfont={"color": MUTED}, fixedrange=True)
+    figure.update_xaxes(gridcolor=GRID, automargin=True, tickfont={"color": MUTED},
+                        title_font={"size": 13, "color": MUTED}, tickangle=0, nticks=6, fixedrange=True)  # fmt: skip
     figure.update_yaxes(automargin=True, showgrid=False, zeroline=False, tickfont={"color": INK}, fixedrange=True)
     return figure

@@ -38,8 +38,13 @@ def show() -> None:
         int(f): intent_label(int(f), n)
         for f, n in zip(*(factors[c].to_pylist() for c in ("factor", "name")), strict=True)
     }
-    factor = int(widgets.choose("Intent", [str(f) for f in names], key="intent", format_func=lambda f: names[int(f)]))
-    _one_intent(source, run, dataset, factor, factors)
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        chosen = widgets.choose("Intent", [str(f) for f in names], key="intent", format_func=lambda f: names[int(f)])
+    with right:
+        weight = _relevance()
+    factor = int(chosen)
+    _one_intent(source, run, dataset, factor, weight, factors)
     _one_user(source, run, dataset, factor, names)
 
 
@@ -89,7 +94,7 @@ def _index(factors: pa.Table, run: str) -> None:
 
     widgets.table(
         factors,
-        _index_columns(),
+        _index_columns(factors),
         key="index",
         on_select=open_selected,
         selection_mode="single-row",
@@ -97,8 +102,9 @@ def _index(factors: pa.Table, run: str) -> None:
     )
 
 
-def _index_columns() -> dict[str, Any]:
-    def bar(label: str, meaning: str, top: float) -> Any:
+def _index_columns(factors: pa.Table) -> dict[str, Any]:
+    def bar(label: str, meaning: str) -> Any:
+        top = pa.compute.max(factors[label]).as_py() or 1.0
         return st.column_config.ProgressColumn(
             label, help=meaning, format="percent", min_value=0, max_value=top, color=charts.ACCENT
         )
@@ -109,8 +115,8 @@ def _index_columns() -> dict[str, Any]:
     return {
         "factor": st.column_config.NumberColumn("intent", help="Stable number of the intent within the run"),
         "name": st.column_config.TextColumn("name", help="From the attributes its items share; never from its number"),
-        "effect": bar("effect", "Share of the top-20 lists' items that leave when the intent is removed", 1),
-        "activity": bar("activity", "Mean share over users: how much behaviour the intent carries", 1),
+        "effect": bar("effect", "Share of the top-20 lists' items that leave when the intent is removed"),
+        "activity": bar("activity", "Mean share over users: how much behaviour the intent carries"),
         "stability": real("stability", "Match with the same model's intents under other seeds; above 0.9 is stable"),
         "purity": real("purity", "Share of the commonest attribute value among the top items"),
         "popularity": real(
@@ -123,41 +129,42 @@ def _index_columns() -> dict[str, Any]:
     }
 
 
-def _one_intent(source: data.Source, run: str, dataset: str, factor: int, factors: pa.Table) -> None:
-    row = factors.filter(pa.compute.equal(factors["factor"], factor)).to_pylist()[0]
-    for warning in row["warnings"] or ():
-        st.warning(wording.escape(warning))
-    members = data.members(source, run, dataset, factor)
-    left, right = st.columns([3, 2], gap="large")
-    with left:
-        _items(members, f"{run}-intent-{factor}")
-    with right:
-        _attributes(data.factor_attributes(source, run, factor), f"{run}-intent-{factor}-attributes")
-
-
-def _items(members: pa.Table, name: str) -> None:
-    place = st.container()
-    weight = st.slider(
-        "Relevance",
+def _relevance() -> float:
+    return st.slider(
+        "Relevance: from what is special to the intent to what is frequent in it",
         0.0,
         1.0,
         evidence.RELEVANCE,
         0.05,
         key="relevance",
         bind="query-params",
-        help="0 ranks by lift: what is special to this intent. 1 ranks by share: what is frequent in it, mostly what "
-        "is popular everywhere. 0.3 was the best mix in our measurements.",
+        help="0 ranks items by lift, 1 by their share of the intent, which mostly shows what is popular everywhere. "
+        "0.3 was the best mix in our measurements.",
     )
+
+
+def _one_intent(source: data.Source, run: str, dataset: str, factor: int, weight: float, factors: pa.Table) -> None:
+    row = factors.filter(pa.compute.equal(factors["factor"], factor)).to_pylist()[0]
+    if row["warnings"]:
+        st.warning("Not to be trusted as it stands: " + wording.escape("; ".join(row["warnings"])))
+    members = data.members(source, run, dataset, factor)
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        _items(members, weight, f"{run}-intent-{factor}")
+    with right:
+        _attributes(data.factor_attributes(source, run, factor), f"{run}-intent-{factor}-attributes")
+
+
+def _items(members: pa.Table, weight: float, name: str) -> None:
     shown = most_relevant(members, weight)
-    with place:
-        widgets.heading(
-            "Items", shown, name, help="Coloured: the item's share of this intent. Grey: its share of all behaviour."
-        )
-        if not shown.num_rows:
-            st.info("No item belongs to this intent.")
-            return
-        columns = (shown[c].to_pylist() for c in ("title", "probability", "lift"))
-        widgets.chart(charts.top_items(*columns), key="items", alt="Items of the intent by relevance")
+    widgets.heading(
+        "Items", shown, name, help="Coloured: the item's share of this intent. Grey: its share of all behaviour."
+    )
+    if not shown.num_rows:
+        st.info("No item belongs to this intent.")
+        return
+    columns = (shown[c].to_pylist() for c in ("title", "probability", "lift"))
+    widgets.chart(charts.top_items(*columns), key="items", alt="Items of the intent by relevance")
 
 
 def most_relevant(members: pa.Table, weight: float) -> pa.Table:

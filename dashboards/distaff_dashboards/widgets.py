@@ -69,9 +69,8 @@ def choose(
 
 def heading(title: str, table: pa.Table, name: str, *, help: str | None = None) -> None:
     """A section's heading, with the exports of its table at the right."""
-    left, right = st.columns([4, 1], vertical_alignment="bottom")
-    left.subheader(title, help=help, anchor=False)
-    with right.container(horizontal=True, horizontal_alignment="right", gap="small"):
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        st.subheader(title, help=help, anchor=False)
         for kind, mime, write in (
             ("CSV", "text/csv", export.to_csv),
             ("Parquet", "application/vnd.apache.parquet", export.to_parquet),
@@ -90,7 +89,7 @@ def heading(title: str, table: pa.Table, name: str, *, help: str | None = None) 
 
 def table(data: pa.Table, columns: Mapping[str, Any], **options: Any) -> Any:
     """A table without index, with a definition for every column."""
-    return st.dataframe(data.to_pandas(), column_config=dict(columns), hide_index=True, **options)
+    return st.dataframe(data.to_pandas(), column_config=dict(columns), hide_index=True, placeholder="–", **options)
 
 
 def chart(figure: go.Figure, *, key: str, alt: str) -> None:
