@@ -29,6 +29,7 @@ from distaff_graph.sparse import (
     history_pattern,
     history_sums,
     masked_mean,
+    product,
     propagate,
     row_shares,
 )
@@ -263,7 +264,7 @@ class DCCF(GradientRecommender):
         """Items' shares and users' mixes of the item intents; see the class."""
         items = self._state["item_shares"].cpu()
         train = self.data.train
-        return Intents.from_loadings(torch.mm(history_pattern(train, items), items), items)
+        return Intents.from_loadings(product(history_pattern(train, items), items), items)
 
     def intent_scores(self, users: Tensor, intent: int) -> Tensor:
         """The exact part of the score that an item intent adds; see the class."""
@@ -287,4 +288,4 @@ def _masked_rows(pattern: Tensor, q: Tensor, keys: Tensor, values: Tensor) -> Te
     """:func:`masked_mean` for new users ``(b, d)`` over items' normalised ``keys`` and ``values``, ``(n_items, d)``."""
     alpha = edge_dots(pattern, q, keys).add_(1.0).mul_(0.5)
     matrix = csr_tensor(pattern.crow_indices(), pattern.col_indices(), alpha, values.shape[0])
-    return torch.mm(matrix, values) * row_shares(torch.mm(matrix, values.new_ones(values.shape[0], 1)))
+    return product(matrix, values) * row_shares(product(matrix, values.new_ones(values.shape[0], 1)))

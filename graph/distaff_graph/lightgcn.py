@@ -16,7 +16,7 @@ from distaff_data.interactions import Csr, Interactions
 from distaff_graph.contrast import bpr
 from distaff_graph.nodes import Init, node_table, pair_scores, squares, triple_nodes
 from distaff_graph.sampling import Batch, Sampler
-from distaff_graph.sparse import Bipartite, RowPolynomial, Rows, history_sums, polynomial
+from distaff_graph.sparse import Bipartite, RowPolynomial, Rows, history_sums, polynomial, product
 
 RLMREC: dict[str, Any] = {
     "embedding_dim": 32,
@@ -126,7 +126,7 @@ class LightGCN(GradientRecommender):
         n_users, n_layers = self._graph.n_users, self.config.n_layers
         x = self.network.nodes.detach()
         before = polynomial(self._matrix, x, n_layers - 1) if n_layers else torch.zeros_like(x)
-        vectors = self._share * (torch.addmm(x, self._matrix, before) if n_layers else x)
+        vectors = self._share * (x + product(self._matrix, before) if n_layers else x)
         self._users, self._items = vectors[:n_users].clone(), vectors[n_users:].clone()
         self._folding = before[n_users:] * (self._share * self._graph.scaling()[n_users:]).unsqueeze(1)
 

@@ -4,11 +4,12 @@ Node tables hold users first, then items: ``(n_users + n_items, d)``. The adjace
     serves forward and backward; a weight belongs to an undirected edge, so it is computed once and copied to the
     other direction by a stored permutation. No tensor of shape (edges, d) is ever made.
 
-Chosen by measurement (Gowalla: 70,839 nodes, 1.62 million entries, d = 32, 2 cores, milliseconds): CSR product with
-int32 indices 5-8, COO 30, gather and ``index_add`` 200; one dot product an edge by ``sampled_addmm`` 3, by gathers in
-chunks 13-30. Autograd from a CSR product to its own values builds a dense gradient, and to the dense operand
-transposes each time: hence the Functions here. Compiled kernels of our own gain less than a factor of 1.5 over these
-and are not worth a dependency.
+Chosen by measurement (Gowalla: 70,839 nodes, 1.62 million entries, 2 cores, milliseconds at d = 32 and 64, best of
+25): CSR product as ``embedding_bag`` with weights, which prefetches, 2.5 and 7.2; torch's CSR product over int32
+indices 4.9 and 11.9; compiled row loops of our own (numba) about as ``embedding_bag``, so not worth a dependency; COO
+30, gather and ``index_add`` 200. One dot product an edge by ``sampled_addmm`` 2.6 and 3.9; by gathers in chunks 13
+and 25. Autograd from a CSR product to its own values builds a dense gradient, and to the dense operand transposes
+each time: hence the Functions here.
 """
 
 from __future__ import annotations
@@ -29,6 +30,17 @@ def csr_tensor(indptr: Tensor, indices: Tensor, values: Tensor, n_cols: int) -> 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse")
         return torch.sparse_csr_tensor(indptr, indices, values, shape, check_invariants=False)
+
+
+def product(matrix: Tensor, x: Tensor) -> Tensor:
+    """The product ``matrix @ x`` of a CSR matrix ``(n, m)`` and ``(m, d)`` in fresh memory, unknown to autograd."""
+    x = x.detach()
+    if x.device.type != "cpu":
+        return torch.mm(matrix, x)
+    indptr, indices, values = matrix.crow_indices(), matrix.col_indices(), matrix.values()
+    # mode 0 sums; the last flag says that the offsets end with the number of entries, as CSR's do.
+    y: Tensor = torch.embedding_bag(x, indices, indptr, False, 0, False, values, True)[0]
+    return y
 
 
 def edge_dots(pattern: Tensor, left: Tensor, right: Tensor) -> Tensor:
@@ -63,7 +75,7 @@ def history_sums(history: Csr, table: Tensor) -> Tensor:
     With rows scaled by D^-1/2 this is what symmetric normalisation gives a node with these n edges.
     """
     counts = history.counts().clamp(min=1).to(device=table.device, dtype=table.dtype)
-    return torch.mm(history_pattern(history, table), table) * counts.rsqrt().unsqueeze(1)
+    return product(history_pattern(history, table), table) * counts.rsqrt().unsqueeze(1)
 
 
 @dataclass(frozen=True)
@@ -191,8 +203,6 @@ class RowPolynomial:
 
     The last product is needed at those rows only, and the gradient that comes in is zero at all others, so the first
     product of the backward needs those columns only: two of the 2 ``n_layers`` products shrink to the rows' own edges.
-    Intermediate tables live in two buffers kept between calls, since fresh memory costs up to half as much as a
-    product.
     """
 
     def __init__(self, matrix: Tensor, n_layers: int) -> None:
@@ -201,7 +211,6 @@ class RowPolynomial:
         self._matrix, self._n_layers = matrix, n_layers
         parts = (matrix.values().numpy(), matrix.col_indices().numpy(), matrix.crow_indices().numpy())
         self._scipy = csr_matrix(parts, shape=tuple(matrix.shape))
-        self._buffers = torch.empty(0), torch.empty(0)
 
     def take(self, nodes: Tensor) -> Rows:
         """Cut out the rows of ``nodes``, distinct and ascending: counting sorts in C, about a millisecond."""
@@ -219,28 +228,16 @@ class RowPolynomial:
         picked = x.index_select(0, rows.nodes)
         if self._n_layers == 0:
             return picked
-        y, (out, spare) = x, self._room(x)
-        for _ in range(self._n_layers - 1):
-            y = torch.addmm(x, self._matrix, y, out=out)
-            out, spare = spare, out
-        return torch.addmm(picked, rows.matrix, y)
+        return product(rows.matrix, _horner(self._matrix, x, self._n_layers - 1)).add_(picked)
 
     def backward(self, g: Tensor, rows: Rows) -> Tensor:
         """The gradient ``(n, d)`` from that of the rows."""
-        of_x = g.new_empty(self._matrix.shape[0], g.shape[1])
         if self._n_layers == 0:
-            return of_x.zero_().index_copy_(0, rows.nodes, g)
-        matrix, y, (out, spare) = rows.transposed, g, self._room(of_x)
-        for layer in range(self._n_layers):
-            out = of_x if layer == self._n_layers - 1 else out
-            torch.addmm(out, matrix, y, beta=0.0, out=out)  # what it held does not matter
-            matrix, y, out, spare = self._matrix, out.index_add_(0, rows.nodes, g), spare, out
-        return of_x
-
-    def _room(self, like: Tensor) -> tuple[Tensor, Tensor]:
-        if self._buffers[0].shape != like.shape or self._buffers[0].dtype != like.dtype:
-            self._buffers = torch.empty_like(like), torch.empty_like(like)
-        return self._buffers
+            return g.new_zeros(self._matrix.shape[0], g.shape[1]).index_copy_(0, rows.nodes, g)
+        y = product(rows.transposed, g).index_add_(0, rows.nodes, g)
+        for _ in range(self._n_layers - 1):
+            y = product(self._matrix, y).index_add_(0, rows.nodes, g)
+        return y
 
 
 def masked_mean(graph: Bipartite, q: Tensor, x: Tensor) -> Tensor:
@@ -265,11 +262,11 @@ class _Propagate(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, matrix: Tensor, transposed: Tensor, x: Tensor) -> Tensor:
         ctx.transposed = transposed
-        return torch.mm(matrix, x)
+        return product(matrix, x)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        return None, None, torch.mm(ctx.transposed, grads[0].contiguous())
+        return None, None, product(ctx.transposed, grads[0].contiguous())
 
 
 class _Polynomial(torch.autograd.Function):
@@ -306,8 +303,8 @@ class _MaskedMean(torch.autograd.Function):
     def forward(ctx: Any, graph: Bipartite, q: Tensor, x: Tensor) -> Tensor:
         alpha = graph.dots(q, q).add_(1.0).mul_(0.5)
         matrix = graph.matrix(alpha)
-        inverse = row_shares(torch.mm(matrix, x.new_ones(graph.n_nodes, 1)))
-        h = torch.mm(matrix, x).mul_(inverse)
+        inverse = row_shares(product(matrix, x.new_ones(graph.n_nodes, 1)))
+        h = product(matrix, x).mul_(inverse)
         ctx.graph = graph
         ctx.save_for_backward(q, x, h, inverse, alpha)
         return h
@@ -320,13 +317,13 @@ class _MaskedMean(torch.autograd.Function):
         v = -(u * h).sum(1, keepdim=True)
         one = torch.ones_like(v)
         of_alpha = graph.dots(torch.cat([u, x, v, one], 1), torch.cat([x, u, one, v], 1))
-        return None, torch.mm(graph.matrix(of_alpha), q).mul_(0.5), torch.mm(graph.matrix(alpha), u)
+        return None, product(graph.matrix(of_alpha), q).mul_(0.5), product(graph.matrix(alpha), u)
 
 
 def _horner(matrix: Tensor, x: Tensor, n_layers: int) -> Tensor:
     y = x
     for _ in range(n_layers):
-        y = torch.addmm(x, matrix, y)
+        y = product(matrix, y).add_(x)
     return y
 
 

@@ -9,10 +9,12 @@ from torch.autograd import gradcheck
 from distaff_graph.sparse import (
     Bipartite,
     RowPolynomial,
+    csr_tensor,
     edge_dots,
     history_sums,
     masked_mean,
     polynomial,
+    product,
     propagate,
 )
 
@@ -58,6 +60,12 @@ def test_normalised_edges_are_the_symmetric_normalisation(graph: Bipartite) -> N
     scale = a.sum(1).clamp(min=1).rsqrt()
     expected = scale.unsqueeze(1) * a * scale
     torch.testing.assert_close(graph.matrix(graph.normalised_edges()).to_dense(), expected)
+
+
+@pytest.mark.parametrize("n_rows", [0, 3])
+def test_product_with_a_matrix_without_entries_is_zero(n_rows: int) -> None:
+    nothing = csr_tensor(torch.zeros(n_rows + 1).int(), torch.zeros(0).int(), torch.zeros(0), 4)
+    assert torch.equal(product(nothing, torch.ones(4, 2)), torch.zeros(n_rows, 2))
 
 
 def test_edge_dots_are_entries_of_the_dense_product(graph: Bipartite) -> None:
