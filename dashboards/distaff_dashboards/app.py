@@ -13,7 +13,7 @@ def main() -> None:
     st.set_page_config(page_title="Distaff", page_icon="🧵", layout="wide")
     st.logo(str(_SCREENS.parent / "logo.svg"), size="large")
     pages = [
-        st.Page(_SCREENS / "board.py", title="Board", url_path="board", default=True),
+        st.Page(_SCREENS / "board.py", title="Board", default=True),
         st.Page(_SCREENS / "intents.py", title="Intents", url_path="intents"),
     ]
     st.navigation(pages, position="top").run()

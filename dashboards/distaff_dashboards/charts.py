@@ -94,7 +94,7 @@ def attribute_lift(
         )  # fmt: skip
     figure.add_vline(x=1, line={"color": INK, "width": 1})
     figure = _bars(figure, labels, percent=False)
-    figure.update_xaxes(title="lift: times as frequent as in all behaviour")
+    figure.update_xaxes(title_text="lift: times as frequent as in all behaviour")
     return figure
 
 
@@ -126,7 +126,7 @@ def contributions(
                        hovertemplate="%{x:.3f}<extra>" + text(name) + "</extra>")  # fmt: skip
     figure.update_layout(barmode="relative")
     figure = _bars(figure, titles, percent=False, top=20 + 22 * (1 + len(stacks) // 3))
-    figure.update_xaxes(title="score", zeroline=True, zerolinecolor=MUTED)
+    figure.update_xaxes(title_text="score", zeroline=True, zerolinecolor=MUTED)
     return figure
 
 

@@ -140,6 +140,13 @@ def factor_attributes(source: Source, run: str, factor: int) -> pa.Table:
     )
 
 
+@st.cache_data(max_entries=16, show_spinner=False)
+def has_item_attributes(source: Source, dataset: str) -> bool:
+    """Whether anything but titles is known about a dataset's items."""
+    sql = "SELECT 1 FROM attributes WHERE dataset = ? AND entity = 'item' AND name <> 'title' LIMIT 1"
+    return bool(source.workspace.warehouse.rows(sql, [dataset]))
+
+
 @st.cache_data(max_entries=64, show_spinner=False)
 def users_of_factor(source: Source, run: str, dataset: str, factor: int) -> list[str]:
     """Users to offer: those in whom the factor is strongest, with five training interactions or more first."""

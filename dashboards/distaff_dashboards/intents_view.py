@@ -152,7 +152,7 @@ def _one_intent(source: data.Source, run: str, dataset: str, factor: int, weight
     with left:
         _items(members, weight, f"{run}-intent-{factor}")
     with right:
-        _attributes(data.factor_attributes(source, run, factor), f"{run}-intent-{factor}-attributes")
+        _attributes(source, run, dataset, factor)
 
 
 def _items(members: pa.Table, weight: float, name: str) -> None:
@@ -175,13 +175,23 @@ def most_relevant(members: pa.Table, weight: float) -> pa.Table:
     return members.take(best).append_column("relevance", pa.array(score))
 
 
-def _attributes(attributes: pa.Table, name: str) -> None:
+def _attributes(source: data.Source, run: str, dataset: str, factor: int) -> None:
+    attributes = data.factor_attributes(source, run, factor)
     widgets.heading(
-        "What the items share", attributes, name, help="Attribute values more frequent here than in all behaviour."
+        "What the items share",
+        attributes,
+        f"{run}-intent-{factor}-attributes",
+        help="Attribute values that are more frequent in this intent than in all behaviour.",
     )
     if not attributes.num_rows:
-        st.info("The items of this dataset have no attributes. Add some, then compute the evidence again:")
-        st.code("distaff ingest items DATASET FILE...\ndistaff factors RUN", language="bash")
+        if data.has_item_attributes(source, dataset):
+            st.info("No attribute value is more frequent here than chance explains, so the intent has no name.")
+        else:
+            widgets.empty(
+                "Nothing is known about the items of this dataset. Add attributes, then compute the evidence again:",
+                f"distaff ingest items {dataset} FILE...",
+                f"distaff factors {run}",
+            )
         return
     top = attributes.slice(0, _ATTRIBUTES)
     labels = [f"{n}: {v}" for n, v in zip(top["name"].to_pylist(), top["value"].to_pylist(), strict=True)]
