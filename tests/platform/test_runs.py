@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from block_data import checkerboard
+from published import publish
+
+from distaff import runs
+from distaff.board import board
+from distaff.recommender import Epoch
+from distaff_data.errors import InputError, UnknownNameError
+from distaff_data.workspace import Workspace
+
+FAST = {"embedding_dim": "8", "n_layers": "2", "max_epochs": "6", "eval_every": "2", "patience": "9", "lr": "0.05"}
+
+
+@pytest.fixture
+def filled(workspace: Workspace) -> Workspace:
+    publish(workspace, checkerboard())
+    return workspace
+
+
+def test_run_is_recorded_with_metrics_history_and_model(filled: Workspace) -> None:
+    run = runs.train(filled, "lightgcn", "checkerboard", settings=FAST, seed=3)
+    assert run.status == "done"
+    assert runs.find(filled, run.run) == run
+    metrics = runs.metrics_of(filled, [run.run])[run.run]
+    assert set(metrics) == {"valid", "test"}
+    epochs = filled.warehouse.rows("SELECT count(DISTINCT epoch) AS n FROM history WHERE run = ?", [run.run])
+    assert epochs[0]["n"] == 6
+    model = runs.load_model(filled, run.run)
+    assert model.config.model_dump()["embedding_dim"] == 8
+
+
+def test_same_seed_gives_the_same_numbers_and_another_seed_others(filled: Workspace) -> None:
+    one, two, other = (
+        runs.metrics_of(filled, [r.run])[r.run]
+        for r in (runs.train(filled, "lightgcn", "checkerboard", settings=FAST, seed=s) for s in (1, 1, 2))
+    )
+    assert one == two
+    assert one != other
+
+
+def test_wrong_names_and_settings_record_no_run(filled: Workspace) -> None:
+    with pytest.raises(UnknownNameError, match="did you mean lightgcn"):
+        runs.train(filled, "lightgnc", "checkerboard")
+    with pytest.raises(UnknownNameError, match="did you mean checkerboard"):
+        runs.train(filled, "popularity", "checkerbord")
+    with pytest.raises(InputError, match="n_layers"):
+        runs.train(filled, "lightgcn", "checkerboard", settings={"n_layers": "-1"})
+    assert runs.listing(filled) == []
+    assert not list(filled.runs.iterdir())
+
+
+def test_interrupted_run_resumes_to_the_numbers_of_one_that_ran_through(filled: Workspace) -> None:
+    through = runs.train(filled, "lightgcn", "checkerboard", settings=FAST, seed=5)
+
+    def stop(epoch: Epoch) -> None:
+        if epoch.epoch == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        runs.train(filled, "lightgcn", "checkerboard", settings=FAST, seed=5, report=stop)
+    stopped = next(r for r in runs.listing(filled) if r.status == "interrupted")
+    resumed = runs.resume(filled, stopped.run)
+    assert resumed.status == "done"
+    everyone = torch.arange(40)
+    assert torch.equal(
+        runs.load_model(filled, resumed.run).predict(everyone), runs.load_model(filled, through.run).predict(everyone)
+    )
+    with pytest.raises(InputError, match="nothing to resume"):
+        runs.resume(filled, resumed.run)
+
+
+_KILLED = """
+import sys
+from distaff import runs
+from distaff_data.workspace import Workspace
+settings = dict(embedding_dim="8", max_epochs="100000", eval_every="2", patience="100000")
+runs.train(Workspace.open(sys.argv[1]), "lightgcn", "checkerboard", settings=settings)
+"""
+
+
+def test_killed_run_loses_nothing_and_can_be_resumed(filled: Workspace) -> None:
+    child = subprocess.Popen([sys.executable, "-c", _KILLED, str(filled.root)])
+    try:
+        deadline = time.monotonic() + 60
+        while not list(filled.runs.glob("*/checkpoint/last.safetensors")):
+            assert time.monotonic() < deadline, "no checkpoint after a minute"
+            time.sleep(0.05)
+    finally:
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+    run = runs.listing(filled)[0]
+    assert run.status == "running"
+    assert not runs.is_alive(run)
+    assert runs.metrics_of(filled, [run.run])[run.run] == {}
+    short = json.loads(run.config) | {"max_epochs": 1}  # the checkpoint is past it: nothing is left to fit
+    runs.record(filled, runs.replace(run, config=json.dumps(short)))
+    assert runs.resume(filled, run.run).status == "done"
+
+
+def test_running_run_of_a_living_process_is_not_resumed(filled: Workspace) -> None:
+    run = runs.train(filled, "popularity", "checkerboard")
+    runs.record(filled, runs.replace(run, status="running", process=os.getpid()))
+    with pytest.raises(InputError, match="is being fitted"):
+        runs.resume(filled, run.run)
+
+
+def test_failure_is_recorded_with_its_reason(filled: Workspace) -> None:
+    def fail(epoch: Epoch) -> None:
+        raise RuntimeError("the disk is on fire")
+
+    with pytest.raises(RuntimeError):
+        runs.train(filled, "lightgcn", "checkerboard", settings=FAST, report=fail)
+    assert runs.listing(filled)[0].status == "failed"
+    assert "the disk is on fire" in str(runs.listing(filled)[0].message)
+
+
+def test_board_ranks_configurations_and_compares_with_the_best_control(filled: Workspace) -> None:
+    for seed in (0, 1):
+        runs.train(filled, "lightgcn", "checkerboard", settings=FAST, seed=seed)
+    runs.train(filled, "popularity", "checkerboard")
+    found = board(filled, "checkerboard")
+    assert [row.model for row in found.rows] == ["lightgcn", "popularity"]
+    best, floor = found.rows
+    assert len(best.runs) == 2
+    assert best.metrics["recall@20"].low is not None
+    assert floor.metrics["recall@20"].low is None
+    assert found.best_control == "lightgcn"  # LightGCN is a control of the disentangled models
+    assert floor.comparison is not None
+    assert floor.comparison.difference == pytest.approx(
+        floor.metrics["recall@20"].mean - best.metrics["recall@20"].mean
+    )
+    assert 0 < found.noise_floor["recall@5"] < best.metrics["recall@5"].mean
+
+
+def test_board_leaves_out_runs_on_a_replaced_dataset(filled: Workspace) -> None:
+    runs.train(filled, "popularity", "checkerboard")
+    publish(filled, checkerboard(held_out=1))
+    assert board(filled, "checkerboard").rows == []
+
+
+def test_changed_weights_are_refused(filled: Workspace) -> None:
+    run = runs.train(filled, "popularity", "checkerboard")
+    weights: Path = runs.run_folder(filled, run.run) / "model" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes() + b"x")
+    with pytest.raises(InputError, match="changed since it was saved"):
+        runs.load_model(filled, run.run)

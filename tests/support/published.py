@@ -1,0 +1,29 @@
+"""Puts a small dataset into a workspace straight through the warehouse, without ingestion."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from distaff_data.interactions import SPLITS, Interactions
+from distaff_data.workspace import Workspace
+
+
+def publish(workspace: Workspace, data: Interactions, categories: list[str] | None = None) -> None:
+    """Publish ``data`` under its name; ``categories`` gives each item, by position, its category."""
+    with workspace.warehouse.publish(f"dataset/{data.name}") as publication:
+        publication.append("datasets", [{"kind": "interactions", "facts": "{}"}], dataset=data.name)
+        for split in SPLITS:
+            matrix = data.split(split)
+            rows = pa.table(
+                {
+                    "user_id": data.user_ids.take(pa.array(matrix.row_index().numpy())),
+                    "item_id": data.item_ids.take(pa.array(matrix.indices.numpy())),
+                }
+            )
+            publication.append("interactions", rows, dataset=data.name, split=split)
+        for table, column, ids in (("users", "user_id", data.user_ids), ("items", "item_id", data.item_ids)):
+            publication.append(table, pa.table({column: ids, "position": np.arange(len(ids))}), dataset=data.name)
+        if categories is not None:
+            values = pa.table({"id": data.item_ids, "value": categories})
+            publication.append("attributes", values, dataset=data.name, entity="item", name="category")
