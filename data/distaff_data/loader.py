@@ -38,7 +38,9 @@ def load_interactions(warehouse: Warehouse, dataset: str) -> Interactions:
     items = _ids(warehouse, "items", "item_id", generation)
     pairs = warehouse.query(_PAIRS, [generation] * 3)
     row, col, code = (_tensor(pairs[name]) for name in ("row", "col", "code"))
-    return Interactions(dataset, users, items, **split_matrices(row, col, code, len(users), len(items)), generation=generation)
+    return Interactions(
+        dataset, users, items, **split_matrices(row, col, code, len(users), len(items)), generation=generation
+    )
 
 
 def load_attributes(warehouse: Warehouse, dataset: str, entity: str) -> pa.Table:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import shutil
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,9 @@ def save(model: Recommender, folder: Path) -> None:
     try:
         save_file({k: v.detach().cpu().contiguous() for k, v in model.tensors().items()}, part / _WEIGHTS)
         data = model.data
-        save_file({f"{s}.{p}": getattr(data.split(s), p) for s in SPLITS for p in ("indptr", "indices")}, part / _MATRICES)
+        save_file(
+            {f"{s}.{p}": getattr(data.split(s), p) for s in SPLITS for p in ("indptr", "indices")}, part / _MATRICES
+        )
         for name, ids in zip(_IDS, (data.user_ids, data.item_ids), strict=True):
             pq.write_table(pa.table({"id": ids}), part / name)
         manifest = {
@@ -79,11 +82,11 @@ def load(folder: Path) -> Recommender:
     return model
 
 
-def write_checkpoint(folder: Path, name: str, tensors: dict[str, torch.Tensor], state: dict[str, object]) -> None:
+def write_checkpoint(folder: Path, name: str, tensors: Mapping[str, torch.Tensor], state: Mapping[str, object]) -> None:
     """Write tensors and a JSON state as one file that replaces the older one at once."""
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / f".{name}.{uuid.uuid4().hex[:8]}.part"
-    save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, part, {"state": json.dumps(state)})
+    save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, part, {"state": json.dumps(dict(state))})
     part.replace(folder / f"{name}.safetensors")
 
 

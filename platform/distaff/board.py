@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distaff import runs
+from distaff.intervals import Comparison, Interval, compare_paired, seed_interval
 from distaff.ranking import chance
 from distaff.runs import Run
-from distaff.statistics import Comparison, Interval, compare_paired, seed_interval
 from distaff_data.errors import InputError
 from distaff_data.loader import load_interactions
 from distaff_data.workspace import Workspace

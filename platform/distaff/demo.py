@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from distaff_data.planted import sample
+
 from distaff import runs
 from distaff.board import board
 from distaff.factors import explain_run
 from distaff.scoring import score_run
-from distaff_data.planted import sample
 from distaff_data.workspace import Workspace
 
 DATASET = "planted-interactions"
@@ -36,7 +37,9 @@ def run(root: Path, say: Callable[[str], None]) -> None:
     for run_id in (fitted[0].run, next(r for row in table.rows if row.model == "nmf" for r in row.runs)):
         found = explain_run(workspace, run_id)
         named = sum(f.name != "unnamed" for f in found.factors)
-        say(f"5. {run_id}: {len(found.factors)} intents, {named} named, {found.effective_per_user:.1f} effective a user")
+        say(
+            f"5. {run_id}: {len(found.factors)} intents, {named} named, {found.effective_per_user:.1f} effective a user"
+        )
     lists = score_run(workspace, fitted[0].run, top_k=10)
     say(f"6. top-10 lists of {lists.users} users published")
     say(f"Look around: distaff --workspace {root} dashboard")

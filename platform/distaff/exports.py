@@ -45,9 +45,13 @@ def harmless(table: pa.Table) -> pa.Table:
     columns = []
     for column in table.columns:
         if pa.types.is_list(column.type):
-            column = pa.array(["; ".join(map(str, v)) if v is not None else None for v in column.to_pylist()], pa.string())
+            column = pa.array(
+                ["; ".join(map(str, v)) if v is not None else None for v in column.to_pylist()], pa.string()
+            )
         if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-            risky = pc.and_(pc.match_substring_regex(column, _FORMULA), pc.invert(pc.match_substring_regex(column, _NUMBER)))
+            risky = pc.and_(
+                pc.match_substring_regex(column, _FORMULA), pc.invert(pc.match_substring_regex(column, _NUMBER))
+            )
             column = pc.if_else(risky, pc.binary_join_element_wise("'", column, ""), column)
         columns.append(column)
     return pa.table(columns, names=table.column_names)

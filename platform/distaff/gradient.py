@@ -122,7 +122,9 @@ class _Fit:
                 sums[name] = sums.get(name, torch.zeros((), device=value.device)) + value.detach()
         means = {name: float(value) / max(steps, 1) for name, value in sums.items()}
         if not all(map(math.isfinite, means.values())):
-            raise FloatingPointError(f"the loss is not finite after epoch {self.epoch}: {means}; lower the learning rate")
+            raise FloatingPointError(
+                f"the loss is not finite after epoch {self.epoch}: {means}; lower the learning rate"
+            )
         return means
 
     def _validate(self) -> Mapping[str, float]:

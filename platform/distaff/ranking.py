@@ -181,7 +181,9 @@ def gini(counts: Tensor) -> float:
     return float((2 * ranks - n - 1).dot(ordered) / (n * total))
 
 
-def chance(data: Interactions, split: str, *, ks: Sequence[int] = KS, exclude: Sequence[str] = ("train",)) -> dict[str, float]:
+def chance(
+    data: Interactions, split: str, *, ks: Sequence[int] = KS, exclude: Sequence[str] = ("train",)
+) -> dict[str, float]:
     """Expected Recall, NDCG, Precision and HitRate of lists drawn at random: the noise floor of :func:`evaluate`.
 
     With ``n`` relevant among ``m`` items that may be listed, each rank hits with probability n/m, and no rank of K hits with
@@ -204,6 +206,6 @@ def chance(data: Interactions, split: str, *, ks: Sequence[int] = KS, exclude: S
 
 
 def _log_choose(n: Tensor, k: Tensor) -> Tensor:
-    """log of the binomial coefficient; -inf where k > n."""
+    """Log of the binomial coefficient; -inf where k > n."""
     inside = torch.lgamma(n + 1) - torch.lgamma(k + 1) - torch.lgamma((n - k).clamp(min=0) + 1)
     return torch.where(k > n, -torch.inf, inside)

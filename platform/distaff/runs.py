@@ -152,7 +152,8 @@ def find(workspace: Workspace, run_id: str) -> Run:
 def listing(workspace: Workspace, dataset: str | None = None) -> list[Run]:
     """All runs, newest first, of one dataset when it is named."""
     rows = workspace.warehouse.rows(
-        "SELECT * EXCLUDE (written_at) FROM runs WHERE dataset = coalesce(?, dataset) ORDER BY started_at DESC", [dataset]
+        "SELECT * EXCLUDE (written_at) FROM runs WHERE dataset = coalesce(?, dataset) ORDER BY started_at DESC",
+        [dataset],
     )
     return [Run(**row) for row in rows]
 
@@ -243,7 +244,15 @@ def _carry_out(
                 log.write(json.dumps(line) + "\n")
                 report(epoch)
 
-            fit(model, data, seed=run.seed, device=run.device, report=on_epoch, folder=folder / "checkpoint", resume=resume)
+            fit(
+                model,
+                data,
+                seed=run.seed,
+                device=run.device,
+                report=on_epoch,
+                folder=folder / "checkpoint",
+                resume=resume,
+            )
         evaluations = [evaluate(model.predict, data, s) for s in ("valid", "test") if data.split(s).nnz]
         model.save(folder / "model")
         _publish_history(workspace, run.run, folder / "log.jsonl")

@@ -43,7 +43,7 @@ def test_failed_write_leaves_the_older_file(tmp_path: Path, monkeypatch: pytest.
         Path(path).write_bytes(b"half")
         raise OSError("disk full")
 
-    monkeypatch.setattr(exports.pq, "write_table", fail)
+    monkeypatch.setattr(pq, "write_table", fail)
     with pytest.raises(OSError, match="disk full"):
         exports.write(pa.table({"a": [2]}), out)
     assert pq.read_table(out)["a"].to_pylist() == [1]

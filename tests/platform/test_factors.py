@@ -79,5 +79,7 @@ def test_shuffled_labels_name_almost_nothing() -> None:
 
 def test_no_attributes_give_no_names() -> None:
     shares, _, ids, _ = _catalogue(0, shuffled=False)
-    empty = pa.table({"id": pa.array([], pa.string()), "name": pa.array([], pa.string()), "value": pa.array([], pa.string())})
+    empty = pa.table(
+        {"id": pa.array([], pa.string()), "name": pa.array([], pa.string()), "value": pa.array([], pa.string())}
+    )
     assert associate(membership(shares, torch.ones(400)), empty, ids) == []

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -104,13 +105,13 @@ def test_killed_run_loses_nothing_and_can_be_resumed(filled: Workspace) -> None:
     assert not runs.is_alive(run)
     assert runs.metrics_of(filled, [run.run])[run.run] == {}
     short = json.loads(run.config) | {"max_epochs": 1}  # the checkpoint is past it: nothing is left to fit
-    runs.record(filled, runs.replace(run, config=json.dumps(short)))
+    runs.record(filled, replace(run, config=json.dumps(short)))
     assert runs.resume(filled, run.run).status == "done"
 
 
 def test_running_run_of_a_living_process_is_not_resumed(filled: Workspace) -> None:
     run = runs.train(filled, "popularity", "checkerboard")
-    runs.record(filled, runs.replace(run, status="running", process=os.getpid()))
+    runs.record(filled, replace(run, status="running", process=os.getpid()))
     with pytest.raises(InputError, match="is being fitted"):
         runs.resume(filled, run.run)
 

@@ -19,6 +19,7 @@ def connect(database: str | Path = ":memory:", **config: str | bool | int) -> du
     """Open a connection of its own; ``config`` adds DuckDB settings."""
     con = duckdb.connect(str(database), config={**_SAFE, **config})
     con.execute("SET enable_progress_bar = false")
+    con.execute("SET TimeZone = 'UTC'")  # a time without a zone means the same on every machine
     return con
 
 

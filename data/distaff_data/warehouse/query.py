@@ -74,7 +74,9 @@ def generations(delta: DeltaTable) -> set[str]:
     if not files:
         return set()
     with engine.connect() as con:
-        return {str(row[0]) for row in con.execute("SELECT DISTINCT generation FROM read_parquet(?)", [files]).fetchall()}
+        return {
+            str(row[0]) for row in con.execute("SELECT DISTINCT generation FROM read_parquet(?)", [files]).fetchall()
+        }
 
 
 def _named(sql: str) -> set[str]:

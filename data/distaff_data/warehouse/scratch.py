@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +14,10 @@ import pyarrow as pa
 
 from distaff_data.errors import InputError
 from distaff_data.warehouse import engine
+
+_NOT_UTF8 = "the file is not UTF-8; convert it first (iconv -f LATIN1 -t UTF-8)"
+_MIXED_ENDS = "lines end in different ways (CR LF and LF); make them one (dos2unix)"
+_SHOWN = 80  # characters of an offending line that a message repeats
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,9 @@ class Scratch:
     def __enter__(self) -> Scratch:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._con.close()
         self._folder.cleanup()
 
@@ -74,10 +81,26 @@ class Scratch:
         """Run a query and return its rows as Arrow batches; read it to the end before the next call."""
         return self._con.sql(sql, params=list(params)).to_arrow_reader(rows)
 
+    def stage_arrow(self, table: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
+        """Write Arrow batches into ``table``: a BIGINT ``row`` from 1, and their columns as they are."""
+        self._con.register("arriving", pa.RecordBatchReader.from_batches(schema, batches))
+        self._read(table, Path("arriving"), "arriving", schema.names, cast="")
+        self._con.unregister("arriving")
+
     def stage_delimited(
-        self, table: str, path: Path, *, columns: Sequence[str], delimiter: str, header: bool, quote: str = '"'
+        self,
+        table: str,
+        path: Path,
+        *,
+        columns: Sequence[str],
+        keep: Sequence[str],
+        delimiter: str,
+        header: bool,
+        quote: str = '"',
     ) -> None:
-        """Read a delimited UTF-8 file into ``table``: a BIGINT ``row`` from 1, and ``columns`` as text.
+        """Read a delimited UTF-8 file into ``table``: a BIGINT ``row`` from 1, and the columns to ``keep`` as text.
+
+        Every line is checked to have all ``columns``.
 
         Raises:
             InputError: A line with too few or too many columns, an unterminated quote, or another encoding.
@@ -88,7 +111,7 @@ class Scratch:
             f"header = {str(header).lower()}, quote = {engine.literal(quote)}, escape = {engine.literal(quote)}, "
             f"columns = {types}, store_rejects = true, rejects_limit = 1, max_line_size = 67108864)"
         )
-        self._read(table, path, source)
+        self._read(table, path, source, keep)
         reject = self._reject(path)
         if reject is not None:
             raise InputError(reject.message, path=path, line=reject.line, column=reject.column, value=reject.text)
@@ -96,15 +119,25 @@ class Scratch:
     def stage_json(self, table: str, path: Path, *, columns: Sequence[str]) -> None:
         """Read a JSON-lines file into ``table``: a BIGINT ``row`` from 1, and ``columns`` as text (NULL where absent)."""
         types = "{" + ", ".join(f"{engine.literal(name)}: 'VARCHAR'" for name in columns) + "}"
-        self._read(
-            table,
-            path,
-            f"read_json({engine.literal(str(path))}, format = 'newline_delimited', columns = {types})",
-        )
+        source = f"read_json({engine.literal(str(path))}, format = 'newline_delimited', columns = {types})"
+        try:
+            self._read(table, path, source, columns)
+        except InputError as error:
+            # DuckDB names the following line when it runs past the end of the broken one.
+            raise _malformed(path) or error from None
 
     def stage_parquet(self, table: str, path: Path, *, columns: Sequence[str]) -> None:
-        """Read columns of a Parquet file into ``table``: a BIGINT ``row`` from 1, and ``columns`` as text."""
-        self._read(table, path, f"read_parquet({engine.literal(str(path))})", columns)
+        """Read columns of a Parquet file into ``table``: a BIGINT ``row`` from 1, and ``columns`` as text.
+
+        A list becomes a JSON array, as :meth:`stage_json` leaves one.
+        """
+        source = f"read_parquet({engine.literal(str(path))})"
+        lists = {str(row[0]) for row in self.rows(f"DESCRIBE SELECT * FROM {source}") if str(row[1]).endswith("]")}
+        picked = ", ".join(
+            f"to_json({(q := engine.identifier(column))}) AS {q}" if column in lists else engine.identifier(column)
+            for column in columns
+        )
+        self._read(table, path, f"(SELECT {picked} FROM {source})", columns)
 
     def parquet_columns(self, path: Path) -> list[str]:
         """Column names of a Parquet file.
@@ -113,12 +146,14 @@ class Scratch:
             InputError: The file is no Parquet file, or is cut off.
         """
         try:
-            return [str(row[0]) for row in self.rows(f"DESCRIBE SELECT * FROM read_parquet({engine.literal(str(path))})")]
+            return [
+                str(row[0]) for row in self.rows(f"DESCRIBE SELECT * FROM read_parquet({engine.literal(str(path))})")
+            ]
         except duckdb.Error as error:
             raise _unreadable(path, error) from None
 
-    def _read(self, table: str, path: Path, source: str, columns: Sequence[str] | None = None) -> None:
-        picked = "*" if columns is None else ", ".join(f"{(q := engine.identifier(c))}::VARCHAR AS {q}" for c in columns)
+    def _read(self, table: str, path: Path, source: str, columns: Sequence[str], cast: str = "::VARCHAR") -> None:
+        picked = ", ".join(f"{(q := engine.identifier(column))}{cast} AS {q}" for column in columns)
         try:
             self._con.execute(
                 f"CREATE OR REPLACE TABLE {engine.identifier(table)} AS "
@@ -138,8 +173,8 @@ class Scratch:
             return None
         offset, column, text, kind, message = rows[0]
         assert isinstance(offset, int)
-        reason = f"{str(kind).lower()}: {str(message).strip()}"
-        return Reject(_line_at(path, offset), None if column is None else str(column), str(text), reason)
+        reason = _NOT_UTF8 if kind == "INVALID ENCODING" else f"{str(kind).lower()}: {str(message).strip()}"
+        return Reject(_line_at(path, offset), None if column is None else str(column), str(text)[:_SHOWN], reason)
 
 
 def _line_at(path: Path, offset: int) -> int:
@@ -152,12 +187,33 @@ def _line_at(path: Path, offset: int) -> int:
     return lines
 
 
+def _malformed(path: Path) -> InputError | None:
+    """The first line that is no JSON object; None when Python finds no fault with any."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                found = json.loads(line) if line.strip() else {}
+            except UnicodeDecodeError:
+                return InputError(_NOT_UTF8, path=path, line=number)
+            except json.JSONDecodeError as error:
+                shown = line.decode().strip()[:_SHOWN]
+                return InputError(f"the line is not JSON: {error.msg}", path=path, line=number, value=shown)
+            if not isinstance(found, dict):
+                shown = line.decode().strip()[:_SHOWN]
+                return InputError("the line is JSON, but no object", path=path, line=number, value=shown)
+    return None
+
+
 def _unreadable(path: Path, error: duckdb.Error) -> InputError:
     """DuckDB's message, cut to what a person needs, with the line it names."""
     text = str(error)
-    line = next((int(tail.split()[0].rstrip(":,.")) for mark in ("Line: ", "in line ") if (tail := _after(text, mark))), None)
+    line = next(
+        (int(tail.split()[0].rstrip(":,.")) for mark in ("Line: ", "in line ") if (tail := _after(text, mark))), None
+    )
     if "not utf-8" in text or "Invalid unicode" in text or "Invalid Unicode" in text:
-        return InputError("the file is not UTF-8; convert it first (iconv -f LATIN1 -t UTF-8)", path=path, line=line)
+        return InputError(_NOT_UTF8, path=path, line=line)
+    if "invalid state" in text:
+        return InputError(_MIXED_ENDS, path=path)
     reason = text.split("Error: ", 1)[-1].split("\n", 1)[0].strip()
     return InputError(f"cannot read the file: {reason}", path=path, line=line)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 from deltalake import DeltaTable, Schema, write_deltalake
@@ -18,7 +18,7 @@ from distaff_data.errors import InputError
 from distaff_data.schema import TABLES, VERSION, Table
 from distaff_data.warehouse import query as reading
 
-Rows = pa.Table | pa.RecordBatchReader | Sequence[Mapping[str, object]]
+Rows: TypeAlias = pa.Table | pa.RecordBatchReader | Sequence[Mapping[str, object]]
 
 _VERSION_FILE = "schema.json"
 _STAMP = "%Y%m%dT%H%M%S"  # begins every generation: its age can be read off, and file statistics sort by time
@@ -32,6 +32,7 @@ class Publication:
 
     def __init__(self, warehouse: Warehouse) -> None:
         self.generation = f"{datetime.now(UTC):{_STAMP}}-{uuid.uuid4().hex[:12]}"
+        self.beside: dict[str, Publication] = {}
         self._warehouse = warehouse
 
     def append(self, table: str, rows: Rows, **constants: object) -> None:
@@ -43,6 +44,13 @@ class Publication:
             constants: Columns with one value for all rows, such as ``dataset="ml-100k"``.
         """
         self._warehouse.append(table, rows, generation=self.generation, **constants)
+
+    def target(self, name: str) -> Publication:
+        """Another target published in the same commit, with a generation of its own.
+
+        For rows that are replaced at other times than the block's: an item's attributes outlive the interactions.
+        """
+        return self.beside.setdefault(name, Publication(self._warehouse))
 
 
 class Warehouse:
@@ -99,11 +107,12 @@ class Warehouse:
         """
         publication = Publication(self)
         yield publication
-        self._point(targets, publication.generation)
+        beside = {target: other.generation for target, other in publication.beside.items()}
+        self._point(dict.fromkeys(targets, publication.generation) | beside)
 
     def drop(self, *targets: str) -> None:
         """Make the targets' rows disappear; their space is reclaimed by :meth:`reclaim`."""
-        self._point(targets, None)
+        self._point(dict.fromkeys(targets))
 
     def live(self, target: str) -> str | None:
         """The live generation of a target; None when there is none."""
@@ -116,7 +125,8 @@ class Warehouse:
 
     def rows(self, sql: str, params: Sequence[object] = ()) -> list[dict[str, Any]]:
         """Like :meth:`query`, as a list of mappings: for few rows."""
-        return self.query(sql, params).to_pylist()
+        found: list[dict[str, Any]] = self.query(sql, params).to_pylist()
+        return found
 
     def select(self, sql: str, *, limit: int = 1_000_000, seconds: float = 60.0) -> reading.Selection:
         """Run one read-only statement that a person typed; see :func:`distaff_data.warehouse.query.select`."""
@@ -162,9 +172,10 @@ class Warehouse:
         if dead:
             delta.delete("generation IN (" + ", ".join(f"'{generation}'" for generation in dead) + ")")
 
-    def _point(self, targets: Sequence[str], generation: str | None) -> None:
+    def _point(self, targets: Mapping[str, str | None]) -> None:
         now = datetime.now(UTC)
-        self.append("publications", [{"target": t, "generation": generation, "written_at": now} for t in targets])
+        rows = [{"target": t, "generation": generation, "written_at": now} for t, generation in targets.items()]
+        self.append("publications", rows)
 
 
 def _shape(data: pa.Table, schema: pa.Schema, constants: Mapping[str, object]) -> pa.Table:
@@ -203,7 +214,9 @@ def _migrate(root: Path) -> None:
     with _exclusive(root):
         found = _read_version(root)
         if found > VERSION:
-            raise InputError(f"the warehouse has schema {found}, newer than this Distaff's {VERSION}; upgrade", path=root)
+            raise InputError(
+                f"the warehouse has schema {found}, newer than this Distaff's {VERSION}; upgrade", path=root
+            )
         for table in TABLES.values():
             _bring_up(root, table)
         _write_version(root, VERSION)

@@ -34,9 +34,12 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def options(
     workspace: Annotated[
-        Path | None, typer.Option(help="Workspace folder; else DISTAFF_WORKSPACE, else ./workspace.", show_default=False)
+        Path | None,
+        typer.Option(help="Workspace folder; else DISTAFF_WORKSPACE, else ./workspace.", show_default=False),
     ] = None,
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """Options before the verb."""
     use_workspace(workspace)

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from distaff_data.planted import sample as load_sample
 
 from distaff import exports
 from distaff.cli.state import Json, emit_facts, emit_json, emit_table, pairs, root, workspace
 from distaff_data.ingest import IngestReport, ingest_attributes, ingest_interactions
-from distaff_data.planted import sample as load_sample
 from distaff_data.workspace import Workspace
 
 ingest = typer.Typer(help="Load files as a dataset; the format is detected or given.", no_args_is_help=True)
@@ -96,7 +96,9 @@ _attributes("user")
 
 def sample(
     name: Annotated[str, typer.Argument(help="Built-in dataset, such as planted-interactions.")],
-    dataset: Annotated[str | None, typer.Option("--as", help="Name of the dataset; the sample's own otherwise.")] = None,
+    dataset: Annotated[
+        str | None, typer.Option("--as", help="Name of the dataset; the sample's own otherwise.")
+    ] = None,
     set: Annotated[list[str] | None, typer.Option(help="Knob of the generator: key=value.")] = None,
     replace: Replace = False,
     as_json: Json = False,

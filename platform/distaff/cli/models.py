@@ -13,10 +13,10 @@ from distaff.board import METRIC, Board
 from distaff.board import board as make_board
 from distaff.cli.state import Json, counted, emit_facts, emit_json, emit_table, epochs, pairs, talk, workspace
 from distaff.factors import FactorReport, explain_run
+from distaff.intervals import Interval
 from distaff.ranking import evaluate as evaluate_model
 from distaff.runs import Run
 from distaff.scoring import score_run
-from distaff.statistics import Interval
 from distaff_data.errors import InputError
 from distaff_data.workspace import Workspace
 
@@ -32,18 +32,20 @@ def add_to(app: typer.Typer) -> None:
 
 def models(as_json: Json = False) -> None:
     """List the registered models and controls, with what a sweep may change."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in registry.names():
         model = registry.model_class(name)
         summary = (model.__doc__ or "").split("\n", 1)[0]
-        rows.append({"model": name, "control": model.control, "summary": summary, "tunes": list(model.Config.search_space())})
+        rows.append(
+            {"model": name, "control": model.control, "summary": summary, "tunes": list(model.Config.search_space())}
+        )
     if as_json:
         return emit_json({"models": rows})
     columns = ("model", "kind", "what it does", "a sweep changes")
     emit_table(
         "models",
         columns,
-        [(r["model"], "control" if r["control"] else "model", r["summary"], ", ".join(map(str, r["tunes"]))) for r in rows],
+        [(r["model"], "control" if r["control"] else "model", r["summary"], ", ".join(r["tunes"])) for r in rows],
     )
 
 
@@ -81,7 +83,9 @@ def evaluate(run: RunId, as_json: Json = False) -> None:
     """Score a finished run on its validation and test interactions again."""
     ws = workspace()
     model = runs.load_model(ws, run)
-    found = [evaluate_model(model.predict, model.data, split) for split in ("valid", "test") if model.data.split(split).nnz]
+    found = [
+        evaluate_model(model.predict, model.data, split) for split in ("valid", "test") if model.data.split(split).nnz
+    ]
     runs.store_evaluation(ws, run, found, model.data)
     if as_json:
         return emit_json({"run": run, "metrics": {e.split: e.metrics for e in found}})
@@ -92,7 +96,9 @@ def evaluate(run: RunId, as_json: Json = False) -> None:
     )
     for e in found:
         if e.cold_users or e.cold_items:
-            talk.print(f"{e.split}: {e.cold_users} users and {e.cold_items} items never occur in training", markup=False)
+            talk.print(
+                f"{e.split}: {e.cold_users} users and {e.cold_items} items never occur in training", markup=False
+            )
 
 
 def runs_verb(
@@ -228,5 +234,3 @@ def _show_factors(report: FactorReport) -> None:
             for f in sorted(report.factors, key=lambda f: -f.activity)
         ],
     )
-
-

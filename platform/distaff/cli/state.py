@@ -70,7 +70,7 @@ def pairs(settings: Sequence[str]) -> dict[str, str]:
     wrong = next((s for s in settings if "=" not in s), None)
     if wrong is not None:
         raise typer.BadParameter(f"{wrong!r} is not of the form key=value")
-    return dict(s.split("=", 1) for s in settings)  # type: ignore[misc]
+    return dict(s.split("=", 1) for s in settings)
 
 
 @contextmanager
@@ -84,7 +84,9 @@ def epochs(label: str) -> Iterator[Callable[[Epoch], None]]:
 
         yield plain
         return
-    with Progress(TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=talk, transient=True) as bar:
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=talk, transient=True
+    ) as bar:
         task = bar.add_task(label, total=None)
         yield lambda epoch: bar.update(task, description=f"{label}  {_course(epoch)}")
 
@@ -100,7 +102,9 @@ def counted(label: str) -> Iterator[Callable[[int, int], None]]:
 
 def _course(epoch: Epoch) -> str:
     parts = [f"epoch {epoch.epoch}", f"loss {epoch.losses['total']:.4f}"]
-    return "  ".join(parts + [f"valid {name} {value:.4f}" for name, value in epoch.valid.items() if name == "recall@20"])
+    return "  ".join(
+        parts + [f"valid {name} {value:.4f}" for name, value in epoch.valid.items() if name == "recall@20"]
+    )
 
 
 def _cell(value: Any) -> str:

@@ -217,14 +217,23 @@ def _rank_correlation(a: Tensor, b: Tensor) -> float:
     return float(stats.spearmanr(x, y).statistic)
 
 
-def _publish(workspace: Workspace, report: FactorReport, model: Recommender, intents: Intents, found: Membership) -> None:
+def _publish(
+    workspace: Workspace, report: FactorReport, model: Recommender, intents: Intents, found: Membership
+) -> None:
     columns = ("factor", "name", "activity", "effect", "stability", "purity", "popularity", "user_activity", "warnings")
     with workspace.warehouse.publish(f"factors/{report.run}") as publication:
         rows = [{column: getattr(f, column) for column in columns} for f in report.factors]
         publication.append("factors", rows, run=report.run)
         publication.append("factor_members", _members(found, model.data.item_ids), run=report.run)
         named = [
-            {"factor": a.intent, "name": a.name, "value": a.value, "share": a.share, "lift": a.lift, "q_value": a.q_value}
+            {
+                "factor": a.intent,
+                "name": a.name,
+                "value": a.value,
+                "share": a.share,
+                "lift": a.lift,
+                "q_value": a.q_value,
+            }
             for f in report.factors
             for a in f.attributes
         ]

@@ -59,7 +59,9 @@ def relevance(probability: Tensor, lift: Tensor, weight: float = LAMBDA) -> Tens
     return weight * probability.log() + (1.0 - weight) * lift.log()
 
 
-def associate(found: Membership, attributes: pa.Table, item_ids: pa.StringArray, *, level: float = 0.05) -> list[Association]:
+def associate(
+    found: Membership, attributes: pa.Table, item_ids: pa.StringArray, *, level: float = 0.05
+) -> list[Association]:
     """Attribute values over-represented among each intent's top items.
 
     One-sided hypergeometric test of the ``TOP`` most relevant items against the catalogue, with Benjamini-Hochberg control

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from distaff.statistics import compare_paired, seed_interval
+from distaff.intervals import compare_paired, seed_interval
 
 
 def test_one_seed_has_a_mean_and_no_interval() -> None:
@@ -45,7 +45,5 @@ def test_equal_values_are_no_difference() -> None:
 
 def test_p_values_are_uniform_when_there_is_no_difference() -> None:
     rng = np.random.default_rng(2)
-    p = [
-        compare_paired(rng.random(200), rng.random(200), metric="m", against="c").p_value for _ in range(1000)
-    ]
+    p = [compare_paired(rng.random(200), rng.random(200), metric="m", against="c").p_value for _ in range(1000)]
     assert 0.03 < np.mean(np.array(p) < 0.05) < 0.07
