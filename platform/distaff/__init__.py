@@ -1,3 +1,42 @@
-"""Distaff: learns disentangled factors from behaviour and telemetry, and shows each beside its control."""
+"""Distaff: learns disentangled factors from behaviour and telemetry, and shows each beside its control.
+
+The names below are loaded when first used, so that ``import distaff`` costs nothing.
+"""
+
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
+__all__ = ["DCCF", "EASE", "Interactions", "LightGCN", "Recommender", "Workspace", "__version__"]
+
+if TYPE_CHECKING:  # what type checkers and editors see
+    from distaff.recommender import Recommender
+    from distaff_data.interactions import Interactions
+    from distaff_data.workspace import Workspace
+
+    DCCF: type[Recommender]
+    EASE: type[Recommender]
+    LightGCN: type[Recommender]
+else:  # what runs
+    _MODELS = {"DCCF": "dccf", "EASE": "ease", "LightGCN": "lightgcn"}
+    _NAMES = {
+        "Interactions": "distaff_data.interactions",
+        "Recommender": "distaff.recommender",
+        "Workspace": "distaff_data.workspace",
+    }
+
+    def __getattr__(name):
+        if name in _MODELS:
+            from distaff.registry import model_class
+
+            value = model_class(_MODELS[name])
+        elif name in _NAMES:
+            from importlib import import_module
+
+            value = getattr(import_module(_NAMES[name]), name)
+        else:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals()[name] = value
+        return value
+
+    def __dir__():
+        return sorted({*globals(), *__all__})
