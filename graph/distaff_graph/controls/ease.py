@@ -1,0 +1,121 @@
+"""EASE (Steck, WWW 2019): every item predicted from all others by ridge regression, in closed form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+import torch
+from pydantic import Field
+from scipy.linalg import lapack
+from torch import Tensor
+
+from distaff.config import ModelConfig, Span
+from distaff.recommender import Recommender, Session
+from distaff_data.errors import UnsupportedError
+from distaff_data.interactions import Csr, Interactions
+from distaff_graph.controls.inner_products import sum_rows
+
+# Rows made or mirrored at a time: a block and its transpose stay in cache.
+_ROWS = 512
+
+
+class EASEConfig(ModelConfig):
+    """Settings of EASE.
+
+    Attributes:
+        penalty: Weight of the squared entries of B, in interactions.
+        max_gb: Memory that fitting may take. EASE needs 12 bytes a pair of items in double precision and 4 in single;
+            the more precise one that fits is used.
+    """
+
+    penalty: Annotated[float, Field(gt=0), Span(1, 5000, log=True)] = 250.0
+    max_gb: Annotated[float, Field(gt=0)] = 8.0
+
+
+class EASE(Recommender):
+    """Scores are X B, where B minimises |X - X B|^2 + penalty |B|^2 with a zero diagonal.
+
+    With P = (X^T X + penalty I)^-1 that is B_ij = -P_ij / P_jj off the diagonal.
+
+    Raises:
+        UnsupportedError: The catalogue needs more than ``max_gb``; the message gives the estimate.
+    """
+
+    name: ClassVar[str] = "ease"
+    control: ClassVar[bool] = True
+    Config: ClassVar[type[ModelConfig]] = EASEConfig
+    config: EASEConfig
+
+    def learn(self, data: Interactions, session: Session) -> None:
+        """Invert the items' Gram matrix, in place."""
+        dtype = _precision(data.n_items, self.config.max_gb)
+        self._weights = torch.from_numpy(item_weights(data.train, self.config.penalty, dtype)).float()
+        self._train = data.train
+
+    def predict(self, users: Tensor) -> Tensor:
+        """Rows of X B."""
+        return self.fold_in(self._train.take(users))
+
+    def fold_in(self, history: Csr) -> Tensor:
+        """X B."""
+        return sum_rows(history, self._weights)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """B, ``(n_items, n_items)``."""
+        return {"weights": self._weights}
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take back B."""
+        self._weights = tensors["weights"]
+        self._train = self.data.train
+
+
+def item_weights(x: Csr, penalty: float, dtype: type[np.floating[Any]]) -> np.ndarray[Any, Any]:
+    """B of EASE, ``(n_items, n_items)``, made in the memory of the Gram matrix."""
+    p = _gram(x, dtype)
+    p.flat[:: len(p) + 1] += penalty
+    factor, solve = (lapack.spotrf, lapack.spotri) if dtype is np.float32 else (lapack.dpotrf, lapack.dpotri)
+    # LAPACK reads columns first, so it sees the transpose, which is the same matrix: no copy. What it calls the lower
+    # triangle is the upper one here.
+    for step in (factor, solve):
+        result, info = step(p.T, lower=1, overwrite_a=1) if step is factor else step(p.T, lower=1, overwrite_c=1)
+        p = result.T
+        if info:
+            raise UnsupportedError(f"EASE's equations are singular with penalty={penalty}; raise penalty")
+    for start in range(0, len(p), _ROWS):
+        rows = slice(start, start + _ROWS)
+        p[rows, :start] = p[:start, rows].T
+        corner = np.triu(p[rows, rows], 1)
+        p[rows, rows] = corner + corner.T + np.diag(p[rows, rows].diagonal())
+    p /= -p.diagonal().copy()
+    np.fill_diagonal(p, 0.0)
+    return p
+
+
+def _gram(x: Csr, dtype: type[np.floating[Any]]) -> np.ndarray[Any, Any]:
+    """X^T X, dense ``(n_items, n_items)``, without holding it sparse as well."""
+    matrix = x.scipy()
+    transposed = matrix.T.tocsr()
+    out = np.empty((x.n_cols, x.n_cols), dtype)
+    for start in range(0, x.n_cols, _ROWS):
+        out[start : start + _ROWS] = (transposed[start : start + _ROWS] @ matrix).toarray()
+    return out
+
+
+def _precision(n_items: int, max_gb: float) -> type[np.floating[Any]]:
+    """Double where it fits, else single.
+
+    Raises:
+        UnsupportedError: Neither fits.
+    """
+    pairs = n_items**2 / 1e9
+    if 12 * pairs <= max_gb:  # 8 for the inverse, 4 for its single-precision copy that is kept
+        return np.float64
+    if 4 * pairs <= max_gb:
+        return np.float32
+    raise UnsupportedError(
+        f"ease needs {4 * pairs:.1f} GB for {n_items:,} items, above max_gb={max_gb:g}; "
+        "raise max_gb, keep fewer items by a minimum of interactions, or take puresvd"
+    )

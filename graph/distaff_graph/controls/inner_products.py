@@ -1,0 +1,76 @@
+"""What the controls share that score by inner products of a user's and an item's vector."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from distaff.recommender import Intents, Recommender, Session
+from distaff_data.interactions import Csr, Interactions
+from distaff_graph.sparse import history_pattern, product
+
+
+def sum_rows(history: Csr, table: Tensor) -> Tensor:
+    """X T: the sum of the rows of ``table`` ``(n_items, d)`` that each history lists, ``(b, d)``."""
+    return product(history_pattern(history, table), table)
+
+
+class InnerProducts(Recommender):
+    """Scores are users @ items^T, and a user's vector follows from their interactions and the items' vectors.
+
+    Subclasses implement :meth:`item_vectors` and :meth:`project`; :meth:`learn` is the one after the other, so that a
+    user who comes back as a new one is scored alike.
+    """
+
+    control: ClassVar[bool] = True
+
+    @abstractmethod
+    def item_vectors(self, data: Interactions, session: Session) -> Tensor:
+        """Fit to ``data.train``; float32 ``(n_items, K)``."""
+
+    @abstractmethod
+    def project(self, history: Csr, items: Tensor) -> Tensor:
+        """Users' vectors, float32 ``(b, K)``, from their interactions ``(b, n_items)`` and ``items``."""
+
+    def learn(self, data: Interactions, session: Session) -> None:
+        """Fit the items' vectors, then project everyone."""
+        self._items = self.item_vectors(data, session)
+        self._users = self.project(data.train, self._items)
+
+    def predict(self, users: Tensor) -> Tensor:
+        """Inner products."""
+        return self._users[users] @ self._items.T
+
+    def fold_in(self, history: Csr) -> Tensor:
+        """Inner products of projected vectors."""
+        return self.project(history, self._items) @ self._items.T
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Both tables."""
+        return {"users": self._users, "items": self._items}
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take back both tables."""
+        self._users, self._items = tensors["users"], tensors["items"]
+
+
+class IntentProducts(InnerProducts):
+    """Inner products whose K columns mean something one by one: each is an intent.
+
+    Intent k adds users[u, k] items[i, k] to a score, and a share counts how much of the scores that is: a user's share of
+    k is the part of sum over items of |summand| that k has, and an item's likewise over users. Shares so defined do not
+    change when a column of one table is scaled up and the other's down, which says nothing about anybody.
+    """
+
+    def intents(self) -> Intents:
+        """The shares; see the class."""
+        users, items = self._users.abs(), self._items.abs()
+        return Intents.from_loadings(users * items.mean(0), items * users.mean(0))
+
+    def intent_scores(self, users: Tensor, intent: int) -> Tensor:
+        """The summand of one intent; they add up to the score."""
+        return torch.outer(self._users[users, intent], self._items[:, intent])

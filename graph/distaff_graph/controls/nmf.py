@@ -1,0 +1,101 @@
+"""Non-negative matrix factorisation under the Kullback-Leibler divergence (Lee and Seung, NIPS 2000)."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Annotated, ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from distaff.config import Choices, ModelConfig
+from distaff.recommender import Session
+from distaff_data.interactions import Csr, Interactions
+from distaff_graph.controls.inner_products import IntentProducts
+from distaff_graph.sparse import csr_tensor, edge_dots, history_pattern, product
+
+_TINY = 1e-12
+
+
+class NMFConfig(ModelConfig):
+    """Settings of NMF.
+
+    Attributes:
+        n_intents: K, parts; at most as many as there are users or items.
+        max_iterations: Upper limit of multiplicative updates.
+        init: ``nndsvda``: from the singular vectors, the same for every seed; ``random``: from the seed, whose spread
+            tells how stable the parts are.
+    """
+
+    n_intents: Annotated[int, Field(ge=1), Choices(16, 32, 64, 128, 256)] = 64
+    max_iterations: Annotated[int, Field(ge=1)] = 200
+    init: Annotated[str, Field(pattern="^(nndsvda|random)$")] = "nndsvda"
+
+
+class NMF(IntentProducts):
+    """Scores are W H^T, both non-negative: every intent can only add.
+
+    The Kullback-Leibler divergence makes it the maximum-likelihood fit of Poisson counts and needs work in proportion
+    to the interactions only; on planted data its row-normalised user mix finds the planted intents better than the
+    squared loss does. The fit is scikit-learn's; the users' vectors are then solved for once more to convergence, so
+    that training and folding in agree.
+    """
+
+    name: ClassVar[str] = "nmf"
+    Config: ClassVar[type[ModelConfig]] = NMFConfig
+    config: NMFConfig
+
+    def item_vectors(self, data: Interactions, session: Session) -> Tensor:
+        """H^T, columns summing to 1, ``(n_items, K)``."""
+        from sklearn.decomposition import NMF as Factorisation
+        from sklearn.exceptions import ConvergenceWarning
+
+        c = self.config
+        fit = Factorisation(
+            min(c.n_intents, data.n_users, data.n_items),
+            init=c.init,
+            solver="mu",
+            beta_loss="kullback-leibler",
+            max_iter=c.max_iterations,
+            random_state=session.seed,
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # the limit is a setting, not an accident
+            fit.fit(data.train.scipy())
+        parts = torch.from_numpy(fit.components_).float().T
+        return parts / parts.sum(0).clamp(min=_TINY)
+
+    def project(self, history: Csr, items: Tensor) -> Tensor:
+        """W that minimises the divergence for fixed H; see :func:`mix`."""
+        return mix(history, items)
+
+
+def mix(history: Csr, parts: Tensor, *, max_iterations: int = 500, tolerance: float = 1e-4) -> Tensor:
+    """Non-negative weights of users on ``parts`` that minimise the Kullback-Leibler divergence of X from W parts^T.
+
+    A convex problem for each user: multiplicative updates w <- w * (parts^T (x / (parts w))) / sum of parts climb from
+    the uniform start to its optimum. No tensor of interactions by parts is stored.
+
+    Args:
+        history: X, binary ``(b, n_items)``.
+        parts: Non-negative ``(n_items, K)``.
+        max_iterations: Upper limit of updates.
+        tolerance: Stops when no weight moves by more than this part of its user's total.
+
+    Returns:
+        ``(b, K)``; zero where the history is empty.
+    """
+    pattern = history_pattern(history, parts)
+    total = parts.sum(0).clamp(min=_TINY)
+    size = history.counts().to(parts.dtype).unsqueeze(1)
+    w = (size / parts.shape[1]).expand(-1, parts.shape[1]) / total
+    for _ in range(max_iterations):
+        ratio = edge_dots(pattern, w, parts).clamp_(min=_TINY).reciprocal_()
+        pull = product(csr_tensor(pattern.crow_indices(), pattern.col_indices(), ratio, history.n_cols), parts)
+        updated = w * pull / total
+        moved = ((updated - w).abs() * total / size.clamp(min=1)).max() if w.numel() else w.new_zeros(())
+        w = updated
+        if float(moved) < tolerance:
+            break
+    return w
