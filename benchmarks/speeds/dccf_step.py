@@ -13,8 +13,8 @@ from pathlib import Path
 import edge_reference as reference
 import torch
 from benchmarks.gowalla import read
+from benchmarks.stepping import stepper
 
-from distaff_data.interactions import Csr, Interactions
 from distaff_graph.dccf import DCCF
 from distaff_graph.sampling import Sampler
 
@@ -24,26 +24,8 @@ SAMPLES = 10_240
 
 
 def ours(data: Path) -> Callable[[], None]:
-    import pyarrow as pa
-
     (train,) = read(data, "train")
-    empty = Csr(torch.zeros_like(train.indptr), train.indices[:0], train.n_cols)
-    # Identifiers play no part in a step.
-    nobody = pa.nulls(train.n_rows, pa.string()), pa.nulls(train.n_cols, pa.string())
-    interactions = Interactions("gowalla", *nobody, train, empty, empty)
-    model = DCCF(samples_per_epoch=2 * SAMPLES, batch_size=SAMPLES)
-    generator = torch.Generator().manual_seed(0)
-    model.network = model.build(interactions, generator, torch.device("cpu"))  # type: ignore[assignment]
-    optimizer = model.optimizer()
-    batches = cycle(list(model.batches(interactions, generator)))
-
-    def step() -> None:
-        losses = model.losses(next(batches))
-        optimizer.zero_grad(set_to_none=True)
-        torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-
-    return step
+    return stepper(DCCF(batch_size=SAMPLES), train)
 
 
 def peer(data: Path) -> Callable[[], None]:

@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 from benchmarks.gowalla import read
+from benchmarks.stepping import stepper
 
-from distaff_data.interactions import Csr, Interactions
 from distaff_graph.lightgcn import LightGCN
 from distaff_graph.sampling import Sampler
 from distaff_graph.sparse import Bipartite
@@ -25,25 +25,8 @@ SAMPLES = 2048
 
 
 def ours(data: Path) -> Callable[[], None]:
-    import pyarrow as pa
-
     (train,) = read(data, "train")
-    empty = Csr(torch.zeros_like(train.indptr), train.indices[:0], train.n_cols)
-    nobody = pa.nulls(train.n_rows, pa.string()), pa.nulls(train.n_cols, pa.string())
-    interactions = Interactions("gowalla", *nobody, train, empty, empty)
-    model = LightGCN()
-    generator = torch.Generator().manual_seed(0)
-    model.network = model.build(interactions, generator, torch.device("cpu"))  # type: ignore[assignment]
-    optimizer = model.optimizer()
-    batches = model.batches(interactions, generator)
-
-    def step() -> None:
-        losses = model.losses(next(batches))
-        optimizer.zero_grad(set_to_none=True)
-        torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-
-    return step
+    return stepper(LightGCN(batch_size=SAMPLES), train)
 
 
 def peer(data: Path) -> Callable[[], None]:

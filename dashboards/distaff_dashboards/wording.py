@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from distaff.board import BoardRow
-    from distaff.statistics import Comparison, Interval
+    from distaff.intervals import Comparison, Interval
 
 METRICS: Mapping[str, str] = {
     "recall": "share of a user's held-out items that are among the first {k}",
@@ -82,7 +82,7 @@ def compare(label: str, comparison: Comparison) -> str:
     against = f"{comparison.against} on {comparison.metric}"
     evidence = (
         f"95 % interval {comparison.low:+.4f} to {comparison.high:+.4f}, "
-        f"{p_value(comparison.p_value)}, paired over users"
+        f"{p_value(comparison.p_value)}, paired over {comparison.n_users:,} users"
     )
     if not significant(comparison):
         return f"{label} cannot be told from {against}: difference {comparison.difference:+.4f}, {evidence}."

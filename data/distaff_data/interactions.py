@@ -142,11 +142,18 @@ class Interactions:
         rows = torch.from_numpy(pc.index_in(u, user_ids).to_numpy(zero_copy_only=False).astype(np.int64))
         cols = torch.from_numpy(pc.index_in(i, item_ids).to_numpy(zero_copy_only=False).astype(np.int64))
         codes = torch.from_numpy(pc.index_in(split, pa.array(SPLITS)).to_numpy(zero_copy_only=False).astype(np.int64))
-        return cls(name, user_ids, item_ids, **split_matrices(rows, cols, codes, len(user_ids), len(item_ids)))
+        matrices = split_matrices(rows, cols, codes, len(user_ids), len(item_ids))
+        return cls(name, user_ids, item_ids, *(matrices[name] for name in SPLITS))
 
     @classmethod
     def from_frame(
-        cls, frame: object, *, user: str = "user_id", item: str = "item_id", split: str | None = None, name: str = "frame"
+        cls,
+        frame: object,
+        *,
+        user: str = "user_id",
+        item: str = "item_id",
+        split: str | None = None,
+        name: str = "frame",
     ) -> Interactions:
         """Build from a polars, pandas or Arrow frame (anything that exports an Arrow stream), or a ``(n, 2)`` array.
 

@@ -1,8 +1,8 @@
 """Sparse products on the bipartite graph of users and items, each with a backward of its own.
 
 Node tables hold users first, then items: ``(n_users + n_items, d)``. The adjacency is symmetric, so one CSR matrix
-    serves forward and backward; a weight belongs to an undirected edge, so it is computed once and copied to the
-    other direction by a stored permutation. No tensor of shape (edges, d) is ever made.
+serves forward and backward; a weight belongs to an undirected edge, so it is computed once and copied to the
+other direction by a stored permutation. No tensor of shape (edges, d) is ever made.
 
 Chosen by measurement (Gowalla: 70,839 nodes, 1.62 million entries, 2 cores, milliseconds at d = 32 and 64, best of
 25): CSR product as ``embedding_bag`` with weights, which prefetches, 2.5 and 7.2; torch's CSR product over int32
