@@ -143,7 +143,7 @@ class Interactions:
         cols = torch.from_numpy(pc.index_in(i, item_ids).to_numpy(zero_copy_only=False).astype(np.int64))
         codes = torch.from_numpy(pc.index_in(split, pa.array(SPLITS)).to_numpy(zero_copy_only=False).astype(np.int64))
         matrices = split_matrices(rows, cols, codes, len(user_ids), len(item_ids))
-        return cls(name, user_ids, item_ids, *(matrices[name] for name in SPLITS))
+        return cls(name, user_ids, item_ids, matrices["train"], matrices["valid"], matrices["test"])
 
     @classmethod
     def from_frame(

@@ -22,7 +22,7 @@ def run(root: Path, say: Callable[[str], None]) -> None:
     """Run the story in a workspace, telling each step; a demo run before is replaced."""
     workspace = Workspace.create(root)
     report = sample(workspace, DATASET, replace=True)
-    say(f"1. {DATASET}: {report.counts['users']} users, {report.counts['items']} items, planted intents known")
+    say(f"1. {DATASET}: {report.users} users, {report.items} items, planted intents known")
     for name in _CONTROLS:
         runs.train(workspace, name, DATASET)
     say(f"2. controls fitted: {', '.join(_CONTROLS)}")

@@ -11,12 +11,16 @@ from distaff_data.planted import sample as load_sample
 
 from distaff import exports
 from distaff.cli.state import Json, emit_facts, emit_json, emit_table, pairs, root, workspace
-from distaff_data.ingest import IngestReport, ingest_attributes, ingest_interactions
+from distaff_data.ingest import AttributesReport, IngestReport, ingest_attributes, ingest_interactions
 from distaff_data.workspace import Workspace
 
 ingest = typer.Typer(help="Load files as a dataset; the format is detected or given.", no_args_is_help=True)
 
 Paths = Annotated[list[Path], typer.Argument(help="Files, or a folder with train, valid and test files.")]
+Name = Annotated[str, typer.Argument(help="Name of the dataset.")]
+Id = Annotated[str | None, typer.Option(help="Column of ids; detected otherwise.")]
+Title = Annotated[str | None, typer.Option(help="Column that people are shown.")]
+Separator = Annotated[str | None, typer.Option(help="What separates several values in a cell.")]
 Replace = Annotated[bool, typer.Option("--replace", help="Replace the dataset of that name.")]
 
 
@@ -37,7 +41,7 @@ def init() -> None:
 
 @ingest.command("interactions")
 def ingest_interactions_verb(
-    name: Annotated[str, typer.Argument(help="Name of the dataset.")],
+    name: Name,
     paths: Paths,
     format: Annotated[
         str | None, typer.Option(help="delimited, parquet, jsonl, recbole, lightgcn or movielens; detected otherwise.")
@@ -77,21 +81,20 @@ def ingest_interactions_verb(
     _show(report, as_json)
 
 
-def _attributes(entity: str) -> None:
-    @ingest.command(f"{entity}s", help=f"Load attributes of a dataset's {entity}s: every other column is an attribute.")
-    def verb(
-        name: Annotated[str, typer.Argument(help="Name of the dataset.")],
-        paths: Paths,
-        id: Annotated[str | None, typer.Option(help=f"Column of {entity} ids.")] = None,
-        title: Annotated[str | None, typer.Option(help="Column that people are shown.")] = None,
-        separator: Annotated[str | None, typer.Option(help="What separates several values in a cell.")] = None,
-        as_json: Json = False,
-    ) -> None:
-        _show(ingest_attributes(workspace(), entity, name, paths, id=id, title=title, separator=separator), as_json)
+@ingest.command("items")
+def ingest_items(
+    name: Name, paths: Paths, id: Id = None, title: Title = None, separator: Separator = None, as_json: Json = False
+) -> None:
+    """Load attributes of a dataset's items: every other column is one, such as a category."""
+    _show(ingest_attributes(workspace(), "item", name, paths, id=id, title=title, separator=separator), as_json)
 
 
-_attributes("item")
-_attributes("user")
+@ingest.command("users")
+def ingest_users(
+    name: Name, paths: Paths, id: Id = None, title: Title = None, separator: Separator = None, as_json: Json = False
+) -> None:
+    """Load attributes of a dataset's users: every other column is one, such as a country."""
+    _show(ingest_attributes(workspace(), "user", name, paths, id=id, title=title, separator=separator), as_json)
 
 
 def sample(
@@ -143,7 +146,7 @@ def sql(
         typer.echo(f"only the first {limit} rows; ask for more with --limit", err=True)
 
 
-def _show(report: IngestReport, as_json: bool) -> None:
+def _show(report: IngestReport | AttributesReport, as_json: bool) -> None:
     facts = report.as_dict()
     if as_json:
         emit_json(facts)

@@ -81,7 +81,7 @@ def associate(
         return []
     scores = relevance(found.probability, found.lift)
     n_intents, n_items = scores.shape
-    top = min(TOP, max(n_items // 10, 1))
+    top = min(TOP, max(n_items // 4, 1))
     chosen = scores.topk(top, dim=1).indices.numpy()
     member = sparse.csr_matrix(
         (np.ones(chosen.size), (np.repeat(np.arange(n_intents), top), chosen.ravel())), shape=(n_intents, n_items)

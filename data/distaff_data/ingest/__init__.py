@@ -1,0 +1,190 @@
+"""Files of interactions and attributes into the warehouse: detected, checked, refined, and published whole or not at all.
+
+All work over rows is SQL in a scratch database on disk, in bounded memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from distaff_data.errors import InputError, UnknownNameError
+from distaff_data.ingest.attributes import FOUND, stage_attributes
+from distaff_data.ingest.detect import Source, existing_files, find_source
+from distaff_data.ingest.layout import FORMATS
+from distaff_data.ingest.publish import Description, check_new, number_entities, publish_interactions
+from distaff_data.ingest.refine import refine
+from distaff_data.ingest.report import AttributesReport, IngestReport
+from distaff_data.ingest.staging import Staged, stage_events
+from distaff_data.splits import Split, parse_split
+from distaff_data.warehouse import Publication, Scratch
+from distaff_data.workspace import Workspace
+
+Paths = str | Path | Sequence[str | Path]
+
+
+def ingest_interactions(
+    workspace: Workspace,
+    name: str,
+    paths: Paths,
+    *,
+    format: str | None = None,
+    user: str | None = None,
+    item: str | None = None,
+    rating: str | None = None,
+    time: str | None = None,
+    min_rating: float | None = None,
+    min_interactions: int = 0,
+    split: str | None = "random:0.8,0.1,0.1",
+    seed: int = 0,
+    replace: bool = False,
+) -> IngestReport:
+    """Load files of interactions as a dataset.
+
+    A pair of user and item that repeats is merged: its latest row counts, or the first where there is no time. The
+    rating threshold is applied after that, so that a user's last opinion decides.
+
+    Args:
+        workspace: Where to.
+        name: Name of the dataset.
+        paths: Files, one folder, or the prefix of RecBole's atomic files. Where file names or a column (``x_label``)
+            divide the rows into train, valid and test, that split is kept exactly and ``split`` is not used.
+        format: One of ``FORMATS``; detected from names and content when None.
+        user: Column of user ids; detected when None.
+        item: Column of item ids; detected when None.
+        rating: Column of ratings or weights; detected when None, none when empty.
+        time: Column of times, as numbers or ISO dates; detected when None, none when empty.
+        min_rating: Leave out interactions rated lower.
+        min_interactions: Leave out users and items with fewer, until all that stay have as many (k-core).
+        split: See :func:`distaff_data.splits.parse_split`; None puts everything into train.
+        seed: Seed of a random split.
+        replace: Replace a dataset of that name.
+
+    Raises:
+        InputError: The files or the options are wrong; nothing was changed.
+    """
+    parsed = _check_options(format, split, min_rating, min_interactions)
+    source = find_source([paths] if isinstance(paths, str | Path) else paths)
+    warehouse = workspace.warehouse
+    check_new(warehouse, name, replace=replace)  # before the reading, which may take minutes
+    with warehouse.lock(f"dataset/{name}"), Scratch(workspace.scratch, source.files) as scratch:
+        check_new(warehouse, name, replace=replace)
+        required = [
+            *(["rating"] if min_rating is not None else []),
+            *(["time"] if parsed and parsed.needs_time else []),
+        ]
+        chosen = {"user": user, "item": item, "rating": rating, "time": time}
+        staged = stage_events(scratch, source.parts, format, chosen, required)
+        refined = refine(
+            scratch,
+            given_split=staged.given_split,
+            split=parsed,
+            seed=seed,
+            min_rating=min_rating,
+            min_interactions=min_interactions,
+        )
+        _stage_beside(scratch, source)
+        counts = number_entities(scratch)
+        facts = {**counts, **vars(refined)}
+        settings = {
+            "format": staged.format,
+            "columns": dict(staged.columns),
+            "min_rating": min_rating,
+            "min_interactions": min_interactions,
+            "split": _split_name(staged, parsed),
+            "seed": seed,
+        }
+        files = ", ".join(str(path) for path in source.files)
+        generation = publish_interactions(
+            warehouse,
+            scratch,
+            Description(name, files, settings, facts),
+            lambda publication: _publish_beside(publication, scratch, name),
+        )
+    return IngestReport(name, generation, staged.format, staged.columns, _split_name(staged, parsed), **facts)
+
+
+def ingest_attributes(
+    workspace: Workspace,
+    entity: str,
+    dataset: str,
+    paths: Paths,
+    *,
+    id: str | None = None,
+    title: str | None = None,
+    columns: Sequence[str] | None = None,
+    separator: str | None = None,
+) -> AttributesReport:
+    """Load attributes of a dataset's items or users, in place of those it had.
+
+    Args:
+        workspace: Where to.
+        entity: ``item`` or ``user``.
+        dataset: The dataset's name.
+        paths: Files: delimited with a header, Parquet, JSON lines, or RecBole's ``.item`` and ``.user``.
+        id: Column of ids; detected when None.
+        title: Column of titles, which people are shown; detected when None, none when empty.
+        columns: Columns to read; all when None.
+        separator: Between values in one cell; ``|`` when None, and a space in RecBole's ``token_seq``.
+
+    Raises:
+        UnknownNameError: There is no such dataset.
+        InputError: The files are wrong, or none of their ids occurs in the dataset; nothing was changed.
+    """
+    if entity not in ("item", "user"):
+        raise InputError(f"attributes belong to item or user, not {entity!r}")
+    files = existing_files([paths] if isinstance(paths, str | Path) else paths)
+    warehouse = workspace.warehouse
+    known = [row["dataset"] for row in warehouse.rows("SELECT dataset FROM datasets WHERE kind = 'interactions'")]
+    if dataset not in known:
+        raise UnknownNameError("dataset", dataset, known)
+    with warehouse.lock(f"{entity}s/{dataset}"), Scratch(workspace.scratch, files) as scratch:
+        for path in files:
+            stage_attributes(scratch, entity, path, id=id, title=title, columns=columns, separator=separator)
+        ids = warehouse.query(f"SELECT {entity}_id AS id FROM {entity}s WHERE dataset = ?", [dataset])
+        scratch.stage_arrow("known", ids.schema, ids.to_batches())
+        described = scratch.count("SELECT count(DISTINCT id) FROM found SEMI JOIN known USING (id)")
+        if not described:
+            example = scratch.value("SELECT min(id) FROM found")
+            raise InputError(
+                f"none of the ids occurs in dataset {dataset!r}; is it the right column?", path=files[0], value=example
+            )
+        unknown = scratch.count("SELECT count(DISTINCT id) FROM found ANTI JOIN known USING (id)")
+        names = tuple(str(row[0]) for row in scratch.rows("SELECT name FROM found GROUP BY name ORDER BY name"))
+        values = scratch.count("SELECT count(*) FROM found")
+        with warehouse.publish(f"{entity}s/{dataset}") as publication:
+            publication.append("attributes", scratch.stream("SELECT * FROM found"), dataset=dataset)
+    return AttributesReport(dataset, entity, publication.generation, names, described, unknown, values)
+
+
+def _check_options(
+    format: str | None, split: str | None, min_rating: float | None, min_interactions: int
+) -> Split | None:
+    if format is not None and format not in FORMATS:
+        raise UnknownNameError("format", format, FORMATS)
+    if min_rating is not None and min_rating != min_rating:
+        raise InputError("the rating threshold is a number", value=min_rating)
+    if min_interactions < 0:
+        raise InputError("the least number of interactions is 0 or more", value=min_interactions)
+    return None if split is None else parse_split(split)
+
+
+def _split_name(staged: Staged, split: Split | None) -> str:
+    return "given" if staged.given_split else str(split or "none")
+
+
+def _stage_beside(scratch: Scratch, source: Source) -> None:
+    scratch.execute(FOUND)
+    for entity, path in (("item", source.items), ("user", source.users)):
+        if path is not None:
+            stage_attributes(scratch, entity, path)
+
+
+def _publish_beside(publication: Publication, scratch: Scratch, name: str) -> None:
+    """Attributes have their own target: they stay when the interactions alone are ingested again."""
+    for (entity,) in scratch.rows("SELECT DISTINCT entity FROM found ORDER BY entity"):
+        rows = scratch.stream("SELECT * FROM found WHERE entity = ?", [entity])
+        publication.target(f"{entity}s/{name}").append("attributes", rows, dataset=name)
+
+
+__all__ = ["FORMATS", "AttributesReport", "IngestReport", "ingest_attributes", "ingest_interactions"]

@@ -1,0 +1,106 @@
+"""Attributes of items and users: one staged row per id, name and value.
+
+The table ``found`` has ``entity, id, name, value``; a cell with several values gives several rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from distaff_data.errors import InputError
+from distaff_data.ingest.columns import common, find_column, plain
+from distaff_data.ingest.layout import Layout, layout_of
+from distaff_data.ingest.lines import physical_line
+from distaff_data.warehouse import Scratch, identifier, literal
+
+FOUND = "CREATE TABLE IF NOT EXISTS found (entity VARCHAR, id VARCHAR, name VARCHAR, value VARCHAR)"
+SEPARATOR = "|"  # between values in one cell, where neither the format nor a person says
+
+
+def stage_attributes(
+    scratch: Scratch,
+    entity: str,
+    path: Path,
+    *,
+    id: str | None = None,
+    title: str | None = None,
+    columns: Sequence[str] | None = None,
+    separator: str | None = None,
+) -> None:
+    """Add a file's attributes to the table ``found``.
+
+    Args:
+        scratch: The staging database.
+        entity: ``item`` or ``user``.
+        path: The file: delimited with a header, Parquet, JSON lines, or RecBole's ``.item`` and ``.user``.
+        id: The column of ids; detected when None.
+        title: The column of titles, which people are shown; detected when None, none when empty.
+        columns: The columns to read; all when None.
+        separator: Between values in one cell; ``|`` when None, and a space in RecBole's ``token_seq``.
+
+    Raises:
+        InputError: No such column, a missing id, or a file that cannot be read.
+    """
+    layout = layout_of(path, scratch, named=[id, title])
+    if layout.format == "lightgcn" or not (layout.header or layout.format in ("jsonl", "parquet")):
+        raise InputError("a file of attributes needs a header that names them", path=path, line=1)
+    key = _id_column(layout, entity, id)
+    titles = find_column(path, layout.columns, title) if title else common("title", layout.columns)
+    titles = None if title == "" else titles
+    picked = [find_column(path, layout.columns, name) for name in columns or layout.columns]
+    picked = [name for name in picked if name != key and not name.endswith(":float_seq")]  # vectors are no attributes
+    if not picked:
+        raise InputError("the file has no columns besides the ids", path=path, line=1, column=key)
+    layout.stage(scratch, "raw", [key, *picked])
+    _check_ids(scratch, layout, key)
+    scratch.execute(FOUND)
+    for column in picked:
+        name = "title" if column == titles else column.partition(":")[0]
+        values = _values(layout, column, None if column == titles else separator)
+        scratch.execute(
+            f"INSERT INTO found SELECT DISTINCT ?, id, ?, value FROM "
+            f"(SELECT {identifier(key)} AS id, trim(unnest({values})) AS value FROM raw) WHERE value <> ''"
+            if column != titles
+            else f"INSERT INTO found SELECT ?, {identifier(key)}, ?, arg_min(trim({identifier(column)}), row) FROM raw "
+            f"WHERE trim({identifier(column)}) <> '' GROUP BY {identifier(key)}",
+            [entity, name],
+        )
+    scratch.execute("DROP TABLE raw")
+
+
+def _id_column(layout: Layout, entity: str, id: str | None) -> str:
+    if id:
+        return find_column(layout.path, layout.columns, id)
+    by_name = common(entity, layout.columns) or next((c for c in layout.columns if plain(c) == "id"), None)
+    if by_name is None:
+        found = ", ".join(layout.columns)
+        raise InputError(
+            f"no column looks like the {entity}'s id; there are: {found}; name it with --id",
+            path=layout.path,
+            line=1,
+            column="id",
+        )
+    return by_name
+
+
+def _values(layout: Layout, column: str, separator: str | None) -> str:
+    """SQL of a cell's values as a list."""
+    cell = identifier(column)
+    if separator is None:
+        separator = " " if column.endswith(":token_seq") else SEPARATOR
+    several = f"string_split({cell}, {literal(separator)})"
+    if layout.format == "recbole" and not column.endswith("_seq"):
+        return f"[{cell}]"
+    if layout.format in ("jsonl", "parquet"):
+        return (
+            f"CASE WHEN {cell} LIKE '[%' THEN coalesce(from_json({cell}, '[\"VARCHAR\"]'), [{cell}]) ELSE {several} END"
+        )
+    return several
+
+
+def _check_ids(scratch: Scratch, layout: Layout, key: str) -> None:
+    row = scratch.value(f"SELECT min(row) FROM raw WHERE {identifier(key)} IS NULL OR trim({identifier(key)}) = ''")
+    if isinstance(row, int):
+        line = physical_line(layout, row)
+        raise InputError("the id is missing", path=layout.path, line=line, column=key)

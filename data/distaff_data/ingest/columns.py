@@ -1,0 +1,103 @@
+"""Which column of a file is the user, the item, the rating, the time: by the names people use for them."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from distaff_data.errors import InputError
+
+# In order of preference; names are compared without case, punctuation and RecBole's type.
+_COMMON: Mapping[str, tuple[str, ...]] = {
+    "user": (
+        *("user", "userid", "useridx", "uid", "u", "username", "reviewer", "reviewerid", "customer", "customerid"),
+        *("visitor", "visitorid", "member", "memberid", "account", "accountid", "client", "clientid", "session"),
+        *("sessionid", "person", "personid"),
+    ),
+    "item": (
+        *("item", "itemid", "itemidx", "iid", "i", "product", "productid", "movie", "movieid", "artist", "artistid"),
+        *("asin", "parentasin", "book", "bookid", "isbn", "song", "songid", "track", "trackid", "game", "gameid"),
+        *("business", "businessid", "article", "articleid", "news", "newsid", "video", "videoid", "sku", "poi"),
+        *("poiid", "venue", "venueid", "location", "locationid"),
+    ),
+    "rating": ("rating", "ratings", "score", "stars", "overall", "weight", "preference", "value", "count", "plays"),
+    "time": (
+        *("timestamp", "time", "unixtime", "unixreviewtime", "datetime", "date", "ts", "eventtime", "createdat"),
+        *("reviewtime", "reviewdate"),
+    ),
+    "split": ("xlabel", "split"),
+    "title": ("title", "movietitle", "itemtitle", "producttitle", "name", "productname", "itemname", "artistname"),
+}
+_REQUIRED = ("user", "item")
+
+
+def common(role: str, columns: Sequence[str]) -> str | None:
+    """The column whose name is most usual for a role; None when no name is."""
+    by_plain = {plain(column): column for column in reversed(columns)}
+    return next((by_plain[name] for name in _COMMON[role] if name in by_plain), None)
+
+
+def plain(column: str) -> str:
+    """A column's name as it is compared: ``userID:token`` and ``user_id`` are both ``userid``."""
+    return re.sub(r"[\W_]", "", column.partition(":")[0]).lower()
+
+
+def match_roles(path: Path, columns: Sequence[str], chosen: Mapping[str, str | None]) -> dict[str, str]:
+    """The column of each role that the file has.
+
+    Args:
+        path: The file, for messages.
+        columns: The file's columns.
+        chosen: The column a person named for a role; None to detect it, an empty name to do without.
+
+    Raises:
+        InputError: A named column is not there, or no column is the user or the item.
+    """
+    roles = {}
+    for role in ("user", "item", "rating", "time", "split"):
+        name = chosen.get(role)
+        if name:
+            roles[role] = find_column(path, columns, name)
+        elif name is None and (found := common(role, columns)) is not None:
+            roles[role] = found
+    for role in _REQUIRED:
+        if role not in roles:
+            raise InputError(
+                f"no column looks like the {role}; there are: {', '.join(columns)}; name it with --{role}",
+                path=path,
+                line=1,
+                column=role,
+            )
+    if roles["user"] == roles["item"]:
+        raise InputError("user and item are the same column", path=path, column=roles["user"])
+    return roles
+
+
+def find_column(path: Path, columns: Sequence[str], name: str) -> str:
+    """The column a person named; RecBole's type may be left out.
+
+    Raises:
+        InputError: There is none; the near misses are offered.
+    """
+    for column in columns:
+        if name in (column, column.partition(":")[0]):
+            return column
+    near = difflib.get_close_matches(name, columns, n=2, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}? there are" if near else "there are"
+    raise InputError(f"no such column; {hint}: {', '.join(columns)}", path=path, line=1, column=name)
+
+
+def unique_names(columns: Sequence[str]) -> list[str]:
+    """Names to stage a file's columns under: where one is empty or repeats another, its number stands for it.
+
+    SQL tells names apart without case, and ``row`` is the staging table's own.
+    """
+    seen = {"row"}
+    names = []
+    for number, column in enumerate(columns, 1):
+        name = column if column and column.lower() not in seen else f"column {number}"
+        seen.add(name.lower())
+        names.append(name)
+    return names

@@ -1,0 +1,135 @@
+"""Which files make up a dataset: single files, folders, a split that lies in the file names, attributes beside them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from distaff_data.errors import InputError
+
+# What people call the splits, in file names and in split columns (where MMRec writes 0, 1, 2).
+SPLIT_WORDS = {
+    **{"train": "train", "training": "train", "0": "train"},
+    **{"valid": "valid", "val": "valid", "validation": "valid", "dev": "valid", "1": "valid"},
+    **{"test": "test", "testing": "test", "2": "test"},
+}
+_DATA = {".csv", ".tsv", ".txt", ".dat", ".data", ".inter", ".jsonl", ".ndjson", ".json", ".parquet", ".pq"}
+_MOVIELENS = ("ratings.csv", "ratings.dat", "u.data")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file of interactions; ``split`` when its name says so."""
+
+    path: Path
+    split: str | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """The files of a dataset: its interactions, and the attributes that lie beside them."""
+
+    parts: tuple[Part, ...]
+    items: Path | None = None
+    users: Path | None = None
+
+    @property
+    def files(self) -> list[Path]:
+        """Every file to be read."""
+        return [*(part.path for part in self.parts), *(path for path in (self.items, self.users) if path is not None)]
+
+
+def find_source(paths: Sequence[str | Path]) -> Source:
+    """Find the files that ``paths`` mean: files, one folder, or the prefix of RecBole's atomic files.
+
+    Raises:
+        InputError: Nothing there, a folder in which the interactions cannot be told, or a split without train.
+    """
+    if not paths:
+        raise InputError("name at least one file or folder")
+    given = [_existing(Path(path)) for path in paths]
+    if len(given) == 1 and given[0].is_dir():
+        parts = _in_folder(given[0])
+    else:
+        for path in given:
+            if path.is_dir():
+                raise InputError("give one folder, or any number of files", path=path)
+        parts = (_by_name(given) if len(given) > 1 else ()) or tuple(Part(path) for path in given)
+    return Source(parts, _beside(parts[0].path, ".item", "movies.csv"), _beside(parts[0].path, ".user", None))
+
+
+def existing_files(paths: Sequence[str | Path]) -> list[Path]:
+    """Files that must be there.
+
+    Raises:
+        InputError: None given, or one is missing or a folder.
+    """
+    if not paths:
+        raise InputError("name at least one file")
+    files = [Path(path) for path in paths]
+    for path in files:
+        if not path.is_file():
+            raise InputError(
+                "that is a folder; name its files" if path.is_dir() else "there is no such file", path=path
+            )
+    return files
+
+
+def _existing(path: Path) -> Path:
+    prefixed = path.with_name(path.name + ".inter")
+    if not path.exists() and not prefixed.exists():
+        raise InputError("there is no such file or folder", path=path)
+    return path if path.exists() else prefixed
+
+
+def _in_folder(folder: Path) -> tuple[Part, ...]:
+    files = sorted(
+        path
+        for path in folder.iterdir()
+        if path.is_file() and path.suffix.lower() in _DATA and not path.name.lower().startswith(("readme", ".", "_"))
+    )
+    for name in (*_MOVIELENS, f"{folder.resolve().name}.inter"):
+        if folder / name in files:
+            return (Part(folder / name),)
+    parts = _by_name([path for path in files if _split_of(path)])
+    if parts:
+        return parts
+    inter = [path for path in files if path.suffix == ".inter"]
+    if len(inter or files) == 1:
+        return (Part((inter or files)[0]),)
+    if files and all(path.suffix.lower() in (".parquet", ".pq") for path in files):
+        return tuple(Part(path) for path in files)  # one table, written in pieces
+    found = ", ".join(path.name for path in files[:8]) or "no data files"
+    raise InputError(f"cannot tell which file holds the interactions ({found}); name it", path=folder)
+
+
+def _by_name(files: Sequence[Path]) -> tuple[Part, ...]:
+    """Files whose names divide them into splits; none unless every name does."""
+    parts = tuple(Part(path, _split_of(path)) for path in files)
+    splits = {part.split for part in parts}
+    if not parts or None in splits:
+        return ()
+    if "train" not in splits:
+        found = ", ".join(path.name for path in files)
+        raise InputError(f"there are {found}, but no train file to learn from", path=files[0].parent)
+    # Training data alone is divided like any other file.
+    return parts if len(splits) > 1 else tuple(Part(part.path) for part in parts)
+
+
+def _split_of(path: Path) -> str | None:
+    words = re.split(r"[._-]", path.stem.lower())
+    found = {SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS and not word.isdigit()}
+    return found.pop() if len(found) == 1 else None
+
+
+def _beside(path: Path, suffix: str, movielens: str | None) -> Path | None:
+    """The file of attributes that belongs to a file of interactions by its name."""
+    if path.suffix == ".inter":
+        found = path.with_name(path.name.split(".")[0] + suffix)
+    elif path.name == "ratings.csv" and movielens is not None:
+        found = path.with_name(movielens)
+    else:
+        return None
+    return found if found.is_file() else None

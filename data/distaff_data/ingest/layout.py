@@ -1,0 +1,229 @@
+"""How one file is laid out: format, delimiter, header and columns, found from its name and its first lines."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from distaff_data.errors import InputError
+from distaff_data.ingest.columns import common, unique_names
+from distaff_data.warehouse import Scratch
+
+FORMATS = ("delimited", "jsonl", "lightgcn", "movielens", "parquet", "recbole")
+HEADERLESS = ("user", "item", "rating", "time")  # the order of columns in a file that does not name them
+
+_DELIMITERS = ("::", "\t", ",", ";", "|", " ")  # the first wins where several fit
+_SUFFIXES = {".parquet": "parquet", ".pq": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl"}
+_RECBOLE = (".inter", ".item", ".user")
+_MOVIELENS = ("u.data", "ratings.dat", "ratings.csv")
+_HEAD_BYTES, _HEAD_LINES, _LINE_BYTES = 1 << 18, 200, 1 << 26
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One file, ready to be staged.
+
+    Attributes:
+        path: The file.
+        format: One of ``FORMATS``.
+        columns: Its columns by the names they are staged under; none for ``lightgcn``.
+        delimiter: Between columns of a delimited file; empty for the others.
+        header: Whether the first line names the columns.
+        quote: The quote character; empty where quotes mean nothing.
+    """
+
+    path: Path
+    format: str
+    columns: tuple[str, ...] = ()
+    delimiter: str = ""
+    header: bool = False
+    quote: str = ""
+
+    def stage(self, scratch: Scratch, table: str, columns: Sequence[str]) -> None:
+        """Read ``columns`` of the file into a table, with the row number as ``row``; ``line`` holds LightGCN's lines."""
+        if self.format == "parquet":
+            scratch.stage_parquet(table, self.path, columns=columns)
+        elif self.format == "jsonl":
+            scratch.stage_json(table, self.path, columns=columns)
+        elif self.format == "lightgcn":
+            scratch.stage_delimited(
+                table, self.path, columns=["line"], keep=["line"], delimiter="\x1f", header=False, quote=""
+            )
+        else:
+            scratch.stage_delimited(
+                table,
+                self.path,
+                columns=self.columns,
+                keep=columns,
+                delimiter=self.delimiter,
+                header=self.header,
+                quote=self.quote,
+            )
+
+
+def layout_of(path: Path, scratch: Scratch, format: str | None = None, *, named: Sequence[str | None] = ()) -> Layout:
+    """Find the layout of a file.
+
+    Args:
+        path: The file.
+        scratch: Where it will be staged; Parquet's columns are read through it.
+        format: One of ``FORMATS``, or None to detect it.
+        named: Columns that a person named: with any, the file must have a header.
+
+    Raises:
+        InputError: The file is empty, not UTF-8, not what ``format`` says, or has no recognisable columns.
+    """
+    lines = [] if _is_parquet(path, format) else _head(path)
+    format = format or _format(path, lines)
+    if format == "parquet":
+        return Layout(path, format, tuple(scratch.parquet_columns(path)))
+    if format == "jsonl":
+        return Layout(path, format, _keys(path, lines))
+    if format == "lightgcn":
+        return Layout(path, format)
+    return _delimited(path, format, lines, any(named))
+
+
+def _is_parquet(path: Path, format: str | None) -> bool:
+    if path.stat().st_size == 0:
+        raise InputError("the file is empty", path=path)
+    with path.open("rb") as file:
+        magic = file.read(4) == b"PAR1"
+    return format == "parquet" or (format is None and (magic or _SUFFIXES.get(path.suffix.lower()) == "parquet"))
+
+
+def _head(path: Path) -> list[str]:
+    """The first lines without their ends, blank ones included."""
+    lines: list[str] = []
+    size = 0
+    with path.open("rb") as file:
+        while len(lines) < _HEAD_LINES and size < _HEAD_BYTES and (line := file.readline(_LINE_BYTES)):
+            if line.startswith(b"\x1f\x8b") and not lines:
+                raise InputError("the file is compressed; unpack it first (gunzip)", path=path)
+            try:
+                lines.append(line.decode("utf-8-sig" if not lines else "utf-8").rstrip("\r\n"))
+            except UnicodeDecodeError as error:
+                raise InputError(
+                    "the file is not UTF-8; convert it first (iconv -f LATIN1 -t UTF-8)",
+                    path=path,
+                    line=len(lines) + 1,
+                    value=line[max(error.start - 20, 0) : error.end + 20].strip(),
+                ) from None
+            size += len(line)
+    if not any(line.strip() for line in lines):
+        raise InputError("the file is empty", path=path)
+    return lines
+
+
+def _format(path: Path, lines: Sequence[str]) -> str:
+    suffix = path.suffix.lower()
+    if suffix in _SUFFIXES:
+        return _SUFFIXES[suffix]
+    if suffix in _RECBOLE:
+        return "recbole"
+    if path.name in _MOVIELENS:
+        return "movielens"
+    if next(line for line in lines if line.strip()).lstrip().startswith("{"):
+        return "jsonl"
+    return "lightgcn" if _one_user_a_line(lines) else "delimited"
+
+
+def _one_user_a_line(lines: Sequence[str]) -> bool:
+    """LightGCN's text: whole numbers between spaces, every line another user and as long as it likes."""
+    rows = [line.split(" ") for line in lines if line.strip()]
+    if not all(token.isdigit() for row in rows for token in row if token):
+        return False
+    widths = {len(row) for row in rows}
+    return len({row[0] for row in rows}) == len(rows) and (len(widths) > 1 or max(widths) > len(HEADERLESS))
+
+
+def _keys(path: Path, lines: Sequence[str]) -> tuple[str, ...]:
+    """Keys of the first objects, in order of appearance."""
+    keys: dict[str, None] = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            found = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise InputError(f"the line is not JSON: {error.msg}", path=path, line=number, value=line[:80]) from None
+        if not isinstance(found, dict):
+            hint = "write one object a line (jq -c '.[]')"
+            raise InputError(f"the line is JSON, but no object; {hint}", path=path, line=number, value=line[:80])
+        keys |= dict.fromkeys(found)
+    return tuple(keys)
+
+
+def _delimited(path: Path, format: str, lines: Sequence[str], named: bool) -> Layout:
+    delimiter = _sniff(path, lines, ("\t", ",") if format == "recbole" else _DELIMITERS)
+    quote = _quote(format, path, delimiter, lines)
+    rows = _records(lines, delimiter, quote)
+    first = [name.strip() for name in rows[0]]
+    if named or format == "recbole" or _is_header(first, rows[1:]):
+        if len(rows) == 1 and len(lines) < _HEAD_LINES:
+            raise InputError("the file has a header and nothing else", path=path, line=1)
+        return Layout(path, format, tuple(unique_names(first)), delimiter, True, quote)
+    if len(first) > len(HEADERLESS):
+        raise InputError(
+            f"the first line names no columns, and {len(first)} of them cannot be guessed; add a header",
+            path=path,
+            line=1,
+            value=delimiter.join(first)[:80],
+        )
+    return Layout(path, format, HEADERLESS[: len(first)], delimiter, False, quote)
+
+
+def _quote(format: str, path: Path, delimiter: str, lines: Sequence[str]) -> str:
+    """RecBole, MovieLens' older files and most tab-separated ones write text as it is; a title may begin with a quote."""
+    quoted_header = next(line for line in lines if line.strip()).startswith('"')
+    if path.name == "ratings.csv" or (format == "delimited" and (delimiter in (",", ";", "|") or quoted_header)):
+        return '"'
+    return ""
+
+
+def _sniff(path: Path, lines: Sequence[str], delimiters: Sequence[str]) -> str:
+    """The delimiter that most lines agree with the first line on."""
+
+    def agreement(delimiter: str) -> float:
+        widths = [len(row) for row in _records(lines, delimiter, '"')]
+        return widths.count(widths[0]) / len(widths) if widths[0] > 1 else 0.0
+
+    best = max(delimiters, key=agreement)
+    if agreement(best) == 0.0:
+        raise InputError(
+            "the line is one column; columns are divided by a comma, tab, semicolon, bar, space or ::",
+            path=path,
+            line=1,
+            value=lines[0][:80],
+        )
+    return best
+
+
+def _records(lines: Sequence[str], delimiter: str, quote: str) -> list[list[str]]:
+    kept = [line for line in lines if line.strip()]
+    if len(delimiter) > 1 or not quote:
+        return [line.split(delimiter) for line in kept]
+    return [row for row in csv.reader((line + "\n" for line in kept), delimiter=delimiter, quotechar=quote) if row]
+
+
+def _is_header(first: Sequence[str], rest: Sequence[Sequence[str]]) -> bool:
+    """Whether the first line names columns: it has usual names, or text above columns of numbers."""
+    if all(_is_number(field) for field in first):
+        return False
+    if common("user", first) and common("item", first):
+        return True
+    return any(
+        not _is_number(name) and bool(rest) and all(_is_number(row[place]) for row in rest if place < len(row))
+        for place, name in enumerate(first)
+    )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

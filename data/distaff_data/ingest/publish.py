@@ -1,0 +1,109 @@
+"""From scratch tables to the warehouse: one dataset, in one publication."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from distaff_data.errors import InputError
+from distaff_data.warehouse import Publication, Scratch, Warehouse
+
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_INTERACTIONS = """
+SELECT user_id, item_id, rating, time, split
+FROM kept JOIN user_codes c ON c.code = u JOIN item_codes d ON d.code = i
+"""
+_ENTITIES = """
+CREATE TABLE {entity}s AS
+SELECT {entity}_id, row_number() OVER (ORDER BY code) - 1 AS position, n_train
+FROM (SELECT {code} AS code, count(*) FILTER (WHERE split = 'train') AS n_train FROM kept GROUP BY {code})
+JOIN {entity}_codes USING (code)
+"""
+_COUNTS = """
+SELECT
+    (SELECT count(*) FROM users) AS users,
+    (SELECT count(*) FROM items) AS items,
+    (SELECT count(*) FROM kept WHERE split = 'train') AS train,
+    (SELECT count(*) FROM kept WHERE split = 'valid') AS valid,
+    (SELECT count(*) FROM kept WHERE split = 'test') AS test,
+    (SELECT count(*) FROM users WHERE n_train = 0) AS cold_users,
+    (SELECT count(*) FROM items WHERE n_train = 0) AS cold_items
+"""
+
+
+@dataclass(frozen=True)
+class Description:
+    """A dataset's entry in the list of datasets.
+
+    Attributes:
+        name: Its name.
+        source: The files it came from.
+        settings: How it was read, filtered and split.
+        facts: Counts found on the way.
+    """
+
+    name: str
+    source: str
+    settings: Mapping[str, object]
+    facts: Mapping[str, object]
+
+
+def check_new(warehouse: Warehouse, name: str, *, replace: bool) -> None:
+    """Refuse a name that is no name, or that is taken.
+
+    Raises:
+        InputError: See above.
+    """
+    if not _NAME.fullmatch(name):
+        raise InputError(
+            "a dataset's name has 1 to 64 letters, digits, dots, underscores and hyphens", column="name", value=name
+        )
+    if not replace and warehouse.live(f"dataset/{name}") is not None:
+        raise InputError(
+            f"there is a dataset {name!r} already; replace it with --replace, or choose another name",
+            column="name",
+            value=name,
+        )
+
+
+def number_entities(scratch: Scratch) -> dict[str, int]:
+    """Make the tables ``users`` and ``items`` of the table ``kept``, with positions; returns the dataset's counts."""
+    scratch.execute(_ENTITIES.format(entity="user", code="u"))
+    scratch.execute(_ENTITIES.format(entity="item", code="i"))
+    names = ("users", "items", "train", "valid", "test", "cold_users", "cold_items")
+    return dict(zip(names, (int(str(count)) for count in scratch.rows(_COUNTS)[0]), strict=True))
+
+
+def publish_interactions(
+    warehouse: Warehouse,
+    scratch: Scratch,
+    description: Description,
+    beside: Callable[[Publication], None] = lambda publication: None,
+) -> str:
+    """Publish ``kept``, ``users`` and ``items`` as a dataset; returns the generation.
+
+    Args:
+        warehouse: Where to.
+        scratch: The staging database.
+        description: The dataset's entry.
+        beside: Appends what belongs to the same publication, such as attributes.
+    """
+    name = description.name
+    with warehouse.publish(f"dataset/{name}") as publication:
+        publication.append("interactions", scratch.stream(_INTERACTIONS), dataset=name)
+        publication.append("users", scratch.stream("SELECT * FROM users ORDER BY position"), dataset=name)
+        publication.append("items", scratch.stream("SELECT * FROM items ORDER BY position"), dataset=name)
+        beside(publication)
+        entry = {
+            "dataset": name,
+            "kind": "interactions",
+            "source": description.source,
+            "settings": json.dumps(description.settings),
+            "facts": json.dumps(description.facts),
+            "created_at": datetime.now(UTC),
+        }
+        publication.append("datasets", [entry])
+    return publication.generation

@@ -1,0 +1,76 @@
+"""What an ingestion did, for people and for ``--json``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """Result of ingesting interactions.
+
+    Attributes:
+        dataset: The dataset's name.
+        generation: The warehouse generation that holds it.
+        format: How the files were read.
+        columns: The file's column used for each of user, item, rating, time and split, where it has one.
+        split: The split made, ``given`` when the source's own was kept, or ``none`` when everything is train.
+        users: Users in any split.
+        items: Items in any split.
+        train: Training interactions.
+        valid: Validation interactions.
+        test: Test interactions.
+        cold_users: Users without training interactions: a model can score them only from new ones.
+        cold_items: Items without training interactions: a model that learns from interactions cannot score them.
+        duplicates_merged: Rows that repeated a user and item.
+        dropped_by_rating: Interactions below the rating threshold.
+        dropped_by_core: Interactions of users or items with too few of them.
+    """
+
+    dataset: str
+    generation: str
+    format: str
+    columns: Mapping[str, str]
+    split: str
+    users: int
+    items: int
+    train: int
+    valid: int
+    test: int
+    cold_users: int
+    cold_items: int
+    duplicates_merged: int
+    dropped_by_rating: int
+    dropped_by_core: int
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain values, ready for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class AttributesReport:
+    """Result of ingesting attributes of items or users.
+
+    Attributes:
+        dataset: The dataset's name.
+        entity: ``item`` or ``user``.
+        generation: The warehouse generation that holds them.
+        attributes: Names of the attributes.
+        described: Items or users of the dataset that now have attributes.
+        unknown: Ids with attributes that do not occur in the dataset; kept, in case a later ingestion brings them.
+        values: Attribute values stored.
+    """
+
+    dataset: str
+    entity: str
+    generation: str
+    attributes: tuple[str, ...]
+    described: int
+    unknown: int
+    values: int
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain values, ready for JSON."""
+        return asdict(self)

@@ -1,0 +1,371 @@
+"""Interactions with planted intents: generated data whose factors are known, and the built-in samples.
+
+A user has shares of K intents, an item belongs mostly to one. Each event draws an intent from the user's shares and an
+item in proportion to its popularity and its membership in that intent. Popularity is independent of intent, so a model
+that finds factors has found intents and not just what sells. Beyond the plain design, knobs add what real logs have:
+noise, crowds, drift, items that were never shown, correlated intents, mislabelled categories.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from scipy.special import polygamma
+
+from distaff_data.errors import InputError, UnknownNameError
+from distaff_data.ingest.publish import Description, check_new, number_entities, publish_interactions
+from distaff_data.ingest.refine import refine
+from distaff_data.ingest.report import IngestReport
+from distaff_data.ingest.staging import EVENTS
+from distaff_data.splits import parse_split
+from distaff_data.warehouse import Publication, Scratch
+from distaff_data.workspace import Workspace
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+EVENT_SCHEMA = pa.schema([("user", pa.int64()), ("item", pa.int64()), ("time", pa.float64()), ("intent", pa.int64())])
+SPLIT = "random:0.8,0.1,0.1"
+
+_START, _SPAN = 1_735_689_600.0, 365 * 86_400.0  # the year 2025
+_ACTIVITY_SIGMA = 0.9
+_BLOCK_EVENTS, _BLOCK_CELLS = 1_000_000, 8_000_000  # bounds of what one block of users holds in memory
+_REDRAWS = 64
+_CATEGORIES = (
+    *("space opera", "slow cooking", "noir crime", "alpine hiking", "modular synths", "garden design"),
+    *("chess", "vintage cameras", "board games", "trail running", "linocut", "sourdough"),
+)
+
+
+@dataclass(frozen=True)
+class Knobs:
+    """What is planted; see :func:`planted_interactions`."""
+
+    n_users: int
+    n_items: int
+    n_events: int
+    n_intents: int
+    theta_alpha: float
+    phi_alpha: float
+    popularity_exponent: float
+    noise: float
+    conformity: float
+    drift: float
+    exposure: float
+    intent_correlation: float
+    category_flip: float
+    seed: int
+
+    def __post_init__(self) -> None:
+        for name in ("n_users", "n_items", "n_intents"):
+            if getattr(self, name) < 1:
+                raise InputError("must be 1 or more", column=name, value=getattr(self, name))
+        if self.n_events < self.n_users:
+            raise InputError(
+                "every user has an event: n_events is at least n_users", column="n_events", value=self.n_events
+            )
+        for name in ("theta_alpha", "phi_alpha"):
+            if not getattr(self, name) > 0:
+                raise InputError("must be above 0", column=name, value=getattr(self, name))
+        for name in ("noise", "conformity", "drift", "exposure", "intent_correlation", "category_flip"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError("must lie between 0 and 1", column=name, value=getattr(self, name))
+        if self.exposure == 0:
+            raise InputError("with an exposure of 0 nobody sees an item", column="exposure", value=self.exposure)
+
+
+@dataclass(frozen=True)
+class Planted:
+    """Generated interactions with their truth.
+
+    Attributes:
+        knobs: What they were generated with.
+        theta: Users' shares of the intents, ``(n_users, n_intents)``; with drift the mean over the user's events.
+        phi: Items' shares of the intents, ``(n_items, n_intents)``.
+        popularity: Items' base popularity, summing to 1, ``(n_items,)``.
+        category: Items' labels: the largest intent, with some labels flipped, ``(n_items,)``.
+    """
+
+    knobs: Knobs
+    theta: Floats
+    phi: Floats
+    popularity: Floats
+    category: Ints
+    _theta_start: Floats
+    _theta_end: Floats
+    _counts: Ints
+    _conformity: Floats
+
+    @property
+    def user_ids(self) -> pa.StringArray:
+        """Users' ids by position: ``u0001``, ``u0002``, ..."""
+        return _names("u", self.knobs.n_users)
+
+    @property
+    def item_ids(self) -> pa.StringArray:
+        """Items' ids by position: ``i0001``, ``i0002``, ..."""
+        return _names("i", self.knobs.n_items)
+
+    def events(self) -> Iterator[pa.RecordBatch]:
+        """Events by blocks of users, in time order within a user: positions, time, and intent (-1 where none chose).
+
+        Memory is bounded by a block. With exposure below 1, the few events for which a user sees no fitting item are
+        left out.
+        """
+        block = self._block_users()
+        flat = _flat_cumulative(self.popularity[:, None] * self.phi)
+        seeds = np.random.SeedSequence([self.knobs.seed, 1]).spawn(-(-self.knobs.n_users // block))
+        for number, seed in enumerate(seeds):
+            users = np.arange(number * block, min((number + 1) * block, self.knobs.n_users))
+            yield self._block(users, flat, np.random.default_rng(seed))
+
+    def table(self) -> pa.Table:
+        """All events in time order, as one table; for data that fits in memory."""
+        return pa.Table.from_batches(self.events(), schema=EVENT_SCHEMA).sort_by([("time", "ascending")])
+
+    def _block_users(self) -> int:
+        knobs = self.knobs
+        by_events = _BLOCK_EVENTS * knobs.n_users // knobs.n_events
+        by_cells = _BLOCK_CELLS // knobs.n_items if knobs.exposure < 1 else by_events
+        return max(1, min(by_events, by_cells))
+
+    def _block(self, users: Ints, flat: Floats, rng: np.random.Generator) -> pa.RecordBatch:
+        counts = self._counts[users]
+        row = np.repeat(np.arange(len(users)), counts)
+        user = users[row]
+        order = np.arange(len(user)) - np.repeat(np.cumsum(counts) - counts, counts)
+        age = (self.knobs.drift * order / np.maximum(counts[row] - 1, 1))[:, None]
+        shares = (1 - age) * self._theta_start[user] + age * self._theta_end[user]
+        intent = _draw_rows(shares, rng)
+        crowd = rng.random(len(user)) < 1 - (1 - self.knobs.noise) * (1 - self._conformity[user])
+        intent[crowd] = -1
+        time = _START + _SPAN * rng.random(len(user))
+        time = time[np.lexsort((time, row))]
+        item = self._draw_items(intent, flat, rng)
+        seen = np.ones(len(user), dtype=bool)
+        if self.knobs.exposure < 1:
+            seen = self._redraw_hidden(row, intent, item, len(users), flat, rng)
+        columns = [user[seen], item[seen], time[seen], intent[seen]]
+        return pa.record_batch([pa.array(column) for column in columns], schema=EVENT_SCHEMA)
+
+    def _draw_items(self, intent: Ints, flat: Floats, rng: np.random.Generator) -> Ints:
+        """Items given intents; -1 draws by popularity alone, which is the last row of the table of chances."""
+        row = np.where(intent < 0, self.knobs.n_intents, intent)
+        place = np.searchsorted(flat, row + rng.random(len(row)), side="right")
+        return np.minimum(place - row * self.knobs.n_items, self.knobs.n_items - 1)
+
+    def _redraw_hidden(
+        self, row: Ints, intent: Ints, item: Ints, n_users: int, flat: Floats, rng: np.random.Generator
+    ) -> npt.NDArray[np.bool_]:
+        """Replace items that a user never sees, in place; returns which events have one in the end.
+
+        The item of median popularity is shown to a user with probability ``exposure``; better sellers more often.
+        """
+        rank = np.argsort(np.argsort(-self.popularity)) / max(self.knobs.n_items - 1, 1)
+        shown = rng.random((n_users, self.knobs.n_items), dtype=np.float32) < self.knobs.exposure ** (2 * rank)
+        hidden = np.flatnonzero(~shown[row, item])
+        for _ in range(_REDRAWS):
+            if not len(hidden):
+                break
+            item[hidden] = self._draw_items(intent[hidden], flat, rng)
+            hidden = hidden[~shown[row[hidden], item[hidden]]]
+        seen = np.ones(len(row), dtype=bool)
+        seen[hidden] = False
+        return seen
+
+
+def planted_interactions(
+    *,
+    n_users: int = 1500,
+    n_items: int = 600,
+    n_events: int = 71_000,
+    n_intents: int = 6,
+    theta_alpha: float = 0.3,
+    phi_alpha: float = 0.08,
+    popularity_exponent: float = 0.8,
+    noise: float = 0.05,
+    conformity: float = 0.0,
+    drift: float = 0.0,
+    exposure: float = 1.0,
+    intent_correlation: float = 0.0,
+    category_flip: float = 0.05,
+    seed: int = 0,
+) -> Planted:
+    """Plant intents in interactions.
+
+    Args:
+        n_users: Users; each has at least one event.
+        n_items: Items.
+        n_events: Events; a user's repeated choice of an item is several.
+        n_intents: Intents, K.
+        theta_alpha: Dirichlet concentration of users' shares; small means few intents a user.
+        phi_alpha: Dirichlet concentration of items' shares; small means one intent an item.
+        popularity_exponent: Popularity falls with rank to this power; ranks are independent of intents.
+        noise: Share of events that draw an item by popularity alone.
+        conformity: Mean share of events in which a user follows the crowd in the same way; users differ in it.
+        drift: How far shares move, from the first event to the last, towards a second draw; 1 goes all the way.
+        exposure: Chance that a user ever sees the item of median popularity; popular ones are seen more (missing not
+            at random).
+        intent_correlation: Correlation of intents 0 and 1, 2 and 3, ... in a logistic-normal draw of as much spread;
+            0 draws from the Dirichlet distribution.
+        category_flip: Share of items whose category is another than their largest intent.
+        seed: Seed of everything.
+
+    Raises:
+        InputError: A knob out of its range.
+    """
+    knobs = Knobs(**locals())
+    rng = np.random.default_rng(np.random.SeedSequence([seed, 0]))
+    start = _draw_theta(knobs, rng)
+    phi = _dirichlet(phi_alpha, (n_items, n_intents), rng)
+    popularity = rng.permutation(np.arange(1, n_items + 1) ** -popularity_exponent)
+    activity = rng.lognormal(sigma=_ACTIVITY_SIGMA, size=n_users)
+    counts = 1 + rng.multinomial(n_events - n_users, activity / activity.sum())
+    flipped = rng.random(n_items) < category_flip
+    shift = rng.integers(1, n_intents, size=n_items) if n_intents > 1 else np.zeros(n_items, dtype=np.int64)
+    category = (phi.argmax(axis=1) + flipped * shift) % n_intents
+    crowd = np.full(n_users, conformity)
+    if 0 < conformity < 1:
+        crowd = rng.beta(2 * conformity, 2 * (1 - conformity), size=n_users)
+    end = _draw_theta(knobs, rng)
+    theta = (1 - drift / 2) * start + drift / 2 * end
+    return Planted(knobs, theta, phi, popularity / popularity.sum(), category, start, end, counts, crowd)
+
+
+def sample(
+    workspace: Workspace, kind: str, *, name: str | None = None, replace: bool = False, **knobs: float
+) -> IngestReport:
+    """Load a built-in dataset, its truth stored beside it.
+
+    Args:
+        workspace: Where to.
+        kind: One of ``SAMPLES``.
+        name: Name of the dataset; the kind when None.
+        replace: Replace a dataset of that name.
+        knobs: Arguments of the generator.
+
+    Raises:
+        UnknownNameError: No such built-in dataset, or no such knob.
+        InputError: A knob out of its range, or a dataset name that is taken.
+    """
+    if kind not in SAMPLES:
+        raise UnknownNameError("built-in dataset", kind, SAMPLES)
+    return SAMPLES[kind](workspace, kind if name is None else name, replace, knobs)
+
+
+def _sample_interactions(workspace: Workspace, name: str, replace: bool, knobs: dict[str, float]) -> IngestReport:
+    known = planted_interactions.__kwdefaults__
+    for knob in knobs:
+        if knob not in known:
+            raise UnknownNameError("knob", knob, known)
+    planted = planted_interactions(**{knob: type(known[knob])(value) for knob, value in knobs.items()})
+    warehouse = workspace.warehouse
+    with warehouse.lock(f"dataset/{name}"), Scratch(workspace.scratch, []) as scratch:
+        check_new(warehouse, name, replace=replace)
+        _stage(scratch, planted)
+        split, seed = parse_split(SPLIT), planted.knobs.seed
+        refined = refine(scratch, given_split=False, split=split, seed=seed, min_rating=None, min_interactions=0)
+        facts = {**number_entities(scratch), **vars(refined)}
+        settings = {"format": "planted", "split": SPLIT, "seed": seed, "knobs": asdict(planted.knobs)}
+        generation = publish_interactions(
+            warehouse,
+            scratch,
+            Description(name, "planted-interactions", settings, facts),
+            lambda publication: _publish_truth(publication, scratch, planted, name),
+        )
+    return IngestReport(name, generation, "planted", {}, SPLIT, **facts)
+
+
+SAMPLES: dict[str, Callable[[Workspace, str, bool, dict[str, float]], IngestReport]] = {
+    "planted-interactions": _sample_interactions,
+}
+
+
+def _stage(scratch: Scratch, planted: Planted) -> None:
+    """The table ``events`` as ingestion makes it, and ``intents (seq, intent)`` beside it."""
+    for entity, ids in (("user", planted.user_ids), ("item", planted.item_ids)):
+        batch = pa.record_batch({f"{entity}_id": ids, "position": pa.array(range(len(ids)), pa.int64())})
+        scratch.stage_arrow(f"planted_{entity}s", batch.schema, [batch])
+    scratch.stage_arrow("planted_events", EVENT_SCHEMA, planted.events())
+    scratch.execute(EVENTS)
+    scratch.execute("""
+        INSERT INTO events
+        SELECT user_id, item_id, NULL, time, NULL, e.row
+        FROM planted_events e
+        JOIN planted_users u ON u.position = e.user JOIN planted_items i ON i.position = e.item
+    """)
+
+
+def _publish_truth(publication: Publication, scratch: Scratch, planted: Planted, name: str) -> None:
+    publication.append("truths", _shares(planted.user_ids, planted.theta), dataset=name, entity="user")
+    publication.append("truths", _shares(planted.item_ids, planted.phi), dataset=name, entity="item")
+    behind = """
+        SELECT user_id, item_id, intent
+        FROM kept JOIN planted_events e ON e.row = kept.seq
+        JOIN user_codes c ON c.code = u JOIN item_codes d ON d.code = i
+    """
+    publication.append("truth_events", scratch.stream(behind), dataset=name)
+    publication.target(f"items/{name}").append("attributes", _attributes(planted), dataset=name, entity="item")
+
+
+def _attributes(planted: Planted) -> pa.Table:
+    names = [_category_name(intent) for intent in range(planted.knobs.n_intents)]
+    category = pa.array(names).take(pa.array(planted.category))
+    title = pc.binary_join_element_wise(pc.utf8_capitalize(category), planted.item_ids, " ")
+    return pa.concat_tables(
+        pa.table({"id": planted.item_ids, "name": pa.repeat(name, len(values)), "value": values})
+        for name, values in (("category", category), ("title", title))
+    )
+
+
+def _category_name(intent: int) -> str:
+    repeat, place = divmod(intent, len(_CATEGORIES))
+    return _CATEGORIES[place] + (f" {repeat + 1}" if repeat else "")
+
+
+def _shares(ids: pa.StringArray, shares: Floats) -> pa.Table:
+    flat = pa.array(shares.astype(np.float32).ravel())
+    starts = pa.array(np.arange(0, shares.size + 1, shares.shape[1], dtype=np.int32))
+    return pa.table({"id": ids, "shares": pa.ListArray.from_arrays(starts, flat)})
+
+
+def _names(prefix: str, count: int) -> pa.StringArray:
+    digits = pc.utf8_lpad(pa.array(np.arange(1, count + 1)).cast(pa.string()), max(4, len(str(count))), padding="0")
+    return pc.binary_join_element_wise(prefix, digits, "")
+
+
+def _draw_theta(knobs: Knobs, rng: np.random.Generator) -> Floats:
+    shape = (knobs.n_users, knobs.n_intents)
+    if knobs.intent_correlation == 0:
+        return _dirichlet(knobs.theta_alpha, shape, rng)
+    common = np.repeat(rng.standard_normal((knobs.n_users, -(-knobs.n_intents // 2))), 2, axis=1)[:, : knobs.n_intents]
+    own = rng.standard_normal(shape)
+    rho = knobs.intent_correlation
+    # The spread of a Dirichlet draw's logarithms, so that theta_alpha keeps its meaning.
+    logits = np.sqrt(polygamma(1, knobs.theta_alpha)) * (np.sqrt(rho) * common + np.sqrt(1 - rho) * own)
+    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+    normalised: Floats = shares / shares.sum(axis=1, keepdims=True)
+    return normalised
+
+
+def _dirichlet(alpha: float, shape: tuple[int, int], rng: np.random.Generator) -> Floats:
+    return rng.dirichlet(np.full(shape[1], alpha), size=shape[0])
+
+
+def _flat_cumulative(weights: Floats) -> Floats:
+    """Cumulative chances of items given each intent, end to end: intent k runs from k to k + 1; popularity comes last."""
+    by_intent = np.vstack([weights.T, weights.sum(axis=1)])
+    cumulative = np.cumsum(by_intent, axis=1) / by_intent.sum(axis=1, keepdims=True)
+    flat: Floats = (cumulative + np.arange(len(by_intent))[:, None]).ravel()
+    return flat
+
+
+def _draw_rows(shares: Floats, rng: np.random.Generator) -> Ints:
+    """One column drawn for each row of chances."""
+    below = np.cumsum(shares, axis=1) < rng.random(len(shares))[:, None]
+    return np.minimum(below.sum(axis=1), shares.shape[1] - 1)

@@ -1,0 +1,128 @@
+"""How interactions are divided into train, valid and test: the specification people type, and the SQL behind it.
+
+The SQL works on a table of one row per user and item, ``(u, i, user_id, item_id, time, seq)``, where ``u`` is an integer
+for the user and ``seq`` the order in the file. Random draws are MD5 digests of the seed and the ids, so a pair keeps its
+place when rows are reordered, on any machine and under any version of the engine.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from distaff_data.errors import InputError
+
+KINDS = ("random", "temporal", "leave-last-out")
+_HELP = "write random:0.8,0.1,0.1, temporal:0.8,0.1,0.1 or leave-last-out"
+
+
+@dataclass(frozen=True)
+class Split:
+    """A parsed split.
+
+    Attributes:
+        kind: ``random`` divides each user's interactions, ``temporal`` cuts all of them at two moments, and
+            ``leave-last-out`` tests on each user's last interaction and validates on the one before.
+        shares: Train, valid and test shares; empty for ``leave-last-out``.
+    """
+
+    kind: str
+    shares: tuple[float, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{','.join(f'{share:g}' for share in self.shares)}" if self.shares else self.kind
+
+    @property
+    def needs_time(self) -> bool:
+        """Whether every interaction must have a time."""
+        return self.kind == "temporal"
+
+
+def parse_split(text: str) -> Split:
+    """Read a split specification, such as ``random:0.8,0.1,0.1``.
+
+    Raises:
+        InputError: An unknown kind, or shares that are not three numbers that sum to 1 with a positive first.
+    """
+    kind, colon, rest = text.strip().partition(":")
+    if kind not in KINDS:
+        raise InputError(f"there is no split {text!r}; {_HELP}", value=text)
+    if kind == "leave-last-out":
+        if colon:
+            raise InputError(f"leave-last-out takes no shares; {_HELP}", value=text)
+        return Split(kind)
+    try:
+        shares = tuple(float(part) for part in rest.split(","))
+    except ValueError:
+        raise InputError(f"the shares of a split are numbers; {_HELP}", value=text) from None
+    wrong_sum = not math.isclose(sum(shares), 1.0, abs_tol=1e-6)  # true for NaN as well
+    if len(shares) != 3 or wrong_sum or min(shares) < 0 or shares[0] == 0:
+        raise InputError(f"a split has three shares that sum to 1, the first above 0; {_HELP}", value=text)
+    return Split(kind, shares)
+
+
+def split_sql(split: Split | None, table: str, seed: int) -> str:
+    """A query of all columns of ``table`` and ``split``; None puts everything into train."""
+    if split is None:
+        return f"SELECT *, 'train' AS split FROM {table}"
+    if split.kind == "random":
+        return _random(split.shares, table, seed)
+    if split.kind == "temporal":
+        return _temporal(split.shares, table)
+    return _leave_last_out(table)
+
+
+def _random(shares: tuple[float, ...], table: str, seed: int) -> str:
+    """Per user: train rounds to the nearest count but keeps one; the rest goes to valid and test in proportion.
+
+    Where the proportion leaves half an interaction, a draw per user decides, so that neither split is starved by users
+    with few interactions.
+    """
+    train, valid, test = shares
+    valid_of_rest = valid / (valid + test) if valid + test else 0.0
+    return f"""
+        WITH ranked AS (
+            SELECT *,
+                row_number() OVER (
+                    PARTITION BY u ORDER BY md5_number_lower('{seed}' || chr(31) || user_id || chr(31) || item_id), i
+                ) AS place,
+                count(*) OVER (PARTITION BY u) AS n,
+                md5_number_lower('{seed}' || chr(31) || user_id) / 18446744073709551616.0 AS draw
+            FROM {table}
+        ), counted AS (
+            SELECT *, greatest(1, round({train!r} * n))::BIGINT AS n_train FROM ranked
+        )
+        SELECT * EXCLUDE (place, n, draw, n_train),
+            CASE WHEN place <= n_train THEN 'train'
+                 WHEN place - n_train <= floor((n - n_train) * {valid_of_rest!r} + draw) THEN 'valid'
+                 ELSE 'test' END AS split
+        FROM counted
+    """
+
+
+def _temporal(shares: tuple[float, ...], table: str) -> str:
+    """Interactions of one moment stay together, so the shares are met as nearly as ties allow."""
+    train, valid, _ = shares
+    return f"""
+        SELECT x.*,
+            CASE WHEN time <= cuts.first THEN 'train' WHEN time <= cuts.second THEN 'valid' ELSE 'test' END AS split
+        FROM {table} x, (
+            SELECT quantile_disc(time, {train!r}) AS first, quantile_disc(time, {min(train + valid, 1.0)!r}) AS second
+            FROM {table}
+        ) cuts
+    """
+
+
+def _leave_last_out(table: str) -> str:
+    """The last is tested from two interactions on, the one before validated from three on: a user always has train."""
+    return f"""
+        WITH ranked AS (
+            SELECT *,
+                row_number() OVER (PARTITION BY u ORDER BY time DESC NULLS LAST, seq DESC) AS place,
+                count(*) OVER (PARTITION BY u) AS n
+            FROM {table}
+        )
+        SELECT * EXCLUDE (place, n),
+            CASE WHEN place = 1 AND n > 1 THEN 'test' WHEN place = 2 AND n > 2 THEN 'valid' ELSE 'train' END AS split
+        FROM ranked
+    """
