@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +34,7 @@ EVENT_SCHEMA = pa.schema([("user", pa.int64()), ("item", pa.int64()), ("time", p
 SPLIT = "random:0.8,0.1,0.1"
 
 _START, _SPAN = 1_735_689_600.0, 365 * 86_400.0  # the year 2025
-_ACTIVITY_SIGMA = 0.9
+_ACTIVITY_SIGMA = 0.75
 _BLOCK_EVENTS, _BLOCK_CELLS = 1_000_000, 8_000_000  # bounds of what one block of users holds in memory
 _REDRAWS = 64
 _CATEGORIES = (
@@ -157,7 +158,8 @@ class Planted:
         """Items given intents; -1 draws by popularity alone, which is the last row of the table of chances."""
         row = np.where(intent < 0, self.knobs.n_intents, intent)
         place = np.searchsorted(flat, row + rng.random(len(row)), side="right")
-        return np.minimum(place - row * self.knobs.n_items, self.knobs.n_items - 1)
+        item: Ints = np.minimum(place - row * self.knobs.n_items, self.knobs.n_items - 1)
+        return item
 
     def _redraw_hidden(
         self, row: Ints, intent: Ints, item: Ints, n_users: int, flat: Floats, rng: np.random.Generator
@@ -259,11 +261,12 @@ def sample(
 
 
 def _sample_interactions(workspace: Workspace, name: str, replace: bool, knobs: dict[str, float]) -> IngestReport:
-    known = planted_interactions.__kwdefaults__
+    known: dict[str, int | float] = dict(planted_interactions.__kwdefaults__ or {})
     for knob in knobs:
         if knob not in known:
             raise UnknownNameError("knob", knob, known)
-    planted = planted_interactions(**{knob: type(known[knob])(value) for knob, value in knobs.items()})
+    typed: dict[str, Any] = {knob: type(known[knob])(value) for knob, value in knobs.items()}
+    planted = planted_interactions(**typed)
     warehouse = workspace.warehouse
     with warehouse.lock(f"dataset/{name}"), Scratch(workspace.scratch, []) as scratch:
         check_new(warehouse, name, replace=replace)
@@ -368,4 +371,5 @@ def _flat_cumulative(weights: Floats) -> Floats:
 def _draw_rows(shares: Floats, rng: np.random.Generator) -> Ints:
     """One column drawn for each row of chances."""
     below = np.cumsum(shares, axis=1) < rng.random(len(shares))[:, None]
-    return np.minimum(below.sum(axis=1), shares.shape[1] - 1)
+    drawn: Ints = np.minimum(below.sum(axis=1), shares.shape[1] - 1)
+    return drawn
