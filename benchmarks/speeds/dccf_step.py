@@ -49,7 +49,7 @@ def peer(data: Path) -> Callable[[], None]:
         loss = loss + 2.5e-5 * sum(nodes[rows].square().sum() for rows in triples)
         loss = loss + 5e-3 * (user_intents.square().sum() + item_intents.square().sum())
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
 
     return step

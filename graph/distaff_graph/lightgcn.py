@@ -115,11 +115,9 @@ class LightGCN(GradientRecommender):
             found = self._some_rows(x, batch.rows)
             vectors = found.index_select(0, torch.searchsorted(batch.rows.nodes, triples))
         positive, negative = pair_scores(vectors * self._share)
-        if c.reg_on == "all":
-            norm = squares(x)
-        else:
-            norm = squares(x.index_select(0, triples)) / (2 * batch.batch.users.numel())
-        return {"bpr": bpr(positive, negative), "reg": c.reg * norm}
+        rows = x if c.reg_on == "all" else x.index_select(0, triples)
+        scale = c.reg if c.reg_on == "all" else c.reg / (2 * batch.batch.users.numel())
+        return {"bpr": bpr(positive, negative), "reg": scale * squares(rows)}
 
     def settle(self) -> None:
         """All layers; and what folding in needs of the items: D^-1/2 times the sum of layers 0 to L-1."""
