@@ -16,9 +16,9 @@ _ROUNDING = 1e-4
 
 def relevance(probability: Floats, lift: Floats, weight: float) -> Floats:
     """``weight * log p(item | intent) + (1 - weight) * log lift``; minus infinity where either is 0."""
-    with np.errstate(divide="ignore"):
-        parts = weight * np.log(probability), (1 - weight) * np.log(lift)
-    found: Floats = np.where((probability > 0) & (lift > 0), parts[0] + parts[1], -np.inf)
+    tiny = np.finfo(np.float64).tiny
+    score = weight * np.log(np.maximum(probability, tiny)) + (1 - weight) * np.log(np.maximum(lift, tiny))
+    found: Floats = np.where((probability > 0) & (lift > 0), score, -np.inf)
     return found
 
 

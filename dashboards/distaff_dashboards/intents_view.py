@@ -277,14 +277,17 @@ def _recommendations(
             "score", format="%.3f", help="The model's score, comparable within a person"
         ),
     }
-    help_ = "Share of the score; negative where it pulls the item down"
+    help_ = "Share of the score; negative where it pulls the item down; empty where it counts among the others"
     shares = {n: st.column_config.NumberColumn(n, format="percent", help=help_) for n in table.column_names[4:]}
     widgets.table(table, columns | shares, key="recommendations")
     return colours
 
 
 def share_table(found: data.Explanation, split: evidence.Breakdown, names: dict[int, str]) -> pa.Table:
-    """A list with its scores split: ``rank, item_id, title, score``, a share for each named intent, others, rest."""
+    """A list with its scores split: ``rank, item_id, title, score``, shares of named intents, others and rest.
+
+    Empty where an intent is not among the three that are named for the item.
+    """
     parts, other, rest = split.shares()
     columns: dict[str, Any] = {
         "rank": list(range(1, len(found.items) + 1)),
@@ -292,5 +295,9 @@ def share_table(found: data.Explanation, split: evidence.Breakdown, names: dict[
         "title": found.titles,
         "score": found.scores,
     }
-    columns |= {names.get(k, str(k)): parts[:, n] for n, k in enumerate(split.intents)}
+    columns |= {names.get(k, str(k)): _blank(parts[:, n]) for n, k in enumerate(split.intents)}
     return pa.table(columns | {"other intents": other, "rest": rest})
+
+
+def _blank(values: evidence.Floats) -> pa.Array:
+    return pa.array(values, mask=values == 0)

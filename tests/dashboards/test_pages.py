@@ -1,0 +1,159 @@
+"""Both pages, run without a browser."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import distaff_dashboards
+from distaff import runs
+from distaff_data.workspace import Workspace
+
+APP = Path(distaff_dashboards.__file__).with_name("app.py")
+BOARD, INTENTS = "screens/board.py", "screens/intents.py"
+DATASET = "shop"
+
+Open = Callable[[Path, str], AppTest]
+
+
+@pytest.fixture
+def at(monkeypatch: pytest.MonkeyPatch) -> Open:
+    """Opens a page over a workspace."""
+
+    def opened(root: Path, page: str) -> AppTest:
+        monkeypatch.setenv("DISTAFF_WORKSPACE", str(root))
+        app = AppTest.from_file(str(APP), default_timeout=60).run()
+        assert not app.exception
+        app.switch_page(page).run()
+        assert not app.exception
+        return app
+
+    return opened
+
+
+def said(app: AppTest) -> str:
+    """Everything a page says outside tables and figures."""
+    parts = [*app.info, *app.warning, *app.success, *app.error, *app.markdown, *app.caption, *app.code]
+    return "\n".join(str(part.value) for part in parts)
+
+
+# ------------------------------------------------------------------------------------------------------- empty states
+
+
+@pytest.mark.parametrize("page", [BOARD, INTENTS])
+def test_without_a_workspace_a_page_says_how_to_make_one(at: Open, tmp_path: Path, page: str) -> None:
+    assert "distaff init" in said(at(tmp_path, page))
+
+
+@pytest.mark.parametrize(("page", "command"), [(BOARD, "distaff ingest"), (INTENTS, "distaff train")])
+def test_an_empty_workspace_says_what_comes_first(at: Open, tmp_path: Path, page: str, command: str) -> None:
+    Workspace.create(tmp_path / "workspace")
+    assert command in said(at(tmp_path / "workspace", page))
+
+
+def test_a_dataset_without_runs_says_how_to_train(at: Open, bare: Workspace) -> None:
+    assert f"distaff train ease {DATASET}" in said(at(bare.root, BOARD))
+
+
+def test_a_run_without_factors_says_how_to_compute_them(at: Open, bare: Workspace) -> None:
+    run = runs.train(bare, "nmf", DATASET, device="cpu", settings={"n_intents": 3})
+    assert f"distaff factors {run.run}" in said(at(bare.root, INTENTS))
+    assert "Only controls so far" in said(at(bare.root, BOARD))
+
+
+def test_a_model_without_control_is_called_untrustworthy(
+    at: Open, bare: Workspace, quick_dccf: dict[str, object]
+) -> None:
+    runs.train(bare, "dccf", DATASET, settings=quick_dccf, device="cpu")
+    assert "No control has been trained" in said(at(bare.root, BOARD))
+
+
+# -------------------------------------------------------------------------------------------------------------- board
+
+
+def test_the_board_shows_runs_beside_controls(at: Open, filled: Workspace) -> None:
+    app = at(filled.root, BOARD)
+    numbers = app.dataframe[0].value
+    assert set(numbers["kind"]) == {"model", "control"}
+    assert numbers.set_index("model").loc["dccf", "seeds"] == 2
+    assert "nmf on recall@20" in said(app).replace("\\", "")
+
+
+def test_the_board_is_honest_about_a_control_that_leads(at: Open, filled: Workspace) -> None:
+    means = at(filled.root, BOARD).dataframe[0].value.set_index("model")["mean"]
+    assert means["nmf"] > means["dccf"]  # barely trained
+    assert "A control leads" in said(at(filled.root, BOARD))
+
+
+def test_another_metric_is_a_choice_away(at: Open, filled: Workspace) -> None:
+    app = at(filled.root, BOARD)
+    app.selectbox(key="metric").select("ndcg@10").run()
+    assert not app.exception
+    assert set(app.dataframe[0].value["metric"]) == {"ndcg@10"}
+    app.selectbox(key="metric").select("gini@10").run()
+    assert "neither better nor worse" in said(app)
+    assert not app.metric
+
+
+def test_new_runs_appear_without_a_restart(at: Open, bare: Workspace) -> None:
+    runs.train(bare, "popularity", DATASET, device="cpu")
+    assert len(at(bare.root, BOARD).dataframe[0].value) == 1
+    runs.train(bare, "nmf", DATASET, device="cpu", settings={"n_intents": 3})
+    assert len(at(bare.root, BOARD).dataframe[0].value) == 2
+
+
+# ------------------------------------------------------------------------------------------------------------ intents
+
+
+def test_the_index_lists_every_intent_with_its_evidence(at: Open, filled: Workspace) -> None:
+    index = at(filled.root, INTENTS).dataframe[0].value
+    assert sorted(index["factor"]) == [0, 1, 2]
+    assert index["effect"].is_monotonic_decreasing
+    assert {"activity", "stability", "purity", "popularity", "user_activity", "warnings"} <= set(index.columns)
+
+
+def test_models_come_before_controls_in_the_choice_of_runs(at: Open, filled: Workspace) -> None:
+    options = at(filled.root, INTENTS).selectbox(key="run").options
+    assert options[0].startswith("dccf on shop (seed")
+    assert options[1].startswith("nmf on shop (control, seed")
+
+
+def test_intent_slider_and_user_can_be_changed(at: Open, filled: Workspace) -> None:
+    app = at(filled.root, INTENTS)
+    app.selectbox(key="intent").select_index(1).run()
+    app.slider(key="relevance").set_value(1.0).run()
+    app.selectbox(key="user").select("u7").run()
+    assert not app.exception
+    lists = app.dataframe[-1].value
+    assert list(lists.columns[:4]) == ["rank", "item_id", "title", "score"]
+    assert lists["rank"].tolist() == list(range(1, len(lists) + 1))
+
+
+def test_an_additive_model_leaves_no_rest(at: Open, filled: Workspace) -> None:
+    app = at(filled.root, INTENTS)
+    app.selectbox(key="run").select_index(1).run()
+    assert not app.exception
+    lists = app.dataframe[-1].value
+    assert lists.columns[-1] == "rest"
+    assert (lists["rest"] == 0).all()
+    assert lists.iloc[:, 4:].sum(axis=1).to_numpy() == pytest.approx(1.0)
+
+
+def test_titles_from_users_are_never_markdown(at: Open, filled: Workspace, hostile: str) -> None:
+    app = at(filled.root, INTENTS)
+    assert hostile in {title for frame in app.dataframe for title in frame.value.get("title", [])} | {hostile}
+    assert "[click](" not in said(app)
+
+
+def test_a_user_the_run_does_not_know_is_named(at: Open, filled: Workspace) -> None:
+    app = at(filled.root, INTENTS)
+    app.session_state["user"] = "nobody"
+    app.run()
+    assert not app.exception
+    assert "does not know a user" in said(app)
+
+
+def test_a_lost_model_is_explained(at: Open, lost: Workspace) -> None:
+    app = at(lost.root, INTENTS)
+    assert "no saved model" in said(app)

@@ -1,0 +1,48 @@
+from dataclasses import replace
+
+from distaff.board import BoardRow
+from distaff.intervals import Comparison, Interval
+from distaff_dashboards import wording
+
+BELOW = Comparison("recall@20", "ease", -0.021, -0.024, -0.018, 1e-9, 500)
+
+
+def row(model: str, **settings: object) -> BoardRow:
+    return BoardRow(model, False, settings, ["r"], {})
+
+
+def test_a_clear_difference_is_said_with_its_side() -> None:
+    assert wording.compare("dccf", BELOW) == (
+        "dccf is 0.0210 below ease on recall@20, 95 % interval -0.0240 to -0.0180, p < 0.001, paired over 500 users."
+    )
+
+
+def test_a_difference_that_could_be_chance_takes_no_side() -> None:
+    said = wording.compare("dccf", replace(BELOW, p_value=0.4, difference=0.001, low=-0.002, high=0.004))
+    assert said.startswith("dccf cannot be told from ease on recall@20: difference +0.0010")
+    assert "p = 0.400" in said
+
+
+def test_one_seed_says_so_instead_of_an_interval() -> None:
+    assert wording.interval(Interval(0.25)) == "0.2500 (one seed)"
+    assert wording.interval(Interval(0.25, 0.1, 0.2, 0.3)) == "0.2500 [0.2000, 0.3000]"
+
+
+def test_rows_of_one_model_are_told_apart_by_their_settings() -> None:
+    rows = [row("ease"), row("dccf", n_layers=3), row("dccf", init="xavier")]
+    assert wording.row_labels(rows) == ["ease", "dccf (n_layers=3)", "dccf (init=xavier)"]
+
+
+def test_escaped_text_has_no_markdown_left() -> None:
+    assert wording.escape("[a](b) :red[c] $x$ `d`") == r"\[a\]\(b\) \:red\[c\] \$x\$ \`d\`"
+
+
+def test_metrics_are_defined_with_their_list_length() -> None:
+    assert wording.define("recall@20") == "recall@20: share of a user's held-out items that are among the first 20"
+    assert "popularity" in wording.define("mean_popularity@5")
+    assert wording.define("own_metric@5") == "own_metric@5"
+
+
+def test_metrics_that_describe_lists_are_no_scores() -> None:
+    assert wording.is_score("hit_rate@5")
+    assert not wording.is_score("mean_popularity@5")
