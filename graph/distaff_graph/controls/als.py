@@ -16,6 +16,9 @@ from distaff_data.interactions import Csr, Interactions
 from distaff_graph.controls.inner_products import InnerProducts
 from distaff_graph.sparse import csr_tensor, edge_dots, history_pattern, product
 
+# Far more than conjugate gradients need; reached only where rounding keeps the residual up.
+_MAX_STEPS = 1000
+
 
 class ALSConfig(ModelConfig):
     """Settings of ALS.
@@ -103,7 +106,9 @@ def solve_users(history: Csr, items: Tensor, reg: float, confidence: float) -> T
     direction = residual
     size = residual.square().sum(1, keepdim=True)
     enough = 1e-16 * size
-    while bool((size > enough).any()):
+    for _ in range(_MAX_STEPS):
+        if not bool((size > enough).any()):
+            break
         applied = apply(direction)
         step = _ratio(size, (direction * applied).sum(1, keepdim=True))
         u = u + step * direction
@@ -114,5 +119,5 @@ def solve_users(history: Csr, items: Tensor, reg: float, confidence: float) -> T
 
 
 def _ratio(a: Tensor, b: Tensor) -> Tensor:
-    """a / b, and 0 where b is 0: a user who is solved exactly stays where they are."""
+    """The quotient, and 0 where ``b`` is 0: a user who is solved exactly stays where they are."""
     return torch.where(b > 0, a / b, 0.0)

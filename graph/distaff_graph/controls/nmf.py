@@ -16,6 +16,9 @@ from distaff_graph.controls.inner_products import IntentProducts
 from distaff_graph.sparse import csr_tensor, edge_dots, history_pattern, product
 
 _TINY = 1e-12
+# Updates of a user's weights. A fixed number, so that a user's vector does not depend on who else is in the block; on
+# Amazon-book 100 come within 1e-6 of the final log-likelihood.
+_UPDATES = 100
 
 
 class NMFConfig(ModelConfig):
@@ -38,8 +41,7 @@ class NMF(IntentProducts):
 
     The Kullback-Leibler divergence makes it the maximum-likelihood fit of Poisson counts and needs work in proportion
     to the interactions only; on planted data its row-normalised user mix finds the planted intents better than the
-    squared loss does. The fit is scikit-learn's; the users' vectors are then solved for once more to convergence, so
-    that training and folding in agree.
+    squared loss does. The fit is scikit-learn's; the users' vectors are then solved for anew, as folding in does it.
     """
 
     name: ClassVar[str] = "nmf"
@@ -48,11 +50,11 @@ class NMF(IntentProducts):
 
     def item_vectors(self, data: Interactions, session: Session) -> Tensor:
         """H^T, columns summing to 1, ``(n_items, K)``."""
-        from sklearn.decomposition import NMF as Factorisation
+        from sklearn import decomposition
         from sklearn.exceptions import ConvergenceWarning
 
         c = self.config
-        fit = Factorisation(
+        fit = decomposition.NMF(
             min(c.n_intents, data.n_users, data.n_items),
             init=c.init,
             solver="mu",
@@ -71,7 +73,7 @@ class NMF(IntentProducts):
         return mix(history, items)
 
 
-def mix(history: Csr, parts: Tensor, *, max_iterations: int = 500, tolerance: float = 1e-4) -> Tensor:
+def mix(history: Csr, parts: Tensor) -> Tensor:
     """Non-negative weights of users on ``parts`` that minimise the Kullback-Leibler divergence of X from W parts^T.
 
     A convex problem for each user: multiplicative updates w <- w * (parts^T (x / (parts w))) / sum of parts climb from
@@ -80,8 +82,6 @@ def mix(history: Csr, parts: Tensor, *, max_iterations: int = 500, tolerance: fl
     Args:
         history: X, binary ``(b, n_items)``.
         parts: Non-negative ``(n_items, K)``.
-        max_iterations: Upper limit of updates.
-        tolerance: Stops when no weight moves by more than this part of its user's total.
 
     Returns:
         ``(b, K)``; zero where the history is empty.
@@ -90,12 +90,8 @@ def mix(history: Csr, parts: Tensor, *, max_iterations: int = 500, tolerance: fl
     total = parts.sum(0).clamp(min=_TINY)
     size = history.counts().to(parts.dtype).unsqueeze(1)
     w = (size / parts.shape[1]).expand(-1, parts.shape[1]) / total
-    for _ in range(max_iterations):
+    for _ in range(_UPDATES):
         ratio = edge_dots(pattern, w, parts).clamp_(min=_TINY).reciprocal_()
         pull = product(csr_tensor(pattern.crow_indices(), pattern.col_indices(), ratio, history.n_cols), parts)
-        updated = w * pull / total
-        moved = ((updated - w).abs() * total / size.clamp(min=1)).max() if w.numel() else w.new_zeros(())
-        w = updated
-        if float(moved) < tolerance:
-            break
+        w = w * pull / total
     return w

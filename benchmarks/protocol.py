@@ -1,0 +1,127 @@
+"""How a published number is reproduced: select on validation, look at the test split once for each selected model."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from distaff.gradient import MONITOR
+from distaff.ranking import evaluate
+from distaff.recommender import Epoch, Recommender
+from distaff.registry import model_class
+from distaff_data.interactions import Interactions
+
+KS = (5, 10, 20)
+METRICS = tuple(f"{metric}@{k}" for metric in ("recall", "ndcg") for k in KS)
+FIRST_SEED = 2023  # the one the published runs start from
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model, and the settings among which validation chooses.
+
+    Attributes:
+        model: Its name in the registry.
+        grid: Settings to try; each is one look at the validation split.
+        seeded: Whether its fit depends on the seed; one that does not is fitted once.
+        published: Published test values by metric.
+    """
+
+    model: str
+    grid: tuple[Mapping[str, Any], ...] = ({},)
+    seeded: bool = False
+    published: Mapping[str, float] = field(default_factory=dict)
+
+
+def measure(candidate: Candidate, data: Interactions, n_seeds: int) -> list[dict[str, Any]]:
+    """Rows of the JSON shape for one candidate, one a metric.
+
+    Settings are chosen with the first seed by Recall@20 on validation; every seed is then fitted with the chosen ones.
+    """
+    best, settings = _select(candidate, data)
+    seeds = range(FIRST_SEED, FIRST_SEED + (n_seeds if candidate.seeded else 1))
+    values: dict[str, list[float]] = {metric: [] for metric in METRICS}
+    for seed in seeds:
+        model = best if seed == FIRST_SEED else _fit(candidate.model, settings, data, seed)
+        found = evaluate(model.predict, data, "test", ks=KS).metrics
+        _say(f"{candidate.model} seed {seed}: test " + " ".join(f"{m} {found[m]:.4f}" for m in METRICS))
+        for metric in METRICS:
+            values[metric].append(found[metric])
+    # Early stopping is a choice by validation too.
+    chosen = len(candidate.grid) > 1 or "patience" in best.Config.model_fields
+    return [
+        {
+            "model": candidate.model,
+            "control": best.control,
+            "metric": metric,
+            "published": candidate.published.get(metric),
+            "value": statistics.fmean(values[metric]),
+            "std": statistics.stdev(values[metric]) if len(seeds) > 1 else None,
+            "n_seeds": len(seeds),
+            "selected": "valid" if chosen else None,
+            "looks": len(candidate.grid),
+            "settings": dict(settings),
+        }
+        for metric in METRICS
+    ]
+
+
+def _select(candidate: Candidate, data: Interactions) -> tuple[Recommender, Mapping[str, Any]]:
+    """The candidate's model with the best settings, fitted with the first seed; only the best so far is kept."""
+    best: tuple[float, Recommender, Mapping[str, Any]] | None = None
+    for settings in candidate.grid:
+        start = time.perf_counter()
+        model = _fit(candidate.model, settings, data, FIRST_SEED)
+        value = evaluate(model.predict, data, "valid", ks=(20,)).metrics[MONITOR]
+        seconds = time.perf_counter() - start
+        if len(candidate.grid) > 1:
+            shown = " ".join(f"{name}={value}" for name, value in settings.items())
+            _say(f"{candidate.model} {shown}: valid {MONITOR} {value:.4f} ({seconds:.0f} s)")
+        if best is None or value > best[0]:
+            best = value, model, settings
+    assert best is not None
+    return best[1:]
+
+
+def _fit(name: str, settings: Mapping[str, Any], data: Interactions, seed: int) -> Recommender:
+    start = time.perf_counter()
+
+    def report(epoch: Epoch) -> None:
+        if epoch.valid:
+            seconds = time.perf_counter() - start
+            _say(
+                f"{name} seed {seed} epoch {epoch.epoch}: valid {MONITOR} {epoch.valid[MONITOR]:.4f} ({seconds:.0f} s)"
+            )
+
+    return model_class(name)(**settings).fit(data, seed=seed, report=report)
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows as text: one line a model, published values above ours."""
+    lines = [f"{'':24}" + "".join(f"{metric:>16}" for metric in METRICS)]
+    for model in dict.fromkeys(row["model"] for row in rows):
+        own = {row["metric"]: row for row in rows if row["model"] == model}
+        first = own[METRICS[0]]
+        if any(row["published"] is not None for row in own.values()):
+            published = (_number(own[metric]["published"]) for metric in METRICS)
+            lines.append(f"{model + ', published':24}" + "".join(f"{text:>16}" for text in published))
+        name = f"{model} (control)" if first["control"] else model
+        cells = (
+            _number(own[m]["value"]) + (f" ± {own[m]['std']:.4f}" if own[m]["std"] is not None else "") for m in METRICS
+        )
+        how = f"{first['n_seeds']} seed(s), {first['looks']} look(s)"
+        chosen = " ".join(f"{name}={value}" for name, value in first["settings"].items()) if first["looks"] > 1 else ""
+        lines.append(f"{name:24}" + "".join(f"{text:>16}" for text in cells) + f"  {how} {chosen}".rstrip())
+    return "\n".join(lines)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
