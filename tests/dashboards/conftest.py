@@ -16,7 +16,7 @@ from distaff_data.workspace import Workspace
 
 DATASET = "shop"
 HOSTILE = '=HYPERLINK("http://x") <b>[click](http://x)</b> $x$ `y`'
-N_ITEMS, N_USERS, N_GROUPS = 24, 60, 3
+N_ITEMS, N_USERS, N_GROUPS = 90, 60, 3
 
 
 def publish_dataset(

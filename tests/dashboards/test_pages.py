@@ -14,18 +14,21 @@ APP = Path(distaff_dashboards.__file__).with_name("app.py")
 BOARD, INTENTS = "screens/board.py", "screens/intents.py"
 DATASET = "shop"
 
-Open = Callable[[Path, str], AppTest]
+Open = Callable[..., AppTest]
 
 
 @pytest.fixture
 def at(monkeypatch: pytest.MonkeyPatch) -> Open:
-    """Opens a page over a workspace."""
+    """Opens a page over a workspace, as a link with parameters does."""
 
-    def opened(root: Path, page: str) -> AppTest:
+    def opened(root: Path, page: str, **link: str) -> AppTest:
         monkeypatch.setenv("DISTAFF_WORKSPACE", str(root))
         app = AppTest.from_file(str(APP), default_timeout=60).run()
         assert not app.exception
-        app.switch_page(page).run()
+        app.switch_page(page)
+        for name, value in link.items():
+            app.query_params[name] = value
+        app.run()
         assert not app.exception
         return app
 
@@ -147,10 +150,7 @@ def test_titles_from_users_are_never_markdown(at: Open, filled: Workspace, hosti
 
 
 def test_a_user_the_run_does_not_know_is_named(at: Open, filled: Workspace) -> None:
-    app = at(filled.root, INTENTS)
-    app.session_state["user"] = "nobody"
-    app.run()
-    assert not app.exception
+    app = at(filled.root, INTENTS, user="nobody")
     assert "does not know a user" in said(app)
 
 
