@@ -1,7 +1,7 @@
 """How interactions are divided into train, valid and test: the specification people type, and the SQL behind it.
 
-The SQL works on a table of one row per user and item, ``(u, i, user_id, item_id, time, seq)``, where ``u`` is an integer
-for the user and ``seq`` the order in the file. Random draws are MD5 digests of the seed and the ids, so a pair keeps its
+The SQL works on a table of one row per user and item, ``(u, i, user_id, item_id, rating, time, seq)``, where ``u`` and
+``i`` are integers for the ids and ``seq`` is the order in the file. Random draws are MD5 digests of the seed and the ids, so a pair keeps its
 place when rows are reordered, on any machine and under any version of the engine.
 """
 
@@ -62,7 +62,7 @@ def parse_split(text: str) -> Split:
 
 
 def split_sql(split: Split | None, table: str, seed: int) -> str:
-    """A query of all columns of ``table`` and ``split``; None puts everything into train."""
+    """A query of the columns but the ids of ``table`` and ``split``; None puts everything into train."""
     if split is None:
         return f"SELECT *, 'train' AS split FROM {table}"
     if split.kind == "random":
@@ -81,16 +81,21 @@ def _random(shares: tuple[float, ...], table: str, seed: int) -> str:
     train, valid, test = shares
     valid_of_rest = valid / (valid + test) if valid + test else 0.0
     return f"""
-        WITH ranked AS (
-            SELECT *,
-                row_number() OVER (
-                    PARTITION BY u ORDER BY md5_number_lower('{seed}' || chr(31) || user_id || chr(31) || item_id), i
-                ) AS place,
-                count(*) OVER (PARTITION BY u) AS n,
-                md5_number_lower('{seed}' || chr(31) || user_id) / 18446744073709551616.0 AS draw
+        WITH drawn AS (
+            SELECT * EXCLUDE (user_id, item_id),
+                md5_number_lower('{seed}' || chr(31) || user_id || chr(31) || item_id) AS lot
             FROM {table}
+        ), draws AS (
+            SELECT u, md5_number_lower('{seed}' || chr(31) || any_value(user_id)) / 18446744073709551616.0 AS draw
+            FROM {table} GROUP BY u
+        ), ranked AS (
+            SELECT * EXCLUDE (lot),
+                row_number() OVER by_lot AS place,
+                count(*) OVER (by_lot ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS n
+            FROM drawn
+            WINDOW by_lot AS (PARTITION BY u ORDER BY lot, i)
         ), counted AS (
-            SELECT *, greatest(1, round({train!r} * n))::BIGINT AS n_train FROM ranked
+            SELECT *, greatest(1, round({train!r} * n))::BIGINT AS n_train FROM ranked JOIN draws USING (u)
         )
         SELECT * EXCLUDE (place, n, draw, n_train),
             CASE WHEN place <= n_train THEN 'train'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -47,7 +48,7 @@ class Scratch:
             temp_directory=str(root / "spill"),
             preserve_insertion_order=True,
         )
-        engine.lock(self._con, [str(path) for path in inputs])
+        engine.lock(self._con, [name for path in inputs for name in (str(path), glob.escape(str(path)))])
 
     def __enter__(self) -> Scratch:
         return self
@@ -107,7 +108,7 @@ class Scratch:
         """
         types = "{" + ", ".join(f"{engine.literal(name)}: 'VARCHAR'" for name in columns) + "}"
         source = (
-            f"read_csv({engine.literal(str(path))}, auto_detect = false, delim = {engine.literal(delimiter)}, "
+            f"read_csv({_exactly(path)}, auto_detect = false, delim = {engine.literal(delimiter)}, "
             f"header = {str(header).lower()}, quote = {engine.literal(quote)}, escape = {engine.literal(quote)}, "
             f"columns = {types}, store_rejects = true, rejects_limit = 1, max_line_size = 67108864)"
         )
@@ -119,7 +120,7 @@ class Scratch:
     def stage_json(self, table: str, path: Path, *, columns: Sequence[str]) -> None:
         """Read a JSON-lines file into ``table``: a BIGINT ``row`` from 1, and ``columns`` as text (NULL where absent)."""
         types = "{" + ", ".join(f"{engine.literal(name)}: 'VARCHAR'" for name in columns) + "}"
-        source = f"read_json({engine.literal(str(path))}, format = 'newline_delimited', columns = {types})"
+        source = f"read_json({_exactly(path)}, format = 'newline_delimited', columns = {types})"
         try:
             self._read(table, path, source, columns)
         except InputError as error:
@@ -131,7 +132,7 @@ class Scratch:
 
         A list becomes a JSON array, as :meth:`stage_json` leaves one.
         """
-        source = f"read_parquet({engine.literal(str(path))})"
+        source = f"read_parquet({_exactly(path)})"
         lists = {str(row[0]) for row in self.rows(f"DESCRIBE SELECT * FROM {source}") if str(row[1]).endswith("]")}
         picked = ", ".join(
             f"to_json({(q := engine.identifier(column))}) AS {q}" if column in lists else engine.identifier(column)
@@ -146,9 +147,7 @@ class Scratch:
             InputError: The file is no Parquet file, or is cut off.
         """
         try:
-            return [
-                str(row[0]) for row in self.rows(f"DESCRIBE SELECT * FROM read_parquet({engine.literal(str(path))})")
-            ]
+            return [str(row[0]) for row in self.rows(f"DESCRIBE SELECT * FROM read_parquet({_exactly(path)})")]
         except duckdb.Error as error:
             raise _unreadable(path, error) from None
 
@@ -185,6 +184,11 @@ def _line_at(path: Path, offset: int) -> int:
             lines += chunk.count(b"\n")
             left -= len(chunk)
     return lines
+
+
+def _exactly(path: Path) -> str:
+    """SQL literal of a path; DuckDB would take brackets and stars in a file's name for a pattern."""
+    return engine.literal(glob.escape(str(path)))
 
 
 def _malformed(path: Path) -> InputError | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -156,7 +157,7 @@ class Warehouse:
                 self._delete_dead(delta, before)
             delta.optimize.compact()
             gone = delta.vacuum(
-                retention_hours=int(grace.total_seconds() // 3600), enforce_retention_duration=False, dry_run=False
+                retention_hours=math.ceil(grace.total_seconds() / 3600), enforce_retention_duration=False, dry_run=False
             )
             if gone:
                 removed[table.name] = len(gone)
