@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from distaff_data.planted import sample
-
 from distaff import runs
 from distaff.board import board
 from distaff.factors import explain_run
 from distaff.scoring import score_run
+from distaff_data.planted import sample
 from distaff_data.workspace import Workspace
 
 DATASET = "planted-interactions"
 _CONTROLS = ("popularity", "ease", "puresvd", "varimax", "nmf")
-_SETTINGS = {"n_intents": "12", "max_epochs": "24", "batch_size": "8192"}
+_SETTINGS = {"n_intents": "12", "max_epochs": "30", "batch_size": "8192", "samples_per_epoch": "65536"}
 
 
 def run(root: Path, say: Callable[[str], None]) -> None:

@@ -18,7 +18,10 @@ from distaff_data.errors import InputError
 from distaff_data.interactions import Csr, Interactions
 
 KS = (5, 10, 20, 50)
-_BLOCK_CELLS = 1 << 24  # scores held at once: 64 MiB of float32
+# Scores held at once: 8 MiB of float32, which stay in cache and which the allocator reuses from block to block. Larger
+# blocks cost up to twice as much, in page faults and in traffic to memory.
+_BLOCK_CELLS = 1 << 21
+_GROUP = 16  # items that top_k first reduces to their maximum
 
 
 @dataclass(frozen=True)
@@ -116,11 +119,31 @@ def top_k(scores: Tensor, seen: Csr, k: int) -> tuple[Tensor, Tensor]:
         ValueError: A score is NaN, which has no rank.
     """
     scores[seen.row_index().to(scores.device), seen.indices.long().to(scores.device)] = -torch.inf
-    best, items = scores.topk(k, dim=1)
+    best, items = _largest(scores, k)
     if bool(best.isnan().any()):
         raise ValueError("the model produced scores that are not numbers")
     items[best == -torch.inf] = -1
     return items.cpu(), best.cpu()
+
+
+def _largest(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """``scores.topk(k, dim=1)``, several times faster on long rows, with ties in another order.
+
+    The k largest lie in the k groups with the largest maxima: an item of any other group has k groups, hence k items,
+    that are no smaller. One pass finds the maxima; selection then sees a small part of the row.
+    """
+    n = scores.shape[1]
+    n_groups = n // _GROUP
+    if n_groups <= 2 * k:
+        return scores.topk(k, dim=1)
+    # A group takes every n_groups-th item, so that the maximum runs along memory.
+    maxima = scores[:, : n_groups * _GROUP].unflatten(1, (_GROUP, n_groups)).amax(1)
+    groups = maxima.topk(k, dim=1, sorted=False).indices
+    steps = torch.arange(0, n_groups * _GROUP, n_groups, device=scores.device)
+    tail = torch.arange(n_groups * _GROUP, n, device=scores.device).expand(len(scores), -1)
+    columns = torch.cat([(groups.unsqueeze(1) + steps.unsqueeze(1)).flatten(1), tail], 1)
+    best, at = scores.gather(1, columns).topk(k, dim=1)
+    return best, columns.gather(1, at)
 
 
 def find_hits(items: Tensor, relevant: Csr) -> Tensor:

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from distaff_data.planted import sample as load_sample
 
 from distaff import exports
 from distaff.cli.state import Json, emit_facts, emit_json, emit_table, pairs, root, workspace
+from distaff_data.errors import InputError
 from distaff_data.ingest import AttributesReport, IngestReport, ingest_attributes, ingest_interactions
+from distaff_data.planted import sample as load_sample
 from distaff_data.workspace import Workspace
 
 ingest = typer.Typer(help="Load files as a dataset; the format is detected or given.", no_args_is_help=True)
@@ -107,7 +108,7 @@ def sample(
     as_json: Json = False,
 ) -> None:
     """Load a built-in dataset whose truth is known."""
-    knobs = {key: _number(value) for key, value in pairs(set or []).items()}
+    knobs = {key: _number(key, value) for key, value in pairs(set or []).items()}
     _show(load_sample(workspace(create=True), name, name=dataset, replace=replace, **knobs), as_json)
 
 
@@ -154,10 +155,8 @@ def _show(report: IngestReport | AttributesReport, as_json: bool) -> None:
         emit_facts(f"dataset {facts['dataset']}", facts)
 
 
-def _number(text: str) -> int | float | str:
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+def _number(key: str, text: str) -> float:
+    try:
+        return int(text) if text.lstrip("-").isdigit() else float(text)
+    except ValueError:
+        raise InputError(f"knob {key} is a number", value=text) from None

@@ -134,8 +134,8 @@ def ablation_effects(model: Recommender, n_intents: int, seed: int) -> list[floa
 def match(ours: Tensor, theirs: Tensor) -> Tensor:
     """Correlation of each intent's item shares with its one-to-one partner in another run, float64 ``(K,)``.
 
-    Partners by Hungarian assignment on the correlations of item shares ``(n_items, K)`` and ``(n_items, K')``; an intent left
-    without a partner has 0.
+    Partners by Hungarian assignment on the correlations of item shares ``(n_items, K)`` and ``(n_items, K')``; an
+    intent left without a partner has 0.
     """
     a, b = (x.double() - x.double().mean(0) for x in (ours, theirs))
     a, b = (x / x.norm(dim=0).clamp(min=1e-12) for x in (a, b))
