@@ -28,11 +28,11 @@ def show() -> None:
         return
     left, right = st.columns([2.2, 3], vertical_alignment="bottom")
     with left:
-        run = widgets.choose("Run", list(runs), key="run", format_func=lambda r: run_label(runs[r]))
+        run = widgets.choose("Run", list(runs), key="run", help="Models first, then controls; newest first.")
     dataset = str(runs[run]["dataset"])
     source = data.part(run, dataset)
     factors = data.factors(source, run)
-    right.caption(_summary(factors, control=bool(runs[run]["control"])))
+    right.caption(wording.escape(_summary(runs[run], factors)))
     _index(factors, run)
     names = {
         int(f): intent_label(int(f), n)
@@ -40,18 +40,11 @@ def show() -> None:
     }
     left, right = st.columns([2, 3], gap="large")
     with left:
-        chosen = widgets.choose("Intent", [str(f) for f in names], key="intent", format_func=lambda f: names[int(f)])
+        factor = _choose_intent(names)
     with right:
         weight = _relevance()
-    factor = int(chosen)
     _one_intent(source, run, dataset, factor, weight, factors)
     _one_user(source, run, dataset, factor, names)
-
-
-def run_label(run: dict[str, Any]) -> str:
-    """How a run is offered."""
-    kind = "control, " if run["control"] else ""
-    return f"{run['model']} on {run['dataset']} ({kind}seed {run['seed']}, {run['run']})"
 
 
 def intent_label(factor: int, name: str | None) -> str:
@@ -71,12 +64,24 @@ def _none(run: str | None) -> None:
                       f"distaff factors {run}")  # fmt: skip
 
 
-def _summary(factors: pa.Table, *, control: bool) -> str:
+def _summary(run: dict[str, Any], factors: pa.Table) -> str:
     warned = sum(bool(warnings) for warnings in factors["warnings"].to_pylist())
     stability = [value for value in factors["stability"].to_pylist() if value is not None]
-    said = f"{factors.num_rows} intents, {warned} with warnings"
-    said += f", median stability {np.median(stability):.2f}" if stability else ", stability unknown: one seed only"
-    return said + (". This model is a control." if control else "")
+    said = f"{run['model']}{' (a control)' if run['control'] else ''} on {run['dataset']}, seed {run['seed']}: "
+    said += f"{factors.num_rows} intents, {warned} with warnings, "
+    return said + (f"median stability {np.median(stability):.2f}" if stability else "stability unknown with one seed")
+
+
+def _choose_intent(names: dict[int, str]) -> int:
+    """The chosen intent, kept in the URL by its number: a bound select box would keep its label, which may change."""
+    linked = st.query_params.get("intent", "")
+    if "intent" not in st.session_state and linked.isdigit():
+        st.session_state["intent"] = int(linked)
+    if st.session_state.get("intent") not in names:
+        st.session_state["intent"] = next(iter(names))
+    chosen = int(st.selectbox("Intent", list(names), key="intent", format_func=lambda k: names[k]))
+    st.query_params["intent"] = str(chosen)
+    return chosen
 
 
 def _index(factors: pa.Table, run: str) -> None:
@@ -90,7 +95,7 @@ def _index(factors: pa.Table, run: str) -> None:
     def open_selected() -> None:
         rows: Sequence[int] = st.session_state["index"]["selection"]["rows"]
         if rows:
-            st.session_state["intent"] = str(factors["factor"][rows[0]])
+            st.session_state["intent"] = factors["factor"][rows[0]].as_py()
 
     widgets.table(
         factors,
@@ -98,7 +103,6 @@ def _index(factors: pa.Table, run: str) -> None:
         key="index",
         on_select=open_selected,
         selection_mode="single-row",
-        height=min(38 + 35 * factors.num_rows, 388),
     )
 
 

@@ -42,7 +42,6 @@ def choose(
     *,
     key: str,
     help: str | None = None,
-    format_func: Callable[[Any], str] = str,
     open_ended: bool = False,
 ) -> str:
     """A select box whose value is part of the URL; its options are shown as plain text.
@@ -52,7 +51,6 @@ def choose(
         options: At least one; the first is chosen at the start.
         key: Name in the URL.
         help: Tooltip.
-        format_func: How an option is shown.
         open_ended: Also take a value that is typed.
     """
     chosen = st.selectbox(
@@ -60,7 +58,6 @@ def choose(
         options,
         key=key,
         help=help,
-        format_func=format_func,
         accept_new_options=open_ended,
         bind="query-params",
     )

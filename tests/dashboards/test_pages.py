@@ -118,8 +118,8 @@ def test_the_index_lists_every_intent_with_its_evidence(at: Open, filled: Worksp
 
 def test_models_come_before_controls_in_the_choice_of_runs(at: Open, filled: Workspace) -> None:
     options = at(filled.root, INTENTS).selectbox(key="run").options
-    assert options[0].startswith("dccf on shop (seed")
-    assert options[1].startswith("nmf on shop (control, seed")
+    assert options[0].startswith("dccf-shop-")
+    assert options[1].startswith("nmf-shop-")
 
 
 def test_intent_slider_and_user_can_be_changed(at: Open, filled: Workspace) -> None:
@@ -152,6 +152,17 @@ def test_titles_from_users_are_never_markdown(at: Open, filled: Workspace, hosti
 def test_a_user_the_run_does_not_know_is_named(at: Open, filled: Workspace) -> None:
     app = at(filled.root, INTENTS, user="nobody")
     assert "does not know a user" in said(app)
+
+
+def test_a_link_opens_the_intent_it_names(at: Open, filled: Workspace) -> None:
+    app = at(filled.root, INTENTS, intent="1", relevance="0.5")
+    assert app.selectbox(key="intent").value == 1
+    assert app.slider(key="relevance").value == 0.5
+
+
+def test_a_link_to_an_intent_that_is_not_there_opens_the_first(at: Open, filled: Workspace) -> None:
+    app = at(filled.root, INTENTS, intent="99")
+    assert app.selectbox(key="intent").value == app.dataframe[0].value["factor"][0]
 
 
 def test_a_lost_model_is_explained(at: Open, lost: Workspace) -> None:
