@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from distaff_data.workspace import Workspace
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does, before torch is imported
+
+from distaff_data.workspace import Workspace  # noqa: E402
 
 
 @pytest.fixture
