@@ -1,8 +1,8 @@
 """How interactions are divided into train, valid and test: the specification people type, and the SQL behind it.
 
 The SQL works on a table of one row per user and item, ``(u, i, user_id, item_id, rating, time, seq)``, where ``u`` and
-``i`` are integers for the ids and ``seq`` is the order in the file. Random draws are MD5 digests of the seed and the ids, so a pair keeps its
-place when rows are reordered, on any machine and under any version of the engine.
+``i`` are integers for the ids and ``seq`` is the order in the file. Random draws are MD5 digests of the seed and the ids,
+so a pair keeps its place when rows are reordered, on any machine and under any version of the engine.
 """
 
 from __future__ import annotations

@@ -42,8 +42,8 @@ def stage_attributes(
     Raises:
         InputError: No such column, a missing id, or a file that cannot be read.
     """
-    layout = layout_of(path, scratch, named=[id, title])
-    if layout.format == "lightgcn" or not (layout.header or layout.format in ("jsonl", "parquet")):
+    layout = layout_of(path, scratch, header=True)
+    if layout.format == "lightgcn":
         raise InputError("a file of attributes needs a header that names them", path=path, line=1)
     key = _id_column(layout, entity, id)
     titles = find_column(path, layout.columns, title) if title else common("title", layout.columns)

@@ -64,14 +64,14 @@ class Layout:
             )
 
 
-def layout_of(path: Path, scratch: Scratch, format: str | None = None, *, named: Sequence[str | None] = ()) -> Layout:
+def layout_of(path: Path, scratch: Scratch, format: str | None = None, *, header: bool = False) -> Layout:
     """Find the layout of a file.
 
     Args:
         path: The file.
         scratch: Where it will be staged; Parquet's columns are read through it.
         format: One of ``FORMATS``, or None to detect it.
-        named: Columns that a person named: with any, the file must have a header.
+        header: Whether the first line surely names the columns; otherwise that is found out.
 
     Raises:
         InputError: The file is empty, not UTF-8, not what ``format`` says, or has no recognisable columns.
@@ -84,7 +84,7 @@ def layout_of(path: Path, scratch: Scratch, format: str | None = None, *, named:
         return Layout(path, format, _keys(path, lines))
     if format == "lightgcn":
         return Layout(path, format)
-    return _delimited(path, format, lines, any(named))
+    return _delimited(path, format, lines, header)
 
 
 def _is_parquet(path: Path, format: str | None) -> bool:
@@ -157,12 +157,12 @@ def _keys(path: Path, lines: Sequence[str]) -> tuple[str, ...]:
     return tuple(keys)
 
 
-def _delimited(path: Path, format: str, lines: Sequence[str], named: bool) -> Layout:
+def _delimited(path: Path, format: str, lines: Sequence[str], header: bool) -> Layout:
     delimiter = _sniff(path, lines, ("\t", ",") if format == "recbole" else _DELIMITERS)
     quote = _quote(format, path, delimiter, lines)
     rows = _records(lines, delimiter, quote)
     first = [name.strip() for name in rows[0]]
-    if named or format == "recbole" or _is_header(first, rows[1:]):
+    if header or format == "recbole" or _is_header(first, rows[1:]):
         if len(rows) == 1 and len(lines) < _HEAD_LINES:
             raise InputError("the file has a header and nothing else", path=path, line=1)
         return Layout(path, format, tuple(unique_names(first)), delimiter, True, quote)

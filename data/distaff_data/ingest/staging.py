@@ -87,7 +87,7 @@ def stage_events(
 
 
 def _layouts(scratch: Scratch, parts: Sequence[Part], format: str | None, named: Sequence[str | None]) -> list[Layout]:
-    found = [layout_of(part.path, scratch, format, named=named) for part in parts]
+    found = [layout_of(part.path, scratch, format, header=any(named)) for part in parts]
     if format is None and any(layout.format == "lightgcn" for layout in found):
         # A leave-one-out test file has two numbers a line, which looks like columns until one sees its neighbour.
         plain = [not layout.header and layout.delimiter == " " for layout in found]
