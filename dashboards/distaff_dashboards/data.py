@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from distaff_dashboards.evidence import Floats
 
 _USERS_OFFERED = 200
+_ENOUGH = 20  # training interactions of a user whose mix says something
 _TITLES = (
     "(SELECT id, any_value(value) AS title FROM attributes "
     "WHERE dataset = ? AND entity = 'item' AND name = 'title' GROUP BY id)"
@@ -149,12 +150,12 @@ def has_item_attributes(source: Source, dataset: str) -> bool:
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def users_of_factor(source: Source, run: str, dataset: str, factor: int) -> list[str]:
-    """Users to offer: those in whom the factor is strongest, with five training interactions or more first."""
+    """Users to offer: those in whom the factor is strongest, with enough training interactions to tell first."""
     found = source.workspace.warehouse.rows(
         "SELECT l.id FROM loadings l LEFT JOIN (SELECT user_id, n_train FROM users WHERE dataset = ?) u "
         "ON u.user_id = l.id WHERE l.run = ? AND l.entity = 'user' "
-        "ORDER BY coalesce(u.n_train, 0) >= 5 DESC, l.shares[?] DESC NULLS LAST, l.id LIMIT ?",
-        [dataset, run, factor + 1, _USERS_OFFERED],
+        "ORDER BY coalesce(u.n_train, 0) >= ? DESC, l.shares[?] DESC NULLS LAST, l.id LIMIT ?",
+        [dataset, run, _ENOUGH, factor + 1, _USERS_OFFERED],
     )
     return [str(row["id"]) for row in found]
 

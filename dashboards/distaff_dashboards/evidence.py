@@ -11,6 +11,7 @@ Floats = NDArray[np.float64]
 
 RELEVANCE = 0.3  # weight of probability; the rest is lift (finding 9 of the factor study)
 _NAMED = 3
+_TOO_SMALL = 0.01  # of an item's absolute parts: not worth a name
 _ROUNDING = 1e-4
 
 
@@ -36,7 +37,8 @@ class Breakdown:
 
     Attributes:
         intents: The intents that have a column of their own, strongest first.
-        parts: What each of them adds, ``(n_items, len(intents))``; zero where it is not among the item's top three.
+        parts: What each of them adds, ``(n_items, len(intents))``; zero where it is not among the
+            item's top three or adds less than a hundredth.
         other: What all further intents add together, ``(n_items,)``.
         rest: What belongs to no intent, ``(n_items,)``.
         scores: The items' scores, ``(n_items,)``.
@@ -65,7 +67,7 @@ def break_down(parts: Floats, scores: Floats, *, columns: int) -> Breakdown:
     """
     size = np.abs(parts)
     rank = np.argsort(np.argsort(-size, axis=1, kind="stable"), axis=1, kind="stable")
-    named = np.where((rank < _NAMED) & (size > 0), parts, 0.0)
+    named = np.where((rank < _NAMED) & (size > _TOO_SMALL * size.sum(1, keepdims=True)), parts, 0.0)
     weight = np.abs(named).sum(0)
     intents = [int(k) for k in np.argsort(-weight, kind="stable")[:columns] if weight[k] > 0]
     kept = named[:, intents]

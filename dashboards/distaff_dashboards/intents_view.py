@@ -15,6 +15,7 @@ from distaff_data.errors import DistaffError
 _ITEMS = 20
 _ATTRIBUTES = 12
 _LIST = 10
+_SHOWN = 0.005  # smallest share with a bar of its own
 _CERTAIN = 0.05  # false-discovery rate under which a lift counts as more than chance
 
 
@@ -241,12 +242,12 @@ def _mix(user: str, shares: Sequence[float], names: dict[int, str], colours: dic
         {"intent": order, "name": [names.get(k, str(k)) for k in order], "share": [shares[k] for k in order]}
     )
     widgets.heading("Mix of intents", whole, f"mix-{user}", help="This person's share of each intent; they sum to 1.")
-    top = order[:8]
+    top = [k for k in order[:8] if shares[k] >= _SHOWN]
     labels, values = [names.get(k, str(k)) for k in top], [shares[k] for k in top]
     bars = [colours.get(k, charts.OTHER) for k in top]
     if len(order) > len(top):
         labels.append(f"{len(order) - len(top)} other intents")
-        values.append(sum(shares[k] for k in order[8:]))
+        values.append(sum(shares[k] for k in order[len(top) :]))
         bars.append(charts.REST)
     widgets.chart(charts.mix(labels, values, bars), key="mix", alt="The person's mix of intents")
 
@@ -290,7 +291,7 @@ def _recommendations(
 def share_table(found: data.Explanation, split: evidence.Breakdown, names: dict[int, str]) -> pa.Table:
     """A list with its scores split: ``rank, item_id, title, score``, shares of named intents, others and rest.
 
-    Empty where an intent is not among the three that are named for the item.
+    Empty where an intent is not named for the item.
     """
     parts, other, rest = split.shares()
     columns: dict[str, Any] = {
