@@ -144,8 +144,9 @@ def test_an_additive_model_leaves_no_rest(at: Open, filled: Workspace) -> None:
 
 
 def test_titles_from_users_are_never_markdown(at: Open, filled: Workspace, hostile: str) -> None:
-    app = at(filled.root, INTENTS)
-    assert hostile in {title for frame in app.dataframe for title in frame.value.get("title", [])} | {hostile}
+    taker = filled.warehouse.rows("SELECT user_id FROM interactions WHERE item_id = 'i0' AND split = 'train' LIMIT 1")
+    app = at(filled.root, INTENTS, user=taker[0]["user_id"])
+    assert hostile in {title for frame in app.dataframe for title in frame.value.get("title", [])}
     assert "[click](" not in said(app)
 
 
