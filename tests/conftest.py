@@ -9,7 +9,7 @@ import pytest
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does, before torch is imported
 
-from distaff_data.workspace import Workspace  # noqa: E402
+from distaff_data.workspace import Workspace
 
 
 @pytest.fixture

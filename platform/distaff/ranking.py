@@ -69,15 +69,15 @@ def evaluate(
     users = torch.nonzero(relevant.counts() > 0).squeeze(1)
     if users.numel() == 0:
         raise InputError(f"dataset {data.name!r} has no {split} interactions to evaluate on")
-    seen = exclusion(data, exclude)
+    seen = exclusion(data, exclude).take(users)
     k = min(max(ks), data.n_items)
-    lists, hits = [], []
+    lists, start = [], 0
     for block in blocks(users, data.n_items):
-        items, _ = top_k(predict(block), seen.take(block), k)
-        lists.append(items)
-        hits.append(find_hits(items, relevant.take(block)))
-    items, hit = torch.cat(lists), torch.cat(hits)
-    per_user = ranking_metrics(hit, relevant.counts()[users], ks)
+        stop = start + block.numel()
+        lists.append(top_k(predict(block), _rows(seen, start, stop), k)[0])
+        start = stop
+    items = torch.cat(lists)
+    per_user = ranking_metrics(find_hits(items, relevant.take(users)), relevant.counts()[users], ks)
     metrics = {name: float(value.double().mean()) for name, value in per_user.items()}
     trained = torch.bincount(data.train.indices, minlength=data.n_items)
     return Evaluation(
@@ -102,6 +102,13 @@ def exclusion(data: Interactions, splits: Sequence[str]) -> Csr:
 def blocks(users: Tensor, n_items: int) -> Iterator[Tensor]:
     """Users in blocks whose scores fit in memory together."""
     yield from users.split(max(1, _BLOCK_CELLS // max(n_items, 1)))
+
+
+def _rows(matrix: Csr, start: int, stop: int) -> Csr:
+    """Consecutive rows, sharing memory with the whole."""
+    indptr = matrix.indptr[start : stop + 1]
+    first, last = int(indptr[0]), int(indptr[-1])
+    return Csr(indptr - first, matrix.indices[first:last], matrix.n_cols)
 
 
 def top_k(scores: Tensor, seen: Csr, k: int) -> tuple[Tensor, Tensor]:

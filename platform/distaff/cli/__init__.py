@@ -7,6 +7,6 @@ import os
 # OpenMP reads this once, when torch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from distaff.cli.app import main  # noqa: E402
+from distaff.cli.app import main
 
 __all__ = ["main"]
