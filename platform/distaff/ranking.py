@@ -21,7 +21,7 @@ KS = (5, 10, 20, 50)
 # Scores held at once: 8 MiB of float32, which stay in cache and which the allocator reuses from block to block. Larger
 # blocks cost up to twice as much, in page faults and in traffic to memory.
 _BLOCK_CELLS = 1 << 21
-_GROUP = 16  # items that top_k first reduces to their maximum
+_GROUP = 32  # items that top_k first reduces to their maximum
 
 
 @dataclass(frozen=True)
