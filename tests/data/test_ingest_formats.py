@@ -56,6 +56,14 @@ def test_columns_are_found_among_others_and_in_any_order(workspace: Workspace, t
     assert report.columns == {"user": "Customer Id", "item": "MovieID"}
 
 
+def test_a_column_of_long_texts_does_no_harm(workspace: Workspace, tmp_path: Path) -> None:
+    text = "user,item,review\n" + "".join(
+        f'{user},{item},"{"long " * 40_000}"\n' for user, item in [("a", "x"), ("a", "y"), ("b", "x")]
+    )
+    ingest(workspace, {"log.csv": text}, tmp_path)
+    assert rows(workspace) == TWO
+
+
 def test_columns_can_be_named_or_done_without(workspace: Workspace, tmp_path: Path) -> None:
     text = "who,what,rating,when\na,x,good,2020-01-01\nb,x,bad,2020-01-02T12:00:00+02:00\n"
     ingest(workspace, {"log.csv": text}, tmp_path, user="who", item="what", rating="", time="when")

@@ -112,6 +112,7 @@ CASES: dict[str, tuple[str, bytes, dict[str, Any], tuple[int | None, str | None,
         (1, None, "user,item\n".encode("utf-16")[:-2]),
         "not UTF-8",
     ),
+    "carriage returns alone": ("a.csv", b"user,item\ra,x\rb,y\r", {}, (None, None, None), "do lines end in LF"),
     "compressed": ("a.csv", b"\x1f\x8b\x08\x00", {}, (None, None, None), "gunzip"),
     "mixed line ends": ("a.csv", b"user,item\na,x\r\nb,y\n", {}, (None, None, None), "dos2unix"),
     "no json": (

@@ -19,6 +19,7 @@ _DELIMITERS = ("::", "\t", ",", ";", "|", " ")  # the first wins where several f
 _SUFFIXES = {".parquet": "parquet", ".pq": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl"}
 _RECBOLE = (".inter", ".item", ".user")
 _MOVIELENS = ("u.data", "ratings.dat", "ratings.csv")
+csv.field_size_limit(1 << 26)  # Python's limit of 128 KiB is less than a text column may hold
 _HEAD_BYTES, _HEAD_LINES, _LINE_BYTES = 1 << 18, 200, 1 << 26
 
 
@@ -84,7 +85,11 @@ def layout_of(path: Path, scratch: Scratch, format: str | None = None, *, header
         return Layout(path, format, _keys(path, lines))
     if format == "lightgcn":
         return Layout(path, format)
-    return _delimited(path, format, lines, header)
+    try:
+        return _delimited(path, format, lines, header)
+    except csv.Error as error:
+        # Met with bare carriage returns, which end lines on no system that is still made.
+        raise InputError(f"cannot read the first lines: {error}; do lines end in LF or CR LF?", path=path) from None
 
 
 def _is_parquet(path: Path, format: str | None) -> bool:
