@@ -155,9 +155,11 @@ def _largest(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
 def find_hits(items: Tensor, relevant: Csr) -> Tensor:
     """Which listed items are relevant: bool ``(b, k)`` from items ``(b, k)`` and relevant ``(b, n_items)``."""
+    if relevant.nnz == 0:
+        return torch.zeros_like(items, dtype=torch.bool)
     known = relevant.row_index() * relevant.n_cols + relevant.indices
     keys = torch.arange(items.shape[0]).unsqueeze(1) * relevant.n_cols + items
-    at = torch.searchsorted(known, keys).clamp_(max=max(known.numel() - 1, 0))
+    at = torch.searchsorted(known, keys).clamp_(max=known.numel() - 1)
     return (known[at] == keys) & (items >= 0)
 
 

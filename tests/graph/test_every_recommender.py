@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from recommender_suite import Make, RecommenderSuite
+
+from distaff.registry import model_class, names
+
+# Small enough for a checkerboard of 40 by 30; a model that is not named here must do with its defaults.
+TRAINED = {"embedding_dim": 8, "batch_size": 64, "lr": 0.02, "max_epochs": 15}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "als": {"embedding_dim": 4},
+    "dccf": {**TRAINED, "n_intents": 4, "samples_per_epoch": 500},
+    "lightgcn": TRAINED,
+    "nmf": {"n_intents": 2},
+    "puresvd": {"n_intents": 2},
+    "varimax": {"n_intents": 2},
+}
+
+
+@pytest.mark.parametrize("name", names(), scope="class")
+class TestEveryRecommender(RecommenderSuite):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def make(cls, name: str) -> Make:
+        return lambda: model_class(name)(**SETTINGS.get(name, {}))
+
+    @pytest.fixture
+    def personal(self, name: str) -> bool:
+        return name != "popularity"

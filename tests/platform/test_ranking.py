@@ -1,0 +1,289 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import pytest
+import torch
+from block_data import checkerboard, random_csr
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from distaff import ranking
+from distaff.ranking import (
+    Evaluation,
+    blocks,
+    catalogue_metrics,
+    chance,
+    evaluate,
+    exclusion,
+    find_hits,
+    gini,
+    ranking_metrics,
+    top_k,
+)
+from distaff_data.errors import InputError
+from distaff_data.interactions import Csr, Interactions
+
+KS = (1, 3, 5, 50)  # 50 is more than there are items
+
+
+def random_splits(n_users: int = 25, n_items: int = 40, seed: int = 0) -> Interactions:
+    """Three disjoint random splits; some users have no test items, some no training items."""
+    parts = [random_csr(n_users, n_items, share, seed + i) for i, share in enumerate((0.2, 0.1, 0.08))]
+    taken = torch.zeros(n_users, n_items, dtype=torch.bool)
+    users, items, splits = [], [], []
+    for name, part in zip(("train", "valid", "test"), parts, strict=True):
+        own = part.dense().bool() & ~taken
+        taken |= own
+        rows, cols = own.nonzero().T
+        users += rows.tolist()
+        items += cols.tolist()
+        splits += [name] * len(rows)
+    return Interactions.from_arrays(users, items, splits)
+
+
+def slow_metrics(
+    scores: Tensor, data: Interactions, split: str, exclude: Sequence[str], k: int
+) -> dict[str, list[float]]:
+    """Each evaluated user's metrics, one user and one rank at a time, straight from the definitions."""
+    out: dict[str, list[float]] = {m: [] for m in ("recall", "ndcg", "precision", "hit_rate", "mrr", "map")}
+    relevant_all = data.split(split).dense().bool()
+    hidden_all = torch.stack([data.split(name).dense().bool() for name in exclude]).any(0)
+    for user in range(data.n_users):
+        relevant = set(relevant_all[user].nonzero().flatten().tolist())
+        if not relevant:
+            continue
+        candidates = [i for i in range(data.n_items) if not hidden_all[user, i]]
+        ranked = sorted(candidates, key=lambda i: -float(scores[user, i]))[:k]
+        hits = [rank for rank, item in enumerate(ranked, start=1) if item in relevant]
+        ideal = min(k, data.n_items, len(relevant))
+        out["recall"].append(len(hits) / len(relevant))
+        out["precision"].append(len(hits) / k)
+        out["hit_rate"].append(1.0 if hits else 0.0)
+        out["mrr"].append(1.0 / hits[0] if hits else 0.0)
+        gain = sum(1 / math.log2(rank + 1) for rank in hits)
+        out["ndcg"].append(gain / sum(1 / math.log2(rank + 1) for rank in range(1, ideal + 1)))
+        out["map"].append(sum((n + 1) / rank for n, rank in enumerate(hits)) / ideal)
+    return out
+
+
+@pytest.mark.parametrize("exclude", [("train",), ("train", "valid")])
+@pytest.mark.parametrize("cells", [1, 200, 1 << 21], ids=["one user a block", "few", "all"])
+def test_evaluate_equals_the_definitions_user_by_user(
+    monkeypatch: pytest.MonkeyPatch, exclude: tuple[str, ...], cells: int
+) -> None:
+    monkeypatch.setattr(ranking, "_BLOCK_CELLS", cells)
+    data = random_splits()
+    scores = torch.randn(data.n_users, data.n_items, generator=torch.Generator().manual_seed(1))
+    found = evaluate(lambda users: scores[users], data, "test", ks=KS, exclude=exclude)
+    assert 0 < len(found.users) < data.n_users
+    for k in KS:
+        for metric, values in slow_metrics(scores, data, "test", exclude, k).items():
+            name = f"{metric}@{k}"
+            torch.testing.assert_close(found.per_user[name], torch.tensor(values), rtol=1e-5, atol=1e-6, msg=name)
+            assert found.metrics[name] == pytest.approx(sum(values) / len(values), rel=1e-5, abs=1e-7)
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+def test_metrics_equal_torch_geometrics() -> None:
+    from torch_geometric import metrics as peer
+
+    data = random_splits(60, 50)
+    scores = torch.randn(60, 50, generator=torch.Generator().manual_seed(1))
+    found = evaluate(lambda users: scores[users], data, "test", ks=(5, 10))
+    seen, test = data.train.take(found.users), data.test.take(found.users)
+    items, _ = top_k(scores[found.users], seen, 10)
+    edges = torch.stack([test.row_index(), test.indices.long()])
+    for k in (5, 10):
+        theirs = {
+            "recall": peer.LinkPredRecall(k),
+            "precision": peer.LinkPredPrecision(k),
+            "ndcg": peer.LinkPredNDCG(k),
+            "map": peer.LinkPredMAP(k),
+            "mrr": peer.LinkPredMRR(k),
+            "hit_rate": peer.LinkPredHitRatio(k),
+        }
+        for name, metric in theirs.items():
+            metric.update(items, edges)
+            assert found.metrics[f"{name}@{k}"] == pytest.approx(float(metric.compute()), rel=1e-5), name
+
+
+def test_closed_form_values_of_one_list() -> None:
+    # Ranks 2 and 4 hit, of 3 relevant items.
+    found = ranking_metrics(torch.tensor([[False, True, False, True]]), torch.tensor([3]), [4])
+    ideal = 1 + 1 / math.log2(3) + 1 / 2
+    expected = {
+        "recall@4": 2 / 3,
+        "precision@4": 2 / 4,
+        "hit_rate@4": 1.0,
+        "mrr@4": 1 / 2,
+        "ndcg@4": (1 / math.log2(3) + 1 / math.log2(5)) / ideal,
+        "map@4": (1 / 2 + 2 / 4) / 3,
+    }
+    assert {name: float(value[0]) for name, value in found.items()} == pytest.approx(expected)
+
+
+def test_a_perfect_ranking_scores_one_and_the_reverse_nothing() -> None:
+    data = checkerboard(12, 40)
+    best = data.test.dense()
+    perfect = evaluate(lambda users: best[users], data, "test", ks=(2,)).metrics
+    worst = evaluate(lambda users: -best[users], data, "test", ks=(2,)).metrics
+    for metric in ("recall", "precision", "ndcg", "map", "mrr", "hit_rate"):
+        assert perfect[f"{metric}@2"] == pytest.approx(1.0)
+        assert worst[f"{metric}@2"] == 0.0
+
+
+def test_an_item_that_is_both_relevant_and_excluded_is_a_miss() -> None:
+    data = Interactions.from_arrays(["u", "u", "v"], ["a", "a", "b"], ["train", "test", "train"])
+    found = evaluate(lambda users: torch.ones(len(users), 2), data, "test", ks=(1,))
+    assert found.metrics["recall@1"] == 0.0
+
+
+def test_cold_users_and_items_are_counted_and_cold_items_are_misses_unless_scored() -> None:
+    data = Interactions.from_arrays(
+        ["old", "old", "new", "old"], ["a", "b", "a", "cold"], ["train", "train", "test", "test"]
+    )
+    popularity = torch.bincount(data.train.indices, minlength=data.n_items).float()
+    found = evaluate(lambda users: popularity.repeat(len(users), 1), data, "test", ks=(2,))
+    assert (found.cold_users, found.cold_items) == (1, 1)
+    assert data.user_ids.take(found.users.tolist()).to_pylist() == ["new", "old"]
+    assert found.per_user["recall@2"].tolist() == [1.0, 1.0]  # only the cold item is left to list for "old"
+
+
+def test_an_empty_split_is_refused() -> None:
+    data = Interactions.from_arrays(["u"], ["a"], name="tiny")
+    with pytest.raises(InputError, match="dataset 'tiny' has no valid interactions"):
+        evaluate(lambda users: torch.zeros(len(users), 1), data, "valid")
+    with pytest.raises(InputError, match="unknown split"):
+        evaluate(lambda users: torch.zeros(len(users), 1), data, "holdout")
+
+
+def test_scores_that_are_not_numbers_are_refused() -> None:
+    scores = torch.zeros(2, 300)
+    scores[1, 7] = torch.nan
+    with pytest.raises(ValueError, match="not numbers"):
+        top_k(scores, random_csr(2, 300, 0.0), 3)
+
+
+@pytest.mark.parametrize("n_items", [5, 37, 64, 300, 1000])
+@pytest.mark.parametrize("k", [1, 4, 5])
+def test_top_k_equals_sorting_whole_rows(n_items: int, k: int) -> None:
+    scores = torch.randn(9, n_items, generator=torch.Generator().manual_seed(n_items))
+    seen = random_csr(9, n_items, 0.3, seed=k)
+    masked = scores.masked_fill(seen.dense().bool(), -torch.inf)
+    items, best = top_k(scores.clone(), seen, k)
+    values, order = masked.sort(1, descending=True)
+    assert torch.equal(best, values[:, :k])
+    assert torch.equal(items, torch.where(values == -torch.inf, -1, order)[:, :k])
+
+
+@given(
+    n_items=st.integers(1, 400),
+    k=st.integers(1, 6),
+    levels=st.integers(1, 40),
+    share=st.sampled_from([0.0, 0.5, 0.97]),
+    seed=st.integers(0, 1000),
+)
+def test_top_k_is_exact_with_ties_and_short_rows(n_items: int, k: int, levels: int, share: float, seed: int) -> None:
+    k = min(k, n_items)
+    generator = torch.Generator().manual_seed(seed)
+    scores = torch.randint(levels, (4, n_items), generator=generator).float()
+    seen = random_csr(4, n_items, share, seed)
+    masked = scores.masked_fill(seen.dense().bool(), -torch.inf)
+    items, best = top_k(scores.clone(), seen, k)
+    # Which of equal items are listed is open; the values are not, nor that items are distinct, unseen and as scored.
+    assert torch.equal(best, masked.sort(1, descending=True).values[:, :k])
+    for row in range(4):
+        listed = items[row][items[row] >= 0]
+        assert len(set(listed.tolist())) == len(listed) == min(k, n_items - int(seen.counts()[row]))
+        assert torch.equal(masked[row, listed], best[row, : len(listed)])
+
+
+@given(seed=st.integers(0, 1000), shift=st.floats(-5, 5), scale=st.floats(0.5, 4))
+def test_metrics_lie_between_0_and_1_grow_with_k_and_ignore_increasing_maps(
+    seed: int, shift: float, scale: float
+) -> None:
+    data = random_splits(20, 12, seed)
+    scores = torch.randint(1000, (data.n_users, data.n_items), generator=torch.Generator().manual_seed(seed)).float()
+    scores += torch.arange(data.n_items) / data.n_items  # no ties
+    found = evaluate(lambda users: scores[users], data, "test", ks=(2, 5))
+    again = evaluate(lambda users: scores[users] * scale + shift, data, "test", ks=(2, 5))
+    assert found.metrics == pytest.approx(again.metrics)
+    for metric in ("recall", "ndcg", "precision", "hit_rate", "mrr", "map", "coverage", "gini"):
+        for k in (2, 5):
+            assert 0.0 <= found.metrics[f"{metric}@{k}"] <= 1.0 + 1e-6
+    for metric in ("recall", "hit_rate", "mrr", "coverage"):
+        assert found.metrics[f"{metric}@2"] <= found.metrics[f"{metric}@5"]
+    assert bool((found.per_user["hit_rate@5"] >= found.per_user["recall@5"]).all())
+
+
+def test_find_hits_by_row_and_not_by_item_alone() -> None:
+    relevant = Csr.from_pairs(torch.tensor([0, 1]), torch.tensor([2, 3]), 2, 4)
+    items = torch.tensor([[2, 3], [2, 3]])
+    assert find_hits(items, relevant).tolist() == [[True, False], [False, True]]
+    # The -1 of a list that is too short must not read as the last item of the row before.
+    last = Csr.from_pairs(torch.tensor([0]), torch.tensor([3]), 2, 4)
+    assert not bool(find_hits(torch.tensor([[0, 1], [-1, -1]]), last).any())
+    assert not bool(find_hits(items, random_csr(2, 4, 0.0)).any())
+
+
+def test_exclusion_is_the_union_of_splits() -> None:
+    data = random_splits()
+    both = data.train.dense().bool() | data.valid.dense().bool()
+    assert torch.equal(exclusion(data, ("train", "valid")).dense().bool(), both)
+
+
+def test_blocks_hold_every_user_once_in_order() -> None:
+    users = torch.arange(7)
+    assert torch.equal(torch.cat(list(blocks(users, 1 << 20))), users)
+    assert [len(block) for block in blocks(users, 1 << 20)] == [2, 2, 2, 1]
+    assert [len(block) for block in blocks(users, 1 << 40)] == [1] * 7  # a row is never cut
+
+
+def test_catalogue_metrics_of_known_lists() -> None:
+    popularity = torch.tensor([5, 3, 1, 0])
+    same = catalogue_metrics(torch.tensor([[0, 1], [0, 1]]), popularity, (1, 2))
+    assert same == pytest.approx(
+        {
+            "coverage@1": 1 / 4,
+            "gini@1": 3 / 4,
+            "mean_popularity@1": 5,
+            "coverage@2": 1 / 2,
+            "gini@2": 1 / 2,
+            "mean_popularity@2": 4,
+        }
+    )
+    even = catalogue_metrics(torch.tensor([[0, 1], [2, 3]]), popularity, (2,))
+    assert even == pytest.approx({"coverage@2": 1.0, "gini@2": 0.0, "mean_popularity@2": 9 / 4})
+    nothing = catalogue_metrics(torch.tensor([[-1, -1]]), popularity, (2,))
+    assert nothing == {"coverage@2": 0.0, "gini@2": 0.0, "mean_popularity@2": 0.0}
+
+
+@given(st.lists(st.integers(0, 50), min_size=1, max_size=12))
+def test_gini_is_half_the_relative_mean_difference(counts: list[int]) -> None:
+    n, total = len(counts), sum(counts)
+    expected = sum(abs(a - b) for a in counts for b in counts) / (2 * n * total) if total else 0.0
+    assert gini(torch.tensor(counts, dtype=torch.float64)) == pytest.approx(expected)
+
+
+def test_chance_is_the_mean_over_random_rankings() -> None:
+    data = random_splits(40, 30)
+    generator = torch.Generator().manual_seed(0)
+    ks = (1, 5, 50)
+
+    def once() -> Evaluation:
+        return evaluate(lambda users: torch.rand(len(users), 30, generator=generator), data, "test", ks=ks)
+
+    runs = [once().metrics for _ in range(400)]
+    for name, expected in chance(data, "test", ks=ks).items():
+        values = torch.tensor([run[name] for run in runs], dtype=torch.float64)
+        error = float(values.std()) / math.sqrt(len(runs))
+        assert abs(float(values.mean()) - expected) < 4 * error + 1e-6, name
+
+
+def test_chance_of_listing_everything_is_certainty() -> None:
+    found = chance(random_splits(), "test", ks=(40,))
+    assert found["recall@40"] == pytest.approx(1.0)
+    assert found["hit_rate@40"] == pytest.approx(1.0)

@@ -1,0 +1,203 @@
+"""What every recommender must do: a class of tests that a model's package, ours or a third party's, subclasses.
+
+A subclass overrides the fixture ``make``, which gives a function that builds a fresh model quick to train on a few dozen
+users::
+
+    class TestMine(RecommenderSuite):
+        @pytest.fixture(scope="class")
+        @classmethod
+        def make(cls) -> Callable[[], Recommender]:
+            return lambda: MyModel(n_intents=2)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from block_data import checkerboard
+from gradient_checks import own_blocks
+from torch import Tensor
+
+from distaff import artefacts
+from distaff.config import Choices
+from distaff.recommender import SCORE_SCHEMA, Recommender
+from distaff.registry import model_class
+from distaff_data.errors import InputError, UnsupportedError
+from distaff_data.interactions import Csr, Interactions
+
+Make = Callable[[], Recommender]
+
+
+class RecommenderSuite:
+    """The contract of :class:`distaff.recommender.Recommender`, tested on a checkerboard of two blocks."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def make(cls) -> Make:
+        raise NotImplementedError("override the fixture make")
+
+    @pytest.fixture
+    def personal(self) -> bool:
+        """Whether scores depend on the user at all; popularity's do not, and cannot tell the blocks apart."""
+        return True
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def data(cls) -> Interactions:
+        return checkerboard()
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def fitted(cls, make: Make, data: Interactions) -> Recommender:
+        return make().fit(data, seed=1, device="cpu")
+
+    def test_it_is_registered_under_its_name(self, make: Make) -> None:
+        assert model_class(make().name) is type(make())
+
+    def test_settings_that_do_not_exist_are_refused(self, make: Make) -> None:
+        with pytest.raises(InputError, match="no_such_setting"):
+            type(make())(no_such_setting=1)
+
+    def test_its_search_space_holds_only_settings_it_accepts(self, make: Make) -> None:
+        model = type(make())
+        for name, space in model.Config.search_space().items():
+            values = space.values if isinstance(space, Choices) else (space.low, space.high)
+            for value in values:
+                whole = model.Config.model_fields[name].annotation is int
+                assert getattr(model(**{name: int(value) if whole else value}).config, name) == value
+
+    def test_an_unfitted_model_says_so(self, make: Make) -> None:
+        with pytest.raises(UnsupportedError, match="not been fitted"):
+            make().score()
+
+    def test_scores_are_finite_floats_of_all_items(self, fitted: Recommender, data: Interactions) -> None:
+        scores = fitted.predict(torch.tensor([3, 0, 3]))
+        assert scores.shape == (3, data.n_items)
+        assert scores.dtype == torch.float32
+        assert bool(scores.isfinite().all())
+        assert not scores.requires_grad
+        assert torch.equal(scores[0], scores[2])
+        assert fitted.predict(torch.tensor([], dtype=torch.long)).shape == (0, data.n_items)
+
+    def test_scores_do_not_depend_on_who_else_is_in_the_block(self, fitted: Recommender, data: Interactions) -> None:
+        together = fitted.predict(torch.arange(data.n_users))
+        alone = torch.cat([fitted.predict(torch.tensor([user])) for user in range(data.n_users)])
+        torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-5)
+
+    def test_scores_are_in_memory_of_their_own(self, fitted: Recommender, data: Interactions) -> None:
+        users = torch.arange(data.n_users)
+        before = fitted.predict(users).clone()
+        fitted.predict(users).fill_(torch.nan)
+        assert torch.equal(fitted.predict(users), before)
+
+    def test_items_of_the_own_block_come_first(self, fitted: Recommender, data: Interactions, personal: bool) -> None:
+        if not personal:
+            pytest.skip("scores everyone alike")
+        own_blocks(fitted.predict(torch.arange(data.n_users)), data)
+
+    def test_lists_hold_unseen_items_by_their_own_ids_best_first(self, fitted: Recommender, data: Interactions) -> None:
+        table = fitted.score(top_k=4, exclude=("train",))
+        assert table.schema.equals(SCORE_SCHEMA)
+        assert table["rank"].to_pylist() == [1, 2, 3, 4] * data.n_users
+        assert table["user_id"].to_pylist() == [user for user in data.user_ids.to_pylist() for _ in range(4)]
+        users, items = data.user_positions(table["user_id"]), data.item_positions(table["item_id"])
+        assert bool((items >= 0).all())
+        assert not bool(data.train.dense()[users, items].any())
+        listed = torch.tensor(table["score"].to_pylist()).reshape(data.n_users, 4)
+        assert bool((listed.diff(dim=1) <= 0).all())
+        expected = fitted.predict(torch.arange(data.n_users))[users, items].reshape(data.n_users, 4)
+        torch.testing.assert_close(listed, expected, rtol=1e-5, atol=1e-5)
+
+    def test_saving_and_loading_keeps_every_bit(self, fitted: Recommender, data: Interactions, tmp_path: Path) -> None:
+        fitted.save(tmp_path / "model")
+        loaded = Recommender.load(tmp_path / "model")
+        assert type(loaded) is type(fitted)
+        assert loaded.config == fitted.config
+        users = torch.arange(data.n_users)
+        assert torch.equal(loaded.predict(users), fitted.predict(users))
+        for name, value in fitted.tensors().items():
+            assert torch.equal(loaded.tensors()[name], value), name
+        folded = _folded(fitted, data.train)
+        if folded is not None:
+            assert torch.equal(loaded.fold_in(data.train), folded)
+        with pytest.raises(InputError, match="no saved model"):
+            artefacts.load(tmp_path / "nowhere")
+
+    def test_the_same_seed_gives_the_same_scores(self, make: Make, fitted: Recommender, data: Interactions) -> None:
+        torch.rand(7)  # whatever else draws from the global generator must not matter
+        again = make().fit(data, seed=1, device="cpu")
+        users = torch.arange(data.n_users)
+        assert torch.equal(again.predict(users), fitted.predict(users))
+
+    def test_a_known_history_folds_in_to_the_own_block(
+        self, fitted: Recommender, data: Interactions, personal: bool
+    ) -> None:
+        folded = _folded(fitted, data.train)
+        if folded is None:
+            pytest.skip("cannot score new users, and says so")
+        assert folded.shape == (data.n_users, data.n_items)
+        assert folded.dtype == torch.float32
+        if personal:
+            own_blocks(folded, data)
+
+    def test_histories_fold_in_one_by_one_as_together(self, fitted: Recommender, data: Interactions) -> None:
+        together = _folded(fitted, data.train)
+        if together is None:
+            pytest.skip("cannot score new users, and says so")
+        alone = torch.cat([fitted.fold_in(data.train.take(torch.tensor([user]))) for user in range(data.n_users)])
+        torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-5)
+
+    def test_an_empty_history_folds_in_to_finite_scores(self, fitted: Recommender, data: Interactions) -> None:
+        nobody = Csr(torch.zeros(3, dtype=torch.long), torch.empty(0, dtype=torch.int32), data.n_items)
+        folded = _folded(fitted, nobody)
+        if folded is None:
+            pytest.skip("cannot score new users, and says so")
+        assert folded.shape == (2, data.n_items)
+        assert bool(folded.isfinite().all())
+
+    def test_intents_are_shares(self, fitted: Recommender, data: Interactions) -> None:
+        intents = _intents(fitted)
+        assert intents[0].shape[0] == data.n_users
+        assert intents[1].shape[0] == data.n_items
+        assert intents[0].shape[1] == intents[1].shape[1]
+        for table in intents:
+            assert table.dtype == torch.float32
+            assert bool((table >= 0).all())
+            torch.testing.assert_close(table.sum(1), torch.ones(len(table)), rtol=0, atol=1e-5)
+
+    def test_each_intents_part_of_the_score_is_finite_and_a_table_of_scores(
+        self, fitted: Recommender, data: Interactions
+    ) -> None:
+        n_intents = _intents(fitted)[0].shape[1]
+        users = torch.tensor([5, 2])
+        for intent in range(n_intents):
+            part = fitted.intent_scores(users, intent)
+            assert part.shape == (2, data.n_items)
+            assert part.dtype == torch.float32
+            assert bool(part.isfinite().all())
+
+
+def _folded(model: Recommender, history: Csr) -> Tensor | None:
+    """Fold in, or None where the model says that it cannot."""
+    try:
+        return model.fold_in(history)
+    except UnsupportedError as error:
+        said = str(error)
+    assert model.name in said
+    return None
+
+
+def _intents(model: Recommender) -> tuple[Tensor, Tensor]:
+    """Users' and items' shares; skips where the model says that it has no intents, for their parts as well."""
+    try:
+        found = model.intents()
+        return found.users, found.items
+    except UnsupportedError as error:
+        said = str(error)
+    assert model.name in said
+    with pytest.raises(UnsupportedError, match=model.name):
+        model.intent_scores(torch.tensor([0]), 0)
+    pytest.skip("has no intents, and says so")
