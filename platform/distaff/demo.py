@@ -13,7 +13,13 @@ from distaff_data.planted import sample
 from distaff_data.workspace import Workspace
 
 DATASET = "planted-interactions"
-_CONTROLS = ("popularity", "ease", "puresvd", "varimax", "nmf")
+_CONTROLS: dict[str, dict[str, str]] = {
+    "popularity": {},
+    "ease": {},
+    "puresvd": {"n_intents": "12"},
+    "varimax": {"n_intents": "12"},
+    "nmf": {"n_intents": "12"},
+}
 _SETTINGS = {"n_intents": "12", "max_epochs": "30", "batch_size": "8192", "samples_per_epoch": "65536"}
 
 
@@ -22,8 +28,8 @@ def run(root: Path, say: Callable[[str], None]) -> None:
     workspace = Workspace.create(root)
     report = sample(workspace, DATASET, replace=True)
     say(f"1. {DATASET}: {report.users} users, {report.items} items, planted intents known")
-    for name in _CONTROLS:
-        runs.train(workspace, name, DATASET)
+    for name, settings in _CONTROLS.items():
+        runs.train(workspace, name, DATASET, settings=settings)
     say(f"2. controls fitted: {', '.join(_CONTROLS)}")
     fitted = [runs.train(workspace, "dccf", DATASET, settings=_SETTINGS, seed=seed) for seed in (0, 1)]
     say(f"3. DCCF fitted with two seeds: {', '.join(r.run for r in fitted)}")

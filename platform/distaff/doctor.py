@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import shutil
+import time
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +17,7 @@ from distaff_data.workspace import Workspace
 
 _LIBRARIES = ("deltalake", "duckdb", "pyarrow", "torch")
 _LOW_DISK = 2 << 30
+_LEFT_BEHIND = 24 * 3600  # seconds
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,8 @@ def examine(root: Path, *, fix: bool = False) -> list[Finding]:
     found += _missing_models(workspace)
     if fix:
         removed = workspace.warehouse.reclaim()
-        shutil.rmtree(workspace.scratch, ignore_errors=True)
         found.append(Finding("warehouse", "fixed", f"{sum(removed.values())} unused files removed"))
+        found += _sweep(workspace.scratch)
     return found
 
 
@@ -76,6 +78,15 @@ def _stale_runs(workspace: Workspace, fix: bool) -> list[Finding]:
         Finding(f"run {r.run}", "fixed" if fix else "problem", f"its process is gone; distaff train --resume {r.run}")
         for r in stale
     ]
+
+
+def _sweep(scratch: Path) -> list[Finding]:
+    """Remove what killed ingestions left behind; younger folders may belong to one that runs."""
+    old = time.time() - _LEFT_BEHIND
+    left = [folder for folder in scratch.glob("*") if folder.stat().st_mtime < old]
+    for folder in left:
+        shutil.rmtree(folder, ignore_errors=True)
+    return [Finding("scratch", "fixed", f"{len(left)} folders of killed ingestions removed")] if left else []
 
 
 def _missing_models(workspace: Workspace) -> list[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
@@ -32,8 +33,9 @@ def divide(scratch: Scratch, events: list[Event], spec: str | None, seed: int = 
 
 
 @pytest.fixture(scope="module")
-def scratch(tmp_path_factory: pytest.TempPathFactory) -> Scratch:
-    return Scratch(tmp_path_factory.mktemp("scratch"), [])
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scratch]:
+    with Scratch(tmp_path_factory.mktemp("scratch"), []) as scratch:
+        yield scratch
 
 
 @pytest.mark.parametrize("text", ["random:0.8,0.1,0.1", "temporal:0.5,0.25,0.25", "leave-last-out", "random:1,0,0"])
