@@ -144,7 +144,7 @@ class Recommender(ABC):
         Raises:
             UnsupportedError: The model has none.
         """
-        raise UnsupportedError(f"{self.name} has no intents; models with intents: dccf, nmf, varimax, puresvd")
+        raise UnsupportedError(f"{self.name} has no intents; post-hoc controls such as nmf do")
 
     def intent_scores(self, users: Tensor, intent: int) -> Tensor:
         """The exact part of :meth:`predict` that one intent adds, float32 ``(b, n_items)``.
