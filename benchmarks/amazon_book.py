@@ -38,7 +38,7 @@ CONTROLS = (
         "als",
         tuple(
             {"embedding_dim": dim, "confidence": confidence, "reg": reg}
-            for dim, confidence, reg in product((64, 128), (5, 20), (1, 10))
+            for dim, confidence, reg in product((128, 256), (20, 50), (1, 10, 30))
         ),
         seeded=True,
     ),

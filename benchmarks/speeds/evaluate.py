@@ -36,7 +36,7 @@ def ours(data: Path) -> Callable[[], object]:
     nobody = pa.nulls(train.n_rows, pa.string()), pa.nulls(train.n_cols, pa.string())
     interactions = Interactions("gowalla", *nobody, train, empty, test)
     users, items = map(torch.from_numpy, vectors(train.n_rows, train.n_cols))
-    return lambda: evaluate(lambda block: users[block] @ items.T, interactions, "test", ks=KS)
+    return lambda: evaluate(lambda block: (items @ users[block].T).T, interactions, "test", ks=KS)
 
 
 def peer(data: Path) -> Callable[[], object]:

@@ -71,12 +71,14 @@ def evaluate(
         raise InputError(f"dataset {data.name!r} has no {split} interactions to evaluate on")
     seen = exclusion(data, exclude).take(users)
     k = min(max(ks), data.n_items)
-    lists, start = [], 0
+    # Filled in place: a small tensor kept from each block would lie in the room of that block's scores, and the allocator
+    # could not use it again for the next.
+    items = torch.empty(users.numel(), k, dtype=torch.long)
+    start = 0
     for block in blocks(users, data.n_items):
         stop = start + block.numel()
-        lists.append(top_k(predict(block), _rows(seen, start, stop), k)[0])
+        items[start:stop] = top_k(predict(block), _rows(seen, start, stop), k)[0]
         start = stop
-    items = torch.cat(lists)
     per_user = ranking_metrics(find_hits(items, relevant.take(users)), relevant.counts()[users], ks)
     metrics = {name: float(value.double().mean()) for name, value in per_user.items()}
     trained = torch.bincount(data.train.indices, minlength=data.n_items)

@@ -30,9 +30,9 @@ class ALSConfig(ModelConfig):
         n_iterations: Alternations.
     """
 
-    embedding_dim: Annotated[int, Field(ge=1), Choices(32, 64, 128, 256)] = 64
+    embedding_dim: Annotated[int, Field(ge=1), Choices(32, 64, 128, 256)] = 128
     reg: Annotated[float, Field(gt=0), Span(1e-3, 1e2, log=True)] = 1.0
-    confidence: Annotated[float, Field(ge=1), Span(1, 100, log=True)] = 10.0
+    confidence: Annotated[float, Field(ge=1), Span(1, 100, log=True)] = 20.0
     n_iterations: Annotated[int, Field(ge=1)] = 15
 
 

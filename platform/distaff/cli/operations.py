@@ -49,4 +49,4 @@ def doctor(
 
 def demo() -> None:
     """The whole story on built-in data: ingest, train beside controls, board, intents, scores."""
-    demonstration.run(root(), lambda text: talk.print(text, markup=False, highlight=False))
+    demonstration.run(root(), lambda text: talk.print(text, markup=False, highlight=False, soft_wrap=True))
