@@ -20,7 +20,7 @@ from distaff_data.workspace import Workspace, default_root
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 talk = Console(stderr=True)
-_out = Console()
+_out = Console() if sys.stdout.isatty() else Console(width=200)  # a pipe has no width; do not fold ids at 80
 _root: list[Path] = [default_root()]
 
 
@@ -50,7 +50,7 @@ def emit_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[objec
     body = [list(row) for row in rows]
     for i, column in enumerate(columns):
         numeric = bool(body) and all(isinstance(row[i], int | float) or row[i] is None for row in body)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=i == 0)
     for row in body:
         table.add_row(*[_cell(value) for value in row])
     _out.print(table)
