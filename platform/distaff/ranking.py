@@ -145,8 +145,11 @@ def _largest(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
     n_groups = n // _GROUP
     if n_groups <= 2 * k:
         return scores.topk(k, dim=1)
-    # A group takes every n_groups-th item, so that the maximum runs along memory.
-    maxima = scores[:, : n_groups * _GROUP].unflatten(1, (_GROUP, n_groups)).amax(1)
+    # A group takes every n_groups-th item, so that the maximum runs along memory, whichever way the scores lie.
+    if scores.stride(0) == 1:
+        maxima = scores.T[: n_groups * _GROUP].unflatten(0, (_GROUP, n_groups)).amax(0).T
+    else:
+        maxima = scores[:, : n_groups * _GROUP].unflatten(1, (_GROUP, n_groups)).amax(1)
     groups = maxima.topk(k, dim=1, sorted=False).indices
     steps = torch.arange(0, n_groups * _GROUP, n_groups, device=scores.device)
     tail = torch.arange(n_groups * _GROUP, n, device=scores.device).expand(len(scores), -1)
