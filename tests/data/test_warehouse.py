@@ -183,3 +183,20 @@ def test_a_lock_is_held_by_one_at_a_time(workspace: Workspace) -> None:
 def test_values_go_through_parameters(workspace: Workspace) -> None:
     publish(workspace.warehouse, "a'; DROP TABLE x; --", ["1"])
     assert ids(workspace.warehouse, "a'; DROP TABLE x; --") == ["1"]
+
+
+@pytest.mark.parametrize("folder", ["with space", "é", "it's", "star*", "what?", "#1", "{a}"])
+def test_a_workspace_may_lie_in_a_folder_of_any_name(tmp_path: Path, folder: str) -> None:
+    warehouse = Workspace.create(tmp_path / folder).warehouse
+    publish(warehouse, "a", ["1"])
+    publish(warehouse, "a", ["2"])
+    assert ids(warehouse, "a") == ["2"]
+    assert warehouse.select("SELECT user_id FROM interactions").table.to_pylist() == [{"user_id": "2"}]
+    warehouse.reclaim(timedelta(hours=24))
+
+
+@pytest.mark.parametrize("folder", ["100%", "a[1]", "x^2", "a|b"])
+def test_a_folder_that_delta_cannot_address_is_refused(tmp_path: Path, folder: str) -> None:
+    with pytest.raises(InputError, match="cannot lie under"):
+        Warehouse.create(tmp_path / folder)
+    assert not (tmp_path / folder).exists()

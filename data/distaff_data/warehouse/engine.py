@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import glob
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import duckdb
@@ -23,11 +24,17 @@ def connect(database: str | Path = ":memory:", **config: str | bool | int) -> du
     return con
 
 
-def lock(con: duckdb.DuckDBPyConnection, allowed_paths: list[str]) -> None:
-    """Take away everything but reading ``allowed_paths``, for the rest of the connection's life."""
-    con.execute(f"SET allowed_paths = {literal(allowed_paths)}")
+def lock(con: duckdb.DuckDBPyConnection, files: Iterable[Path]) -> None:
+    """Take away everything but reading ``files``, for the rest of the connection's life."""
+    allowed = [name for file in files for name in {str(file), pattern(file)}]
+    con.execute(f"SET allowed_paths = {literal(allowed)}")
     con.execute("SET enable_external_access = false")
     con.execute("SET lock_configuration = true")
+
+
+def pattern(file: Path) -> str:
+    """A file's path as a glob pattern that matches only it: DuckDB takes every path for a pattern."""
+    return glob.escape(str(file))
 
 
 def literal(value: str | list[str]) -> str:

@@ -6,7 +6,7 @@ import re
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import duckdb
 import pyarrow as pa
@@ -68,15 +68,13 @@ def select(root: Path, sql: str, *, limit: int, seconds: float, memory: str = "2
     return Selection(table.slice(0, limit), table.num_rows > limit)
 
 
-def generations(delta: DeltaTable) -> set[str]:
+def generations(table: Path) -> set[str]:
     """Every generation with rows in a table, live or not."""
-    files = delta.file_uris()
+    files = _files(table)
     if not files:
         return set()
     with engine.connect() as con:
-        return {
-            str(row[0]) for row in con.execute("SELECT DISTINCT generation FROM read_parquet(?)", [files]).fetchall()
-        }
+        return {str(row[0]) for row in con.execute(f"SELECT DISTINCT generation FROM {_scan(files)}").fetchall()}
 
 
 def _named(sql: str) -> set[str]:
@@ -84,22 +82,31 @@ def _named(sql: str) -> set[str]:
     return TABLES.keys() & set(re.findall(r"\w+", sql))
 
 
-def _open_views(con: duckdb.DuckDBPyConnection, root: Path, names: Iterable[str]) -> list[str]:
+def _open_views(con: duckdb.DuckDBPyConnection, root: Path, names: Iterable[str]) -> list[Path]:
     """Make the views of ``names``; returns the files they read.
 
     ``publications`` is resolved first. A generation's rows are appended before its publication, so the files resolved
     afterwards hold every row of each generation seen as live; the other way round a reader could meet half of one.
     """
     wanted = [_LIVE, *(TABLES[name] for name in sorted(names) if name != _LIVE.name)]
-    files: list[str] = []
+    files: list[Path] = []
     for table in wanted:
-        current = DeltaTable(root / table.name).file_uris()
+        current = _files(root / table.name)
         files += current
         con.execute(f"CREATE VIEW {engine.identifier(table.name)} AS {_view(con, table, current)}")
     return files
 
 
-def _view(con: duckdb.DuckDBPyConnection, table: Table, files: list[str]) -> str:
+def _files(table: Path) -> list[Path]:
+    """A table's current files. Delta gives URIs, in which the folder's spaces are escaped."""
+    return [table / PurePosixPath(uri).name for uri in DeltaTable(table).file_uris()]
+
+
+def _scan(files: list[Path]) -> str:
+    return f"read_parquet({engine.literal([engine.pattern(file) for file in files])}, union_by_name = true)"
+
+
+def _view(con: duckdb.DuckDBPyConnection, table: Table, files: list[Path]) -> str:
     """SQL of a table's view; an empty typed relation fills in columns that older files lack."""
     columns = ", ".join(engine.identifier(column.name) for column in table.columns)
     empty = f"_empty_{table.name}"
@@ -108,7 +115,7 @@ def _view(con: duckdb.DuckDBPyConnection, table: Table, files: list[str]) -> str
     con.unregister(empty)
     rows = f"SELECT {columns} FROM {empty}_t"
     if files:
-        rows += f" UNION ALL BY NAME SELECT * FROM read_parquet({engine.literal(files)}, union_by_name = true)"
+        rows += f" UNION ALL BY NAME SELECT * FROM {_scan(files)}"
     rows = f"SELECT {columns} FROM ({rows})"
     if table.key is None:
         return f"{rows} WHERE generation IN (SELECT generation FROM {_LIVE.name} WHERE generation IS NOT NULL)"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import json
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -48,7 +47,7 @@ class Scratch:
             temp_directory=str(root / "spill"),
             preserve_insertion_order=True,
         )
-        engine.lock(self._con, [name for path in inputs for name in (str(path), glob.escape(str(path)))])
+        engine.lock(self._con, inputs)
 
     def __enter__(self) -> Scratch:
         return self
@@ -188,7 +187,7 @@ def _line_at(path: Path, offset: int) -> int:
 
 def _exactly(path: Path) -> str:
     """SQL literal of a path; DuckDB would take brackets and stars in a file's name for a pattern."""
-    return engine.literal(glob.escape(str(path)))
+    return engine.literal(engine.pattern(path))
 
 
 def _malformed(path: Path) -> InputError | None:

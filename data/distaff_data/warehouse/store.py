@@ -22,6 +22,7 @@ from distaff_data.warehouse import query as reading
 Rows: TypeAlias = pa.Table | pa.RecordBatchReader | Sequence[Mapping[str, object]]
 
 _VERSION_FILE = "schema.json"
+_UNADDRESSABLE = frozenset("[]^|%")  # delta-rs 1.6 makes URLs of paths, and fails on these
 _STAMP = "%Y%m%dT%H%M%S"  # begins every generation: its age can be read off, and file statistics sort by time
 
 
@@ -66,7 +67,13 @@ class Warehouse:
 
     @classmethod
     def create(cls, root: Path) -> Warehouse:
-        """Make the tables that are missing and return the warehouse; one that exists is opened."""
+        """Make the tables that are missing and return the warehouse; one that exists is opened.
+
+        Raises:
+            InputError: The folder's path has a character that Delta cannot address.
+        """
+        if wrong := _UNADDRESSABLE & set(str(root.resolve())):
+            raise InputError("a workspace cannot lie under a folder with this character", path=root, value=min(wrong))
         root.mkdir(parents=True, exist_ok=True)
         with _exclusive(root):
             if not (root / _VERSION_FILE).exists():
@@ -152,9 +159,9 @@ class Warehouse:
         before = datetime.now(UTC) - grace
         removed = {}
         for table in TABLES.values():
-            delta = DeltaTable(self.root / table.name)
             if table.key is None:
-                self._delete_dead(delta, before)
+                self._delete_dead(self.root / table.name, before)
+            delta = DeltaTable(self.root / table.name)
             delta.optimize.compact()
             gone = delta.vacuum(
                 retention_hours=math.ceil(grace.total_seconds() / 3600), enforce_retention_duration=False, dry_run=False
@@ -163,15 +170,15 @@ class Warehouse:
                 removed[table.name] = len(gone)
         return removed
 
-    def _delete_dead(self, delta: DeltaTable, before: datetime) -> None:
+    def _delete_dead(self, table: Path, before: datetime) -> None:
         """Delete generations begun and replaced before ``before``."""
         published = DeltaTable(self.root / "publications").to_pyarrow_table().to_pylist()
         changed = {row["target"] for row in published if row["written_at"] > before}
         kept = {row["generation"] for row in published if row["target"] in changed}
         kept |= {row["generation"] for row in self.rows("SELECT generation FROM publications")}
-        dead = sorted(g for g in reading.generations(delta) - kept if g < f"{before:{_STAMP}}")
+        dead = sorted(g for g in reading.generations(table) - kept if g < f"{before:{_STAMP}}")
         if dead:
-            delta.delete("generation IN (" + ", ".join(f"'{generation}'" for generation in dead) + ")")
+            DeltaTable(table).delete("generation IN (" + ", ".join(f"'{generation}'" for generation in dead) + ")")
 
     def _point(self, targets: Mapping[str, str | None]) -> None:
         now = datetime.now(UTC)
