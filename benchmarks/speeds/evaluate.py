@@ -14,7 +14,7 @@ import pyarrow as pa
 import torch
 from benchmarks.gowalla import read
 
-from distaff.ranking import evaluate
+from distaff.ranking import Products, evaluate
 from distaff_data.interactions import Csr, Interactions
 
 PEER = "implicit.evaluation.ranking_metrics_at_k"
@@ -36,7 +36,7 @@ def ours(data: Path) -> Callable[[], object]:
     nobody = pa.nulls(train.n_rows, pa.string()), pa.nulls(train.n_cols, pa.string())
     interactions = Interactions("gowalla", *nobody, train, empty, test)
     users, items = map(torch.from_numpy, vectors(train.n_rows, train.n_cols))
-    return lambda: evaluate(lambda block: (items @ users[block].T).T, interactions, "test", ks=KS)
+    return lambda: evaluate(Products(users, items), interactions, "test", ks=KS)
 
 
 def peer(data: Path) -> Callable[[], object]:

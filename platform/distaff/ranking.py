@@ -1,4 +1,4 @@
-"""Exact full-ranking evaluation, and the top-k selection that it shares with scoring.
+"""Exact full-ranking evaluation.
 
 Definitions follow the field's common protocol (LightGCN, RLMRec): every item is ranked, excluded interactions are masked,
 users with at least one relevant item count, and each metric is the mean over them. With ``hits`` at ranks ``r <= K`` of
@@ -8,20 +8,31 @@ users with at least one relevant item count, and each metric is the mean over th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from distaff.selection import Products, blocks, find_hits, rows, top_k
 from distaff_data.errors import InputError
 from distaff_data.interactions import Csr, Interactions
 
 KS = (5, 10, 20, 50)
-# Scores held at once: 8 MiB of float32, which stay in cache and which the allocator reuses from block to block. Larger
-# blocks cost up to twice as much, in page faults and in traffic to memory.
-_BLOCK_CELLS = 1 << 21
-_GROUP = 32  # items that top_k first reduces to their maximum
+__all__ = [
+    "KS",
+    "Evaluation",
+    "Products",
+    "blocks",
+    "catalogue_metrics",
+    "chance",
+    "evaluate",
+    "exclusion",
+    "find_hits",
+    "gini",
+    "ranking_metrics",
+    "top_k",
+]
 
 
 @dataclass(frozen=True)
@@ -56,7 +67,7 @@ def evaluate(
     """Rank all items for every user with interactions in ``split`` and score the lists.
 
     Args:
-        predict: Maps user positions ``(b,)`` to float scores ``(b, n_items)``.
+        predict: Maps user positions ``(b,)`` to float scores ``(b, n_items)``; :class:`Products` are ranked faster.
         data: The dataset.
         split: ``valid`` or ``test``.
         ks: List lengths.
@@ -71,14 +82,7 @@ def evaluate(
         raise InputError(f"dataset {data.name!r} has no {split} interactions to evaluate on")
     seen = exclusion(data, exclude).take(users)
     k = min(max(ks), data.n_items)
-    # Filled in place: a small tensor kept from each block would lie in the room of that block's scores, and the allocator
-    # could not use it again for the next.
-    items = torch.empty(users.numel(), k, dtype=torch.long)
-    start = 0
-    for block in blocks(users, data.n_items):
-        stop = start + block.numel()
-        items[start:stop] = top_k(predict(block), _rows(seen, start, stop), k)[0]
-        start = stop
+    items = _lists(predict, users, seen, k)
     per_user = ranking_metrics(find_hits(items, relevant.take(users)), relevant.counts()[users], ks)
     metrics = {name: float(value.double().mean()) for name, value in per_user.items()}
     trained = torch.bincount(data.train.indices, minlength=data.n_items)
@@ -92,6 +96,21 @@ def evaluate(
     )
 
 
+def _lists(predict: Callable[[Tensor], Tensor], users: Tensor, seen: Csr, k: int) -> Tensor:
+    """The best ``k`` items of each of ``users`` ``(n,)``, without those in the rows of ``seen``; int64 ``(n, k)``."""
+    if isinstance(predict, Products):
+        return predict.top_k(users, seen, k)
+    # Filled in place: a small tensor kept from each block would lie in the room of that block's scores, and the allocator
+    # could not use it again for the next.
+    items = torch.empty(users.numel(), k, dtype=torch.long)
+    start = 0
+    for block in blocks(users, seen.n_cols):
+        stop = start + block.numel()
+        items[start:stop] = top_k(predict(block), rows(seen, start, stop), k)[0]
+        start = stop
+    return items
+
+
 def exclusion(data: Interactions, splits: Sequence[str]) -> Csr:
     """Interactions of any of ``splits``: what a list must not contain."""
     found = [data.split(name) for name in splits]
@@ -99,73 +118,6 @@ def exclusion(data: Interactions, splits: Sequence[str]) -> Csr:
     for more in found[1:]:
         seen = seen.union(more)
     return seen
-
-
-def blocks(users: Tensor, n_items: int) -> Iterator[Tensor]:
-    """Users in blocks whose scores fit in memory together."""
-    yield from users.split(max(1, _BLOCK_CELLS // max(n_items, 1)))
-
-
-def _rows(matrix: Csr, start: int, stop: int) -> Csr:
-    """Consecutive rows, sharing memory with the whole."""
-    indptr = matrix.indptr[start : stop + 1]
-    first, last = int(indptr[0]), int(indptr[-1])
-    return Csr(indptr - first, matrix.indices[first:last], matrix.n_cols)
-
-
-def top_k(scores: Tensor, seen: Csr, k: int) -> tuple[Tensor, Tensor]:
-    """The best ``k`` items of each row, best first, leaving out the seen ones.
-
-    Args:
-        scores: ``(b, n_items)``; overwritten at the seen items.
-        seen: ``(b, n_items)`` items not to list.
-        k: List length, at most ``n_items``.
-
-    Returns:
-        Items int64 ``(b, k)``, -1 where a row has fewer than ``k`` left, and their scores ``(b, k)``.
-
-    Raises:
-        ValueError: A score is NaN, which has no rank.
-    """
-    scores[seen.row_index().to(scores.device), seen.indices.long().to(scores.device)] = -torch.inf
-    best, items = _largest(scores, k)
-    if bool(best.isnan().any()):
-        raise ValueError("the model produced scores that are not numbers")
-    items[best == -torch.inf] = -1
-    return items.cpu(), best.cpu()
-
-
-def _largest(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """``scores.topk(k, dim=1)``, several times faster on long rows, with ties in another order.
-
-    The k largest lie in the k groups with the largest maxima: an item of any other group has k groups, hence k items,
-    that are no smaller. One pass finds the maxima; selection then sees a small part of the row.
-    """
-    n = scores.shape[1]
-    n_groups = n // _GROUP
-    if n_groups <= 2 * k:
-        return scores.topk(k, dim=1)
-    # A group takes every n_groups-th item, so that the maximum runs along memory, whichever way the scores lie.
-    if scores.stride(0) == 1:
-        maxima = scores.T[: n_groups * _GROUP].unflatten(0, (_GROUP, n_groups)).amax(0).T
-    else:
-        maxima = scores[:, : n_groups * _GROUP].unflatten(1, (_GROUP, n_groups)).amax(1)
-    groups = maxima.topk(k, dim=1, sorted=False).indices
-    steps = torch.arange(0, n_groups * _GROUP, n_groups, device=scores.device)
-    tail = torch.arange(n_groups * _GROUP, n, device=scores.device).expand(len(scores), -1)
-    columns = torch.cat([(groups.unsqueeze(1) + steps.unsqueeze(1)).flatten(1), tail], 1)
-    best, at = scores.gather(1, columns).topk(k, dim=1)
-    return best, columns.gather(1, at)
-
-
-def find_hits(items: Tensor, relevant: Csr) -> Tensor:
-    """Which listed items are relevant: bool ``(b, k)`` from items ``(b, k)`` and relevant ``(b, n_items)``."""
-    if relevant.nnz == 0:
-        return torch.zeros_like(items, dtype=torch.bool)
-    known = relevant.row_index() * relevant.n_cols + relevant.indices
-    keys = torch.arange(items.shape[0]).unsqueeze(1) * relevant.n_cols + items
-    at = torch.searchsorted(known, keys).clamp_(max=known.numel() - 1)
-    return (known[at] == keys) & (items >= 0)
 
 
 def ranking_metrics(hits: Tensor, n_relevant: Tensor, ks: Sequence[int]) -> dict[str, Tensor]:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from distaff import ranking
+from distaff import selection
 from distaff.ranking import (
     Evaluation,
     blocks,
@@ -74,7 +74,7 @@ def slow_metrics(
 def test_evaluate_equals_the_definitions_user_by_user(
     monkeypatch: pytest.MonkeyPatch, exclude: tuple[str, ...], cells: int
 ) -> None:
-    monkeypatch.setattr(ranking, "_BLOCK_CELLS", cells)
+    monkeypatch.setattr(selection, "_BLOCK_CELLS", cells)
     data = random_splits()
     scores = torch.randn(data.n_users, data.n_items, generator=torch.Generator().manual_seed(1))
     found = evaluate(lambda users: scores[users], data, "test", ks=KS, exclude=exclude)
