@@ -47,7 +47,7 @@ def measure(candidate: Candidate, data: Interactions, n_seeds: int) -> list[dict
     values: dict[str, list[float]] = {metric: [] for metric in METRICS}
     for seed in seeds:
         model = best if seed == FIRST_SEED else _fit(candidate.model, settings, data, seed)
-        found = evaluate(model.predict, data, "test", ks=KS).metrics
+        found = evaluate(model.ranker(), data, "test", ks=KS).metrics
         _say(f"{candidate.model} seed {seed}: test " + " ".join(f"{m} {found[m]:.4f}" for m in METRICS))
         for metric in METRICS:
             values[metric].append(found[metric])
@@ -76,7 +76,7 @@ def _select(candidate: Candidate, data: Interactions) -> tuple[Recommender, Mapp
     for settings in candidate.grid:
         start = time.perf_counter()
         model = _fit(candidate.model, settings, data, FIRST_SEED)
-        value = evaluate(model.predict, data, "valid", ks=(20,)).metrics[MONITOR]
+        value = evaluate(model.ranker(), data, "valid", ks=(20,)).metrics[MONITOR]
         seconds = time.perf_counter() - start
         if len(candidate.grid) > 1:
             shown = " ".join(f"{name}={value}" for name, value in settings.items())

@@ -65,7 +65,7 @@ def fit(
     if data.valid.nnz:
 
         def validate() -> dict[str, float]:
-            return evaluate(model.predict, data, "valid", ks=_VALID_KS).metrics
+            return evaluate(model.ranker(), data, "valid", ks=_VALID_KS).metrics
 
     model.learn(data, Session(seed, where, validate, report, folder, resume))
     model.bind(data)

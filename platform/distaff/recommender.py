@@ -116,6 +116,13 @@ class Recommender(ABC):
             float32 ``(b, n_items)`` in memory of its own, which the caller may overwrite.
         """
 
+    def ranker(self) -> Callable[[Tensor], Tensor]:
+        """What :func:`distaff.ranking.evaluate` ranks by.
+
+        A model whose scores are inner products gives :class:`~distaff.selection.Products`, which are ranked faster.
+        """
+        return self.predict
+
     def fold_in(self, history: Csr) -> Tensor:
         """Scores of all items for users not seen in training, from their interactions alone.
 

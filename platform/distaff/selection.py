@@ -19,7 +19,7 @@ _GROUP = 32  # items that top_k first reduces to their maximum
 # Inner products are made in tiles of 2 MiB, reduced while they are in cache to maxima of groups of items, and those to
 # maxima of groups of groups.
 _USERS, _TILE = 512, 1024
-_INNER, _OUTER = 8, 8
+_INNER, _OUTER = 4, 16
 
 
 def blocks(users: Tensor, n_items: int) -> Iterator[Tensor]:
@@ -133,12 +133,12 @@ def _best_products(users: Tensor, items: Tensor, seen: Csr, k: int) -> tuple[Ten
     """:func:`top_k` of ``users @ items.T`` from ``(b, d)`` and ``(n_items, d)``, without holding the scores.
 
     As in :func:`_largest`, the k largest lie in the k groups with the largest maxima: applied twice, to groups of
-    groups and to the groups in those, it leaves ``8 k`` items, whose products are made once more.
+    groups and to the groups in those, it leaves a few items a list entry, whose products are made once more.
     """
     n_items, n_users = len(items), len(users)
     n_outer = -(-n_items // (_INNER * _OUTER))
-    maxima = torch.full((n_outer * _OUTER, n_users), -torch.inf)
-    scores = torch.empty(_TILE, n_users)
+    maxima = items.new_full((n_outer * _OUTER, n_users), -torch.inf)
+    scores = items.new_empty(_TILE, n_users)
     order = seen.indices.argsort()
     hidden = seen.indices[order].long() * n_users + seen.row_index()[order]
     bounds = torch.searchsorted(hidden, torch.arange(0, n_items + _TILE, _TILE) * n_users).tolist()

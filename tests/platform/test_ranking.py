@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pytest
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 from distaff import selection
 from distaff.ranking import (
     Evaluation,
+    Products,
     blocks,
     catalogue_metrics,
     chance,
@@ -199,6 +200,59 @@ def test_top_k_is_exact_with_ties_and_short_rows(n_items: int, k: int, levels: i
         listed = items[row][items[row] >= 0]
         assert len(set(listed.tolist())) == len(listed) == min(k, n_items - int(seen.counts()[row]))
         assert torch.equal(masked[row, listed], best[row, : len(listed)])
+
+
+@pytest.fixture(params=[1, 2], ids=["one thread", "two threads"])
+def threads(request: pytest.FixtureRequest) -> Iterator[int]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("n_items", [1, 40, 257, 1030, 2500])
+@pytest.mark.parametrize("k", [1, 3])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_products_list_the_same_items_as_their_scores(
+    monkeypatch: pytest.MonkeyPatch, threads: int, n_items: int, k: int, dtype: torch.dtype
+) -> None:
+    monkeypatch.setattr(selection, "_USERS", 7)
+    monkeypatch.setattr(selection, "_TILE", 4 * selection._INNER)
+    k = min(k, n_items)
+    generator = torch.Generator().manual_seed(n_items)
+    users, items = (torch.randn(n, 6, generator=generator, dtype=dtype) for n in (30, n_items))
+    positions = torch.randperm(30, generator=generator)[:23]
+    seen = random_csr(23, n_items, 0.4, seed=k)
+    products = Products(users, items)
+    expected, _ = top_k(products(positions), seen, k)
+    assert torch.equal(products.top_k(positions, seen, k), expected)
+    assert products.top_k(positions[:0], seen.take(torch.arange(0)), k).shape == (0, k)
+    assert torch.get_num_threads() == threads
+
+
+def test_products_leave_lists_short_where_too_few_items_are_left() -> None:
+    # Everything is seen but two items, one of them in the last group, which is not full.
+    n_items = 4 * 3 * selection._INNER * selection._OUTER + 3
+    users, items = torch.ones(2, 1), torch.arange(1.0, n_items + 1).unsqueeze(1)
+    left = {5, n_items - 1}
+    cols = torch.tensor([i for i in range(n_items) if i not in left])
+    seen = Csr.from_pairs(torch.arange(2).repeat_interleave(len(cols)), cols.repeat(2), 2, n_items)
+    assert Products(users, items).top_k(torch.arange(2), seen, 3).tolist() == [[n_items - 1, 5, -1]] * 2
+
+
+def test_products_that_are_not_numbers_are_refused(threads: int) -> None:
+    items = torch.randn(2000, 3)
+    items[1999, 0] = torch.nan
+    with pytest.raises(ValueError, match="not numbers"):
+        Products(torch.randn(9, 3), items).top_k(torch.arange(9), random_csr(9, 2000, 0.0), 2)
+
+
+def test_evaluating_products_equals_evaluating_their_scores() -> None:
+    data = random_splits(40, 600)
+    generator = torch.Generator().manual_seed(0)
+    products = Products(*(torch.randn(n, 5, generator=generator) for n in (data.n_users, data.n_items)))
+    found = evaluate(products, data, "test", ks=(1, 2))
+    assert found.metrics == evaluate(lambda users: products(users), data, "test", ks=(1, 2)).metrics
 
 
 @given(seed=st.integers(0, 1000), shift=st.floats(-5, 5), scale=st.floats(0.5, 4))

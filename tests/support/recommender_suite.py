@@ -93,6 +93,10 @@ class RecommenderSuite:
         fitted.predict(users).fill_(torch.nan)
         assert torch.equal(fitted.predict(users), before)
 
+    def test_what_it_is_ranked_by_gives_its_scores(self, fitted: Recommender, data: Interactions) -> None:
+        users = torch.tensor([7, 1])
+        torch.testing.assert_close(fitted.ranker()(users), fitted.predict(users), rtol=1e-5, atol=1e-5)
+
     def test_items_of_the_own_block_come_first(self, fitted: Recommender, data: Interactions, personal: bool) -> None:
         if not personal:
             pytest.skip("scores everyone alike")

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from distaff.recommender import Intents, Recommender, Session
+from distaff.selection import Products
 from distaff_data.interactions import Csr, Interactions
 from distaff_graph.sparse import history_pattern, product
 
@@ -44,6 +45,10 @@ class InnerProducts(Recommender):
     def predict(self, users: Tensor) -> Tensor:
         """Inner products."""
         return self._users[users] @ self._items.T
+
+    def ranker(self) -> Products:
+        """Both tables, for the fast ranking of inner products."""
+        return Products(self._users, self._items)
 
     def fold_in(self, history: Csr) -> Tensor:
         """Inner products of projected vectors."""
