@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from distaff.selection import Products, blocks, find_hits, rows, top_k
+from distaff.selection import Products, blocks, find_hits, one_thread, rows, top_k
 from distaff_data.errors import InputError
 from distaff_data.interactions import Csr, Interactions
 
@@ -83,6 +83,13 @@ def evaluate(
     seen = exclusion(data, exclude).take(users)
     k = min(max(ks), data.n_items)
     items = _lists(predict, users, seen, k)
+    with one_thread():
+        return _measure(data, split, users, items, ks)
+
+
+def _measure(data: Interactions, split: str, users: Tensor, items: Tensor, ks: Sequence[int]) -> Evaluation:
+    """All metrics of the lists ``items`` ``(n, k)`` of ``users`` ``(n,)``."""
+    relevant = data.split(split)
     per_user = ranking_metrics(find_hits(items, relevant.take(users)), relevant.counts()[users], ks)
     metrics = {name: float(value.double().mean()) for name, value in per_user.items()}
     trained = torch.bincount(data.train.indices, minlength=data.n_items)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -32,6 +33,17 @@ def rows(matrix: Csr, start: int, stop: int) -> Csr:
     indptr = matrix.indptr[start : stop + 1]
     first, last = int(indptr[0]), int(indptr[-1])
     return Csr(indptr - first, matrix.indices[first:last], matrix.n_cols)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Run many small tensor operations on one core: where cores are shared, each barrier can cost a time slice."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(n_threads)
 
 
 def top_k(scores: Tensor, seen: Csr, k: int) -> tuple[Tensor, Tensor]:
