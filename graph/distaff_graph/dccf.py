@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from distaff.config import Choices, ModelConfig, Span
 from distaff.gradient import GradientConfig, GradientRecommender
 from distaff.recommender import Intents
+from distaff.selection import Products
 from distaff_data.interactions import Csr, Interactions
 from distaff_graph.contrast import bpr, info_nce
 from distaff_graph.nodes import Init, node_table, pair_scores, squares, table, triple_nodes
@@ -235,7 +236,11 @@ class DCCF(GradientRecommender):
 
     def predict(self, users: Tensor) -> Tensor:
         """Inner products."""
-        return self._vectors(users) @ self._state["items"].T
+        return self.ranker()(users)
+
+    def ranker(self) -> Products:
+        """The read-out of users and of items, for the fast ranking of inner products."""
+        return Products(self._state["users"], self._state["items"])
 
     def fold_in(self, history: Csr) -> Tensor:
         """Inner products of the vector that the equations give a node with these edges; see the class."""
@@ -268,12 +273,9 @@ class DCCF(GradientRecommender):
 
     def intent_scores(self, users: Tensor, intent: int) -> Tensor:
         """The exact part of the score that an item intent adds; see the class."""
-        affinity = self._vectors(users) @ self._state["item_intents"][:, intent]
-        return torch.outer(affinity, self._state["item_weights"][:, intent])
-
-    def _vectors(self, users: Tensor) -> Tensor:
         vectors = self._state["users"]
-        return vectors[users.to(vectors.device)]
+        affinity = vectors[users.to(vectors.device)] @ self._state["item_intents"][:, intent]
+        return torch.outer(affinity, self._state["item_weights"][:, intent])
 
     def _contrast(self, layer: Layer, nodes: Tensor, divisor: int) -> Tensor:
         """InfoNCE of z against r and both masked views over the given nodes."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from distaff.config import Choices, ModelConfig, Span
 from distaff.gradient import GradientConfig, GradientRecommender
+from distaff.selection import Products
 from distaff_data.interactions import Csr, Interactions
 from distaff_graph.contrast import bpr
 from distaff_graph.nodes import Init, node_table, pair_scores, squares, triple_nodes
@@ -130,7 +131,11 @@ class LightGCN(GradientRecommender):
 
     def predict(self, users: Tensor) -> Tensor:
         """Inner products."""
-        return self._users[users.to(self._users.device)] @ self._items.T
+        return self.ranker()(users)
+
+    def ranker(self) -> Products:
+        """Both tables, for the fast ranking of inner products."""
+        return Products(self._users, self._items)
 
     def fold_in(self, history: Csr) -> Tensor:
         """Inner products of the vector that a new user's items give; see the class."""

@@ -253,7 +253,7 @@ def _carry_out(
                 folder=folder / "checkpoint",
                 resume=resume,
             )
-        evaluations = [evaluate(model.predict, data, s) for s in ("valid", "test") if data.split(s).nnz]
+        evaluations = [evaluate(model.ranker(), data, s) for s in ("valid", "test") if data.split(s).nnz]
         model.save(folder / "model")
         _publish_history(workspace, run.run, folder / "log.jsonl")
         store_evaluation(workspace, run.run, evaluations, data)

@@ -44,7 +44,7 @@ class InnerProducts(Recommender):
 
     def predict(self, users: Tensor) -> Tensor:
         """Inner products."""
-        return self._users[users] @ self._items.T
+        return self.ranker()(users)
 
     def ranker(self) -> Products:
         """Both tables, for the fast ranking of inner products."""
