@@ -1,0 +1,50 @@
+"""Selection looks at validation only, and the test split is looked at once for each selected model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from block_data import checkerboard
+
+from distaff_data.interactions import Interactions
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def protocol(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(ROOT))
+    import benchmarks.protocol
+
+    return benchmarks.protocol
+
+
+def test_settings_are_chosen_on_validation_and_test_is_looked_at_once(
+    protocol: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[str] = []
+    real = protocol.evaluate
+
+    def counted(predict: object, data: Interactions, split: str, **options: object) -> object:
+        looks.append(split)
+        return real(predict, data, split, **options)
+
+    monkeypatch.setattr(protocol, "evaluate", counted)
+    candidate = protocol.Candidate("puresvd", ({"n_intents": 1}, {"n_intents": 2}, {"n_intents": 3}))
+    rows = protocol.measure(candidate, checkerboard(n_items=90, n_blocks=3), 5)
+    assert looks == ["valid"] * 3 + ["test"]
+    assert {row["metric"] for row in rows} == set(protocol.METRICS)
+    assert {(row["looks"], row["n_seeds"], row["selected"]) for row in rows} == {(3, 1, "valid")}
+    assert rows[0]["settings"] == {"n_intents": 3}  # three blocks take three dimensions
+
+
+def test_a_seeded_model_is_measured_over_seeds(protocol: ModuleType) -> None:
+    published = {"recall@20": 0.5}
+    candidate = protocol.Candidate("nmf", ({"n_intents": 2},), seeded=True, published=published)
+    rows = {row["metric"]: row for row in protocol.measure(candidate, checkerboard(), 3)}
+    assert rows["recall@20"]["n_seeds"] == 3
+    assert rows["recall@20"]["std"] is not None
+    assert (rows["recall@20"]["published"], rows["ndcg@20"]["published"]) == (0.5, None)
+    assert "nmf, published" in protocol.table(list(rows.values()))
