@@ -25,7 +25,6 @@ from distaff_graph.nodes import Init, node_table, pair_scores, squares, table, t
 from distaff_graph.sampling import Batch, Sampler
 from distaff_graph.sparse import (
     Bipartite,
-    csr_tensor,
     edge_dots,
     history_pattern,
     history_sums,
@@ -33,6 +32,7 @@ from distaff_graph.sparse import (
     product,
     propagate,
     row_shares,
+    with_values,
 )
 
 RLMREC: dict[str, Any] = {
@@ -289,5 +289,5 @@ class DCCF(GradientRecommender):
 def _masked_rows(pattern: Tensor, q: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     """:func:`masked_mean` for new users ``(b, d)`` over items' normalised ``keys`` and ``values``, ``(n_items, d)``."""
     alpha = edge_dots(pattern, q, keys).add_(1.0).mul_(0.5)
-    matrix = csr_tensor(pattern.crow_indices(), pattern.col_indices(), alpha, values.shape[0])
+    matrix = with_values(pattern, alpha)
     return product(matrix, values) * row_shares(product(matrix, values.new_ones(values.shape[0], 1)))

@@ -32,6 +32,11 @@ def csr_tensor(indptr: Tensor, indices: Tensor, values: Tensor, n_cols: int) -> 
         return torch.sparse_csr_tensor(indptr, indices, values, shape, check_invariants=False)
 
 
+def with_values(pattern: Tensor, values: Tensor) -> Tensor:
+    """The CSR matrix with other values ``(nnz,)`` at the same places."""
+    return csr_tensor(pattern.crow_indices(), pattern.col_indices(), values, pattern.shape[1])
+
+
 def product(matrix: Tensor, x: Tensor) -> Tensor:
     """The product ``matrix @ x`` of a CSR matrix ``(n, m)`` and ``(m, d)`` in fresh memory, unknown to autograd."""
     x = x.detach()

@@ -14,7 +14,7 @@ from distaff.recommender import Session
 from distaff_data.errors import InputError
 from distaff_data.interactions import Csr, Interactions
 from distaff_graph.controls.inner_products import InnerProducts
-from distaff_graph.sparse import csr_tensor, edge_dots, history_pattern, product
+from distaff_graph.sparse import edge_dots, history_pattern, product, with_values
 
 # Far more than conjugate gradients need; reached only where rounding keeps the residual up.
 _MAX_STEPS = 1000
@@ -77,7 +77,7 @@ class ALS(InnerProducts):
         return solve_users(history, items, self.config.reg, self.config.confidence)
 
 
-def solve_users(history: Csr, items: Tensor, reg: float, confidence: float) -> Tensor:
+def solve_users(history: Csr, items: Tensor, reg: float, confidence: float, parts: Tensor | None = None) -> Tensor:
     """Solve (I^T I + (c - 1) sum_{i in history} i i^T + reg) u = c sum_{i in history} i for every user.
 
     Conjugate gradients for all users at once, in float64 to a relative residual of 1e-8: the K x K matrix of each user
@@ -88,6 +88,8 @@ def solve_users(history: Csr, items: Tensor, reg: float, confidence: float) -> T
         items: I, ``(n_items, K)``.
         reg: Weight of the squared norm.
         confidence: c.
+        parts: How much of each interaction the right-hand side counts, ``(nnz,)``; all of it when None. The solution is
+            linear in it.
 
     Returns:
         float32 ``(b, K)``.
@@ -98,10 +100,10 @@ def solve_users(history: Csr, items: Tensor, reg: float, confidence: float) -> T
 
     def apply(v: Tensor) -> Tensor:
         on_history = (confidence - 1.0) * edge_dots(pattern, v, table)
-        own = csr_tensor(pattern.crow_indices(), pattern.col_indices(), on_history, history.n_cols)
-        return v @ gram + product(own, table)
+        return v @ gram + product(with_values(pattern, on_history), table)
 
-    residual = confidence * product(pattern, table)
+    counted = pattern if parts is None else with_values(pattern, parts.double())
+    residual = confidence * product(counted, table)
     u = torch.zeros_like(residual)
     direction = residual
     size = residual.square().sum(1, keepdim=True)

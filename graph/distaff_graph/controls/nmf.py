@@ -13,7 +13,7 @@ from distaff.config import Choices, ModelConfig
 from distaff.recommender import Session
 from distaff_data.interactions import Csr, Interactions
 from distaff_graph.controls.inner_products import IntentProducts
-from distaff_graph.sparse import csr_tensor, edge_dots, history_pattern, product
+from distaff_graph.sparse import edge_dots, history_pattern, product, with_values
 
 _TINY = 1e-12
 # Updates of a user's weights. A fixed number, so that a user's vector does not depend on who else is in the block; on
@@ -92,6 +92,6 @@ def mix(history: Csr, parts: Tensor) -> Tensor:
     w = (size / parts.shape[1]).expand(-1, parts.shape[1]) / total
     for _ in range(_UPDATES):
         ratio = edge_dots(pattern, w, parts).clamp_(min=_TINY).reciprocal_()
-        pull = product(csr_tensor(pattern.crow_indices(), pattern.col_indices(), ratio, history.n_cols), parts)
+        pull = product(with_values(pattern, ratio), parts)
         w = w * pull / total
     return w
