@@ -4,7 +4,7 @@ Published models with intents pay for them with accuracy, and their intents are 
 
 * **Scores** come from what measures best on sparse data: EASE (Steck, WWW 2019), which links items directly, and weighted
   matrix factorisation (Hu, Koren and Volinsky, ICDM 2008), which reaches items that were never taken together. Each is
-  scaled to unit spread over a user's items and the two are averaged; together they rank better than either.
+  scaled to unit length over a user's items and the two are averaged; together they rank better than either.
 * **Intents** come from what recovers planted ones best: a mixture of K distributions over items (non-negative
   factorisation under the Kullback-Leibler divergence). It gives each of a user's interactions a posterior over intents,
   r_ujk proportional to theta_uk phi_kj.
@@ -55,7 +55,7 @@ class PlaitConfig(ModelConfig):
 
 
 class Plait(Recommender):
-    """Scores are s e / |e| + (1 - s) a / |a|: EASE's scores e and the factorisation's a, each over its spread.
+    """Scores are s e / |e| + (1 - s) a / |a|: EASE's scores e and the factorisation's a, each over its length.
 
     Raises:
         InputError: The package ``implicit`` is not installed.
@@ -89,7 +89,7 @@ class Plait(Recommender):
     def fold_in(self, history: Csr) -> Tensor:
         """Scores of any interactions; all users are scored in this way."""
         whole = self._strands(history)
-        return self._mixed(*whole, *_spreads(*whole))
+        return self._mixed(*whole, *_lengths(*whole))
 
     def intents(self) -> Intents:
         """A user's mix is theta, the posterior weights of the mixture; an item's is p(k | item)."""
@@ -100,7 +100,7 @@ class Plait(Recommender):
         """The part of the score that comes from the intent's part of each interaction; the parts sum to the score."""
         history = self._train.take(users)
         part = self._strands(history, self._posterior(history, intent))
-        return self._mixed(*part, *_spreads(*self._strands(history)))
+        return self._mixed(*part, *_lengths(*self._strands(history)))
 
     def tensors(self) -> dict[str, Tensor]:
         """Links (n_items, n_items), vectors (n_items, d), parts (n_items, K) and the intents' mass (K,)."""
@@ -119,10 +119,10 @@ class Plait(Recommender):
         users = solve_users(history, vectors, self.config.reg, self.config.confidence, share)
         return product(counted, links), users @ vectors.T
 
-    def _mixed(self, ease: Tensor, factorised: Tensor, ease_spread: Tensor, factorised_spread: Tensor) -> Tensor:
+    def _mixed(self, ease: Tensor, factorised: Tensor, ease_length: Tensor, factorised_length: Tensor) -> Tensor:
         share = self.config.ease_share
-        ease = ease.mul_(share / ease_spread.clamp(min=_TINY))
-        return ease.addcmul_(factorised, (1.0 - share) / factorised_spread.clamp(min=_TINY))
+        ease = ease.mul_(share / ease_length.clamp(min=_TINY))
+        return ease.addcmul_(factorised, (1.0 - share) / factorised_length.clamp(min=_TINY))
 
     def _posterior(self, history: Csr, intent: int) -> Tensor:
         """p(intent | user, item) of each interaction, ``(nnz,)``; interactions that no intent explains are shared evenly."""
@@ -136,6 +136,8 @@ class Plait(Recommender):
         return torch.where(total > _TINY, own / total.clamp(min=_TINY), 1.0 / parts.shape[1])
 
 
-def _spreads(ease: Tensor, factorised: Tensor) -> tuple[Tensor, Tensor]:
-    """Standard deviation over items of each score, ``(b, 1)``, which puts the two on one scale for every user."""
-    return ease.std(1, correction=0, keepdim=True), factorised.std(1, correction=0, keepdim=True)
+def _lengths(ease: Tensor, factorised: Tensor) -> tuple[Tensor, Tensor]:
+    """Euclidean lengths over items, ``(b, 1)``, which put the two scores on one scale for every user."""
+    return torch.linalg.vector_norm(ease, dim=1, keepdim=True), torch.linalg.vector_norm(
+        factorised, dim=1, keepdim=True
+    )

@@ -1,0 +1,68 @@
+"""Plait: its score is the blend of its strands, its intents split it exactly, and they are the planted ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from block_data import checkerboard
+from scipy.optimize import linear_sum_assignment
+
+from distaff.recommender import Recommender
+from distaff_data.interactions import Interactions
+from distaff_data.planted import planted_interactions
+from distaff_graph.controls.als import ALS
+from distaff_graph.controls.ease import EASE
+from distaff_graph.plait import Plait
+
+SETTINGS = {"penalty": 5.0, "embedding_dim": 8, "reg": 0.5, "confidence": 10.0, "n_intents": 3}
+
+
+def _fitted() -> tuple[Plait, Interactions]:
+    data = checkerboard(36, 30, n_blocks=3)
+    return Plait(**SETTINGS, ease_share=0.25).fit(data), data
+
+
+def test_score_is_the_blend_of_ease_and_the_factorisation_at_unit_length() -> None:
+    plait, data = _fitted()
+    users = torch.arange(data.n_users)
+    ease = EASE(penalty=5.0).fit(data).predict(users)
+    factorised = ALS(embedding_dim=8, reg=0.5, confidence=10.0).fit(data).predict(users)
+    unit = [score / score.norm(dim=1, keepdim=True) for score in (ease, factorised)]
+    torch.testing.assert_close(plait.predict(users), 0.25 * unit[0] + 0.75 * unit[1], rtol=1e-4, atol=1e-5)
+
+
+def test_parts_of_all_intents_sum_to_the_score_with_nothing_left_over() -> None:
+    plait, data = _fitted()
+    users = torch.arange(data.n_users)
+    parts = torch.stack([plait.intent_scores(users, k) for k in range(3)])
+    torch.testing.assert_close(parts.sum(0), plait.predict(users), rtol=1e-4, atol=1e-5)
+
+
+def test_an_intents_part_lifts_the_items_of_its_own_block() -> None:
+    plait, data = _fitted()
+    shares = plait.intents().items
+    users = torch.arange(data.n_users)
+    for k in range(3):
+        own = shares[:, k] > 0.9
+        assert int(own.sum()) == 10
+        part = plait.intent_scores(users, k)
+        mine = plait.intents().users[:, k] > 0.9
+        assert part[mine][:, own].mean() > 5 * part[mine][:, ~own].abs().mean()
+
+
+def _match(truth: np.ndarray, found: np.ndarray) -> float:
+    """Mean absolute correlation of planted and found mixes under the best one-to-one assignment."""
+    n = truth.shape[1]
+    correlation = np.abs(np.corrcoef(truth.T, found.T)[:n, n:])
+    rows, cols = linear_sum_assignment(-correlation)
+    return float(correlation[rows, cols].mean())
+
+
+def test_planted_intents_are_recovered_from_binary_interactions() -> None:
+    planted = planted_interactions(n_users=600, n_items=240, n_events=24_000, n_intents=4, seed=1)
+    events = [batch.to_pydict() for batch in planted.events()]
+    users, items = (np.concatenate([np.asarray(e[side]) for e in events]) for side in ("user", "item"))
+    data = Interactions.from_arrays(users, items)
+    model: Recommender = Plait(**(SETTINGS | {"n_intents": 4})).fit(data)
+    order = [int(i) for i in data.user_ids.to_pylist()]
+    assert _match(np.asarray(planted.theta)[order], model.intents().users.numpy()) > 0.85
