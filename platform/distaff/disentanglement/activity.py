@@ -33,8 +33,8 @@ class ActiveUnits:
 def active_units(means: ArrayLike, variances: ArrayLike | None = None) -> ActiveUnits:
     """States of latents from posterior means and variances ``(n, J)`` under a prior of variance 1.
 
-    A passive latent's mean has a variance of at most 0.01 over rows; drop it before correlations, probes and plots. A mixed one
-    is at the prior in at least 5 % of the rows (Bonheme and Grzes 2021); without variances none is told from active.
+    A passive latent's mean has a variance of at most 0.01 over rows; drop it before correlations, probes and plots. A mixed
+    one is at the prior in at least 5 % of the rows (Bonheme and Grzes 2021); without variances none is told from active.
     """
     read_latents(means)
     table = np.asarray(means, dtype=np.float64).reshape(len(np.asarray(means)), -1)

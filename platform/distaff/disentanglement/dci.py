@@ -22,6 +22,7 @@ from distaff.disentanglement.infomec import explained
 from distaff.disentanglement.inputs import Columns, Factor, Floats
 from distaff.disentanglement.result import Score
 from distaff.disentanglement.study import Study
+from distaff.disentanglement.threads import one_thread
 
 TREES = 50
 _LEAF = 5
@@ -77,6 +78,7 @@ def dci(latents: ArrayLike, factors: Columns, *, nominal: Collection[int | str] 
     return dci_of(Study(latents, factors, nominal=nominal, seed=seed))
 
 
+@one_thread()
 def dci_of(study: Study) -> DCI:
     """DCI of a study."""
     forests = [grow(study.latents.values, factor, study.seed) for factor in study.factors]

@@ -14,6 +14,7 @@ from distaff.disentanglement.information import binned
 from distaff.disentanglement.inputs import Floats, quantile_codes, read_latents
 from distaff.disentanglement.resampling import Resamples
 from distaff.disentanglement.result import Reading, interval
+from distaff.disentanglement.threads import one_thread
 from distaff_data.errors import InputError
 
 MAX_ROWS = 2000
@@ -37,6 +38,7 @@ class PairwiseDependence:
     dead: int
 
 
+@one_thread()
 def total_correlation(latents: ArrayLike, *, seed: int = 0) -> Reading:
     """KL from the joint distribution of latents ``(n, J)`` to the product of the marginals in nats, were they Gaussian.
 
@@ -79,6 +81,7 @@ def pairwise_dependence(latents: ArrayLike) -> PairwiseDependence:
     )
 
 
+@one_thread()
 def distance_correlation(chunks: Sequence[ArrayLike], *, seed: int = 0) -> Reading:
     """Squared distance correlation of every pair of chunks of latents, each ``(n, d)``, U-centred (Székely and Rizzo 2014).
 

@@ -16,7 +16,7 @@ from distaff.disentanglement.inputs import Factor, Floats, Ints
 
 # Almost no penalty, yet a finite optimum where classes can be separated without error.
 _INVERSE_PENALTY = 1000.0
-_MAX_ITERATIONS = 200
+_MAX_ITERATIONS = 100
 _SMALLEST = 1e-12  # probability: one row in a class of its own must not make a loss infinite
 
 

@@ -13,6 +13,7 @@ from distaff.disentanglement.inputs import Columns, Factor, Floats
 from distaff.disentanglement.resampling import Resamples
 from distaff.disentanglement.result import Score
 from distaff.disentanglement.study import Study
+from distaff.disentanglement.threads import one_thread
 
 
 def mig(
@@ -31,6 +32,7 @@ def mig(
     return mig_of(Study(latents, factors, nominal=nominal, seed=seed), estimator)
 
 
+@one_thread()
 def mig_of(study: Study, estimator: Estimator = "quantile") -> Score:
     """MIG of a study."""
     matrix = study.information(estimator)
@@ -53,6 +55,7 @@ def modularity(
     return modularity_of(Study(latents, factors, nominal=nominal, seed=seed), estimator)
 
 
+@one_thread()
 def modularity_of(study: Study, estimator: Estimator = "quantile") -> Score:
     """Modularity of a study."""
     entropies = np.array([factor.entropy for factor in study.factors])[:, None]
@@ -66,6 +69,7 @@ def modularity_of(study: Study, estimator: Estimator = "quantile") -> Score:
     return study.score(value, study.latents.spread(matrix), resampled)
 
 
+@one_thread()
 def sap(latents: ArrayLike, factors: Columns, *, nominal: Collection[int | str] | None = None, seed: int = 0) -> Score:
     """Separated attribute predictability (Kumar et al. 2018): each factor's gap in R² between its best two latents.
 
@@ -86,6 +90,7 @@ def mcc(latents: ArrayLike, factors: Columns, *, nominal: Collection[int | str] 
     return mcc_of(Study(latents, factors, nominal=nominal, seed=seed))
 
 
+@one_thread()
 def mcc_of(study: Study) -> Score:
     """MCC of a study."""
     matrix, resampled = linear_association(study)

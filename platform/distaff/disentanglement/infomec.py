@@ -17,6 +17,7 @@ from distaff.disentanglement.information import Estimator
 from distaff.disentanglement.inputs import Columns, Floats
 from distaff.disentanglement.result import Score
 from distaff.disentanglement.study import Study
+from distaff.disentanglement.threads import one_thread
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ def info_mec(
     return info_mec_of(Study(latents, factors, nominal=nominal, seed=seed), estimator)
 
 
+@one_thread()
 def info_mec_of(study: Study, estimator: Estimator = "quantile") -> InfoMEC:
     """InfoMEC of a study."""
     if estimator == "quantile":
@@ -90,7 +92,8 @@ def info_m(nmi: Floats) -> float:
 def info_c(nmi: Floats) -> float:
     """InfoC of a matrix ``(K, J)``: the share of each factor's row in its largest cell, from 1/J to 1.
 
-    J counts informative latents only. Averaged and rescaled to [0, 1]. A factor that no latent tells of has 1/J, and so counts 0.
+    J counts informative latents only. Averaged and rescaled to [0, 1]. A factor that no latent
+    tells of has 1/J, and so counts 0.
     """
     informative = nmi[:, nmi.sum(0) > 0]
     captured = informative[informative.sum(1) > 0]

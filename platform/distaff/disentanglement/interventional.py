@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from distaff.disentanglement.inputs import Floats, read_latents, varies
 from distaff.disentanglement.resampling import REPLICATES
 from distaff.disentanglement.result import Reading, interval
+from distaff.disentanglement.threads import one_thread
 
 Sampler = Callable[[np.random.Generator, int], NDArray[np.generic]]
 Representation = Callable[[NDArray[np.generic]], ArrayLike]
@@ -52,6 +53,7 @@ def factor_vae_score(sample: Sampler, represent: Representation, *, seed: int = 
     return _verdict(counts, counts.argmax(0)[votes[_TRIALS:]] == factors[_TRIALS:], live, rng)
 
 
+@one_thread()
 def beta_vae_score(sample: Sampler, represent: Representation, *, seed: int = 0) -> Reading:
     """beta-VAE score (Higgins et al. 2017): fix a factor in pairs; does a linear classifier of mean |difference| tell which?
 
