@@ -6,7 +6,10 @@ A benchmark is a module in ``benchmarks/speeds`` named like the benchmark (``dcc
 - ``REPEATS``: timed repetitions of each side, after one that is not timed;
 - ``ours(data)`` and ``peer(data)``: given the folder of real data, prepare everything and return a function of no
   arguments that does the work once. One that prepares work of its own for each repetition returns ``(prepare,
-  work)``, and only ``work(prepare())`` is timed.
+  work)``, and only ``work(prepare())`` is timed;
+- optionally ``PEER_SHARE``: the share of the work that ``peer`` does, where all of it takes minutes; its seconds are
+  scaled up;
+- optionally ``ALSO``: names of more functions like ``ours``, timed without a peer and reported under their names.
 
 Each side lives in a process of its own, so that the peaks of memory are its own, and the repetitions alternate, so that
 other load on the machine falls on both. Seconds are medians.
@@ -79,6 +82,16 @@ def benchmark(name: str) -> Any:
     return importlib.import_module(f"benchmarks.speeds.{name.replace('-', '_')}")
 
 
+def about(module: Any) -> dict[str, Any]:
+    """What a side's process says of its benchmark."""
+    return {
+        "peer": module.PEER,
+        "repeats": module.REPEATS,
+        "peer_share": getattr(module, "PEER_SHARE", 1),
+        "also": getattr(module, "ALSO", ()),
+    }
+
+
 def work_side(name: str, side: str, data: Path) -> None:
     """What a side's process does: prepare, then one repetition a line."""
     import resource
@@ -87,7 +100,7 @@ def work_side(name: str, side: str, data: Path) -> None:
     module = benchmark(name)
     made = getattr(module, side)(data)
     prepare, work = made if isinstance(made, tuple) else (None, made)
-    print(json.dumps({"peer": module.PEER, "repeats": module.REPEATS}), file=out, flush=True)
+    print(json.dumps(about(module)), file=out, flush=True)
     for _ in sys.stdin:
         given = () if prepare is None else (prepare(),)
         start = time.perf_counter()
@@ -101,20 +114,34 @@ def compare(name: str, data: Path) -> dict[str, Any]:
     """Run a benchmark; the JSON shape of the design."""
     sides = [Side(name, side, data) for side in ("ours", "peer")]
     try:
-        about, _ = (side.ask() for side in sides)
-        for repetition in range(about["repeats"] + 1):
+        found, _ = (side.ask() for side in sides)
+        for repetition in range(found["repeats"] + 1):
             for side in sides:
                 side.repeat(timed=repetition > 0)
     finally:
         for side in sides:
             side.close()
     ours, peer = (side.report() for side in sides)
+    peer["seconds"] /= found["peer_share"]
     return {
         "name": name,
         "ours": ours,
-        "peer": {"name": about["peer"], **peer},
+        "peer": {"name": found["peer"], **peer},
         "ratio": round(peer["seconds"] / ours["seconds"], 2),
+        **{other: alone(name, other, data, found["repeats"]) for other in found["also"]},
     }
+
+
+def alone(name: str, side: str, data: Path, repeats: int) -> dict[str, Any]:
+    """Time one more function of a benchmark, after both sides are done."""
+    process = Side(name, side, data)
+    try:
+        process.ask()
+        for repetition in range(repeats + 1):
+            process.repeat(timed=repetition > 0)
+    finally:
+        process.close()
+    return process.report()
 
 
 def main() -> None:
@@ -123,7 +150,7 @@ def main() -> None:
     default = os.environ.get("DISTAFF_REAL_DATA") or ROOT.parent / "shared" / "data"
     parser.add_argument("--data", type=Path, default=Path(default), help="folder of real data [DISTAFF_REAL_DATA]")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--side", choices=["ours", "peer"], help=argparse.SUPPRESS)
+    parser.add_argument("--side", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.side:
         work_side(args.name, args.side, args.data)
@@ -135,6 +162,8 @@ def main() -> None:
     for who, side in (("ours", result["ours"]), (result["peer"]["name"], result["peer"])):
         print(f"{who:48} {side['seconds']:10.4f} s {side['peak_gb']:8.2f} GB")
     print(f"{result['name']}: {result['ratio']} times faster")
+    for who in sorted(result.keys() - {"name", "ours", "peer", "ratio"}):
+        print(f"{who:48} {result[who]['seconds']:10.4f} s {result[who]['peak_gb']:8.2f} GB")
 
 
 if __name__ == "__main__":

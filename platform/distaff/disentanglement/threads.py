@@ -12,8 +12,8 @@ from threadpoolctl import threadpool_limits
 def one_thread() -> Iterator[None]:
     """Hold linear algebra and scikit-learn to one thread; also a decorator.
 
-    Resampling and fits here are thousands of operations of a millisecond. On a busy machine, threads that wait for each other
-    at the end of each made InfoMEC thirty times slower.
+    Resampling and fits here are thousands of operations of a millisecond. On a busy machine, threads that wait for each
+    other at the end of each made InfoMEC thirty times slower.
     """
     with threadpool_limits(1):
         yield
