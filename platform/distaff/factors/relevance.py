@@ -6,6 +6,7 @@ probability against lift: lambda * log p(item | intent) + (1 - lambda) * log lif
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,7 +75,8 @@ def associate(
         level: False discovery rate.
 
     Returns:
-        What holds, by intent and falling lift.
+        What holds, by intent and falling share * log lift: what the value adds to the divergence from all behaviour, so that
+        a rare value with a high lift does not come before a common one.
     """
     pairs, carries = _incidence(attributes, item_ids)
     if not pairs:
@@ -97,7 +99,7 @@ def associate(
         Association(int(k), *pairs[int(v)], float(shares[k, v]), float(lifts[k, v]), float(q_values[k, v]))
         for k, v in zip(*np.nonzero((q_values < level) & (lifts > 1.0)), strict=True)
     ]
-    return sorted(rows, key=lambda a: (a.intent, -a.lift))
+    return sorted(rows, key=lambda a: (a.intent, -a.share * math.log(a.lift)))
 
 
 def _incidence(attributes: pa.Table, item_ids: pa.StringArray) -> tuple[list[tuple[str, str]], sparse.csr_matrix]:
