@@ -7,8 +7,6 @@ A benchmark is a module in ``benchmarks/speeds`` named like the benchmark (``dcc
 - ``ours(data)`` and ``peer(data)``: given the folder of real data, prepare everything and return a function of no
   arguments that does the work once. One that prepares work of its own for each repetition returns ``(prepare,
   work)``, and only ``work(prepare())`` is timed;
-- optionally ``PEER_SHARE``: the share of the work that ``peer`` does, where all of it takes minutes; its seconds are
-  scaled up;
 - optionally ``ALSO``: names of more functions like ``ours``, timed without a peer and reported under their names.
 
 Each side lives in a process of its own, so that the peaks of memory are its own, and the repetitions alternate, so that
@@ -84,12 +82,7 @@ def benchmark(name: str) -> Any:
 
 def about(module: Any) -> dict[str, Any]:
     """What a side's process says of its benchmark."""
-    return {
-        "peer": module.PEER,
-        "repeats": module.REPEATS,
-        "peer_share": getattr(module, "PEER_SHARE", 1),
-        "also": getattr(module, "ALSO", ()),
-    }
+    return {"peer": module.PEER, "repeats": module.REPEATS, "also": getattr(module, "ALSO", ())}
 
 
 def work_side(name: str, side: str, data: Path) -> None:
@@ -122,7 +115,6 @@ def compare(name: str, data: Path) -> dict[str, Any]:
         for side in sides:
             side.close()
     ours, peer = (side.report() for side in sides)
-    peer["seconds"] /= found["peer_share"]
     return {
         "name": name,
         "ours": ours,

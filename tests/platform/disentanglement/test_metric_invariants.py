@@ -20,7 +20,7 @@ def _data(seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 SEEDS = st.integers(0, 2**32 - 1)
-QUICK = settings(max_examples=15, deadline=None)
+QUICK = settings(max_examples=8, deadline=None)
 
 
 @QUICK
