@@ -52,7 +52,7 @@ class PlaitConfig(ModelConfig):
     reg: Annotated[float, Field(gt=0), Span(0.1, 100, log=True)] = 30.0
     confidence: Annotated[float, Field(ge=1), Span(5, 100, log=True)] = 50.0
     ease_share: Annotated[float, Field(ge=0, le=1), Span(0.1, 0.9)] = 0.3
-    intent_share: Annotated[float, Field(ge=0, le=1), Span(0.0, 1.0)] = 0.0
+    intent_share: Annotated[float, Field(ge=0, le=1), Span(0.0, 1.0)] = 0.1
     n_intents: Annotated[int, Field(ge=1), Choices(8, 16, 32, 64)] = 32
 
 

@@ -12,9 +12,13 @@ TRAINED = {"embedding_dim": 8, "batch_size": 64, "lr": 0.02, "max_epochs": 15}
 SETTINGS: dict[str, dict[str, Any]] = {
     "als": {"embedding_dim": 4},
     "dccf": {**TRAINED, "n_intents": 4, "samples_per_epoch": 500},
+    "ica": {"n_intents": 2},
+    "lda": {"n_intents": 2},
     "lightgcn": TRAINED,
     "nmf": {"n_intents": 2},
+    "posthoc": {"base": "als", "n_intents": 2},
     "puresvd": {"n_intents": 2},
+    "seminmf": {"n_intents": 2},
     "varimax": {"n_intents": 2},
 }
 
