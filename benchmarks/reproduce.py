@@ -1,8 +1,9 @@
 """Reproduces published numbers: ``python benchmarks/reproduce.py NAME [--data DIR] [--seeds N] [--models a,b] [--json]``.
 
 A reproduction is a module in ``benchmarks/reproductions`` named like it (``dccf-amazon-book`` is
-``dccf_amazon_book.py``) with ``READ``, which makes the interactions from the folder of real data, and ``CANDIDATES``, in
-the order of the table. :mod:`benchmarks.protocol` says how each is measured. Progress goes to standard error.
+``dccf_amazon_book.py``) with ``CANDIDATES``, in the order of the table, and either ``READ``, which makes the interactions
+from the folder of real data, so that each candidate is measured as :mod:`benchmarks.protocol` says; or ``measure``, which
+makes data with known truth by itself and measures the candidates in its own way. Progress goes to standard error.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def names() -> list[str]:
 
 
 def reproduce(name: str, data: Path, n_seeds: int, only: set[str], skip: set[str]) -> dict[str, Any]:
-    """Run a reproduction; the JSON shape of the design, and the metrics of lists drawn at random."""
+    """Run a reproduction; the JSON shape of the design, and on real data the metrics of lists drawn at random."""
     sys.path.insert(0, str(ROOT))
     from benchmarks.protocol import KS, METRICS, measure
 
@@ -35,21 +36,18 @@ def reproduce(name: str, data: Path, n_seeds: int, only: set[str], skip: set[str
     known = {candidate.model for candidate in module.CANDIDATES}
     if unknown := (only | skip) - known:
         raise SystemExit(f"{name} has no model {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}")
+    chosen = [c for c in module.CANDIDATES if (not only or c.model in only) and c.model not in skip]
     start = time.perf_counter()
-    interactions = module.READ(data)
-    rows = [
-        row
-        for candidate in module.CANDIDATES
-        if (not only or candidate.model in only) and candidate.model not in skip
-        for row in measure(candidate, interactions, n_seeds)
-    ]
-    floor = chance(interactions, "test", ks=KS)
-    return {
-        "name": name,
-        "seconds": round(time.perf_counter() - start, 1),
-        "rows": rows,
-        "chance": {metric: floor[metric] for metric in METRICS},
-    }
+    if hasattr(module, "measure"):
+        found = {"rows": module.measure(chosen, n_seeds)}
+    else:
+        interactions = module.READ(data)
+        floor = chance(interactions, "test", ks=KS)
+        found = {
+            "rows": [row for candidate in chosen for row in measure(candidate, interactions, n_seeds)],
+            "chance": {metric: floor[metric] for metric in METRICS},
+        }
+    return {"name": name, "seconds": round(time.perf_counter() - start, 1), **found}
 
 
 def main() -> None:
@@ -71,7 +69,8 @@ def main() -> None:
     from benchmarks.protocol import table
 
     print(table(result["rows"]))
-    print("lists at random: " + " ".join(f"{name} {value:.4f}" for name, value in result["chance"].items()))
+    if "chance" in result:
+        print("lists at random: " + " ".join(f"{name} {value:.4f}" for name, value in result["chance"].items()))
     print(f"{result['name']}: {result['seconds']} s")
 
 

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from distaff.config import Choices, ModelConfig
 from distaff.recommender import Intents, Recommender, Session
-from distaff.registry import model_class, names
+from distaff.registry import names
 from distaff.selection import Products
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.interactions import Interactions
@@ -126,12 +126,12 @@ class PostHocConfig(ModelConfig):
     Attributes:
         base: What has the embeddings: the name of a model, which is fitted with its defaults and the run's seed, or the
             folder of a fitted one, such as ``workspace/runs/RUN/model``.
-        method: How they are factored.
+        method: How they are factored; on planted intents varimax recovers most from LightGCN and DCCF alike.
         n_intents: K; at most as many as there are embedding dimensions.
     """
 
     base: str = "lightgcn"
-    method: Literal["seminmf", "ica", "varimax"] = "seminmf"
+    method: Literal["varimax", "seminmf", "ica"] = "varimax"
     n_intents: Annotated[int, Field(ge=1), Choices(8, 16, 32)] = 16
 
 
@@ -193,7 +193,7 @@ class PostHoc(Recommender):
     def _embeddings(self, data: Interactions, session: Session) -> tuple[Tensor, Tensor]:
         base = self.config.base
         if base in names():
-            model = model_class(base)()
+            model = Recommender.named(base)()
             model.fit(data, seed=session.seed, device=session.device.type, report=session.report)
         elif Path(base).is_dir():
             model = Recommender.load(base)
