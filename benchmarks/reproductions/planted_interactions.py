@@ -54,7 +54,7 @@ class Planting:
     Attributes:
         theta: Users' shares, ``(n_users, K)``.
         chances: Chances of items given each intent, ``(n_items, K)``.
-        main: Items' largest intent, ``(n_items,)``.
+        phi: Items' shares, ``(n_items, K)``.
         folder: Where models that others build on are saved.
     """
 
@@ -63,7 +63,7 @@ class Planting:
     planted: Planted
     theta: Floats
     chances: Floats
-    main: np.ndarray[Any, np.dtype[np.int64]]
+    phi: Floats
     folder: Path
 
 
@@ -176,7 +176,7 @@ def plantings(n_seeds: int) -> Iterator[Planting]:
             phi = planted.phi[item_order]
             chances = true_chances(planted, phi, planted.popularity[item_order])
             theta = planted.theta[user_order]
-            yield Planting(seed, data, planted, theta, chances, phi.argmax(1), Path(folder))
+            yield Planting(seed, data, planted, theta, chances, phi, Path(folder))
 
 
 def _fitted(candidate: Candidate, planting: Planting, chosen: dict[str, Mapping[str, Any]]) -> Recommender:
@@ -226,12 +226,12 @@ def _scores(planting: Planting, intents: Intents | None, ranker: Ranker) -> dict
 
     found: dict[str, float] = {}
     if intents is not None:
-        groups = intents.items.argmax(1).numpy()
+        groups, main = intents.items.argmax(1).numpy(), planting.phi.argmax(1)
         together = np.zeros((intents.items.shape[1], K), dtype=int)
-        np.add.at(together, (groups, planting.main), 1)
+        np.add.at(together, (groups, main), 1)
         found["user_mcc"] = float(mcc(intents.users.numpy(), planting.theta).value)
         found["item_purity"] = float(together.max(1).sum() / together.sum())
-        found["item_ami"] = float(adjusted_mutual_info_score(planting.main, groups))
+        found["item_ami"] = float(adjusted_mutual_info_score(main, groups))
     return found | _accuracy(planting, ranker)
 
 
