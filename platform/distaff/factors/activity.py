@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from distaff.disentanglement import active_units
-from distaff.ranking import blocks, exclusion, top_k
 from distaff.recommender import Recommender
 
 State = Literal["active", "mixed", "passive"]
@@ -46,37 +45,6 @@ def effective_numbers(mixes: Tensor) -> tuple[float, float]:
     return float(entropy.exp().mean()), float((-torch.special.xlogy(mean, mean).sum()).exp())
 
 
-def activity_of(model: Recommender, n_intents: int, seed: int) -> Activity:
-    """Activity of a recommender's intents, on a sample of users with training interactions.
-
-    A model that gives posterior variances is judged by them; any other by how much of the spread of each user's scores the
-    intent's part makes.
-    """
-    users = probe(model, PROBE_USERS, seed)
-    seen = exclusion(model.data, ("train",)).take(users)
-    k = min(LIST, model.data.n_items)
-    leaving = torch.zeros(n_intents, dtype=torch.float64)
-    spread = torch.empty(users.numel(), n_intents, dtype=torch.float64)
-    listed, start = 0, 0
-    for block in blocks(users, model.data.n_items):
-        stop = start + block.numel()
-        own = seen.take(torch.arange(start, stop))
-        scores = model.predict(block)
-        kept, _ = top_k(scores.clone(), own, k)
-        listed += int((kept >= 0).sum())
-        for intent in range(n_intents):
-            part = model.intent_scores(block, intent)
-            without, _ = top_k(scores - part, own, k)
-            leaving[intent] += int((kept >= 0).sum()) - int(shared(kept, without).sum())
-            spread[start:stop, intent] = part.double().std(1)
-        start = stop
-    effects = (leaving / max(listed, 1)).numpy()
-    posterior = model.intent_posterior()
-    if posterior is not None:
-        return Activity(*posterior_states(*posterior), effects)
-    return Activity(*output_states((spread / spread.sum(1, keepdim=True).clamp(min=1e-300)).numpy()), effects)
-
-
 def output_states(shares: Floats) -> tuple[tuple[State, ...], Floats]:
     """States and shares of passive users from each factor's share of each user's output, ``(n, K)``.
 
@@ -107,10 +75,9 @@ def posterior_states(means: Tensor, variances: Tensor) -> tuple[tuple[State, ...
     return states, np.where([state == "passive" for state in states], 1.0, at_prior)
 
 
-def probe(model: Recommender, n: int, seed: int, *, among: Tensor | None = None) -> Tensor:
-    """A sample of at most ``n`` users with training interactions, positions ascending; of those flagged when given."""
-    known = model.data.train.counts() > 0
-    users = torch.nonzero(known if among is None else known & among).squeeze(1)
+def probe(model: Recommender, n: int, seed: int) -> Tensor:
+    """A sample of at most ``n`` users with training interactions, positions ascending."""
+    users = torch.nonzero(model.data.train.counts() > 0).squeeze(1)
     order = torch.randperm(users.numel(), generator=torch.Generator().manual_seed(seed))
     return users[order[:n]].sort().values
 

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 
 from distaff import runs
-from distaff.factors.activity import LIST, PASSIVE, Activity, activity_of, effective_numbers
+from distaff.factors.activity import LIST, PASSIVE, Activity, effective_numbers
 from distaff.factors.blind_spots import audit
 from distaff.factors.calibration import WEIGHTS, calibrations
 from distaff.factors.effects import EffectCard
 from distaff.factors.independence import Dependence, contamination, dependences
-from distaff.factors.moves import intent_cards
+from distaff.factors.moves import move_intents
 from distaff.factors.notes import Note, carry_over
 from distaff.factors.relevance import Association, Membership, associate, incidence_of, membership, relevance
 from distaff.factors.report import UNNAMED, Factor, FactorReport, Member
@@ -44,6 +44,7 @@ class Evidence:
     popularity: Tensor
     found: Membership
     activity: Activity
+    cards: list[EffectCard | None]
     effective_per_user: float
     effective_overall: float
     associations: list[Association]
@@ -51,7 +52,6 @@ class Evidence:
     dependences: list[list[Dependence]]
     popularity_rho: list[float]
     activity_rho: list[float]
-    cards: list[EffectCard | None]
 
 
 def explain_run(workspace: Workspace, run_id: str, *, seed: int = 0) -> FactorReport:
@@ -99,14 +99,13 @@ def gather(model: Recommender, attributes: pa.Table, others: dict[str, Tensor], 
         intents,
         popularity,
         found,
-        activity_of(model, intents.users.shape[1], seed),
+        *move_intents(model, intents, incidence.commonest(_VALUES), popularity, seed=seed),
         *effective_numbers(intents.users),
         associate(found, incidence),
         compare_seeds(intents.items, others, seed=seed),
         dependences(intents.users[known], seed=seed),
         contamination(intents.items, popularity),
         contamination(intents.users, data.train.counts()),
-        intent_cards(model, intents, incidence.commonest(_VALUES), popularity, seed=seed),
     )
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import sparse, stats
 from torch import Tensor
 
-from distaff.factors.activity import LIST, probe, shared
+from distaff.factors.activity import LIST, PROBE_USERS, Activity, output_states, posterior_states, probe, shared
 from distaff.factors.effects import EffectCard, Ladder, effect_card
 from distaff.factors.relevance import Incidence
 from distaff.ranking import exclusion, top_k
@@ -28,7 +28,6 @@ Floats = NDArray[np.float64]
 LEAST_SHARE = 1e-4  # a user with less of an intent holds nothing of it that could be weighed
 POPULARITY = "popularity rank"
 CHURN = "list churn"
-_SAMPLE = 128
 _ENOUGH = 10  # users without whom there is no card
 
 
@@ -49,7 +48,7 @@ class Moves:
     Args:
         model: A recommender with intents.
         intents: Its intents.
-        users: Positions ``(B,)``.
+        users: Positions ``(B,)``; their scores are held in memory.
         seen: ``(B, n_items)`` items not to list.
         length: Of the lists.
     """
@@ -69,11 +68,11 @@ class Moves:
         """Lists with every intent's part multiplied by its weight ``(B, K)``."""
         scores = self._scores.clone()
         for intent in torch.nonzero((weights != 1).any(0)).flatten().tolist():
-            scores += (weights[:, intent : intent + 1] - 1).float() * self._part(intent)
+            scores += (weights[:, intent : intent + 1] - 1).float() * self.part(intent)
         return top_k(scores, self._seen, self._length)[0]
 
-    def _part(self, intent: int) -> Tensor:
-        """Kept, since a ladder moves one intent many times."""
+    def part(self, intent: int) -> Tensor:
+        """An intent's part of the scores ``(B, n_items)``; the last one is kept, since a ladder moves it many times."""
         if intent not in self._parts:
             self._parts = {intent: self._model.intent_scores(self._users, intent)}
         return self._parts[intent]
@@ -112,29 +111,46 @@ def popularity_ranks(counts: Tensor) -> Floats:
     return np.asarray((stats.rankdata(counts.numpy()) - 1) / max(counts.numel() - 1, 1))
 
 
-def intent_cards(
+def move_intents(
     model: Recommender, intents: Intents, incidence: Incidence, popularity: Tensor, *, seed: int = 0
-) -> list[EffectCard | None]:
-    """The card of every intent, on users who hold some of it; None where too few do.
+) -> tuple[Activity, list[EffectCard | None]]:
+    """Activity and effect card of every intent, measured on lists of a sample of users.
 
-    Churn is counted from the lists at the lowest rung.
+    One part of the scores is in memory at a time. A model that gives posterior variances is judged active or passive by
+    them; any other by how much of the spread of each user's scores the intent's part makes. Cards are of the users who hold
+    some of the intent, None where too few do; their churn is counted from the lists at the lowest rung.
     """
-    seen = exclusion(model.data, ("train",))
-    trained = model.data.train.counts() > 0
+    users = probe(model, PROBE_USERS, seed)
+    moves = Moves(model, intents, users, exclusion(model.data, ("train",)).take(users), LIST)
+    known = intents.users[model.data.train.counts() > 0]
+    kept = moves.decode(moves.codes)
     ranks = popularity_ranks(popularity)
+    n_intents = known.shape[1]
+    spread, effects = np.empty((len(users), n_intents)), np.empty(n_intents)
     cards: list[EffectCard | None] = []
-    for intent in range(intents.users.shape[1]):
-        held = intents.users[:, intent] >= LEAST_SHARE
-        users = probe(model, _SAMPLE, seed, among=held)
-        if users.numel() < _ENOUGH:
-            cards.append(None)
-            continue
-        ladder = Ladder.of(log_odds(intents.users[trained & held, intent]))
-        moves = Moves(model, intents, users, seen.take(users), LIST)
-        lowest = moves.codes.copy()
-        lowest[:, intent] = ladder.levels[0]
-        properties = ListProperties(incidence, ranks, moves.decode(lowest))
-        cards.append(
-            effect_card(moves.codes, intent, ladder, moves.decode, properties, magnitudes={CHURN}, seed=seed)
-        )
-    return cards
+    for intent in range(n_intents):
+        spread[:, intent] = moves.part(intent).double().std(1).numpy()
+        gone = torch.ones(len(users), n_intents)
+        gone[:, intent] = 0
+        effects[intent] = 1.0 - int(shared(kept, moves.weighed(gone)).sum()) / max(int((kept >= 0).sum()), 1)
+        held = intents.users[users, intent] >= LEAST_SHARE
+        levels = log_odds(known[:, intent][known[:, intent] >= LEAST_SHARE])
+        few = int(held.sum()) < _ENOUGH
+        cards.append(None if few else _card(moves, intent, held, Ladder.of(levels), incidence, ranks, seed))
+    posterior = model.intent_posterior()
+    if posterior is not None:
+        return Activity(*posterior_states(*posterior), effects), cards
+    return Activity(*output_states(spread / np.maximum(spread.sum(1, keepdims=True), 1e-300)), effects), cards
+
+
+def _card(
+    moves: Moves, intent: int, held: Tensor, ladder: Ladder, incidence: Incidence, ranks: Floats, seed: int
+) -> EffectCard:
+    lowest = moves.codes.copy()
+    lowest[:, intent] = ladder.levels[0]
+    measure = ListProperties(incidence, ranks, moves.decode(lowest)[held])
+
+    def properties(lists: Tensor) -> Mapping[str, Floats]:
+        return measure(lists[held])
+
+    return effect_card(moves.codes, intent, ladder, moves.decode, properties, magnitudes={CHURN}, seed=seed)

@@ -88,13 +88,12 @@ def compare_seeds(ours: Tensor, others: Mapping[str, Tensor], *, seed: int = 0) 
     Returns:
         None when no other seed tells anything: there is none, or all gave the same fit, as where nothing is drawn.
     """
-    x = _standard(ours)
-    tables = {run: _standard(theirs) for run, theirs in others.items() if not _identical(ours, theirs)}
+    tables = {run: theirs for run, theirs in others.items() if not _identical(ours, theirs)}
     if not tables:
         return None
-    found = {run: _likeness(x, theirs) for run, theirs in tables.items()}
+    found = {run: _likeness(ours, theirs) for run, theirs in tables.items()}
     middle = [np.median([getattr(f, name) for f in found.values()], axis=0) for name in ("match", "split", "subspace")]
-    nulls = _nulls(x, list(tables.values()), np.random.default_rng(seed))
+    nulls = _nulls(ours, list(tables.values()), np.random.default_rng(seed))
     badges = tuple(_badge(m, s, nulls) for m, s in zip(middle[0].tolist(), middle[1].tolist(), strict=True))
     return Stability(found, middle[0], middle[1], middle[2], nulls, badges)
 
@@ -124,23 +123,34 @@ def _partners(ours: Floats, theirs: Floats) -> tuple[NDArray[np.int64], Floats]:
     return partner, matched
 
 
-def _likeness(ours: Floats, theirs: Floats) -> Likeness:
-    """Regressions on the columns' inner products alone, so that their cost does not grow with the rows."""
-    partner, matched = _partners(ours, theirs)
-    gram, cross = theirs.T @ theirs, theirs.T @ ours
-    values, vectors = np.linalg.eigh(gram)
-    kept = values > values[-1] * len(gram) * np.finfo(np.float64).eps
-    basis = vectors[:, kept] / np.sqrt(values[kept])
-    root = (vectors[:, kept] * np.sqrt(values[kept])).T  # root^T root = gram
-    target = basis.T @ cross
-    subspace = np.clip((target**2).sum(0), 0.0, 1.0)
-    residual = np.array([nnls(root, column)[1] ** 2 for column in target.T])
-    return Likeness(partner, matched, np.clip(subspace - residual, 0.0, 1.0), subspace)
+def _likeness(ours: Tensor, theirs: Tensor) -> Likeness:
+    """Regressions on the columns' inner products alone, so that their cost does not grow with the rows.
+
+    The linear mix may have an intercept. The non-negative mix has none: shares sum to 1, so that a constant and a factor
+    less could both be written as sums of the others, and nothing would be ruled out.
+    """
+    partner, matched = _partners(_standard(ours), _standard(theirs))
+    y, x = (np.asarray(table.double().numpy()) for table in (ours, theirs))
+    spread = np.maximum(((y - y.mean(0)) ** 2).sum(0), 1e-300)
+    root, target = _reduced(x, y)
+    outside = (y**2).sum(0) - (target**2).sum(0)
+    misfit = np.array([nnls(root, column)[1] ** 2 for column in target.T])
+    centred = _reduced(x - x.mean(0), y - y.mean(0))[1]
+    subspace = np.clip((centred**2).sum(0) / spread, 0.0, 1.0)
+    return Likeness(partner, matched, np.clip(1 - (outside + misfit) / spread, 0.0, subspace), subspace)
 
 
-def _nulls(ours: Floats, others: list[Floats], rng: np.random.Generator) -> tuple[float, float, float]:
+def _reduced(x: Floats, y: Floats) -> tuple[Floats, Floats]:
+    """Columns of ``(n, K')`` and ``(n, K)`` in an orthonormal basis of the former's span, ``(r, K')`` and ``(r, K)``."""
+    values, vectors = np.linalg.eigh(x.T @ x)
+    kept = values > values[-1] * len(values) * np.finfo(np.float64).eps
+    scale = np.sqrt(values[kept])
+    return (vectors[:, kept] * scale).T, (vectors[:, kept] / scale).T @ (x.T @ y)
+
+
+def _nulls(ours: Tensor, others: list[Tensor], rng: np.random.Generator) -> tuple[float, float, float]:
     turns = [others[turn % len(others)] for turn in range(_SHUFFLES)]
-    shuffled = [_likeness(ours, theirs[rng.permutation(len(theirs))]) for theirs in turns]
+    shuffled = [_likeness(ours, theirs[torch.from_numpy(rng.permutation(len(theirs)))]) for theirs in turns]
     match_, split, subspace = (
         float(np.quantile([getattr(f, name) for f in shuffled], _NULL)) for name in ("match", "split", "subspace")
     )
