@@ -44,7 +44,9 @@ def note(
     name: Annotated[str | None, typer.Option(help="Your own name for it; empty takes it back.")] = None,
     note: Annotated[str | None, typer.Option(help="A note; empty takes it back.")] = None,
     hide: Annotated[bool | None, typer.Option("--hide/--show", help="Leave it out of lists, or show it again.")] = None,
-    merge_into: Annotated[int | None, typer.Option(help="Show it together with this factor; its own id undoes it.")] = None,
+    merge_into: Annotated[
+        int | None, typer.Option(help="Show it together with this factor; its own id undoes it.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Name, annotate, hide or merge a factor; notes move to later runs whose factors match."""
@@ -95,7 +97,9 @@ def blind_spots(
     """What people take and are not shown: intents' shares of interactions against their shares of the lists."""
     found, steps = audit_run(workspace(), run, lens=by, split=split, calibrate=calibrate)
     if as_json:
-        return emit_json({"run": run, "lens": by or run, **found.as_dict(), "calibration": [s.as_dict() for s in steps]})
+        return emit_json(
+            {"run": run, "lens": by or run, **found.as_dict(), "calibration": [s.as_dict() for s in steps]}
+        )
     _show_audit(run, found)
     if steps:
         _show_calibration(steps)

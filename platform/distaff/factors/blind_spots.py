@@ -166,9 +166,7 @@ def listed_without(split: str) -> tuple[str, ...]:
     return ("valid",) if split == "train" else ("train",)
 
 
-def candidates(
-    model: Recommender, users: Tensor, known: Any, n: int
-) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+def candidates(model: Recommender, users: Tensor, known: Any, n: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Blocks of users ``(b,)``, the scores of their best items and those items ``(b, n)``, -1 where there are no more."""
     seen = known.take(users)
     start = 0
@@ -222,9 +220,7 @@ def _ratio(data_share: Floats, list_share: Floats) -> Floats:
     return np.asarray((list_share + _LEAST) / (data_share + _LEAST))
 
 
-def _examples(
-    data: Interactions, users: Tensor, took: Tensor, shown: Tensor, spots: list[BlindSpot]
-) -> list[Example]:
+def _examples(data: Interactions, users: Tensor, took: Tensor, shown: Tensor, spots: list[BlindSpot]) -> list[Example]:
     """For each factor with a finding, the users whose list is furthest off in its direction."""
     enough = took.sum(1) >= _TELLING
     gap = _rows(shown) - _rows(took)

@@ -59,7 +59,9 @@ class Factor:
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         plain = {
-            key: value for key, value in vars(self).items() if key not in ("card", "note", "top", "attributes", "dependences")
+            key: value
+            for key, value in vars(self).items()
+            if key not in ("card", "note", "top", "attributes", "dependences")
         }
         return plain | {
             "top": [asdict(member) for member in self.top],

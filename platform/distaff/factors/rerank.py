@@ -93,9 +93,7 @@ def rerank(
     )
 
 
-def _checked(
-    model: Recommender, user: str, weights: Mapping[int, float], n_intents: int, top_k: int
-) -> Tensor:
+def _checked(model: Recommender, user: str, weights: Mapping[int, float], n_intents: int, top_k: int) -> Tensor:
     """The user's position ``(1,)``, when everything asked for exists."""
     for intent, weight in weights.items():
         if not 0 <= intent < n_intents:
