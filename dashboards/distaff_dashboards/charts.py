@@ -63,14 +63,14 @@ def comparison(rows: Sequence[BoardRow], metric: str, noise_floor: float | None)
 
 
 def top_items(titles: Sequence[str], probability: Sequence[float], lift: Sequence[float]) -> go.Figure:
-    """Each item's share of the intent, over its share of all behaviour in grey."""
+    """Each item's share of the factor, over its share of all behaviour in grey."""
     overall = [p / v if v > 0 else 0.0 for p, v in zip(probability, lift, strict=True)]
     ys = list(range(len(titles)))
     hover = [f"lift {v:.1f}" for v in lift]
     figure = go.Figure(
         [
-            go.Bar(y=ys, x=list(probability), orientation="h", name="share of this intent", marker_color=ACCENT,
-                   width=0.62, customdata=hover, hovertemplate="%{x:.2%} of this intent, %{customdata}<extra></extra>"),
+            go.Bar(y=ys, x=list(probability), orientation="h", name="share of this factor", marker_color=ACCENT,
+                   width=0.62, customdata=hover, hovertemplate="%{x:.2%} of this factor, %{customdata}<extra></extra>"),
             go.Bar(y=ys, x=overall, orientation="h", name="share of all behaviour", marker_color=CONTROL,
                    width=0.26, hovertemplate="%{x:.2%} of all behaviour<extra></extra>"),
         ]
@@ -90,7 +90,7 @@ def attribute_lift(
         figure.add_bar(
             y=at, x=[lift[i] - 1 for i in at], base=1, orientation="h", name=name, marker_color=colour, width=0.62,
             customdata=[[lift[i], share[i]] for i in at],
-            hovertemplate="lift %{customdata[0]:.2f}, %{customdata[1]:.1%} of the intent<extra></extra>",
+            hovertemplate="lift %{customdata[0]:.2f}, %{customdata[1]:.1%} of the factor<extra></extra>",
         )  # fmt: skip
     figure.add_vline(x=1, line={"color": INK, "width": 1})
     figure = bars(figure, labels, percent=False)

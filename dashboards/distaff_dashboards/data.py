@@ -183,7 +183,7 @@ def lifts(source: Source, run: str) -> pa.Table:
 
 @st.cache_data(max_entries=8, show_spinner=False)
 def runs_with_audit(source: Source) -> list[dict[str, Any]]:
-    """Runs with published blind spots, models before controls, newest first: ``run, model, control, dataset, lens, split``."""
+    """Runs with published blind spots, models first, newest first: ``run, model, control, dataset, lens, split``."""
     return source.workspace.warehouse.rows(
         "SELECT r.run, r.model, r.control, r.dataset, any_value(c.lens) AS lens, any_value(c.split) AS split "
         "FROM runs r JOIN blind_spot_cohorts c ON c.run = r.run GROUP BY r.run, r.model, r.control, r.dataset, r.started_at "

@@ -59,7 +59,7 @@ EVIDENCE: Mapping[str, str] = {
     "cohort": "Users of one attribute value, or a third of the users by activity",
     "users": "Users with held-out interactions",
     "user_id": "The user's own id",
-    "kl": "Kullback-Leibler divergence of the lists' factor shares from those of what was taken, in nats; 0 is a perfect match",
+    "kl": "Kullback-Leibler divergence of the lists' factor shares from those of what was taken, in nats",
     "data_share": "Mean posterior share over what was taken",
     "list_share": "Mean posterior share over top-20 lists",
     "ratio": "Share of the lists over share of what was taken",
@@ -95,7 +95,7 @@ def heading_of(name: str) -> str:
 
 
 def evidence_column(name: str, table: pa.Table) -> Any:
-    """Look and definition of one column of a table of evidence; columns of the index that few want are in the export only."""
+    """Look and definition of one column of evidence; what few want of the index is in its export only."""
     label, meaning = heading_of(name), EVIDENCE.get(name)
     if name in _UNSEEN and "automatic_name" in table.column_names:
         return None

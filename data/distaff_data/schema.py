@@ -376,7 +376,7 @@ _TABLES = (
             Column("cohort", TEXT, "'everyone', a user attribute's value, or a third of the users by activity"),
             Column("factor", INT, "the factor's id"),
             Column("data_share", REAL, "mean posterior share over held-out interactions"),
-            Column("list_share", REAL, "mean posterior share over top-20 lists"),
+            Column("list_share", REAL, "mean posterior share over top-20 lists, each as often as its user has interactions"),
             Column("ratio", REAL, "list share over data share"),
             Column("low", REAL, "lower end of the ratio's 95 % bootstrap interval over users"),
             Column("high", REAL, "upper end of the ratio's 95 % bootstrap interval over users"),

@@ -3,7 +3,8 @@
 A factor's prevalence is its mean posterior share over interactions: that user u took item i for factor k has probability
 proportional to theta_uk p(k | i) / p(k), with the user's mix theta, the item's mix and the factor's share of all training
 interactions. Counted once over what people took and once over what they are shown, it tells what a recommender suppresses
-and what it exaggerates, for everyone and in each cohort.
+and what it exaggerates, for everyone and in each cohort. A user's list counts as much as the user's interactions: lists are
+all of one length, and without that weight the tastes of people who take little would seem exaggerated.
 """
 
 from __future__ import annotations
@@ -145,7 +146,7 @@ def audit(
     lists = torch.cat([top for _, _, top in candidates(model, users, known, LIST)])
     pairs = taken.take(users)
     took = _sums_by_row(posterior, users, pairs.row_index(), pairs.indices.long())
-    shown = posterior.mass(users, lists)
+    shown = weighted(posterior.mass(users, lists), taken.counts()[users])
     cohorts = {EVERYONE: torch.ones(len(users), dtype=torch.bool)} | _cohorts(data, users, user_attributes)
     spots, summary = [], []
     for number, (name, member) in enumerate(cohorts.items()):
@@ -223,7 +224,7 @@ def _ratio(data_share: Floats, list_share: Floats) -> Floats:
 def _examples(data: Interactions, users: Tensor, took: Tensor, shown: Tensor, spots: list[BlindSpot]) -> list[Example]:
     """For each factor with a finding, the users whose list is furthest off in its direction."""
     enough = took.sum(1) >= _TELLING
-    gap = _rows(shown) - _rows(took)
+    gap = by_user(shown) - by_user(took)
     found = []
     for spot in spots:
         if spot.finding is None or not bool(enough.any()):
@@ -232,12 +233,18 @@ def _examples(data: Interactions, users: Tensor, took: Tensor, shown: Tensor, sp
         order = torch.where(enough, sign * gap[:, spot.factor], -torch.inf).topk(min(_EXAMPLES, len(users)))
         for value, at in zip(order.values.tolist(), order.indices.tolist(), strict=True):
             if value > 0:
-                shares = (float(_rows(table[at : at + 1])[0, spot.factor]) for table in (took, shown))
+                shares = (float(by_user(table[at : at + 1])[0, spot.factor]) for table in (took, shown))
                 found.append(Example(spot.factor, data.user_ids[int(users[at])].as_py(), *shares))
     return found
 
 
-def _rows(mass: Tensor) -> Tensor:
+def weighted(mass: Tensor, counts: Tensor) -> Tensor:
+    """Each user's shares ``(n, K)``, from sums over a list, as often as the user has interactions ``(n,)``."""
+    return by_user(mass) * counts.double().unsqueeze(1)
+
+
+def by_user(mass: Tensor) -> Tensor:
+    """Each user's shares, summing to 1, from sums over interactions or a list ``(n, K)``."""
     return mass / mass.sum(1, keepdim=True).clamp(min=1e-300)
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from distaff.factors.activity import LIST, shared
-from distaff.factors.blind_spots import Posterior, candidates, divergence, held_out, listed_without
+from distaff.factors.blind_spots import Posterior, candidates, divergence, held_out, listed_without, weighted
 from distaff.ranking import exclusion, find_hits
 from distaff.recommender import Intents, Recommender
 from distaff_data.errors import InputError
@@ -31,7 +31,7 @@ class Calibration:
 
     Attributes:
         weight: Of calibration.
-        list_shares: Mean posterior share of each factor over the lists.
+        list_shares: Mean posterior share of each factor over the lists, weighted as in an audit.
         kl: Divergence of those shares from the data's, in nats.
         recall: Recall@20.
         churn: Share of the lists' items that are new.
@@ -95,7 +95,7 @@ def calibrations(
     lists = [torch.cat(part) for part in parts]
     out = []
     for weight, found in zip(wanted, lists, strict=True):
-        mass = posterior.mass(users, found).sum(0)
+        mass = weighted(posterior.mass(users, found), relevant.counts()).sum(0)
         shares = (mass / mass.sum().clamp(min=1e-300)).numpy()
         recall = float((find_hits(found, relevant).sum(1) / relevant.counts()).mean())
         stays = int(shared(found, lists[0]).sum()) / max(int((found >= 0).sum()), 1)

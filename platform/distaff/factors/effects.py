@@ -25,6 +25,7 @@ BEYOND = (3.0, 6.0)  # standard deviations
 LEVEL = 0.05
 _BOOTSTRAPS = 1000
 _SWAPS = 500
+_ROUNDING = 1e-9  # of the largest change: a smaller one is the arithmetic's
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,7 @@ def compare(
     n = values.shape[1]
     inside = np.flatnonzero(ladder.inside)
     change = values[inside[-1]] - values[inside[0]]
+    change[:, np.abs(change).max(0) <= _ROUNDING * np.abs(change).max()] = 0.0
     signed = np.array([name not in magnitudes for name in names])
     effect = change.mean(0)
     weights = rng.multinomial(n, np.full(n, 1 / n), size=_BOOTSTRAPS) / n
