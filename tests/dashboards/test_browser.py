@@ -79,7 +79,8 @@ def test_all_pages_work_in_a_browser_without_network(url: str, tmp_path: Path) -
         page.screenshot(path=shots / "board.png", full_page=True)
 
         page.get_by_role("link", name="Factors").click()
-        page.locator(".js-plotly-plot .hm").first.wait_for(state="attached")
+        page.get_by_test_id("stMetricValue").nth(3).wait_for()
+        page.get_by_test_id("stDataFrame").first.locator(".dvn-scroller").wait_for()
         page.screenshot(path=shots / "factors.png", full_page=True)
 
         # A click on a row of the index opens that factor.

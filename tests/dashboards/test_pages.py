@@ -166,7 +166,7 @@ def test_a_note_is_written_and_shown_and_hides_the_factor(at: Open, bare: Worksp
     run = runs.train(bare, "nmf", DATASET, device="cpu", settings={"n_intents": 3}).run
     explain_run(bare, run)
     app = at(bare.root, FACTOR)
-    factor = app.selectbox(key="intent").value
+    factor = int(str(app.selectbox(key="intent").value))
     app.text_input(key=f"name-{factor}").set_value("my *own* name")
     app.text_area(key=f"note-{factor}").set_value("seen in `spring`")
     app.checkbox(key=f"hide-{factor}").set_value(True)
@@ -174,6 +174,7 @@ def test_a_note_is_written_and_shown_and_hides_the_factor(at: Open, bare: Worksp
     assert not app.exception
     note = notes_of(bare, run)[factor]
     assert (note.name, note.note, note.hidden) == ("my *own* name", "seen in `spring`", True)
+    app.run()
     assert f"{factor}: my *own* name" in app.selectbox(key="intent").options
     assert r"seen in \`spring\`" in said(app)
     index = at(bare.root, FACTORS)
