@@ -51,11 +51,9 @@ def niche() -> Crowd:
     holders = np.arange(N_USERS) % 20 == 0
     mixes[holders] = [0.33, 0.27, 0.40]
     assert mixes[:, 2].mean() == pytest.approx(NICHE)
-    pairs = {
-        (u, int(rng.choice(np.flatnonzero(item_intent == rng.choice(3, p=mixes[u])))))
-        for u in range(N_USERS)
-        for _ in range(30)
-    }
+    members = [np.flatnonzero(item_intent == k) for k in range(3)]
+    everyone = np.repeat(np.arange(N_USERS), 30).tolist()
+    pairs = {(u, int(rng.choice(members[rng.choice(3, p=mixes[u])]))) for u in everyone}
     users, items = np.array(sorted(pairs)).T
     splits = np.where(rng.random(len(users)) < 0.3, "test", "train")
     data = Interactions.from_arrays(users, items, splits)
@@ -115,7 +113,8 @@ def test_greedy_calibration_is_the_slow_obvious_one() -> None:
         n = int((items[u] >= 0).sum())
         quality = (scores[u, :n] - scores[u, :n].min()) / (scores[u, :n].max() - scores[u, :n].min())
         shares = posterior.of(torch.full((n,), u), items[u, :n])
-        target, chosen = posterior.users[u], []
+        target = posterior.users[u]
+        chosen: list[int] = []
         for _ in range(min(10, n)):
             gains = {}
             for c in set(range(n)) - set(chosen):

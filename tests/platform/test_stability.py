@@ -68,7 +68,9 @@ def test_stable_factors_match_planted_intents() -> None:
     phi = torch.from_numpy(planted.phi[[int(i) for i in data.item_ids.to_pylist()]])
     settings = {"n_intents": 9, "init": "random", "max_iterations": 60}
     fits = [model_class("nmf")(**settings).fit(data, seed=seed).intents().items for seed in range(10)]
-    stability, truth, badges = [], [], []
+    stability: list[float] = []
+    truth: list[float] = []
+    badges: list[str] = []
     for number, ours in enumerate(fits):
         found = compare_seeds(ours, {str(n): theirs for n, theirs in enumerate(fits) if n != number})
         assert found is not None

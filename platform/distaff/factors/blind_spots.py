@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from distaff.factors.activity import LIST
-from distaff.ranking import blocks, exclusion, rows, top_k
+from distaff.ranking import exclusion
 from distaff.recommender import Intents, Recommender
+from distaff.selection import blocks, rows, top_k
 from distaff_data.interactions import Interactions
 
 Floats = NDArray[np.float64]
@@ -208,8 +209,8 @@ def _compare(cohort: str, took: Floats, shown: Floats, seed: int) -> tuple[list[
             finding = "suppressed"
         elif ratio[k] > 1 / NOTABLE and low[k] > 1:
             finding = "exaggerated"
-        numbers = (float(x[k]) for x in (data_share, list_share, ratio, low, high))
-        spots.append(BlindSpot(cohort, k, *numbers, finding))
+        p, q, r, a, b = (float(x[k]) for x in (data_share, list_share, ratio, low, high))
+        spots.append(BlindSpot(cohort, k, p, q, r, a, b, finding))
     return spots, divergence(data_share, list_share)
 
 

@@ -210,4 +210,5 @@ def _likeness(note: Note, item_ids: pa.StringArray, shares: torch.Tensor) -> NDA
         return np.zeros(shares.shape[1])
     theirs = torch.tensor(note.signature, dtype=torch.float64)[torch.from_numpy(both)].unsqueeze(1)
     ours = shares[torch.from_numpy(at.drop_null().to_numpy().astype(np.int64))]
-    return correlations(theirs, ours)[0]
+    found: NDArray[np.float64] = correlations(theirs, ours)[0]
+    return found
