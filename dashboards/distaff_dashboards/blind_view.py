@@ -115,9 +115,13 @@ def _calibration(source: data.Source, run: str, names: dict[int, str]) -> None:
         ("New items", f"{after['churn']:.0%}", None, "churn"),
     )
     for column, (label, value, change, key) in zip(st.columns(3), cards, strict=True):
-        colour = "inverse" if key == "kl" else "normal"
         column.metric(
-            label, value, change, delta_color=colour, help=wording.escape(definitions.EVIDENCE[key]), border=True
+            label,
+            value,
+            change,
+            delta_color="inverse" if key == "kl" else "normal",
+            help=wording.escape(definitions.EVIDENCE[key]),
+            border=True,
         )
     shares = data.audit_table(source, "calibrations", run)
     taken = data.audit_table(source, "blind_spots", run)

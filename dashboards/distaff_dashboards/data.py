@@ -88,7 +88,9 @@ def part(*names: str) -> Source:
         "SELECT target, generation FROM publications "
         "WHERE list_contains(?, regexp_extract(target, '^[^/]*/(.*)$', 1)) ORDER BY target"
     )
-    return Source(str(workspace.root), json.dumps(workspace.warehouse.rows(sql, [list(names)])))
+    noted = "SELECT max(written_at) AS noted FROM factor_notes WHERE list_contains(?, run)"
+    state = [workspace.warehouse.rows(each, [list(names)]) for each in (sql, noted)]
+    return Source(str(workspace.root), json.dumps(state, default=str))
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
