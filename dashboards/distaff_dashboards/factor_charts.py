@@ -56,7 +56,8 @@ def ladder(rows: Sequence[Mapping[str, Any]], name: str) -> go.Figure:
     figure = go.Figure(
         [
             go.Scatter(x=at + at[::-1], y=[r["high"] for r in rows] + [r["low"] for r in rows][::-1], fill="toself",
-                       mode="lines", fillcolor="rgba(18,101,111,0.14)", line={"width": 0}, hoverinfo="skip", showlegend=False),
+                       mode="lines", fillcolor="rgba(18,101,111,0.14)", line={"width": 0}, hoverinfo="skip",
+                       showlegend=False),
             go.Scatter(x=at, y=[r["value"] for r in rows], mode="lines+markers", showlegend=False,
                        line={"color": ACCENT, "width": 2},
                        marker={"size": 10, "color": ["#ffffff" if r["out_of_range"] else ACCENT for r in rows],
@@ -73,7 +74,8 @@ def ladder(rows: Sequence[Mapping[str, Any]], name: str) -> go.Figure:
                               font={"color": FLOOR, "size": 12})  # fmt: skip
     figure = finish(figure, height=360, top=34)
     figure.update_xaxes(tickvals=at, ticktext=[f"{r['label']}<br>{r['level']:.1%}" for r in rows], showgrid=False,
-                        zeroline=False, title_text="rung: quantile, or distance from the mean; and its share", nticks=None)  # fmt: skip
+                        zeroline=False, nticks=None,
+                        title_text="rung: quantile, or distance from the mean; and its share")  # fmt: skip
     figure.update_yaxes(title={"text": text(name), "font": {"size": 13, "color": MUTED}}, showgrid=True,
                         gridcolor="#e9edf1", tickfont={"color": MUTED})  # fmt: skip
     return figure

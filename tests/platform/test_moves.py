@@ -102,7 +102,7 @@ def test_cards_tell_the_category_that_an_intent_holds() -> None:
 @pytest.fixture
 def noted(workspace: Workspace) -> tuple[Workspace, list[str]]:
     """Three seeds of one model, the first explained."""
-    publish(workspace, checkerboard(n_blocks=3, n_items=60))
+    publish(workspace, checkerboard(120, 90, n_blocks=3, held_out=8))
     settings = {"n_intents": 3, "init": "random"}
     found = [runs.train(workspace, "nmf", "checkerboard", settings=settings, seed=seed).run for seed in range(3)]
     explain_run(workspace, found[0])
@@ -116,7 +116,7 @@ def test_notes_move_to_the_matching_factors_of_another_fit(noted: tuple[Workspac
     annotate(workspace, first, 2, merged_into=0)
     report = explain_run(workspace, second)
     notes = notes_of(workspace, second)
-    ours, theirs = (runs.load_model(workspace, run).intents().items for run in (first, second))
+    ours, theirs = (Recommender.load(runs.model_folder(workspace, run)).intents().items for run in (first, second))
     for note in notes.values():
         origin = int(note.origin.rpartition("/")[2])
         assert note.match is not None

@@ -11,6 +11,7 @@ from distaff import exports, runs
 from distaff.cli.state import Json, emit_json, emit_table, pairs, talk, workspace
 from distaff.factors import Audit, Calibration, FactorReport, annotate, audit_run, explain_run, notes_of
 from distaff.factors import rerank as rerank_user
+from distaff.recommender import Recommender
 from distaff_data.errors import InputError
 from distaff_data.loader import load_titles
 
@@ -73,7 +74,7 @@ def rerank(
     Example: distaff rerank RUN u17 --set 3=0 --set 5=2
     """
     ws = workspace()
-    model = runs.load_model(ws, run)
+    model = Recommender.load(runs.model_folder(ws, run))
     found = rerank_user(model, user, _weights(set), top_k=top_k)
     if as_json:
         return emit_json(vars(found))

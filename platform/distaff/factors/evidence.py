@@ -61,7 +61,7 @@ def explain_run(workspace: Workspace, run_id: str, *, seed: int = 0) -> FactorRe
         InputError: The run is unknown or not done.
         UnsupportedError: Its model has no intents.
     """
-    model = runs.load_model(workspace, run_id)
+    model = Recommender.load(runs.model_folder(workspace, run_id))
     attributes = load_attributes(workspace.warehouse, model.data.name, "item")
     evidence = gather(model, attributes, _other_seeds(workspace, run_id), seed=seed)
     notes = carry_over(workspace, run_id, model.data.item_ids, evidence.intents.items)
@@ -132,7 +132,7 @@ def _other_seeds(workspace: Workspace, run_id: str) -> dict[str, Tensor]:
         and (r.model, r.settings, r.dataset_generation) == (run.model, run.settings, run.dataset_generation)
         and r.seed != run.seed
     }
-    return {other: runs.load_model(workspace, other).intents().items for other in others.values()}
+    return {other: Recommender.load(runs.model_folder(workspace, other)).intents().items for other in others.values()}
 
 
 def _factor(k: int, evidence: Evidence, titles: dict[str, str], note: Note | None) -> Factor:
