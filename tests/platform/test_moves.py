@@ -16,17 +16,17 @@ from distaff.factors.notes import CARRIED
 from distaff.factors.relevance import associate, incidence_of, membership
 from distaff.ranking import exclusion
 from distaff.recommender import Recommender
-from distaff.registry import model_class
 from distaff_data.errors import InputError, UnknownNameError
 from distaff_data.interactions import Interactions
 from distaff_data.loader import load_attributes
 from distaff_data.planted import planted_interactions
 from distaff_data.workspace import Workspace
+from distaff_graph.controls.nmf import NMF
 
 
 @pytest.fixture(scope="module")
 def nmf() -> Recommender:
-    return model_class("nmf")(n_intents=2).fit(checkerboard())
+    return NMF(n_intents=2).fit(checkerboard())
 
 
 def test_log_odds_and_shares_are_inverse() -> None:
@@ -84,7 +84,7 @@ def test_cards_tell_the_category_that_an_intent_holds() -> None:
     )
     labels = [f"c{c}" for c in planted.category]
     attributes = pa.table({"id": planted.item_ids, "name": ["category"] * 150, "value": labels})
-    model = model_class("nmf")(n_intents=4).fit(data)
+    model = NMF(n_intents=4).fit(data)
     intents = model.intents()
     popularity = torch.bincount(data.train.indices, minlength=data.n_items)
     incidence = incidence_of(attributes, data.item_ids)

@@ -9,9 +9,9 @@ from scipy import stats
 from scipy.optimize import linear_sum_assignment
 
 from distaff.factors.stability import STABLE, compare_seeds, correlations
-from distaff.registry import model_class
 from distaff_data.interactions import Interactions
 from distaff_data.planted import planted_interactions
+from distaff_graph.controls.nmf import NMF
 
 
 def _loadings(seed: int, n: int = 400, k: int = 6) -> torch.Tensor:
@@ -66,8 +66,9 @@ def test_stable_factors_match_planted_intents() -> None:
     table = planted.table()
     data = Interactions.from_arrays(table["user"].to_numpy(), table["item"].to_numpy())
     phi = torch.from_numpy(planted.phi[[int(i) for i in data.item_ids.to_pylist()]])
-    settings = {"n_intents": 9, "init": "random", "max_iterations": 60}
-    fits = [model_class("nmf")(**settings).fit(data, seed=seed).intents().items for seed in range(10)]
+    fits = [
+        NMF(n_intents=9, init="random", max_iterations=60).fit(data, seed=seed).intents().items for seed in range(10)
+    ]
     stability: list[float] = []
     truth: list[float] = []
     badges: list[str] = []
