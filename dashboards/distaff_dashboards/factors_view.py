@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -11,7 +10,7 @@ import streamlit as st
 
 from distaff_dashboards import data, definitions, factor_charts, factor_parts, widgets, wording
 
-_FACTOR = Path(__file__).parent / "screens" / "factor.py"
+_FACTOR = "screens/factor.py"
 _HEATED = 24  # attribute values in the heatmap
 
 
