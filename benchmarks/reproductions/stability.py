@@ -24,12 +24,11 @@ from benchmarks.reproductions.planted_interactions import K, plantings
 from scipy import stats
 from torch import Tensor
 
-from distaff.factors.evidence import match
+from distaff.factors.stability import STABLE, Stability, compare_seeds
 from distaff.intervals import seed_interval
 from distaff_data.interactions import Interactions
 from distaff_graph.controls.nmf import NMF
 
-STABLE = 0.8  # correlation with the partner
 PLANTINGS = 5
 METRICS = ("spearman", "badge_precision", "base_rate", "badged")
 
@@ -82,17 +81,26 @@ def measure(candidates: Sequence[Candidate], n_seeds: int) -> list[dict[str, Any
 
 def _compare(data: Interactions, truth: Tensor, n_intents: int, n_seeds: int) -> dict[str, float]:
     fits = [NMF(n_intents=n_intents, init="random").fit(data, seed=seed).intents().items for seed in range(n_seeds)]
-    stability = np.concatenate(
-        [np.median([match(ours, theirs).numpy() for theirs in fits if theirs is not ours], axis=0) for ours in fits]
-    )
+    compared = [_beside(start, fits) for start in range(n_seeds)]
+    stability = np.concatenate([found.match for found in compared])
+    stable = np.array([badge == "stable" for found in compared for badge in found.badges])
     planted = np.concatenate([_best(ours, truth) for ours in fits])
-    stable, true = stability >= STABLE, planted >= STABLE
+    true = planted >= STABLE
     return {
         "spearman": float(stats.spearmanr(stability, planted).statistic),
         "badge_precision": float(true[stable].mean()) if stable.any() else 0.0,
         "base_rate": float(true.mean()),
         "badged": float(stable.mean()),
     }
+
+
+def _beside(start: int, fits: Sequence[Tensor]) -> Stability:
+    """The factors of one start beside those of all others."""
+    others = {str(other): shares for other, shares in enumerate(fits) if other != start}
+    found = compare_seeds(fits[start], others)
+    if found is None:
+        raise SystemExit("all starts gave the same fit; there is no stability to measure")
+    return found
 
 
 def _best(shares: Tensor, truth: Tensor) -> np.ndarray[Any, np.dtype[np.float64]]:

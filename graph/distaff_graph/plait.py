@@ -128,11 +128,7 @@ class Plait(Recommender):
         c = self.config
         rest = 1.0 - c.ease_share
         shares = (c.ease_share, rest * (1.0 - c.intent_share), rest * c.intent_share)
-        scaled = [
-            share / torch.linalg.vector_norm(length, dim=1, keepdim=True).clamp(min=_TINY)
-            for share, length in zip(shares, whole, strict=True)
-        ]
-        total = strands[0] * scaled[0]
-        for strand, scale in zip(strands[1:], scaled[1:], strict=True):
-            total = total.addcmul_(strand, scale)
+        total = torch.zeros_like(strands[0])
+        for share, strand, length in zip(shares, strands, whole, strict=True):
+            total.addcmul_(strand, share / torch.linalg.vector_norm(length, dim=1, keepdim=True).clamp(min=_TINY))
         return total

@@ -209,7 +209,8 @@ class PostHoc(Recommender):
 
 def _axes(e: Tensor, amounts: Tensor) -> Tensor:
     """A = E^T S (S^T S)^-1, by the pseudo-inverse, since two columns may fall together."""
-    return e.T @ amounts @ torch.linalg.pinv(amounts.T @ amounts, hermitian=True)
+    inverse: Tensor = torch.linalg.pinv(amounts.T @ amounts, hermitian=True)
+    return e.T @ amounts @ inverse
 
 
 def _multiplied(amounts: Tensor, pull: Tensor, gram: Tensor) -> Tensor:

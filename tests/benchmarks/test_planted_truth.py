@@ -53,9 +53,8 @@ def test_the_oracle_nears_the_truth_as_a_user_does_more(monkeypatch: pytest.Monk
     for n_events in (1500, 15_000):
         truth = planted_interactions(n_users=100, n_items=120, n_events=n_events, n_intents=3, seed=2)
         events = truth.table()
-        taken = Csr.from_pairs(
-            *(torch.from_numpy(events[side].to_numpy().copy()) for side in ("user", "item")), 100, 120
-        )
+        users, items = (torch.from_numpy(events[side].to_numpy().copy()) for side in ("user", "item"))
+        taken = Csr.from_pairs(users, items, 100, 120)
         chances = oracle.true_chances(truth, truth.phi, truth.popularity)
         np.testing.assert_allclose(chances.sum(0), 1.0)
         mix = oracle.posterior_mix(taken, 1.0, chances, truth, seed=0)

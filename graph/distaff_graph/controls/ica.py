@@ -33,4 +33,5 @@ class ICA(PureSVD):
 
     def project(self, history: Csr, items: Tensor) -> Tensor:
         """S, by least squares: X V A (A^T A)^-1, since V^T V = I."""
-        return sum_rows(history, items) @ torch.linalg.inv((items.T @ items).double()).float()
+        inverse: Tensor = torch.linalg.inv((items.T @ items).double())
+        return sum_rows(history, items) @ inverse.float()
