@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +13,9 @@ import torch
 from torch import Tensor
 
 from distaff_data.errors import InputError
+
+if TYPE_CHECKING:
+    from distaff_data.content import Content
 
 SPLITS = ("train", "valid", "test")
 
@@ -103,6 +106,7 @@ class Interactions:
         item_ids: Items' own ids by position.
         train, valid, test: Users by items; ``valid`` or ``test`` may be empty.
         generation: The warehouse generation it was loaded from; empty for data that never was in one.
+        read_content: Reads what is known about the items, when a model asks for it; None where nothing is.
     """
 
     name: str
@@ -112,6 +116,7 @@ class Interactions:
     valid: Csr
     test: Csr
     generation: str = ""
+    read_content: Callable[[], Content] | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def from_arrays(
@@ -171,6 +176,10 @@ class Interactions:
         if missing:
             raise InputError(f"no column {missing[0]!r}; there are {', '.join(table.column_names)}", column=missing[0])
         return cls.from_arrays(table[user], table[item], table[split] if split else None, name=name)
+
+    def with_content(self, content: Content) -> Interactions:
+        """The same interactions with words and features of the items."""
+        return replace(self, read_content=lambda: content)
 
     @property
     def n_users(self) -> int:
