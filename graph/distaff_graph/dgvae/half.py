@@ -112,7 +112,7 @@ class Half(nn.Module):
         """
         b = x.pattern.n_rows
         if graph is None:
-            values = F.dropout(values, self.dropout, self.training)
+            values = self._drop(values)
             step = torch.arange(n_factors, device=values.device) * x.pattern.nnz
             offsets = (step.unsqueeze(1) + x.pattern.indptr[:-1]).flatten()
             bags = F.embedding_bag(
@@ -126,7 +126,7 @@ class Half(nn.Module):
         columns = torch.arange(n_factors, device=values.device).unsqueeze(1) * b + x.pattern.row_index()
         flat = x.pattern.indices.long() * (n_factors * b) + columns
         spread = values.new_zeros(x.pattern.n_cols * n_factors * b).index_put((flat.flatten(),), values.flatten())
-        h = F.dropout(graph.two_hops(spread.view(x.pattern.n_cols, -1)), self.dropout, self.training)
+        h = self._drop(graph.two_hops(spread.view(x.pattern.n_cols, -1)))
         return (h.T @ self.weight).unflatten(0, (n_factors, b)).transpose(0, 1) + self.bias
 
     def encode(self, x: Weighted, log_memberships: Tensor, graph: ItemGraph | None = None) -> tuple[Tensor, Tensor]:
@@ -142,7 +142,7 @@ class Half(nn.Module):
         """z: the mean, with noise in training; of length 1 where codes are."""
         if not self.training:
             return mean
-        z = mean + self.std * torch.randn_like(mean) * (log_variance / 2).exp()
+        z = mean + self.std * torch.randn(mean.shape, device=mean.device) * (log_variance / 2).exp()
         return F.normalize(z, dim=-1) if self.spherical else z
 
     def query(self, z: Tensor) -> Tensor:
@@ -155,6 +155,10 @@ class Half(nn.Module):
         if not self.spherical:
             kl = kl + mean.square()
         return kl.sum((1, 2)).mean() / 2
+
+    def _drop(self, x: Tensor) -> Tensor:
+        """Dropout, which draws nothing where it leaves nothing out."""
+        return F.dropout(x, self.dropout) if self.training and self.dropout else x
 
 
 def _csr(matrix: Weighted) -> Tensor:
