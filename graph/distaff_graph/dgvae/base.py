@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, ClassVar
 
 import torch
-import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -156,8 +155,7 @@ class Variational(GradientRecommender):
         self._texts = self.user_documents(self.data)
         self.settle()
 
-    def _by_block(self, users: Tensor, of: object) -> Tensor:
-        assert callable(of)
+    def _by_block(self, users: Tensor, of: Callable[[Tensor], Tensor]) -> Tensor:
         out = [of(self.parts(self.user_codes(block))) for block in users.split(_USERS)]
         return torch.cat(out) if users.numel() else self._things.new_zeros(0, len(self._things))
 
@@ -191,7 +189,3 @@ class Factored(Variational):
         """The part of :meth:`predict` that a factor adds; the parts sum to it."""
         return self._by_block(users, lambda parts: parts[:, intent].clone())
 
-
-def unit(vectors: Tensor) -> Tensor:
-    """Rows of length 1."""
-    return F.normalize(vectors)

@@ -78,6 +78,11 @@ class Half(nn.Module):
         self.prototypes = table(n_factors, dim) if spherical else None
         self.shift = None if spherical else bias(n_things)
 
+    @property
+    def n_factors(self) -> int:
+        """K; 1 without factors."""
+        return 1 if self.prototypes is None else len(self.prototypes)
+
     def things(self) -> Tensor:
         """Vectors as the decoder reads them, ``(M, d)``."""
         return F.normalize(self.vectors) if self.spherical else self.vectors

@@ -103,7 +103,7 @@ class DGVAEConfig(FactorConfig):
     max_df: Annotated[float, Field(gt=0, le=1)] = MAX_DF
 
 
-class DGVAE(Speaking, Factored):
+class DGVAE(Speaking):
     """DGVAE (Zhou and Miao, TMM 2024): a half over items and one over words that read each other, factor by factor.
 
     Items have words, feature vectors or both (``distaff ingest items``). The item graph joins each item to its nearest
