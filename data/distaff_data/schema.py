@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-VERSION = 1
+VERSION = 2
 
 TEXT, REAL, INT, FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_()
 TIME = pa.timestamp("us", tz="UTC")
@@ -148,6 +148,30 @@ _TABLES = (
         ),
     ),
     Table(
+        "texts",
+        "what is written about users and items: descriptions and other running text",
+        (
+            _GENERATION,
+            _DATASET,
+            Column("entity", TEXT, "user or item"),
+            Column("id", TEXT, "the user's or item's own id"),
+            Column("name", TEXT, "which text, such as description"),
+            Column("text", TEXT, "the text"),
+        ),
+    ),
+    Table(
+        "vectors",
+        "feature vectors of users and items, such as embeddings of text and images",
+        (
+            _GENERATION,
+            _DATASET,
+            Column("entity", TEXT, "user or item"),
+            Column("id", TEXT, "the user's or item's own id"),
+            Column("name", TEXT, "the modality, such as text or image"),
+            Column("vector", SHARES, "the vector; one length for each name"),
+        ),
+    ),
+    Table(
         "truths",
         "the planted truth of a generated dataset: shares of each true factor per user, item",
         (
@@ -258,6 +282,20 @@ _TABLES = (
             Column("share", REAL, "the value's share of the factor's mass"),
             Column("lift", REAL, "that share over the value's share of all training mass"),
             Column("q_value", REAL, "false-discovery-adjusted p value of the lift"),
+        ),
+    ),
+    Table(
+        "factor_words",
+        "the words of each factor, of models whose factors have words",
+        (
+            _GENERATION,
+            _RUN,
+            Column("factor", INT, "the factor's id"),
+            Column("word", TEXT, "the word"),
+            Column("rank", INT, "1-based rank by relevance at lambda 0.3"),
+            Column("relevance", REAL, "lambda * log p(word|factor) + (1 - lambda) * log lift"),
+            Column("probability", REAL, "p(word | factor)"),
+            Column("lift", REAL, "p(word | factor) / p(word)"),
         ),
     ),
     Table(

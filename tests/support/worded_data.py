@@ -22,7 +22,9 @@ def with_words(data: Interactions, *, n_blocks: int = 2, seed: int = 0) -> Inter
         items += [data.item_ids[item].as_py()] * len(own)
         words += own
     blocks = torch.tensor([int(i) % n_blocks for i in data.item_ids.to_pylist()])
-    vectors = torch.eye(max(n_blocks, 2))[blocks] + 0.1 * torch.randn(data.n_items, max(n_blocks, 2), generator=generator)
+    vectors = torch.eye(max(n_blocks, 2))[blocks] + 0.1 * torch.randn(
+        data.n_items, max(n_blocks, 2), generator=generator
+    )
     return data.with_content(Content.from_words(items, words, data.item_ids, {"text": vectors}))
 
 

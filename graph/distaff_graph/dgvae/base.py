@@ -188,4 +188,3 @@ class Factored(Variational):
     def intent_scores(self, users: Tensor, intent: int) -> Tensor:
         """The part of :meth:`predict` that a factor adds; the parts sum to it."""
         return self._by_block(users, lambda parts: parts[:, intent].clone())
-

@@ -88,7 +88,7 @@ class Half(nn.Module):
         return F.normalize(self.vectors) if self.spherical else self.vectors
 
     def log_memberships(self, *, sample: bool = False) -> Tensor:
-        """log c, ``(M, K)``: softmax over factors of v . p / temperature, Gumbel-perturbed when sampled.
+        """Log c, ``(M, K)``: softmax over factors of v . p / temperature, Gumbel-perturbed when sampled.
 
         Of the half that has no factors, the decoder's bias, ``(M, 1)``.
         """
@@ -101,7 +101,7 @@ class Half(nn.Module):
         return logits.log_softmax(1)
 
     def inputs(self, x: Weighted, memberships: Tensor | None) -> Tensor:
-        """x c_k with rows of length 1, at x's entries, ``(K, nnz)``; plain x where there are no factors."""
+        """X c_k with rows of length 1, at x's entries, ``(K, nnz)``; plain x where there are no factors."""
         rows = x.pattern.row_index()
         values = x.values.unsqueeze(0)
         if memberships is not None:
@@ -151,7 +151,7 @@ class Half(nn.Module):
         return F.normalize(z, dim=-1) if self.spherical else z
 
     def query(self, z: Tensor) -> Tensor:
-        """z as the decoder reads it, ``(b, K, d)``: over the temperature, or widened."""
+        """Z as the decoder reads it, ``(b, K, d)``: over the temperature, or widened."""
         return (z @ self.widen[0] + self.widen[1]).tanh() if len(self.widen) else z / self.temperature
 
     def divergence(self, mean: Tensor, log_variance: Tensor) -> Tensor:

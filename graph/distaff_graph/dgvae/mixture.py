@@ -18,7 +18,7 @@ _CELLS = 1 << 20  # scores of a tile: 4 MiB
 
 
 def log_scores(z: Tensor, things: Tensor, log_weights: Tensor) -> Tensor:
-    """log w_ik + z_k . v_i for all things.
+    """Log w_ik + z_k . v_i for all things.
 
     Args:
         z: ``(b, K, d)``, divided by the temperature.
@@ -90,7 +90,11 @@ class _MixtureLoss(torch.autograd.Function):
         tiles: _Tiles = ctx.tiles
         weight = tiles.values * grads[0] / len(z)
         mass = torch.zeros_like(total).index_add_(0, tiles.rows, weight)
-        of_z, of_things, of_weights = torch.zeros_like(z).flatten(0, 1), torch.empty_like(things), torch.empty_like(log_weights)
+        of_z, of_things, of_weights = (
+            torch.zeros_like(z).flatten(0, 1),
+            torch.empty_like(things),
+            torch.empty_like(log_weights),
+        )
         flat = z.flatten(0, 1)
         for tile, start in enumerate(tiles.starts):
             here = slice(start, start + tiles.size)

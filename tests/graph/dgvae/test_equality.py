@@ -42,7 +42,8 @@ def noises(model: DGVAE, batch: int) -> list[tuple[Tensor, Tensor]]:
     """What the model draws, in its order: an exponential for each membership, a normal for each code."""
     out = []
     for half in (model.network.rated, model.network.written):
-        assert half is not None and half.prototypes is not None
+        assert half is not None
+        assert half.prototypes is not None
         kinds = torch.empty(len(half.vectors), 4).exponential_()
         out.append((kinds, torch.randn(batch, 4, 6)))
     return out
@@ -63,7 +64,8 @@ def test_every_part_of_the_objective_and_its_gradients_equal_the_plain_dense_com
     torch.manual_seed(11)
     noise = noises(model, len(users))
     rated, written = parameters(model.network.rated), parameters(model.network.written)  # type: ignore[arg-type]
-    assert model._neighbours is not None and data.read_content is not None
+    assert model._neighbours is not None
+    assert data.read_content is not None
     dense_graph = reference.knn_graph(data.read_content().features["text"], 3) if graph else None
     x, t = (torch.from_numpy(m.scipy().toarray()) for m in (items, words))
     identity = torch.eye(t.shape[1])
@@ -139,7 +141,8 @@ def test_dropout_leaves_out_entries_and_scales_the_rest(data: Interactions) -> N
     model = DGVAE(embedding_dim=4, dropout=0.5, min_df=2, max_df=0.9)
     model.network = model.build(data, torch.Generator().manual_seed(0), torch.device("cpu"))  # type: ignore[assignment]
     half = model.network.written
-    assert half is not None and model._texts is not None
+    assert half is not None
+    assert model._texts is not None
     with torch.no_grad():
         half.weight.fill_(1.0)
         half.bias.zero_()
