@@ -7,7 +7,8 @@ and the dashboard's page *Words* then work for it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import torch
@@ -15,6 +16,12 @@ from torch import Tensor
 
 from distaff.factors.relevance import LAMBDA, Membership, relevance
 from distaff_data.content import Weighted
+
+if TYPE_CHECKING:
+    from distaff.factors.evidence import Factor
+
+KEPT = 200  # words kept of each factor
+_NAMING = 2
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,10 @@ class Worded(ABC):
         """Words of each factor: p(word | factor) over all users, and its lift, ``(K, n_words)``."""
 
     @abstractmethod
+    def word_shares(self) -> Tensor:
+        """p(word) over all users, float64 ``(n_words,)``."""
+
+    @abstractmethod
     def user_words(self, users: Tensor) -> Tensor:
         """p(word | user), ``(b, n_words)``."""
 
@@ -70,8 +81,8 @@ class Worded(ABC):
         """Why a user is recommended these items."""
 
     @abstractmethod
-    def scores_with_words(self, user: int, words: Tensor, by: Tensor) -> Tensor:
-        """The scores a user would have with more or less of some words, ``(n_items,)``.
+    def parts_with_words(self, user: int, words: Tensor, by: Tensor) -> Tensor:
+        """The parts of the scores that a user would have with more or less of some words, ``(K, n_items)``.
 
         Args:
             user: Position.
@@ -84,6 +95,33 @@ def top_words(found: Membership, n: int, weight: float = LAMBDA) -> Tensor:
     """The most relevant words of each row, best first, int64 ``(K, n)``."""
     n = min(n, found.probability.shape[1])
     return relevance(found.probability, found.lift, weight).topk(n, dim=1).indices
+
+
+def word_rows(model: Worded) -> pa.Table:
+    """The rows of ``factor_words``: of each factor the ``KEPT`` most relevant words."""
+    found = model.factor_words()
+    best = top_words(found, KEPT)
+    scores = relevance(found.probability, found.lift)
+    n_factors, n = best.shape
+    return pa.table(
+        {
+            "factor": torch.arange(n_factors).repeat_interleave(n).numpy(),
+            "word": model.words.take(pa.array(best.flatten().numpy())),
+            "rank": torch.arange(1, n + 1).repeat(n_factors).numpy(),
+            "relevance": scores.gather(1, best).flatten().numpy(),
+            "probability": found.probability.gather(1, best).flatten().numpy(),
+            "lift": found.lift.gather(1, best).flatten().numpy(),
+        }
+    )
+
+
+def named_in_words(model: object, factors: list[Factor], unnamed: str) -> list[Factor]:
+    """Factors without a name from attributes, named by their two most relevant words where the model has words."""
+    if not isinstance(model, Worded):
+        return factors
+    best = top_words(model.factor_words(), _NAMING).tolist()
+    names = [" · ".join(model.words[word].as_py() for word in row) for row in best]
+    return [replace(f, name=names[f.factor]) if f.name == unnamed else f for f in factors]
 
 
 def coherence(words: Tensor, documents: Weighted) -> Tensor:

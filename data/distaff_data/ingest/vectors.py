@@ -118,7 +118,9 @@ def stage_columns(scratch: Scratch, layout: Layout, key: str) -> None:
         layout.stage(scratch, "raw", [key, column])
         cell = f"trim({identifier(column)})"
         numbers = f"try_cast(regexp_split_to_array({cell}, '[ ,]+') AS FLOAT[])"
-        wrong = scratch.value(f"SELECT {cell} FROM raw WHERE {cell} <> '' AND list_count({numbers}) < len({numbers}) LIMIT 1")
+        wrong = scratch.value(
+            f"SELECT {cell} FROM raw WHERE {cell} <> '' AND list_count({numbers}) < len({numbers}) LIMIT 1"
+        )
         if wrong is not None:
             said = "a vector is numbers divided by blanks"
             raise InputError(said, path=layout.path, column=column, value=str(wrong)[:60])

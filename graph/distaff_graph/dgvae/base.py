@@ -50,11 +50,13 @@ class FactorConfig(VariationalConfig):
     Attributes:
         n_intents: K, factors.
         temperature: Of memberships and decoder.
+        decoder_temperature: Of the decoder, where it has one of its own: softer scores than memberships.
         std: Deviation of the code's noise.
     """
 
     n_intents: Annotated[int, Field(ge=1), Choices(2, 3, 4, 6, 8)] = 3
     temperature: Annotated[float, Field(gt=0), Span(0.05, 0.3, log=True)] = 0.1
+    decoder_temperature: Annotated[float, Field(gt=0)] | None = None
     std: Annotated[float, Field(ge=0), Span(0.03, 0.3, log=True)] = 0.075
 
 
@@ -175,6 +177,7 @@ class Factored(Variational):
             c.n_intents,
             generator,
             temperature=c.temperature,
+            decoder_temperature=c.decoder_temperature or c.temperature,
             std=c.std,
             dropout=c.dropout,
         )

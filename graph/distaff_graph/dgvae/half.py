@@ -39,7 +39,8 @@ class Half(nn.Module):
         dim: d of vectors, prototypes and codes.
         n_factors: K.
         generator: Of the start values: Xavier normal, biases normal with deviation 0.01.
-        temperature: Of memberships and decoder.
+        temperature: Of memberships.
+        decoder_temperature: Of the decoder.
         std: Deviation of the code's noise.
         dropout: Share of the encoder's input that is left out in training.
         n_hidden: Width of a tanh layer in front of the encoder's last; 0 for none.
@@ -55,6 +56,7 @@ class Half(nn.Module):
         generator: torch.Generator,
         *,
         temperature: float,
+        decoder_temperature: float,
         std: float,
         dropout: float,
         n_hidden: int = 0,
@@ -69,7 +71,8 @@ class Half(nn.Module):
             return nn.Parameter(torch.empty(size).normal_(0, 0.01, generator=generator))
 
         inner = n_hidden or 2 * dim
-        self.temperature, self.std, self.dropout, self.spherical = temperature, std, dropout, spherical
+        self.temperature, self.decoder_temperature = temperature, decoder_temperature
+        self.std, self.dropout, self.spherical = std, dropout, spherical
         self.weight, self.bias = table(n_things, inner), bias(inner)
         self.last = nn.ParameterList([table(n_hidden, 2 * dim), bias(2 * dim)] if n_hidden else [])
         widen = not spherical and n_hidden
@@ -152,7 +155,7 @@ class Half(nn.Module):
 
     def query(self, z: Tensor) -> Tensor:
         """Z as the decoder reads it, ``(b, K, d)``: over the temperature, or widened."""
-        return (z @ self.widen[0] + self.widen[1]).tanh() if len(self.widen) else z / self.temperature
+        return (z @ self.widen[0] + self.widen[1]).tanh() if len(self.widen) else z / self.decoder_temperature
 
     def divergence(self, mean: Tensor, log_variance: Tensor) -> Tensor:
         """KL to the prior, summed over factors, mean over users; a mean of length 1 adds nothing."""

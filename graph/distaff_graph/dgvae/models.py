@@ -57,6 +57,7 @@ class MultiVAE(Variational):
                 1,
                 generator,
                 temperature=1.0,
+                decoder_temperature=1.0,
                 std=1.0,
                 dropout=c.dropout,
                 n_hidden=c.n_hidden,

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 import torch.nn.functional as F
+from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from distaff.factors.relevance import Membership
@@ -29,6 +30,8 @@ class Speaking(Factored, Worded):
     """The part of :class:`~distaff_graph.dgvae.models.DGVAE` that speaks."""
 
     lexicon: Lexicon
+    _joint_found: Tensor
+    _joint_of: Tensor | None = None
 
     @property
     def words(self) -> pa.StringArray:
@@ -44,13 +47,24 @@ class Speaking(Factored, Worded):
 
     def factor_words(self) -> Membership:
         """From the joint distribution of factors and words over all users with training items."""
-        active = torch.nonzero(self.data.train.counts() > 0).squeeze(1)
-        joint = torch.zeros(self._written.n_factors, len(self.words), dtype=torch.float64)
-        for users in active.split(_USERS):
-            joint += self.word_parts(self.user_codes(users)).sum(0)
-        joint /= len(active)
+        joint = self._joint
         probability = joint / joint.sum(1, keepdim=True).clamp(min=1e-300)
         return Membership(probability, probability / joint.sum(0).clamp(min=1e-300))
+
+    def word_shares(self) -> Tensor:
+        """The same, summed over factors."""
+        return self._joint.sum(0)
+
+    @property
+    def _joint(self) -> Tensor:
+        """p(factor, word), float64 ``(K, n_words)``, made once a fit."""
+        if self._joint_of is not self._things:
+            active = torch.nonzero(self.data.train.counts() > 0).squeeze(1)
+            joint = torch.zeros(self._written.n_factors, len(self.words), dtype=torch.float64)
+            for users in active.split(_USERS):
+                joint += self.word_parts(self.user_codes(users)).sum(0)
+            self._joint_found, self._joint_of = joint / len(active), self._things
+        return self._joint_found
 
     def user_words(self, users: Tensor) -> Tensor:
         """Sums of :meth:`word_parts` over factors."""
@@ -59,7 +73,7 @@ class Speaking(Factored, Worded):
 
     @torch.no_grad()
     def reasons(self, user: int, items: Tensor) -> Reasons:
-        """Exact, as codes are linear in the user's words and items but for their lengths and how the halves read each other."""
+        """Exact: codes are linear in a user's words and items, but for their lengths and the reading of one by the other."""
         users = torch.tensor([user])
         taken = Weighted.ones(self.data.train.take(users)).to(self._device)
         assert self._texts is not None
@@ -71,7 +85,7 @@ class Speaking(Factored, Worded):
         at = items.to(self._device)
         parts = self.parts(codes)[0][:, at].T
         shares = parts / parts.sum(1, keepdim=True).clamp(min=1e-30)
-        centred = (self._things[at] - self._things.mean(0)) / rated.temperature
+        centred = (self._things[at] - self._things.mean(0)) / rated.decoder_temperature
         assert codes.written is not None
         lifts = [(shares * (centred @ part[0].T)).sum(1) for part in (codes.written, codes.rated)]
         by_word = (shares @ (read(z_c, z_t)[0] / len_t)) @ in_t[0] * (centred @ in_t[1].T)
@@ -86,16 +100,16 @@ class Speaking(Factored, Worded):
             taken_effects=by_item.cpu(),
         )
 
-    def scores_with_words(self, user: int, words: Tensor, by: Tensor) -> Tensor:
-        """Scores from the user's items and a document with other weights of some words."""
+    def parts_with_words(self, user: int, words: Tensor, by: Tensor) -> Tensor:
+        """From the user's items and a document with other weights of some words."""
         users = torch.tensor([user])
         assert self._texts is not None
         own = self._texts.take(users)
         strongest = float(own.values.max()) if own.values.numel() else 1.0
         dense = torch.from_numpy(own.scipy().toarray())
         dense[0].index_add_(0, words, by.float() * strongest)
-        changed = Weighted.from_scipy(_sparse(dense))
-        return self.parts(self.codes(self.data.train.take(users), changed)).sum(1)[0]
+        changed = Weighted.from_scipy(csr_matrix(dense.numpy()))
+        return self.parts(self.codes(self.data.train.take(users), changed))[0]
 
     def score_words(
         self,
@@ -163,9 +177,3 @@ def _encoded(half: Half, x: Weighted, weights: Tensor) -> tuple[Tensor, Tensor, 
 
 def _weights(words: Iterable[str] | Mapping[str, float]) -> dict[str, float]:
     return dict(words) if isinstance(words, Mapping) else dict.fromkeys(words, 1.0)
-
-
-def _sparse(dense: Tensor) -> object:
-    from scipy.sparse import csr_matrix
-
-    return csr_matrix(dense.numpy())

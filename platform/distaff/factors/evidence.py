@@ -16,7 +16,7 @@ from scipy import stats
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from distaff import runs
+from distaff import runs, words
 from distaff.factors.relevance import Association, Membership, associate, membership, relevance
 from distaff.ranking import exclusion, top_k
 from distaff.recommender import Intents, Recommender
@@ -99,7 +99,7 @@ def explain_run(workspace: Workspace, run_id: str, *, seed: int = 0) -> FactorRe
         _factor(k, model, intents, found, popularity, effects[k], stability, associations, titles, per_user)
         for k in range(intents.users.shape[1])
     ]
-    report = FactorReport(run_id, per_user, overall, factors)
+    report = FactorReport(run_id, per_user, overall, words.named_in_words(model, factors, UNNAMED))
     _publish(workspace, report, model, intents, found)
     return report
 
@@ -238,6 +238,8 @@ def _publish(
             for a in f.attributes
         ]
         publication.append("factor_attributes", named, run=report.run)
+        if isinstance(model, words.Worded):
+            publication.append("factor_words", words.word_rows(model), run=report.run)
         for entity, ids, shares in (
             ("user", model.data.user_ids, intents.users),
             ("item", model.data.item_ids, intents.items),

@@ -78,9 +78,9 @@ def test_more_of_a_blocks_words_raise_the_blocks_items(model: DGVAE, data: Inter
     words = model.lexicon.positions(["basalt"])
     odd = torch.tensor([int(i) % 2 == 1 for i in data.item_ids.to_pylist()])
     before = model.predict(torch.tensor([0]))[0]
-    after = model.scores_with_words(0, words, torch.tensor([2.0]))
+    after = model.parts_with_words(0, words, torch.tensor([2.0])).sum(0)
     assert float(after[odd].sum()) > float(before[odd].sum())
-    same = model.scores_with_words(0, words, torch.tensor([0.0]))
+    same = model.parts_with_words(0, words, torch.tensor([0.0])).sum(0)
     torch.testing.assert_close(same, before)
 
 
