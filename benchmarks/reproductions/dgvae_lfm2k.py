@@ -44,23 +44,25 @@ def npmi(model: Recommender, data: Interactions) -> dict[str, float]:
     return {name: float(coherence(words, counts).mean()) for name, words in found.items()}
 
 
-def _grid(temperatures: tuple[float, ...]) -> tuple[dict[str, object], ...]:
-    return tuple(
-        {**_TRAINED, "temperature": temperature, "dropout": dropout, "kl_cap": cap}
-        for temperature, dropout, cap in product(temperatures, (0.5, 0.7), (0.2, 1.0))
-    )
+def _grid(**values: tuple[float, ...]) -> tuple[dict[str, object], ...]:
+    return tuple({**_TRAINED, **dict(zip(values, found, strict=True))} for found in product(*values.values()))
 
 
 CANDIDATES = (
     Candidate("popularity"),
     Candidate(
         "multivae",
-        tuple({**_TRAINED, "lr": lr, "dropout": drop} for lr, drop in product((1e-3, 5e-4), (0.5, 0.7))),
+        _grid(lr=(1e-3, 5e-4), dropout=(0.5, 0.7)),
         seeded=True,
     ),
-    Candidate("macridvae", _grid((0.1, 0.2)), seeded=True),
-    # A code of DGVAE is a sum of two and up to twice as long, hence the higher temperatures.
-    Candidate("dgvae", _grid((0.2, 0.3)), seeded=True, also=npmi),
+    Candidate("macridvae", _grid(temperature=(0.1, 0.2), dropout=(0.5, 0.7), kl_cap=(0.2, 1.0)), seeded=True),
+    # A code of DGVAE is a sum of two and longer, hence a warmer decoder; colder memberships keep its factors apart.
+    Candidate(
+        "dgvae",
+        _grid(temperature=(0.05,), decoder_temperature=(0.2, 0.3), dropout=(0.5, 0.7), kl_cap=(1.0,)),
+        seeded=True,
+        also=npmi,
+    ),
     Candidate("lightgcn", tuple({"n_layers": n, "reg": reg} for n, reg in product((2, 3), (1e-4, 1e-3))), seeded=True),
     Candidate("dccf", ({"n_intents": 32},), seeded=True),
     Candidate("ease", tuple({"penalty": penalty} for penalty in (12.5, 25, 50, 100, 200, 400, 800))),

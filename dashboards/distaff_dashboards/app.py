@@ -15,6 +15,7 @@ def main() -> None:
     pages = [
         st.Page(_SCREENS / "board.py", title="Board", default=True),
         st.Page(_SCREENS / "intents.py", title="Intents", url_path="intents"),
+        st.Page(_SCREENS / "words.py", title="Words", url_path="words"),
     ]
     st.navigation(pages, position="top").run()
 

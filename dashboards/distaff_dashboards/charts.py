@@ -98,6 +98,15 @@ def attribute_lift(
     return figure
 
 
+def effects(labels: Sequence[str], values: Sequence[float]) -> go.Figure:
+    """What each of some words or items adds to a score's logarithm."""
+    figure = go.Figure(
+        go.Bar(y=list(range(len(labels))), x=list(values), orientation="h", marker_color=ACCENT, width=0.62,
+               hovertemplate="%{x:+.3f}<extra></extra>", showlegend=False)
+    )  # fmt: skip
+    return _bars(figure, labels, percent=False)
+
+
 def mix(labels: Sequence[str], shares: Sequence[float], colours: Sequence[str]) -> go.Figure:
     """A user's shares of the intents."""
     ys = list(range(len(labels)))

@@ -292,7 +292,7 @@ _TABLES = (
             _RUN,
             Column("factor", INT, "the factor's id"),
             Column("word", TEXT, "the word"),
-            Column("rank", INT, "1-based rank by relevance at lambda 0.3"),
+            Column("rank", INT, "1-based rank by relevance at lambda 0.6"),
             Column("relevance", REAL, "lambda * log p(word|factor) + (1 - lambda) * log lift"),
             Column("probability", REAL, "p(word | factor)"),
             Column("lift", REAL, "p(word | factor) / p(word)"),

@@ -108,7 +108,13 @@ def explain_user(
         InputError: Unknown run, user or item.
         UnsupportedError: The model has no factors.
     """
-    model = runs.load_model(workspace, run_id)
+    return explain_with(workspace, runs.load_model(workspace, run_id), run_id, user, item=item, top_k=top_k)
+
+
+def explain_with(
+    workspace: Workspace, model: Recommender, run_id: str, user: str, *, item: str | None = None, top_k: int = 10
+) -> Explained:
+    """:func:`explain_user` with the run's model at hand."""
     titles, names = load_titles(workspace.warehouse, model.data.name), factor_names(workspace, run_id)
     return explain(model, user, item=item, top_k=top_k, titles=titles, run=run_id, names=names)
 

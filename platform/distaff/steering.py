@@ -23,7 +23,7 @@ from distaff_data.interactions import SPLITS
 from distaff_data.loader import load_titles
 from distaff_data.workspace import Workspace
 
-STEP = 4.0
+STEP = 16.0
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,20 @@ def steer(
     if not factors and not words:
         raise InputError("name what to raise or lower: a factor, or a word")
     model = runs.load_model(workspace, run_id)
+    return steer_with(workspace, model, run_id, user, factors=factors or {}, words=words or {}, top_k=top_k)
+
+
+def steer_with(
+    workspace: Workspace,
+    model: Recommender,
+    run_id: str,
+    user: str,
+    *,
+    factors: Mapping[int, float],
+    words: Mapping[str, float],
+    top_k: int,
+) -> Steered:
+    """:func:`steer` with the run's model at hand; with nothing to steer by, both lists are the same."""
     at = position(model, user)
     titles = load_titles(workspace.warehouse, model.data.name)
     by_position: dict[int, float] = {}
@@ -110,7 +124,7 @@ def steer(
     seen = exclusion(model.data, SPLITS).take(torch.tensor([at]))
     before, after = (
         [i for i in top_k_of(scores.unsqueeze(0), seen, top_k)[0][0].tolist() if i >= 0]
-        for scores in (model.predict(torch.tensor([at]))[0], steered_scores(model, at, factors or {}, by_position))
+        for scores in (model.predict(torch.tensor([at]))[0], steered_scores(model, at, factors, by_position))
     )
     rank = {item: place for place, item in enumerate(before, 1)}
 

@@ -14,13 +14,14 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from distaff.factors.relevance import LAMBDA, Membership, relevance
+from distaff.factors.relevance import Membership, relevance
 from distaff_data.content import Weighted
 
 if TYPE_CHECKING:
     from distaff.factors.evidence import Factor
 
 KEPT = 200  # words kept of each factor
+LAMBDA = 0.6  # of relevance: words have longer tails than items, and 0.6 is what Sievert and Shirley found for them
 _NAMING = 2
 
 
@@ -101,7 +102,7 @@ def word_rows(model: Worded) -> pa.Table:
     """The rows of ``factor_words``: of each factor the ``KEPT`` most relevant words."""
     found = model.factor_words()
     best = top_words(found, KEPT)
-    scores = relevance(found.probability, found.lift)
+    scores = relevance(found.probability, found.lift, LAMBDA)
     n_factors, n = best.shape
     return pa.table(
         {
