@@ -44,7 +44,7 @@ def test_a_model_of_given_documents_is_saved_and_loaded_with_them(tmp_path: Path
 
 
 def test_what_is_missing_or_does_not_fit_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="train.ratings"):
+    with pytest.raises(InputError, match=r"train\.ratings"):
         read_published(tmp_path)
     write_published(tmp_path)
     np.save(tmp_path / "text_feat.npy", np.ones((3, 2)))
