@@ -108,7 +108,9 @@ def explain_user(
         InputError: Unknown run, user or item.
         UnsupportedError: The model has no factors.
     """
-    return explain_with(workspace, runs.load_model(workspace, run_id), run_id, user, item=item, top_k=top_k)
+    return explain_with(
+        workspace, Recommender.load(runs.model_folder(workspace, run_id)), run_id, user, item=item, top_k=top_k
+    )
 
 
 def explain_with(

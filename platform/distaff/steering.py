@@ -100,7 +100,7 @@ def steer(
     """
     if not factors and not words:
         raise InputError("name what to raise or lower: a factor, or a word")
-    model = runs.load_model(workspace, run_id)
+    model = Recommender.load(runs.model_folder(workspace, run_id))
     return steer_with(workspace, model, run_id, user, factors=factors or {}, words=words or {}, top_k=top_k)
 
 

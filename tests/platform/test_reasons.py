@@ -105,7 +105,7 @@ def test_raising_a_factor_by_a_step_raises_the_share_of_its_items_for_nearly_all
 
 def test_steering_by_nothing_changes_nothing_and_down_is_the_reverse_of_up(filled: tuple[Workspace, str, str]) -> None:
     workspace, run, _ = filled
-    model = runs.load_model(workspace, run)
+    model = Recommender.load(runs.model_folder(workspace, run))
     before = model.predict(torch.tensor([2]))[0]
     torch.testing.assert_close(steered_scores(model, 2, {}), before)
     up, down = (steered_scores(model, 2, {1: by}) - before for by in (1.0, -1.0))
