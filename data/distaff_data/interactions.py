@@ -221,7 +221,7 @@ class Interactions:
         users, items = (pq.read_table(folder / file)["id"].combine_chunks() for file in _IDS)
         found = load_file(folder / _MATRICES)
         splits = {s: Csr(found[f"{s}.indptr"], found[f"{s}.indices"], len(items)) for s in SPLITS}
-        return cls(name, users, items, **splits, generation=generation)
+        return cls(name, users, items, splits["train"], splits["valid"], splits["test"], generation)
 
     def user_positions(self, ids: object) -> Tensor:
         """Positions of users' ids, int64; an unknown id gives -1."""

@@ -37,8 +37,8 @@ def read_published(folder: Path) -> Interactions:
     words, documents = _documents(base, n_users)
     features = {name: _features(folder / file, n_items) for name, file in FEATURES.items() if (folder / file).is_file()}
     nothing = counted(np.empty(0, np.int64), np.empty(0, np.int64), (n_items, len(words)))
-    ids = (pa.array(np.arange(n)).cast(pa.string()) for n in (n_users, n_items))
-    data = Interactions(names[0], *ids, **matrices)
+    users, items = (pa.array(np.arange(n)).cast(pa.string()) for n in (n_users, n_items))
+    data = Interactions(names[0], users, items, matrices["train"], matrices["valid"], matrices["test"])
     return data.with_content(Content(words, nothing, features, user_words=documents))
 
 

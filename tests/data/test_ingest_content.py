@@ -125,7 +125,7 @@ def test_documents_are_those_of_scikit_learn() -> None:
     item_texts = ["red green green", "green blue", "blue blue yellow", "red yellow pink", "grey"]
     ids = pa.array([str(i) for i in range(5)])
     pairs = [(str(i), word) for i, text in enumerate(item_texts) for word in text.split()]
-    found = Content.from_words(*zip(*pairs, strict=True), ids)
+    found = Content.from_words([item for item, _ in pairs], [word for _, word in pairs], ids)
     taken = [[0, 1], [0, 2], [1, 2, 3], [3], [2], [4]]
     rows = torch.tensor([user for user, items in enumerate(taken) for _ in items])
     train = Csr.from_pairs(rows, torch.tensor([i for items in taken for i in items]), 6, 5)

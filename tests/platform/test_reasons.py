@@ -12,13 +12,14 @@ from distaff import runs
 from distaff.explaining import explain, explain_user
 from distaff.factors import explain_run
 from distaff.ranking import exclusion
-from distaff.recommender import top_k_of
-from distaff.registry import model_class
+from distaff.recommender import Recommender, top_k_of
 from distaff.steering import steer, steered_scores
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.ingest import ingest_attributes, ingest_interactions
 from distaff_data.interactions import SPLITS
 from distaff_data.workspace import Workspace
+from distaff_graph.controls.nmf import NMF
+from distaff_graph.dgvae.models import DGVAE
 
 SETTINGS = {"n_intents": 2, "embedding_dim": 8, "lr": 0.02, "batch_size": 16, "max_epochs": 40, "temperature": 0.2}
 LIMITS = {"min_df": 2, "max_df": 0.9, "text_weight": 2.0}
@@ -86,7 +87,7 @@ def test_a_model_without_words_is_explained_by_factors_alone(filled: tuple[Works
 def test_raising_a_factor_by_a_step_raises_the_share_of_its_items_for_nearly_all_users() -> None:
     # Users of several blocks, so that a list has room for more of a factor.
     data = worded_checkerboard(n_users=60, n_items=120, n_blocks=4, held_out=0)
-    model = model_class("dgvae")(**SETTINGS | LIMITS | {"n_intents": 4, "max_epochs": 15}).fit(data, device="cpu")
+    model = DGVAE(**SETTINGS | LIMITS | {"n_intents": 4, "max_epochs": 15}).fit(data, device="cpu")
     own = model.intents().items.argmax(1)
     seen = exclusion(data, SPLITS)
     risen = []
@@ -130,7 +131,7 @@ def test_raising_a_word_brings_items_that_have_it(filled: tuple[Workspace, str, 
 
 def test_explaining_a_model_in_memory_needs_no_workspace() -> None:
     data = worded_checkerboard()
-    model = model_class("nmf")(n_intents=2).fit(data, device="cpu")
+    model = NMF(n_intents=2).fit(data, device="cpu")
     assert explain(model, "3", top_k=2).items[0].title == explain(model, "3", top_k=2).items[0].id
 
 

@@ -148,4 +148,4 @@ def _insert(scratch: Scratch, batches: Iterator[pa.RecordBatch]) -> None:
 
 def _is_vector(kind: pa.DataType) -> bool:
     lists = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
-    return lists and pa.types.is_floating(kind.value_type)
+    return lists and bool(pa.types.is_floating(kind.value_type))

@@ -130,12 +130,12 @@ class Half(nn.Module):
                 mode="sum",
                 per_sample_weights=values.flatten(),
             )
-            return bags.unflatten(0, (n_factors, b)).transpose(0, 1) + self.bias
+            return self._by_user(bags, n_factors)
         columns = torch.arange(n_factors, device=values.device).unsqueeze(1) * b + x.pattern.row_index()
         flat = x.pattern.indices.long() * (n_factors * b) + columns
         spread = values.new_zeros(x.pattern.n_cols * n_factors * b).index_put((flat.flatten(),), values.flatten())
         h = self._drop(graph.two_hops(spread.view(x.pattern.n_cols, -1)))
-        return (h.T @ self.weight).unflatten(0, (n_factors, b)).transpose(0, 1) + self.bias
+        return self._by_user(h.T @ self.weight, n_factors)
 
     def encode(self, x: Weighted, log_memberships: Tensor, graph: ItemGraph | None = None) -> tuple[Tensor, Tensor]:
         """Mean and log variance of users' codes from x ``(b, M)``, each ``(b, K, d)``."""
@@ -163,6 +163,10 @@ class Half(nn.Module):
         if not self.spherical:
             kl = kl + mean.square()
         return kl.sum((1, 2)).mean() / 2
+
+    def _by_user(self, h: Tensor, n_factors: int) -> Tensor:
+        """Rows by factor and user, with the bias: ``(K b, inner)`` to ``(b, K, inner)``."""
+        return h.view(n_factors, -1, h.shape[1]).transpose(0, 1) + self.bias
 
     def _drop(self, x: Tensor) -> Tensor:
         """Dropout, which draws nothing where it leaves nothing out."""

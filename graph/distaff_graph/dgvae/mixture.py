@@ -28,7 +28,8 @@ def log_scores(z: Tensor, things: Tensor, log_weights: Tensor) -> Tensor:
     Returns:
         ``(b, K, M)``.
     """
-    return (z.flatten(0, 1) @ things.T).unflatten(0, z.shape[:2]).add_(log_weights.T)
+    s: Tensor = (z.flatten(0, 1) @ things.T).unflatten(0, z.shape[:2])
+    return s.add_(log_weights.T)
 
 
 def mixture_loss(z: Tensor, things: Tensor, log_weights: Tensor, targets: Weighted) -> Tensor:

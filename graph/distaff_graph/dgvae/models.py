@@ -144,8 +144,8 @@ class DGVAE(Speaking):
         """Both halves, and the graph."""
         rated = self.half(data.n_items, generator)
         written = self.half(len(self.lexicon.words), generator)
-        use = self.config.item_graph and self._neighbours is not None
-        return Network(rated, written, ItemGraph.build(self._neighbours, device) if use else None)
+        graph = self._neighbours if self.config.item_graph else None
+        return Network(rated, written, None if graph is None else ItemGraph.build(graph, device))
 
     @property
     def _text_weight(self) -> float:  # type: ignore[override]

@@ -74,7 +74,7 @@ def test_every_part_of_the_objective_and_its_gradients_equal_the_plain_dense_com
 
     assert set(ours) == set(theirs)
     for name in theirs:
-        torch.testing.assert_close(ours[name], theirs[name], rtol=1e-5, atol=1e-5, msg=lambda m, n=name: f"{n}: {m}")
+        torch.testing.assert_close(ours[name], theirs[name], rtol=1e-5, atol=1e-5, msg=name)
     for half, expected in ((model.network.rated, rated), (model.network.written, written)):
         assert half is not None
         for name, value in half.named_parameters():
@@ -126,7 +126,7 @@ def test_the_decoders_loss_is_the_same_over_many_tiles(monkeypatch: pytest.Monke
     for cells in (1 << 20, 1):
         monkeypatch.setattr("distaff_graph.dgvae.mixture._CELLS", cells)
         leaves = [value.clone().requires_grad_() for value in (z, things, weights)]
-        loss = mixture_loss(*leaves, targets)
+        loss = mixture_loss(leaves[0], leaves[1], leaves[2], targets)
         loss.backward()
         found.append([loss.detach(), *(leaf.grad for leaf in leaves)])
     for one, many in zip(*found, strict=True):
