@@ -82,7 +82,9 @@ def _factors(source: data.Source, run: str, dataset: str, names: dict[int, str])
                     )
                     columns = (table[c].to_pylist() for c in (label, "probability", "lift"))
                     key = f"{title.lower()}-{factor}"
-                    widgets.chart(charts.top_items(*columns), key=key, alt=f"{title} of factor {names[factor]}")
+                    widgets.chart(
+                        charts.top_items(*columns, of="this factor"), key=key, alt=f"{title} of factor {names[factor]}"
+                    )
 
 
 def _profile(found: Explained) -> None:
@@ -101,7 +103,7 @@ def _profile(found: Explained) -> None:
         help="What the model expects to be written about their next item, by relevance.",
     )
     columns = (table[c].to_pylist() for c in ("word", "probability", "lift"))
-    widgets.chart(charts.top_items(*columns), key="words-of-user", alt="Words of the person")
+    widgets.chart(charts.top_items(*columns, of="this person"), key="words-of-user", alt="Words of the person")
 
 
 def _why(found: Explained) -> None:
