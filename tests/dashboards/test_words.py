@@ -16,15 +16,8 @@ from distaff_data.workspace import Workspace
 APP = Path(distaff_dashboards.__file__).with_name("app.py")
 PAGE = "screens/words.py"
 DATASET = "shop"
-SETTINGS = {
-    "n_intents": 3,
-    "embedding_dim": 8,
-    "batch_size": 16,
-    "max_epochs": 4,
-    "temperature": 0.03,
-    "min_df": 2,
-    "max_df": 1.0,
-}
+SETTINGS = {"n_intents": 3, "embedding_dim": 8, "batch_size": 16, "max_epochs": 30, "eval_every": 30, "lr": 0.01}
+LIMITS = {"min_df": 2, "max_df": 1.0}
 
 
 def page(monkeypatch: pytest.MonkeyPatch, root: Path) -> AppTest:
@@ -38,7 +31,7 @@ def page(monkeypatch: pytest.MonkeyPatch, root: Path) -> AppTest:
 
 @pytest.fixture
 def spoken(bare: Workspace) -> tuple[Workspace, str]:
-    run = runs.train(bare, "dgvae", DATASET, settings=SETTINGS, device="cpu").run
+    run = runs.train(bare, "dgvae", DATASET, settings=SETTINGS | LIMITS, device="cpu").run
     explain_run(bare, run)
     return bare, run
 
