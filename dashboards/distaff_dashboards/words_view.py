@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import streamlit as st
 
-from distaff_dashboards import charts, data, evidence, intents_view, widgets, wording
+from distaff_dashboards import charts, data, evidence, factor_parts, factor_view, widgets, wording
 from distaff_data.errors import DistaffError
 
 if TYPE_CHECKING:
@@ -36,11 +36,7 @@ def show() -> None:
         run = widgets.choose("Run", list(runs), key="run", help="Newest first.")
     dataset = str(runs[run]["dataset"])
     source = data.part(run, dataset)
-    factors = data.factors(source, run).sort_by("factor")
-    names = {
-        int(f): intents_view.intent_label(int(f), n)
-        for f, n in zip(*(factors[c].to_pylist() for c in ("factor", "name")), strict=True)
-    }
+    names = factor_parts.labels(data.factors(source, run).sort_by("factor"))
     _factors(source, run, dataset, names)
     st.divider()
     st.header("One person", anchor=False)
@@ -68,7 +64,7 @@ def _factors(source: data.Source, run: str, dataset: str, names: dict[int, str])
             left, right = st.columns(2, gap="large")
             words = data.factor_words(source, run, factor).slice(0, _SHOWN)
             members = data.members(source, run, dataset, factor)
-            items = intents_view.most_relevant(members, evidence.RELEVANCE).slice(0, _SHOWN)
+            items = factor_view.most_relevant(members, evidence.RELEVANCE).slice(0, _SHOWN)
             for place, title, table, label in (
                 (left, "Words", words, "word"),
                 (right, "Items", items, "title"),

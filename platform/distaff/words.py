@@ -7,8 +7,7 @@ and the dashboard's page *Words* then work for it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import pyarrow as pa
 import torch
@@ -16,9 +15,6 @@ from torch import Tensor
 
 from distaff.factors.relevance import Membership, relevance
 from distaff_data.content import Weighted
-
-if TYPE_CHECKING:
-    from distaff.factors.evidence import Factor
 
 KEPT = 200  # words kept of each factor
 LAMBDA = 0.6  # of relevance: words have longer tails than items, and 0.6 is what Sievert and Shirley found for them
@@ -116,13 +112,12 @@ def word_rows(model: Worded) -> pa.Table:
     )
 
 
-def named_in_words(model: object, factors: list[Factor], unnamed: str) -> list[Factor]:
-    """Factors without a name from attributes, named by their two most relevant words where the model has words."""
+def names(model: object) -> dict[int, str]:
+    """Factors named by their two most relevant words; none where the model has no words."""
     if not isinstance(model, Worded):
-        return factors
+        return {}
     best = top_words(model.factor_words(), _NAMING).tolist()
-    names = [" · ".join(model.words[word].as_py() for word in row) for row in best]
-    return [replace(f, name=names[f.factor]) if f.name == unnamed else f for f in factors]
+    return {k: " · ".join(model.words[word].as_py() for word in row) for k, row in enumerate(best)}
 
 
 def coherence(words: Tensor, documents: Weighted) -> Tensor:
