@@ -43,11 +43,13 @@ def reproduce(name: str, data: Path, n_seeds: int, only: set[str], skip: set[str
         if (not only or candidate.model in only) and candidate.model not in skip
         for row in measure(candidate, interactions, n_seeds)
     ]
+    values = {row["model"]: row["value"] for row in rows if row["metric"] == "recall@20"}
     floor = chance(interactions, "test", ks=KS)
     return {
         "name": name,
         "seconds": round(time.perf_counter() - start, 1),
         "rows": rows,
+        "best": max(values, key=lambda model: values[model]),
         "chance": {metric: floor[metric] for metric in METRICS},
     }
 
@@ -72,6 +74,7 @@ def main() -> None:
 
     print(table(result["rows"]))
     print("lists at random: " + " ".join(f"{name} {value:.4f}" for name, value in result["chance"].items()))
+    print(f"{result['best']} has the highest recall@20")
     print(f"{result['name']}: {result['seconds']} s")
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-VERSION = 2
+VERSION = 3
 
 TEXT, REAL, INT, FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_()
 TIME = pa.timestamp("us", tz="UTC")
@@ -145,6 +145,30 @@ _TABLES = (
             Column("id", TEXT, "the user's or item's own id"),
             Column("name", TEXT, "attribute, such as genre; 'title' is what people are shown"),
             Column("value", TEXT, "one value; several values of one attribute are several rows"),
+        ),
+    ),
+    Table(
+        "texts",
+        "what is written about users and items: descriptions and other running text",
+        (
+            _GENERATION,
+            _DATASET,
+            Column("entity", TEXT, "user or item"),
+            Column("id", TEXT, "the user's or item's own id"),
+            Column("name", TEXT, "which text, such as description"),
+            Column("text", TEXT, "the text"),
+        ),
+    ),
+    Table(
+        "vectors",
+        "feature vectors of users and items, such as embeddings of text and images",
+        (
+            _GENERATION,
+            _DATASET,
+            Column("entity", TEXT, "user or item"),
+            Column("id", TEXT, "the user's or item's own id"),
+            Column("name", TEXT, "the modality, such as text or image"),
+            Column("vector", SHARES, "the vector; one length for each name"),
         ),
     ),
     Table(
@@ -376,7 +400,9 @@ _TABLES = (
             Column("cohort", TEXT, "'everyone', a user attribute's value, or a third of the users by activity"),
             Column("factor", INT, "the factor's id"),
             Column("data_share", REAL, "mean posterior share over held-out interactions"),
-            Column("list_share", REAL, "mean posterior share over top-20 lists, each as often as its user has interactions"),
+            Column(
+                "list_share", REAL, "mean posterior share over top-20 lists, each as often as its user has interactions"
+            ),
             Column("ratio", REAL, "list share over data share"),
             Column("low", REAL, "lower end of the ratio's 95 % bootstrap interval over users"),
             Column("high", REAL, "upper end of the ratio's 95 % bootstrap interval over users"),
@@ -458,6 +484,20 @@ _TABLES = (
             Column("share", REAL, "the value's share of the factor's mass"),
             Column("lift", REAL, "that share over the value's share of all training mass"),
             Column("q_value", REAL, "false-discovery-adjusted p value of the lift"),
+        ),
+    ),
+    Table(
+        "factor_words",
+        "the words of each factor, of models whose factors have words",
+        (
+            _GENERATION,
+            _RUN,
+            Column("factor", INT, "the factor's id"),
+            Column("word", TEXT, "the word"),
+            Column("rank", INT, "1-based rank by relevance at lambda 0.6"),
+            Column("relevance", REAL, "lambda * log p(word|factor) + (1 - lambda) * log lift"),
+            Column("probability", REAL, "p(word | factor)"),
+            Column("lift", REAL, "p(word | factor) / p(word)"),
         ),
     ),
     Table(

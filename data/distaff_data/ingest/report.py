@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,8 @@ class AttributesReport:
         described: Items or users of the dataset that now have attributes.
         unknown: Ids with attributes that do not occur in the dataset; kept, in case a later ingestion brings them.
         values: Attribute values stored.
+        texts: Names of the texts.
+        vectors: Length of the vectors by name.
     """
 
     dataset: str
@@ -70,6 +72,8 @@ class AttributesReport:
     described: int
     unknown: int
     values: int
+    texts: tuple[str, ...] = ()
+    vectors: Mapping[str, int] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, object]:
         """Plain values, ready for JSON."""

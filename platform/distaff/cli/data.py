@@ -18,10 +18,20 @@ from distaff_data.workspace import Workspace
 ingest = typer.Typer(help="Load files as a dataset; the format is detected or given.", no_args_is_help=True)
 
 Paths = Annotated[list[Path], typer.Argument(help="Files, or a folder with train, valid and test files.")]
+Described = Annotated[
+    list[str], typer.Argument(help="Tables, and .npy matrices of vectors; NAME=FILE.npy names the vectors.")
+]
 Name = Annotated[str, typer.Argument(help="Name of the dataset.")]
 Id = Annotated[str | None, typer.Option(help="Column of ids; detected otherwise.")]
 Title = Annotated[str | None, typer.Option(help="Column that people are shown.")]
 Separator = Annotated[str | None, typer.Option(help="What separates several values in a cell.")]
+Column = Annotated[
+    list[str] | None, typer.Option("--column", help="Column to read; repeatable; all columns otherwise.")
+]
+Text = Annotated[list[str] | None, typer.Option(help="Column of running text; repeatable; detected by name otherwise.")]
+Rows = Annotated[
+    Path | None, typer.Option(help="File with the id of each row of .npy matrices; the rows' numbers otherwise.")
+]
 Replace = Annotated[bool, typer.Option("--replace", help="Replace the dataset of that name.")]
 
 
@@ -84,18 +94,61 @@ def ingest_interactions_verb(
 
 @ingest.command("items")
 def ingest_items(
-    name: Name, paths: Paths, id: Id = None, title: Title = None, separator: Separator = None, as_json: Json = False
+    name: Name,
+    paths: Described,
+    id: Id = None,
+    title: Title = None,
+    column: Column = None,
+    separator: Separator = None,
+    text: Text = None,
+    rows: Rows = None,
+    as_json: Json = False,
 ) -> None:
-    """Load attributes of a dataset's items: every other column is one, such as a category."""
-    _show(ingest_attributes(workspace(), "item", name, paths, id=id, title=title, separator=separator), as_json)
+    """Load what is known about a dataset's items: categories and tags, titles, running text, feature vectors.
+
+    Example: distaff ingest items shop items.csv text=embeddings.npy --text description --separator ,
+    """
+    report = ingest_attributes(
+        workspace(),
+        "item",
+        name,
+        paths,
+        id=id,
+        title=title,
+        columns=column,
+        separator=separator,
+        text=text,
+        rows=rows,
+    )
+    _show(report, as_json)
 
 
 @ingest.command("users")
 def ingest_users(
-    name: Name, paths: Paths, id: Id = None, title: Title = None, separator: Separator = None, as_json: Json = False
+    name: Name,
+    paths: Described,
+    id: Id = None,
+    title: Title = None,
+    column: Column = None,
+    separator: Separator = None,
+    text: Text = None,
+    rows: Rows = None,
+    as_json: Json = False,
 ) -> None:
-    """Load attributes of a dataset's users: every other column is one, such as a country."""
-    _show(ingest_attributes(workspace(), "user", name, paths, id=id, title=title, separator=separator), as_json)
+    """Load what is known about a dataset's users: every other column is an attribute, such as a country."""
+    report = ingest_attributes(
+        workspace(),
+        "user",
+        name,
+        paths,
+        id=id,
+        title=title,
+        columns=column,
+        separator=separator,
+        text=text,
+        rows=rows,
+    )
+    _show(report, as_json)
 
 
 def sample(
