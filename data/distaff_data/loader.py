@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 import torch
+from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 from torch import Tensor
 
 from distaff_data.content import Content, counted
@@ -35,13 +36,16 @@ tokens AS (
         lower(nfc_normalize(regexp_replace(text, '<[^>]*>|&#?\w+;|https?://\S+', ' ', 'g'))),
         '\p{L}[\p{L}\p{M}''’-]*\p{L}'
     )) AS word FROM pieces
+),
+words AS (
+    SELECT id, word FROM tokens WHERE NOT list_contains($3, word)
     UNION ALL
     SELECT id, lower(nfc_normalize(trim(value))) FROM attributes
     WHERE dataset = $1 AND entity = 'item' AND name <> 'title' AND length(value) <= 40
         AND regexp_matches(value, '\p{L}') AND NOT regexp_matches(value, '^https?://')
 )
 SELECT i.position, t.word, count(*) AS n
-FROM tokens t JOIN items i ON i.item_id = t.id WHERE i.generation = $2 GROUP BY ALL
+FROM words t JOIN items i ON i.item_id = t.id WHERE i.generation = $2 GROUP BY ALL
 """
 _VECTORS = """
 SELECT v.name, i.position, v.vector
@@ -75,8 +79,9 @@ def load_interactions(warehouse: Warehouse, dataset: str) -> Interactions:
 def load_content(warehouse: Warehouse, dataset: str, generation: str, n_items: int) -> Content:
     """Words and feature vectors of a dataset's items.
 
-    Titles and texts are divided into words of letters, in lower case and each text by itself, so that none are fused; the
-    value of an attribute, such as the tag "post punk", is one word.
+    Titles and texts are divided into words of letters, in lower case and each text by itself, so that none are fused,
+    and English words that say nothing (scikit-learn's list) are dropped; the value of an attribute, such as the tag
+    "post punk", is one word.
 
     Args:
         warehouse: Where from.
@@ -84,7 +89,7 @@ def load_content(warehouse: Warehouse, dataset: str, generation: str, n_items: i
         generation: The generation whose positions are meant.
         n_items: How many items that has.
     """
-    found = warehouse.query(_WORDS, [dataset, generation])
+    found = warehouse.query(_WORDS, [dataset, generation, sorted(ENGLISH_STOP_WORDS)])
     words = pa.compute.unique(found["word"])
     words = words.take(pa.compute.sort_indices(words))
     cols = pa.compute.index_in(found["word"], words)

@@ -45,10 +45,7 @@ def test_titles_and_texts_are_divided_into_words_and_attributes_are_words(datase
     report = ingest_attributes(dataset, "item", "d", tmp_path / "items.csv")
     assert (report.texts, report.attributes) == (("description",), ("tag", "title", "year"))
     found = content(dataset)
-    assert words_of(found, 0) == {
-        **{"the": 1, "baby-book": 1, "post punk": 1, "noir": 1},
-        **{"skip": 2, "hop": 1, "times": 1, "see": 1},
-    }
+    assert words_of(found, 0) == {"baby-book": 1, "post punk": 1, "noir": 1, "skip": 2, "hop": 1, "times": 1}
     assert words_of(found, 1) == {"café": 1, "noir": 1}
     assert words_of(found, 2) == {}
 
