@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -35,7 +36,7 @@ def publish_incidents(
         source: The files it came from.
         settings: How it was read.
     """
-    name, cases = incidents.dataset, incidents.cases
+    name, cases = incidents.name, incidents.cases
     columns = {column for case in cases for column in case.columns}
     facts = {
         "cases": len(cases),
@@ -136,7 +137,7 @@ def _by_case(table: pa.Table) -> dict[str, tuple[tuple[str, ...], pa.Array]]:
     names = np.asarray(table["case"].to_pylist())
     cuts = [0, *(np.flatnonzero(names[1:] != names[:-1]) + 1), len(names)]
     found = {}
-    for start, end in zip(cuts[:-1], cuts[1:], strict=True):
+    for start, end in itertools.pairwise(cuts):
         part = table.slice(start, end - start)
         values = part["values"].combine_chunks()
         found[str(names[start])] = (tuple(part["metric"].to_pylist()), values.flatten())

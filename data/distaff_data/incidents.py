@@ -143,14 +143,14 @@ class Incidents:
     """A dataset of incidents.
 
     Attributes:
-        dataset: Its name.
+        name: Its name.
         cases: The incidents.
         edges: What is known about dependencies, the same for all cases.
         truth: Planted dependencies, where the data were generated.
         generation: The warehouse generation it was read from; empty for data that never were in one.
     """
 
-    dataset: str
+    name: str
     cases: tuple[Case, ...]
     edges: tuple[Edge, ...] = ()
     truth: tuple[TrueEdge, ...] = field(default=(), repr=False)

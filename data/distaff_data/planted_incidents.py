@@ -6,8 +6,8 @@ extended). Edges act within a row or some rows later:
     x_t = A' x_t + sum_l B_l' x_{t-l} + season_t + e_t
 
 At the onset the system goes over to a second state: a fault changes one metric's own mechanism, and some of the failing
-metric's outgoing edges disappear or appear, while all other edges stay. Both edge sets are stored, so that a graph learner can
-be scored on each. A fault is made as strong as it takes to move the KPI by three standard deviations, judged against the
+metric's outgoing edges disappear or appear, while all other edges stay. Both edge sets are stored, so that a graph
+learner can be scored on each. A fault is made as strong as it takes to move the KPI by three standard deviations, judged against the
 same noise without the fault; in some cases it is left so weak that the KPI does not show it. Those are negatives.
 """
 

@@ -46,7 +46,7 @@ def test_a_visible_shift_moves_the_kpi_and_an_invisible_fault_does_not() -> None
     knobs = SMALL | {"n_cases": 20}
     for share, visible in ((0.0, True), (1.0, False)):
         for case in planted_incidents(**knobs, invisible_share=share).cases:
-            if case.group in ("shift", "freeze"):
+            if case.group == "shift":
                 normal, faulty = parts(case)
                 moved = abs(faulty[30:, 0].mean() - normal[:, 0].mean()) / normal[:, 0].std()
                 assert case.visible is visible
