@@ -183,9 +183,10 @@ def history(source: Source, dataset: str, user: str) -> pa.Table:
 @st.cache_resource(max_entries=2, show_spinner="Loading the model ...")
 def model(source: Source, run: str) -> Recommender:
     """A run's saved model; shared between sessions, and only read."""
-    from distaff.runs import load_model
+    from distaff.recommender import Recommender
+    from distaff.runs import model_folder
 
-    return load_model(source.workspace, run)
+    return Recommender.load(model_folder(source.workspace, run))
 
 
 @st.cache_data(max_entries=256, show_spinner="Splitting the scores ...")

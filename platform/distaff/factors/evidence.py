@@ -84,7 +84,7 @@ def explain_run(workspace: Workspace, run_id: str, *, seed: int = 0) -> FactorRe
         InputError: The run is unknown or not done.
         UnsupportedError: Its model has no intents.
     """
-    model = runs.load_model(workspace, run_id)
+    model = Recommender.load(runs.model_folder(workspace, run_id))
     intents = model.intents()
     data = model.data
     popularity = torch.bincount(data.train.indices, minlength=data.n_items)
@@ -158,7 +158,8 @@ def _stability(workspace: Workspace, run_id: str, intents: Intents) -> Tensor | 
     }
     if not others:
         return None
-    matches = [match(intents.items, runs.load_model(workspace, other).intents().items) for other in others.values()]
+    models = (Recommender.load(runs.model_folder(workspace, other)) for other in others.values())
+    matches = [match(intents.items, model.intents().items) for model in models]
     return torch.stack(matches).median(0).values
 
 
