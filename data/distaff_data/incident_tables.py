@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 import numpy as np
 import pyarrow as pa
 
-from distaff_data.errors import InputError, UnknownNameError
+from distaff_data.errors import UnknownNameError
 from distaff_data.incidents import Case, Edge, Incidents, TrueEdge, entity_of
 from distaff_data.ingest.report import IncidentsReport
+from distaff_data.loader import live_generation
 from distaff_data.warehouse import Warehouse
 
 _CASES = """
@@ -76,13 +77,7 @@ def load_incidents(warehouse: Warehouse, dataset: str, case: str | None = None) 
         UnknownNameError: There is no such dataset, or no such case.
         InputError: The dataset is of another kind.
     """
-    found = warehouse.rows("SELECT dataset, kind, generation FROM datasets")
-    entry = next((row for row in found if row["dataset"] == dataset), None)
-    if entry is None:
-        raise UnknownNameError("dataset", dataset, (row["dataset"] for row in found))
-    if entry["kind"] != "incidents":
-        raise InputError(f"dataset {dataset!r} holds {entry['kind']}, not incidents")
-    generation = entry["generation"]
+    generation = live_generation(warehouse, dataset, "incidents")
     rows = warehouse.query(_CASES, [generation]).to_pylist()
     if case is not None and case not in {row["case"] for row in rows}:
         raise UnknownNameError("case", case, (row["case"] for row in rows))

@@ -4,15 +4,18 @@ The last L values of every metric are the columns of a matrix, all metrics side 
 lie near a subspace of few dimensions, spanned by the leading left singular vectors of the base window's lag matrices
 Z = [H_1 | ... | H_M], L x (K M). For each new row
 
-    D(t) = |P Z_t|^2 / (M L) - c,    y(t) = max(0, y(t-1) + D(t)),    alarm when y(t) >= h,
+    D(t) = (1/M) sum_m |P z_m(t)| / sqrt(L) - c,    y(t) = max(0, y(t-1) + D(t)),    alarm when y(t) >= h,
 
-where P projects onto the complement of the subspace, c is the mean and ``k`` standard deviations of the residual on the tail
+where z_m(t) is metric m's column, P projects onto the complement of the subspace, c is the mean and ``k`` standard deviations of the residual on the tail
 of the base window, and h is ``height`` times the largest sum met there (Alanqary, Alomar & Shah, NeurIPS 2021: the delay
 grows with h, the time to a false alarm exponentially). The lags are side by side and not on top of each other: with M L-
 dimensional vectors a drift of a single metric already leaves the subspace.
 
+The paper adds up squared norms. Norms instead keep one metric's spike, of which idle services are full, from outweighing all
+others, and let a change that many metrics show add up; so does counting no value beyond 10 standard deviations.
+
 Only L x L second moments, M scales and the last L - 1 rows are kept. After an alarm the base window begins anew with the
-rows that follow. A residual is a sum over metrics, so its parts say which metric left first.
+rows that follow.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ Array = npt.NDArray[np.float64]
 
 _TAIL = 0.4  # share of the base window, its end, that calibrates the threshold
 _LEAST_BASE = 4  # windows of L rows that a base has at least
-_CLIP = 50.0  # a standardised value counts at most this: a residual is to add up over rows and not be one row's
+_CLIP = 10.0  # standard deviations that a value counts at most
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class TriggerSettings:
     window: int = 10
     rank: int = 5
     slack: float = 3.0
-    height: float = 10.0
+    height: float = 5.0
 
 
 class Trigger:
@@ -99,14 +102,16 @@ class Trigger:
         self.armed = bool(self._state)
 
     def _residuals(self, rows: Array) -> Array:
-        """Mean squared residual of each row's lag vectors ``(n,)``; remembers the last L - 1 rows."""
+        """Mean norm of the residuals of each row's lag vectors ``(n,)``; remembers the last L - 1 rows."""
         state, window = self._state, self.settings.window
         joined = np.vstack([state["last"], rows])
         state["last"] = joined[len(joined) - window + 1 :].copy()
         standard = np.clip((joined - state["mean"]) * state["scale"], -_CLIP, _CLIP)
         lagged = np.lib.stride_tricks.sliding_window_view(standard, window, axis=0)  # (n, M, L), a view
         projected = np.einsum("nml,lp->nmp", lagged, state["rest"], optimize=True)
-        return (projected**2).sum((1, 2)) / (max(int((state["scale"] > 0).sum()), 1) * window)
+        moving = max(int((state["scale"] > 0).sum()), 1)
+        norms: Array = np.sqrt((projected**2).sum(2) / window).sum(1) / moving
+        return norms
 
 
 def _gram(rows: Array, window: int) -> Array:
