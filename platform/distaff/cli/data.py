@@ -11,7 +11,7 @@ import typer
 from distaff import exports
 from distaff.cli.state import Json, emit_facts, emit_json, emit_table, pairs, root, workspace
 from distaff_data.errors import InputError
-from distaff_data.ingest import AttributesReport, IngestReport, ingest_attributes, ingest_interactions
+from distaff_data.ingest import AttributesReport, IncidentsReport, IngestReport, ingest_attributes, ingest_interactions
 from distaff_data.planted import sample as load_sample
 from distaff_data.workspace import Workspace
 
@@ -147,7 +147,7 @@ def sql(
         typer.echo(f"only the first {limit} rows; ask for more with --limit", err=True)
 
 
-def _show(report: IngestReport | AttributesReport, as_json: bool) -> None:
+def _show(report: IngestReport | AttributesReport | IncidentsReport, as_json: bool) -> None:
     facts = report.as_dict()
     if as_json:
         emit_json(facts)
