@@ -47,7 +47,7 @@ class LinearLearner:
         self,
         knowledge: Knowledge,
         *,
-        n_lags: int = 2,
+        n_lags: int = 1,
         contemporaneous: bool = False,
         max_parents: int = 8,
         keep: float = 1.0,

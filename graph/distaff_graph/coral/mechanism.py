@@ -52,7 +52,7 @@ def broken(normal: LagMoments, rows: Array, parents: Mask) -> Array:
     leverage = np.einsum("nkc,kcd,nkd->nk", mine, fitted.inverse, mine, optimize=True)
     standard = error / (deviation * np.sqrt(1 + leverage))
     has_parents = (fitted.support != EMPTY).any(1)
-    return np.where(has_parents, np.clip(standard, -NOVEL, NOVEL), 0.0)[-len(rows) :]
+    return np.where(has_parents, np.clip(standard, -NOVEL, NOVEL), 0.0)
 
 
 def _sources(problem: Problem, parents: Mask) -> Index:

@@ -70,10 +70,25 @@ class Baseline:
         return cls(*(np.array(tensors[name]) for name in ("median", "scale", "reach")))
 
 
-def onsets(course: Array) -> Array:
-    """First row in which each course ``(n, M)`` exceeds 1, ``(M,)``; infinite where it never does."""
-    beyond = course > 1
-    return np.where(beyond.any(0), beyond.argmax(0), np.inf)
+@dataclass(frozen=True)
+class Anomalies:
+    """How each of M metrics deviates.
+
+    Attributes:
+        course: ``(n, M)``, at least 0, over 1 where a metric is further out than it ever was.
+        own: ``(M,)``, the largest of its course.
+        onset: ``(M,)``, first row over 1; infinite where there is none.
+    """
+
+    course: Array
+    own: Array
+    onset: Array
+
+    @classmethod
+    def of(cls, course: Array) -> Anomalies:
+        """From the whole course, at least one row."""
+        beyond = course > 1
+        return cls(course, course.max(0), np.where(beyond.any(0), beyond.argmax(0), np.inf))
 
 
 def beside_peers(own: Array, kind_of: Index) -> Array:
