@@ -75,8 +75,8 @@ class Diagnoser(Model[Incidents]):
     def explain(self, evidence: Evidence) -> tuple[tuple[Cause, ...], tuple[LearnedEdge, ...]]:
         """Rank all metrics but the KPI, most to blame first, and give the causal graph where there is one."""
 
-    def alarms(self, rows: Floats, start: int) -> list[int]:
-        """Rows at which incidents begin, found without looking at the onset.
+    def alarms(self, rows: Floats, start: int) -> list[tuple[int, int]]:
+        """Rows of alarms, and rows from which each incident may have begun, found without looking at the onset.
 
         Args:
             rows: Complete rows ``(T, M)``.
@@ -113,14 +113,14 @@ class Diagnoser(Model[Incidents]):
             alarms = self.alarms(rows, start)
             if not alarms:
                 return Diagnosis(case.name, (), None)
-            onset = alarms[0]
+            onset = alarms[0][1]
         else:
             onset = _row_of(case, at)
             rows, alarms = tidy(case, onset), []
         generator = np.random.default_rng([seed, *case.name.encode()])
         causes, found = self.explain(Evidence(case, rows[:onset], rows[onset:], edges, generator))
-        times = tuple(float(case.times[row]) for row in alarms)
-        return Diagnosis(case.name, causes, float(case.times[onset]), times, found)
+        times = tuple(float(case.times[row]) for row, _ in alarms)
+        return Diagnosis(case.name, causes, times[0] if times else float(case.times[onset]), times, found)
 
     # ------------------------------------------------------------------------------------------- what the kind implements
 

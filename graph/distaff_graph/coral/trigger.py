@@ -14,6 +14,9 @@ dimensional vectors a drift of a single metric already leaves the subspace.
 The paper adds up squared norms. Norms instead keep one metric's spike, of which idle services are full, from outweighing all
 others, and let a change that many metrics show add up; so does counting no value beyond 10 standard deviations.
 
+An alarm comes after the change: the sum first has to grow. The change is put L - 1 rows before the sum last left 0, since rows
+of the incident among the normal ones spoil every comparison with the normal, and the reverse does no harm.
+
 Only L x L second moments, M scales and the last L - 1 rows are kept. After an alarm the base window begins anew with the
 rows that follow.
 """
@@ -50,6 +53,19 @@ class TriggerSettings:
     height: float = 5.0
 
 
+@dataclass(frozen=True)
+class Alarm:
+    """An incident that was found.
+
+    Attributes:
+        row: Row in which the sum passed its threshold, counted from the first row of the batch.
+        start: Row from which the incident may have begun; negative in a batch before this one.
+    """
+
+    row: int
+    start: int
+
+
 class Trigger:
     """Watches rows of M metrics; :meth:`rebase` with normal rows, then :meth:`update` with what follows."""
 
@@ -81,16 +97,24 @@ class Trigger:
         highest = _sums(residual - level, 0.0).max()
         least = settings.slack * residual.std() + 1e-12  # where the tail never rose above its level
         self._state |= {"level": np.array(level), "height": np.array(settings.height * max(highest, least))}
-        self._state["sum"] = np.array(0.0)
+        self._state |= {"sum": np.array(0.0), "rising": np.array(0.0)}
 
-    def update(self, rows: Array) -> int | None:
-        """Take the next rows ``(n, M)``; returns the first at which the alarm goes off, None if it does not."""
+    @property
+    def suspect(self) -> int:
+        """How many of the latest rows would belong to an incident if the alarm went off now."""
+        return int(self._state["rising"]) + self.settings.window - 1 if self.armed else 0
+
+    def update(self, rows: Array) -> Alarm | None:
+        """Take the next rows ``(n, M)``; returns the first alarm, None if there is none."""
         if not self.armed or not len(rows):
             return None
         sums = _sums(self._residuals(rows) - self._state["level"], float(self._state["sum"]))
-        self._state["sum"] = np.array(sums[-1])
         over = np.flatnonzero(sums >= self._state["height"])
-        return int(over[0]) if len(over) else None
+        row = int(over[0]) if len(over) else len(rows) - 1
+        calm = np.flatnonzero(sums[: row + 1] <= 0)
+        rising = row - int(calm[-1]) if len(calm) else row + 1 + int(self._state["rising"])
+        self._state |= {"sum": np.array(sums[-1]), "rising": np.array(float(rising))}
+        return Alarm(row, row + 1 - self.suspect) if len(over) else None
 
     def tensors(self) -> dict[str, Array]:
         """The state, by name; its size does not depend on how long it has watched."""

@@ -16,17 +16,17 @@ from distaff_data.incidents import Floats
 class TriggeredDiagnoser(Diagnoser):
     """A diagnoser that finds onsets by :mod:`distaff_graph.coral.trigger`."""
 
-    def alarms(self, rows: Floats, start: int) -> list[int]:
+    def alarms(self, rows: Floats, start: int) -> list[tuple[int, int]]:
         """Every alarm; after one, the rows that follow become the new base."""
-        found: list[int] = []
+        found: list[tuple[int, int]] = []
         begin, trigger = 0, Trigger()
         while True:
             trigger.rebase(rows[begin:start])
             alarm = trigger.update(rows[start:])
             if alarm is None:
                 return found
-            found.append(start + alarm)
-            begin, start = start + alarm, start + alarm + max(start - begin, 1)
+            found.append((start + alarm.row, max(start + alarm.start, begin + 1)))
+            begin, start = start + alarm.row, start + alarm.row + max(start - begin, 1)
 
 
 class Ranker(TriggeredDiagnoser):

@@ -12,13 +12,13 @@ from distaff_graph.root_cause_controls.ranker import Ranker, floor_scaled
 
 
 class NSigma(Ranker):
-    """Largest deviation from the normal mean, in normal standard deviations (Pham et al., ASE 2024)."""
+    """Largest rise above the normal mean, in normal standard deviations (Pham et al., ASE 2024)."""
 
     name: ClassVar[str] = "nsigma"
 
     def scores(self, evidence: Evidence) -> Floats:
-        """Max over rows of |x - mean| / sd; a metric without spread is divided by 1."""
-        return _largest(evidence.abnormal, evidence.normal.mean(0), evidence.normal.std(0))
+        """Max over rows of (x - mean) / sd, upward only, and a metric that is constant on one side last, as in RCAEval."""
+        return _moving_first(evidence, evidence.abnormal - evidence.normal.mean(0), evidence.normal.std(0))
 
 
 class Baro(Ranker):
@@ -27,11 +27,13 @@ class Baro(Ranker):
     name: ClassVar[str] = "baro"
 
     def scores(self, evidence: Evidence) -> Floats:
-        """Max over rows of (x - median) / IQR, upward only; without spread divided by 1, so its unit counts."""
+        """Max over rows of (x - median) / IQR, upward only.
+
+        As in RCAEval, a metric without inter-quartile range is divided by 1, so that its unit counts, and one that is
+        constant before or after the onset comes last.
+        """
         low, middle, high = np.quantile(evidence.normal, [0.25, 0.5, 0.75], axis=0)
-        scale = np.where(high > low, high - low, 1.0)
-        rises: Floats = ((evidence.abnormal - middle) / scale).max(0)
-        return rises
+        return _moving_first(evidence, evidence.abnormal - middle, high - low)
 
 
 class FloorZ(Ranker):
@@ -72,6 +74,8 @@ class Random(Ranker):
         return evidence.generator.random(evidence.normal.shape[1])
 
 
-def _largest(rows: Floats, middle: Floats, spread: Floats) -> Floats:
-    largest: Floats = (np.abs(rows - middle) / np.where(spread > 0, spread, 1.0)).max(0)
-    return largest
+def _moving_first(evidence: Evidence, away: Floats, spread: Floats) -> Floats:
+    """The largest of ``away`` over ``spread`` of each metric; minus infinity for one that is constant on one side."""
+    moves = (np.ptp(evidence.normal, 0) > 0) & (np.ptp(evidence.abnormal, 0) > 0)
+    largest: Floats = (away / np.where(spread > 0, spread, 1.0)).max(0)
+    return np.where(moves, largest, -np.inf)
