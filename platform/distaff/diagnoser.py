@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,9 @@ from distaff_data.incident_tables import load_incidents
 from distaff_data.incidents import Case, Edge, Incidents
 from distaff_data.tidy import tidy
 from distaff_data.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from distaff.following import Stream
 
 Floats = npt.NDArray[np.float64]
 _CHANCE_DRAWS = 200
@@ -87,12 +90,20 @@ class Diagnoser(Model[Incidents]):
         """
         raise UnsupportedError(f"{self.name} finds no onsets; give them")
 
+    def stream(self, columns: Sequence[str], kpi: int | None, edges: Sequence[Edge]) -> Stream:
+        """A fresh stream of rows of these metrics, for :mod:`distaff.following`.
+
+        Raises:
+            UnsupportedError: The model explains whole cases only.
+        """
+        raise UnsupportedError(f"{self.name} explains whole cases only; coral can follow")
+
     def learn(self, data: Incidents, session: Session) -> None:
         """Explain every case; a fit of a diagnoser is its diagnoses."""
         found = []
         for number, case in enumerate(data.cases, 1):
             found.append(self.diagnose(case, data.edges, seed=session.seed))
-            session.report(Epoch(number, {"total": 0.0}))
+            session.report(Epoch(number, {"total": float(len(data.cases))}))
         self.diagnoses = tuple(found)
 
     def diagnose(self, case: Case, edges: tuple[Edge, ...] = (), *, seed: int = 0, at: float | None = None) -> Diagnosis:

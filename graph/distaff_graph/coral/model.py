@@ -11,15 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-import numpy as np
 from pydantic import Field
-from scipy.sparse import csr_array
 
 from distaff.diagnoser import DiagnoserConfig, Evidence
 from distaff.rootcauses import Cause, LearnedEdge
-from distaff_data.incidents import Case, Edge, metric_of
-from distaff_graph.coral.core import CoralCore, Diagnosis
-from distaff_graph.coral.graph import Knowledge, oriented
+from distaff_data.incidents import Edge
+from distaff_graph.coral.named import make_core, named_causes, named_edges
+from distaff_graph.coral.online import CoralStream
 from distaff_graph.root_cause_controls.ranker import TriggeredDiagnoser
 
 
@@ -49,41 +47,6 @@ class Coral(TriggeredDiagnoser):
         times = case.times[len(evidence.normal) :]
         return named_causes(case.columns, found, times.tolist()), named_edges(case.columns, found)
 
-
-def make_core(case: Case, edges: Sequence[Edge]) -> CoralCore:
-    """A core for the metrics of a case and what is known of their dependencies."""
-    kinds: dict[str, int] = {}
-    kind_of = np.array([kinds.setdefault(metric_of(column), len(kinds)) for column in case.columns], dtype=np.int64)
-    prior = case.prior(edges)
-    known, forbidden = csr_array(prior.known), csr_array(prior.forbidden)
-    if case.kpi is not None and known.nnz:
-        known = oriented(known, case.kpi)
-    knowledge = Knowledge(known, forbidden, complete=False)
-    return CoralCore(case.entity_of, kind_of, case.kpi, knowledge)
-
-
-def named_causes(columns: Sequence[str], found: Diagnosis, times: Sequence[float]) -> tuple[Cause, ...]:
-    """The core's causes by name; ``times`` are those of the rows since the trigger."""
-
-    def name(cause: object) -> Cause:
-        return Cause(
-            column=columns[cause.metric],
-            score=float(cause.score),
-            own=float(cause.own),
-            propagated=float(cause.propagated),
-            onset=None if cause.onset is None else float(times[cause.onset]),
-            path=tuple(columns[i] for i in cause.path),
-            new_edges=tuple(f"{columns[i]} -> {columns[j]}" for i, j in cause.new_edges),
-        )
-
-    return tuple(map(name, found.causes))
-
-
-def named_edges(columns: Sequence[str], found: Diagnosis) -> tuple[LearnedEdge, ...]:
-    """The graph's edges by name, each part by itself."""
-    edges = []
-    for part, matrix in (("invariant", found.graph.invariant), ("dependent", found.graph.dependent)):
-        entries = matrix.tocoo()
-        for source, target, weight in zip(*entries.coords, entries.data, strict=True):
-            edges.append(LearnedEdge(columns[source], columns[target], part, float(weight)))
-    return tuple(edges)
+    def stream(self, columns: Sequence[str], kpi: int | None, edges: Sequence[Edge]) -> CoralStream:
+        """CORAL on rows as they come."""
+        return CoralStream(columns, kpi, edges if self.config.graph else ())
