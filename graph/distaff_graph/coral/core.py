@@ -185,7 +185,9 @@ class CoralCore:
         self._n_rows, self._candidates = int(tensors["n_rows"][0]), tensors["candidates"].astype(np.int64)
         if len(self._candidates):
             self._learner = self._new_learner(self.knowledge.take(self._candidates))
-            self._learner.restore({n.removeprefix("learner_"): v for n, v in tensors.items() if n.startswith("learner_")})
+            self._learner.restore(
+                {n.removeprefix("learner_"): v for n, v in tensors.items() if n.startswith("learner_")}
+            )
         graph = self._graph()
         self._convergence.restore({n: tensors[f"convergence_{n}"] for n in self._convergence.tensors()}, graph)
 

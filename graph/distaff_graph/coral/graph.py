@@ -83,7 +83,9 @@ class Knowledge:
     def __post_init__(self) -> None:
         object.__setattr__(self, "n_metrics", int(self.known.shape[0]))
         if self.known.shape != self.forbidden.shape:
-            raise InputError(f"known edges are among {self.known.shape[0]} metrics, forbidden {self.forbidden.shape[0]}")
+            raise InputError(
+                f"known edges are among {self.known.shape[0]} metrics, forbidden {self.forbidden.shape[0]}"
+            )
         if self.known.multiply(self.forbidden).sum():
             raise InputError("an edge is both known and forbidden")
 
