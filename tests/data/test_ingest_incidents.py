@@ -75,6 +75,11 @@ def test_a_folder_of_cases_with_a_partial_graph(workspace: Workspace, tmp_path: 
     assert prior.forbidden.tolist() == [[False, False], [True, False]]
 
 
+def test_edges_of_entities_without_metrics_are_left_out_when_asked(workspace: Workspace, tmp_path: Path) -> None:
+    folder = make_folder(tmp_path, graph="source,target\na,b\na,z\n")
+    assert ingest_incidents(workspace, "d", folder, unmeasured=True).edges == 1
+
+
 def make_folder(
     root: Path, graph: str = "source,target,status\na,b,known\nb,a,forbidden\n", **fields: object
 ) -> Path:

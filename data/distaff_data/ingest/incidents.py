@@ -67,6 +67,7 @@ def ingest_incidents(
     onset: float | None = None,
     label: str | None = None,
     roots: Sequence[str] = (),
+    unmeasured: bool = False,
     replace: bool = False,
 ) -> IncidentsReport:
     """Load incidents as a dataset; see the module for what is read how.
@@ -84,6 +85,7 @@ def ingest_incidents(
         onset: Time of the first abnormal row in seconds, for files.
         label: A column that is 0 in normal and another number in abnormal rows, which gives the onset, for files.
         roots: The entities that failed, for files.
+        unmeasured: Leave out dependencies of entities that no case measures, instead of refusing them.
         replace: Replace a dataset of that name.
 
     Raises:
@@ -104,13 +106,24 @@ def ingest_incidents(
         if case.name in taken:
             raise InputError("two cases have the same name", path=given[0], value=case.name)
         taken.add(case.name)
-    edges = () if graph is None else _read_graph(Path(graph), cases)
+    edges = () if graph is None else _read_graph(Path(graph), cases, unmeasured)
     settings = {"time": time, "separator": separator, "step": step, "kpi": kpi, "onset": onset, "label": label}
     with workspace.warehouse.lock(f"dataset/{name}"):
         check_new(workspace.warehouse, name, replace=replace)
         incidents = Incidents(name, tuple(cases), edges)
         source = ", ".join(str(path) for path in given)
         return publish_incidents(workspace.warehouse, incidents, source=source, settings=settings)
+
+
+def read_folder(folder: Path, name: str, *, unmeasured: bool = False) -> Incidents:
+    """Incidents of a folder, without a warehouse; see :func:`ingest_incidents`.
+
+    Raises:
+        InputError: Something cannot be read or does not fit together.
+    """
+    cases = _folder_cases(folder, _Options(None, None, {}, None, None))
+    graph = folder / "graph.csv"
+    return Incidents(name, tuple(cases), _read_graph(graph, cases, unmeasured) if graph.is_file() else ())
 
 
 def _folder_cases(folder: Path, options: _Options) -> list[Case]:
@@ -297,7 +310,7 @@ def _read_names(path: str | Path | None) -> dict[str, str]:
     return {column: f"{entity}|{metric}" for column, entity, metric in rows}
 
 
-def _read_graph(path: Path, cases: Sequence[Case]) -> tuple[Edge, ...]:
+def _read_graph(path: Path, cases: Sequence[Case], unmeasured: bool) -> tuple[Edge, ...]:
     table = _read_table(path)
     source, target = (find_column(path, table.column_names, role) for role in ("source", "target"))
     status = _usual(table.column_names, ("status", "known"))
@@ -306,9 +319,12 @@ def _read_graph(path: Path, cases: Sequence[Case]) -> tuple[Edge, ...]:
     picked = [table[c].cast(pa.string()).to_pylist() for c in (source, target, *([status] if status else []))]
     edges: dict[tuple[str, str], bool] = {}
     for line, row in enumerate(zip(*picked, strict=True), 2):
-        for role, name in zip((source, target), row, strict=False):
-            if name not in known:
-                raise InputError("no case has an entity or metric of that name", path=path, line=line, column=role, value=name)
+        strange = [(role, name) for role, name in zip((source, target), row, strict=False) if name not in known]
+        if strange and unmeasured:
+            continue
+        for role, name in strange:
+            message = "no case measures an entity or metric of that name; leave such edges out with --unmeasured"
+            raise InputError(message, path=path, line=line, column=role, value=name)
         word = str(row[2]).strip().lower() if status else "known"
         if word not in _STATUS:
             raise InputError("an edge is known or forbidden", path=path, line=line, column=status, value=row[2])

@@ -9,7 +9,7 @@ chooses parents by an information criterion, scores are compared with each metri
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -25,6 +25,7 @@ class CoralConfig(DiagnoserConfig):
     """Settings of CORAL."""
 
     batch: int = Field(60, ge=1, description="rows taken at a time")
+    learner: Literal["linear", "neural"] = Field("linear", description="how the causal graph is learned")
     graph: bool = Field(True, description="use what is known of dependencies")
 
 
@@ -38,7 +39,7 @@ class Coral(TriggeredDiagnoser):
     def explain(self, evidence: Evidence) -> tuple[tuple[Cause, ...], tuple[LearnedEdge, ...]]:
         """Entities by blame, each with its most blamed metric; batches until they have converged or rows run out."""
         case = evidence.case
-        core = make_core(case, evidence.edges if self.config.graph else ())
+        core = make_core(case, evidence.edges if self.config.graph else (), self.config.learner)
         core.watch(evidence.normal)
         core.trigger()
         batch = self.config.batch
@@ -49,4 +50,4 @@ class Coral(TriggeredDiagnoser):
 
     def stream(self, columns: Sequence[str], kpi: int | None, edges: Sequence[Edge]) -> CoralStream:
         """CORAL on rows as they come."""
-        return CoralStream(columns, kpi, edges if self.config.graph else ())
+        return CoralStream(columns, kpi, edges if self.config.graph else (), learner=self.config.learner)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -10,11 +10,15 @@ from scipy.sparse import csr_array
 from distaff.rootcauses import Cause, LearnedEdge
 from distaff_data.incidents import Case, Edge, metric_of
 from distaff_graph.coral import core
-from distaff_graph.coral.core import CoralCore, Diagnosis
+from distaff_graph.coral.core import CoralCore, Diagnosis, GraphLearner
 from distaff_graph.coral.graph import Knowledge, oriented
+from distaff_graph.coral.linear import LinearLearner
+from distaff_graph.coral.neural import NeuralLearner
+
+_LEARNERS: dict[str, Callable[[Knowledge], GraphLearner]] = {"linear": LinearLearner, "neural": NeuralLearner}
 
 
-def make_core(case: Case, edges: Sequence[Edge]) -> CoralCore:
+def make_core(case: Case, edges: Sequence[Edge], learner: str = "linear") -> CoralCore:
     """A core for the metrics of a case and what is known of their dependencies."""
     kinds: dict[str, int] = {}
     kind_of = np.array([kinds.setdefault(metric_of(column), len(kinds)) for column in case.columns], dtype=np.int64)
@@ -23,7 +27,7 @@ def make_core(case: Case, edges: Sequence[Edge]) -> CoralCore:
     if case.kpi is not None and known.nnz:
         known = oriented(known, case.kpi)
     knowledge = Knowledge(known, forbidden, complete=False)
-    return CoralCore(case.entity_of, kind_of, case.kpi, knowledge)
+    return CoralCore(case.entity_of, kind_of, case.kpi, knowledge, learner=_LEARNERS[learner])
 
 
 def named_causes(columns: Sequence[str], found: Diagnosis, times: Sequence[float]) -> tuple[Cause, ...]:

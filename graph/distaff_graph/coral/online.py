@@ -30,12 +30,15 @@ class CoralStream:
         kpi: Position of the KPI, if there is one.
         edges: What is known of dependencies.
         base: Rows from which normal is learned, at the start and after each incident.
+        learner: How the graph is learned, linear or neural.
     """
 
-    def __init__(self, columns: Sequence[str], kpi: int | None, edges: Sequence[Edge], *, base: int = 200) -> None:
+    def __init__(
+        self, columns: Sequence[str], kpi: int | None, edges: Sequence[Edge], *, base: int = 200, learner: str = "linear"
+    ) -> None:
         self.columns, self.base = tuple(columns), base
         empty = np.zeros((0, len(columns)))
-        self._core = make_core(Case("", self.columns, np.zeros(0), empty, kpi=kpi), edges)
+        self._core = make_core(Case("", self.columns, np.zeros(0), empty, kpi=kpi), edges, learner)
         self._trigger = Trigger()
         self._tidy: Tidy | None = None
         self._waiting: Floats = empty

@@ -112,6 +112,9 @@ def ingest_incidents_verb(
     onset: Annotated[float | None, typer.Option(help="Time of the first abnormal row, in seconds.")] = None,
     label: Annotated[str | None, typer.Option(help="Column that is 0 in normal rows.")] = None,
     root: Annotated[list[str] | None, typer.Option(help="An entity that failed; repeatable.")] = None,
+    unmeasured: Annotated[
+        bool, typer.Option("--unmeasured", help="Leave out edges of entities that no case measures.")
+    ] = False,
     replace: Replace = False,
     as_json: Json = False,
 ) -> None:
@@ -132,6 +135,7 @@ def ingest_incidents_verb(
         onset=onset,
         label=label,
         roots=root or [],
+        unmeasured=unmeasured,
         replace=replace,
     )
     _show(report, as_json)
