@@ -77,8 +77,16 @@ def measure(data: Incidents, parts: Sequence[Part], published: Published, n_seed
     measured = {(row["model"], row["metric"]) for row in rows}
     names = {row["metric"] for row in rows}
     rows += [
-        {"model": model, "control": True, "metric": metric, "published": value, "value": None, "std": None,
-         "n_seeds": 0, "selected": None}
+        {
+            "model": model,
+            "control": True,
+            "metric": metric,
+            "published": value,
+            "value": None,
+            "std": None,
+            "n_seeds": 0,
+            "selected": None,
+        }
         for (model, metric), value in published.items()
         if (model, metric) not in measured and metric in names
     ]
@@ -96,7 +104,8 @@ def _values(name: str, cases: Sequence[Case], edges: tuple[Edge, ...], part: Par
     values = {metric: scores.means()[metric] for metric in part.metrics}
     low, high = scores.interval(part.metrics[0])
     print(
-        f"{part.name} {name}: " + " ".join(f"{m} {v:.3f}" for m, v in values.items())
+        f"{part.name} {name}: "
+        + " ".join(f"{m} {v:.3f}" for m, v in values.items())
         + f" ({part.metrics[0]} of {len(scores.cases)} cases: {low:.3f} to {high:.3f}), {1000 * seconds:.0f} ms a case",
         file=sys.stderr,
         flush=True,
@@ -127,6 +136,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def in_megabytes(data: Incidents, ending: str) -> Incidents:
     """Metrics whose names end so, over a million: RCAEval converts memory before it scores, and BARO's score needs it."""
+
     def converted(case: Case) -> Case:
         factors = [1e-6 if column.endswith(ending) else 1.0 for column in case.columns]
         return replace(case, values=case.values * factors)

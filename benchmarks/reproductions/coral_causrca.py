@@ -9,7 +9,12 @@ from benchmarks.incidents import Part, measure, read
 
 _GROUPS = ("coolant", "probe")
 PARTS = tuple(
-    Part(f"{group} {graph} graph", ("map@3", "ac@1"), lambda case, group=group: case.group == group, graph=graph == "expert")
+    Part(
+        f"{group} {graph} graph",
+        ("map@3", "ac@1"),
+        lambda case, group=group: case.group == group,
+        graph=graph == "expert",
+    )
     for group in _GROUPS
     for graph in ("expert", "learned")
 )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.incidents import CONTROLS
+
 from distaff.diagnoser import Diagnoser, watched_from
 from distaff.registry import model_class
 from distaff.rootcauses import Diagnosis, score_cases, score_trigger
@@ -34,7 +35,11 @@ def rows(data: Path, n_seeds: int) -> list[dict[str, Any]]:
             model = model_class(name)(**settings)
             assert isinstance(model, Diagnoser)
             values = _one(model, planted, seed)
-            print(f"seed {seed} {label}: " + " ".join(f"{k} {v:.3f}" for k, v in values.items()), file=sys.stderr, flush=True)
+            print(
+                f"seed {seed} {label}: " + " ".join(f"{k} {v:.3f}" for k, v in values.items()),
+                file=sys.stderr,
+                flush=True,
+            )
             for metric, value in values.items():
                 found.setdefault((label, model.control, metric), []).append(value)
         watching = model_class("coral")(onset="detected")

@@ -46,7 +46,9 @@ class Tidy:
         counter = np.zeros(normal.shape[1], dtype=bool)
         if len(steps) >= _LEAST_ROWS:
             falls, grows = (steps < 0).mean(0), (steps > 0).mean(0)
-            counter = (grows > _GROWING) & (falls <= _RESETS) & (filled.min(0) >= 0) & (filled.max(0) > 2 * np.ptp(steps, 0))
+            counter = (
+                (grows > _GROWING) & (falls <= _RESETS) & (filled.min(0) >= 0) & (filled.max(0) > 2 * np.ptp(steps, 0))
+            )
         first = np.argmax(~np.isnan(normal), axis=0) if len(normal) else np.zeros(normal.shape[1], dtype=np.int64)
         start = normal[first, np.arange(normal.shape[1])] if len(normal) else middle
         return cls(counter, np.where(counter & ~np.isnan(start), start, middle))

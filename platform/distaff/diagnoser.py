@@ -106,7 +106,9 @@ class Diagnoser(Model[Incidents]):
             session.report(Epoch(number, {"total": float(len(data.cases))}))
         self.diagnoses = tuple(found)
 
-    def diagnose(self, case: Case, edges: tuple[Edge, ...] = (), *, seed: int = 0, at: float | None = None) -> Diagnosis:
+    def diagnose(
+        self, case: Case, edges: tuple[Edge, ...] = (), *, seed: int = 0, at: float | None = None
+    ) -> Diagnosis:
         """Explain one case.
 
         Args:
@@ -208,8 +210,6 @@ def _row_of(case: Case, at: float | None) -> int:
 
 
 def _diagnosis(row: dict[str, Any]) -> Diagnosis:
-    causes = (
-        Cause(**{**c, "path": tuple(c["path"]), "new_edges": tuple(c["new_edges"])}) for c in row["causes"]
-    )
+    causes = (Cause(**{**c, "path": tuple(c["path"]), "new_edges": tuple(c["new_edges"])}) for c in row["causes"])
     edges = tuple(LearnedEdge(**edge) for edge in row["edges"])
     return Diagnosis(row["case"], tuple(causes), row["trigger"], tuple(row["alarms"]), edges)

@@ -97,7 +97,12 @@ def diagnoser_class(model: str) -> type[Diagnoser]:
 
 
 def store(
-    workspace: Workspace, run: str, found: Iterable[Diagnosis], *, target: str | None = None, converged: bool | None = None
+    workspace: Workspace,
+    run: str,
+    found: Iterable[Diagnosis],
+    *,
+    target: str | None = None,
+    converged: bool | None = None,
 ) -> None:
     """Publish diagnoses into ``diagnoses``, ``causes`` and ``cause_edges``; an older publication of the target goes away."""
     heads, causes, edges = [], [], []
@@ -139,7 +144,9 @@ def _report(run: Run, onset: str, data: Incidents, found: tuple[Diagnosis, ...])
             intervals[level] = {name: scores.interval(name) for name in scores.values}
     trigger = None
     if onset == "detected":
-        watched = [(len(case.times) if (r := case.onset_row) is None else r) - watched_from(case) for case in data.cases]
+        watched = [
+            (len(case.times) if (r := case.onset_row) is None else r) - watched_from(case) for case in data.cases
+        ]
         seconds = [rows * case.step for rows, case in zip(watched, data.cases, strict=True)]
         trigger = score_trigger(data.cases, found, seconds).as_dict()
     return DiagnosisReport(run, onset, metrics, intervals, trigger, found)

@@ -92,7 +92,9 @@ def follow(
     header = source.readline()
     columns = header.decode().strip().split(",")
     if columns[0] != "time" or len(columns) < 2:
-        raise InputError("the first line of the stream is: time,entity|metric,...", line=1, value=header.decode().strip()[:80])
+        raise InputError(
+            "the first line of the stream is: time,entity|metric,...", line=1, value=header.decode().strip()[:80]
+        )
     names = columns[1:]
     kpi = kpi or next((c.columns[c.kpi] for c in known.cases if c.kpi is not None and c.columns[c.kpi] in names), None)
     if kpi is not None and kpi not in names:
@@ -101,7 +103,9 @@ def follow(
     if kept is not None:
         tensors, state = kept
         if state["columns"] != names:
-            raise InputError(f"the stream has other metrics than before; remove {folder / run}.safetensors to begin anew")
+            raise InputError(
+                f"the stream has other metrics than before; remove {folder / run}.safetensors to begin anew"
+            )
         stream.restore({name: tensor.numpy() for name, tensor in tensors.items()})
         if source.seekable():
             source.seek(int(str(state["offset"])))

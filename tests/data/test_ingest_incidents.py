@@ -47,7 +47,9 @@ def test_a_separator_and_a_table_of_names_override_the_rule(workspace: Workspace
 def test_a_long_table_as_prometheus_exports_it_equals_the_wide_one(workspace: Workspace, tmp_path: Path) -> None:
     rows = [(t, e, m, v) for t, v in ((0, 1.0), (1, 2.0), (2, 4.0)) for e in ("a", "b") for m in ("cpu", "mem")]
     rows.remove((1, "b", "mem", 2.0))
-    text = "timestamp,instance,__name__,value\n" + "".join(f"{1_700_000_000_000 + 1000 * t},{e},{m},{v}\n" for t, e, m, v in rows)
+    text = "timestamp,instance,__name__,value\n" + "".join(
+        f"{1_700_000_000_000 + 1000 * t},{e},{m},{v}\n" for t, e, m, v in rows
+    )
     case = loaded(workspace, write(tmp_path / "long.csv", text))
     assert case.columns == ("a|cpu", "a|mem", "b|cpu", "b|mem")
     np.testing.assert_array_equal(case.times, 1_700_000_000 + np.arange(3.0))
@@ -80,9 +82,7 @@ def test_edges_of_entities_without_metrics_are_left_out_when_asked(workspace: Wo
     assert ingest_incidents(workspace, "d", folder, unmeasured=True).edges == 1
 
 
-def make_folder(
-    root: Path, graph: str = "source,target,status\na,b,known\nb,a,forbidden\n", **fields: object
-) -> Path:
+def make_folder(root: Path, graph: str = "source,target,status\na,b,known\nb,a,forbidden\n", **fields: object) -> Path:
     folder = root / "folder"
     (folder / "cases").mkdir(parents=True)
     pq.write_table(

@@ -109,7 +109,9 @@ def test_a_diagnosis_is_a_run_on_the_board_and_its_causes_are_a_table(settled: W
 
 
 def test_the_verb_prints_the_shape_and_refuses_what_is_wrong(settled: Workspace, data: Incidents) -> None:
-    run = CliRunner().invoke(app, ["--workspace", str(settled.root), "diagnose", data.name, "--model", "nsigma", "--json"])
+    run = CliRunner().invoke(
+        app, ["--workspace", str(settled.root), "diagnose", data.name, "--model", "nsigma", "--json"]
+    )
     printed = json.loads(run.stdout)
     assert {"ac@1", "ac@3", "ac@5", "avg@5", "map@3", "mrr"} <= set(printed["metrics"]["entity"])
     assert printed["cases"][0]["causes"][0]["rank"] == 1
@@ -179,7 +181,11 @@ def test_the_state_of_a_watch_does_not_grow(tmp_path: Path) -> None:
 
 
 def test_a_stream_without_header_or_with_words_is_refused(settled: Workspace, data: Incidents, tmp_path: Path) -> None:
-    for text, message in (("1,2\n", "first line"), ("time,a\n1,x\n", "cannot be read"), ("time,a\n1,2,3\n", "cannot be read")):
+    for text, message in (
+        ("1,2\n", "first line"),
+        ("time,a\n1,x\n", "cannot be read"),
+        ("time,a\n1,2,3\n", "cannot be read"),
+    ):
         (tmp_path / "s.csv").write_text(text)
         with (tmp_path / "s.csv").open("rb") as source, pytest.raises(InputError, match=message):
             following.follow(settled, data.name, source, idle=0)

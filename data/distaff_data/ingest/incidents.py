@@ -38,7 +38,19 @@ from distaff_data.workspace import Workspace
 _TIMES = ("timestamp", "time", "datetime", "date", "ts", "t", "epoch")
 _METRICS = ("metric", "metricname", "name", "kpi", "measurement", "tag")
 _VALUES = ("value", "metricvalue", "val")
-_ENTITIES = ("entity", "service", "pod", "instance", "host", "node", "container", "device", "component", "machine", "job")
+_ENTITIES = (
+    "entity",
+    "service",
+    "pod",
+    "instance",
+    "host",
+    "node",
+    "container",
+    "device",
+    "component",
+    "machine",
+    "job",
+)
 _DIVIDERS = ("/", ".", ":", "_")
 _UNITS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))  # nano-, micro- and milliseconds since 1970
 _STATUS = {"known": True, "true": True, "1": True, "forbidden": False, "false": False, "0": False}
@@ -170,11 +182,15 @@ def _file_case(path: Path, options: _Options, kpi: str | None, onset: float | No
 def _checked_case(path: Path, case: Case) -> Case:
     if case.onset is not None and not case.times[0] < case.onset <= case.times[-1]:
         span = f"after {case.times[0]:g} and up to {case.times[-1]:g}"
-        raise InputError(f"the onset of case {case.name!r} lies {span}, so that rows are on both sides", path=path, value=case.onset)
+        raise InputError(
+            f"the onset of case {case.name!r} lies {span}, so that rows are on both sides", path=path, value=case.onset
+        )
     known = set(case.entities)
     for root in case.roots:
         if root not in known:
-            raise InputError(f"case {case.name!r} has no such entity among its metrics", path=path, column="roots", value=root)
+            raise InputError(
+                f"case {case.name!r} has no such entity among its metrics", path=path, column="roots", value=root
+            )
     for metric in case.root_columns:
         if metric not in case.columns:
             raise InputError(f"case {case.name!r} has no such metric", path=path, column="root_metrics", value=metric)
@@ -193,7 +209,9 @@ def _read_metrics(path: Path, options: _Options) -> tuple[tuple[str, ...], Float
     time = find_column(path, table.column_names, options.time) if options.time else _usual(table.column_names, _TIMES)
     if time is None:
         found = ", ".join(table.column_names[:12])
-        raise InputError(f"no column looks like the time; there are: {found}; name it with --time", path=path, column="time")
+        raise InputError(
+            f"no column looks like the time; there are: {found}; name it with --time", path=path, column="time"
+        )
     times = _seconds(path, table[time], time)
     rest = table.drop_columns([time])
     metric, value = _usual(rest.column_names, _METRICS), _usual(rest.column_names, _VALUES)
@@ -206,7 +224,13 @@ def _read_metrics(path: Path, options: _Options) -> tuple[tuple[str, ...], Float
         raise InputError("there is one row only; an incident takes normal and abnormal rows", path=path)
     back = np.flatnonzero(np.diff(times) <= 0)
     if len(back):
-        raise InputError("time stamps are out of order", path=path, line=int(back[0]) + 3, column=time, value=float(times[back[0] + 1]))
+        raise InputError(
+            "time stamps are out of order",
+            path=path,
+            line=int(back[0]) + 3,
+            column=time,
+            value=float(times[back[0] + 1]),
+        )
     if not (np.nanmax(values, 0, initial=-np.inf) > np.nanmin(values, 0, initial=np.inf)).any():
         raise InputError("every metric is constant; there is nothing to diagnose", path=path)
     marked = None if marks is None or not marks.any() else float(times[marks.argmax()])
@@ -217,7 +241,9 @@ def _read_metrics(path: Path, options: _Options) -> tuple[tuple[str, ...], Float
     return columns, times, values, marked
 
 
-def _wide(path: Path, table: pa.Table, options: _Options) -> tuple[tuple[str, ...], Floats, np.ndarray[tuple[int], np.dtype[np.bool_]] | None]:
+def _wide(
+    path: Path, table: pa.Table, options: _Options
+) -> tuple[tuple[str, ...], Floats, np.ndarray[tuple[int], np.dtype[np.bool_]] | None]:
     marks = None
     if options.label:
         label = find_column(path, table.column_names, options.label)
@@ -233,7 +259,9 @@ def _wide(path: Path, table: pa.Table, options: _Options) -> tuple[tuple[str, ..
     return columns, values, marks
 
 
-def _pivot(path: Path, table: pa.Table, times: Floats, metric: str, value: str) -> tuple[tuple[str, ...], Floats, Floats]:
+def _pivot(
+    path: Path, table: pa.Table, times: Floats, metric: str, value: str
+) -> tuple[tuple[str, ...], Floats, Floats]:
     """A long table as a wide one over all its times."""
     entity = _usual(table.column_names, _ENTITIES)
     names = table[metric].cast(pa.string())
@@ -329,5 +357,7 @@ def _read_graph(path: Path, cases: Sequence[Case], unmeasured: bool) -> tuple[Ed
         if word not in _STATUS:
             raise InputError("an edge is known or forbidden", path=path, line=line, column=status, value=row[2])
         if edges.setdefault((row[0], row[1]), _STATUS[word]) is not _STATUS[word]:
-            raise InputError("the edge is both known and forbidden", path=path, line=line, value=f"{row[0]} -> {row[1]}")
+            raise InputError(
+                "the edge is both known and forbidden", path=path, line=line, value=f"{row[0]} -> {row[1]}"
+            )
     return tuple(Edge(*pair, known) for pair, known in edges.items())

@@ -34,7 +34,13 @@ class CoralStream:
     """
 
     def __init__(
-        self, columns: Sequence[str], kpi: int | None, edges: Sequence[Edge], *, base: int = 200, learner: str = "linear"
+        self,
+        columns: Sequence[str],
+        kpi: int | None,
+        edges: Sequence[Edge],
+        *,
+        base: int = 200,
+        learner: str = "linear",
     ) -> None:
         self.columns, self.base = tuple(columns), base
         empty = np.zeros((0, len(columns)))
@@ -84,6 +90,7 @@ class CoralStream:
 
     def restore(self, tensors: Mapping[str, Floats]) -> None:
         """Take back what :meth:`tensors` gave."""
+
         def part(name: str) -> dict[str, Floats]:
             return {key.removeprefix(name): value for key, value in tensors.items() if key.startswith(name)}
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from distaff.diagnoser import Diagnoser, Evidence
 from distaff.rootcauses import Cause, LearnedEdge
-from distaff_graph.coral.trigger import Trigger
 from distaff_data.incidents import Floats
+from distaff_graph.coral.trigger import Trigger
 
 
 class TriggeredDiagnoser(Diagnoser):

@@ -26,7 +26,9 @@ def diagnose_verb(
     onset: Annotated[str, typer.Option(help="given or detected.")] = "given",
     set: Annotated[list[str] | None, typer.Option(help="Setting of the model: key=value; repeatable.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of random draws.")] = 0,
-    follow_: Annotated[str | None, typer.Option("--follow", help="A growing CSV file of metrics, or - for stdin.")] = None,
+    follow_: Annotated[
+        str | None, typer.Option("--follow", help="A growing CSV file of metrics, or - for stdin.")
+    ] = None,
     kpi: Annotated[str | None, typer.Option(help="With --follow: the KPI; the dataset's otherwise.")] = None,
     batch: Annotated[int, typer.Option(help="With --follow: rows at a time.", min=2)] = 60,
     idle: Annotated[float | None, typer.Option(help="With --follow: stop after so many quiet seconds.")] = None,
