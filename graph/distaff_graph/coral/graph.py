@@ -119,7 +119,8 @@ class Knowledge:
         """Dense ``(M, M)``: edges that may be there; never the diagonal."""
         known = self.known.toarray().astype(bool)
         allowed = known if self.complete else ~self.forbidden.toarray().astype(bool)
-        return allowed & ~np.eye(self.n_metrics, dtype=bool)
+        others: NDArray[np.bool_] = allowed & ~np.eye(self.n_metrics, dtype=bool)
+        return others
 
 
 def oriented(edges: csr_array, kpi: int) -> csr_array:

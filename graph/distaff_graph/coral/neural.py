@@ -182,7 +182,7 @@ class NeuralLearner:
         noise = torch.Generator().manual_seed(1_000_003 * self.seed + self._batches)
         for _ in range(steps):
             optimiser.zero_grad(set_to_none=True)
-            self._loss(self._views(noise)).backward()  # type: ignore[no-untyped-call]
+            self._loss(self._views(noise)).backward()
             optimiser.step()
         with torch.no_grad():
             self._take_graph(self._views(None))
