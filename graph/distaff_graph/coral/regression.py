@@ -105,7 +105,7 @@ def fit(problem: Problem, support: Index) -> Fit:
     places = np.arange(columns.shape[1])
     block[:, places, places] += np.where(empty, 1.0, _RIDGE)
     cross = np.where(empty, 0.0, np.take_along_axis(problem.cross.T, np.maximum(columns, 0), axis=1))
-    inverse: Array = np.linalg.inv(block)
+    inverse = np.asarray(np.linalg.inv(block), float)
     coefficients = np.einsum("kij,kj->ki", inverse, cross)
     rss = problem.energy - (cross * coefficients).sum(1)
     return Fit(support, columns, coefficients, inverse, np.maximum(rss, problem.noise_floor))
