@@ -9,13 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from distaff.gradient import MONITOR
 from distaff.ranking import evaluate
 from distaff.recommender import Epoch, Recommender
-from distaff.registry import model_class
 from distaff_data.interactions import Interactions
 
 KS = (5, 10, 20)
+METRIC = "recall@20"
 METRICS = tuple(f"{metric}@{k}" for metric in ("recall", "ndcg") for k in KS)
 FIRST_SEED = 2023  # the one the published runs start from
 
@@ -76,11 +75,11 @@ def _select(candidate: Candidate, data: Interactions) -> tuple[Recommender, Mapp
     for settings in candidate.grid:
         start = time.perf_counter()
         model = _fit(candidate.model, settings, data, FIRST_SEED)
-        value = evaluate(model.ranker(), data, "valid", ks=(20,)).metrics[MONITOR]
+        value = evaluate(model.ranker(), data, "valid", ks=(20,)).metrics[METRIC]
         seconds = time.perf_counter() - start
         if len(candidate.grid) > 1:
             shown = " ".join(f"{name}={value}" for name, value in settings.items())
-            _say(f"{candidate.model} {shown}: valid {MONITOR} {value:.4f} ({seconds:.0f} s)")
+            _say(f"{candidate.model} {shown}: valid {METRIC} {value:.4f} ({seconds:.0f} s)")
         if best is None or value > best[0]:
             best = value, model, settings
     assert best is not None
@@ -93,11 +92,9 @@ def _fit(name: str, settings: Mapping[str, Any], data: Interactions, seed: int) 
     def report(epoch: Epoch) -> None:
         if epoch.valid:
             seconds = time.perf_counter() - start
-            _say(
-                f"{name} seed {seed} epoch {epoch.epoch}: valid {MONITOR} {epoch.valid[MONITOR]:.4f} ({seconds:.0f} s)"
-            )
+            _say(f"{name} seed {seed} epoch {epoch.epoch}: valid {METRIC} {epoch.valid[METRIC]:.4f} ({seconds:.0f} s)")
 
-    return model_class(name)(**settings).fit(data, seed=seed, report=report)
+    return Recommender.named(name)(**settings).fit(data, seed=seed, report=report)
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:

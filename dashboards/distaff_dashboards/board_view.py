@@ -13,8 +13,6 @@ from distaff_dashboards import charts, data, widgets, wording
 if TYPE_CHECKING:
     from distaff.board import Board, BoardRow
 
-_FIRST = ("recall@20", "ndcg@20")
-
 
 @widgets.page("Board", "Every model beside its controls, on the same held-out interactions.")
 def show() -> None:
@@ -53,9 +51,12 @@ def show() -> None:
 
 
 def metrics_of(board: Board) -> list[str]:
-    """Metrics of any row, the usual ones first."""
+    """Metrics of any row, those that the terminal shows first."""
+    from distaff.kinds import shown
+
     found = {metric for row in board.rows for metric in row.metrics}
-    return [m for m in _FIRST if m in found] + sorted(found - set(_FIRST), key=_natural)
+    first = shown(found)
+    return first + sorted(found - set(first), key=_natural)
 
 
 def leader(rows: Sequence[BoardRow], metric: str, *, control: bool) -> BoardRow | None:

@@ -82,7 +82,7 @@ def compare(label: str, comparison: Comparison) -> str:
     against = f"{comparison.against} on {comparison.metric}"
     evidence = (
         f"95 % interval {comparison.low:+.4f} to {comparison.high:+.4f}, "
-        f"{p_value(comparison.p_value)}, paired over {comparison.n_users:,} users"
+        f"{p_value(comparison.p_value)}, paired over {comparison.n_units:,} units"
     )
     if not significant(comparison):
         return f"{label} cannot be told from {against}: difference {comparison.difference:+.4f}, {evidence}."

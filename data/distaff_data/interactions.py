@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from distaff_data.errors import InputError
 
 SPLITS = ("train", "valid", "test")
+_MATRICES = "interactions.safetensors"
+_IDS = ("users.parquet", "items.parquet")
 
 
 @dataclass(frozen=True)
@@ -192,6 +197,22 @@ class Interactions:
             raise InputError(f"unknown split {name!r}; there are {', '.join(SPLITS)}")
         matrix: Csr = getattr(self, name)
         return matrix
+
+    def write(self, folder: Path) -> tuple[str, ...]:
+        """Write ids and matrices into a folder; returns the files' names."""
+        tensors = {f"{s}.{part}": getattr(self.split(s), part) for s in SPLITS for part in ("indptr", "indices")}
+        save_file(tensors, folder / _MATRICES)
+        for name, ids in zip(_IDS, (self.user_ids, self.item_ids), strict=True):
+            pq.write_table(pa.table({"id": ids}), folder / name)
+        return (_MATRICES, *_IDS)
+
+    @classmethod
+    def read(cls, folder: Path, name: str, generation: str) -> Interactions:
+        """Read what :meth:`write` wrote."""
+        users, items = (pq.read_table(folder / file)["id"].combine_chunks() for file in _IDS)
+        found = load_file(folder / _MATRICES)
+        splits = {s: Csr(found[f"{s}.indptr"], found[f"{s}.indices"], len(items)) for s in SPLITS}
+        return cls(name, users, items, **splits, generation=generation)
 
     def user_positions(self, ids: object) -> Tensor:
         """Positions of users' ids, int64; an unknown id gives -1."""

@@ -27,13 +27,7 @@ def load_interactions(warehouse: Warehouse, dataset: str) -> Interactions:
         UnknownNameError: There is no such dataset.
         InputError: The dataset is of another kind.
     """
-    found = warehouse.rows("SELECT dataset, kind, generation FROM datasets")
-    entry = next((row for row in found if row["dataset"] == dataset), None)
-    if entry is None:
-        raise UnknownNameError("dataset", dataset, (row["dataset"] for row in found))
-    if entry["kind"] != "interactions":
-        raise InputError(f"dataset {dataset!r} holds {entry['kind']}, not interactions")
-    generation = entry["generation"]
+    generation = live_generation(warehouse, dataset, "interactions")
     users = _ids(warehouse, "users", "user_id", generation)
     items = _ids(warehouse, "items", "item_id", generation)
     pairs = warehouse.query(_PAIRS, [generation] * 3)
@@ -41,6 +35,32 @@ def load_interactions(warehouse: Warehouse, dataset: str) -> Interactions:
     return Interactions(
         dataset, users, items, **split_matrices(row, col, code, len(users), len(items)), generation=generation
     )
+
+
+def live_generation(warehouse: Warehouse, dataset: str, kind: str) -> str:
+    """The live generation of a dataset that has to be of ``kind``.
+
+    Raises:
+        UnknownNameError: There is no such dataset.
+        InputError: The dataset is of another kind.
+    """
+    found = kind_of(warehouse, dataset)
+    if found != kind:
+        raise InputError(f"dataset {dataset!r} holds {found}, not {kind}")
+    rows = warehouse.rows("SELECT generation FROM datasets WHERE dataset = ?", [dataset])
+    return str(rows[0]["generation"])
+
+
+def kind_of(warehouse: Warehouse, dataset: str) -> str:
+    """What a dataset holds: interactions, series or incidents.
+
+    Raises:
+        UnknownNameError: There is no such dataset.
+    """
+    kinds = {row["dataset"]: row["kind"] for row in warehouse.rows("SELECT dataset, kind FROM datasets")}
+    if dataset not in kinds:
+        raise UnknownNameError("dataset", dataset, kinds)
+    return str(kinds[dataset])
 
 
 def load_attributes(warehouse: Warehouse, dataset: str, entity: str) -> pa.Table:
@@ -64,4 +84,4 @@ def _tensor(column: pa.ChunkedArray) -> Tensor:
     return torch.from_numpy(column.to_numpy().astype(np.int64))
 
 
-__all__ = ["SPLITS", "load_attributes", "load_interactions", "load_titles"]
+__all__ = ["SPLITS", "kind_of", "live_generation", "load_attributes", "load_interactions", "load_titles"]

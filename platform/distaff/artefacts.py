@@ -1,4 +1,4 @@
-"""A fitted model as files: a JSON manifest, safetensors and id maps in Parquet. Nothing is unpickled.
+"""A fitted model as files: a JSON manifest, safetensors and what the model keeps of its data. Nothing is unpickled.
 
 The manifest names the model, its whole configuration and the SHA-256 of every other file; loading checks them. The folder
 is written beside its final place and renamed, so that it is there whole or not at all.
@@ -12,43 +12,33 @@ import shutil
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from safetensors.torch import load_file, save_file
 
 from distaff_data.errors import InputError
-from distaff_data.interactions import SPLITS, Csr, Interactions
 
 if TYPE_CHECKING:
-    from distaff.recommender import Recommender
+    from distaff.model import Model
 
 _MANIFEST = "model.json"
 _WEIGHTS = "model.safetensors"
-_MATRICES = "interactions.safetensors"
-_IDS = ("users.parquet", "items.parquet")
 
 
-def save(model: Recommender, folder: Path) -> None:
+def save(model: Model[Any], folder: Path) -> None:
     """Write a fitted model; an older one in the same place is replaced."""
     part = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.part")
     part.mkdir(parents=True)
     try:
         save_file({k: v.detach().cpu().contiguous() for k, v in model.tensors().items()}, part / _WEIGHTS)
-        data = model.data
-        save_file(
-            {f"{s}.{p}": getattr(data.split(s), p) for s in SPLITS for p in ("indptr", "indices")}, part / _MATRICES
-        )
-        for name, ids in zip(_IDS, (data.user_ids, data.item_ids), strict=True):
-            pq.write_table(pa.table({"id": ids}), part / name)
+        files = (_WEIGHTS, *model.write_data(part))
         manifest = {
             "model": model.name,
             "config": model.config.model_dump(mode="json"),
-            "dataset": data.name,
-            "generation": data.generation,
-            "sha256": {name: _sha256(part / name) for name in (_WEIGHTS, _MATRICES, *_IDS)},
+            "dataset": model.data.name,
+            "generation": model.data.generation,
+            "sha256": {name: _sha256(part / name) for name in files},
         }
         (part / _MANIFEST).write_text(json.dumps(manifest, indent=2))
         if folder.exists():
@@ -58,7 +48,7 @@ def save(model: Recommender, folder: Path) -> None:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def load(folder: Path) -> Recommender:
+def load(folder: Path) -> Model[Any]:
     """Read a model that :func:`save` wrote.
 
     Raises:
@@ -74,10 +64,7 @@ def load(folder: Path) -> Recommender:
         if not file.is_file() or _sha256(file) != digest:
             raise InputError("the file is missing or was changed since it was saved", path=file)
     model = model_class(manifest["model"])(**manifest["config"])
-    users, items = (pq.read_table(folder / name)["id"].combine_chunks() for name in _IDS)
-    found = load_file(folder / _MATRICES)
-    splits = {s: Csr(found[f"{s}.indptr"], found[f"{s}.indices"], len(items)) for s in SPLITS}
-    model.bind(Interactions(manifest["dataset"], users, items, **splits, generation=manifest["generation"]))
+    model.bind(model.read_data(folder, manifest["dataset"], manifest["generation"]))
     model.restore(load_file(folder / _WEIGHTS))
     return model
 

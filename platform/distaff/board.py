@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -13,13 +13,10 @@ from numpy.typing import NDArray
 
 from distaff import runs
 from distaff.intervals import Comparison, Interval, compare_paired, seed_interval
-from distaff.ranking import chance
+from distaff.kinds import base_of
 from distaff.runs import Run
-from distaff_data.errors import InputError
-from distaff_data.loader import load_interactions
+from distaff_data.loader import kind_of
 from distaff_data.workspace import Workspace
-
-METRIC = "recall@20"
 
 
 @dataclass(frozen=True)
@@ -29,7 +26,8 @@ class BoardRow:
     Attributes:
         settings: What differs from the model's defaults.
         metrics: By name, over seeds, on the board's split.
-        comparison: Paired against the best control on the board's metric; None for that control itself.
+        comparison: Paired over users, windows or cases against the best control, on the board's metric; None for that
+            control itself.
     """
 
     model: str
@@ -42,10 +40,16 @@ class BoardRow:
 
 @dataclass(frozen=True)
 class Board:
-    """All rows of a dataset, best first, and what lists drawn at random would score."""
+    """All rows of a dataset, best first.
+
+    Attributes:
+        metric: What the rows are ranked and compared by.
+        noise_floor: What the metrics are worth when a model knows nothing.
+    """
 
     dataset: str
     split: str
+    metric: str
     rows: list[BoardRow]
     noise_floor: dict[str, float]
     best_control: str | None
@@ -59,34 +63,33 @@ def board(workspace: Workspace, dataset: str, *, split: str = "test") -> Board:
     """Compare the finished runs on the dataset as it is now.
 
     Raises:
-        InputError: The dataset does not exist, or has no interactions in ``split``.
+        InputError: The dataset does not exist, or has nothing to measure in ``split``.
     """
-    data = load_interactions(workspace.warehouse, dataset)
-    if data.split(split).nnz == 0:
-        raise InputError(f"dataset {dataset!r} has no {split} interactions to compare on")
+    base = base_of(kind_of(workspace.warehouse, dataset))
+    data = base.read(workspace.warehouse, dataset)
+    floor = base.chance(data, split)
     done = [
         r for r in runs.listing(workspace, dataset) if r.status == "done" and r.dataset_generation == data.generation
     ]
     metrics = runs.metrics_of(workspace, [r.run for r in done])
     scored = [r for r in done if split in metrics[r.run]]
+    measured = {name for r in scored for name in metrics[r.run][split]}
+    metric = next((name for name in base.headline if name in measured), base.headline[0])
     rows = [
-        BoardRow(
-            model,
-            group[0].control,
-            json.loads(settings),
-            [r.run for r in group],
-            {
-                name: seed_interval([metrics[r.run][split][name] for r in group])
-                for name in metrics[group[0].run][split]
-            },
-        )
-        for (model, settings), group in _configurations(scored)
+        _row(group, json.loads(settings), [metrics[r.run][split] for r in group])
+        for (_, settings), group in _configurations(scored)
     ]
-    rows.sort(key=lambda row: -row.metrics[METRIC].mean)
-    best = next((row for row in rows if row.control), None)
+    sign = 1.0 if metric in base.lower_is_better else -1.0
+    rows.sort(key=lambda row: sign * row.metrics[metric].mean if metric in row.metrics else float("inf"))
+    best = next((row for row in rows if row.control and metric in row.metrics), None)
     if best is not None:
-        rows = [_compared(workspace, row, best, split) for row in rows]
-    return Board(dataset, split, rows, chance(data, split), None if best is None else best.model)
+        rows = [_compared(workspace, row, best, split, metric) for row in rows]
+    return Board(dataset, split, metric, rows, floor, None if best is None else best.model)
+
+
+def _row(group: list[Run], settings: dict[str, Any], metrics: list[dict[str, float]]) -> BoardRow:
+    intervals = {name: seed_interval([found[name] for found in metrics]) for name in metrics[0]}
+    return BoardRow(group[0].model, group[0].control, settings, [r.run for r in group], intervals)
 
 
 def _configurations(found: Iterable[Run]) -> Iterable[tuple[tuple[str, str], list[Run]]]:
@@ -99,21 +102,23 @@ def _configurations(found: Iterable[Run]) -> Iterable[tuple[tuple[str, str], lis
         yield configuration, list({run.seed: run for run in group}.values())
 
 
-def _compared(workspace: Workspace, row: BoardRow, control: BoardRow, split: str) -> BoardRow:
+def _compared(workspace: Workspace, row: BoardRow, control: BoardRow, split: str, metric: str) -> BoardRow:
     if row is control:
         return row
-    ours, theirs = (_per_user(workspace, r.runs, split) for r in (row, control))
-    users = sorted(ours.keys() & theirs.keys())
-    pair: list[NDArray[np.float64]] = [np.array([side[user] for user in users]) for side in (ours, theirs)]
-    comparison = compare_paired(pair[0], pair[1], metric=METRIC, against=control.model)
-    return BoardRow(row.model, row.control, row.settings, row.runs, row.metrics, comparison)
+    ours, theirs = (_per_unit(workspace, r.runs, split, metric) for r in (row, control))
+    units = sorted(ours.keys() & theirs.keys())
+    if not units:
+        return row
+    pair: list[NDArray[np.float64]] = [np.array([side[unit] for unit in units]) for side in (ours, theirs)]
+    comparison = compare_paired(pair[0], pair[1], metric=metric, against=control.model)
+    return replace(row, comparison=comparison)
 
 
-def _per_user(workspace: Workspace, run_ids: list[str], split: str) -> dict[str, float]:
-    """Each user's value, averaged over the runs."""
+def _per_unit(workspace: Workspace, run_ids: list[str], split: str, metric: str) -> dict[str, float]:
+    """Each unit's value, averaged over the runs."""
     table = workspace.warehouse.query(
-        "SELECT user_id, avg(value) AS value FROM user_metrics "
-        "WHERE list_contains(?, run) AND split = ? AND metric = ? GROUP BY user_id",
-        [run_ids, split, METRIC],
+        "SELECT unit, avg(value) AS value FROM unit_metrics "
+        "WHERE list_contains(?, run) AND split = ? AND metric = ? GROUP BY unit",
+        [run_ids, split, metric],
     )
-    return dict(zip(table["user_id"].to_pylist(), table["value"].to_pylist(), strict=True))
+    return dict(zip(table["unit"].to_pylist(), table["value"].to_pylist(), strict=True))

@@ -1,4 +1,4 @@
-"""Fitting a model outside a workspace: device, seeds and validation around :meth:`Recommender.learn`."""
+"""Fitting a model outside a workspace: device, seeds and validation around :meth:`~distaff.model.Model.learn`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,8 @@ from pathlib import Path
 
 import torch
 
-from distaff.ranking import evaluate
-from distaff.recommender import Epoch, Recommender, Session
+from distaff.model import D, Epoch, Model, Session
 from distaff_data.errors import InputError
-from distaff_data.interactions import Interactions
-
-_VALID_KS = (10, 20)
 
 
 def pick_device(name: str) -> torch.device:
@@ -31,8 +27,8 @@ def pick_device(name: str) -> torch.device:
 
 
 def fit(
-    model: Recommender,
-    data: Interactions,
+    model: Model[D],
+    data: D,
     *,
     seed: int = 0,
     device: str = "auto",
@@ -40,7 +36,7 @@ def fit(
     folder: Path | None = None,
     resume: bool = False,
 ) -> None:
-    """Fit ``model`` to ``data``; afterwards it scores, saves and shows its intents.
+    """Fit ``model`` to ``data``; afterwards it predicts and can be saved.
 
     Args:
         model: A fresh model.
@@ -52,20 +48,13 @@ def fit(
         resume: Continue from the checkpoint in ``folder``.
 
     Raises:
-        InputError: No training interactions, or a device that is not there.
+        InputError: Nothing to train on, or a device that is not there.
     """
-    if data.train.nnz == 0:
-        raise InputError(f"dataset {data.name!r} has no training interactions")
+    validate = model.validator(data)
     where = pick_device(device)
     if where.type == "cuda":
         # TensorFloat-32 products: the one mixed precision that leaves every loss here within its tolerance.
         torch.set_float32_matmul_precision("high")
     torch.manual_seed(seed)
-    validate = None
-    if data.valid.nnz:
-
-        def validate() -> dict[str, float]:
-            return evaluate(model.ranker(), data, "valid", ks=_VALID_KS).metrics
-
     model.learn(data, Session(seed, where, validate, report, folder, resume))
     model.bind(data)

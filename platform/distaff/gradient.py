@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Generic
 
 import torch
 from pydantic import Field
@@ -17,10 +17,10 @@ from torch import Tensor, nn
 
 from distaff import artefacts
 from distaff.config import ModelConfig, Span
-from distaff.recommender import Epoch, Recommender, Session
+from distaff.model import D, Epoch, Model, Session
+from distaff.recommender import Recommender
 from distaff_data.interactions import Interactions
 
-MONITOR = "recall@20"
 _CHECKPOINT = "last"
 
 
@@ -32,7 +32,7 @@ class GradientConfig(ModelConfig):
         batch_size: Samples a step.
         max_epochs: Upper limit; the only one when the dataset has no validation split.
         eval_every: Epochs between validations.
-        patience: Validations without improvement of Recall@20 before the fit stops.
+        patience: Validations without improvement of the monitored metric before the fit stops.
     """
 
     lr: Annotated[float, Field(gt=0), Span(1e-4, 1e-2, log=True)] = 1e-3
@@ -42,22 +42,26 @@ class GradientConfig(ModelConfig):
     patience: Annotated[int, Field(ge=1)] = 5
 
 
-class GradientRecommender(Recommender):
-    """A recommender whose parameters live in :attr:`network`.
+class GradientModel(Model[D], Generic[D]):
+    """A model whose parameters live in :attr:`network`.
 
     Subclasses implement :meth:`build`, :meth:`batches`, :meth:`losses` and :meth:`settle`.
+
+    Attributes:
+        monitor: The validation metric that chooses the epoch.
     """
 
+    monitor: ClassVar[str]
     Config: ClassVar[type[ModelConfig]] = GradientConfig
     config: GradientConfig
     network: nn.Module
 
     @abstractmethod
-    def build(self, data: Interactions, generator: torch.Generator, device: torch.device) -> nn.Module:
+    def build(self, data: D, generator: torch.Generator, device: torch.device) -> nn.Module:
         """Make the network on ``device``, initialised from ``generator``, and whatever training needs."""
 
     @abstractmethod
-    def batches(self, data: Interactions, generator: torch.Generator) -> Iterator[Any]:
+    def batches(self, data: D, generator: torch.Generator) -> Iterator[Any]:
         """The mini-batches of one epoch, drawn from ``generator``."""
 
     @abstractmethod
@@ -66,13 +70,13 @@ class GradientRecommender(Recommender):
 
     @abstractmethod
     def settle(self) -> None:
-        """Compute, from the network as it stands, what :meth:`predict` needs."""
+        """Compute, from the network as it stands, what predictions need."""
 
     def optimizer(self) -> torch.optim.Optimizer:
         """Adam over all parameters; the fused kernel is about 4 times faster than the default."""
         return torch.optim.Adam(self.network.parameters(), lr=self.config.lr, fused=True)
 
-    def learn(self, data: Interactions, session: Session) -> None:
+    def learn(self, data: D, session: Session) -> None:
         """Train until validation stops improving, or for ``max_epochs``; keeps the best parameters."""
         self.network = self.build(data, session.generator(), session.device)
         _Fit(self, data, session).run()
@@ -80,10 +84,16 @@ class GradientRecommender(Recommender):
             self.settle()
 
 
-class _Fit:
+class GradientRecommender(GradientModel[Interactions], Recommender):
+    """A recommender trained by gradient; Recall@20 on validation chooses the epoch."""
+
+    monitor = "recall@20"
+
+
+class _Fit(Generic[D]):
     """One training run: epochs, validation, early stopping, checkpoints."""
 
-    def __init__(self, model: GradientRecommender, data: Interactions, session: Session) -> None:
+    def __init__(self, model: GradientModel[D], data: D, session: Session) -> None:
         self.model, self.data, self.session = model, data, session
         self.optimizer = model.optimizer()
         self.best = _copy(model.network.state_dict())
@@ -133,8 +143,10 @@ class _Fit:
         with torch.no_grad():
             self.model.settle()
         valid = self.session.validate()
-        if valid[MONITOR] > self.best_value:
-            self.best_value, self.bad_validations = valid[MONITOR], 0
+        monitor = self.model.monitor
+        value = -valid[monitor] if monitor in self.model.lower_is_better else valid[monitor]
+        if value > self.best_value:
+            self.best_value, self.bad_validations = value, 0
             self.best = _copy(self.model.network.state_dict())
         else:
             self.bad_validations += 1

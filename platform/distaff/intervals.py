@@ -1,4 +1,4 @@
-"""Intervals over seeds, and paired comparison over users."""
+"""Intervals over seeds, and paired comparison over users, windows or cases."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A paired comparison over the users both were evaluated on.
+    """A paired comparison over the units (users, windows or cases) that both were measured on.
 
     Attributes:
         metric: What was compared.
@@ -32,7 +32,7 @@ class Comparison:
         difference: Mean of (model - control).
         low, high: 95 % interval of the mean difference.
         p_value: Two-sided, of no difference.
-        n_users: Users compared.
+        n_units: Units compared.
     """
 
     metric: str
@@ -41,7 +41,7 @@ class Comparison:
     low: float
     high: float
     p_value: float
-    n_users: int
+    n_units: int
 
 
 def seed_interval(values: Sequence[float]) -> Interval:
@@ -58,9 +58,9 @@ def seed_interval(values: Sequence[float]) -> Interval:
 def compare_paired(
     model: NDArray[np.float64], control: NDArray[np.float64], *, metric: str, against: str
 ) -> Comparison:
-    """Paired t comparison of per-user values ``(n,)``, each already averaged over seeds.
+    """Paired t comparison of per-unit values ``(n,)``, each already averaged over seeds.
 
-    With hundreds of users or more the mean difference is close to normal, whatever the distribution of the values.
+    With hundreds of units or more the mean difference is close to normal, whatever the distribution of the values.
     """
     gap = model - control
     n = gap.size

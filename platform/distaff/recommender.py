@@ -1,28 +1,33 @@
 """What a recommender is: the contract that models implement and the estimator that people use.
 
-A model subclasses :class:`Recommender` and implements five methods over positions and tensors: :meth:`~Recommender.learn`,
-:meth:`~Recommender.predict`, :meth:`~Recommender.fold_in`, :meth:`~Recommender.tensors` and :meth:`~Recommender.restore`.
-One with intents adds :meth:`~Recommender.intents` and :meth:`~Recommender.intent_scores`. Everything people call (``fit``,
-``score``, ``factors``, ``save``, ``load``) is the same for all of them and speaks their own ids.
+A model subclasses :class:`Recommender` and implements five methods over positions and tensors:
+:meth:`~Recommender.learn`, :meth:`~Recommender.predict`, :meth:`~Recommender.fold_in`, :meth:`~Recommender.tensors` and
+:meth:`~Recommender.restore`. One with intents adds :meth:`~Recommender.intents` and :meth:`~Recommender.intent_scores`.
+Everything people call (``fit``, ``score``, ``factors``, ``save``, ``load``) is the same for all and speaks their own ids.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Self
 
 import pyarrow as pa
 import torch
 from torch import Tensor
 
-from distaff import artefacts
-from distaff.config import ModelConfig
-from distaff.ranking import blocks, exclusion, top_k
+from distaff.model import Epoch, Measurement, Model, Session
+from distaff.ranking import Evaluation, blocks, chance, evaluate, exclusion, top_k
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.interactions import SPLITS, Csr, Interactions
+from distaff_data.loader import load_interactions
+from distaff_data.warehouse import Warehouse
+
+__all__ = ["SCORE_SCHEMA", "Epoch", "Intents", "Recommender", "Session", "top_k_of"]
+
+_VALID_KS = (10, 20)
 
 SCORE_SCHEMA = pa.schema(
     [("user_id", pa.string()), ("rank", pa.int64()), ("item_id", pa.string()), ("score", pa.float32())]
@@ -47,63 +52,14 @@ class Intents:
         return cls(_row_shares(users), _row_shares(items))
 
 
-@dataclass(frozen=True)
-class Epoch:
-    """What a fit reports after each epoch: the mean of every loss, and validation metrics when they were measured."""
+class Recommender(Model[Interactions]):
+    """A recommender over users and items, trained from interactions; measured by full ranking."""
 
-    epoch: int
-    losses: Mapping[str, float]
-    valid: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Session:
-    """The circumstances of one fit, given to :meth:`Recommender.learn`.
-
-    Attributes:
-        seed: Seed of every random draw.
-        device: Where to compute.
-        validate: Scores the model as it stands on the validation split; None when the dataset has none.
-        report: Called after each epoch.
-        folder: Where a fit that can be resumed keeps its checkpoint; None to keep none.
-        resume: Continue from the checkpoint in ``folder``.
-    """
-
-    seed: int
-    device: torch.device
-    validate: Callable[[], Mapping[str, float]] | None = None
-    report: Callable[[Epoch], None] = lambda _: None
-    folder: Path | None = None
-    resume: bool = False
-
-    def generator(self, stream: int = 0) -> torch.Generator:
-        """A CPU generator of its own for each ``stream``, such as an epoch; the same for the same seed."""
-        return torch.Generator().manual_seed((self.seed * 1_000_003 + stream) % (1 << 63))
-
-
-class Recommender(ABC):
-    """A recommender over users and items, trained from interactions.
-
-    Args:
-        settings: Fields of the model's ``Config``; what is left out keeps its default.
-
-    Raises:
-        InputError: A setting that is unknown or out of range.
-    """
-
-    name: ClassVar[str]
-    control: ClassVar[bool] = False
-    Config: ClassVar[type[ModelConfig]] = ModelConfig
-
-    def __init__(self, **settings: Any) -> None:
-        self.config = self.Config.parse(settings)
-        self._data: Interactions | None = None
+    kind = "interactions"
+    headline = ("recall@20", "ndcg@20")
+    shown = ("recall@20", "ndcg@20", "coverage@20")
 
     # ------------------------------------------------------------------------------------------ what a model implements
-
-    @abstractmethod
-    def learn(self, data: Interactions, session: Session) -> None:
-        """Fit to ``data.train``; afterwards :meth:`predict` works."""
 
     @abstractmethod
     def predict(self, users: Tensor) -> Tensor:
@@ -137,14 +93,6 @@ class Recommender(ABC):
         """
         raise UnsupportedError(f"{self.name} cannot score users it was not trained on; train it again with them")
 
-    @abstractmethod
-    def tensors(self) -> dict[str, Tensor]:
-        """Everything :meth:`predict` and :meth:`fold_in` need, by name."""
-
-    @abstractmethod
-    def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take back what :meth:`tensors` gave."""
-
     def intents(self) -> Intents:
         """The model's intents.
 
@@ -160,18 +108,58 @@ class Recommender(ABC):
         """
         raise UnsupportedError(f"{self.name} has no intents")
 
-    # ---------------------------------------------------------------------------------------------- what people call
+    def intent_posterior(self) -> tuple[Tensor, Tensor] | None:
+        """Means and variances of each user's posterior over the intents, ``(n_users, K)`` or ``(n_users, K, d)``.
 
-    @property
-    def data(self) -> Interactions:
-        """What the model was fitted to.
-
-        Raises:
-            UnsupportedError: It has not been fitted.
+        For variational models with a prior of variance 1, which tell by it which intents are passive; None for all others.
         """
-        if self._data is None:
-            raise UnsupportedError(f"this {self.name} has not been fitted yet; call fit or load first")
-        return self._data
+        return None
+
+    # ------------------------------------------------------------------------------------- how interactions are handled
+
+    @classmethod
+    def read(cls, warehouse: Warehouse, dataset: str) -> Interactions:
+        """Load a dataset of interactions."""
+        return load_interactions(warehouse, dataset)
+
+    @classmethod
+    def chance(cls, data: Interactions, split: str) -> dict[str, float]:
+        """What lists drawn at random would score."""
+        if data.split(split).nnz == 0:
+            raise InputError(f"dataset {data.name!r} has no {split} interactions to compare on")
+        return chance(data, split)
+
+    def validator(self, data: Interactions) -> Callable[[], Mapping[str, float]] | None:
+        """Full ranking of the validation interactions, at the cut-offs that a fit looks at."""
+        if data.train.nnz == 0:
+            raise InputError(f"dataset {data.name!r} has no training interactions")
+        if data.valid.nnz == 0:
+            return None
+        return lambda: evaluate(self.ranker(), data, "valid", ks=_VALID_KS).metrics
+
+    def measure(self) -> list[Measurement]:
+        """Full ranking of the validation and the test interactions."""
+        found = (evaluate(self.ranker(), self.data, s) for s in ("valid", "test") if self.data.split(s).nnz)
+        return [
+            Measurement(
+                e.split,
+                e.metrics,
+                self.data.user_ids.take(pa.array(e.users.numpy())),
+                {name: e.per_user[name] for name in self.headline},
+                _cold(e),
+            )
+            for e in found
+        ]
+
+    def write_data(self, folder: Path) -> tuple[str, ...]:
+        """Write ids and interactions."""
+        return self.data.write(folder)
+
+    def read_data(self, folder: Path, name: str, generation: str) -> Interactions:
+        """Read them back."""
+        return Interactions.read(folder, name, generation)
+
+    # ---------------------------------------------------------------------------------------------- what people call
 
     def fit(
         self,
@@ -195,10 +183,6 @@ class Recommender(ABC):
         data = interactions if isinstance(interactions, Interactions) else Interactions.from_frame(interactions)
         fit(self, data, seed=seed, device=device, report=report)
         return self
-
-    def bind(self, data: Interactions) -> None:
-        """Attach the dataset whose positions the model's tensors use."""
-        self._data = data
 
     def score(
         self, users: Iterable[object] | None = None, *, top_k: int = 20, exclude: Iterable[str] = SPLITS
@@ -255,19 +239,6 @@ class Recommender(ABC):
         items, best = top_k_of(scores, seen, k)
         return _lists(self.data.user_ids.take(pa.array(users.numpy())), self.data.item_ids, items, best)
 
-    def save(self, folder: str | Path) -> None:
-        """Write configuration, ids, interactions and tensors into a folder, whole or not at all."""
-        artefacts.save(self, Path(folder))
-
-    @staticmethod
-    def load(folder: str | Path) -> Recommender:
-        """Read a saved model of any kind.
-
-        Raises:
-            InputError: The folder holds no model, or a file was changed since it was saved.
-        """
-        return artefacts.load(Path(folder))
-
     def _known(self, ids: list[object]) -> Tensor:
         positions = self.data.user_positions([str(i) for i in ids])
         if bool((positions < 0).any()):
@@ -285,6 +256,12 @@ def top_k_of(scores: Tensor, seen: Csr, k: int) -> tuple[Tensor, Tensor]:
     if k < 1:
         raise InputError(f"top_k must be at least 1, not {k}")
     return top_k(scores, seen, min(k, seen.n_cols))
+
+
+def _cold(found: Evaluation) -> tuple[str, ...]:
+    if not (found.cold_users or found.cold_items):
+        return ()
+    return (f"{found.cold_users} users and {found.cold_items} items never occur in training",)
 
 
 def _lists(user_ids: pa.StringArray, item_ids: pa.StringArray, items: Tensor, scores: Tensor) -> pa.Table:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
-from distaff.recommender import Recommender
+from distaff.model import Model
 from distaff_data.errors import InputError, UnknownNameError
 
 GROUP = "distaff.models"
@@ -21,7 +22,7 @@ def names() -> list[str]:
     return sorted(_entries())
 
 
-def model_class(name: str) -> type[Recommender]:
+def model_class(name: str) -> type[Model[Any]]:
     """The class behind a name.
 
     Raises:
@@ -34,6 +35,6 @@ def model_class(name: str) -> type[Recommender]:
         found = _entries()[name].load()
     except ImportError as error:
         raise InputError(f"model {name!r} cannot be imported: {error}") from error
-    if not (isinstance(found, type) and issubclass(found, Recommender)):
+    if not (isinstance(found, type) and issubclass(found, Model)):
         raise InputError(f"entry point {name!r} is not a Distaff model: {found!r}")
     return found

@@ -22,15 +22,10 @@ import torch
 
 from distaff import __version__
 from distaff.fitting import fit, pick_device
-from distaff.ranking import Evaluation, evaluate
-from distaff.recommender import Epoch, Recommender
+from distaff.model import Epoch, Measurement, Model
 from distaff.registry import model_class
 from distaff_data.errors import InputError, UnknownNameError
-from distaff_data.interactions import Interactions
-from distaff_data.loader import load_interactions
 from distaff_data.workspace import Workspace
-
-HEADLINE = ("recall@20", "ndcg@20")  # kept for each user, for paired tests
 
 
 @dataclass(frozen=True)
@@ -83,7 +78,7 @@ def train(
     Args:
         workspace: Where the dataset is and the run goes.
         model: Registry name.
-        dataset: Name of a dataset of interactions.
+        dataset: Name of a dataset of the model's kind.
         settings: Configuration that differs from the defaults.
         seed: Seed of every random draw.
         device: ``auto``, ``cpu`` or ``cuda``.
@@ -94,7 +89,7 @@ def train(
         KeyboardInterrupt: Passed on, after the run has been marked ``interrupted``.
     """
     estimator = model_class(model)(**(settings or {}))
-    data = load_interactions(workspace.warehouse, dataset)
+    data = estimator.read(workspace.warehouse, dataset)
     run = Run(
         run=f"{model}-{dataset}-{uuid.uuid4().hex[:8]}",
         model=model,
@@ -129,10 +124,10 @@ def resume(workspace: Workspace, run_id: str, *, report: Callable[[Epoch], None]
         raise InputError(f"run {run_id!r} is done; there is nothing to resume")
     if run.status == "running" and is_alive(run):
         raise InputError(f"run {run_id!r} is being fitted by process {run.process}")
-    data = load_interactions(workspace.warehouse, run.dataset)
+    estimator = model_class(run.model)(**json.loads(run.config))
+    data = estimator.read(workspace.warehouse, run.dataset)
     if data.generation != run.dataset_generation:
         raise InputError(f"dataset {run.dataset!r} has been replaced since run {run_id!r} began; train anew")
-    estimator = model_class(run.model)(**json.loads(run.config))
     again = replace(run, status="running", process=os.getpid(), message=None)
     return _carry_out(workspace, again, estimator, data, report, resume=True)
 
@@ -169,8 +164,8 @@ def metrics_of(workspace: Workspace, run_ids: list[str]) -> dict[str, dict[str, 
     return found
 
 
-def load_model(workspace: Workspace, run_id: str) -> Recommender:
-    """The fitted model of a run.
+def model_folder(workspace: Workspace, run_id: str) -> Path:
+    """Where the fitted model of a run is, for :meth:`distaff.model.Model.load`.
 
     Raises:
         InputError: The run is not done.
@@ -178,7 +173,7 @@ def load_model(workspace: Workspace, run_id: str) -> Recommender:
     run = find(workspace, run_id)
     if run.status != "done":
         raise InputError(f"run {run_id!r} is {run.status}, not done; continue it with: distaff train --resume {run_id}")
-    return Recommender.load(run_folder(workspace, run_id) / "model")
+    return run_folder(workspace, run_id) / "model"
 
 
 def run_folder(workspace: Workspace, run_id: str) -> Path:
@@ -202,26 +197,22 @@ def record(workspace: Workspace, run: Run) -> None:
     workspace.warehouse.append("runs", [vars(run)], written_at=datetime.now(UTC))
 
 
-def store_evaluation(workspace: Workspace, run_id: str, evaluations: list[Evaluation], data: Interactions) -> None:
-    """Publish what a run scored: means, and the headline metrics of every user."""
+def store_measurements(workspace: Workspace, run_id: str, found: list[Measurement]) -> None:
+    """Publish what a run scored: the metrics, and the headline metrics of every unit."""
     with workspace.warehouse.publish(f"metrics/{run_id}") as publication:
-        means = [
-            {"split": e.split, "metric": name, "value": value} for e in evaluations for name, value in e.metrics.items()
-        ]
-        publication.append("metrics", means, run=run_id)
-        for e in evaluations:
-            ids = data.user_ids.take(pa.array(e.users.numpy()))
-            for name in HEADLINE:
-                if name in e.per_user:
-                    values = pa.table({"user_id": ids, "value": e.per_user[name].numpy()})
-                    publication.append("user_metrics", values, run=run_id, split=e.split, metric=name)
+        rows = [{"split": m.split, "metric": name, "value": value} for m in found for name, value in m.metrics.items()]
+        publication.append("metrics", rows, run=run_id)
+        for m in found:
+            for name, values in m.per_unit.items():
+                table = pa.table({"unit": m.units, "value": values.double().numpy()})
+                publication.append("unit_metrics", table, run=run_id, split=m.split, metric=name)
 
 
 def _carry_out(
     workspace: Workspace,
     run: Run,
-    model: Recommender,
-    data: Interactions,
+    model: Model[Any],
+    data: Any,
     report: Callable[[Epoch], None],
     *,
     resume: bool,
@@ -253,10 +244,10 @@ def _carry_out(
                 folder=folder / "checkpoint",
                 resume=resume,
             )
-        evaluations = [evaluate(model.ranker(), data, s) for s in ("valid", "test") if data.split(s).nnz]
+        found = model.measure()
         model.save(folder / "model")
         _publish_history(workspace, run.run, folder / "log.jsonl")
-        store_evaluation(workspace, run.run, evaluations, data)
+        store_measurements(workspace, run.run, found)
         shutil.rmtree(folder / "checkpoint", ignore_errors=True)
     except KeyboardInterrupt:
         ended("interrupted", "stopped by the user")

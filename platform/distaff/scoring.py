@@ -14,7 +14,7 @@ from torch import Tensor
 
 from distaff.ranking import blocks, exclusion
 from distaff.recommender import SCORE_SCHEMA, Recommender
-from distaff.runs import load_model
+from distaff.runs import model_folder
 from distaff_data.errors import InputError
 from distaff_data.interactions import SPLITS
 from distaff_data.workspace import Workspace
@@ -55,7 +55,7 @@ def score_run(
     Raises:
         InputError: Unknown run or user, or a bad ``top_k``; nothing is published.
     """
-    model = load_model(workspace, run_id)
+    model = Recommender.load(model_folder(workspace, run_id))
     if top_k < 1:
         raise InputError(f"top-k must be at least 1, not {top_k}")
     if out is not None and not out.parent.is_dir():

@@ -13,7 +13,7 @@ def row(model: str, **settings: object) -> BoardRow:
 
 def test_a_clear_difference_is_said_with_its_side() -> None:
     assert wording.compare("dccf", BELOW) == (
-        "dccf is 0.0210 below ease on recall@20, 95 % interval -0.0240 to -0.0180, p < 0.001, paired over 500 users."
+        "dccf is 0.0210 below ease on recall@20, 95 % interval -0.0240 to -0.0180, p < 0.001, paired over 500 units."
     )
 
 

@@ -16,7 +16,7 @@ from published import publish
 
 from distaff import runs
 from distaff.board import board
-from distaff.recommender import Epoch
+from distaff.recommender import Epoch, Recommender
 from distaff_data.errors import InputError, UnknownNameError
 from distaff_data.workspace import Workspace
 
@@ -37,7 +37,7 @@ def test_run_is_recorded_with_metrics_history_and_model(filled: Workspace) -> No
     assert set(metrics) == {"valid", "test"}
     epochs = filled.warehouse.rows("SELECT count(DISTINCT epoch) AS n FROM history WHERE run = ?", [run.run])
     assert epochs[0]["n"] == 6
-    model = runs.load_model(filled, run.run)
+    model = Recommender.load(runs.model_folder(filled, run.run))
     assert model.config.model_dump()["embedding_dim"] == 8
 
 
@@ -75,7 +75,8 @@ def test_interrupted_run_resumes_to_the_numbers_of_one_that_ran_through(filled: 
     assert resumed.status == "done"
     everyone = torch.arange(40)
     assert torch.equal(
-        runs.load_model(filled, resumed.run).predict(everyone), runs.load_model(filled, through.run).predict(everyone)
+        Recommender.load(runs.model_folder(filled, resumed.run)).predict(everyone),
+        Recommender.load(runs.model_folder(filled, through.run)).predict(everyone),
     )
     with pytest.raises(InputError, match="nothing to resume"):
         runs.resume(filled, resumed.run)
@@ -155,4 +156,4 @@ def test_changed_weights_are_refused(filled: Workspace) -> None:
     weights: Path = runs.run_folder(filled, run.run) / "model" / "model.safetensors"
     weights.write_bytes(weights.read_bytes() + b"x")
     with pytest.raises(InputError, match="changed since it was saved"):
-        runs.load_model(filled, run.run)
+        Recommender.load(runs.model_folder(filled, run.run))

@@ -28,7 +28,7 @@ def read(workspace: Workspace, stop: str) -> None:
     while not Path(stop).exists():
         lists = workspace.warehouse.rows("SELECT count(*) AS n, max(rank) AS k FROM recommendations")[0]
         assert lists["n"] == 40 * (lists["k"] or 0), lists
-        whole = workspace.warehouse.rows("SELECT run, count(*) AS n FROM user_metrics GROUP BY run")
+        whole = workspace.warehouse.rows("SELECT run, count(*) AS n FROM unit_metrics GROUP BY run")
         assert {row["n"] for row in whole} <= {160}, whole  # 40 users, two splits, two metrics
         for row in board(workspace, "checkerboard").rows:
             assert row.metrics["recall@20"].mean > 0

@@ -1,4 +1,4 @@
-"""Verbs about models: models, train, evaluate, runs, show, board, factors, score."""
+"""Verbs about models: models, train, evaluate, runs, show, board, score."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
-from distaff import exports, registry, runs
-from distaff.board import METRIC, Board
+from distaff import registry, runs
+from distaff.board import Board
 from distaff.board import board as make_board
 from distaff.cli.state import Json, counted, emit_facts, emit_json, emit_table, epochs, pairs, talk, workspace
-from distaff.factors import FactorReport, explain_run
 from distaff.intervals import Interval
-from distaff.ranking import evaluate as evaluate_model
+from distaff.kinds import shown
+from distaff.model import Model
 from distaff.runs import Run
 from distaff.scoring import score_run
 from distaff_data.errors import InputError
@@ -26,7 +26,7 @@ Dataset = Annotated[str, typer.Argument(help="Name of a dataset; see: distaff da
 
 def add_to(app: typer.Typer) -> None:
     """Register the verbs."""
-    for verb in (models, train, evaluate, runs_verb, show, board, factors, score):
+    for verb in (models, train, evaluate, runs_verb, show, board, score):
         app.command(name=verb.__name__.removesuffix("_verb"))(verb)
 
 
@@ -37,15 +37,20 @@ def models(as_json: Json = False) -> None:
         model = registry.model_class(name)
         summary = (model.__doc__ or "").split("\n", 1)[0]
         rows.append(
-            {"model": name, "control": model.control, "summary": summary, "tunes": list(model.Config.search_space())}
+            {
+                "model": name,
+                "kind": model.kind,
+                "control": model.control,
+                "summary": summary,
+                "tunes": list(model.Config.search_space()),
+            }
         )
     if as_json:
         return emit_json({"models": rows})
-    columns = ("model", "kind", "what it does", "a sweep changes")
     emit_table(
         "models",
-        columns,
-        [(r["model"], "control" if r["control"] else "model", r["summary"], ", ".join(r["tunes"])) for r in rows],
+        ("model", "works on", "control", "what it does", "a sweep changes"),
+        [(r["model"], r["kind"], "yes" if r["control"] else "", r["summary"], ", ".join(r["tunes"])) for r in rows],
     )
 
 
@@ -80,25 +85,20 @@ def train(
 
 
 def evaluate(run: RunId, as_json: Json = False) -> None:
-    """Score a finished run on its validation and test interactions again."""
+    """Score a finished run on its validation and test data again."""
     ws = workspace()
-    model = runs.load_model(ws, run)
-    found = [
-        evaluate_model(model.predict, model.data, split) for split in ("valid", "test") if model.data.split(split).nnz
-    ]
-    runs.store_evaluation(ws, run, found, model.data)
+    found = Model.load(runs.model_folder(ws, run)).measure()
+    runs.store_measurements(ws, run, found)
     if as_json:
-        return emit_json({"run": run, "metrics": {e.split: e.metrics for e in found}})
+        return emit_json({"run": run, "metrics": {m.split: dict(m.metrics) for m in found}})
     emit_table(
         f"run {run}",
-        ("metric", *(e.split for e in found)),
-        [(name, *(e.metrics[name] for e in found)) for name in (found[0].metrics if found else ())],
+        ("metric", *(m.split for m in found)),
+        [(name, *(m.metrics[name] for m in found)) for name in (found[0].metrics if found else ())],
     )
-    for e in found:
-        if e.cold_users or e.cold_items:
-            talk.print(
-                f"{e.split}: {e.cold_users} users and {e.cold_items} items never occur in training", markup=False
-            )
+    for m in found:
+        for note in m.notes:
+            talk.print(f"{m.split}: {note}", markup=False)
 
 
 def runs_verb(
@@ -134,21 +134,6 @@ def board(
     _show_board(found)
 
 
-def factors(
-    run: RunId,
-    export: Annotated[Path | None, typer.Option(help="Write the factors as .csv, .parquet or .arrow.")] = None,
-    as_json: Json = False,
-) -> None:
-    """The intents of a run with the evidence behind each."""
-    ws = workspace()
-    report = explain_run(ws, run)
-    if export is not None:
-        exports.write(ws.warehouse.query("SELECT * EXCLUDE (generation) FROM factors WHERE run = ?", [run]), export)
-    if as_json:
-        return emit_json(report.as_dict())
-    _show_factors(report)
-
-
 def score(
     run: RunId,
     top_k: Annotated[int, typer.Option(help="Length of each list.")] = 20,
@@ -170,30 +155,19 @@ def _show_runs(ws: Workspace, found: list[Run], as_json: bool) -> None:
     if as_json:
         return emit_json({"runs": [r.summary(metrics[r.run]) for r in found]})
 
-    def of(run: Run, split: str, name: str) -> float | None:
-        return metrics[run.run].get(split, {}).get(name)
+    def told(run: Run, split: str) -> str:
+        values = metrics[run.run].get(split, {})
+        return ", ".join(f"{name} {values[name]:.4f}" for name in shown(values))
 
     emit_table(
         "runs",
-        ("run", "seed", "status", "seconds", "settings", "valid recall@20", "test recall@20", "test ndcg@20"),
-        [
-            (
-                r.run,
-                r.seed,
-                r.status,
-                r.seconds,
-                r.settings,
-                of(r, "valid", "recall@20"),
-                of(r, "test", "recall@20"),
-                of(r, "test", "ndcg@20"),
-            )
-            for r in found
-        ],
+        ("run", "seed", "status", "seconds", "settings", "valid", "test"),
+        [(r.run, r.seed, r.status, r.seconds, r.settings, told(r, "valid"), told(r, "test")) for r in found],
     )
 
 
 def _show_board(found: Board) -> None:
-    names = ("recall@20", "ndcg@20", "coverage@20")
+    names = shown(name for row in found.rows for name in row.metrics)
     rows: list[tuple[object, ...]] = []
     for row in found.rows:
         gap = row.comparison
@@ -203,34 +177,17 @@ def _show_board(found: Board) -> None:
         settings = ", ".join(f"{k}={v}" for k, v in row.settings.items())
         kind = "control" if row.control else "model"
         rows.append(
-            (row.model, kind, settings, len(row.runs), *(_interval(row.metrics[name]) for name in names), versus)
+            (row.model, kind, settings, len(row.runs), *(_interval(row.metrics.get(name)) for name in names), versus)
         )
     floor = [f"{found.noise_floor[name]:.4f}" if name in found.noise_floor else "–" for name in names]
     rows.append(("noise floor", "chance", "", "–", *floor, "–"))
-    columns = ("model", "kind", "settings", "seeds", *names, f"{METRIC} against {found.best_control}")
+    columns = ("model", "kind", "settings", "seeds", *names, f"{found.metric} against {found.best_control}")
     emit_table(f"board of {found.dataset} ({found.split})", columns, rows)
 
 
-def _interval(value: Interval) -> str:
+def _interval(value: Interval | None) -> str:
+    if value is None:
+        return "–"
     if value.low is None:
         return f"{value.mean:.4f}"
     return f"{value.mean:.4f} [{value.low:.4f}, {value.high:.4f}]"
-
-
-def _show_factors(report: FactorReport) -> None:
-    emit_table(
-        f"factors of {report.run}: {report.effective_per_user:.1f} effective a user, {report.effective_overall:.1f} overall",
-        ("factor", "name", "activity", "effect", "stability", "warnings", "top items"),
-        [
-            (
-                f.factor,
-                f.name,
-                f.activity,
-                f.effect,
-                f.stability,
-                "; ".join(f.warnings),
-                ", ".join(member.title for member in f.top[:5]),
-            )
-            for f in sorted(report.factors, key=lambda f: -f.activity)
-        ],
-    )

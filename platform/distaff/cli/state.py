@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from distaff.recommender import Epoch
+from distaff.kinds import shown
+from distaff.model import Epoch
 from distaff_data.workspace import Workspace, default_root
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
@@ -102,9 +103,7 @@ def counted(label: str) -> Iterator[Callable[[int, int], None]]:
 
 def _course(epoch: Epoch) -> str:
     parts = [f"epoch {epoch.epoch}", f"loss {epoch.losses['total']:.4f}"]
-    return "  ".join(
-        parts + [f"valid {name} {value:.4f}" for name, value in epoch.valid.items() if name == "recall@20"]
-    )
+    return "  ".join(parts + [f"valid {name} {epoch.valid[name]:.4f}" for name in shown(epoch.valid)])
 
 
 def _cell(value: Any) -> str:

@@ -1,0 +1,22 @@
+"""The kinds of data, and the base class of each kind's models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from distaff.model import Model
+from distaff.recommender import Recommender
+
+_BASES: tuple[type[Model[Any]], ...] = (Recommender,)
+
+
+def base_of(kind: str) -> type[Model[Any]]:
+    """The base class of the models of a kind of dataset, by the name that ``datasets.kind`` holds."""
+    return next(base for base in _BASES if base.kind == kind)
+
+
+def shown(metrics: Iterable[str]) -> list[str]:
+    """Of some metrics, those that tables on a terminal show."""
+    measured = set(metrics)
+    return [name for base in _BASES for name in base.shown if name in measured]
