@@ -11,10 +11,11 @@ each row on the graph. The loss is
     + mean(A_dep o A') + cos(S^b, V)^2                                      what is new is not what was known
     + l |A|_1.
 
-The paper's released settings are kept where they are known (Adam, at most 20 steps a batch, a warm start). Departures: the
-forecast's weights are bounded by tanh, without which the probabilities mean nothing (a small A and a large weight
-forecast alike); an edge's strength is probability times weight; within-row edges, and so acyclicity, are left out, since
-lagged edges cannot close a loop.
+As in the released code, Adam takes a few steps a batch from the last weights. Departures: 60 steps, not 20, at a larger
+rate, since 20 found few new edges; what counts as invariant must have been in the normal state's graph; the forecast's
+weights are bounded by tanh, without which the probabilities mean nothing (a small A and a large weight forecast alike);
+an edge's strength is probability times weight; within-row edges, and so acyclicity, are left out, since lagged edges
+cannot close a loop.
 """
 
 from __future__ import annotations
