@@ -2,7 +2,8 @@
 
 A reproduction is a module in ``benchmarks/reproductions`` named like it (``dccf-amazon-book`` is
 ``dccf_amazon_book.py``) with ``READ``, which makes the interactions from the folder of real data, and ``CANDIDATES``, in
-the order of the table; one about incidents has ``rows(data, n_seeds)`` instead, see :mod:`benchmarks.incidents`. :mod:`benchmarks.protocol` says how each is measured. Progress goes to standard error.
+the order of the table. :mod:`benchmarks.protocol` says how each is measured. One about incidents has
+``rows(data, n_seeds)`` instead, see :mod:`benchmarks.incidents`. Progress goes to standard error.
 """
 
 from __future__ import annotations

@@ -8,16 +8,13 @@ from typing import Any
 from benchmarks.incidents import Part, measure, read
 
 _GROUPS = ("coolant", "probe")
-PARTS = tuple(
-    Part(
-        f"{group} {graph} graph",
-        ("map@3", "ac@1"),
-        lambda case, group=group: case.group == group,
-        graph=graph == "expert",
-    )
-    for group in _GROUPS
-    for graph in ("expert", "learned")
-)
+
+
+def _part(group: str, graph: str) -> Part:
+    return Part(f"{group} {graph} graph", ("map@3", "ac@1"), lambda case: case.group == group, graph=graph == "expert")
+
+
+PARTS = tuple(_part(group, graph) for group in _GROUPS for graph in ("expert", "learned"))
 PUBLISHED = {
     ("baro", "coolant expert graph map@3"): 0.0,
     ("baro", "probe expert graph map@3"): 0.0,

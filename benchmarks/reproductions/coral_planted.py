@@ -84,7 +84,7 @@ def edge_scores(planted: Incidents, diagnoses: Sequence[Diagnosis]) -> dict[str,
         if diagnosis.case in cases:
             for one in diagnosis.edges:
                 learned[one.part].add((diagnosis.case, one.source, one.target))
-    values = {}
+    values: dict[str, float] = {}
     for part in truth:
         hits = len(truth[part] & learned[part])
         precision, recall = hits / max(len(learned[part]), 1), hits / max(len(truth[part]), 1)

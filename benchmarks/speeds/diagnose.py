@@ -43,9 +43,10 @@ class _Feed:
         return times, rows
 
 
-def _at(
-    n_metrics: int, *, before: int = WARM_UP, incident: bool = True
-) -> tuple[Callable[[], object], Callable[..., object]]:
+Timed = tuple[Callable[[], object], Callable[..., object]]
+
+
+def _at(n_metrics: int, *, before: int = WARM_UP, incident: bool = True) -> Timed:
     feed = _Feed(n_metrics)
     for _ in range(before):
         feed.stream.take(*feed.batch())
@@ -53,23 +54,23 @@ def _at(
     return feed.batch, lambda batch: feed.stream.take(*batch)
 
 
-def ours(data: Path) -> tuple[Callable[[], object], Callable[..., object]]:
+def ours(data: Path) -> Timed:
     return _at(1000)
 
 
-def metrics_100(data: Path) -> tuple[Callable[[], object], Callable[..., object]]:
+def metrics_100(data: Path) -> Timed:
     return _at(100)
 
 
-def metrics_10000(data: Path) -> tuple[Callable[[], object], Callable[..., object]]:
+def metrics_10000(data: Path) -> Timed:
     return _at(10_000)
 
 
-def watched_10000(data: Path) -> tuple[Callable[[], object], Callable[..., object]]:
+def watched_10000(data: Path) -> Timed:
     return _at(10_000, incident=False)
 
 
-def late_10000(data: Path) -> tuple[Callable[[], object], Callable[..., object]]:
+def late_10000(data: Path) -> Timed:
     return _at(10_000, before=HISTORY)
 
 

@@ -7,8 +7,8 @@ extended). Edges act within a row or some rows later:
 
 At the onset the system goes over to a second state: a fault changes one metric's own mechanism, and some of the failing
 metric's outgoing edges disappear or appear, while all other edges stay. Both edge sets are stored, so that a graph
-learner can be scored on each. A fault is made as strong as it takes to move the KPI by three standard deviations, judged against the
-same noise without the fault; in some cases it is left so weak that the KPI does not show it. Those are negatives.
+learner can be scored on each. A fault is made as strong as it takes to move the KPI by three standard deviations, judged
+against the same noise without the fault; in some cases it is left so weak that the KPI does not show it: negatives.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def planted_incidents(
     offset = scale * rng.uniform(-20.0, 20.0, knobs.n_metrics)
     values = offset + scale * values
     values[rng.random(values.shape) < missing] = np.nan
-    times = step * np.arange(values.shape[1])
+    times: Floats = step * np.arange(values.shape[1], dtype=np.float64)
     cases = tuple(
         Case(
             name=f"c{i + 1:03}",

@@ -1,4 +1,4 @@
-"""Diagnoses of a workspace's incidents: each is a run, so that the board shows it beside its controls; causes go to tables."""
+"""Diagnoses of a workspace's incidents: each is a run, beside its controls on the board; causes go to tables."""
 
 from __future__ import annotations
 

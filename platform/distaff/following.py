@@ -79,7 +79,7 @@ def follow(
         model: A diagnoser that can follow.
         kpi: The KPI; the dataset's when None.
         batch: Rows at a time.
-        idle: Stop after so many seconds without a new row; never when None. The end of a stream that cannot be sought ends it.
+        idle: Stop after so many seconds without a new row; never when None. A pipe ends when it closes.
         report: Called with every ranking.
 
     Raises:

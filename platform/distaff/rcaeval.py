@@ -1,7 +1,7 @@
 """Distaff's diagnosers in RCAEval's loop: a function of a frame and an onset that gives ranked columns.
 
-RCAEval (Pham et al., ASE 2024) calls ``f(data, inject_time, dataset=..., **kwargs)`` with a frame of a ``time`` column and one
-column ``service_metric`` each, and reads ``{"ranks": [...]}``, columns from most to least blamed.
+RCAEval (Pham et al., ASE 2024) calls ``f(data, inject_time, dataset=..., **kwargs)`` with a frame of a ``time`` column and
+one column ``service_metric`` each, and reads ``{"ranks": [...]}``, columns from most to least blamed.
 """
 
 from __future__ import annotations

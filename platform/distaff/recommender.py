@@ -108,6 +108,13 @@ class Recommender(Model[Interactions]):
         """
         raise UnsupportedError(f"{self.name} has no intents")
 
+    def intent_posterior(self) -> tuple[Tensor, Tensor] | None:
+        """Means and variances of each user's posterior over the intents, ``(n_users, K)`` or ``(n_users, K, d)``.
+
+        For variational models with a prior of variance 1, which tell by it which intents are passive; None for all others.
+        """
+        return None
+
     # ------------------------------------------------------------------------------------- how interactions are handled
 
     @classmethod

@@ -55,7 +55,7 @@ class Cause:
 
 @dataclass(frozen=True)
 class LearnedEdge:
-    """A dependency that was found: ``invariant`` when it holds in both states, ``dependent`` when only in the present one."""
+    """A dependency that was found: ``invariant`` holds in both states, ``dependent`` only in the present one."""
 
     source: str
     target: str

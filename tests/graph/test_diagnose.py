@@ -122,7 +122,7 @@ def test_the_verb_prints_the_shape_and_refuses_what_is_wrong(settled: Workspace,
     assert settled.warehouse.rows("SELECT * FROM runs") == before
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """Stands for a kill: nothing after it runs."""
 
 
@@ -147,13 +147,13 @@ def watch(root: Path, path: Path, kill_after: int | None = None) -> list[tuple[A
     def note(update: following.Update) -> None:
         seen.append((update.diagnosis.case, tuple(update.diagnosis.causes), update.converged))
         if len(seen) == kill_after:
-            raise Killed
+            raise KilledError
 
     for _ in range(2):
         try:
             with path.open("rb") as source:
                 following.follow(workspace, "d", source, batch=30, idle=0, report=note)
-        except Killed:
+        except KilledError:
             seen.pop()  # its state was not kept, so the batch comes again
             kill_after = None
     return seen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -79,7 +80,7 @@ def test_batches_and_restored_states_report_what_one_call_does(cuts: list[int]) 
     parted = Trigger()
     parted.rebase(rows[:200])
     places = [0, *sorted(cuts), 200]
-    for start, end in zip(places[:-1], places[1:], strict=True):
+    for start, end in itertools.pairwise(places):
         again = Trigger()
         again.restore(parted.tensors())
         parted = again

@@ -3,12 +3,12 @@
 * A **folder** holds ``cases.json``, a list of ``{case, onset, kpi, root_entities, root_metrics, group}``, the wide Parquet
   files ``cases/CASE.parquet`` and, if there is one, ``graph.csv``.
 * A **wide** table has a time column and one column a metric. ``entity|metric`` names both; otherwise the name is divided at
-  the separator a person gives, or else at its last ``/``, ``.``, ``:`` or ``_``, the first of these that occurs; a name without
-  any is an entity of its own. A table of names (``column, entity, metric``) overrides the rule.
+  the separator a person gives, or else at its last ``/``, ``.``, ``:`` or ``_``, the first of these that occurs; a name
+  without any is an entity of its own. A table of names (``column, entity, metric``) overrides the rule.
 * A **long** table has time, metric and value, and an entity in a column such as ``instance``, ``pod`` or ``service``, as
   exports of Prometheus have it. Of several values of one metric at one time the last counts.
-* A **graph** has columns ``source`` and ``target``, cause and effect or caller and called, and maybe ``status``: ``known`` or
-  ``forbidden``; a pair that is not listed is unknown.
+* A **graph** has columns ``source`` and ``target``, cause and effect or caller and called, and maybe ``status``:
+  ``known`` or ``forbidden``; a pair that is not listed is unknown.
 
 Rows at unequal distances are brought to the grid of their median distance, or of ``step``.
 """
@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 
 from distaff_data.errors import InputError
 from distaff_data.incident_tables import publish_incidents
-from distaff_data.incidents import Case, Edge, Floats, Incidents, entity_of
+from distaff_data.incidents import Case, Edge, Flags, Floats, Incidents, entity_of
 from distaff_data.ingest.columns import find_column, plain
 from distaff_data.ingest.publish import check_new
 from distaff_data.ingest.report import IncidentsReport
@@ -224,13 +224,8 @@ def _read_metrics(path: Path, options: _Options) -> tuple[tuple[str, ...], Float
         raise InputError("there is one row only; an incident takes normal and abnormal rows", path=path)
     back = np.flatnonzero(np.diff(times) <= 0)
     if len(back):
-        raise InputError(
-            "time stamps are out of order",
-            path=path,
-            line=int(back[0]) + 3,
-            column=time,
-            value=float(times[back[0] + 1]),
-        )
+        line, late = int(back[0]) + 3, float(times[back[0] + 1])
+        raise InputError("time stamps are out of order", path=path, line=line, column=time, value=late)
     if not (np.nanmax(values, 0, initial=-np.inf) > np.nanmin(values, 0, initial=np.inf)).any():
         raise InputError("every metric is constant; there is nothing to diagnose", path=path)
     marked = None if marks is None or not marks.any() else float(times[marks.argmax()])
@@ -241,9 +236,7 @@ def _read_metrics(path: Path, options: _Options) -> tuple[tuple[str, ...], Float
     return columns, times, values, marked
 
 
-def _wide(
-    path: Path, table: pa.Table, options: _Options
-) -> tuple[tuple[str, ...], Floats, np.ndarray[tuple[int], np.dtype[np.bool_]] | None]:
+def _wide(path: Path, table: pa.Table, options: _Options) -> tuple[tuple[str, ...], Floats, Flags | None]:
     marks = None
     if options.label:
         label = find_column(path, table.column_names, options.label)
@@ -304,12 +297,14 @@ def _read_table(path: Path) -> pa.Table:
 
 def _seconds(path: Path, column: pa.ChunkedArray, name: str) -> Floats:
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
-        return column.cast(pa.timestamp("us")).cast(pa.int64()).to_numpy() / 1e6
+        stamps: Floats = column.cast(pa.timestamp("us")).cast(pa.int64()).to_numpy() / 1e6
+        return stamps
     times = _numbers(path, column, name)
     if np.isnan(times).any():
         raise InputError("a time stamp is missing", path=path, line=int(np.isnan(times).argmax()) + 2, column=name)
     largest = float(np.abs(times).max(initial=0.0))
-    return times / next((unit for least, unit in _UNITS if largest >= least), 1.0)
+    seconds: Floats = times / next((unit for least, unit in _UNITS if largest >= least), 1.0)
+    return seconds
 
 
 def _numbers(path: Path, column: pa.ChunkedArray, name: str) -> Floats:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -101,6 +102,16 @@ class CoralCore:
         upward: Only values above normal are anomalous.
         top_k: Entities whose ranking has to be stable.
     """
+
+    _baseline: Baseline | None
+    _incident: Array
+    _own: Array
+    _onset: Array
+    _n_rows: int
+    _anomalies: Anomalies
+    _candidates: Index
+    _learner: GraphLearner | None
+    _convergence: Convergence
 
     def __init__(
         self,
@@ -193,14 +204,14 @@ class CoralCore:
 
     def _calm(self) -> None:
         """Forget the incident."""
-        self._baseline: Baseline | None = None
-        self._incident: Array = np.zeros((0, self.n_metrics))
-        self._own: Array = np.zeros(self.n_metrics)
-        self._onset: Array = np.full(self.n_metrics, np.inf)
+        self._baseline = None
+        self._incident = np.zeros((0, self.n_metrics))
+        self._own = np.zeros(self.n_metrics)
+        self._onset = np.full(self.n_metrics, np.inf)
         self._n_rows = 0
         self._anomalies = Anomalies(self._incident, self._own, self._onset)
-        self._candidates: Index = np.zeros(0, np.int64)
-        self._learner: GraphLearner | None = None
+        self._candidates = np.zeros(0, np.int64)
+        self._learner = None
         self._convergence = Convergence(top_k=self._top_k)
 
     def _checked(self, rows: Array) -> Array:
@@ -283,7 +294,7 @@ class CoralCore:
 
     def _cause(self, entity: int, metric: int, blamed: Blame, graph: Graph) -> Cause:
         path = blamed.path(metric)
-        steps = list(zip(path[:-1], path[1:], strict=True))
+        steps = list(pairwise(path))
         onset = self._anomalies.onset[metric]
         return Cause(
             entity=entity,

@@ -1,7 +1,7 @@
 """A disentangled causal graph, and what a user knows of it.
 
 An entry (i, j) says that metric i acts on metric j, with a strength in [0, 1]. The *invariant* part holds in the normal
-state and in the present one; the *dependent* part holds in the present state only, or with a changed mechanism.
+state and in the present one; the *dependent* part holds in the present state only.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Graph:
 
     Attributes:
         invariant: Relations that hold in both states.
-        dependent: Relations that the present state brought or changed.
+        dependent: Relations that the present state brought.
     """
 
     invariant: csr_array
@@ -119,7 +119,8 @@ class Knowledge:
         """Dense ``(M, M)``: edges that may be there; never the diagonal."""
         known = self.known.toarray().astype(bool)
         allowed = known if self.complete else ~self.forbidden.toarray().astype(bool)
-        return allowed & ~np.eye(self.n_metrics, dtype=bool)
+        others: NDArray[np.bool_] = allowed & ~np.eye(self.n_metrics, dtype=bool)
+        return others
 
 
 def oriented(edges: csr_array, kpi: int) -> csr_array:

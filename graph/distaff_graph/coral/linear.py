@@ -2,14 +2,19 @@
 
 x_t = sum_l A_l^T x_{t-l} + e_t in the normal state, and sum_l (A_l + D_l)^T x_{t-l} + e_t in the present state. A and D
 are sparse: the parents of a metric are chosen by the extended BIC (``regression``), A's on the normal state's moments,
-then D's on what A leaves unexplained of the present state. An edge of D is *dependent*: it is new, or its mechanism
-changed. An edge of A is *invariant* unless D changed it. This is CORAL's split (Wang et al., KDD 2023) written in a
-model where both parts are identified; an edge's strength is the partial correlation given the other parents.
+then D's on what A leaves unexplained of the present state. An edge of D that A lacks is *dependent*: the state brought
+it. An edge of A is *invariant*, by the weaker of its strengths where D changed its weight, unless that made it vanish.
+This is CORAL's split (Wang et al., KDD 2023) written in a model where both parts are identified; an edge's strength is
+the partial correlation given the other parents.
 
 With ``contemporaneous`` the residuals e_t get an acyclic model of their own, for effects faster than a row.
 
 A batch costs one product with the rows and one batched solve from the moments, so neither time nor memory grows with
 the history. The parents found before are where the next search starts.
+
+It is the default because it measures no worse than the neural learner in a fraction of the time. Planted incidents, 21
+cases of 3 seeds (``python benchmarks/causal_graphs.py``): F1 of invariant / dependent edges .955 / .443, AC@1 .81, 0.02 s
+a batch; the neural learner .896 / .213, .81, 1.9 s; no graph at all AC@1 .52.
 """
 
 from __future__ import annotations
@@ -28,7 +33,8 @@ Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
-_LEAST = 1e-6  # strength of an edge that changed into almost nothing
+_LEAST = 1e-6  # strength of a new edge that is hardly there yet
+_GONE = 0.1  # strength in the present state below which a changed edge no longer holds
 _MOST_GIVEN = 32  # known parents of a metric that take part in its regression; all of them stay in the graph
 
 
@@ -104,8 +110,9 @@ class LinearLearner:
             changed = self._strengths(left, added, allowed) > 0
             # What a changed edge amounts to now is read off the present state, beside the parents of both parts.
             both = fit(present, _union(shared.support, added.support))
-            dependent = np.where(changed, np.maximum(self._strengths(present, both, allowed), _LEAST), 0)
-            invariant = np.where(changed, 0, invariant)
+            now = self._strengths(present, both, allowed)
+            dependent = np.where(changed & (invariant == 0), np.maximum(now, _LEAST), 0)
+            invariant = np.where(changed, np.minimum(invariant, np.where(now > _GONE, now, 0)), invariant)
             self._parents[1] = added.support
         self._parents[0] = shared.support
         return Graph.of_dense(np.where(self._given, 1.0, invariant), np.where(self._given, 0.0, dependent))

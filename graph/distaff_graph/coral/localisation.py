@@ -86,7 +86,7 @@ def blame(
         given: Boolean ``(M, M)``: edges that may act within a row. All others, learned from lags, take one at least;
             None if every edge is given.
     """
-    own, onset = anomalies.own, anomalies.onset
+    own = anomalies.own
     degree = own**2 / (1 + own**2)
     explained = _explanations(anomalies, degree, edges, given)
     rest = degree * np.exp(csr_array(_log_unexplained(explained)).sum(0)) + _LEAST
@@ -118,10 +118,11 @@ def _without_kpi(rests: Array, direct: Array, kpi: int | None) -> tuple[Array, A
 
 def _spread(weight: Array, kpi: int | None) -> Array:
     """Where blame begins apart from the KPI ``(M,)``: at all others, by log(1 + weight)."""
-    spread = np.log1p(weight) + _LEAST
+    spread: Array = np.log1p(weight) + _LEAST
     if kpi is not None:
         spread[kpi] = 0
-    return spread / spread.sum()
+    spread /= spread.sum()
+    return spread
 
 
 def by_entity(score: Array, entity_of: Index, kpi: int | None) -> list[tuple[int, int]]:

@@ -105,7 +105,7 @@ def fit(problem: Problem, support: Index) -> Fit:
     places = np.arange(columns.shape[1])
     block[:, places, places] += np.where(empty, 1.0, _RIDGE)
     cross = np.where(empty, 0.0, np.take_along_axis(problem.cross.T, np.maximum(columns, 0), axis=1))
-    inverse = np.linalg.inv(block)
+    inverse = np.asarray(np.linalg.inv(block), float)
     coefficients = np.einsum("kij,kj->ki", inverse, cross)
     rss = problem.energy - (cross * coefficients).sum(1)
     return Fit(support, columns, coefficients, inverse, np.maximum(rss, problem.noise_floor))
@@ -145,7 +145,7 @@ def choose(problem: Problem, allowed: Mask, start: Index, kept: Mask) -> Fit:
 
 def _penalty(problem: Problem) -> float:
     """What a source must save of n log RSS."""
-    return len(problem.lags) * (np.log(max(problem.n_rows, 2.0)) + 2 * np.log(problem.n_metrics))
+    return float(len(problem.lags) * (np.log(max(problem.n_rows, 2.0)) + 2 * np.log(problem.n_metrics)))
 
 
 def _forward(problem: Problem, allowed: Mask, start: Index) -> Fit:

@@ -115,4 +115,5 @@ def _median_of_others(values: Array) -> Array:
     rank[order] = np.arange(len(values))
     rest, ranked = len(values) - 1, values[order]
     low, high = (rest - 1) // 2, rest // 2
-    return (ranked[low + (low >= rank)] + ranked[high + (high >= rank)]) / 2
+    middle: Array = (ranked[low + (low >= rank)] + ranked[high + (high >= rank)]) / 2
+    return middle

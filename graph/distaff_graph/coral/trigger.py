@@ -6,16 +6,16 @@ Z = [H_1 | ... | H_M], L x (K M). For each new row
 
     D(t) = (1/M) sum_m |P z_m(t)| / sqrt(L) - c,    y(t) = max(0, y(t-1) + D(t)),    alarm when y(t) >= h,
 
-where z_m(t) is metric m's column, P projects onto the complement of the subspace, c is the mean and ``k`` standard deviations of the residual on the tail
-of the base window, and h is ``height`` times the largest sum met there (Alanqary, Alomar & Shah, NeurIPS 2021: the delay
-grows with h, the time to a false alarm exponentially). The lags are side by side and not on top of each other: with M L-
-dimensional vectors a drift of a single metric already leaves the subspace.
+where z_m(t) is metric m's column, P projects onto the complement of the subspace, c is the mean and ``k`` standard
+deviations of the residual on the tail of the base window, and h is ``height`` times the largest sum met there (Alanqary,
+Alomar & Shah, NeurIPS 2021: the delay grows with h, the time to a false alarm exponentially). The lags are side by side and
+not on top of each other: with M L-dimensional vectors a drift of a single metric already leaves the subspace.
 
 The paper adds up squared norms. Norms instead keep one metric's spike, of which idle services are full, from outweighing all
 others, and let a change that many metrics show add up; so does counting no value beyond 10 standard deviations.
 
-An alarm comes after the change: the sum first has to grow. The change is put L - 1 rows before the sum last left 0, since rows
-of the incident among the normal ones spoil every comparison with the normal, and the reverse does no harm.
+An alarm comes after the change: the sum first has to grow. The change is put L - 1 rows before the sum last left 0, since
+rows of the incident among the normal ones spoil every comparison with the normal, and the reverse does no harm.
 
 Only L x L second moments, M scales and the last L - 1 rows are kept. After an alarm the base window begins anew with the
 rows that follow.

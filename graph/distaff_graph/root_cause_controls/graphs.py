@@ -1,4 +1,4 @@
-"""Controls that use a given graph: order of onsets, PageRank, traversal. Without a graph, every metric may act on the KPI."""
+"""Controls that use a given graph: order of onsets, PageRank, traversal. Without one, all may act on the KPI."""
 
 from __future__ import annotations
 
@@ -66,7 +66,8 @@ class Traversal(Ranker):
         among = csr_array(causes(evidence).multiply(np.outer(anomalous, anomalous)))
         reached = anomalous & _ancestors(among, evidence.case.kpi)
         ends = reached & (among.sum(0) == 0)
-        return largest / (1 + largest) + ends
+        scores: Floats = largest / (1 + largest) + ends
+        return scores
 
 
 def causes(evidence: Evidence) -> csr_array:
@@ -90,7 +91,7 @@ def _stationary(moves: csr_array, dangling: Flags) -> Floats:
     n = moves.shape[0]
     share: Floats = np.full(n, 1 / n)
     for _ in range(_TURNS):
-        after = _DAMPING * (moves.T @ share + share[dangling].sum() / n) + (1 - _DAMPING) / n
+        after: Floats = _DAMPING * (moves.T @ share + share[dangling].sum() / n) + (1 - _DAMPING) / n
         if np.abs(after - share).sum() < _TOLERANCE:
             return after
         share = after

@@ -71,7 +71,8 @@ class Random(Ranker):
 
     def scores(self, evidence: Evidence) -> Floats:
         """Uniform draws."""
-        return evidence.generator.random(evidence.normal.shape[1])
+        drawn: Floats = evidence.generator.random((evidence.normal.shape[1],))
+        return drawn
 
 
 def _moving_first(evidence: Evidence, away: Floats, spread: Floats) -> Floats:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -19,10 +21,10 @@ def _knowledge(data: Incidents, case: Case) -> Knowledge:
     return Knowledge.of_edges(len(place), known=edges, complete=True)
 
 
-def _core(case: Case, knowledge: Knowledge | None = None, **settings: object) -> CoralCore:
+def _core(case: Case, knowledge: Knowledge | None = None, **settings: Any) -> CoralCore:
     kinds = {name: i for i, name in enumerate(dict.fromkeys(c.partition("|")[2] for c in case.columns))}
     kind_of = np.array([kinds[c.partition("|")[2]] for c in case.columns])
-    return CoralCore(case.entity_of, kind_of, case.kpi, knowledge, **settings)  # type: ignore[arg-type]
+    return CoralCore(case.entity_of, kind_of, case.kpi, knowledge, **settings)
 
 
 def _diagnosed(core: CoralCore, case: Case, n_batches: int = 4) -> Diagnosis:
@@ -62,7 +64,11 @@ def test_a_rescaled_metric_changes_nothing() -> None:
 @pytest.mark.parametrize("learner", ["linear", "neural"])
 def test_a_restored_core_gives_the_same_diagnosis(learner: str) -> None:
     case = planted_incidents(n_cases=1, n_entities=2, metrics_per_entity=1, n_normal=200, n_fault=100, seed=7).cases[0]
-    more = {} if learner == "linear" else {"learner": lambda known: NeuralLearner(known, steps=5, embedding_dim=4)}
+
+    def small(known: Knowledge) -> NeuralLearner:
+        return NeuralLearner(known, steps=5, embedding_dim=4)
+
+    more: dict[str, Any] = {} if learner == "linear" else {"learner": small}
     first, second = _core(case, **more), _core(case, **more)
     row = case.onset_row
     assert row is not None
@@ -106,7 +112,7 @@ def test_stable_causes_converge_and_normal_rows_end_the_incident() -> None:
     core = CoralCore(np.arange(4), np.zeros(4, int), 0)
     core.watch(rng.standard_normal((300, 4)))
     core.trigger()
-    converged = [core.advance(rng.standard_normal((60, 4)) + [9, 20, 0, 0]).converged for _ in range(6)]
+    converged = [core.advance(rng.standard_normal((60, 4)) + np.array([9, 20, 0, 0])).converged for _ in range(6)]
     assert not converged[1]
     assert converged[-1]
     core.watch(rng.standard_normal((10, 4)))

@@ -50,7 +50,8 @@ def _dense(course: np.ndarray, edges: np.ndarray, kpi: int) -> np.ndarray:
     everywhere, from_kpi = settled(begin), settled((np.arange(n) == kpi) * 1.0)
     left = from_kpi[kpi]
     everywhere[kpi] = from_kpi[kpi] = 0
-    return 0.5 * from_kpi + (0.5 + 0.5 * left) * everywhere / everywhere.sum()
+    score: np.ndarray = 0.5 * from_kpi + (0.5 + 0.5 * left) * everywhere / everywhere.sum()
+    return score
 
 
 @settings(max_examples=10, deadline=None)
