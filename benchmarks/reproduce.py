@@ -2,7 +2,8 @@
 
 A reproduction is a module in ``benchmarks/reproductions`` named like it (``dccf-amazon-book`` is
 ``dccf_amazon_book.py``) with ``READ``, which makes the interactions from the folder of real data, and ``CANDIDATES``, in
-the order of the table. :mod:`benchmarks.protocol` says how each is measured. Progress goes to standard error.
+the order of the table. :mod:`benchmarks.protocol` says how each is measured. One about incidents has
+``rows(data, n_seeds)`` instead, see :mod:`benchmarks.incidents`. Progress goes to standard error.
 """
 
 from __future__ import annotations
@@ -32,6 +33,12 @@ def reproduce(name: str, data: Path, n_seeds: int, only: set[str], skip: set[str
     from distaff.ranking import chance
 
     module = importlib.import_module(f"benchmarks.reproductions.{name.replace('-', '_')}")
+    if hasattr(module, "rows"):  # incidents: every diagnoser in one configuration, nothing to choose
+        if only or skip:
+            raise SystemExit(f"{name} measures all its models together")
+        start = time.perf_counter()
+        found = module.rows(data, n_seeds)
+        return {"name": name, "seconds": round(time.perf_counter() - start, 1), "rows": found, "chance": {}}
     known = {candidate.model for candidate in module.CANDIDATES}
     if unknown := (only | skip) - known:
         raise SystemExit(f"{name} has no model {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}")
@@ -69,6 +76,12 @@ def main() -> None:
     result = reproduce(args.name, args.data, args.seeds, args.models, args.skip)
     if args.json:
         print(json.dumps(result))
+        return
+    if not result["chance"]:
+        from benchmarks.incidents import table as incident_table
+
+        print(incident_table(result["rows"]))
+        print(f"{result['name']}: {result['seconds']} s")
         return
     from benchmarks.protocol import table
 

@@ -21,7 +21,7 @@ VERSION = 3
 
 TEXT, REAL, INT, FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_()
 TIME = pa.timestamp("us", tz="UTC")
-SHARES = pa.list_(pa.float32())
+SHARES, REALS, TEXTS = pa.list_(pa.float32()), pa.list_(REAL), pa.list_(TEXT)
 
 
 @dataclass(frozen=True)
@@ -191,6 +191,104 @@ _TABLES = (
             Column("user_id", TEXT, "the user's own id"),
             Column("item_id", TEXT, "the item's own id"),
             Column("intent", INT, "the planted intent that chose the item; -1 for noise and conformity"),
+        ),
+    ),
+    Table(
+        "cases",
+        "incidents, one row each: what is known of the failure, and the time stamps of its metrics",
+        (
+            _GENERATION,
+            _DATASET,
+            Column("case", TEXT, "the incident's own id"),
+            Column("position", INT, "its place in the dataset"),
+            Column("group", TEXT, "what it is reported with, such as a scenario"),
+            Column("onset", REAL, "time of the first abnormal row in seconds; NULL where unknown"),
+            Column("kpi", TEXT, "the key performance indicator, written 'entity|metric'; NULL where there is none"),
+            Column("roots", TEXTS, "the entities that failed; empty where unknown"),
+            Column("root_metrics", TEXTS, "the metrics that failed; empty where unknown"),
+            Column("visible", FLAG, "false for a fault that does not reach the KPI"),
+            Column("times", REALS, "time stamps in seconds, rising"),
+        ),
+    ),
+    Table(
+        "measurements",
+        "the metrics of each incident, one row a metric; unnest(values) lines up with unnest(cases.times)",
+        (
+            _GENERATION,
+            _DATASET,
+            Column("case", TEXT, "the incident's own id"),
+            Column("position", INT, "the metric's place in the case"),
+            Column("entity", TEXT, "the entity that was measured"),
+            Column("metric", TEXT, "full name, 'entity|metric'"),
+            Column("values", REALS, "one value a time stamp as measured, NaN where missing"),
+        ),
+    ),
+    Table(
+        "dependencies",
+        "what people know about which entity or metric depends on which; pairs not listed are unknown",
+        (
+            _GENERATION,
+            _DATASET,
+            Column("source", TEXT, "the cause: an entity, or a metric written 'entity|metric'"),
+            Column("target", TEXT, "the effect, likewise"),
+            Column("known", FLAG, "true: the edge exists; false: it cannot"),
+        ),
+    ),
+    Table(
+        "truth_edges",
+        "the planted dependencies of a generated incident dataset, in both states of each case",
+        (
+            _GENERATION,
+            _DATASET,
+            Column("case", TEXT, "the incident's own id"),
+            Column("source", TEXT, "metric that causes"),
+            Column("target", TEXT, "metric that is caused"),
+            Column("lag", INT, "rows between cause and effect"),
+            Column("state", TEXT, "kept in both states, gone from the onset on, or new from then on"),
+            Column("weight", REAL, "effect in standard deviations of the noise"),
+        ),
+    ),
+    Table(
+        "diagnoses",
+        "what a run or a watch says of each incident",
+        (
+            _GENERATION,
+            _RUN,
+            Column("case", TEXT, "the incident's own id"),
+            Column("trigger", REAL, "when it began, in seconds, given or detected; NULL where no onset was found"),
+            Column("alarms", REALS, "every alarm, in seconds"),
+            Column("converged", FLAG, "whether ranking and graph had come to rest; NULL for replayed cases"),
+        ),
+    ),
+    Table(
+        "causes",
+        "the ranked causes of each incident and what speaks for them",
+        (
+            _GENERATION,
+            _RUN,
+            Column("case", TEXT, "the incident's own id"),
+            Column("rank", INT, "1-based rank"),
+            Column("entity", TEXT, "the entity to blame"),
+            Column("metric", TEXT, "its metric to blame, 'entity|metric'"),
+            Column("score", REAL, "what the ranking is by; comparable within one case"),
+            Column("own", REAL, "how far the metric is from its own normal"),
+            Column("propagated", REAL, "the part of the score that came by the causal graph"),
+            Column("onset", REAL, "when the metric left its normal, in seconds; NULL where it did not"),
+            Column("path", TEXTS, "metrics from the cause to the KPI"),
+            Column("new_edges", TEXTS, "edges on the path that the normal state does not have"),
+        ),
+    ),
+    Table(
+        "cause_edges",
+        "the causal graph of each incident",
+        (
+            _GENERATION,
+            _RUN,
+            Column("case", TEXT, "the incident's own id"),
+            Column("source", TEXT, "metric that causes"),
+            Column("target", TEXT, "metric that is caused"),
+            Column("part", TEXT, "invariant: in both states; dependent: new or changed with the incident"),
+            Column("weight", REAL, "strength, 0 to 1"),
         ),
     ),
     Table(

@@ -17,7 +17,7 @@ from distaff_data.ingest.detect import Source, existing_files, find_source
 from distaff_data.ingest.layout import FORMATS, layout_of
 from distaff_data.ingest.publish import Description, check_new, number_entities, publish_interactions
 from distaff_data.ingest.refine import refine
-from distaff_data.ingest.report import AttributesReport, IngestReport
+from distaff_data.ingest.report import AttributesReport, IncidentsReport, IngestReport
 from distaff_data.ingest.staging import Staged, stage_events
 from distaff_data.ingest.vectors import FOUND_VECTORS, Matrix, read_ids, stage_columns, vector_columns
 from distaff_data.splits import Split, parse_split
@@ -264,4 +264,4 @@ def _publish_beside(publication: Publication, scratch: Scratch, name: str) -> No
         _publish_written(publication, scratch, name, entity)
 
 
-__all__ = ["FORMATS", "AttributesReport", "IngestReport", "ingest_attributes", "ingest_interactions"]
+__all__ = ["FORMATS", "AttributesReport", "IncidentsReport", "IngestReport", "ingest_attributes", "ingest_interactions"]

@@ -78,3 +78,34 @@ class AttributesReport:
     def as_dict(self) -> dict[str, object]:
         """Plain values, ready for JSON."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class IncidentsReport:
+    """Result of ingesting incidents.
+
+    Attributes:
+        dataset: The dataset's name.
+        generation: The warehouse generation that holds it.
+        cases: Incidents.
+        labelled: Incidents whose failed entities are known.
+        entities: Entities in any case.
+        metrics: Metrics in any case.
+        rows: Time stamps of all cases.
+        missing: Share of measurements that are missing.
+        edges: Dependencies that are known or forbidden.
+    """
+
+    dataset: str
+    generation: str
+    cases: int
+    labelled: int
+    entities: int
+    metrics: int
+    rows: int
+    missing: float
+    edges: int
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain values, ready for JSON."""
+        return asdict(self)

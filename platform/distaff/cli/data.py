@@ -11,7 +11,8 @@ import typer
 from distaff import exports
 from distaff.cli.state import Json, emit_facts, emit_json, emit_table, pairs, root, workspace
 from distaff_data.errors import InputError
-from distaff_data.ingest import AttributesReport, IngestReport, ingest_attributes, ingest_interactions
+from distaff_data.ingest import AttributesReport, IncidentsReport, IngestReport, ingest_attributes, ingest_interactions
+from distaff_data.ingest.incidents import ingest_incidents
 from distaff_data.planted import sample as load_sample
 from distaff_data.workspace import Workspace
 
@@ -151,6 +152,48 @@ def ingest_users(
     _show(report, as_json)
 
 
+@ingest.command("incidents")
+def ingest_incidents_verb(
+    name: Name,
+    paths: Annotated[list[Path], typer.Argument(help="A folder with cases.json, or files of metrics, one a case.")],
+    graph: Annotated[Path | None, typer.Option(help="CSV of dependencies: source, target, status.")] = None,
+    time: Annotated[str | None, typer.Option(help="Column of time stamps; detected otherwise.")] = None,
+    separator: Annotated[str | None, typer.Option(help="What divides entity and metric in a column's name.")] = None,
+    names: Annotated[Path | None, typer.Option(help="CSV of column, entity, metric.")] = None,
+    step: Annotated[float | None, typer.Option(help="Seconds between rows; the median distance otherwise.")] = None,
+    kpi: Annotated[str | None, typer.Option(help="The metric that shows the incident, 'entity|metric'.")] = None,
+    onset: Annotated[float | None, typer.Option(help="Time of the first abnormal row, in seconds.")] = None,
+    label: Annotated[str | None, typer.Option(help="Column that is 0 in normal rows.")] = None,
+    root: Annotated[list[str] | None, typer.Option(help="An entity that failed; repeatable.")] = None,
+    unmeasured: Annotated[
+        bool, typer.Option("--unmeasured", help="Leave out edges of entities that no case measures.")
+    ] = False,
+    replace: Replace = False,
+    as_json: Json = False,
+) -> None:
+    """Load metrics of incidents: a folder of labelled cases, or wide or long CSV and Parquet.
+
+    Example: distaff ingest incidents outage metrics.csv --kpi "shop|latency" --graph calls.csv
+    """
+    report = ingest_incidents(
+        workspace(create=True),
+        name,
+        paths,
+        graph=graph,
+        time=time,
+        separator=separator,
+        names=names,
+        step=step,
+        kpi=kpi,
+        onset=onset,
+        label=label,
+        roots=root or [],
+        unmeasured=unmeasured,
+        replace=replace,
+    )
+    _show(report, as_json)
+
+
 def sample(
     name: Annotated[str, typer.Argument(help="Built-in dataset, such as planted-interactions.")],
     dataset: Annotated[
@@ -200,7 +243,7 @@ def sql(
         typer.echo(f"only the first {limit} rows; ask for more with --limit", err=True)
 
 
-def _show(report: IngestReport | AttributesReport, as_json: bool) -> None:
+def _show(report: IngestReport | AttributesReport | IncidentsReport, as_json: bool) -> None:
     facts = report.as_dict()
     if as_json:
         emit_json(facts)
