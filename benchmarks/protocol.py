@@ -49,7 +49,7 @@ def measure(candidate: Candidate, data: Interactions, n_seeds: int) -> list[dict
     for seed in seeds:
         model = best if seed == FIRST_SEED else _fit(candidate.model, settings, data, seed)
         found = evaluate(model.ranker(), data, "test", ks=KS).metrics
-        _say(f"{candidate.model} seed {seed}: test " + " ".join(f"{m} {found[m]:.4f}" for m in METRICS))
+        say(f"{candidate.model} seed {seed}: test " + " ".join(f"{m} {found[m]:.4f}" for m in METRICS))
         also = candidate.also(model, data) if candidate.also is not None else {}
         for metric, value in {**{metric: found[metric] for metric in METRICS}, **also}.items():
             values.setdefault(metric, []).append(value)
@@ -82,7 +82,7 @@ def _select(candidate: Candidate, data: Interactions) -> tuple[Recommender, Mapp
         seconds = time.perf_counter() - start
         if len(candidate.grid) > 1:
             shown = " ".join(f"{name}={value}" for name, value in settings.items())
-            _say(f"{candidate.model} {shown}: valid {METRIC} {value:.4f} ({seconds:.0f} s)")
+            say(f"{candidate.model} {shown}: valid {METRIC} {value:.4f} ({seconds:.0f} s)")
         if best is None or value > best[0]:
             best = value, model, settings
     assert best is not None
@@ -95,36 +95,38 @@ def _fit(name: str, settings: Mapping[str, Any], data: Interactions, seed: int) 
     def report(epoch: Epoch) -> None:
         if epoch.valid:
             seconds = time.perf_counter() - start
-            _say(f"{name} seed {seed} epoch {epoch.epoch}: valid {METRIC} {epoch.valid[METRIC]:.4f} ({seconds:.0f} s)")
+            say(f"{name} seed {seed} epoch {epoch.epoch}: valid {METRIC} {epoch.valid[METRIC]:.4f} ({seconds:.0f} s)")
 
     return Recommender.named(name)(**settings).fit(data, seed=seed, report=report)
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """The rows as text: one line a model, published values above ours."""
-    lines = [f"{'':24}" + "".join(f"{metric:>16}" for metric in METRICS)]
+    metrics = list(dict.fromkeys(row["metric"] for row in rows))
+    lines = [f"{'':24}" + "".join(f"{metric:>16}" for metric in metrics)]
     for model in dict.fromkeys(row["model"] for row in rows):
         own = {row["metric"]: row for row in rows if row["model"] == model}
-        first = own[METRICS[0]]
+        first = next(iter(own.values()))
         if any(row["published"] is not None for row in own.values()):
-            published = (_number(own[metric]["published"]) for metric in METRICS)
-            lines.append(f"{model + ', published':24}" + "".join(f"{text:>16}" for text in published))
+            published = "".join(f"{_number(own.get(metric), 'published'):>16}" for metric in metrics)
+            lines.append(f"{model + ', published':24}{published}")
         name = f"{model} (control)" if first["control"] else model
-        cells = (_cell(own[m]) for m in METRICS)
+        cells = "".join(f"{_with_spread(own.get(metric)):>16}" for metric in metrics)
         how = f"{first['n_seeds']} seed(s), {first['looks']} look(s)"
         chosen = " ".join(f"{name}={value}" for name, value in first["settings"].items()) if first["looks"] > 1 else ""
-        lines.append(f"{name:24}" + "".join(f"{text:>16}" for text in cells) + f"  {how} {chosen}".rstrip())
-        lines += [f"    {m}: {_cell(own[m])}" for m in own if m not in METRICS]
+        lines.append(f"{name:24}{cells}  {how} {chosen}".rstrip())
     return "\n".join(lines)
 
 
-def _cell(row: Mapping[str, Any]) -> str:
-    return _number(row["value"]) + (f" ± {row['std']:.4f}" if row["std"] is not None else "")
+def _number(row: Mapping[str, Any] | None, column: str) -> str:
+    return "" if row is None or row[column] is None else f"{row[column]:.4f}"
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
+def _with_spread(row: Mapping[str, Any] | None) -> str:
+    spread = _number(row, "std")
+    return _number(row, "value") + (f" ± {spread}" if spread else "")
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
+    """Progress, on standard error."""
     print(line, file=sys.stderr, flush=True)
