@@ -102,16 +102,16 @@ def _fit(name: str, settings: Mapping[str, Any], data: Interactions, seed: int) 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """The rows as text: one line a model, published values above ours."""
-    metrics = list(dict.fromkeys(row["metric"] for row in rows))
-    lines = [f"{'':24}" + "".join(f"{metric:>16}" for metric in metrics)]
+    widths = {row["metric"]: max(16, len(row["metric"]) + 2) for row in rows}
+    lines = [f"{'':24}" + "".join(f"{metric:>{width}}" for metric, width in widths.items())]
     for model in dict.fromkeys(row["model"] for row in rows):
         own = {row["metric"]: row for row in rows if row["model"] == model}
         first = next(iter(own.values()))
         if any(row["published"] is not None for row in own.values()):
-            published = "".join(f"{_number(own.get(metric), 'published'):>16}" for metric in metrics)
+            published = "".join(f"{_number(own.get(m), 'published'):>{width}}" for m, width in widths.items())
             lines.append(f"{model + ', published':24}{published}")
         name = f"{model} (control)" if first["control"] else model
-        cells = "".join(f"{_with_spread(own.get(metric)):>16}" for metric in metrics)
+        cells = "".join(f"{_with_spread(own.get(m)):>{width}}" for m, width in widths.items())
         how = f"{first['n_seeds']} seed(s), {first['looks']} look(s)"
         chosen = " ".join(f"{name}={value}" for name, value in first["settings"].items()) if first["looks"] > 1 else ""
         lines.append(f"{name:24}{cells}  {how} {chosen}".rstrip())
