@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,12 +28,14 @@ class Candidate:
         grid: Settings to try; each is one look at the validation split.
         seeded: Whether its fit depends on the seed; one that does not is fitted once.
         published: Published test values by metric.
+        also: What else to measure of each fitted model; no choice depends on it.
     """
 
     model: str
     grid: tuple[Mapping[str, Any], ...] = ({},)
     seeded: bool = False
     published: Mapping[str, float] = field(default_factory=dict)
+    also: Callable[[Recommender, Interactions], Mapping[str, float]] | None = None
 
 
 def measure(candidate: Candidate, data: Interactions, n_seeds: int) -> list[dict[str, Any]]:
@@ -43,13 +45,14 @@ def measure(candidate: Candidate, data: Interactions, n_seeds: int) -> list[dict
     """
     best, settings = _select(candidate, data)
     seeds = range(FIRST_SEED, FIRST_SEED + (n_seeds if candidate.seeded else 1))
-    values: dict[str, list[float]] = {metric: [] for metric in METRICS}
+    values: dict[str, list[float]] = {}
     for seed in seeds:
         model = best if seed == FIRST_SEED else _fit(candidate.model, settings, data, seed)
         found = evaluate(model.ranker(), data, "test", ks=KS).metrics
         say(f"{candidate.model} seed {seed}: test " + " ".join(f"{m} {found[m]:.4f}" for m in METRICS))
-        for metric in METRICS:
-            values[metric].append(found[metric])
+        also = candidate.also(model, data) if candidate.also is not None else {}
+        for metric, value in {**{metric: found[metric] for metric in METRICS}, **also}.items():
+            values.setdefault(metric, []).append(value)
     # Early stopping is a choice by validation too.
     chosen = len(candidate.grid) > 1 or "patience" in best.Config.model_fields
     return [
@@ -65,7 +68,7 @@ def measure(candidate: Candidate, data: Interactions, n_seeds: int) -> list[dict
             "looks": len(candidate.grid),
             "settings": dict(settings),
         }
-        for metric in METRICS
+        for metric in values
     ]
 
 
@@ -99,16 +102,16 @@ def _fit(name: str, settings: Mapping[str, Any], data: Interactions, seed: int) 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """The rows as text: one line a model, published values above ours."""
-    metrics = list(dict.fromkeys(row["metric"] for row in rows))
-    lines = [f"{'':24}" + "".join(f"{metric:>16}" for metric in metrics)]
+    widths = {row["metric"]: max(16, len(row["metric"]) + 2) for row in rows}
+    lines = [f"{'':24}" + "".join(f"{metric:>{width}}" for metric, width in widths.items())]
     for model in dict.fromkeys(row["model"] for row in rows):
         own = {row["metric"]: row for row in rows if row["model"] == model}
         first = next(iter(own.values()))
         if any(row["published"] is not None for row in own.values()):
-            published = "".join(f"{_number(own.get(metric), 'published'):>16}" for metric in metrics)
+            published = "".join(f"{_number(own.get(m), 'published'):>{width}}" for m, width in widths.items())
             lines.append(f"{model + ', published':24}{published}")
         name = f"{model} (control)" if first["control"] else model
-        cells = "".join(f"{_with_spread(own.get(metric)):>16}" for metric in metrics)
+        cells = "".join(f"{_with_spread(own.get(m)):>{width}}" for m, width in widths.items())
         how = f"{first['n_seeds']} seed(s), {first['looks']} look(s)"
         chosen = " ".join(f"{name}={value}" for name, value in first["settings"].items()) if first["looks"] > 1 else ""
         lines.append(f"{name:24}{cells}  {how} {chosen}".rstrip())

@@ -62,15 +62,17 @@ def comparison(rows: Sequence[BoardRow], metric: str, noise_floor: float | None)
     return finish(figure, height=84 + int(38 * (0.4 - y)), top=30)
 
 
-def top_items(titles: Sequence[str], probability: Sequence[float], lift: Sequence[float]) -> go.Figure:
-    """Each item's share of the factor, over its share of all behaviour in grey."""
+def top_items(
+    titles: Sequence[str], probability: Sequence[float], lift: Sequence[float], *, of: str = "this factor"
+) -> go.Figure:
+    """Each item's or word's share of something, such as a factor, over its share of all behaviour in grey."""
     overall = [p / v if v > 0 else 0.0 for p, v in zip(probability, lift, strict=True)]
     ys = list(range(len(titles)))
     hover = [f"lift {v:.1f}" for v in lift]
     figure = go.Figure(
         [
-            go.Bar(y=ys, x=list(probability), orientation="h", name="share of this factor", marker_color=ACCENT,
-                   width=0.62, customdata=hover, hovertemplate="%{x:.2%} of this factor, %{customdata}<extra></extra>"),
+            go.Bar(y=ys, x=list(probability), orientation="h", name=f"share of {of}", marker_color=ACCENT,
+                   width=0.62, customdata=hover, hovertemplate="%{x:.2%} of " + of + ", %{customdata}<extra></extra>"),
             go.Bar(y=ys, x=overall, orientation="h", name="share of all behaviour", marker_color=CONTROL,
                    width=0.26, hovertemplate="%{x:.2%} of all behaviour<extra></extra>"),
         ]
@@ -96,6 +98,15 @@ def attribute_lift(
     figure = bars(figure, labels, percent=False)
     figure.update_xaxes(title_text="lift: times as frequent as in all behaviour")
     return figure
+
+
+def effects(labels: Sequence[str], values: Sequence[float]) -> go.Figure:
+    """What each of some words or items adds to a score's logarithm."""
+    figure = go.Figure(
+        go.Bar(y=list(range(len(labels))), x=list(values), orientation="h", marker_color=ACCENT, width=0.62,
+               hovertemplate="%{x:+.3f}<extra></extra>", showlegend=False)
+    )  # fmt: skip
+    return bars(figure, labels, percent=False)
 
 
 def mix(labels: Sequence[str], shares: Sequence[float], colours: Sequence[str]) -> go.Figure:

@@ -19,7 +19,9 @@ from distaff_data.workspace import Workspace, default_root
 
 if TYPE_CHECKING:
     from distaff.board import Board
+    from distaff.explaining import Explained
     from distaff.recommender import Recommender
+    from distaff.steering import Moved
     from distaff_dashboards.evidence import Floats
 
 _USERS_OFFERED = 200
@@ -118,6 +120,22 @@ def runs_with_factors(source: Source) -> list[dict[str, Any]]:
     return source.workspace.warehouse.rows(
         "SELECT run, model, control, dataset, seed FROM runs WHERE run IN (SELECT run FROM factors) "
         "ORDER BY control, started_at DESC, run"
+    )
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def runs_with_words(source: Source) -> list[dict[str, Any]]:
+    """Runs whose factors have words, newest first: ``run, dataset``."""
+    return source.workspace.warehouse.rows(
+        "SELECT run, dataset FROM runs WHERE run IN (SELECT run FROM factor_words) ORDER BY started_at DESC, run"
+    )
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def factor_words(source: Source, run: str, factor: int) -> pa.Table:
+    """Words of a factor by rank: ``word, probability, lift``."""
+    return source.workspace.warehouse.query(
+        "SELECT word, probability, lift FROM factor_words WHERE run = ? AND factor = ? ORDER BY rank", [run, factor]
     )
 
 
@@ -322,6 +340,37 @@ def explain(source: Source, run: str, dataset: str, user: str, n_factors: int, t
         parts = [found.intent_scores(row, k)[0, columns].double().numpy() for k in range(n_factors)]
     named = _titles(source, dataset, items)
     return Explanation(items, [named.get(i, i) for i in items], scores, np.stack(parts, axis=1))
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def words(source: Source, run: str) -> list[str]:
+    """Every word that a run's model knows."""
+    from distaff.steering import worded
+
+    return [str(word) for word in worded(model(source, run)).words.to_pylist()]
+
+
+@st.cache_data(max_entries=256, show_spinner="Looking for reasons ...")
+def reasons(source: Source, run: str, dataset: str, user: str, top_k: int) -> Explained:
+    """Why a user is recommended what they are.
+
+    Raises:
+        InputError: There is no saved model, or it does not know the user.
+    """
+    from distaff.explaining import explain_with
+
+    return explain_with(source.workspace, model(source, run), run, user, top_k=top_k)
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def steered(
+    source: Source, run: str, dataset: str, user: str, factors: dict[int, float], words: dict[str, float], top_k: int
+) -> tuple[list[Moved], list[Moved]]:
+    """A user's list as it is and steered."""
+    from distaff.steering import steer_with
+
+    found = steer_with(source.workspace, model(source, run), run, user, factors=factors, words=words, top_k=top_k)
+    return found.before, found.after
 
 
 def _titles(source: Source, dataset: str, items: list[str]) -> Mapping[str, str]:

@@ -59,7 +59,9 @@ def _index(factors: pa.Table, run: str) -> None:
     event = widgets.table(shown, columns, key="index", on_select="rerun", selection_mode="single-row")
     rows: Sequence[int] = event["selection"]["rows"]
     if rows:
-        st.switch_page(_FACTOR, query_params={"run": run, "intent": str(shown["factor"][rows[0]].as_py())})
+        chosen = shown["factor"][rows[0]].as_py()
+        st.session_state["intent"] = chosen
+        st.switch_page(_FACTOR, query_params={"intent": str(chosen)})  # the run stays with its bound select box
 
 
 def _heatmap(lifts: pa.Table, names: dict[int, str], run: str) -> None:

@@ -17,11 +17,11 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-VERSION = 2
+VERSION = 3
 
 TEXT, REAL, INT, FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_()
 TIME = pa.timestamp("us", tz="UTC")
-SHARES = pa.list_(pa.float32())
+SHARES, REALS, TEXTS = pa.list_(pa.float32()), pa.list_(REAL), pa.list_(TEXT)
 
 
 @dataclass(frozen=True)
@@ -148,6 +148,30 @@ _TABLES = (
         ),
     ),
     Table(
+        "texts",
+        "what is written about users and items: descriptions and other running text",
+        (
+            _GENERATION,
+            _DATASET,
+            Column("entity", TEXT, "user or item"),
+            Column("id", TEXT, "the user's or item's own id"),
+            Column("name", TEXT, "which text, such as description"),
+            Column("text", TEXT, "the text"),
+        ),
+    ),
+    Table(
+        "vectors",
+        "feature vectors of users and items, such as embeddings of text and images",
+        (
+            _GENERATION,
+            _DATASET,
+            Column("entity", TEXT, "user or item"),
+            Column("id", TEXT, "the user's or item's own id"),
+            Column("name", TEXT, "the modality, such as text or image"),
+            Column("vector", SHARES, "the vector; one length for each name"),
+        ),
+    ),
+    Table(
         "truths",
         "the planted truth of a generated dataset: shares of each true factor per user, item",
         (
@@ -167,6 +191,104 @@ _TABLES = (
             Column("user_id", TEXT, "the user's own id"),
             Column("item_id", TEXT, "the item's own id"),
             Column("intent", INT, "the planted intent that chose the item; -1 for noise and conformity"),
+        ),
+    ),
+    Table(
+        "cases",
+        "incidents, one row each: what is known of the failure, and the time stamps of its metrics",
+        (
+            _GENERATION,
+            _DATASET,
+            Column("case", TEXT, "the incident's own id"),
+            Column("position", INT, "its place in the dataset"),
+            Column("group", TEXT, "what it is reported with, such as a scenario"),
+            Column("onset", REAL, "time of the first abnormal row in seconds; NULL where unknown"),
+            Column("kpi", TEXT, "the key performance indicator, written 'entity|metric'; NULL where there is none"),
+            Column("roots", TEXTS, "the entities that failed; empty where unknown"),
+            Column("root_metrics", TEXTS, "the metrics that failed; empty where unknown"),
+            Column("visible", FLAG, "false for a fault that does not reach the KPI"),
+            Column("times", REALS, "time stamps in seconds, rising"),
+        ),
+    ),
+    Table(
+        "measurements",
+        "the metrics of each incident, one row a metric; unnest(values) lines up with unnest(cases.times)",
+        (
+            _GENERATION,
+            _DATASET,
+            Column("case", TEXT, "the incident's own id"),
+            Column("position", INT, "the metric's place in the case"),
+            Column("entity", TEXT, "the entity that was measured"),
+            Column("metric", TEXT, "full name, 'entity|metric'"),
+            Column("values", REALS, "one value a time stamp as measured, NaN where missing"),
+        ),
+    ),
+    Table(
+        "dependencies",
+        "what people know about which entity or metric depends on which; pairs not listed are unknown",
+        (
+            _GENERATION,
+            _DATASET,
+            Column("source", TEXT, "the cause: an entity, or a metric written 'entity|metric'"),
+            Column("target", TEXT, "the effect, likewise"),
+            Column("known", FLAG, "true: the edge exists; false: it cannot"),
+        ),
+    ),
+    Table(
+        "truth_edges",
+        "the planted dependencies of a generated incident dataset, in both states of each case",
+        (
+            _GENERATION,
+            _DATASET,
+            Column("case", TEXT, "the incident's own id"),
+            Column("source", TEXT, "metric that causes"),
+            Column("target", TEXT, "metric that is caused"),
+            Column("lag", INT, "rows between cause and effect"),
+            Column("state", TEXT, "kept in both states, gone from the onset on, or new from then on"),
+            Column("weight", REAL, "effect in standard deviations of the noise"),
+        ),
+    ),
+    Table(
+        "diagnoses",
+        "what a run or a watch says of each incident",
+        (
+            _GENERATION,
+            _RUN,
+            Column("case", TEXT, "the incident's own id"),
+            Column("trigger", REAL, "when it began, in seconds, given or detected; NULL where no onset was found"),
+            Column("alarms", REALS, "every alarm, in seconds"),
+            Column("converged", FLAG, "whether ranking and graph had come to rest; NULL for replayed cases"),
+        ),
+    ),
+    Table(
+        "causes",
+        "the ranked causes of each incident and what speaks for them",
+        (
+            _GENERATION,
+            _RUN,
+            Column("case", TEXT, "the incident's own id"),
+            Column("rank", INT, "1-based rank"),
+            Column("entity", TEXT, "the entity to blame"),
+            Column("metric", TEXT, "its metric to blame, 'entity|metric'"),
+            Column("score", REAL, "what the ranking is by; comparable within one case"),
+            Column("own", REAL, "how far the metric is from its own normal"),
+            Column("propagated", REAL, "the part of the score that came by the causal graph"),
+            Column("onset", REAL, "when the metric left its normal, in seconds; NULL where it did not"),
+            Column("path", TEXTS, "metrics from the cause to the KPI"),
+            Column("new_edges", TEXTS, "edges on the path that the normal state does not have"),
+        ),
+    ),
+    Table(
+        "cause_edges",
+        "the causal graph of each incident",
+        (
+            _GENERATION,
+            _RUN,
+            Column("case", TEXT, "the incident's own id"),
+            Column("source", TEXT, "metric that causes"),
+            Column("target", TEXT, "metric that is caused"),
+            Column("part", TEXT, "invariant: in both states; dependent: new or changed with the incident"),
+            Column("weight", REAL, "strength, 0 to 1"),
         ),
     ),
     Table(
@@ -376,7 +498,9 @@ _TABLES = (
             Column("cohort", TEXT, "'everyone', a user attribute's value, or a third of the users by activity"),
             Column("factor", INT, "the factor's id"),
             Column("data_share", REAL, "mean posterior share over held-out interactions"),
-            Column("list_share", REAL, "mean posterior share over top-20 lists, each as often as its user has interactions"),
+            Column(
+                "list_share", REAL, "mean posterior share over top-20 lists, each as often as its user has interactions"
+            ),
             Column("ratio", REAL, "list share over data share"),
             Column("low", REAL, "lower end of the ratio's 95 % bootstrap interval over users"),
             Column("high", REAL, "upper end of the ratio's 95 % bootstrap interval over users"),
@@ -458,6 +582,20 @@ _TABLES = (
             Column("share", REAL, "the value's share of the factor's mass"),
             Column("lift", REAL, "that share over the value's share of all training mass"),
             Column("q_value", REAL, "false-discovery-adjusted p value of the lift"),
+        ),
+    ),
+    Table(
+        "factor_words",
+        "the words of each factor, of models whose factors have words",
+        (
+            _GENERATION,
+            _RUN,
+            Column("factor", INT, "the factor's id"),
+            Column("word", TEXT, "the word"),
+            Column("rank", INT, "1-based rank by relevance at lambda 0.6"),
+            Column("relevance", REAL, "lambda * log p(word|factor) + (1 - lambda) * log lift"),
+            Column("probability", REAL, "p(word | factor)"),
+            Column("lift", REAL, "p(word | factor) / p(word)"),
         ),
     ),
     Table(

@@ -12,7 +12,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from distaff import runs
+from distaff import runs, words
 from distaff.factors.activity import LIST, PASSIVE, Activity, effective_numbers
 from distaff.factors.blind_spots import audit
 from distaff.factors.calibration import WEIGHTS, calibrations
@@ -71,6 +71,8 @@ def explain_run(workspace: Workspace, run_id: str, *, seed: int = 0) -> FactorRe
     steps = calibrations(model, evidence.intents, WEIGHTS, n_users=_CALIBRATED_USERS, seed=seed)
     with workspace.warehouse.publish(f"factors/{run_id}") as publication:
         publish_factors(publication, report, evidence.stability, model.data, evidence.intents, evidence.found)
+        if isinstance(model, words.Worded):
+            publication.append("factor_words", words.word_rows(model), run=run_id)
         publish_audit(publication.target(f"blind_spots/{run_id}"), run_id, run_id, found)
         publish_calibrations(publication.target(f"calibrations/{run_id}"), run_id, steps)
     return report
@@ -140,7 +142,7 @@ def _factor(k: int, evidence: Evidence, titles: dict[str, str], note: Note | Non
     known = data.train.counts() > 0
     stability = evidence.stability
     mine = [a for a in evidence.associations if a.intent == k]
-    automatic = " · ".join(a.value for a in mine[:2]) or UNNAMED
+    automatic = " · ".join(a.value for a in mine[:2]) or words.names(evidence.model).get(k, UNNAMED)
     if stability is not None and stability.badges[k] == "seed-specific":
         automatic = UNNAMED
     return Factor(
