@@ -103,11 +103,13 @@ def evaluate(run: RunId, as_json: Json = False) -> None:
 
 
 def runs_verb(
-    dataset: Annotated[str | None, typer.Option(help="Only runs on this dataset.")] = None, as_json: Json = False
+    dataset: Annotated[str | None, typer.Option(help="Only runs on this dataset.")] = None,
+    study: Annotated[str | None, typer.Option(help="The trials of this sweep, which are left out otherwise.")] = None,
+    as_json: Json = False,
 ) -> None:
     """List the runs, newest first."""
     ws = workspace()
-    _show_runs(ws, runs.listing(ws, dataset), as_json)
+    _show_runs(ws, runs.listing(ws, dataset, study=study), as_json)
 
 
 def show(run: RunId, as_json: Json = False) -> None:
