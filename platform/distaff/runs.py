@@ -147,10 +147,10 @@ def resume(workspace: Workspace, run_id: str, *, report: Callable[[Epoch], None]
         InputError: The run is done, is still being fitted, or its dataset has changed since.
     """
     run = find(workspace, run_id)
-    if run.status == "done":
-        raise InputError(f"run {run_id!r} is done; there is nothing to resume")
     if run.study is not None:
         raise InputError(f"run {run_id!r} is a trial of {run.study}, which goes on with: distaff tune")
+    if run.status == "done":
+        raise InputError(f"run {run_id!r} is done; there is nothing to resume")
     if run.status == "running" and is_alive(run):
         raise InputError(f"run {run_id!r} is being fitted by process {run.process}")
     estimator = model_class(run.model)(**json.loads(run.config))

@@ -57,7 +57,7 @@ def claim(workspace: Workspace, study: optuna.Study, plan: Plan, worker: str) ->
         if spent(study) >= budget(study):
             return None
         # Seeded anew for each trial: a resumed study does not propose again what it began with.
-        number = len(study.get_trials(deepcopy=False))
+        number = sum(trial.state is not TrialState.WAITING for trial in study.get_trials(deepcopy=False))
         study.sampler = optuna.samplers.TPESampler(seed=plan.seed * 1_000_003 + number)
         trial = study.ask()
         trial.set_user_attr("worker", worker)

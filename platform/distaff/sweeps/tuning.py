@@ -18,6 +18,7 @@ from typing import Any
 import optuna
 from filelock import Timeout
 from optuna.study import StudyDirection
+from optuna.trial import TrialState
 
 from distaff import registry, runs
 from distaff.model import Epoch
@@ -230,7 +231,8 @@ def _open(workspace: Workspace, plan: Plan, name: str, budget: int, storage: str
             study_name=name, storage=journal.open_storage(workspace, name, storage), directions=directions
         )
         study.set_user_attr("plan", plan.to_json())
-        study.enqueue_trial(space.defaults(plan.config, plan.search_space()))
+        if first := space.defaults(plan.config, plan.search_space()):
+            study.enqueue_trial(first)
     if study.user_attrs["plan"] != plan.to_json():
         before, now = json.loads(study.user_attrs["plan"]), json.loads(plan.to_json())
         differ = ", ".join(key for key in now if now[key] != before.get(key))
@@ -239,7 +241,9 @@ def _open(workspace: Workspace, plan: Plan, name: str, budget: int, storage: str
     if everything is not None and len(everything) <= budget:
         for settings in everything:
             study.enqueue_trial(settings, skip_if_exists=True)
-        budget = len(everything)
+        with workspace.warehouse.lock(f"study/{name}"):
+            trials.recover(workspace, study)
+            budget = trials.spent(study) + len(study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
     study.set_user_attr("budget", budget)
     return study
 
