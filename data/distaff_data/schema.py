@@ -98,7 +98,9 @@ _TABLES = (
             Column("model", TEXT, "registry name"),
             _DATASET,
             Column("dataset_generation", TEXT, "the generation of the dataset that is fitted"),
-            Column("metrics", pa.list_(TEXT), "the objectives, measured on validation; the first chooses the best trial"),
+            Column(
+                "metrics", pa.list_(TEXT), "the objectives, measured on validation; the first chooses the best trial"
+            ),
             Column("lower_is_better", pa.list_(FLAG), "for each objective"),
             Column("space", TEXT, "what is changed: choices, or low, high and log, by setting, as JSON"),
             Column("settings", TEXT, "what is fixed, where it differs from the defaults, as JSON"),
@@ -156,8 +158,8 @@ _TABLES = (
             Column("started_at", TIME, "start"),
             Column("seconds", REAL, "wall seconds, waits between attempts included"),
             Column("attempts", INT, "how many times it was tried"),
-            Column("status", TEXT, "running, done, failed, skipped (its target was busy) or interrupted"),
-            Column("exit_status", INT, "0 done or skipped, 2 the job is wrong, 1 anything else; NULL while running"),
+            Column("status", TEXT, "added (the job's begin), running, done, failed or interrupted"),
+            Column("exit_status", INT, "0 done, 2 the job is wrong, 1 anything else; NULL while running"),
             Column("users", INT, "users scored"),
             Column("rows", INT, "rows published"),
             Column("message", TEXT, "what went wrong, when something did"),

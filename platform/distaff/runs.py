@@ -203,7 +203,7 @@ def model_folder(workspace: Workspace, run_id: str) -> Path:
     run = find(workspace, run_id)
     if run.study is not None:
         raise InputError(
-            f"run {run_id!r} is trial {run.trial} of {run.study}, whose weights are not kept; train its configuration: "
+            f"run {run_id!r} is trial {run.trial} of {run.study}, whose weights are not kept; for its configuration: "
             f"distaff tune export {run.study} FILE --trial {run.trial}"
         )
     if run.status != "done":

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from distaff import exports, registry, runs
+from distaff import aliases, exports, registry, runs
 from distaff.board import Board
 from distaff.board import board as make_board
 from distaff.cli.state import Json, counted, emit_facts, emit_json, emit_table, epochs, pairs, talk, workspace
@@ -21,7 +21,13 @@ from distaff.scoring import score_run
 from distaff_data.errors import InputError
 from distaff_data.workspace import Workspace
 
-RunId = Annotated[str, typer.Argument(help="Id of a run; see: distaff runs.")]
+RunId = Annotated[
+    str,
+    typer.Argument(
+        help="Id of a run, or an alias such as champion; see: distaff runs.",
+        callback=lambda name: aliases.resolve(workspace(), name),
+    ),
+]
 Dataset = Annotated[str, typer.Argument(help="Name of a dataset; see: distaff datasets.")]
 
 
