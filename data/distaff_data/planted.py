@@ -8,6 +8,7 @@ noise, crowds, drift, items that were never shown, correlated intents, mislabell
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -19,10 +20,12 @@ import pyarrow.compute as pc
 from scipy.special import polygamma
 
 from distaff_data.errors import InputError, UnknownNameError
+from distaff_data.incident_tables import publish_incidents
 from distaff_data.ingest.publish import Description, check_new, number_entities, publish_interactions
 from distaff_data.ingest.refine import refine
-from distaff_data.ingest.report import IngestReport
+from distaff_data.ingest.report import IncidentsReport, IngestReport
 from distaff_data.ingest.staging import EVENTS
+from distaff_data.planted_incidents import planted_incidents
 from distaff_data.splits import parse_split
 from distaff_data.warehouse import Publication, Scratch
 from distaff_data.workspace import Workspace
@@ -241,7 +244,7 @@ def planted_interactions(
 
 def sample(
     workspace: Workspace, kind: str, *, name: str | None = None, replace: bool = False, **knobs: float
-) -> IngestReport:
+) -> IngestReport | IncidentsReport:
     """Load a built-in dataset, its truth stored beside it.
 
     Args:
@@ -260,13 +263,29 @@ def sample(
     return SAMPLES[kind](workspace, kind if name is None else name, replace, knobs)
 
 
-def _sample_interactions(workspace: Workspace, name: str, replace: bool, knobs: dict[str, float]) -> IngestReport:
-    known: dict[str, int | float] = dict(planted_interactions.__kwdefaults__ or {})
+def _typed(generator: Callable[..., object], knobs: dict[str, float]) -> dict[str, Any]:
+    """Knobs of a generator in the types of its defaults.
+
+    Raises:
+        UnknownNameError: It has no such knob.
+    """
+    defaults = {name: p.default for name, p in inspect.signature(generator).parameters.items()}
+    known = {name: default for name, default in defaults.items() if isinstance(default, int | float)}
     for knob in knobs:
         if knob not in known:
             raise UnknownNameError("knob", knob, known)
-    typed: dict[str, Any] = {knob: type(known[knob])(value) for knob, value in knobs.items()}
-    planted = planted_interactions(**typed)
+    return {knob: type(known[knob])(value) for knob, value in knobs.items()}
+
+
+def _sample_incidents(workspace: Workspace, name: str, replace: bool, knobs: dict[str, float]) -> IncidentsReport:
+    planted = planted_incidents(**_typed(planted_incidents, knobs), dataset=name)
+    with workspace.warehouse.lock(f"dataset/{name}"):
+        check_new(workspace.warehouse, name, replace=replace)
+        return publish_incidents(workspace.warehouse, planted, source="planted-incidents", settings={"knobs": knobs})
+
+
+def _sample_interactions(workspace: Workspace, name: str, replace: bool, knobs: dict[str, float]) -> IngestReport:
+    planted = planted_interactions(**_typed(planted_interactions, knobs))
     warehouse = workspace.warehouse
     with warehouse.lock(f"dataset/{name}"), Scratch(workspace.scratch, []) as scratch:
         check_new(warehouse, name, replace=replace)
@@ -284,7 +303,8 @@ def _sample_interactions(workspace: Workspace, name: str, replace: bool, knobs: 
     return IngestReport(name, generation, "planted", {}, SPLIT, **facts)
 
 
-SAMPLES: dict[str, Callable[[Workspace, str, bool, dict[str, float]], IngestReport]] = {
+SAMPLES: dict[str, Callable[[Workspace, str, bool, dict[str, float]], IngestReport | IncidentsReport]] = {
+    "planted-incidents": _sample_incidents,
     "planted-interactions": _sample_interactions,
 }
 

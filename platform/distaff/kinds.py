@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from distaff.diagnoser import Diagnoser
 from distaff.model import Model
 from distaff.recommender import Recommender
 
-_BASES: tuple[type[Model[Any]], ...] = (Recommender,)
+_BASES: tuple[type[Model[Any]], ...] = (Recommender, Diagnoser)
 
 
 def base_of(kind: str) -> type[Model[Any]]:

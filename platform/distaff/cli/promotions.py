@@ -8,8 +8,7 @@ import typer
 
 from distaff import aliases as names
 from distaff.aliases import Change
-from distaff.cli.models import RunId
-from distaff.cli.state import Json, emit_json, emit_table, workspace
+from distaff.cli.state import Json, RunId, emit_json, emit_table, workspace
 
 Alias = Annotated[str, typer.Argument(help="Name of an alias.")]
 
