@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +12,7 @@ from published import publish
 from distaff import aliases, runs
 from distaff.scheduling import executions, jobs, scheduler
 from distaff.scheduling.jobs import Job
+from distaff.scoring import score_run
 from distaff_data.errors import InputError
 from distaff_data.workspace import Workspace
 
@@ -107,15 +107,14 @@ def test_run_that_is_being_scored_is_waited_for(scorer: Workspace) -> None:
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, times: int, error: Exception) -> None:
-    score: Callable[..., Any] = executions.score_run
     calls = iter(range(1_000))
 
-    def score_run(*args: Any, **options: Any) -> Any:
+    def score(*args: Any, **options: Any) -> Any:
         if next(calls) < times:
             raise error
-        return score(*args, **options)
+        return score_run(*args, **options)
 
-    monkeypatch.setattr(executions, "score_run", score_run)
+    monkeypatch.setattr("distaff.scheduling.executions.score_run", score)
 
 
 def test_failures_are_tried_again_after_waits_that_double(scorer: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
