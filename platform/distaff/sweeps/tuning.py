@@ -238,11 +238,12 @@ def _open(workspace: Workspace, plan: Plan, name: str, budget: int, storage: str
         differ = ", ".join(key for key in now if now[key] != before.get(key))
         raise InputError(f"study {name!r} exists with another {differ}; name a new one with --study")
     everything = space.all_of(plan.search_space())
-    if everything is not None and len(everything) <= budget:
-        for settings in everything:
-            study.enqueue_trial(settings, skip_if_exists=True)
-        with workspace.warehouse.lock(f"study/{name}"):
-            trials.recover(workspace, study)
+    with workspace.warehouse.lock(f"study/{name}"):
+        if everything is not None and len(everything) <= budget:
+            for settings in everything:
+                study.enqueue_trial(settings, skip_if_exists=True)
+        trials.recover(workspace, study)
+        if everything is not None and len(everything) <= budget:
             budget = trials.spent(study) + len(study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
     study.set_user_attr("budget", budget)
     return study
@@ -258,6 +259,7 @@ def _watch(
 ) -> None:
     """Keep worker processes going until the budget is met; those that were killed are replaced."""
     until, deaths = time.monotonic() + (timeout or float("inf")), 0
+    workers = min(workers, max(trials.budget(study) - trials.spent(study), 0))
     going = [_start(workspace, study.study_name, n, workers, timeout, storage) for n in range(workers)]
     try:
         while going:
@@ -325,7 +327,10 @@ class _Record:
 
     def write(self, status: str) -> None:
         plan, front = self.plan, trials.front(self.study)
-        before = self.workspace.warehouse.rows("SELECT runs FROM studies WHERE study = ?", [self.study.study_name])
+        best = front[0] if front else None
+        before = self.workspace.warehouse.rows(
+            "SELECT runs FROM studies WHERE study = ? AND best = ?", [self.study.study_name, best]
+        )
         row = {
             "study": self.study.study_name,
             "model": plan.model,
@@ -340,7 +345,7 @@ class _Record:
             "seed": plan.seed,
             "trials": trials.budget(self.study),
             "status": status,
-            "best": front[0] if front else None,
+            "best": best,
             "runs": before[0]["runs"] if before else [],
         }
         self.workspace.warehouse.append("studies", [row], written_at=datetime.now(UTC))
