@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
-from distaff_data.errors import InputError
+from distaff_data.errors import InputError, UnknownNameError
 from distaff_data.interactions import Csr
 
 MIN_DF, MAX_DF = 5, 0.6
@@ -111,6 +111,20 @@ class Content:
         return cls(distinct, counted(rows, cols, (len(item_ids), len(distinct))), dict(features or {}))
 
 
+def word_positions(known: pa.StringArray, words: Iterable[str]) -> Tensor:
+    """Positions of words among known ones, int64.
+
+    Raises:
+        UnknownNameError: A word that is not known; near misses are offered.
+    """
+    given = [word.strip().lower() for word in words]
+    at = pc.index_in(pa.array(given, pa.string()), known)
+    for word, position in zip(given, at.to_pylist(), strict=True):
+        if position is None:
+            raise UnknownNameError("word", word, known.to_pylist())
+    return torch.from_numpy(at.to_numpy(zero_copy_only=False).astype(np.int64))
+
+
 def counted(rows: Any, cols: Any, shape: tuple[int, int], counts: Any = None) -> Weighted:
     """How often each pair of positions occurs; ``counts`` weighs the pairs, which otherwise count 1 each."""
     from scipy.sparse import coo_matrix
@@ -190,14 +204,7 @@ class Lexicon:
         Raises:
             InputError: A word that the lexicon does not hold; near misses are offered.
         """
-        from distaff_data.errors import UnknownNameError
-
-        given = [word.strip().lower() for word in words]
-        at = pc.index_in(pa.array(given, pa.string()), self.words)
-        for word, position in zip(given, at.to_pylist(), strict=True):
-            if position is None:
-                raise UnknownNameError("word", word, self.words.to_pylist())
-        return torch.from_numpy(at.to_numpy(zero_copy_only=False).astype(np.int64))
+        return word_positions(self.words, words)
 
     def _scaled(self, counts: Any) -> Weighted:
         weights = counts.tocsr().multiply(self.idf.numpy()[None, :]).tocsr()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -206,6 +206,14 @@ class Interactions:
             raise InputError(f"unknown split {name!r}; there are {', '.join(SPLITS)}")
         matrix: Csr = getattr(self, name)
         return matrix
+
+    def histories(self, items: Iterable[Iterable[object]]) -> Csr:
+        """Ids of items by person, as rows of positions ``(n_people, n_items)``; unknown items are left out."""
+        found = [self.item_positions([str(item) for item in own]) for own in items]
+        known = [positions[positions >= 0] for positions in found]
+        rows = torch.repeat_interleave(torch.arange(len(known)), torch.tensor([len(own) for own in known]))
+        cols = torch.cat(known) if known else rows
+        return Csr.from_pairs(rows, cols, len(known), self.n_items)
 
     def write(self, folder: Path) -> tuple[str, ...]:
         """Write ids and matrices into a folder; returns the files' names."""

@@ -9,10 +9,8 @@ from typing import Any
 from distaff import runs
 from distaff.diagnoser import Diagnoser, watched_from
 from distaff.model import Epoch
-from distaff.registry import model_class
 from distaff.rootcauses import Diagnosis, score_cases, score_trigger
 from distaff.runs import Run
-from distaff_data.errors import InputError
 from distaff_data.incidents import Incidents
 from distaff_data.workspace import Workspace
 
@@ -75,25 +73,13 @@ def diagnose(
     Raises:
         InputError: A name or setting is wrong; no run is recorded.
     """
-    diagnoser_class(model)
+    Diagnoser.named(model)  # refused before a run of another kind is made
     chosen = {**(settings or {}), "onset": onset}
     run = runs.train(workspace, model, dataset, settings=chosen, seed=seed, device="cpu", report=report)
     fitted = Diagnoser.load(runs.model_folder(workspace, run.run))
     store(workspace, run.run, fitted.diagnoses)
     data = Diagnoser.read(workspace.warehouse, dataset)
     return _report(run, onset, data, fitted.diagnoses)
-
-
-def diagnoser_class(model: str) -> type[Diagnoser]:
-    """The class of a diagnoser.
-
-    Raises:
-        InputError: There is no such model, or it works on other data.
-    """
-    found = model_class(model)
-    if not issubclass(found, Diagnoser):
-        raise InputError(f"model {model!r} works on {found.kind}, not on incidents", value=model)
-    return found
 
 
 def store(

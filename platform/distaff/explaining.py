@@ -12,7 +12,6 @@ from distaff import runs
 from distaff.factors.relevance import Membership
 from distaff.ranking import exclusion
 from distaff.recommender import Recommender, top_k_of
-from distaff.steering import position
 from distaff.words import Reasons, Worded, top_words
 from distaff_data.errors import InputError
 from distaff_data.interactions import SPLITS
@@ -138,7 +137,7 @@ def explain(
     names: dict[int, str] | None = None,
 ) -> Explained:
     """:func:`explain_user` for a model in memory; arguments that name things default to their ids."""
-    at = position(model, user)
+    at = int(model.positions_of([user])[0])
     users = torch.tensor([at])
     scores = model.predict(users)
     mix = model.intents().users[at]

@@ -16,11 +16,13 @@ from typing import BinaryIO, Protocol
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.csv as pacsv
 import torch
 
 from distaff.artefacts import read_checkpoint, write_checkpoint
-from distaff.diagnosing import diagnoser_class, store
+from distaff.diagnoser import Diagnoser
+from distaff.diagnosing import store
 from distaff.rootcauses import Diagnosis
 from distaff_data.errors import InputError
 from distaff_data.incident_tables import load_incidents
@@ -99,7 +101,7 @@ def follow(
     kpi = kpi or next((c.columns[c.kpi] for c in known.cases if c.kpi is not None and c.columns[c.kpi] in names), None)
     if kpi is not None and kpi not in names:
         raise InputError("the stream has no such metric", column="kpi", value=kpi)
-    stream = diagnoser_class(model)().stream(names, None if kpi is None else names.index(kpi), known.edges)
+    stream = Diagnoser.named(model)().stream(names, None if kpi is None else names.index(kpi), known.edges)
     if kept is not None:
         tensors, state = kept
         if state["columns"] != names:
@@ -155,9 +157,7 @@ def _parse(lines: Sequence[bytes], width: int) -> tuple[Floats, Floats]:
             read_options=pacsv.ReadOptions(column_names=names),
             convert_options=pacsv.ConvertOptions(column_types=types),
         )
-    except Exception as error:
-        if type(error).__name__ != "ArrowInvalid":
-            raise
+    except pa.ArrowInvalid as error:
         message = str(error).split("\n", 1)[0]
         raise InputError(f"a row of the stream cannot be read: {message}") from None
     values = np.stack([column.to_numpy() for column in table.columns], axis=1)

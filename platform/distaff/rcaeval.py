@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from distaff.diagnosing import diagnoser_class
+from distaff.diagnoser import Diagnoser
 from distaff_data.incidents import Case
 
 
@@ -34,7 +34,7 @@ def method(model: str = "coral", *, onset: str = "given") -> Callable[..., dict[
     Raises:
         InputError: There is no such diagnoser.
     """
-    diagnoser = diagnoser_class(model)()
+    diagnoser = Diagnoser.named(model)(onset=onset)
 
     def ranks(
         data: Frame, inject_time: float, dataset: str | None = None, sli: str | None = None, **_: object
@@ -47,6 +47,4 @@ def method(model: str = "coral", *, onset: str = "given") -> Callable[..., dict[
         found = diagnoser.diagnose(case, at=float(inject_time) if onset == "given" else None)
         return {"ranks": [full[column] for column in found.columns]}
 
-    if onset == "detected":
-        diagnoser.config = diagnoser.Config.parse({"onset": "detected"})
     return ranks

@@ -200,7 +200,7 @@ class Recommender(Model[Interactions]):
         Raises:
             InputError: An id that is not in the data.
         """
-        positions = torch.arange(self.data.n_users) if users is None else self._known(list(users))
+        positions = torch.arange(self.data.n_users) if users is None else self.positions_of(users)
         seen = exclusion(self.data, tuple(exclude))
         parts = [
             self.lists(block, seen.take(block), self.predict(block), top_k)
@@ -220,13 +220,10 @@ class Recommender(Model[Interactions]):
             UnsupportedError: The model cannot fold in.
         """
         people = list(histories)
-        items = [self.data.item_positions([str(item) for item in histories[person]]) for person in people]
-        known = [found[found >= 0] for found in items]
-        for person, found in zip(people, known, strict=True):
-            if not found.numel():
+        history = self.data.histories(histories.values())
+        for person, n_known in zip(people, history.counts().tolist(), strict=True):
+            if not n_known:
                 raise InputError(f"no known item in the history of {person!r}", value=person)
-        rows = torch.repeat_interleave(torch.arange(len(people)), torch.tensor([len(found) for found in known]))
-        history = Csr.from_pairs(rows, torch.cat(known), len(people), self.data.n_items)
         best, scores = top_k_of(self.fold_in(history), history, top_k)
         return lists_of(pa.array(people, pa.string()), self.data.item_ids, best, scores)
 
@@ -239,7 +236,13 @@ class Recommender(Model[Interactions]):
         items, best = top_k_of(scores, seen, k)
         return lists_of(self.data.user_ids.take(pa.array(users.numpy())), self.data.item_ids, items, best)
 
-    def _known(self, ids: list[object]) -> Tensor:
+    def positions_of(self, users: Iterable[object]) -> Tensor:
+        """Positions of users by their own ids, int64.
+
+        Raises:
+            InputError: One is not in the data.
+        """
+        ids = list(users)
         positions = self.data.user_positions([str(i) for i in ids])
         if bool((positions < 0).any()):
             unknown = ids[int((positions < 0).nonzero()[0])]

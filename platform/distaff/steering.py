@@ -18,7 +18,8 @@ from distaff import runs
 from distaff.ranking import exclusion
 from distaff.recommender import Recommender, top_k_of
 from distaff.words import Worded
-from distaff_data.errors import InputError, UnknownNameError, UnsupportedError
+from distaff_data.content import word_positions
+from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.interactions import SPLITS
 from distaff_data.loader import load_titles
 from distaff_data.workspace import Workspace
@@ -115,12 +116,12 @@ def steer_with(
     top_k: int,
 ) -> Steered:
     """:func:`steer` with the run's model at hand; with nothing to steer by, both lists are the same."""
-    at = position(model, user)
+    at = int(model.positions_of([user])[0])
     titles = load_titles(workspace.warehouse, model.data.name)
     by_position: dict[int, float] = {}
     if words:
-        places = word_positions(worded(model), list(words))
-        by_position = dict(zip(places, words.values(), strict=True))
+        places = word_positions(worded(model).words, words)
+        by_position = dict(zip(places.tolist(), words.values(), strict=True))
     seen = exclusion(model.data, SPLITS).take(torch.tensor([at]))
     before, after = (
         [i for i in top_k_of(scores.unsqueeze(0), seen, top_k)[0][0].tolist() if i >= 0]
@@ -138,18 +139,6 @@ def steer_with(
     return Steered(run_id, user, listed(before), listed(after))
 
 
-def position(model: Recommender, user: str) -> int:
-    """A user's position in a model's data.
-
-    Raises:
-        InputError: The user is not in it.
-    """
-    found = int(model.data.user_positions([user])[0])
-    if found < 0:
-        raise InputError("this user is not in the data the run was fitted to", value=user)
-    return found
-
-
 def worded(model: Recommender) -> Worded:
     """The model as one that speaks in words.
 
@@ -159,16 +148,3 @@ def worded(model: Recommender) -> Worded:
     if not isinstance(model, Worded):
         raise UnsupportedError(f"{model.name} knows no words; dgvae does")
     return model
-
-
-def word_positions(model: Worded, words: list[str]) -> list[int]:
-    """Positions of words.
-
-    Raises:
-        UnknownNameError: The model does not know one.
-    """
-    known = {word: place for place, word in enumerate(model.words.to_pylist())}
-    for word in words:
-        if word.strip().lower() not in known:
-            raise UnknownNameError("word", word, known)
-    return [known[word.strip().lower()] for word in words]

@@ -318,10 +318,13 @@ def _numbers(path: Path, column: pa.ChunkedArray, name: str) -> Floats:
 
 
 def _is_number(value: object) -> bool:
+    if value is None:
+        return True
     try:
-        return value is None or float(str(value)) is not None
+        float(str(value))
     except ValueError:
         return False
+    return True
 
 
 def _read_names(path: str | Path | None) -> dict[str, str]:

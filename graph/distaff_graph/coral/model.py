@@ -38,7 +38,7 @@ class Coral(TriggeredDiagnoser):
     config: CoralConfig
 
     def explain(self, evidence: Evidence) -> tuple[tuple[Cause, ...], tuple[LearnedEdge, ...]]:
-        """Entities by blame, each with its most blamed metric; batches until they have converged or rows run out."""
+        """Entities by blame, each with its most blamed metric, after all rows of the incident, taken in batches."""
         case = evidence.case
         core = make_core(case, evidence.edges if self.config.graph else (), self.config.learner)
         core.watch(evidence.normal)

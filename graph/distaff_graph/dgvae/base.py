@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, ClassVar
 
@@ -68,9 +69,9 @@ class Variational(GradientRecommender):
     network: Network
     _text_weight = _mi_weight = 0.0
 
+    @abstractmethod
     def make(self, data: Interactions, generator: torch.Generator, device: torch.device) -> Network:
         """The network, on the CPU."""
-        raise NotImplementedError
 
     def documents(self, history: Csr) -> Weighted | None:
         """Words of people who took these items; None where words play no part."""

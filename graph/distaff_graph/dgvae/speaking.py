@@ -16,7 +16,6 @@ from distaff.recommender import lists_of, top_k_of
 from distaff.words import Reasons, Worded
 from distaff_data.content import Lexicon, Weighted
 from distaff_data.errors import InputError
-from distaff_data.interactions import Csr
 from distaff_graph.dgvae.base import Factored
 from distaff_graph.dgvae.cross import read
 from distaff_graph.dgvae.half import Half
@@ -140,10 +139,7 @@ class Speaking(Factored, Worded):
         rows = np.repeat(np.arange(len(names)), [len(part) for part in found])
         counts = np.concatenate([list(chosen[name].values()) for name in names])
         document = self.lexicon.weigh(rows, torch.cat(found).numpy(), counts, len(names))
-        items = [self.data.item_positions([str(i) for i in (histories or {}).get(name, ())]) for name in names]
-        known = [part[part >= 0] for part in items]
-        owner = torch.repeat_interleave(torch.arange(len(names)), torch.tensor([len(part) for part in known]))
-        history = Csr.from_pairs(owner, torch.cat(known), len(names), self.data.n_items)
+        history = self.data.histories((histories or {}).get(name, ()) for name in names)
         best, scores = top_k_of(self.parts(self.codes(history, document)).sum(1), history, top_k)
         return lists_of(pa.array(names, pa.string()), self.data.item_ids, best, scores)
 

@@ -102,7 +102,4 @@ def _checked(model: Recommender, user: str, weights: Mapping[int, float], n_inte
             raise InputError(f"the weight of intent {intent} must be 0 or more", value=weight)
     if top_k < 1:
         raise InputError(f"top_k must be at least 1, not {top_k}")
-    position = model.data.user_positions([user])
-    if int(position[0]) < 0:
-        raise InputError("this user is not in the data the model was fitted to", value=user)
-    return position
+    return model.positions_of([user])
