@@ -42,6 +42,8 @@ def product(matrix: Tensor, x: Tensor) -> Tensor:
     x = x.detach()
     if x.device.type != "cpu":
         return torch.mm(matrix, x)
+    if not x.numel():  # the kernel reads past the end of rows without columns
+        return x.new_zeros(matrix.shape[0], x.shape[1])
     indptr, indices, values = matrix.crow_indices(), matrix.col_indices(), matrix.values()
     # mode 0 sums; the last flag says that the offsets end with the number of entries, as CSR's do.
     y: Tensor = torch.embedding_bag(x, indices, indptr, False, 0, False, values, True)[0]

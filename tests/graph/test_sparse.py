@@ -68,6 +68,12 @@ def test_product_with_a_matrix_without_entries_is_zero(n_rows: int) -> None:
     assert torch.equal(product(nothing, torch.ones(4, 2)), torch.zeros(n_rows, 2))
 
 
+@pytest.mark.parametrize("n_rows", [1, 30])
+def test_product_with_nothing_is_as_wide_as_nothing(n_rows: int) -> None:
+    everything = csr_tensor(torch.arange(n_rows + 1) * 40, torch.arange(40).repeat(n_rows), torch.ones(n_rows * 40), 40)
+    assert product(everything, torch.zeros(40, 0)).shape == (n_rows, 0)
+
+
 def test_edge_dots_are_entries_of_the_dense_product(graph: Bipartite) -> None:
     x = table().detach()
     dense = x[: graph.n_users] @ x[graph.n_users :].T
