@@ -143,8 +143,8 @@ def factor_words(source: Source, run: str, factor: int) -> pa.Table:
 def any_run(source: Source) -> str | None:
     """Some finished run on interactions, newest first; None when there is none."""
     found = source.workspace.warehouse.rows(
-        "SELECT run FROM runs WHERE status = 'done' AND dataset IN (SELECT dataset FROM datasets WHERE kind = 'interactions') "
-        "ORDER BY started_at DESC LIMIT 1"
+        "SELECT run FROM runs WHERE status = 'done' "
+        "AND dataset IN (SELECT dataset FROM datasets WHERE kind = 'interactions') ORDER BY started_at DESC LIMIT 1"
     )
     return str(found[0]["run"]) if found else None
 

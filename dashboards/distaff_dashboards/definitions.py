@@ -79,7 +79,8 @@ CAUSES: Mapping[str, str] = {
     "new_edges": "Its effects since the onset that were none before",
     "known": "Whether the dataset names this entity as a true cause; for judging only, no model sees it",
 }
-_HEADINGS = {"since": "left normal", "new_edges": "new edges", "known": "true cause", "user_activity": "user activity", "effect_property": "moves most", "effect_size": "by", "data_share": "taken",
+_HEADINGS = {"since": "left normal", "new_edges": "new edges", "known": "true cause",
+             "user_activity": "user activity", "effect_property": "moves most", "effect_size": "by", "data_share": "taken",
              "list_share": "shown", "dependent_on": "depends on", "kl": "KL (nats)", "p_value": "p",
              "other_run": "other run", "user_id": "user", "passive_users": "passive users"}  # fmt: skip
 _BARS = ("effect", "activity", "share", "data_share", "list_share")
@@ -133,8 +134,10 @@ def cause_column(name: str, unit: str) -> Any:
         return st.column_config.CheckboxColumn(label, help=meaning)
     if name in ("path", "new_edges"):
         return st.column_config.ListColumn(label, help=meaning, width="large")
-    if name in ("entity", "metric"):
-        return st.column_config.TextColumn(label, help=meaning)
+    if name == "entity":  # the metric's name has it
+        return None
+    if name == "metric":
+        return st.column_config.TextColumn(label, help=meaning, width="large")
     if name == "since":
         return st.column_config.NumberColumn(f"{label} ({unit})", help=meaning, format="%+.3g")
     return st.column_config.NumberColumn(label, help=meaning, format="%d" if name == "rank" else "%.3g")

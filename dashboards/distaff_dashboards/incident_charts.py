@@ -18,8 +18,8 @@ from distaff_dashboards.incident_graph import Layout
 PARTS = {"invariant": ("in both states", CONTROL, "solid"), "dependent": ("since the incident", FLOOR, "dash"),
          "path": ("path beside the graph", OTHER, "dot")}  # fmt: skip
 _UNITS = (
-    (2 * 86_400.0, 86_400.0, "days"),
-    (2 * 3_600.0, 3_600.0, "hours"),
+    (4 * 86_400.0, 86_400.0, "days"),
+    (12 * 3_600.0, 3_600.0, "hours"),
     (120.0, 60.0, "minutes"),
     (0.0, 1.0, "seconds"),
 )
@@ -67,7 +67,7 @@ def timeline(
                            customdata=values, showlegend=False,
                            hovertemplate="%{customdata:.4g}<extra>" + text(name) + "</extra>")  # fmt: skip
         if onset is not None and times[0] <= onset <= times[-1]:
-            figure.add_scatter(x=[clock(onset)], y=[level[min(np.searchsorted(times, onset), len(times) - 1)]],
+            figure.add_scatter(x=[clock(onset)], y=[level[int(np.searchsorted(times, onset))]],
                                mode="markers", name="onset of a metric", showlegend=not any(t.name for t in figure.data),
                                marker={"size": 10, "color": "#ffffff", "line": {"width": 2.5, "color": FLOOR}},
                                hovertemplate="left its normal<extra></extra>")  # fmt: skip
@@ -75,8 +75,8 @@ def timeline(
         figure.add_scatter(x=[clock(at)] * 2, y=[1 - len(lanes) - 0.05, 1.0], mode="lines", name=name,
                            line={"color": colour, "width": 1.6, "dash": dash}, hoverinfo="name")  # fmt: skip
     figure = finish(figure, height=90 + 52 * len(lanes), top=34)
-    figure.update_yaxes(tickvals=[_LANE / 2 - lane for lane in range(len(lanes))], ticktext=[text(name) for name, *_ in lanes],
-                        range=[0.9 - len(lanes), 1.05])  # fmt: skip
+    figure.update_yaxes(tickvals=[_LANE / 2 - lane for lane in range(len(lanes))],
+                        ticktext=[text(name) for name, *_ in lanes], range=[0.9 - len(lanes), 1.05])  # fmt: skip
     figure.update_xaxes(
         title_text=f"{clock.unit} since the onset", range=[clock(times[0]), clock(times[-1])], zeroline=False
     )
@@ -119,13 +119,13 @@ def graph(found: Layout, ranks: Mapping[str, int], path: Sequence[str], chosen: 
     figure.add_scatter(
         x=[found.places[n][0] for n in names], y=[-found.places[n][1] for n in names], mode="markers+text",
         text=[_node(n, ranks.get(n)) for n in names], textposition="top center", textfont={"size": 11, "color": INK},
-        marker={"size": [17 if n in (kpi, chosen) else 12 for n in names], "color": fill,
+        marker={"opacity": 1, "size": [17 if n in (kpi, chosen) else 12 for n in names], "color": fill,
                 "line": {"width": 2, "color": [INK if n == kpi else ACCENT for n in names]}},
         customdata=[[text(n), "KPI" if n == kpi else f"rank {ranks[n]}" if n in ranks else "on a path"] for n in names],
         hovertemplate="%{customdata[0]}<br>%{customdata[1]}<extra></extra>", showlegend=False, cliponaxis=False,
     )  # fmt: skip
     columns, heights = zip(*found.places.values(), strict=True)
-    figure = finish(figure, height=int(130 + 58 * (max(heights) - min(heights) + 1)), top=48)
+    figure = finish(figure, height=int(130 + 62 * (max(heights) - min(heights) + 1)), top=48)
     figure.update_xaxes(visible=False, range=[min(columns) - 0.55, 0.55])
     figure.update_yaxes(visible=False, range=[-max(heights) - 0.4, -min(heights) + 0.8])
     return figure
@@ -139,10 +139,10 @@ def _lines(
         return
     ends = [(found.places[e["source"]], found.places[e["target"]]) for e in edges]
     bends = [_bend(source, target) for source, target in ends]
-    figure.add_scatter(x=[x for b in bends for x in (*b[0], None)], y=[y for b in bends for y in (*b[1], None)], mode="lines",
-                       line=line, name=name, hoverinfo="skip")  # fmt: skip
-    said = [f"{text(e['source'])}<br>→ {text(e['target'])}" + ("" if e["weight"] is None else f"<br>strength {e['weight']:.2f}")
-            for e in edges]  # fmt: skip
+    xs, ys = ([value for bend in bends for value in (*bend[axis], None)] for axis in (0, 1))
+    figure.add_scatter(x=xs, y=ys, mode="lines", line=line, name=name, hoverinfo="skip")  # fmt: skip
+    strength = ["" if e["weight"] is None else f"<br>strength {e['weight']:.2f}" for e in edges]
+    said = [f"{text(e['source'])}<br>→ {text(e['target'])}{s}" for e, s in zip(edges, strength, strict=True)]
     figure.add_scatter(x=[b[0][len(b[0]) // 2] for b in bends], y=[b[1][len(b[1]) // 2] for b in bends], mode="markers",
                        marker={"size": 12, "opacity": 0}, text=said, showlegend=False,
                        hovertemplate="%{text}<extra>" + name + "</extra>")  # fmt: skip

@@ -66,7 +66,9 @@ def published(source: Source, run: str, case: str) -> tuple[pa.Table, pa.Table]:
     """The causes of an incident by rank, and its causal graph, as a run published them."""
     warehouse = source.workspace.warehouse
     causes, edges = (
-        warehouse.query(f'SELECT {", ".join(columns)} FROM {table} WHERE run = ? AND "case" = ? ORDER BY {order}', [run, case])
+        warehouse.query(
+            f'SELECT {", ".join(columns)} FROM {table} WHERE run = ? AND "case" = ? ORDER BY {order}', [run, case]
+        )
         for table, columns, order in (("causes", _CAUSES, "rank"), ("cause_edges", _EDGES, "part, source, target"))
     )  # fmt: skip
     return causes, edges
@@ -94,7 +96,7 @@ def ranked_anew(source: Source, run: str, dataset: str, case: str, at: float) ->
 
 
 def ranking(rows: list[dict[str, Any]], columns: list[str]) -> pa.Table:
-    """A ranking with what the page adds: ``since``, the time from the onset on, and ``known``, whether it is a true cause."""
+    """A ranking with what the page adds: ``since`` the onset, and ``known``: a true cause."""
     added = {"since": pa.float64(), "known": pa.bool_()}
     schema = TABLES["causes"].arrow
     fields = [pa.field(c, added[c]) if c in added else schema.field(c) for c in columns]

@@ -24,7 +24,7 @@ _LANES = 6  # metrics of the timeline beside the KPI
 _DRAWN = 10  # causes whose paths the graph shows
 _SERIES = 6
 _BEFORE = 3  # rows before the onset that are shown for each row after it, and at least
-_LEAST_BEFORE = 60
+_LEAST_BEFORE = 40
 _LEAST_NORMAL, _LEAST_ABNORMAL = 20, 2  # rows that a moved onset leaves on either side
 
 
@@ -138,8 +138,8 @@ def _moved(case: Case, begin: int) -> int:
             high,
             0,
             key=f"moved-{case.name}",
-            help="At 0: the ranking that the run published. Elsewhere the run's own model ranks anew from that time, as if the "
-            "incident had begun there; nothing is stored.",
+            help="At 0: the ranking that the run published. Elsewhere the run's own model ranks anew from that time, as if "
+            "the incident had begun there; nothing is stored.",
         )
     )
 
@@ -158,8 +158,8 @@ def _timeline(shown: _Shown, diagnosis: Mapping[str, Any], name: str) -> None:
     top = [c["metric"] for c in shown.causes[:_LANES]] or [c for c in shown.case.columns if c != shown.kpi][:_LANES]
     lanes = [shown.lane(metric) for metric in ([shown.kpi] if shown.kpi else []) + top]
     widgets.heading("Timeline", _long(shown, [metric for metric, *_ in lanes]), f"{name}-timeline",
-                    help="The KPI, then the metrics most to blame, each from its own smallest to its own largest value in the "
-                    "window; the raw values are in the tooltips and the export.")  # fmt: skip
+                    help="The KPI, then the metrics most to blame, each from its own smallest to its own largest value in "
+                    "the window; the raw values are in the tooltips and the export.")  # fmt: skip
     marks = [("onset ranked from", shown.onset, charts.INK, "solid")]
     case, trigger = shown.case, diagnosis["trigger"]
     if trigger is not None and trigger != shown.onset:
@@ -184,8 +184,8 @@ def _causes(shown: _Shown, name: str) -> Mapping[str, Any]:
     columns = ["rank", "entity", "metric", "score", "own", "propagated", "since", *(["known"] if roots else []), "path",
                "new_edges"]  # fmt: skip
     table = incident_data.ranking(rows, columns)
-    widgets.heading("Causes", table, f"{name}-causes", help="Every metric but the KPI, most to blame first. A score says how it "
-                    "ranks within this incident, not how likely it is.")  # fmt: skip
+    widgets.heading("Causes", table, f"{name}-causes", help="Every metric but the KPI, most to blame first. A score says how "
+                    "it ranks within this incident, not how likely it is.")  # fmt: skip
     left, right = st.columns([2, 3], vertical_alignment="bottom")
     by_metric = {str(c["metric"]): c for c in shown.causes}
     with left:
@@ -221,9 +221,9 @@ def _graph(shown: _Shown, cause: Mapping[str, Any], name: str) -> None:
     drawn = [*shown.causes[:_DRAWN], *([cause] if cause["rank"] > _DRAWN else [])]
     found = layout(shown.kpi, drawn, shown.edges)
     table = pa.Table.from_pylist(shown.edges, incident_data.EDGES)
-    widgets.heading("Causal graph", table, f"{name}-graph", help=f"The first {_DRAWN} causes and what lies on their paths: the "
-                    "KPI at the right, every cause as many columns left of it as it is hops away; metrics without a way to it "
-                    "stand leftmost. Numbers are ranks. The export has the whole graph.")  # fmt: skip
+    widgets.heading("Causal graph", table, f"{name}-graph",
+                    help=f"The first {_DRAWN} causes and what lies on their paths: the KPI at the right, every cause as many "
+                    "columns left of it as it is hops away; metrics without a way to it stand leftmost. Numbers are ranks. The export has the whole graph.")  # fmt: skip
     ranks = {str(c["metric"]): int(c["rank"]) for c in shown.causes}
     figure = incident_charts.graph(found, ranks, cause["path"], str(cause["metric"]), shown.kpi)
     widgets.chart(figure, key="graph", alt="Causal graph from the causes to the KPI")
@@ -234,8 +234,8 @@ def _series(shown: _Shown, cause: Mapping[str, Any], name: str) -> None:
     path = cause["path"] or ([shown.kpi] if shown.kpi else [])
     metrics = list(dict.fromkeys([str(cause["metric"]), *path, *own]))[:_SERIES]
     widgets.heading("As measured", _long(shown, metrics), f"{name}-series",
-                    help="The chosen cause, what lies between it and the KPI, and the other metrics of its entity, in their own "
-                    "units. Solid: the onset ranked from. Dotted: when the metric left its normal.")  # fmt: skip
+                    help="The chosen cause, what lies between it and the KPI, and the other metrics of its entity, in their "
+                    "own units. Solid: the onset ranked from. Dotted: when the metric left its normal.")  # fmt: skip
     rows = [shown.lane(metric) for metric in metrics]
     figure = incident_charts.series(shown.times, rows, shown.onset, shown.clock)
     widgets.chart(figure, key="series", alt="Measured values of the chosen cause and its path")
@@ -253,8 +253,8 @@ def _board(everything: data.Source, dataset: str) -> None:
         st.caption(wording.escape(str(error)))
         return
     table = board_view.metric_table(board, board.metric)
-    widgets.heading("Beside the controls", table, f"{dataset}-{board.metric}", help="All incidents of the dataset whose causes are "
-                    "known. " + wording.escape(wording.define(board.metric)))  # fmt: skip
+    widgets.heading("Beside the controls", table, f"{dataset}-{board.metric}",
+                    help="All incidents of the dataset whose causes are known. " + wording.escape(wording.define(board.metric)))  # fmt: skip
     widgets.table(table, board_view.columns(board.metric), key="board")
     st.page_link(
         st.Page("screens/board.py", title="Board"), label="All metrics on the Board", query_params={"dataset": dataset}
