@@ -184,8 +184,8 @@ def _causes(shown: _Shown, name: str) -> Mapping[str, Any]:
     columns = ["rank", "entity", "metric", "score", "own", "propagated", "since", *(["known"] if roots else []), "path",
                "new_edges"]  # fmt: skip
     table = incident_data.ranking(rows, columns)
-    widgets.heading("Causes", table, f"{name}-causes", help="Every metric but the KPI, most to blame first. A score says how "
-                    "it ranks within this incident, not how likely it is.")  # fmt: skip
+    widgets.heading("Causes", table, f"{name}-causes", help="Every metric but the KPI, most to blame first. A score says "
+                    "how it ranks within this incident, not how likely it is.")  # fmt: skip
     left, right = st.columns([2, 3], vertical_alignment="bottom")
     by_metric = {str(c["metric"]): c for c in shown.causes}
     with left:
@@ -222,8 +222,9 @@ def _graph(shown: _Shown, cause: Mapping[str, Any], name: str) -> None:
     found = layout(shown.kpi, drawn, shown.edges)
     table = pa.Table.from_pylist(shown.edges, incident_data.EDGES)
     widgets.heading("Causal graph", table, f"{name}-graph",
-                    help=f"The first {_DRAWN} causes and what lies on their paths: the KPI at the right, every cause as many "
-                    "columns left of it as it is hops away; metrics without a way to it stand leftmost. Numbers are ranks. The export has the whole graph.")  # fmt: skip
+                    help=f"The first {_DRAWN} causes and what lies on their paths: the KPI at the right, every cause as "
+                    "many columns left of it as it is hops away; metrics without a way to it stand leftmost. Numbers are "
+                    "ranks. The export has the whole graph.")  # fmt: skip
     ranks = {str(c["metric"]): int(c["rank"]) for c in shown.causes}
     figure = incident_charts.graph(found, ranks, cause["path"], str(cause["metric"]), shown.kpi)
     widgets.chart(figure, key="graph", alt="Causal graph from the causes to the KPI")
@@ -253,8 +254,9 @@ def _board(everything: data.Source, dataset: str) -> None:
         st.caption(wording.escape(str(error)))
         return
     table = board_view.metric_table(board, board.metric)
+    meaning = wording.escape(wording.define(board.metric))
     widgets.heading("Beside the controls", table, f"{dataset}-{board.metric}",
-                    help="All incidents of the dataset whose causes are known. " + wording.escape(wording.define(board.metric)))  # fmt: skip
+                    help=f"All incidents of the dataset whose causes are known. {meaning}")  # fmt: skip
     widgets.table(table, board_view.columns(board.metric), key="board")
     st.page_link(
         st.Page("screens/board.py", title="Board"), label="All metrics on the Board", query_params={"dataset": dataset}
