@@ -118,7 +118,8 @@ def graph(found: Layout, ranks: Mapping[str, int], path: Sequence[str], chosen: 
     fill = [INK if n == kpi else ACCENT if n == chosen or n in path else "#ffffff" for n in names]
     figure.add_scatter(
         x=[found.places[n][0] for n in names], y=[-found.places[n][1] for n in names], mode="markers+text",
-        text=[_node(n, ranks.get(n)) for n in names], textposition="top center", textfont={"size": 11, "color": INK},
+        text=[_node(n, ranks.get(n)) for n in names], textfont={"size": 11, "color": INK},
+        textposition=["middle right" if n == kpi else "top center" for n in names],
         marker={"opacity": 1, "size": [17 if n in (kpi, chosen) else 12 for n in names], "color": fill,
                 "line": {"width": 2, "color": [INK if n == kpi else ACCENT for n in names]}},
         customdata=[[text(n), "KPI" if n == kpi else f"rank {ranks[n]}" if n in ranks else "on a path"] for n in names],
