@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from distaff.board import Board, BoardRow
 
 
-@widgets.page("Board", "Every model beside its controls, on the same held-out interactions.")
+@widgets.page("Board", "Every model beside its controls, on the same held-out data.")
 def show() -> None:
     """The page."""
     everything = data.everything()
     datasets = {row["dataset"]: row for row in data.datasets(everything)}
     if not datasets:
         widgets.empty(
-            "There is no dataset of interactions in this workspace yet. Load your files, or the built-in data:",
+            "There is no dataset in this workspace yet. Load your files, or the built-in data:",
             "distaff ingest interactions NAME FILE...",
             "distaff sample planted-interactions",
         )
@@ -31,23 +31,30 @@ def show() -> None:
         dataset = widgets.choose("Dataset", list(datasets), key="dataset")
     right.caption(wording.escape(_facts(datasets[dataset]["facts"])))
     found = data.board(everything, dataset)
+    kind = str(datasets[dataset]["kind"])
     if not found.rows:
         widgets.empty(
             "No finished run on this dataset yet. Start with a control, which models are then measured by:",
-            f"distaff train ease {dataset}",
-            f"distaff train dccf {dataset} --seeds 3",
+            *_STARTS[kind](dataset),
         )
         return
     with middle:
         metric = widgets.choose("Metric", metrics_of(found), key="metric", help=_definitions(found))
     if wording.is_score(metric):
-        _verdict(found, metric)
+        _verdict(found, metric, kind)
         _cards(found, metric)
     else:
         st.info(f"{wording.escape(metric)} describes the lists. More of it is neither better nor worse by itself.")
     _figure(found, metric)
-    _paired(found)
+    _paired(found, _UNITS[kind])
     _tables(found, metric)
+
+
+_STARTS: Mapping[str, Callable[[str], tuple[str, str]]] = {
+    "interactions": lambda name: (f"distaff train ease {name}", f"distaff train dccf {name} --seeds 3"),
+    "incidents": lambda name: (f"distaff diagnose {name} --model floor_z", f"distaff diagnose {name}"),
+}
+_UNITS = {"interactions": "user", "incidents": "incident"}
 
 
 def metrics_of(board: Board) -> list[str]:
@@ -126,12 +133,12 @@ def _metric_row(row: BoardRow, metric: str) -> dict[str, Any]:
     return found
 
 
-def _verdict(board: Board, metric: str) -> None:
-    model, control = (leader(board.rows, metric, control=kind) for kind in (False, True))
+def _verdict(board: Board, metric: str, kind: str) -> None:
+    model, control = (leader(board.rows, metric, control=control) for control in (False, True))
     name = wording.escape(metric)
     if control is None:
         st.warning("**No control has been trained on this dataset.** Without one, these numbers say nothing.")
-        st.code(f"distaff train ease {board.dataset}", language="bash")
+        st.code(_STARTS[kind](board.dataset)[0], language="bash")
         return
     if model is None:
         st.info("Only controls so far: this is the bar that a model has to clear.")
@@ -185,7 +192,7 @@ def _figure(board: Board, metric: str) -> None:
         )
 
 
-def _paired(board: Board) -> None:
+def _paired(board: Board, unit: str) -> None:
     tested = [
         (row, label)
         for row, label in zip(board.rows, wording.row_labels(board.rows), strict=True)
@@ -194,8 +201,8 @@ def _paired(board: Board) -> None:
     if not tested:
         return
     st.subheader(
-        "Against the best control, user by user",
-        help="The same users are scored by both; the test looks at each user's difference.",
+        f"Against the best control, {unit} by {unit}",
+        help=f"The same {unit}s are scored by both; the test looks at each {unit}'s difference.",
         anchor=False,
     )
     for row, label in sorted(tested, key=lambda pair: pair[0].control):
@@ -206,14 +213,16 @@ def _paired(board: Board) -> None:
 def _tables(board: Board, metric: str) -> None:
     chosen = metric_table(board, metric)
     widgets.heading(f"Numbers: {metric}", chosen, f"{board.dataset}-{metric}")
-    widgets.table(chosen, _columns(metric), key="metric-table")
+    widgets.table(chosen, columns(metric), key="metric-table")
     wide = wide_table(board)
     widgets.heading("Means of every metric", wide, f"{board.dataset}-means")
-    columns = {m: st.column_config.NumberColumn(format="%.4f", help=wording.define(m)) for m in metrics_of(board)}
-    widgets.table(wide, {"model": st.column_config.TextColumn(pinned=True), **columns}, key="wide-table")
+    means = {m: st.column_config.NumberColumn(format="%.4f", help=wording.define(m)) for m in metrics_of(board)}
+    widgets.table(wide, {"model": st.column_config.TextColumn(pinned=True), **means}, key="wide-table")
 
 
-def _columns(metric: str) -> dict[str, Any]:
+def columns(metric: str) -> dict[str, Any]:
+    """Look and definition of the columns of :func:`metric_table`."""
+
     def real(label: str, meaning: str) -> Any:
         return st.column_config.NumberColumn(label, help=meaning, format="%.4f")
 
@@ -226,7 +235,7 @@ def _columns(metric: str) -> dict[str, Any]:
         "high": real("high", "Upper end of the 95 % interval over seeds; empty with one seed"),
         "std": real("std", "Standard deviation over seeds; empty with one seed"),
         "seeds": st.column_config.NumberColumn("seeds", help="Runs with different seeds"),
-        "difference": real("difference", "Mean difference to the best control, over the same users"),
+        "difference": real("difference", "Mean difference to the best control, over the same users or incidents"),
         "difference_low": real("from", "Lower end of the difference's 95 % interval"),
         "difference_high": real("to", "Upper end of the difference's 95 % interval"),
         "p_value": st.column_config.NumberColumn(
@@ -239,7 +248,9 @@ def _columns(metric: str) -> dict[str, Any]:
 
 
 def _definitions(board: Board) -> str:
-    return "\n\n".join(wording.escape(wording.define(metric)) for metric in metrics_of(board) if metric.endswith("@20"))
+    return "\n\n".join(
+        wording.escape(wording.define(metric)) for metric in metrics_of(board) if metric.endswith(("@20", "@5"))
+    )
 
 
 def _kind(row: BoardRow) -> str:
@@ -247,7 +258,11 @@ def _kind(row: BoardRow) -> str:
 
 
 def _facts(facts: dict[str, Any]) -> str:
-    said = [f"{facts[key]:,} {key}" for key in ("users", "items") if isinstance(facts.get(key), int)]
+    said = [
+        f"{facts[key]:,} {key}"
+        for key in ("users", "items", "cases", "entities", "metrics", "rows")
+        if isinstance(facts.get(key), int)
+    ]
     splits = [f"{facts[key]:,} {key}" for key in ("train", "valid", "test") if isinstance(facts.get(key), int)]
     return ", ".join(said) + (f" · interactions: {', '.join(splits)}" if splits else "")
 

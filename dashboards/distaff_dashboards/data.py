@@ -97,11 +97,11 @@ def part(*names: str) -> Source:
 
 @st.cache_data(max_entries=4, show_spinner=False)
 def datasets(source: Source) -> list[dict[str, Any]]:
-    """Datasets of interactions, newest first: ``dataset, facts, runs`` (finished ones)."""
+    """Datasets that have a board, newest first: ``dataset, kind, facts, runs`` (finished ones)."""
     found = source.workspace.warehouse.rows(
-        "SELECT d.dataset, d.facts, count(r.run) AS runs FROM datasets d "
-        "LEFT JOIN runs r ON r.dataset = d.dataset AND r.status = 'done' WHERE d.kind = 'interactions' "
-        "GROUP BY d.dataset, d.facts, d.created_at ORDER BY count(r.run) = 0, d.created_at DESC, d.dataset"
+        "SELECT d.dataset, d.kind, d.facts, count(r.run) AS runs FROM datasets d "
+        "LEFT JOIN runs r ON r.dataset = d.dataset AND r.status = 'done' WHERE d.kind IN ('interactions', 'incidents') "
+        "GROUP BY d.dataset, d.kind, d.facts, d.created_at ORDER BY count(r.run) = 0, d.created_at DESC, d.dataset"
     )
     return [row | {"facts": json.loads(row["facts"] or "{}")} for row in found]
 
@@ -141,9 +141,10 @@ def factor_words(source: Source, run: str, factor: int) -> pa.Table:
 
 @st.cache_data(max_entries=4, show_spinner=False)
 def any_run(source: Source) -> str | None:
-    """Some finished run, newest first; None when there is none."""
+    """Some finished run on interactions, newest first; None when there is none."""
     found = source.workspace.warehouse.rows(
-        "SELECT run FROM runs WHERE status = 'done' AND study IS NULL ORDER BY started_at DESC LIMIT 1"
+        "SELECT run FROM runs WHERE status = 'done' AND study IS NULL "
+        "AND dataset IN (SELECT dataset FROM datasets WHERE kind = 'interactions') ORDER BY started_at DESC LIMIT 1"
     )
     return str(found[0]["run"]) if found else None
 

@@ -1,4 +1,4 @@
-"""What every number about factors means, and how its column looks."""
+"""What every number about factors and causes means, and how its column looks."""
 
 from __future__ import annotations
 
@@ -67,7 +67,20 @@ EVIDENCE: Mapping[str, str] = {
     "recall": "Share of a user's held-out items that are among the first 20",
     "churn": "Share of the lists' items that are new",
 }
-_HEADINGS = {"user_activity": "user activity", "effect_property": "moves most", "effect_size": "by", "data_share": "taken",
+CAUSES: Mapping[str, str] = {
+    "rank": "Place in the ranking; 1 is most to blame",
+    "entity": "The entity to blame",
+    "metric": "Its metric to blame; the KPI itself is not ranked",
+    "score": "What the ranking is by; comparable within one incident only",
+    "own": "How far the metric is from its own normal; of a control, its score",
+    "propagated": "What its place in the causal graph adds to the score; empty without a graph",
+    "since": "When the metric left its normal, from the onset on; empty where it did not",
+    "path": "Metrics from the cause to the KPI over the causal graph",
+    "new_edges": "Its effects since the onset that were none before",
+    "known": "Whether the dataset names this entity as a true cause; for judging only, no model sees it",
+}
+_HEADINGS = {"since": "left normal", "new_edges": "new edges", "known": "true cause",
+             "user_activity": "user activity", "effect_property": "moves most", "effect_size": "by", "data_share": "taken",
              "list_share": "shown", "dependent_on": "depends on", "kl": "KL (nats)", "p_value": "p",
              "other_run": "other run", "user_id": "user", "passive_users": "passive users"}  # fmt: skip
 _BARS = ("effect", "activity", "share", "data_share", "list_share")
@@ -112,3 +125,19 @@ def evidence_column(name: str, table: pa.Table) -> Any:
         return st.column_config.CheckboxColumn(label, help=meaning)
     pattern = "%d" if name in _WHOLE else "%.3f" if name in ("p_value", "kl", "effect_size") else "%.2f"
     return st.column_config.NumberColumn(label, help=meaning, format=pattern)
+
+
+def cause_column(name: str, unit: str) -> Any:
+    """Look and definition of one column of a ranking of causes; ``unit`` is that of times."""
+    label, meaning = heading_of(name), CAUSES[name]
+    if name == "known":
+        return st.column_config.CheckboxColumn(label, help=meaning)
+    if name in ("path", "new_edges"):
+        return st.column_config.ListColumn(label, help=meaning, width="large")
+    if name == "entity":  # the metric's name has it
+        return None
+    if name == "metric":
+        return st.column_config.TextColumn(label, help=meaning, width="large")
+    if name == "since":
+        return st.column_config.NumberColumn(f"{label} ({unit})", help=meaning, format="%+.3g")
+    return st.column_config.NumberColumn(label, help=meaning, format="%d" if name == "rank" else "%.3g")

@@ -18,7 +18,10 @@ METRICS: Mapping[str, str] = {
     "precision": "share of the first {k} items that the user took",
     "hitrate": "share of users with at least one hit among the first {k}",
     "mrr": "one over the rank of the first hit among the first {k}, 0 without one",
-    "map": "precision averaged over the ranks of the hits among the first {k}",
+    "map": "precision averaged over ranks among the first {k}: those of the hits, or for causes of incidents all of them",
+    "ac": "share of incidents with a true cause among the first {k}",
+    "avg": "mean of ac@1 to ac@{k}",
+    "pr": "share of an incident's true causes that are among the first {k}",
     "coverage": "share of the catalogue that occurs in anyone's first {k}",
     "gini": "how unevenly items are recommended in the first {k}: 0 all alike, 1 one item for everyone",
     "popularity": "mean popularity of the items in the first {k}",
@@ -97,4 +100,4 @@ def compare(label: str, comparison: Comparison) -> str:
 
 def _family(metric: str) -> str:
     """The metric's name without its list length: a key of ``METRICS``."""
-    return metric.partition("@")[0].replace("_", "").removeprefix("mean")
+    return metric.removeprefix("metric:").partition("@")[0].replace("_", "").removeprefix("mean")

@@ -1,0 +1,5 @@
+"""The page *Incident*."""
+
+from distaff_dashboards.incident_view import show
+
+show()
