@@ -8,6 +8,7 @@ noise, crowds, drift, items that were never shown, correlated intents, mislabell
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -21,8 +22,9 @@ from scipy.special import polygamma
 from distaff_data.errors import InputError, UnknownNameError
 from distaff_data.ingest.publish import Description, check_new, number_entities, publish_interactions
 from distaff_data.ingest.refine import refine
-from distaff_data.ingest.report import IngestReport
+from distaff_data.ingest.report import IngestReport, SeriesReport
 from distaff_data.ingest.staging import EVENTS
+from distaff_data.planted_series import planted_series, sample_series
 from distaff_data.splits import parse_split
 from distaff_data.warehouse import Publication, Scratch
 from distaff_data.workspace import Workspace
@@ -241,7 +243,7 @@ def planted_interactions(
 
 def sample(
     workspace: Workspace, kind: str, *, name: str | None = None, replace: bool = False, **knobs: float
-) -> IngestReport:
+) -> IngestReport | SeriesReport:
     """Load a built-in dataset, its truth stored beside it.
 
     Args:
@@ -260,13 +262,26 @@ def sample(
     return SAMPLES[kind](workspace, kind if name is None else name, replace, knobs)
 
 
-def _sample_interactions(workspace: Workspace, name: str, replace: bool, knobs: dict[str, float]) -> IngestReport:
-    known: dict[str, int | float] = dict(planted_interactions.__kwdefaults__ or {})
+def _typed(generator: Callable[..., object], knobs: dict[str, float]) -> dict[str, Any]:
+    """Knobs of a generator in the types of its defaults.
+
+    Raises:
+        UnknownNameError: It has no such knob.
+    """
+    defaults = {name: p.default for name, p in inspect.signature(generator).parameters.items()}
+    known = {name: default for name, default in defaults.items() if isinstance(default, int | float)}
     for knob in knobs:
         if knob not in known:
             raise UnknownNameError("knob", knob, known)
-    typed: dict[str, Any] = {knob: type(known[knob])(value) for knob, value in knobs.items()}
-    planted = planted_interactions(**typed)
+    return {knob: type(known[knob])(value) for knob, value in knobs.items()}
+
+
+def _sample_series(workspace: Workspace, name: str, replace: bool, knobs: dict[str, float]) -> SeriesReport:
+    return sample_series(workspace, name, replace, _typed(planted_series, knobs))
+
+
+def _sample_interactions(workspace: Workspace, name: str, replace: bool, knobs: dict[str, float]) -> IngestReport:
+    planted = planted_interactions(**_typed(planted_interactions, knobs))
     warehouse = workspace.warehouse
     with warehouse.lock(f"dataset/{name}"), Scratch(workspace.scratch, []) as scratch:
         check_new(warehouse, name, replace=replace)
@@ -284,8 +299,9 @@ def _sample_interactions(workspace: Workspace, name: str, replace: bool, knobs: 
     return IngestReport(name, generation, "planted", {}, SPLIT, **facts)
 
 
-SAMPLES: dict[str, Callable[[Workspace, str, bool, dict[str, float]], IngestReport]] = {
+SAMPLES: dict[str, Callable[[Workspace, str, bool, dict[str, float]], IngestReport | SeriesReport]] = {
     "planted-interactions": _sample_interactions,
+    "planted-series": _sample_series,
 }
 
 
