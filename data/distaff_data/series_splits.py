@@ -16,6 +16,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +28,8 @@ from torch import Tensor
 from distaff_data.errors import InputError
 from distaff_data.series import Series
 
-Ints, Codes = npt.NDArray[np.int64], npt.NDArray[np.int8]
+Ints: TypeAlias = npt.NDArray[np.int64]
+Codes: TypeAlias = npt.NDArray[np.int8]
 _HELP = (
     "write ratio:0.7,0.1,0.2, rows:8640,2880,2880, dates:2017-06-26,2017-10-24, random:0.7,0.1,0.2, "
     "groups:0.7,0.1,0.2 or groups:valid=1,3;test=2,4"
@@ -187,7 +189,8 @@ def _draw_groups(names: npt.NDArray[np.object_], shares: tuple[float, float, flo
     """Codes of whole groups; shares are of groups."""
     groups, codes = np.unique(names.astype(str), return_inverse=True)
     place = (np.random.default_rng(seed).permutation(len(groups)) + 0.5) / len(groups)
-    return _cut(place, shares)[codes]
+    drawn: Codes = _cut(place, shares)[codes]
+    return drawn
 
 
 def _cut(place: npt.NDArray[np.float64], shares: tuple[float, float, float]) -> Codes:

@@ -10,6 +10,7 @@ from distaff.board import board
 from distaff.factors import FactorReport, explain_run
 from distaff.scoring import score_run
 from distaff_data.errors import InputError
+from distaff_data.ingest import IngestReport
 from distaff_data.planted import sample
 from distaff_data.workspace import Workspace
 
@@ -32,6 +33,7 @@ def run(root: Path, say: Callable[[str], None]) -> None:
     """Run the story in a workspace, telling each step; a demo run before is replaced."""
     workspace = Workspace.create(root)
     report = sample(workspace, DATASET, replace=True)
+    assert isinstance(report, IngestReport)
     say(f"1. {DATASET}: {report.users} users, {report.items} items, planted intents known")
     for name, settings in _CONTROLS.items():
         runs.train(workspace, name, DATASET, settings=settings)

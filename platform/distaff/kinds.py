@@ -7,8 +7,9 @@ from typing import Any
 
 from distaff.model import Model
 from distaff.recommender import Recommender
+from distaff.series import SeriesModel
 
-_BASES: tuple[type[Model[Any]], ...] = (Recommender,)
+_BASES: tuple[type[Model[Any]], ...] = (Recommender, SeriesModel)
 
 
 def base_of(kind: str) -> type[Model[Any]]:

@@ -125,7 +125,7 @@ def test_npz_with_parts_and_channels_first(workspace: Workspace, tmp_path: Path)
         f"x_{part}": np.full((n, 2, 5), i, np.float32)
         for i, (part, n) in enumerate([("train", 4), ("val", 2), ("test", 3)])
     }
-    np.savez(tmp_path / "a.npz", **parts)
+    np.savez(tmp_path / "a.npz", allow_pickle=False, **parts)
     data = load(workspace, tmp_path / "a.npz", channels_first=True)
     assert data.channels == ("c1", "c2")
     assert data.lengths.tolist() == [5] * 9

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from distaff_data.errors import InputError, UnknownNameError
+from distaff_data.ingest import IngestReport
 from distaff_data.loader import load_interactions, load_titles
 from distaff_data.planted import EVENT_SCHEMA, SAMPLES, planted_interactions, sample
 from distaff_data.workspace import Workspace
@@ -127,6 +128,7 @@ def test_a_knob_out_of_range_is_refused(knob: str, value: float) -> None:
 
 def test_a_sample_is_a_dataset_with_its_truth(workspace: Workspace) -> None:
     report = sample(workspace, "planted-interactions", seed=1, **SMALL)
+    assert isinstance(report, IngestReport)
     warehouse = workspace.warehouse
     assert (report.dataset, report.users, report.split) == ("planted-interactions", 60, "random:0.8,0.1,0.1")
     assert report.train + report.valid + report.test + report.duplicates_merged == 3_000

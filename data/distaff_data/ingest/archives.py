@@ -97,8 +97,7 @@ def _windows(arrays: Mapping[str, _Array]) -> dict[str, str | None]:
     if "x" in arrays:
         return {"x": None}
     found = {key: _split_of(key[2:]) for key in arrays if key.startswith("x_")}
-    order = {split: place for place, split in enumerate(SPLITS)}
-    return dict(sorted(((k, s) for k, s in found.items() if s), key=lambda pair: order[pair[1]]))
+    return {key: split for wanted in SPLITS for key, split in found.items() if split == wanted}
 
 
 def _split_of(text: str) -> str | None:
