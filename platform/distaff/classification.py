@@ -15,7 +15,7 @@ from torch import Tensor
 
 from distaff_data.errors import InputError
 
-_STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0, 10.0)  # inverse penalties, smallest first: of equals the simplest wins
+_STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0, 10.0)  # inverse penalties, smallest first: of equals the first wins
 
 
 @dataclass(frozen=True)
@@ -40,27 +40,25 @@ class Classifier:
 
 
 def fit_classifier(train: tuple[Tensor, Tensor], valid: tuple[Tensor, Tensor], n_classes: int) -> Classifier:
-    """Fit to features ``(n, F)`` and codes ``(n,)``; the strength of most validation accuracy, 1 when there is none.
+    """Fit to features ``(n, F)`` and codes ``(n,)``; the strength of least validation log loss, 1 when there is none.
 
     Raises:
         InputError: The training windows are of one class.
     """
     features, codes = train
-    present = torch.unique(codes)
-    if present.numel() < 2:
+    if torch.unique(codes).numel() < 2:
         raise InputError("the training windows are of one class; there is nothing to tell apart")
     mean, std = features.mean(0), features.std(0).clamp(min=1e-6)
-    x = ((features - mean) / std).numpy().astype(np.float64)
-    best, most = None, -1.0
-    for strength in _STRENGTHS if len(valid[1]) else (1.0,):
-        found = _fit(x, codes.numpy(), strength, mean, std, n_classes)
-        right = 0.0
-        if len(valid[1]):
-            right = float((found.probabilities(valid[0]).argmax(1) == valid[1]).float().mean())
-        if right > most:
-            best, most = found, right
-    assert best is not None
-    return best
+    x = ((features - mean) / std).double().numpy()
+    if not len(valid[1]):
+        return _fit(x, codes.numpy(), 1.0, mean, std, n_classes)
+    candidates = [_fit(x, codes.numpy(), strength, mean, std, n_classes) for strength in _STRENGTHS]
+    return min(candidates, key=lambda candidate: _log_loss(candidate.probabilities(valid[0]), valid[1]))
+
+
+def _log_loss(probabilities: Tensor, codes: Tensor) -> float:
+    own = probabilities.gather(1, codes.unsqueeze(1))
+    return -float(own.clamp(min=1e-12).log().mean())  # a class that training never had has no chance
 
 
 def score_classes(codes: Tensor, predicted: Tensor) -> dict[str, float]:

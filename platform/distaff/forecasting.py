@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from distaff.ridge import Moments, Ridge, solve
+from distaff.ridge import Moments, solve
 from distaff_data.errors import InputError
 from distaff_data.series import Series
 from distaff_data.windows import Windows, slide
@@ -62,43 +62,101 @@ Take = Callable[[Windows, Tensor], tuple[Tensor, Tensor]]
 """Scaled values and mask of some windows."""
 
 
-def fit_head(data: Series, length: int, horizon: int, encode: Encode, take: Take, device: torch.device) -> Ridge:
-    """The ridge head of a frozen encoder, its penalties chosen on validation.
+@dataclass(frozen=True)
+class Head:
+    """A ridge from rows of an encoding to outputs.
 
-    A window with a missing value in its horizon takes no part: one Gram matrix serves all outputs.
+    Attributes:
+        weights: float32 ``(F + 1, O)``.
+        n_steps: H, the longest horizon.
+    """
+
+    weights: Tensor
+    n_steps: int
+
+
+def fit_head(
+    data: Series, length: int, horizons: Sequence[int], encode: Encode, take: Take, device: torch.device
+) -> Head:
+    """The ridge head of a frozen encoder: steps up to each horizon from all windows that have it.
+
+    Sums are additive: those of a shorter horizon are the longer one's and the few windows that only the shorter one has, so
+    that every window is encoded once. One penalty for the steps between two horizons is chosen on validation. A window with
+    a missing value in its horizon takes no part: one Gram matrix serves all outputs.
 
     Raises:
         InputError: No training window of that length has a complete horizon.
     """
-    sums = {
-        split: _moments(slide(data, length, horizon=horizon, split=split, device=device), length, encode, take)
-        for split in ("train", "valid")
-    }
-    if sums["train"] is None or sums["train"].n == 0:
+    ordered = sorted(set(horizons), reverse=True)
+    longest = ordered[0]
+    train, valid = (_Gathered(data, length, ordered, split, encode, take, device) for split in ("train", "valid"))
+    weights = None
+    for place, horizon in enumerate(ordered):
+        shorter = ordered[place + 1] if place + 1 < len(ordered) else 0
+        for sums in (train, valid):
+            sums.add(horizon)
+        if train.moments is None:
+            continue
+        if weights is None:
+            weights = torch.zeros_like(train.moments.cross, dtype=torch.float32)
+        step = torch.arange(weights.shape[1], device=weights.device) % longest
+        own = torch.nonzero((step >= shorter) & (step < horizon)).flatten()
+        chosen_by = valid.moments or Moments.empty(len(train.moments.gram), len(step), weights.device)
+        weights[:, own] = solve(train.moments.of(own), chosen_by.of(own))
+    if weights is None or train.missed(longest):
         raise InputError(
-            f"no training window of {length} rows is followed by {horizon} complete ones; set seq_len or horizons lower"
+            f"no training window of {length} rows is followed by {longest} complete ones; set seq_len or horizons lower"
         )
-    return solve(sums["train"], sums["valid"])
+    return Head(weights, longest)
+
+
+class _Gathered:
+    """Moments of a split's windows, those of the longest horizon first."""
+
+    def __init__(
+        self,
+        data: Series,
+        length: int,
+        ordered: Sequence[int],
+        split: str,
+        encode: Encode,
+        take: Take,
+        device: torch.device,
+    ) -> None:
+        self.length, self.longest, self.encode, self.take = length, ordered[0], encode, take
+        some = slide(data, length, horizon=ordered[-1], split=split)
+        self.windows = Windows.of(data, some.starts, some.entities, length + self.longest, device)
+        self.having = {h: slide(data, length, horizon=h, split=split).starts for h in ordered}
+        self.left = torch.ones(len(some), dtype=torch.bool)
+        self.moments: Moments | None = None
+        self._complete: dict[int, int] = {}
+
+    def missed(self, horizon: int) -> bool:
+        """Whether no window with that horizon was complete."""
+        return not self._complete[horizon]
+
+    def add(self, horizon: int) -> None:
+        """Take in the windows that have ``horizon`` rows after them and were not taken in before."""
+        chosen = self.left & torch.isin(self.windows.starts, self.having[horizon])
+        self.left &= ~chosen
+        self._complete[horizon] = 0
+        for index in torch.nonzero(chosen).flatten().split(BLOCK):
+            values, mask = self.take(self.windows, index)
+            complete = mask[:, self.length : self.length + horizon].flatten(1).all(1)
+            if not bool(complete.any()):
+                continue
+            values, mask = values[complete], mask[complete]
+            values[:, self.length + horizon :] = 0.0  # another split's, or nothing: outputs that no longer count
+            encoding = self.encode(values[:, : self.length], mask[:, : self.length])
+            x, y = encoding.rows(), encoding.outputs(values[:, self.length :])
+            self.moments = self.moments or Moments.empty(x.shape[1], y.shape[1], x.device)
+            self.moments.add(x, y)
+            self._complete[horizon] += int(complete.sum())
 
 
 def blocks(windows: Windows) -> Iterator[Tensor]:
     """Windows in turn, some at a time."""
     yield from torch.arange(len(windows)).split(BLOCK)
-
-
-def _moments(windows: Windows, length: int, encode: Encode, take: Take) -> Moments | None:
-    moments = None
-    for block in blocks(windows):
-        values, mask = take(windows, block)
-        complete = mask[:, length:].flatten(1).all(1)
-        if not bool(complete.any()):
-            continue
-        values, mask = values[complete], mask[complete]
-        encoding = encode(values[:, :length], mask[:, :length])
-        x, y = encoding.rows(), encoding.outputs(values[:, length:])
-        moments = moments or Moments.empty(x.shape[1], y.shape[1], x.device)
-        moments.add(x, y)
-    return moments
 
 
 @dataclass(frozen=True)

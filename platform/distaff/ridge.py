@@ -6,6 +6,7 @@ the validation rows, W^T (X^T X) W - 2 W^T X^T Y + Y^T Y, need no row again.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -48,46 +49,34 @@ class Moments:
         self.square += y.double().square().sum(0)
         self.n += len(x)
 
-    def errors(self, weights: Tensor) -> Tensor:
-        """Sum of squared errors of each output, ``(O,)``, under weights ``(F, O)``."""
-        return (weights * (self.gram @ weights - 2 * self.cross)).sum(0) + self.square
+    def of(self, outputs: Tensor) -> Moments:
+        """Of some outputs alone."""
+        return Moments(self.gram, self.cross[:, outputs], self.square[outputs], self.n)
+
+    def error(self, weights: Tensor) -> float:
+        """Sum of squared errors of all outputs under weights ``(F, O)``."""
+        return float((weights * (self.gram @ weights - 2 * self.cross)).sum() + self.square.sum())
 
 
-@dataclass(frozen=True)
-class Ridge:
-    """A solution.
-
-    Attributes:
-        weights: float32 ``(F, O)``, the intercept last.
-        penalties: The penalty that each output was given, float32 ``(O,)``.
-    """
-
-    weights: Tensor
-    penalties: Tensor
-
-
-def solve(train: Moments, valid: Moments | None) -> Ridge:
-    """Minimise |XW - Y|^2 + penalty |W|^2, the intercept free; each output takes the penalty of least validation error.
+def solve(train: Moments, valid: Moments) -> Tensor:
+    """Minimise |XW - Y|^2 + penalty |W|^2, the intercept free, with the penalty of least validation error.
 
     Args:
         train: Rows to fit.
-        valid: Rows to choose by; a fixed penalty when None or empty.
+        valid: Rows to choose by; where there are none the penalty is fixed.
+
+    Returns:
+        float32 ``(F, O)``, the intercept last.
     """
-    chosen = valid is not None and valid.n > 0
-    candidates = PENALTIES if chosen else (_WITHOUT_VALIDATION,)
-    free = torch.ones(len(train.gram), dtype=torch.float64, device=train.gram.device)
-    size = train.gram.diagonal()[:-1].mean().clamp(min=1e-12)
-    free[-1] = 1e-9
-    best = torch.full_like(train.square, torch.inf)
-    weights, penalties = torch.zeros_like(train.cross), torch.zeros_like(train.square)
-    for penalty in candidates:
-        factor, failed = torch.linalg.cholesky_ex(train.gram + torch.diag(penalty * size * free))
+    penalized = train.gram.diagonal()[:-1].mean().clamp(min=1e-12).repeat(len(train.gram))
+    penalized[-1] *= 1e-9
+    best, weights = math.inf, torch.zeros_like(train.cross)
+    for penalty in PENALTIES if valid.n else (_WITHOUT_VALIDATION,):
+        factor, failed = torch.linalg.cholesky_ex(train.gram + torch.diag(penalty * penalized))
         if int(failed):
             continue  # the features are dependent and the penalty too small to tell
         found = torch.cholesky_solve(train.cross, factor)
-        errors = valid.errors(found) if chosen and valid is not None else torch.zeros_like(best)
-        better = errors < best
-        best = torch.where(better, errors, best)
-        weights = torch.where(better, found, weights)
-        penalties = torch.where(better, penalty, penalties)
-    return Ridge(weights.float(), penalties.float())
+        error = valid.error(found)
+        if error < best or not valid.n:
+            best, weights = error, found
+    return weights.float()

@@ -23,9 +23,8 @@ from torch import Tensor
 from distaff import forecasting
 from distaff.classification import Classifier, fit_classifier, restored, score_classes
 from distaff.config import Choices, ModelConfig
-from distaff.forecasting import Encoding, blocks, conformal_radius, fit_head
+from distaff.forecasting import Encoding, Head, blocks, conformal_radius, fit_head
 from distaff.model import Epoch, Measurement, Model, Session
-from distaff.ridge import Ridge
 from distaff.series_results import class_table, forecast_table, vector_table, window_ids
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.frames import series_of
@@ -71,8 +70,7 @@ class SeriesModel(Model[Series]):
         super().__init__(**settings)
         self.scaler: Scaler | None = None
         self.device = torch.device("cpu")
-        self._head: Ridge | None = None
-        self._head_steps = 0
+        self._head: Head | None = None
         self._classifier: Classifier | None = None
 
     # ------------------------------------------------------------------------------------------ what a model implements
@@ -110,15 +108,13 @@ class SeriesModel(Model[Series]):
         assert head is not None
         encoding = self.encode(values, mask)
         outputs = encoding.rows() @ head.weights.to(values.device)
-        n_steps = head.weights.shape[1] * encoding.scale.shape[1] // encoding.level.shape[1]
-        return encoding.futures(outputs, n_steps)[:, :horizon]
+        return encoding.futures(outputs, head.n_steps)[:, :horizon]
 
     def prepare_forecasts(self, horizon: int) -> None:
         """Fit the head, once for the longest horizon asked for."""
-        if self._head is None or self._head_steps < horizon:
-            steps = max(horizon, *self.config.horizons)
-            self._head = fit_head(self.data, self.length, steps, self.encode, self.take, self.device)
-            self._head_steps = steps
+        if self._head is None or self._head.n_steps < horizon:
+            horizons = (*self.config.horizons, horizon)
+            self._head = fit_head(self.data, self.length, horizons, self.encode, self.take, self.device)
 
     # ---------------------------------------------------------------------------------------------- how series are handled
 
@@ -170,7 +166,7 @@ class SeriesModel(Model[Series]):
     def learn(self, data: Series, session: Session) -> None:
         """Fit the scaler to the training rows, and the encoder to the training windows."""
         self.scaler, self.device = Scaler.of(data), session.device
-        self._head, self._head_steps, self._classifier = None, 0, None
+        self._head, self._classifier = None, None
         self.learn_encoder(data, session)
 
     def measure(self) -> list[Measurement]:
@@ -189,8 +185,7 @@ class SeriesModel(Model[Series]):
         found = {"scaler.mean": self.scaler.mean, "scaler.std": self.scaler.std}
         found |= {f"encoder.{name}": tensor for name, tensor in self.parts().items()}
         if self._head is not None:
-            found |= {"head.weights": self._head.weights, "head.penalties": self._head.penalties}
-            found["head.steps"] = torch.tensor(self._head_steps)
+            found |= {"head.weights": self._head.weights, "head.steps": torch.tensor(self._head.n_steps)}
         if self._classifier is not None:
             found |= {f"classifier.{name}": tensor for name, tensor in self._classifier.tensors().items()}
         return found
@@ -199,8 +194,7 @@ class SeriesModel(Model[Series]):
         """Take them back."""
         self.scaler = Scaler(tensors["scaler.mean"], tensors["scaler.std"])
         if "head.steps" in tensors:
-            self._head = Ridge(tensors["head.weights"], tensors["head.penalties"])
-            self._head_steps = int(tensors["head.steps"])
+            self._head = Head(tensors["head.weights"], int(tensors["head.steps"]))
         if classifier := _under(tensors, "classifier."):
             self._classifier = restored(classifier)
         self.put_parts(_under(tensors, "encoder."))

@@ -117,4 +117,5 @@ def _predictor(p: Mapping[str, Tensor], z: Tensor) -> Tensor:
 
 
 def _cosine(a: Tensor, b: Tensor) -> Tensor:
-    return (a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1))
+    cosine: Tensor = (a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1))
+    return cosine
