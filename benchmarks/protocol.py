@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,12 +28,14 @@ class Candidate:
         grid: Settings to try; each is one look at the validation split.
         seeded: Whether its fit depends on the seed; one that does not is fitted once.
         published: Published test values by metric.
+        also: What else to measure of each fitted model; no choice depends on it.
     """
 
     model: str
     grid: tuple[Mapping[str, Any], ...] = ({},)
     seeded: bool = False
     published: Mapping[str, float] = field(default_factory=dict)
+    also: Callable[[Recommender, Interactions], Mapping[str, float]] | None = None
 
 
 def measure(candidate: Candidate, data: Interactions, n_seeds: int) -> list[dict[str, Any]]:
@@ -43,13 +45,14 @@ def measure(candidate: Candidate, data: Interactions, n_seeds: int) -> list[dict
     """
     best, settings = _select(candidate, data)
     seeds = range(FIRST_SEED, FIRST_SEED + (n_seeds if candidate.seeded else 1))
-    values: dict[str, list[float]] = {metric: [] for metric in METRICS}
+    values: dict[str, list[float]] = {}
     for seed in seeds:
         model = best if seed == FIRST_SEED else _fit(candidate.model, settings, data, seed)
         found = evaluate(model.ranker(), data, "test", ks=KS).metrics
-        _say(f"{candidate.model} seed {seed}: test " + " ".join(f"{m} {found[m]:.4f}" for m in METRICS))
-        for metric in METRICS:
-            values[metric].append(found[metric])
+        say(f"{candidate.model} seed {seed}: test " + " ".join(f"{m} {found[m]:.4f}" for m in METRICS))
+        also = candidate.also(model, data) if candidate.also is not None else {}
+        for metric, value in {**{metric: found[metric] for metric in METRICS}, **also}.items():
+            values.setdefault(metric, []).append(value)
     # Early stopping is a choice by validation too.
     chosen = len(candidate.grid) > 1 or "patience" in best.Config.model_fields
     return [
@@ -65,7 +68,7 @@ def measure(candidate: Candidate, data: Interactions, n_seeds: int) -> list[dict
             "looks": len(candidate.grid),
             "settings": dict(settings),
         }
-        for metric in METRICS
+        for metric in values
     ]
 
 
@@ -79,7 +82,7 @@ def _select(candidate: Candidate, data: Interactions) -> tuple[Recommender, Mapp
         seconds = time.perf_counter() - start
         if len(candidate.grid) > 1:
             shown = " ".join(f"{name}={value}" for name, value in settings.items())
-            _say(f"{candidate.model} {shown}: valid {METRIC} {value:.4f} ({seconds:.0f} s)")
+            say(f"{candidate.model} {shown}: valid {METRIC} {value:.4f} ({seconds:.0f} s)")
         if best is None or value > best[0]:
             best = value, model, settings
     assert best is not None
@@ -92,33 +95,38 @@ def _fit(name: str, settings: Mapping[str, Any], data: Interactions, seed: int) 
     def report(epoch: Epoch) -> None:
         if epoch.valid:
             seconds = time.perf_counter() - start
-            _say(f"{name} seed {seed} epoch {epoch.epoch}: valid {METRIC} {epoch.valid[METRIC]:.4f} ({seconds:.0f} s)")
+            say(f"{name} seed {seed} epoch {epoch.epoch}: valid {METRIC} {epoch.valid[METRIC]:.4f} ({seconds:.0f} s)")
 
     return Recommender.named(name)(**settings).fit(data, seed=seed, report=report)
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """The rows as text: one line a model, published values above ours."""
-    lines = [f"{'':24}" + "".join(f"{metric:>16}" for metric in METRICS)]
+    widths = {row["metric"]: max(16, len(row["metric"]) + 2) for row in rows}
+    lines = [f"{'':24}" + "".join(f"{metric:>{width}}" for metric, width in widths.items())]
     for model in dict.fromkeys(row["model"] for row in rows):
         own = {row["metric"]: row for row in rows if row["model"] == model}
-        first = own[METRICS[0]]
+        first = next(iter(own.values()))
         if any(row["published"] is not None for row in own.values()):
-            published = (_number(own[metric]["published"]) for metric in METRICS)
-            lines.append(f"{model + ', published':24}" + "".join(f"{text:>16}" for text in published))
+            published = "".join(f"{_number(own.get(m), 'published'):>{width}}" for m, width in widths.items())
+            lines.append(f"{model + ', published':24}{published}")
         name = f"{model} (control)" if first["control"] else model
-        cells = (
-            _number(own[m]["value"]) + (f" ± {own[m]['std']:.4f}" if own[m]["std"] is not None else "") for m in METRICS
-        )
+        cells = "".join(f"{_with_spread(own.get(m)):>{width}}" for m, width in widths.items())
         how = f"{first['n_seeds']} seed(s), {first['looks']} look(s)"
         chosen = " ".join(f"{name}={value}" for name, value in first["settings"].items()) if first["looks"] > 1 else ""
-        lines.append(f"{name:24}" + "".join(f"{text:>16}" for text in cells) + f"  {how} {chosen}".rstrip())
+        lines.append(f"{name:24}{cells}  {how} {chosen}".rstrip())
     return "\n".join(lines)
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
+def _number(row: Mapping[str, Any] | None, column: str) -> str:
+    return "" if row is None or row[column] is None else f"{row[column]:.4f}"
 
 
-def _say(line: str) -> None:
+def _with_spread(row: Mapping[str, Any] | None) -> str:
+    spread = _number(row, "std")
+    return _number(row, "value") + (f" ± {spread}" if spread else "")
+
+
+def say(line: str) -> None:
+    """Progress, on standard error."""
     print(line, file=sys.stderr, flush=True)

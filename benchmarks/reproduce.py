@@ -1,8 +1,14 @@
 """Reproduces published numbers: ``python benchmarks/reproduce.py NAME [--data DIR] [--seeds N] [--models a,b] [--json]``.
 
 A reproduction is a module in ``benchmarks/reproductions`` named like it (``dccf-amazon-book`` is
-``dccf_amazon_book.py``) with ``READ``, which makes the interactions from the folder of real data, and ``CANDIDATES``, in
-the order of the table. :mod:`benchmarks.protocol` says how each is measured. Progress goes to standard error.
+``dccf_amazon_book.py``). It has one of
+
+- ``CANDIDATES``, in the order of the table, and ``READ``, which makes the interactions from the folder of real data: each
+  candidate is measured as :mod:`benchmarks.protocol` says;
+- ``CANDIDATES`` and ``measure(candidates, n_seeds)``, which makes data with known truth and measures in its own way;
+- ``rows(data, n_seeds)``, which measures all its models together, as those about incidents do (:mod:`benchmarks.incidents`).
+
+Progress goes to standard error.
 """
 
 from __future__ import annotations
@@ -25,29 +31,35 @@ def names() -> list[str]:
 
 
 def reproduce(name: str, data: Path, n_seeds: int, only: set[str], skip: set[str]) -> dict[str, Any]:
-    """Run a reproduction; the JSON shape of the design, and the metrics of lists drawn at random."""
+    """Run a reproduction; the JSON shape of the design, and for lists on real data what lists drawn at random score."""
     sys.path.insert(0, str(ROOT))
-    from benchmarks.protocol import KS, METRICS, measure
+    module = importlib.import_module(f"benchmarks.reproductions.{name.replace('-', '_')}")
+    start = time.perf_counter()
+    if hasattr(module, "rows"):
+        if only or skip:
+            raise SystemExit(f"{name} measures all its models together")
+        found: dict[str, Any] = {"rows": module.rows(data, n_seeds)}
+    else:
+        known = {candidate.model for candidate in module.CANDIDATES}
+        if unknown := (only | skip) - known:
+            raise SystemExit(f"{name} has no model {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}")
+        chosen = [c for c in module.CANDIDATES if (not only or c.model in only) and c.model not in skip]
+        own = hasattr(module, "measure")
+        found = {"rows": module.measure(chosen, n_seeds)} if own else _lists(module.READ(data), chosen, n_seeds)
+    return {"name": name, "seconds": round(time.perf_counter() - start, 1), **found}
+
+
+def _lists(interactions: Any, chosen: list[Any], n_seeds: int) -> dict[str, Any]:
+    from benchmarks.protocol import KS, METRIC, METRICS, measure
 
     from distaff.ranking import chance
 
-    module = importlib.import_module(f"benchmarks.reproductions.{name.replace('-', '_')}")
-    known = {candidate.model for candidate in module.CANDIDATES}
-    if unknown := (only | skip) - known:
-        raise SystemExit(f"{name} has no model {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}")
-    start = time.perf_counter()
-    interactions = module.READ(data)
-    rows = [
-        row
-        for candidate in module.CANDIDATES
-        if (not only or candidate.model in only) and candidate.model not in skip
-        for row in measure(candidate, interactions, n_seeds)
-    ]
+    rows = [row for candidate in chosen for row in measure(candidate, interactions, n_seeds)]
+    values = {row["model"]: row["value"] for row in rows if row["metric"] == METRIC}
     floor = chance(interactions, "test", ks=KS)
     return {
-        "name": name,
-        "seconds": round(time.perf_counter() - start, 1),
         "rows": rows,
+        "best": max(values, key=lambda model: values[model]),
         "chance": {metric: floor[metric] for metric in METRICS},
     }
 
@@ -68,11 +80,20 @@ def main() -> None:
     if args.json:
         print(json.dumps(result))
         return
-    from benchmarks.protocol import table
-
-    print(table(result["rows"]))
-    print("lists at random: " + " ".join(f"{name} {value:.4f}" for name, value in result["chance"].items()))
+    print(_told(result))
     print(f"{result['name']}: {result['seconds']} s")
+
+
+def _told(result: dict[str, Any]) -> str:
+    from benchmarks import incidents, protocol
+
+    if result["rows"] and "looks" not in result["rows"][0]:
+        return incidents.table(result["rows"])
+    lines = [protocol.table(result["rows"])]
+    if "chance" in result:
+        lines.append("lists at random: " + " ".join(f"{name} {value:.4f}" for name, value in result["chance"].items()))
+        lines.append(f"{result['best']} has the highest {protocol.METRIC}")
+    return "\n".join(lines)
 
 
 def _names(text: str) -> set[str]:

@@ -9,15 +9,17 @@ import pyarrow as pa
 import torch
 
 from distaff.gradient import GradientRecommender
+from distaff_data.content import Content
 from distaff_data.interactions import Csr, Interactions
 
 
-def stepper(model: GradientRecommender, train: Csr) -> Callable[[], None]:
+def stepper(model: GradientRecommender, train: Csr, content: Content | None = None) -> Callable[[], None]:
     """One step of ``model`` on ``train`` a call, on the CPU: the batch, the losses, their gradients and the optimizer."""
     empty = Csr(torch.zeros_like(train.indptr), train.indices[:0], train.n_cols)
     # Identifiers play no part in a step.
     nobody = pa.nulls(train.n_rows, pa.string()), pa.nulls(train.n_cols, pa.string())
     data = Interactions("gowalla", *nobody, train, empty, empty)
+    data = data if content is None else data.with_content(content)
     generator = torch.Generator().manual_seed(0)
     model.network = model.build(data, generator, torch.device("cpu"))
     optimizer = model.optimizer()

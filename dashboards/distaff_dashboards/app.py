@@ -14,7 +14,11 @@ def main() -> None:
     st.logo(str(_SCREENS.parent / "logo.svg"), size="large")
     pages = [
         st.Page(_SCREENS / "board.py", title="Board", default=True),
+        st.Page(_SCREENS / "factors.py", title="Factors", url_path="factors"),
+        st.Page(_SCREENS / "factor.py", title="Factor", url_path="factor"),
         st.Page(_SCREENS / "intents.py", title="Intents", url_path="intents"),
+        st.Page(_SCREENS / "words.py", title="Words", url_path="words"),
+        st.Page(_SCREENS / "blind_spots.py", title="Blind spots", url_path="blind-spots"),
     ]
     st.navigation(pages, position="top").run()
 

@@ -59,24 +59,26 @@ def comparison(rows: Sequence[BoardRow], metric: str, noise_floor: float | None)
         )  # fmt: skip
     figure.update_yaxes(tickvals=[at for at, _ in ticks], ticktext=[name for _, name in ticks], range=[y + 0.4, 0.5])
     figure.update_xaxes(title=html.escape(metric), showgrid=True, zeroline=False)
-    return _finish(figure, height=84 + int(38 * (0.4 - y)), top=30)
+    return finish(figure, height=84 + int(38 * (0.4 - y)), top=30)
 
 
-def top_items(titles: Sequence[str], probability: Sequence[float], lift: Sequence[float]) -> go.Figure:
-    """Each item's share of the intent, over its share of all behaviour in grey."""
+def top_items(
+    titles: Sequence[str], probability: Sequence[float], lift: Sequence[float], *, of: str = "this factor"
+) -> go.Figure:
+    """Each item's or word's share of something, such as a factor, over its share of all behaviour in grey."""
     overall = [p / v if v > 0 else 0.0 for p, v in zip(probability, lift, strict=True)]
     ys = list(range(len(titles)))
     hover = [f"lift {v:.1f}" for v in lift]
     figure = go.Figure(
         [
-            go.Bar(y=ys, x=list(probability), orientation="h", name="share of this intent", marker_color=ACCENT,
-                   width=0.62, customdata=hover, hovertemplate="%{x:.2%} of this intent, %{customdata}<extra></extra>"),
+            go.Bar(y=ys, x=list(probability), orientation="h", name=f"share of {of}", marker_color=ACCENT,
+                   width=0.62, customdata=hover, hovertemplate="%{x:.2%} of " + of + ", %{customdata}<extra></extra>"),
             go.Bar(y=ys, x=overall, orientation="h", name="share of all behaviour", marker_color=CONTROL,
                    width=0.26, hovertemplate="%{x:.2%} of all behaviour<extra></extra>"),
         ]
     )  # fmt: skip
     figure.update_layout(barmode="overlay")
-    return _bars(figure, titles, percent=True)
+    return bars(figure, titles, percent=True)
 
 
 def attribute_lift(
@@ -90,12 +92,21 @@ def attribute_lift(
         figure.add_bar(
             y=at, x=[lift[i] - 1 for i in at], base=1, orientation="h", name=name, marker_color=colour, width=0.62,
             customdata=[[lift[i], share[i]] for i in at],
-            hovertemplate="lift %{customdata[0]:.2f}, %{customdata[1]:.1%} of the intent<extra></extra>",
+            hovertemplate="lift %{customdata[0]:.2f}, %{customdata[1]:.1%} of the factor<extra></extra>",
         )  # fmt: skip
     figure.add_vline(x=1, line={"color": INK, "width": 1})
-    figure = _bars(figure, labels, percent=False)
+    figure = bars(figure, labels, percent=False)
     figure.update_xaxes(title_text="lift: times as frequent as in all behaviour")
     return figure
+
+
+def effects(labels: Sequence[str], values: Sequence[float]) -> go.Figure:
+    """What each of some words or items adds to a score's logarithm."""
+    figure = go.Figure(
+        go.Bar(y=list(range(len(labels))), x=list(values), orientation="h", marker_color=ACCENT, width=0.62,
+               hovertemplate="%{x:+.3f}<extra></extra>", showlegend=False)
+    )  # fmt: skip
+    return bars(figure, labels, percent=False)
 
 
 def mix(labels: Sequence[str], shares: Sequence[float], colours: Sequence[str]) -> go.Figure:
@@ -106,7 +117,7 @@ def mix(labels: Sequence[str], shares: Sequence[float], colours: Sequence[str]) 
                text=[f"{share:.0%}" for share in shares], textposition="outside", cliponaxis=False,
                hovertemplate="%{x:.1%}<extra></extra>", showlegend=False)
     )  # fmt: skip
-    figure = _bars(figure, labels, percent=True)
+    figure = bars(figure, labels, percent=True)
     figure.update_xaxes(range=[0, max(shares, default=1.0) * 1.15])
     return figure
 
@@ -125,7 +136,7 @@ def contributions(
         figure.add_bar(y=ys, x=values.tolist(), orientation="h", name=text(name), marker_color=colour, width=0.62,
                        hovertemplate="%{x:.3f}<extra>" + text(name) + "</extra>")  # fmt: skip
     figure.update_layout(barmode="relative")
-    figure = _bars(figure, titles, percent=False, top=20 + 22 * (1 + len(stacks) // 3))
+    figure = bars(figure, titles, percent=False, top=20 + 22 * (1 + len(stacks) // 3))
     figure.update_xaxes(title_text="score", zeroline=True, zerolinecolor=MUTED)
     return figure
 
@@ -148,15 +159,16 @@ def _points(
     )  # fmt: skip
 
 
-def _bars(figure: go.Figure, labels: Sequence[str], *, percent: bool, top: int = 34) -> go.Figure:
+def bars(figure: go.Figure, labels: Sequence[str], *, percent: bool, top: int = 34) -> go.Figure:
     """Horizontal bars from the top down. Positions are numbers, so that two items of one title stay two bars."""
     ys = list(range(len(labels)))
     figure.update_yaxes(tickvals=ys, ticktext=[text(label) for label in labels], range=[len(labels) - 0.4, -0.6])
     figure.update_xaxes(tickformat=".1%" if percent else None, showgrid=True, zeroline=False)
-    return _finish(figure, height=60 + top + _ROW * max(len(labels), 2), top=top)
+    return finish(figure, height=60 + top + _ROW * max(len(labels), 2), top=top)
 
 
-def _finish(figure: go.Figure, *, height: int, top: int) -> go.Figure:
+def finish(figure: go.Figure, *, height: int, top: int) -> go.Figure:
+    """The look that all figures share."""
     figure.update_layout(
         height=height, margin={"l": 8, "r": 24, "t": top, "b": 8}, paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)", font={"color": INK, "size": 13, "family": "Source Sans, sans-serif"},

@@ -19,11 +19,30 @@ from distaff_data.workspace import Workspace, default_root
 
 if TYPE_CHECKING:
     from distaff.board import Board
+    from distaff.explaining import Explained
     from distaff.recommender import Recommender
+    from distaff.steering import Moved
     from distaff_dashboards.evidence import Floats
 
 _USERS_OFFERED = 200
 _ENOUGH = 20  # training interactions of a user whose mix says something
+FACTOR_TABLES: Mapping[str, tuple[str, str]] = {
+    "factor_effects": (
+        "property, effect, low, high, consistency, specificity, p_value, holds",
+        "specificity IS NULL, abs(effect) DESC, property",
+    ),
+    "factor_ladders": ("property, rung, label, level, out_of_range, value, low, high", "property, rung"),
+    "factor_stability": ("other_run, partner, match, split, subspace", "match DESC, other_run"),
+    "factor_dependences": ("other, dependence, correlation", "dependence DESC, other"),
+    "factor_histograms": ("entity, bin, low, high, count", "entity, bin"),
+}
+AUDIT_TABLES: Mapping[str, tuple[str, str]] = {
+    "blind_spots": ("cohort, factor, data_share, list_share, ratio, low, high, finding", "cohort, ratio"),
+    "blind_spot_cohorts": ("cohort, users, kl, split, lens", "cohort <> 'everyone', kl DESC"),
+    "blind_spot_examples": ("factor, user_id, data_share, list_share", "factor, abs(list_share - data_share) DESC"),
+    "calibrations": ("weight, factor, list_share", "weight, factor"),
+    "calibration_costs": ("weight, kl, recall, churn, users", "weight"),
+}
 _TITLES = (
     "(SELECT id, any_value(value) AS title FROM attributes "
     "WHERE dataset = ? AND entity = 'item' AND name = 'title' GROUP BY id)"
@@ -65,13 +84,15 @@ def everything() -> Source:
 
 
 def part(*names: str) -> Source:
-    """What was published for some runs and datasets: its state changes only with them."""
+    """What was published for some runs and datasets: its state changes only with them and with notes on them."""
     workspace = Workspace.open(default_root())
     sql = (
         "SELECT target, generation FROM publications "
         "WHERE list_contains(?, regexp_extract(target, '^[^/]*/(.*)$', 1)) ORDER BY target"
     )
-    return Source(str(workspace.root), json.dumps(workspace.warehouse.rows(sql, [list(names)])))
+    noted = "SELECT max(written_at) AS noted FROM factor_notes WHERE list_contains(?, run)"
+    state = [workspace.warehouse.rows(each, [list(names)]) for each in (sql, noted)]
+    return Source(str(workspace.root), json.dumps(state, default=str))
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
@@ -103,6 +124,22 @@ def runs_with_factors(source: Source) -> list[dict[str, Any]]:
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
+def runs_with_words(source: Source) -> list[dict[str, Any]]:
+    """Runs whose factors have words, newest first: ``run, dataset``."""
+    return source.workspace.warehouse.rows(
+        "SELECT run, dataset FROM runs WHERE run IN (SELECT run FROM factor_words) ORDER BY started_at DESC, run"
+    )
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def factor_words(source: Source, run: str, factor: int) -> pa.Table:
+    """Words of a factor by rank: ``word, probability, lift``."""
+    return source.workspace.warehouse.query(
+        "SELECT word, probability, lift FROM factor_words WHERE run = ? AND factor = ? ORDER BY rank", [run, factor]
+    )
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
 def any_run(source: Source) -> str | None:
     """Some finished run, newest first; None when there is none."""
     found = source.workspace.warehouse.rows(
@@ -113,12 +150,102 @@ def any_run(source: Source) -> str | None:
 
 @st.cache_data(max_entries=32, show_spinner=False)
 def factors(source: Source, run: str) -> pa.Table:
-    """The factors of a run, the one with the largest effect first."""
+    """The factors of a run with all evidence and what analysts say, the one with the largest effect first."""
     return source.workspace.warehouse.query(
-        "SELECT factor, name, activity, effect, stability, purity, popularity, user_activity, warnings FROM factors "
-        "WHERE run = ? ORDER BY effect DESC NULLS LAST, activity DESC NULLS LAST, factor",
+        "SELECT f.factor, coalesce(n.name, f.name) AS name, f.effect, f.activity, f.state, f.badge, f.stability, "
+        "f.effect_property, f.effect_size, f.effect_low, f.effect_high, f.specificity, f.purity, f.popularity, "
+        "f.user_activity, f.dependence, f.dependent_on, f.passive_users, f.split, f.subspace, f.stability_null, "
+        "f.split_null, f.subspace_null, f.warnings, n.note, n.merged_into, coalesce(n.hidden, false) AS hidden, "
+        "f.name AS automatic_name, n.origin, n.match FROM factors f "
+        "LEFT JOIN factor_notes n ON n.run = f.run AND n.factor = f.factor WHERE f.run = ? "
+        "ORDER BY f.effect DESC NULLS LAST, f.activity DESC NULLS LAST, f.factor",
         [run],
     )
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def summary(source: Source, run: str) -> dict[str, Any]:
+    """What holds for all factors of a run: ``effective_per_user, effective_overall, seeds_compared``; empty if unknown."""
+    found = source.workspace.warehouse.rows(
+        "SELECT effective_per_user, effective_overall, seeds_compared FROM factor_summaries WHERE run = ?", [run]
+    )
+    return found[0] if found else {}
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def of_factor(source: Source, table: str, run: str, factor: int) -> pa.Table:
+    """A factor's rows of one of the tables in ``FACTOR_TABLES``."""
+    columns, order = FACTOR_TABLES[table]
+    sql = f"SELECT {columns} FROM {table} WHERE run = ? AND factor = ? ORDER BY {order}"
+    return source.workspace.warehouse.query(sql, [run, factor])
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def examples(source: Source, run: str, dataset: str, factor: int, entity: str) -> pa.Table:
+    """Users or items of every band: ``band, rank, id, title, share, band_low, band_high``."""
+    return source.workspace.warehouse.query(
+        "SELECT e.band, e.rank, e.id, coalesce(t.title, e.id) AS title, e.share, e.band_low, e.band_high "
+        f"FROM factor_examples e LEFT JOIN {_TITLES} t ON t.id = e.id AND e.entity = 'item' "
+        "WHERE e.run = ? AND e.factor = ? AND e.entity = ? ORDER BY e.band, e.rank",
+        [dataset, run, factor, entity],
+    )
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def lifts(source: Source, run: str) -> pa.Table:
+    """Attribute values that any factor has more of than chance: ``factor, name, value, share, lift, q_value``."""
+    return source.workspace.warehouse.query(
+        "SELECT factor, name, value, share, lift, q_value FROM factor_attributes WHERE run = ? "
+        "ORDER BY factor, lift DESC, name, value",
+        [run],
+    )
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def runs_with_audit(source: Source) -> list[dict[str, Any]]:
+    """Runs with published blind spots, models first, newest first: ``run, model, control, dataset, lens, split``."""
+    return source.workspace.warehouse.rows(
+        "SELECT r.run, r.model, r.control, r.dataset, any_value(c.lens) AS lens, any_value(c.split) AS split "
+        "FROM runs r JOIN blind_spot_cohorts c ON c.run = r.run GROUP BY r.run, r.model, r.control, r.dataset, r.started_at "
+        "ORDER BY r.control, r.started_at DESC, r.run"
+    )
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def audit_table(source: Source, table: str, run: str) -> pa.Table:
+    """A run's rows of one of the tables in ``AUDIT_TABLES``."""
+    columns, order = AUDIT_TABLES[table]
+    return source.workspace.warehouse.query(f"SELECT {columns} FROM {table} WHERE run = ? ORDER BY {order}", [run])
+
+
+@st.cache_data(max_entries=128, show_spinner="Re-ranking ...")
+def reranked(source: Source, run: str, dataset: str, user: str, weights: Mapping[int, float], top_k: int) -> pa.Table:
+    """A user's list beside the list under other weights: ``rank, before, after, change``, items by title.
+
+    Raises:
+        InputError: There is no saved model, or it does not know the user.
+        UnsupportedError: The model's scores cannot be split.
+    """
+    from distaff.factors import rerank
+
+    found = rerank(model(source, run), user, weights, top_k=top_k)
+    named = _titles(source, dataset, [*found.before, *found.after])
+    table = found.table()
+    for column in ("before", "after"):
+        titles = pa.array([named.get(i, i) if i is not None else None for i in table[column].to_pylist()], pa.string())
+        table = table.set_column(table.column_names.index(column), column, titles)
+    return table
+
+
+def annotate(run: str, factor: int, **said: Any) -> None:
+    """Write down what an analyst says about a factor: the only thing that the dashboard writes.
+
+    Raises:
+        InputError: The platform refuses it.
+    """
+    from distaff.factors import annotate as write
+
+    write(Workspace.open(default_root()), run, factor, **said)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -213,6 +340,37 @@ def explain(source: Source, run: str, dataset: str, user: str, n_factors: int, t
         parts = [found.intent_scores(row, k)[0, columns].double().numpy() for k in range(n_factors)]
     named = _titles(source, dataset, items)
     return Explanation(items, [named.get(i, i) for i in items], scores, np.stack(parts, axis=1))
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def words(source: Source, run: str) -> list[str]:
+    """Every word that a run's model knows."""
+    from distaff.steering import worded
+
+    return [str(word) for word in worded(model(source, run)).words.to_pylist()]
+
+
+@st.cache_data(max_entries=256, show_spinner="Looking for reasons ...")
+def reasons(source: Source, run: str, dataset: str, user: str, top_k: int) -> Explained:
+    """Why a user is recommended what they are.
+
+    Raises:
+        InputError: There is no saved model, or it does not know the user.
+    """
+    from distaff.explaining import explain_with
+
+    return explain_with(source.workspace, model(source, run), run, user, top_k=top_k)
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def steered(
+    source: Source, run: str, dataset: str, user: str, factors: dict[int, float], words: dict[str, float], top_k: int
+) -> tuple[list[Moved], list[Moved]]:
+    """A user's list as it is and steered."""
+    from distaff.steering import steer_with
+
+    found = steer_with(source.workspace, model(source, run), run, user, factors=factors, words=words, top_k=top_k)
+    return found.before, found.after
 
 
 def _titles(source: Source, dataset: str, items: list[str]) -> Mapping[str, str]:

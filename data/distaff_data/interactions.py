@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +16,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from distaff_data.errors import InputError
+
+if TYPE_CHECKING:
+    from distaff_data.content import Content
 
 SPLITS = ("train", "valid", "test")
 _MATRICES = "interactions.safetensors"
@@ -108,6 +111,7 @@ class Interactions:
         item_ids: Items' own ids by position.
         train, valid, test: Users by items; ``valid`` or ``test`` may be empty.
         generation: The warehouse generation it was loaded from; empty for data that never was in one.
+        read_content: Reads what is known about the items, when a model asks for it; None where nothing is.
     """
 
     name: str
@@ -117,6 +121,7 @@ class Interactions:
     valid: Csr
     test: Csr
     generation: str = ""
+    read_content: Callable[[], Content] | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def from_arrays(
@@ -177,6 +182,10 @@ class Interactions:
             raise InputError(f"no column {missing[0]!r}; there are {', '.join(table.column_names)}", column=missing[0])
         return cls.from_arrays(table[user], table[item], table[split] if split else None, name=name)
 
+    def with_content(self, content: Content) -> Interactions:
+        """The same interactions with words and features of the items."""
+        return replace(self, read_content=lambda: content)
+
     @property
     def n_users(self) -> int:
         """Number of users, cold ones included."""
@@ -212,7 +221,7 @@ class Interactions:
         users, items = (pq.read_table(folder / file)["id"].combine_chunks() for file in _IDS)
         found = load_file(folder / _MATRICES)
         splits = {s: Csr(found[f"{s}.indptr"], found[f"{s}.indices"], len(items)) for s in SPLITS}
-        return cls(name, users, items, **splits, generation=generation)
+        return cls(name, users, items, splits["train"], splits["valid"], splits["test"], generation)
 
     def user_positions(self, ids: object) -> Tensor:
         """Positions of users' ids, int64; an unknown id gives -1."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pyarrow as pa
 import torch
+from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 from torch import Tensor
 
+from distaff_data.content import Content, counted
 from distaff_data.errors import InputError, UnknownNameError
 from distaff_data.interactions import SPLITS, Interactions, split_matrices
 from distaff_data.warehouse import Warehouse
@@ -17,6 +21,36 @@ FROM interactions x
 JOIN users u ON u.user_id = x.user_id AND u.generation = x.generation
 JOIN items i ON i.item_id = x.item_id AND i.generation = x.generation
 WHERE x.generation = ? AND u.generation = ? AND i.generation = ?
+"""
+
+# Tags of HTML and its entities are no words; an attribute's value is one word, up to 40 characters.
+_WORDS = r"""
+WITH pieces AS (
+    SELECT id, text FROM texts WHERE dataset = $1 AND entity = 'item'
+    UNION ALL
+    SELECT id, value FROM attributes
+    WHERE dataset = $1 AND entity = 'item' AND (name = 'title' OR length(value) > 40)
+),
+tokens AS (
+    SELECT id, unnest(regexp_extract_all(
+        lower(nfc_normalize(regexp_replace(text, '<[^>]*>|&#?\w+;|https?://\S+', ' ', 'g'))),
+        '\p{L}[\p{L}\p{M}''’-]*\p{L}'
+    )) AS word FROM pieces
+),
+words AS (
+    SELECT id, word FROM tokens WHERE NOT list_contains($3, word)
+    UNION ALL
+    SELECT id, lower(nfc_normalize(trim(value))) FROM attributes
+    WHERE dataset = $1 AND entity = 'item' AND name <> 'title' AND length(value) <= 40
+        AND regexp_matches(value, '\p{L}') AND NOT regexp_matches(value, '^https?://')
+)
+SELECT i.position, t.word, count(*) AS n
+FROM words t JOIN items i ON i.item_id = t.id WHERE i.generation = $2 GROUP BY ALL
+"""
+_VECTORS = """
+SELECT v.name, i.position, v.vector
+FROM vectors v JOIN items i ON i.item_id = v.id
+WHERE v.dataset = ? AND v.entity = 'item' AND i.generation = ? ORDER BY v.name, i.position
 """
 
 
@@ -33,8 +67,38 @@ def load_interactions(warehouse: Warehouse, dataset: str) -> Interactions:
     pairs = warehouse.query(_PAIRS, [generation] * 3)
     row, col, code = (_tensor(pairs[name]) for name in ("row", "col", "code"))
     return Interactions(
-        dataset, users, items, **split_matrices(row, col, code, len(users), len(items)), generation=generation
+        dataset,
+        users,
+        items,
+        **split_matrices(row, col, code, len(users), len(items)),
+        generation=generation,
+        read_content=partial(load_content, warehouse, dataset, generation, len(items)),
     )
+
+
+def load_content(warehouse: Warehouse, dataset: str, generation: str, n_items: int) -> Content:
+    """Words and feature vectors of a dataset's items.
+
+    Titles and texts are divided into words of letters, in lower case and each text by itself, so that none are fused,
+    and English words that say nothing (scikit-learn's list) are dropped; the value of an attribute, such as the tag
+    "post punk", is one word.
+
+    Args:
+        warehouse: Where from.
+        dataset: The dataset's name.
+        generation: The generation whose positions are meant.
+        n_items: How many items that has.
+    """
+    found = warehouse.query(_WORDS, [dataset, generation, sorted(ENGLISH_STOP_WORDS)])
+    words = pa.compute.unique(found["word"])
+    words = words.take(pa.compute.sort_indices(words))
+    cols = pa.compute.index_in(found["word"], words)
+    rows, cols, counts = (column.to_numpy() for column in (found["position"], cols, found["n"]))
+    item_words = counted(rows, cols, (n_items, len(words)), counts)
+    vectors = warehouse.query(_VECTORS, [dataset, generation])
+    names = pa.compute.unique(vectors["name"]).to_pylist()
+    own = {name: vectors.filter(pa.compute.equal(vectors["name"], name)) for name in names}
+    return Content(words, item_words, {name: _matrix(table, n_items) for name, table in own.items()})
 
 
 def live_generation(warehouse: Warehouse, dataset: str, kind: str) -> str:
@@ -75,6 +139,15 @@ def load_titles(warehouse: Warehouse, dataset: str) -> dict[str, str]:
     return dict(zip(titles["id"].to_pylist(), titles["value"].to_pylist(), strict=True))
 
 
+def _matrix(table: pa.Table, n_items: int) -> Tensor:
+    """Vectors of one length by position, float32 ``(n_items, d)``; NaN where an item has none."""
+    lists = table["vector"].combine_chunks()
+    values = torch.from_numpy(lists.flatten().to_numpy().copy()).view(len(lists), -1)
+    out = torch.full((n_items, values.shape[1]), torch.nan)
+    out[_tensor(table["position"])] = values
+    return out
+
+
 def _ids(warehouse: Warehouse, table: str, column: str, generation: str) -> pa.StringArray:
     rows = warehouse.query(f"SELECT {column} FROM {table} WHERE generation = ? ORDER BY position", [generation])
     return rows[column].combine_chunks()
@@ -84,4 +157,12 @@ def _tensor(column: pa.ChunkedArray) -> Tensor:
     return torch.from_numpy(column.to_numpy().astype(np.int64))
 
 
-__all__ = ["SPLITS", "kind_of", "live_generation", "load_attributes", "load_interactions", "load_titles"]
+__all__ = [
+    "SPLITS",
+    "kind_of",
+    "live_generation",
+    "load_attributes",
+    "load_content",
+    "load_interactions",
+    "load_titles",
+]

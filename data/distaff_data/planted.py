@@ -20,10 +20,12 @@ import pyarrow.compute as pc
 from scipy.special import polygamma
 
 from distaff_data.errors import InputError, UnknownNameError
+from distaff_data.incident_tables import publish_incidents
 from distaff_data.ingest.publish import Description, check_new, number_entities, publish_interactions
 from distaff_data.ingest.refine import refine
-from distaff_data.ingest.report import IngestReport, SeriesReport
+from distaff_data.ingest.report import IncidentsReport, IngestReport, SeriesReport
 from distaff_data.ingest.staging import EVENTS
+from distaff_data.planted_incidents import planted_incidents
 from distaff_data.planted_series import planted_series, sample_series
 from distaff_data.splits import parse_split
 from distaff_data.warehouse import Publication, Scratch
@@ -243,7 +245,7 @@ def planted_interactions(
 
 def sample(
     workspace: Workspace, kind: str, *, name: str | None = None, replace: bool = False, **knobs: float
-) -> IngestReport | SeriesReport:
+) -> IngestReport | IncidentsReport | SeriesReport:
     """Load a built-in dataset, its truth stored beside it.
 
     Args:
@@ -276,6 +278,13 @@ def _typed(generator: Callable[..., object], knobs: dict[str, float]) -> dict[st
     return {knob: type(known[knob])(value) for knob, value in knobs.items()}
 
 
+def _sample_incidents(workspace: Workspace, name: str, replace: bool, knobs: dict[str, float]) -> IncidentsReport:
+    planted = planted_incidents(**_typed(planted_incidents, knobs), dataset=name)
+    with workspace.warehouse.lock(f"dataset/{name}"):
+        check_new(workspace.warehouse, name, replace=replace)
+        return publish_incidents(workspace.warehouse, planted, source="planted-incidents", settings={"knobs": knobs})
+
+
 def _sample_series(workspace: Workspace, name: str, replace: bool, knobs: dict[str, float]) -> SeriesReport:
     return sample_series(workspace, name, replace, _typed(planted_series, knobs))
 
@@ -299,7 +308,10 @@ def _sample_interactions(workspace: Workspace, name: str, replace: bool, knobs: 
     return IngestReport(name, generation, "planted", {}, SPLIT, **facts)
 
 
-SAMPLES: dict[str, Callable[[Workspace, str, bool, dict[str, float]], IngestReport | SeriesReport]] = {
+SAMPLES: dict[
+    str, Callable[[Workspace, str, bool, dict[str, float]], IngestReport | IncidentsReport | SeriesReport]
+] = {
+    "planted-incidents": _sample_incidents,
     "planted-interactions": _sample_interactions,
     "planted-series": _sample_series,
 }

@@ -108,6 +108,13 @@ class Recommender(Model[Interactions]):
         """
         raise UnsupportedError(f"{self.name} has no intents")
 
+    def intent_posterior(self) -> tuple[Tensor, Tensor] | None:
+        """Means and variances of each user's posterior over the intents, ``(n_users, K)`` or ``(n_users, K, d)``.
+
+        For variational models with a prior of variance 1, which tell by it which intents are passive; None for all others.
+        """
+        return None
+
     # ------------------------------------------------------------------------------------- how interactions are handled
 
     @classmethod
@@ -221,7 +228,7 @@ class Recommender(Model[Interactions]):
         rows = torch.repeat_interleave(torch.arange(len(people)), torch.tensor([len(found) for found in known]))
         history = Csr.from_pairs(rows, torch.cat(known), len(people), self.data.n_items)
         best, scores = top_k_of(self.fold_in(history), history, top_k)
-        return _lists(pa.array(people, pa.string()), self.data.item_ids, best, scores)
+        return lists_of(pa.array(people, pa.string()), self.data.item_ids, best, scores)
 
     def factors(self) -> Intents:
         """The model's intents, rows in the order of ``data.user_ids`` and ``data.item_ids``."""
@@ -230,7 +237,7 @@ class Recommender(Model[Interactions]):
     def lists(self, users: Tensor, seen: Csr, scores: Tensor, k: int) -> pa.Table:
         """Lists of a block of users by their own ids, from scores ``(b, n_items)`` that are overwritten."""
         items, best = top_k_of(scores, seen, k)
-        return _lists(self.data.user_ids.take(pa.array(users.numpy())), self.data.item_ids, items, best)
+        return lists_of(self.data.user_ids.take(pa.array(users.numpy())), self.data.item_ids, items, best)
 
     def _known(self, ids: list[object]) -> Tensor:
         positions = self.data.user_positions([str(i) for i in ids])
@@ -257,7 +264,8 @@ def _cold(found: Evaluation) -> tuple[str, ...]:
     return (f"{found.cold_users} users and {found.cold_items} items never occur in training",)
 
 
-def _lists(user_ids: pa.StringArray, item_ids: pa.StringArray, items: Tensor, scores: Tensor) -> pa.Table:
+def lists_of(user_ids: pa.StringArray, item_ids: pa.StringArray, items: Tensor, scores: Tensor) -> pa.Table:
+    """Lists by own ids, from items ``(b, k)``, -1 where a list ends, and their scores; ``SCORE_SCHEMA``."""
     rows, ranks = torch.nonzero(items >= 0, as_tuple=True)
     picked = items[rows, ranks]
     columns = [

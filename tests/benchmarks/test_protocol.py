@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -48,3 +50,26 @@ def test_a_seeded_model_is_measured_over_seeds(protocol: ModuleType) -> None:
     assert rows["recall@20"]["std"] is not None
     assert (rows["recall@20"]["published"], rows["ndcg@20"]["published"]) == (0.5, None)
     assert "nmf, published" in protocol.table(list(rows.values()))
+
+
+def test_what_else_is_measured_is_reported_and_chooses_nothing(protocol: ModuleType) -> None:
+    candidate = protocol.Candidate("puresvd", ({"n_intents": 1},), also=lambda model, data: {"users": data.n_users})
+    rows = protocol.measure(candidate, checkerboard(), 1)
+    assert {row["metric"]: row["value"] for row in rows}["users"] == 40
+    header, line = protocol.table(rows).splitlines()
+    assert header.split()[-1] == "users"
+    assert "40.0000" in line
+
+
+def test_dgvae_is_reproduced_from_the_published_layout(
+    protocol: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from published_folder import write_published
+
+    module = importlib.import_module("benchmarks.reproductions.dgvae_baby")
+    data = module.READ(write_published(tmp_path))
+    assert [c.model for c in module.CANDIDATES][:3] == ["dgvae", "macridvae", "multivae"]
+    small = {"embedding_dim": 4, "max_epochs": 2, "n_intents": 2}
+    candidate = replace(module.CANDIDATES[0], grid=({**module.CANDIDATES[0].grid[0], **small},))
+    rows = protocol.measure(candidate, data, 1)
+    assert {row["metric"]: row["published"] for row in rows}["recall@20"] == 0.1009

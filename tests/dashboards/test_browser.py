@@ -50,7 +50,7 @@ def _wait_until_healthy(address: str) -> None:
     raise TimeoutError(f"no dashboard at {address}")
 
 
-def test_both_pages_work_in_a_browser_without_network(url: str, tmp_path: Path) -> None:
+def test_all_pages_work_in_a_browser_without_network(url: str, tmp_path: Path) -> None:
     sync_api = pytest.importorskip("playwright.sync_api")
     shots = Path(os.environ.get("DISTAFF_SCREENSHOTS") or tmp_path)
     shots.mkdir(parents=True, exist_ok=True)
@@ -78,21 +78,34 @@ def test_both_pages_work_in_a_browser_without_network(url: str, tmp_path: Path) 
         page.locator(".js-plotly-plot .errorbar").first.wait_for(state="attached")
         page.screenshot(path=shots / "board.png", full_page=True)
 
-        page.get_by_role("link", name="Intents").click()
-        page.locator(".js-plotly-plot .bars").nth(3).wait_for(state="attached")
-        slider = page.get_by_role("slider")
+        page.get_by_role("link", name="Factors").click()
+        page.get_by_test_id("stMetricValue").nth(3).wait_for()
+        page.get_by_test_id("stDataFrame").first.locator(".dvn-scroller").wait_for()
+        page.screenshot(path=shots / "factors.png", full_page=True)
+
+        # A click on a row of the index opens that factor.
+        page.get_by_test_id("stDataFrame").first.locator(".dvn-scroller").click(position={"x": 14, "y": 88})
+        page.wait_for_url(lambda found: "/factor?" in found and "intent=" in found)
+        page.locator(".js-plotly-plot .bars").nth(2).wait_for(state="attached")
+        page.get_by_text("What if").wait_for()
+        slider = page.get_by_role("slider").first
         slider.focus()
         slider.press("ArrowRight")
         page.wait_for_url("**relevance=0.35**")
+        page.screenshot(path=shots / "factor.png", full_page=True)
+        factor = page.url
+
+        page.get_by_role("link", name="Blind spots").click()
+        page.get_by_text("Calibrated re-ranking").wait_for()
+        page.locator(".js-plotly-plot .scatterlayer").nth(1).wait_for(state="attached")
+        page.screenshot(path=shots / "blind-spots.png", full_page=True)
+
+        page.get_by_role("link", name="Intents").click()
+        page.locator(".js-plotly-plot .bars").nth(2).wait_for(state="attached")
         page.screenshot(path=shots / "intents.png", full_page=True)
 
-        # A click on a row of the index opens that intent.
-        before = page.url
-        page.get_by_test_id("stDataFrame").first.locator(".dvn-scroller").click(position={"x": 14, "y": 88})
-        page.wait_for_url(lambda found: "intent=" in found and found != before)
-
         # A link that somebody was sent opens the same view.
-        page.goto(page.url, wait_until="domcontentloaded")
+        page.goto(factor, wait_until="domcontentloaded")
         page.get_by_text("0.35", exact=True).first.wait_for()
         browser.close()
     assert errors == []

@@ -1,4 +1,4 @@
-"""Both pages, run without a browser."""
+"""All pages, run without a browser."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,10 +8,12 @@ from streamlit.testing.v1 import AppTest
 
 import distaff_dashboards
 from distaff import runs
+from distaff.factors import explain_run, notes_of
 from distaff_data.workspace import Workspace
 
 APP = Path(distaff_dashboards.__file__).with_name("app.py")
 BOARD, INTENTS = "screens/board.py", "screens/intents.py"
+FACTORS, FACTOR, BLIND = "screens/factors.py", "screens/factor.py", "screens/blind_spots.py"
 DATASET = "shop"
 
 Open = Callable[..., AppTest]
@@ -44,12 +46,19 @@ def said(app: AppTest) -> str:
 # ------------------------------------------------------------------------------------------------------- empty states
 
 
-@pytest.mark.parametrize("page", [BOARD, INTENTS])
+@pytest.mark.parametrize("page", [BOARD, FACTORS, FACTOR, INTENTS, BLIND])
 def test_without_a_workspace_a_page_says_how_to_make_one(at: Open, tmp_path: Path, page: str) -> None:
     assert "distaff init" in said(at(tmp_path, page))
 
 
-@pytest.mark.parametrize(("page", "command"), [(BOARD, "distaff ingest"), (INTENTS, "distaff train")])
+@pytest.mark.parametrize(
+    ("page", "command"),
+    [
+        (BOARD, "distaff ingest"),
+        *((page, "distaff train") for page in (FACTORS, FACTOR, INTENTS)),
+        (BLIND, "distaff blind-spots"),
+    ],
+)
 def test_an_empty_workspace_says_what_comes_first(at: Open, tmp_path: Path, page: str, command: str) -> None:
     Workspace.create(tmp_path / "workspace")
     assert command in said(at(tmp_path / "workspace", page))
@@ -61,7 +70,8 @@ def test_a_dataset_without_runs_says_how_to_train(at: Open, bare: Workspace) -> 
 
 def test_a_run_without_factors_says_how_to_compute_them(at: Open, bare: Workspace) -> None:
     run = runs.train(bare, "nmf", DATASET, device="cpu", settings={"n_intents": 3})
-    assert f"distaff factors {run.run}" in said(at(bare.root, INTENTS))
+    for page in (FACTORS, FACTOR, INTENTS, BLIND):
+        assert f"distaff factors {run.run}" in said(at(bare.root, page))
     assert "Only controls so far" in said(at(bare.root, BOARD))
 
 
@@ -106,26 +116,107 @@ def test_new_runs_appear_without_a_restart(at: Open, bare: Workspace) -> None:
     assert len(at(bare.root, BOARD).dataframe[0].value) == 2
 
 
-# ------------------------------------------------------------------------------------------------------------ intents
+# ------------------------------------------------------------------------------------------------------------ factors
 
 
-def test_the_index_lists_every_intent_with_its_evidence(at: Open, filled: Workspace) -> None:
-    index = at(filled.root, INTENTS).dataframe[0].value
+def test_the_index_lists_every_factor_with_its_evidence(at: Open, filled: Workspace) -> None:
+    index = at(filled.root, FACTORS).dataframe[0].value
     assert sorted(index["factor"]) == [0, 1, 2]
     assert index["effect"].is_monotonic_decreasing
-    assert {"activity", "stability", "purity", "popularity", "user_activity", "warnings"} <= set(index.columns)
+    evidence = {"activity", "state", "badge", "stability", "effect_property", "specificity", "purity", "dependence"}
+    assert evidence | {"popularity", "user_activity", "warnings"} <= set(index.columns)
 
 
 def test_models_come_before_controls_in_the_choice_of_runs(at: Open, filled: Workspace) -> None:
-    options = at(filled.root, INTENTS).selectbox(key="run").options
+    options = at(filled.root, FACTORS).selectbox(key="run").options
     assert options[0].startswith("dccf-shop-")
     assert options[1].startswith("nmf-shop-")
 
 
-def test_intent_slider_and_user_can_be_changed(at: Open, filled: Workspace) -> None:
-    app = at(filled.root, INTENTS)
+# ------------------------------------------------------------------------------------------------------------- factor
+
+
+def test_every_view_of_a_factor_can_be_changed(at: Open, filled: Workspace) -> None:
+    app = at(filled.root, FACTOR)
+    app.selectbox(key="run").select_index(1).run()
     app.selectbox(key="intent").select_index(1).run()
     app.slider(key="relevance").set_value(1.0).run()
+    app.select_slider(key="band").set_value(5).run()
+    app.segmented_control(key="entity").set_value("users").run()
+    assert not app.exception
+    assert {"Items", "Effect card", "Other seeds", "Depends on", "What if"} <= {h.value for h in app.subheader}
+
+
+def test_weights_of_factors_change_the_list_beside_the_old_one(at: Open, filled: Workspace) -> None:
+    app = at(filled.root, FACTOR)
+    app.selectbox(key="run").select_index(1).run()
+    mine = app.selectbox(key="intent").value
+    app.slider(key=f"weight-{mine}").set_value(1.0).run()
+    same = app.dataframe[-1].value
+    assert same["before"].tolist() == same["after"].tolist()
+    assert (same["change"] == 0).all()
+    app.slider(key=f"weight-{mine}").set_value(0.0).run()
+    assert not app.exception
+    changed = app.dataframe[-1].value
+    assert changed["before"].tolist() == same["before"].tolist()
+    assert changed["after"].tolist() != same["after"].tolist()
+
+
+def test_a_note_is_written_and_shown_and_hides_the_factor(at: Open, bare: Workspace) -> None:
+    run = runs.train(bare, "nmf", DATASET, device="cpu", settings={"n_intents": 3}).run
+    explain_run(bare, run)
+    app = at(bare.root, FACTOR)
+    factor = int(str(app.selectbox(key="intent").value))
+    app.text_input(key=f"name-{factor}").set_value("my *own* name")
+    app.text_area(key=f"note-{factor}").set_value("seen in `spring`")
+    app.checkbox(key=f"hide-{factor}").set_value(True)
+    app.button[0].click().run()
+    assert not app.exception
+    note = notes_of(bare, run)[factor]
+    assert (note.name, note.note, note.hidden) == ("my *own* name", "seen in `spring`", True)
+    app.run()
+    assert f"{factor}: my *own* name" in app.selectbox(key="intent").options
+    assert r"seen in \`spring\`" in said(app)
+    index = at(bare.root, FACTORS)
+    assert factor not in index.dataframe[0].value["factor"].tolist()
+    index.toggle(key="show-hidden").set_value(True).run()
+    assert factor in index.dataframe[0].value["factor"].tolist()
+
+
+def test_a_link_opens_the_factor_it_names(at: Open, filled: Workspace) -> None:
+    app = at(filled.root, FACTOR, intent="1", relevance="0.5")
+    assert app.selectbox(key="intent").value == 1
+    assert app.slider(key="relevance").value == 0.5
+
+
+def test_a_link_to_a_factor_that_is_not_there_opens_the_first(at: Open, filled: Workspace) -> None:
+    first = at(filled.root, FACTORS).dataframe[0].value["factor"][0]
+    assert at(filled.root, FACTOR, intent="99").selectbox(key="intent").value == first
+
+
+# -------------------------------------------------------------------------------------------------------- blind spots
+
+
+def test_blind_spots_are_shown_by_cohort_and_with_what_calibration_costs(at: Open, filled: Workspace) -> None:
+    app = at(filled.root, BLIND)
+    spots = app.dataframe[0].value
+    assert sorted(spots["ratio"]) == spots["ratio"].tolist()
+    assert spots["data_share"].sum() == pytest.approx(1.0)
+    recall = app.metric[0].value
+    app.select_slider(key="calibrate").set_value(0.0).run()
+    assert not app.exception
+    assert app.metric[0].delta == "+0.0000"
+    assert recall
+    app.selectbox(key="cohort").select_index(1).run()
+    assert not app.exception
+
+
+# ------------------------------------------------------------------------------------------------------------ intents
+
+
+def test_intent_and_user_can_be_changed(at: Open, filled: Workspace) -> None:
+    app = at(filled.root, INTENTS)
+    app.selectbox(key="intent").select_index(1).run()
     app.selectbox(key="user").select("u7").run()
     assert not app.exception
     lists = app.dataframe[-1].value
@@ -155,17 +246,6 @@ def test_a_user_the_run_does_not_know_is_named(at: Open, filled: Workspace) -> N
     assert "does not know a user" in said(app)
 
 
-def test_a_link_opens_the_intent_it_names(at: Open, filled: Workspace) -> None:
-    app = at(filled.root, INTENTS, intent="1", relevance="0.5")
-    assert app.selectbox(key="intent").value == 1
-    assert app.slider(key="relevance").value == 0.5
-
-
-def test_a_link_to_an_intent_that_is_not_there_opens_the_first(at: Open, filled: Workspace) -> None:
-    app = at(filled.root, INTENTS, intent="99")
-    assert app.selectbox(key="intent").value == app.dataframe[0].value["factor"][0]
-
-
 def test_a_lost_model_is_explained(at: Open, lost: Workspace) -> None:
-    app = at(lost.root, INTENTS)
-    assert "no saved model" in said(app)
+    for page in (INTENTS, FACTOR):
+        assert "no saved model" in said(at(lost.root, page))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from distaff_data.errors import InputError, UnknownNameError
-from distaff_data.ingest import IngestReport
+from distaff_data.ingest.report import IngestReport
 from distaff_data.loader import load_interactions, load_titles
 from distaff_data.planted import EVENT_SCHEMA, SAMPLES, planted_interactions, sample
 from distaff_data.workspace import Workspace
@@ -147,6 +147,7 @@ def test_a_sample_is_a_dataset_with_its_truth(workspace: Workspace) -> None:
     with pytest.raises(InputError, match="already"):
         sample(workspace, "planted-interactions", **SMALL)
     again = sample(workspace, "planted-interactions", replace=True, name="planted-interactions", seed=1, **SMALL)
+    assert isinstance(again, IngestReport)
     assert again.train == report.train
 
 

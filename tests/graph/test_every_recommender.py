@@ -10,12 +10,21 @@ from distaff.registry import model_class, names
 
 # Small enough for a checkerboard of 40 by 30; a model that is not named here must do with its defaults.
 TRAINED = {"embedding_dim": 8, "batch_size": 64, "lr": 0.02, "max_epochs": 15}
+# All but a few items are recalled at 20 here, so validation can only look once, at the end.
+VARIATIONAL = {"embedding_dim": 8, "batch_size": 8, "lr": 0.02, "max_epochs": 20, "eval_every": 20}
 SETTINGS: dict[str, dict[str, Any]] = {
     "als": {"embedding_dim": 4},
     "dccf": {**TRAINED, "n_intents": 4, "samples_per_epoch": 500},
+    "dgvae": {**VARIATIONAL, "n_intents": 2, "min_df": 2, "max_df": 0.9},
+    "ica": {"n_intents": 2},
+    "lda": {"n_intents": 2},
     "lightgcn": TRAINED,
+    "macridvae": {**VARIATIONAL, "n_intents": 2},
+    "multivae": {**VARIATIONAL, "n_hidden": 16},
     "nmf": {"n_intents": 2},
+    "posthoc": {"base": "als", "n_intents": 2},
     "puresvd": {"n_intents": 2},
+    "seminmf": {"n_intents": 2},
     "varimax": {"n_intents": 2},
 }
 

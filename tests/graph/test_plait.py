@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from block_data import checkerboard
 from scipy.optimize import linear_sum_assignment
@@ -12,6 +13,7 @@ from distaff_data.interactions import Interactions
 from distaff_data.planted import planted_interactions
 from distaff_graph.controls.als import ALS
 from distaff_graph.controls.ease import EASE
+from distaff_graph.mixture import fit_parts, mix
 from distaff_graph.plait import Plait
 
 SETTINGS = {"penalty": 5.0, "embedding_dim": 8, "reg": 0.5, "confidence": 10.0, "n_intents": 3}
@@ -19,16 +21,22 @@ SETTINGS = {"penalty": 5.0, "embedding_dim": 8, "reg": 0.5, "confidence": 10.0, 
 
 def _fitted() -> tuple[Plait, Interactions]:
     data = checkerboard(36, 30, n_blocks=3)
-    return Plait(**SETTINGS, ease_share=0.25).fit(data), data
+    return Plait(**SETTINGS, ease_share=0.25, intent_share=0.3).fit(data), data
 
 
-def test_score_is_the_blend_of_ease_and_the_factorisation_at_unit_length() -> None:
-    plait, data = _fitted()
+@pytest.mark.parametrize(("ease_share", "intent_share"), [(0.25, 0.0), (0.25, 0.4), (0.0, 1.0)])
+def test_score_is_the_blend_of_three_strands_at_unit_length(ease_share: float, intent_share: float) -> None:
+    data = checkerboard(36, 30, n_blocks=3)
+    plait = Plait(**SETTINGS, ease_share=ease_share, intent_share=intent_share).fit(data)
     users = torch.arange(data.n_users)
     ease = EASE(penalty=5.0).fit(data).predict(users)
     factorised = ALS(embedding_dim=8, reg=0.5, confidence=10.0).fit(data).predict(users)
-    unit = [score / score.norm(dim=1, keepdim=True) for score in (ease, factorised)]
-    torch.testing.assert_close(plait.predict(users), 0.25 * unit[0] + 0.75 * unit[1], rtol=1e-4, atol=1e-5)
+    parts = fit_parts(data.train, 3, torch.Generator().manual_seed(0))
+    strands = (ease, factorised, mix(data.train, parts) @ parts.T)
+    unit = [score / score.norm(dim=1, keepdim=True) for score in strands]
+    rest = 1.0 - ease_share
+    expected = ease_share * unit[0] + rest * ((1.0 - intent_share) * unit[1] + intent_share * unit[2])
+    torch.testing.assert_close(plait.predict(users), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_parts_of_all_intents_sum_to_the_score_with_nothing_left_over() -> None:
@@ -40,13 +48,12 @@ def test_parts_of_all_intents_sum_to_the_score_with_nothing_left_over() -> None:
 
 def test_an_intents_part_lifts_the_items_of_its_own_block() -> None:
     plait, data = _fitted()
-    shares = plait.intents().items
+    of_items, of_users = plait.intents().items.argmax(1), plait.intents().users.argmax(1)
     users = torch.arange(data.n_users)
     for k in range(3):
-        own = shares[:, k] > 0.9
-        assert int(own.sum()) == 10
+        own, mine = of_items == k, of_users == k
+        assert (int(own.sum()), int(mine.sum())) == (10, 12)
         part = plait.intent_scores(users, k)
-        mine = plait.intents().users[:, k] > 0.9
         assert part[mine][:, own].mean() > 5 * part[mine][:, ~own].abs().mean()
 
 

@@ -62,6 +62,16 @@ def test_whole_job_from_file_to_lists(call: Call, orders: Path, tmp_path: Path) 
     report = _json(call("factors", trained[0]["run"], "--json"))
     assert {f["name"] for f in report["factors"]} == {"even", "odd"}
     assert set(report["factors"][0]["top"][0]) == {"id", "title", "relevance"}
+    assert _json(call("note", trained[0]["run"], "0", "--name", "mine", "--json"))["notes"][0]["name"] == "mine"
+    assert call("note", trained[0]["run"], "0", "--merge-into", "1", "--hide")[0] == 0
+    assert "mine" in {f["name"] for f in _json(call("factors", trained[0]["run"], "--json"))["factors"]}
+    again = _json(call("rerank", trained[0]["run"], "u1", "--set", "0=0", "--set", "1=0.5", "--top-k", "5", "--json"))
+    assert len(again["before"]) == len(again["after"]) == len(again["changes"])
+    spots = _json(call("blind-spots", trained[0]["run"], "--calibrate", "0.5", "--json"))
+    assert [step["weight"] for step in spots["calibration"]] == [0.0, 0.5]
+    assert {spot["factor"] for spot in spots["spots"]} == {0, 1}
+    status, out, talked = call("blind-spots", control["run"], "--by", trained[0]["run"], "--calibrate", "0.5")
+    assert (status, "everyone" in out, "Recall@20" in talked) == (0, True, True)
     lists = _json(call("score", trained[0]["run"], "--top-k", "3", "--out", str(tmp_path / "lists.parquet"), "--json"))
     assert lists["users"] == 30
     assert (tmp_path / "lists.parquet").exists()
@@ -92,6 +102,9 @@ def test_sample_and_sql_export(call: Call, tmp_path: Path) -> None:
         (("sql", "select 1; select 2"), "exactly one SELECT"),
         (("ingest", "interactions", "x", "no-such-file.csv"), "no-such-file.csv"),
         (("dashboard", "--address", "0.0.0.0"), "0.0.0.0"),
+        (("note", "nothing", "0", "--name", "x"), "no run"),
+        (("rerank", "nothing", "u1", "--set", "0=1"), "no run"),
+        (("blind-spots", "nothing"), "no run"),
     ],
 )
 def test_wrong_input_is_one_line_and_status_2(call: Call, arguments: tuple[str, ...], message: str) -> None:

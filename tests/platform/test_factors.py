@@ -5,8 +5,12 @@ import pyarrow as pa
 import pytest
 import torch
 
-from distaff.factors.evidence import effective_numbers, match
-from distaff.factors.relevance import associate, membership, relevance
+from distaff.factors.activity import effective_numbers, output_states, posterior_states
+from distaff.factors.examples import bands, histograms
+from distaff.factors.independence import dependences
+from distaff.factors.relevance import associate, incidence_of, membership, relevance
+from distaff.factors.stability import match
+from distaff_data.planted import planted_interactions
 
 
 def test_membership_sums_to_one_and_lift_compares_with_popularity() -> None:
@@ -63,7 +67,7 @@ def _catalogue(seed: int, shuffled: bool) -> tuple[torch.Tensor, pa.Table, pa.St
 
 def test_association_names_each_intent_by_its_planted_category() -> None:
     shares, attributes, ids, _ = _catalogue(0, shuffled=False)
-    found = associate(membership(shares, torch.ones(400)), attributes, ids)
+    found = associate(membership(shares, torch.ones(400)), incidence_of(attributes, ids))
     first = {a.intent: a.value for a in reversed(found)}
     assert first == {k: f"g{k}" for k in range(8)}
     assert all(a.lift > 4 for a in found)
@@ -71,10 +75,10 @@ def test_association_names_each_intent_by_its_planted_category() -> None:
 
 def test_shuffled_labels_name_almost_nothing() -> None:
     named = 0
-    for seed in range(20):
+    for seed in range(100):
         shares, attributes, ids, _ = _catalogue(seed, shuffled=True)
-        named += len({a.intent for a in associate(membership(shares, torch.ones(400)), attributes, ids)})
-    assert named / (20 * 8) <= 0.05
+        named += len({a.intent for a in associate(membership(shares, torch.ones(400)), incidence_of(attributes, ids))})
+    assert named / (100 * 8) <= 0.05
 
 
 def test_no_attributes_give_no_names() -> None:
@@ -82,4 +86,67 @@ def test_no_attributes_give_no_names() -> None:
     empty = pa.table(
         {"id": pa.array([], pa.string()), "name": pa.array([], pa.string()), "value": pa.array([], pa.string())}
     )
-    assert associate(membership(shares, torch.ones(400)), empty, ids) == []
+    assert associate(membership(shares, torch.ones(400)), incidence_of(empty, ids)) == []
+
+
+def test_planted_categories_are_recovered_by_the_names_of_planted_intents() -> None:
+    planted = planted_interactions(n_users=200, n_items=400, n_events=8000, n_intents=6, category_flip=0.05, seed=0)
+    labels = [f"c{c}" for c in planted.category]
+    attributes = pa.table({"id": planted.item_ids, "name": ["category"] * 400, "value": labels})
+    popularity = torch.from_numpy(np.bincount(planted.table()["item"].to_numpy(), minlength=400))
+    found = associate(
+        membership(torch.from_numpy(planted.phi).float(), popularity), incidence_of(attributes, planted.item_ids)
+    )
+    right = [a.value == f"c{a.intent}" for a in found]
+    assert len({a.intent for a in found}) == 6
+    assert sum(right) / len(right) >= 0.9
+
+
+def test_states_tell_active_mixed_and_passive_factors() -> None:
+    shares = np.full((100, 3), 1 / 3)
+    shares[:, 2] = 0.001
+    shares[:50, 1] = 0.001
+    states, passive = output_states(shares)
+    assert states == ("active", "mixed", "passive")
+    assert passive.tolist() == [0.0, 0.5, 1.0]
+
+
+def test_posterior_states_ignore_what_is_the_prior() -> None:
+    generator = torch.Generator().manual_seed(0)
+    means = torch.randn(200, 4, 2, generator=generator)
+    variances = torch.full((200, 4, 2), 0.1)
+    means[:, 1], variances[:, 1] = 0.0, 1.0
+    variances[:100, 2] = 1.0
+    states, passive = posterior_states(means, variances)
+    assert states == ("active", "passive", "mixed", "active")
+    assert passive.tolist() == [0.0, 1.0, 0.5, 0.0]
+
+
+def test_dependence_finds_the_pair_that_moves_together() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.random((300, 4))
+    x[:, 3] = np.abs(x[:, 0] - 0.5)  # uncorrelated with its cause, and wholly determined by it
+    found = dependences(torch.from_numpy(x))
+    assert found[3][0].other == 0
+    assert found[0][0].other == 3
+    assert found[0][0].dependence > 0.15
+    assert abs(found[0][0].correlation) < 0.2
+    assert max(d.dependence for d in found[1]) < 0.05
+
+
+def test_examples_cover_every_band_and_histograms_count_everyone() -> None:
+    shares = torch.rand(500, 3, generator=torch.Generator().manual_seed(0))
+    known = torch.arange(500) >= 100
+    ids = pa.array([f"u{i}" for i in range(500)])
+    table = bands(shares, known, ids)
+    one = table.filter(pa.compute.equal(table["factor"], 1)).to_pylist()
+    assert sorted({row["band"] for row in one}) == list(range(11))
+    top = [row for row in one if row["band"] == 0]
+    best = shares[100:, 1].sort(descending=True).values[:20]
+    assert [row["share"] for row in top] == pytest.approx(best.tolist())
+    assert all(row["band_low"] <= row["share"] <= row["band_high"] for row in one)
+    assert all(shares[int(row["id"][1:]), 1] == pytest.approx(row["share"]) for row in one)
+    assert all(int(row["id"][1:]) >= 100 for row in one)
+    counts = histograms(shares, known)
+    assert counts.group_by("factor").aggregate([("count", "sum")])["count_sum"].to_pylist() == [400] * 3
+    assert counts.num_rows == 150

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from block_data import checkerboard
 from gradient_checks import own_blocks
 from torch import Tensor
+from worded_data import worded_checkerboard
 
 from distaff import artefacts
 from distaff.config import Choices
@@ -47,7 +47,7 @@ class RecommenderSuite:
     @pytest.fixture(scope="class")
     @classmethod
     def data(cls) -> Interactions:
-        return checkerboard()
+        return worded_checkerboard()
 
     @pytest.fixture(scope="class")
     @classmethod

@@ -7,15 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
 
 from distaff_data.errors import InputError, UnknownNameError
-from distaff_data.ingest.attributes import FOUND, stage_attributes
+from distaff_data.ingest.attributes import FOUND, FOUND_TEXTS, id_column, stage_attributes
 from distaff_data.ingest.detect import Source, existing_files, find_source
-from distaff_data.ingest.layout import FORMATS
+from distaff_data.ingest.layout import FORMATS, layout_of
 from distaff_data.ingest.publish import Description, check_new, number_entities, publish_interactions
 from distaff_data.ingest.refine import refine
-from distaff_data.ingest.report import AttributesReport, IngestReport
+from distaff_data.ingest.report import AttributesReport, IncidentsReport, IngestReport
 from distaff_data.ingest.staging import Staged, stage_events
+from distaff_data.ingest.vectors import FOUND_VECTORS, Matrix, read_ids, stage_columns, vector_columns
 from distaff_data.splits import Split, parse_split
 from distaff_data.warehouse import Publication, Scratch
 from distaff_data.workspace import Workspace
@@ -114,18 +118,26 @@ def ingest_attributes(
     title: str | None = None,
     columns: Sequence[str] | None = None,
     separator: str | None = None,
+    text: Sequence[str] | None = None,
+    rows: str | Path | None = None,
 ) -> AttributesReport:
-    """Load attributes of a dataset's items or users, in place of those it had.
+    """Load what is known about a dataset's items or users: attributes, running text, feature vectors.
+
+    Tables replace the attributes and texts that the dataset had, vectors the vectors; the other kind stays.
 
     Args:
         workspace: Where to.
         entity: ``item`` or ``user``.
         dataset: The dataset's name.
-        paths: Files: delimited with a header, Parquet, JSON lines, or RecBole's ``.item`` and ``.user``.
+        paths: Tables: delimited with a header, Parquet, JSON lines, or RecBole's ``.item`` and ``.user``, in which
+            Parquet's lists of floating-point numbers and RecBole's ``float_seq`` are vectors; and ``.npy`` matrices,
+            named by the file or as in ``text=all-MiniLM-L6-v2.npy``.
         id: Column of ids; detected when None.
         title: Column of titles, which people are shown; detected when None, none when empty.
         columns: Columns to read; all when None.
         separator: Between values in one cell; ``|`` when None, and a space in RecBole's ``token_seq``.
+        text: Columns of running text, such as descriptions; detected by name when None.
+        rows: A file with the id of each row of the matrices, an id a line or ``.npy``; the rows' numbers when None.
 
     Raises:
         UnknownNameError: There is no such dataset.
@@ -133,28 +145,93 @@ def ingest_attributes(
     """
     if entity not in ("item", "user"):
         raise InputError(f"attributes belong to item or user, not {entity!r}")
-    files = existing_files([paths] if isinstance(paths, str | Path) else paths)
+    named = [_named(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
+    files = existing_files([path for _, path in named])
+    matrices = [Matrix.open(path, name) for name, path in named if path.suffix == ".npy"]
+    tables = [path for path in files if path.suffix != ".npy"]
+    ids = None if rows is None else read_ids(existing_files([rows])[0])
     warehouse = workspace.warehouse
     known = [row["dataset"] for row in warehouse.rows("SELECT dataset FROM datasets WHERE kind = 'interactions'")]
     if dataset not in known:
         raise UnknownNameError("dataset", dataset, known)
     with warehouse.lock(f"{entity}s/{dataset}"), Scratch(workspace.scratch, files) as scratch:
-        for path in files:
-            stage_attributes(scratch, entity, path, id=id, title=title, columns=columns, separator=separator)
-        ids = warehouse.query(f"SELECT {entity}_id AS id FROM {entity}s WHERE dataset = ?", [dataset])
-        scratch.stage_arrow("known", ids.schema, ids.to_batches())
-        described = scratch.count("SELECT count(DISTINCT id) FROM found SEMI JOIN known USING (id)")
-        if not described:
-            example = scratch.value("SELECT min(id) FROM found")
-            raise InputError(
-                f"none of the ids occurs in dataset {dataset!r}; is it the right column?", path=files[0], value=example
-            )
-        unknown = scratch.count("SELECT count(DISTINCT id) FROM found ANTI JOIN known USING (id)")
-        names = tuple(str(row[0]) for row in scratch.rows("SELECT name FROM found GROUP BY name ORDER BY name"))
-        values = scratch.count("SELECT count(*) FROM found")
-        with warehouse.publish(f"{entity}s/{dataset}") as publication:
-            publication.append("attributes", scratch.stream("SELECT * FROM found"), dataset=dataset)
-    return AttributesReport(dataset, entity, publication.generation, names, described, unknown, values)
+        for table in (FOUND, FOUND_TEXTS, FOUND_VECTORS):
+            scratch.execute(table)
+        for path in tables:
+            stage_attributes(scratch, entity, path, id=id, title=title, columns=columns, separator=separator, text=text)
+            layout = layout_of(path, scratch, header=True)
+            if vector_columns(layout):
+                stage_columns(scratch, layout, id_column(layout, entity, id))
+        for matrix in matrices:
+            matrix.stage(scratch, ids)
+        theirs = warehouse.query(f"SELECT {entity}_id AS id FROM {entity}s WHERE dataset = ?", [dataset])
+        counts = _check_found(scratch, theirs, entity, dataset, files[0])
+        with warehouse.publish() as publication:
+            generation = _publish_found(publication, scratch, dataset, entity)
+    return AttributesReport(dataset, entity, generation, **counts)
+
+
+def _named(path: str | Path) -> tuple[str | None, Path]:
+    """A path, and the name in front of it as in ``text=embeddings.npy``."""
+    name, equals, rest = str(path).partition("=")
+    return (name, Path(rest)) if equals and rest.endswith(".npy") and not Path(path).exists() else (None, Path(path))
+
+
+def _check_found(scratch: Scratch, known: pa.Table, entity: str, dataset: str, file: Path) -> dict[str, Any]:
+    """Counts for the report.
+
+    Raises:
+        InputError: Nothing belongs to the dataset, an id has two vectors of a name, or their lengths differ.
+    """
+    scratch.stage_arrow("known", known.schema, known.to_batches())
+    every = "(SELECT id FROM found UNION SELECT id FROM found_texts UNION SELECT id FROM found_vectors)"
+    described = scratch.count(f"SELECT count(*) FROM {every} SEMI JOIN known USING (id)")
+    if not described:
+        example = scratch.value(f"SELECT min(id) FROM {every}")
+        raise InputError(
+            f"none of the ids occurs in dataset {dataset!r}; is it the right column?", path=file, value=example
+        )
+    for name, fewest, most in scratch.rows(
+        "SELECT name, min(len(vector)), max(len(vector)) FROM found_vectors GROUP BY name"
+    ):
+        if fewest != most:
+            raise InputError(f"vectors named {name!r} have {fewest} to {most} numbers; give them one length", path=file)
+    twice = scratch.rows("SELECT name, id FROM found_vectors GROUP BY ALL HAVING count(*) > 1 ORDER BY ALL LIMIT 1")
+    if twice:
+        raise InputError(f"there are two vectors named {twice[0][0]!r} for this {entity}", path=file, value=twice[0][1])
+    names = scratch.rows("SELECT name FROM found GROUP BY name ORDER BY name")
+    texts = scratch.rows("SELECT name FROM found_texts GROUP BY name ORDER BY name")
+    sizes = scratch.rows("SELECT name, any_value(len(vector)) FROM found_vectors GROUP BY name ORDER BY name")
+    return {
+        "attributes": tuple(str(row[0]) for row in names),
+        "described": described,
+        "unknown": scratch.count(f"SELECT count(*) FROM {every} ANTI JOIN known USING (id)"),
+        "values": scratch.count("SELECT count(*) FROM found"),
+        "texts": tuple(str(row[0]) for row in texts),
+        "vectors": {str(name): int(str(size)) for name, size in sizes},
+    }
+
+
+def _publish_found(publication: Publication, scratch: Scratch, dataset: str, entity: str) -> str:
+    """What is known has two targets, so that tables stay when vectors are replaced; returns the last generation."""
+    generation = _publish_written(publication, scratch, dataset, entity)
+    if scratch.count("SELECT count(*) FROM found_vectors"):
+        measured = publication.target(f"{entity}-vectors/{dataset}")
+        rows = scratch.stream("SELECT id, name, vector FROM found_vectors", rows=4096)
+        measured.append("vectors", rows, dataset=dataset, entity=entity)
+        generation = measured.generation
+    return generation
+
+
+def _publish_written(publication: Publication, scratch: Scratch, dataset: str, entity: str) -> str:
+    """Attributes and texts of an entity under its own target, where there are any."""
+    written = "(SELECT entity FROM found UNION ALL SELECT entity FROM found_texts)"
+    if not scratch.count(f"SELECT count(*) FROM {written} WHERE entity = ?", [entity]):
+        return publication.generation
+    target = publication.target(f"{entity}s/{dataset}")
+    for table, staged in (("attributes", "found"), ("texts", "found_texts")):
+        target.append(table, scratch.stream(f"SELECT * FROM {staged} WHERE entity = ?", [entity]), dataset=dataset)
+    return target.generation
 
 
 def _check_options(
@@ -175,6 +252,7 @@ def _split_name(staged: Staged, split: Split | None) -> str:
 
 def _stage_beside(scratch: Scratch, source: Source) -> None:
     scratch.execute(FOUND)
+    scratch.execute(FOUND_TEXTS)
     for entity, path in (("item", source.items), ("user", source.users)):
         if path is not None:
             stage_attributes(scratch, entity, path)
@@ -182,9 +260,8 @@ def _stage_beside(scratch: Scratch, source: Source) -> None:
 
 def _publish_beside(publication: Publication, scratch: Scratch, name: str) -> None:
     """Attributes have their own target: they stay when the interactions alone are ingested again."""
-    for (entity,) in scratch.rows("SELECT DISTINCT entity FROM found ORDER BY entity"):
-        rows = scratch.stream("SELECT * FROM found WHERE entity = ?", [entity])
-        publication.target(f"{entity}s/{name}").append("attributes", rows, dataset=name)
+    for entity in ("item", "user"):
+        _publish_written(publication, scratch, name, entity)
 
 
-__all__ = ["FORMATS", "AttributesReport", "IngestReport", "ingest_attributes", "ingest_interactions"]
+__all__ = ["FORMATS", "AttributesReport", "IncidentsReport", "IngestReport", "ingest_attributes", "ingest_interactions"]

@@ -1,6 +1,7 @@
-"""Attributes of items and users: one staged row per id, name and value.
+"""Attributes and texts of items and users: one staged row per id, name and value, or per id and text.
 
-The table ``found`` has ``entity, id, name, value``; a cell with several values gives several rows.
+The table ``found`` has ``entity, id, name, value``; a cell with several values gives several rows. The table
+``found_texts`` has ``entity, id, name, text``.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from distaff_data.errors import InputError
-from distaff_data.ingest.columns import common, find_column, plain
+from distaff_data.ingest.columns import all_common, common, find_column, plain
 from distaff_data.ingest.layout import Layout, layout_of
 from distaff_data.ingest.lines import physical_line
+from distaff_data.ingest.vectors import vector_columns
 from distaff_data.warehouse import Scratch, identifier, literal
 
 FOUND = "CREATE TABLE IF NOT EXISTS found (entity VARCHAR, id VARCHAR, name VARCHAR, value VARCHAR)"
+FOUND_TEXTS = "CREATE TABLE IF NOT EXISTS found_texts (entity VARCHAR, id VARCHAR, name VARCHAR, text VARCHAR)"
 SEPARATOR = "|"  # between values in one cell, where neither the format nor a person says
 
 
@@ -27,8 +30,9 @@ def stage_attributes(
     title: str | None = None,
     columns: Sequence[str] | None = None,
     separator: str | None = None,
+    text: Sequence[str] | None = None,
 ) -> None:
-    """Add a file's attributes to the table ``found``.
+    """Add a file's attributes to the table ``found``, and its texts to ``found_texts``.
 
     Args:
         scratch: The staging database.
@@ -38,6 +42,7 @@ def stage_attributes(
         title: The column of titles, which people are shown; detected when None, none when empty.
         columns: The columns to read; all when None.
         separator: Between values in one cell; ``|`` when None, and a space in RecBole's ``token_seq``.
+        text: The columns of running text; detected by name when None.
 
     Raises:
         InputError: No such column, a missing id, or a file that cannot be read.
@@ -45,17 +50,25 @@ def stage_attributes(
     layout = layout_of(path, scratch, header=True)
     if layout.format == "lightgcn":
         raise InputError("a file of attributes needs a header that names them", path=path, line=1)
-    key = _id_column(layout, entity, id)
+    key = id_column(layout, entity, id)
     titles = find_column(path, layout.columns, title) if title else common("title", layout.columns)
     titles = None if title == "" else titles
+    vectors = vector_columns(layout)
+    texts = all_common("text", layout.columns) if text is None else [find_column(path, layout.columns, t) for t in text]
     picked = [find_column(path, layout.columns, name) for name in columns or layout.columns]
-    picked = [name for name in picked if name != key and not name.endswith(":float_seq")]  # vectors are no attributes
+    picked = [name for name in picked if name != key and name not in vectors]
+    if not picked and vectors:
+        return
     if not picked:
         raise InputError("the file has no columns besides the ids", path=path, line=1, column=key)
     layout.stage(scratch, "raw", [key, *picked])
     _check_ids(scratch, layout, key)
     scratch.execute(FOUND)
+    scratch.execute(FOUND_TEXTS)
     for column in picked:
+        if column in texts and column != titles:
+            _stage_text(scratch, entity, key, column)
+            continue
         name = "title" if column == titles else column.partition(":")[0]
         values = _values(layout, column, None if column == titles else separator)
         scratch.execute(
@@ -69,7 +82,24 @@ def stage_attributes(
     scratch.execute("DROP TABLE raw")
 
 
-def _id_column(layout: Layout, entity: str, id: str | None) -> str:
+def _stage_text(scratch: Scratch, entity: str, key: str, column: str) -> None:
+    """One text an id, the first of several; lists are joined by blanks."""
+    cell = identifier(column)
+    joined = f"coalesce(array_to_string(try_cast(from_json({cell}, '[\"VARCHAR\"]') AS VARCHAR[]), ' '), {cell})"
+    scratch.execute(
+        f"INSERT INTO found_texts SELECT ?, {identifier(key)}, ?, "
+        f"arg_min(CASE WHEN {cell} LIKE '[%' AND json_valid({cell}) THEN {joined} ELSE {cell} END, row) "
+        f"FROM raw WHERE trim({cell}) <> '' GROUP BY {identifier(key)}",
+        [entity, column.partition(":")[0]],
+    )
+
+
+def id_column(layout: Layout, entity: str, id: str | None) -> str:
+    """The column of ids: the one named, or the one that looks like it.
+
+    Raises:
+        InputError: There is none.
+    """
     if id:
         return find_column(layout.path, layout.columns, id)
     by_name = common(entity, layout.columns) or next((c for c in layout.columns if plain(c) == "id"), None)

@@ -29,6 +29,7 @@ _COMMON: Mapping[str, tuple[str, ...]] = {
     ),
     "split": ("xlabel", "split"),
     "title": ("title", "movietitle", "itemtitle", "producttitle", "name", "productname", "itemname", "artistname"),
+    "text": ("description", "overview", "abstract", "summary", "plot", "synopsis", "body", "feature", "features"),
 }
 _REQUIRED = ("user", "item")
 
@@ -37,6 +38,11 @@ def common(role: str, columns: Sequence[str]) -> str | None:
     """The column whose name is most usual for a role; None when no name is."""
     by_plain = {plain(column): column for column in reversed(columns)}
     return next((by_plain[name] for name in _COMMON[role] if name in by_plain), None)
+
+
+def all_common(role: str, columns: Sequence[str]) -> list[str]:
+    """Every column whose name is usual for a role, in the file's order."""
+    return [column for column in columns if plain(column) in _COMMON[role]]
 
 
 def plain(column: str) -> str:

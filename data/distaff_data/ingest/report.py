@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,8 @@ class AttributesReport:
         described: Items or users of the dataset that now have attributes.
         unknown: Ids with attributes that do not occur in the dataset; kept, in case a later ingestion brings them.
         values: Attribute values stored.
+        texts: Names of the texts.
+        vectors: Length of the vectors by name.
     """
 
     dataset: str
@@ -70,6 +72,39 @@ class AttributesReport:
     described: int
     unknown: int
     values: int
+    texts: tuple[str, ...] = ()
+    vectors: Mapping[str, int] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain values, ready for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class IncidentsReport:
+    """Result of ingesting incidents.
+
+    Attributes:
+        dataset: The dataset's name.
+        generation: The warehouse generation that holds it.
+        cases: Incidents.
+        labelled: Incidents whose failed entities are known.
+        entities: Entities in any case.
+        metrics: Metrics in any case.
+        rows: Time stamps of all cases.
+        missing: Share of measurements that are missing.
+        edges: Dependencies that are known or forbidden.
+    """
+
+    dataset: str
+    generation: str
+    cases: int
+    labelled: int
+    entities: int
+    metrics: int
+    rows: int
+    missing: float
+    edges: int
 
     def as_dict(self) -> dict[str, object]:
         """Plain values, ready for JSON."""

@@ -11,7 +11,8 @@ import typer
 from distaff import exports
 from distaff.cli.state import Json, emit_facts, emit_json, emit_table, pairs, root, workspace
 from distaff_data.errors import InputError
-from distaff_data.ingest import AttributesReport, IngestReport, ingest_attributes, ingest_interactions
+from distaff_data.ingest import AttributesReport, IncidentsReport, IngestReport, ingest_attributes, ingest_interactions
+from distaff_data.ingest.incidents import ingest_incidents
 from distaff_data.ingest.report import SeriesReport
 from distaff_data.ingest.series import Columns, ingest_series
 from distaff_data.planted import sample as load_sample
@@ -20,10 +21,20 @@ from distaff_data.workspace import Workspace
 ingest = typer.Typer(help="Load files as a dataset; the format is detected or given.", no_args_is_help=True)
 
 Paths = Annotated[list[Path], typer.Argument(help="Files, or a folder with train, valid and test files.")]
+Described = Annotated[
+    list[str], typer.Argument(help="Tables, and .npy matrices of vectors; NAME=FILE.npy names the vectors.")
+]
 Name = Annotated[str, typer.Argument(help="Name of the dataset.")]
 Id = Annotated[str | None, typer.Option(help="Column of ids; detected otherwise.")]
 Title = Annotated[str | None, typer.Option(help="Column that people are shown.")]
 Separator = Annotated[str | None, typer.Option(help="What separates several values in a cell.")]
+Column = Annotated[
+    list[str] | None, typer.Option("--column", help="Column to read; repeatable; all columns otherwise.")
+]
+Text = Annotated[list[str] | None, typer.Option(help="Column of running text; repeatable; detected by name otherwise.")]
+Rows = Annotated[
+    Path | None, typer.Option(help="File with the id of each row of .npy matrices; the rows' numbers otherwise.")
+]
 Replace = Annotated[bool, typer.Option("--replace", help="Replace the dataset of that name.")]
 
 
@@ -86,18 +97,103 @@ def ingest_interactions_verb(
 
 @ingest.command("items")
 def ingest_items(
-    name: Name, paths: Paths, id: Id = None, title: Title = None, separator: Separator = None, as_json: Json = False
+    name: Name,
+    paths: Described,
+    id: Id = None,
+    title: Title = None,
+    column: Column = None,
+    separator: Separator = None,
+    text: Text = None,
+    rows: Rows = None,
+    as_json: Json = False,
 ) -> None:
-    """Load attributes of a dataset's items: every other column is one, such as a category."""
-    _show(ingest_attributes(workspace(), "item", name, paths, id=id, title=title, separator=separator), as_json)
+    """Load what is known about a dataset's items: categories and tags, titles, running text, feature vectors.
+
+    Example: distaff ingest items shop items.csv text=embeddings.npy --text description --separator ,
+    """
+    report = ingest_attributes(
+        workspace(),
+        "item",
+        name,
+        paths,
+        id=id,
+        title=title,
+        columns=column,
+        separator=separator,
+        text=text,
+        rows=rows,
+    )
+    _show(report, as_json)
 
 
 @ingest.command("users")
 def ingest_users(
-    name: Name, paths: Paths, id: Id = None, title: Title = None, separator: Separator = None, as_json: Json = False
+    name: Name,
+    paths: Described,
+    id: Id = None,
+    title: Title = None,
+    column: Column = None,
+    separator: Separator = None,
+    text: Text = None,
+    rows: Rows = None,
+    as_json: Json = False,
 ) -> None:
-    """Load attributes of a dataset's users: every other column is one, such as a country."""
-    _show(ingest_attributes(workspace(), "user", name, paths, id=id, title=title, separator=separator), as_json)
+    """Load what is known about a dataset's users: every other column is an attribute, such as a country."""
+    report = ingest_attributes(
+        workspace(),
+        "user",
+        name,
+        paths,
+        id=id,
+        title=title,
+        columns=column,
+        separator=separator,
+        text=text,
+        rows=rows,
+    )
+    _show(report, as_json)
+
+
+@ingest.command("incidents")
+def ingest_incidents_verb(
+    name: Name,
+    paths: Annotated[list[Path], typer.Argument(help="A folder with cases.json, or files of metrics, one a case.")],
+    graph: Annotated[Path | None, typer.Option(help="CSV of dependencies: source, target, status.")] = None,
+    time: Annotated[str | None, typer.Option(help="Column of time stamps; detected otherwise.")] = None,
+    separator: Annotated[str | None, typer.Option(help="What divides entity and metric in a column's name.")] = None,
+    names: Annotated[Path | None, typer.Option(help="CSV of column, entity, metric.")] = None,
+    step: Annotated[float | None, typer.Option(help="Seconds between rows; the median distance otherwise.")] = None,
+    kpi: Annotated[str | None, typer.Option(help="The metric that shows the incident, 'entity|metric'.")] = None,
+    onset: Annotated[float | None, typer.Option(help="Time of the first abnormal row, in seconds.")] = None,
+    label: Annotated[str | None, typer.Option(help="Column that is 0 in normal rows.")] = None,
+    root: Annotated[list[str] | None, typer.Option(help="An entity that failed; repeatable.")] = None,
+    unmeasured: Annotated[
+        bool, typer.Option("--unmeasured", help="Leave out edges of entities that no case measures.")
+    ] = False,
+    replace: Replace = False,
+    as_json: Json = False,
+) -> None:
+    """Load metrics of incidents: a folder of labelled cases, or wide or long CSV and Parquet.
+
+    Example: distaff ingest incidents outage metrics.csv --kpi "shop|latency" --graph calls.csv
+    """
+    report = ingest_incidents(
+        workspace(create=True),
+        name,
+        paths,
+        graph=graph,
+        time=time,
+        separator=separator,
+        names=names,
+        step=step,
+        kpi=kpi,
+        onset=onset,
+        label=label,
+        roots=root or [],
+        unmeasured=unmeasured,
+        replace=replace,
+    )
+    _show(report, as_json)
 
 
 @ingest.command("series")
@@ -193,7 +289,7 @@ def sql(
         typer.echo(f"only the first {limit} rows; ask for more with --limit", err=True)
 
 
-def _show(report: IngestReport | AttributesReport | SeriesReport, as_json: bool) -> None:
+def _show(report: IngestReport | AttributesReport | IncidentsReport | SeriesReport, as_json: bool) -> None:
     facts = report.as_dict()
     if as_json:
         emit_json(facts)

@@ -1,4 +1,4 @@
-"""Verbs about models: models, train, evaluate, runs, show, board, factors, score."""
+"""Verbs about models: models, train, evaluate, runs, show, board, score."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from distaff import exports, registry, runs
+from distaff import registry, runs
 from distaff.board import Board
 from distaff.board import board as make_board
 from distaff.cli.state import Json, counted, emit_facts, emit_json, emit_table, epochs, pairs, talk, workspace
-from distaff.factors import FactorReport, explain_run
 from distaff.intervals import Interval
 from distaff.kinds import shown
 from distaff.model import Model
@@ -27,7 +26,7 @@ Dataset = Annotated[str, typer.Argument(help="Name of a dataset; see: distaff da
 
 def add_to(app: typer.Typer) -> None:
     """Register the verbs."""
-    for verb in (models, train, evaluate, runs_verb, show, board, factors, score):
+    for verb in (models, train, evaluate, runs_verb, show, board, score):
         app.command(name=verb.__name__.removesuffix("_verb"))(verb)
 
 
@@ -135,21 +134,6 @@ def board(
     _show_board(found)
 
 
-def factors(
-    run: RunId,
-    export: Annotated[Path | None, typer.Option(help="Write the factors as .csv, .parquet or .arrow.")] = None,
-    as_json: Json = False,
-) -> None:
-    """The intents of a run with the evidence behind each."""
-    ws = workspace()
-    report = explain_run(ws, run)
-    if export is not None:
-        exports.write(ws.warehouse.query("SELECT * EXCLUDE (generation) FROM factors WHERE run = ?", [run]), export)
-    if as_json:
-        return emit_json(report.as_dict())
-    _show_factors(report)
-
-
 def score(
     run: RunId,
     top_k: Annotated[int, typer.Option(help="Length of each list.")] = 20,
@@ -207,22 +191,3 @@ def _interval(value: Interval | None) -> str:
     if value.low is None:
         return f"{value.mean:.4f}"
     return f"{value.mean:.4f} [{value.low:.4f}, {value.high:.4f}]"
-
-
-def _show_factors(report: FactorReport) -> None:
-    emit_table(
-        f"factors of {report.run}: {report.effective_per_user:.1f} effective a user, {report.effective_overall:.1f} overall",
-        ("factor", "name", "activity", "effect", "stability", "warnings", "top items"),
-        [
-            (
-                f.factor,
-                f.name,
-                f.activity,
-                f.effect,
-                f.stability,
-                "; ".join(f.warnings),
-                ", ".join(member.title for member in f.top[:5]),
-            )
-            for f in sorted(report.factors, key=lambda f: -f.activity)
-        ],
-    )

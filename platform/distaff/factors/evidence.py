@@ -1,153 +1,131 @@
 """The evidence behind each intent of a run, computed once and kept in tables.
 
-Activity, effect, stability over seeds, contamination by popularity and activity, attribute lift, names and warnings: what a
+Activity, effect, stability over seeds, independence, attribute lift, names, examples, blind spots and warnings: what a
 person needs before acting on an intent. Whatever is shown anywhere is read from these tables.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
-import numpy as np
 import pyarrow as pa
 import torch
-from scipy import stats
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from distaff import runs
-from distaff.factors.relevance import Association, Membership, associate, membership, relevance
-from distaff.ranking import exclusion, top_k
+from distaff import runs, words
+from distaff.factors.activity import LIST, PASSIVE, Activity, effective_numbers
+from distaff.factors.blind_spots import audit
+from distaff.factors.calibration import WEIGHTS, calibrations
+from distaff.factors.effects import EffectCard
+from distaff.factors.independence import Dependence, contamination, dependences
+from distaff.factors.moves import move_intents
+from distaff.factors.notes import Note, carry_over
+from distaff.factors.relevance import Association, Membership, associate, incidence_of, membership, relevance
+from distaff.factors.report import UNNAMED, Factor, FactorReport, Member
+from distaff.factors.stability import Stability, compare_seeds
+from distaff.factors.tables import publish_audit, publish_calibrations, publish_factors
 from distaff.recommender import Intents, Recommender
 from distaff_data.loader import load_attributes, load_titles
 from distaff_data.workspace import Workspace
 
-UNNAMED = "unnamed"
-MEMBERS = 200  # items kept for each intent, by relevance and by probability alike
-_PROBE_USERS = 256
-_LIST = 20
 _CONTAMINATED = 0.5
-_PASSIVE = 0.1  # of the share an intent would have if all were equal
 _COLLAPSED = 0.9  # of K: effective intents a user
+_DEPENDENT = 0.5  # squared distance correlation
+_VALUES = 200  # attribute values, the commonest, that effect cards tell of
+_CALIBRATED_USERS = 1000
 
 
 @dataclass(frozen=True)
-class Member:
-    """An item that speaks for a factor."""
+class Evidence:
+    """What was computed about all intents of a run, before it is told factor by factor."""
 
-    id: str
-    title: str
-    relevance: float
-
-
-@dataclass(frozen=True)
-class Factor:
-    """One factor with its evidence; the columns of the table ``factors`` say what each number means."""
-
-    factor: int
-    name: str
-    activity: float
-    effect: float
-    stability: float | None
-    purity: float | None
-    popularity: float
-    user_activity: float
-    warnings: list[str]
-    top: list[Member]
-    attributes: list[Association] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class FactorReport:
-    """All factors of a run.
-
-    Attributes:
-        effective_per_user: Mean over users of exp(entropy of the user's mix).
-        effective_overall: exp(entropy of the mean mix).
-    """
-
-    run: str
+    model: Recommender
+    intents: Intents
+    popularity: Tensor
+    found: Membership
+    activity: Activity
+    cards: list[EffectCard | None]
     effective_per_user: float
     effective_overall: float
-    factors: list[Factor]
-
-    def as_dict(self) -> dict[str, Any]:
-        """The JSON shape of ``factors``."""
-        return asdict(self)
+    associations: list[Association]
+    stability: Stability | None
+    dependences: list[list[Dependence]]
+    popularity_rho: list[float]
+    activity_rho: list[float]
 
 
 def explain_run(workspace: Workspace, run_id: str, *, seed: int = 0) -> FactorReport:
-    """Compute the evidence of a run's intents and publish it.
+    """Compute the evidence of a run's intents and publish it; notes of earlier runs are carried over.
 
     Raises:
         InputError: The run is unknown or not done.
         UnsupportedError: Its model has no intents.
     """
     model = Recommender.load(runs.model_folder(workspace, run_id))
+    attributes = load_attributes(workspace.warehouse, model.data.name, "item")
+    evidence = gather(model, attributes, _other_seeds(workspace, run_id), seed=seed)
+    notes = carry_over(workspace, run_id, model.data.item_ids, evidence.intents.items)
+    report = tell(run_id, evidence, load_titles(workspace.warehouse, model.data.name), notes)
+    users = load_attributes(workspace.warehouse, model.data.name, "user")
+    found = audit(model, evidence.intents, users, seed=seed)
+    steps = calibrations(model, evidence.intents, WEIGHTS, n_users=_CALIBRATED_USERS, seed=seed)
+    with workspace.warehouse.publish(f"factors/{run_id}") as publication:
+        publish_factors(publication, report, evidence.stability, model.data, evidence.intents, evidence.found)
+        if isinstance(model, words.Worded):
+            publication.append("factor_words", words.word_rows(model), run=run_id)
+        publish_audit(publication.target(f"blind_spots/{run_id}"), run_id, run_id, found)
+        publish_calibrations(publication.target(f"calibrations/{run_id}"), run_id, steps)
+    return report
+
+
+def gather(model: Recommender, attributes: pa.Table, others: dict[str, Tensor], *, seed: int = 0) -> Evidence:
+    """Everything about a fitted model's intents that needs no workspace.
+
+    Args:
+        model: A recommender with intents.
+        attributes: Of its items: columns ``id, name, value``.
+        others: Item shares ``(n_items, K)`` of the same configuration under other seeds, by run.
+        seed: Of every sample.
+
+    Raises:
+        UnsupportedError: The model has no intents.
+    """
     intents = model.intents()
     data = model.data
     popularity = torch.bincount(data.train.indices, minlength=data.n_items)
     found = membership(intents.items, popularity)
-    attributes = load_attributes(workspace.warehouse, data.name, "item")
-    titles = load_titles(workspace.warehouse, data.name)
-    associations = associate(found, attributes, data.item_ids)
-    stability = _stability(workspace, run_id, intents)
-    per_user, overall = effective_numbers(intents.users)
-    effects = ablation_effects(model, intents.users.shape[1], seed)
-    factors = [
-        _factor(k, model, intents, found, popularity, effects[k], stability, associations, titles, per_user)
-        for k in range(intents.users.shape[1])
-    ]
-    report = FactorReport(run_id, per_user, overall, factors)
-    _publish(workspace, report, model, intents, found)
-    return report
+    incidence = incidence_of(attributes, data.item_ids)
+    known = data.train.counts() > 0
+    return Evidence(
+        model,
+        intents,
+        popularity,
+        found,
+        *move_intents(model, intents, incidence.commonest(_VALUES), popularity, seed=seed),
+        *effective_numbers(intents.users),
+        associate(found, incidence),
+        compare_seeds(intents.items, others, seed=seed),
+        dependences(intents.users[known], seed=seed),
+        contamination(intents.items, popularity),
+        contamination(intents.users, data.train.counts()),
+    )
 
 
-def effective_numbers(mixes: Tensor) -> tuple[float, float]:
-    """exp(entropy) of each user's mix, averaged, and of the mean mix; from shares ``(n, K)``."""
-    entropy = -torch.special.xlogy(mixes.double(), mixes.double()).sum(1)
-    mean = mixes.double().mean(0)
-    return float(entropy.exp().mean()), float((-torch.special.xlogy(mean, mean).sum()).exp())
+def tell(run_id: str, evidence: Evidence, titles: dict[str, str], notes: dict[int, Note]) -> FactorReport:
+    """The evidence factor by factor, with names and warnings."""
+    stability = evidence.stability
+    return FactorReport(
+        run_id,
+        evidence.effective_per_user,
+        evidence.effective_overall,
+        0 if stability is None else len(stability.likeness),
+        None if stability is None else stability.nulls,
+        [_factor(k, evidence, titles, notes.get(k)) for k in range(evidence.intents.users.shape[1])],
+    )
 
 
-def ablation_effects(model: Recommender, n_intents: int, seed: int) -> list[float]:
-    """For each intent, the share of top-20 lists' items that leave when its part of the score is taken away.
-
-    Measured on a sample of users with training interactions.
-    """
-    with_training = torch.nonzero(model.data.train.counts() > 0).squeeze(1)
-    order = torch.randperm(with_training.numel(), generator=torch.Generator().manual_seed(seed))
-    users = with_training[order[:_PROBE_USERS]]
-    seen = exclusion(model.data, ("train",)).take(users)
-    k = min(_LIST, model.data.n_items)
-    scores = model.predict(users)
-    kept, _ = top_k(scores.clone(), seen, k)
-    out = []
-    for intent in range(n_intents):
-        without, _ = top_k(scores - model.intent_scores(users, intent), seen, k)
-        stays = (kept.unsqueeze(2) == without.unsqueeze(1)).any(2) & (kept >= 0)
-        out.append(1.0 - float(stays.sum()) / max(int((kept >= 0).sum()), 1))
-    return out
-
-
-def match(ours: Tensor, theirs: Tensor) -> Tensor:
-    """Correlation of each intent's item shares with its one-to-one partner in another run, float64 ``(K,)``.
-
-    Partners by Hungarian assignment on the correlations of item shares ``(n_items, K)`` and ``(n_items, K')``; an
-    intent left without a partner has 0.
-    """
-    a, b = (x.double() - x.double().mean(0) for x in (ours, theirs))
-    a, b = (x / x.norm(dim=0).clamp(min=1e-12) for x in (a, b))
-    correlation = (a.T @ b).numpy()
-    rows, cols = linear_sum_assignment(-correlation)
-    out = torch.zeros(ours.shape[1], dtype=torch.float64)
-    out[torch.from_numpy(rows)] = torch.from_numpy(correlation[rows, cols])
-    return out
-
-
-def _stability(workspace: Workspace, run_id: str, intents: Intents) -> Tensor | None:
-    """Median match of each intent with the same configuration under other seeds; None when there is no other seed."""
+def _other_seeds(workspace: Workspace, run_id: str) -> dict[str, Tensor]:
+    """Item shares of the same configuration under each other seed, by run."""
     run = runs.find(workspace, run_id)
     others = {
         r.seed: r.run
@@ -156,118 +134,71 @@ def _stability(workspace: Workspace, run_id: str, intents: Intents) -> Tensor | 
         and (r.model, r.settings, r.dataset_generation) == (run.model, run.settings, run.dataset_generation)
         and r.seed != run.seed
     }
-    if not others:
-        return None
-    models = (Recommender.load(runs.model_folder(workspace, other)) for other in others.values())
-    matches = [match(intents.items, model.intents().items) for model in models]
-    return torch.stack(matches).median(0).values
+    return {other: Recommender.load(runs.model_folder(workspace, other)).intents().items for other in others.values()}
 
 
-def _factor(
-    k: int,
-    model: Recommender,
-    intents: Intents,
-    found: Membership,
-    popularity: Tensor,
-    effect: float,
-    stability: Tensor | None,
-    associations: list[Association],
-    titles: dict[str, str],
-    per_user: float,
-) -> Factor:
-    data = model.data
-    n_intents = intents.users.shape[1]
-    trained = popularity > 0
-    active_users = data.train.counts() > 0
-    activity = float(intents.users[active_users].mean(0)[k])
-    rho_items = _rank_correlation(intents.items[trained, k], popularity[trained])
-    rho_users = _rank_correlation(intents.users[active_users, k], data.train.counts()[active_users])
-    scores = relevance(found.probability[k], found.lift[k])
-    best, items = scores.topk(min(_LIST, data.n_items))
-    ids = data.item_ids.take(pa.array(items.numpy())).to_pylist()
-    mine = [a for a in associations if a.intent == k]
-    warnings = []
-    if abs(rho_items) > _CONTAMINATED:
-        warnings.append(f"follows popularity (rank correlation {rho_items:+.2f})")
-    if abs(rho_users) > _CONTAMINATED:
-        warnings.append(f"follows user activity (rank correlation {rho_users:+.2f})")
-    if activity < _PASSIVE / n_intents:
-        warnings.append("passive: carries almost no behaviour")
-    if n_intents > 1 and per_user > _COLLAPSED * n_intents:
-        warnings.append(f"collapsed: a user holds {per_user:.1f} of {n_intents} intents in equal shares")
+def _factor(k: int, evidence: Evidence, titles: dict[str, str], note: Note | None) -> Factor:
+    data = evidence.model.data
+    known = data.train.counts() > 0
+    stability = evidence.stability
+    mine = [a for a in evidence.associations if a.intent == k]
+    automatic = " · ".join(a.value for a in mine[:2]) or words.names(evidence.model).get(k, UNNAMED)
+    if stability is not None and stability.badges[k] == "seed-specific":
+        automatic = UNNAMED
     return Factor(
         factor=k,
-        name=" · ".join(a.value for a in mine[:2]) or UNNAMED,
-        activity=activity,
-        effect=effect,
-        stability=None if stability is None else float(stability[k]),
+        name=note.name if note is not None and note.name is not None else automatic,
+        automatic_name=automatic,
+        activity=float(evidence.intents.users[known].mean(0)[k]),
+        effect=float(evidence.activity.effects[k]),
+        state=evidence.activity.states[k],
+        passive_users=float(evidence.activity.passive_users[k]),
+        stability=None if stability is None else float(stability.match[k]),
+        badge=None if stability is None else stability.badges[k],
+        split=None if stability is None else float(stability.split[k]),
+        subspace=None if stability is None else float(stability.subspace[k]),
         purity=max((a.share for a in mine), default=None),
-        popularity=rho_items,
-        user_activity=rho_users,
-        warnings=warnings,
-        top=[Member(i, titles.get(i, i), float(r)) for i, r in zip(ids, best, strict=True) if torch.isfinite(r)],
+        popularity=evidence.popularity_rho[k],
+        user_activity=evidence.activity_rho[k],
+        dependences=evidence.dependences[k],
+        warnings=_warnings(k, evidence),
+        top=_top(k, evidence, titles),
         attributes=mine,
+        card=evidence.cards[k],
+        note=note,
     )
 
 
-def _rank_correlation(a: Tensor, b: Tensor) -> float:
-    """Spearman's rho; 0 when either side is constant."""
-    x, y = a.double().numpy(), b.double().numpy()
-    if x.size < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return 0.0
-    return float(stats.spearmanr(x, y).statistic)
+def _top(k: int, evidence: Evidence, titles: dict[str, str]) -> list[Member]:
+    data = evidence.model.data
+    scores = relevance(evidence.found.probability[k], evidence.found.lift[k])
+    best, items = scores.topk(min(LIST, data.n_items))
+    ids = data.item_ids.take(pa.array(items.numpy())).to_pylist()
+    return [Member(i, titles.get(i, i), float(r)) for i, r in zip(ids, best, strict=True) if torch.isfinite(r)]
 
 
-def _publish(
-    workspace: Workspace, report: FactorReport, model: Recommender, intents: Intents, found: Membership
-) -> None:
-    columns = ("factor", "name", "activity", "effect", "stability", "purity", "popularity", "user_activity", "warnings")
-    with workspace.warehouse.publish(f"factors/{report.run}") as publication:
-        rows = [{column: getattr(f, column) for column in columns} for f in report.factors]
-        publication.append("factors", rows, run=report.run)
-        publication.append("factor_members", _members(found, model.data.item_ids), run=report.run)
-        named = [
-            {
-                "factor": a.intent,
-                "name": a.name,
-                "value": a.value,
-                "share": a.share,
-                "lift": a.lift,
-                "q_value": a.q_value,
-            }
-            for f in report.factors
-            for a in f.attributes
-        ]
-        publication.append("factor_attributes", named, run=report.run)
-        for entity, ids, shares in (
-            ("user", model.data.user_ids, intents.users),
-            ("item", model.data.item_ids, intents.items),
-        ):
-            flat = pa.array(shares.float().contiguous().numpy().ravel())
-            offsets = pa.array(np.arange(shares.shape[0] + 1, dtype=np.int32) * shares.shape[1])
-            table = pa.table({"id": ids, "shares": pa.ListArray.from_arrays(offsets, flat)})
-            publication.append("loadings", table, run=report.run, entity=entity)
-
-
-def _members(found: Membership, item_ids: pa.StringArray) -> pa.Table:
-    """For each intent the items best by relevance or by probability: enough to rank them at any lambda."""
-    scores = relevance(found.probability, found.lift)
-    n = min(MEMBERS, scores.shape[1])
-    parts = []
-    for k in range(scores.shape[0]):
-        best = torch.cat([scores[k].topk(n).indices, found.probability[k].topk(n).indices]).unique()
-        best = best[found.probability[k, best] > 0]
-        best = best[scores[k, best].argsort(descending=True)]
-        parts.append(
-            pa.table(
-                {
-                    "factor": pa.repeat(k, best.numel()),
-                    "item_id": item_ids.take(pa.array(best.numpy())),
-                    "rank": np.arange(1, best.numel() + 1),
-                    "relevance": scores[k, best].numpy(),
-                    "probability": found.probability[k, best].numpy(),
-                    "lift": found.lift[k, best].numpy(),
-                }
-            )
+def _warnings(k: int, evidence: Evidence) -> list[str]:
+    """Reasons not to trust a factor as it stands."""
+    n_intents = evidence.intents.users.shape[1]
+    found = []
+    if abs(evidence.popularity_rho[k]) > _CONTAMINATED:
+        found.append(f"follows popularity (rank correlation {evidence.popularity_rho[k]:+.2f})")
+    if abs(evidence.activity_rho[k]) > _CONTAMINATED:
+        found.append(f"follows user activity (rank correlation {evidence.activity_rho[k]:+.2f})")
+    known = evidence.model.data.train.counts() > 0
+    share = float(evidence.intents.users[known].mean(0)[k])
+    if evidence.activity.states[k] == "passive" or share < PASSIVE / n_intents:
+        found.append("passive: carries almost no behaviour")
+    per_user = evidence.effective_per_user
+    if n_intents > 1 and per_user > _COLLAPSED * n_intents:
+        found.append(f"collapsed: a user holds {per_user:.1f} of {n_intents} intents in equal shares")
+    if evidence.dependences[k] and evidence.dependences[k][0].dependence > _DEPENDENT:
+        other = evidence.dependences[k][0]
+        found.append(f"depends on factor {other.other} (squared distance correlation {other.dependence:.2f})")
+    stability = evidence.stability
+    if stability is not None and stability.badges[k] == "seed-specific":
+        found.append(
+            f"seed-specific: other seeds do not find it (match {stability.match[k]:.2f}, split {stability.split[k]:.2f}), "
+            "so it is not named"
         )
-    return pa.concat_tables(parts)
+    return found

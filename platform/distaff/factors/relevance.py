@@ -46,6 +46,25 @@ class Association:
     q_value: float
 
 
+@dataclass(frozen=True)
+class Incidence:
+    """Which item carries which attribute value.
+
+    Attributes:
+        pairs: Names and values.
+        carries: Ones, ``(n_items, len(pairs))``.
+    """
+
+    pairs: list[tuple[str, str]]
+    carries: sparse.csr_matrix
+
+    def commonest(self, n: int) -> Incidence:
+        """The ``n`` values that most items carry, in the same order."""
+        counts = np.asarray(self.carries.sum(0)).ravel()
+        kept = np.sort(np.argsort(-counts, kind="stable")[:n])
+        return Incidence([self.pairs[at] for at in kept], self.carries[:, kept])
+
+
 def membership(shares: Tensor, popularity: Tensor) -> Membership:
     """Distributions over items from item shares ``(n_items, K)`` and training counts ``(n_items,)``."""
     mass = shares.double() * popularity.double().unsqueeze(1)
@@ -60,9 +79,7 @@ def relevance(probability: Tensor, lift: Tensor, weight: float = LAMBDA) -> Tens
     return weight * probability.log() + (1.0 - weight) * lift.log()
 
 
-def associate(
-    found: Membership, attributes: pa.Table, item_ids: pa.StringArray, *, level: float = 0.05
-) -> list[Association]:
+def associate(found: Membership, incidence: Incidence, *, level: float = 0.05) -> list[Association]:
     """Attribute values over-represented among each intent's top items.
 
     One-sided hypergeometric test of the ``TOP`` most relevant items against the catalogue, with Benjamini-Hochberg control
@@ -70,15 +87,14 @@ def associate(
 
     Args:
         found: The intents.
-        attributes: Columns ``id, name, value``.
-        item_ids: Items' own ids by position.
+        incidence: The attribute values, see :func:`incidence_of`.
         level: False discovery rate.
 
     Returns:
         What holds, by intent and falling share * log lift: what the value adds to the divergence from all behaviour, so that
         a rare value with a high lift does not come before a common one.
     """
-    pairs, carries = _incidence(attributes, item_ids)
+    pairs, carries = incidence.pairs, incidence.carries
     if not pairs:
         return []
     scores = relevance(found.probability, found.lift)
@@ -102,13 +118,18 @@ def associate(
     return sorted(rows, key=lambda a: (a.intent, -a.share * math.log(a.lift)))
 
 
-def _incidence(attributes: pa.Table, item_ids: pa.StringArray) -> tuple[list[tuple[str, str]], sparse.csr_matrix]:
-    """Attribute values on at least ``MIN_ITEMS`` items, and which item carries which, ``(n_items, n_values)``."""
+def incidence_of(attributes: pa.Table, item_ids: pa.StringArray) -> Incidence:
+    """Attribute values that at least ``MIN_ITEMS`` items carry; titles are no attribute.
+
+    Args:
+        attributes: Columns ``id, name, value``.
+        item_ids: Items' own ids by position.
+    """
     table = attributes.filter(pa.compute.not_equal(attributes["name"], "title"))
     at = pa.compute.index_in(table["id"], item_ids)
     table = table.append_column("at", at).filter(pa.compute.is_valid(at))
     if table.num_rows == 0:
-        return [], sparse.csr_matrix((len(item_ids), 0))
+        return Incidence([], sparse.csr_matrix((len(item_ids), 0)))
     counted = table.group_by(["name", "value"]).aggregate([("at", "count_distinct")])
     kept = counted.filter(pa.compute.greater_equal(counted["at_count_distinct"], MIN_ITEMS))
     pairs = sorted(zip(kept["name"].to_pylist(), kept["value"].to_pylist(), strict=True))
@@ -119,4 +140,4 @@ def _incidence(attributes: pa.Table, item_ids: pa.StringArray) -> tuple[list[tup
     cols: NDArray[np.int64] = column.filter(valid).to_numpy().astype(np.int64)
     carries = sparse.csr_matrix((np.ones(rows.size), (rows, cols)), shape=(len(item_ids), len(pairs)))
     carries.data[:] = np.minimum(carries.data, 1.0)
-    return pairs, carries
+    return Incidence(pairs, carries)

@@ -1,0 +1,144 @@
+"""How published figures of root-cause analysis are reproduced: every diagnoser in one configuration, its defaults.
+
+Nothing is chosen by a data set's causes: there is no grid and no split, so nothing is selected. Random draws are those of
+``--seeds`` seeds; everything else is fitted once.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from distaff.diagnoser import Diagnoser, watched_from
+from distaff.registry import model_class
+from distaff.rootcauses import Diagnosis, score_cases, score_trigger
+from distaff_data.incidents import Case, Edge, Incidents
+from distaff_data.ingest.incidents import read_folder
+
+CONTROLS = ("floor_z", "nsigma", "baro", "kpi_correlation", "onset_order", "pagerank", "traversal", "random")
+Published = Mapping[tuple[str, str], float]  # (model, metric) -> value
+
+
+@dataclass(frozen=True)
+class Part:
+    """One table row group: some cases, diagnosed in one way.
+
+    Attributes:
+        name: Put before each metric's name.
+        keep: Which cases it is about.
+        metrics: Metrics at the entity level.
+        settings: Settings of every model.
+        graph: Whether the models are given what is known of dependencies.
+        trigger: Whether to report how onsets were found.
+    """
+
+    name: str
+    metrics: tuple[str, ...]
+    keep: Callable[[Case], bool] = field(default=lambda case: True)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    graph: bool = True
+    trigger: bool = False
+
+
+def read(data: Path, name: str) -> Incidents:
+    """Incidents of a folder of real data."""
+    return read_folder(data / "incidents" / name, name, unmeasured=True)
+
+
+def measure(data: Incidents, parts: Sequence[Part], published: Published, n_seeds: int) -> list[dict[str, Any]]:
+    """Rows of the JSON shape: every model on every part."""
+    rows: list[dict[str, Any]] = []
+    for part in parts:
+        cases = tuple(case for case in data.cases if part.keep(case))
+        edges = data.edges if part.graph else ()
+        for name in ("coral", *CONTROLS):
+            seeds = range(n_seeds if name == "random" else 1)
+            found = [_values(name, cases, edges, part, seed) for seed in seeds]
+            control = model_class(name).control
+            for metric in found[0]:
+                values = [one[metric] for one in found]
+                rows.append(
+                    {
+                        "model": name,
+                        "control": control,
+                        "metric": f"{part.name} {metric}".strip(),
+                        "published": published.get((name, f"{part.name} {metric}".strip())),
+                        "value": statistics.fmean(values),
+                        "std": statistics.stdev(values) if len(values) > 1 else None,
+                        "n_seeds": len(values),
+                        "selected": None,
+                    }
+                )
+    measured = {(row["model"], row["metric"]) for row in rows}
+    names = {row["metric"] for row in rows}
+    rows += [
+        {
+            "model": model,
+            "control": True,
+            "metric": metric,
+            "published": value,
+            "value": None,
+            "std": None,
+            "n_seeds": 0,
+            "selected": None,
+        }
+        for (model, metric), value in published.items()
+        if (model, metric) not in measured and metric in names
+    ]
+    return rows
+
+
+def _values(name: str, cases: Sequence[Case], edges: tuple[Edge, ...], part: Part, seed: int) -> dict[str, float]:
+    model = model_class(name)(**part.settings)
+    assert isinstance(model, Diagnoser)
+    start = time.perf_counter()
+    found = [model.diagnose(case, edges, seed=seed) for case in cases]
+    seconds = (time.perf_counter() - start) / len(cases)
+    scores = score_cases(cases, found, "entity")
+    assert scores is not None
+    values = {metric: scores.means()[metric] for metric in part.metrics}
+    low, high = scores.interval(part.metrics[0])
+    print(
+        f"{part.name} {name}: "
+        + " ".join(f"{m} {v:.3f}" for m, v in values.items())
+        + f" ({part.metrics[0]} of {len(scores.cases)} cases: {low:.3f} to {high:.3f}), {1000 * seconds:.0f} ms a case",
+        file=sys.stderr,
+        flush=True,
+    )
+    return values | (_trigger(cases, found) if part.trigger and name == "coral" else {})
+
+
+def _trigger(cases: Sequence[Case], found: Sequence[Diagnosis]) -> dict[str, float]:
+    watched = [((case.onset_row or len(case.times)) - watched_from(case)) * case.step for case in cases]
+    score = score_trigger(cases, found, watched)
+    delay = float("nan") if score.median_delay_s is None else score.median_delay_s
+    return {
+        "onsets detected": float(score.detected),
+        "onsets missed": float(score.missed),
+        "cases with a false alarm": float(score.false_alarms),
+        "median delay s": delay,
+    }
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as text, a line a model and metric."""
+    lines = [f"{'model':18}{'metric':34}{'published':>10}{'value':>10}{'std':>8}"]
+    for row in rows:
+        cells = ["–" if row[k] is None else f"{row[k]:.3f}" for k in ("published", "value", "std")]
+        lines.append(f"{row['model']:18}{row['metric']:34}{cells[0]:>10}{cells[1]:>10}{cells[2]:>8}")
+    return "\n".join(lines)
+
+
+def in_megabytes(data: Incidents, ending: str) -> Incidents:
+    """Metrics whose names end so, over a million: RCAEval converts memory before it scores, and BARO's score needs it."""
+
+    def converted(case: Case) -> Case:
+        factors = [1e-6 if column.endswith(ending) else 1.0 for column in case.columns]
+        return replace(case, values=case.values * factors)
+
+    return replace(data, cases=tuple(map(converted, data.cases)))

@@ -1,0 +1,107 @@
+"""Planted incidents, a data set a seed: causes, both parts of the graph, and the trigger's delay.
+
+Edges count without their lag and with their direction. An edge is truly dependent when it appeared or went away with the
+fault, or when the fault was a changed weight of the failing metric's causes.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.incidents import CONTROLS
+
+from distaff.diagnoser import Diagnoser, watched_from
+from distaff.registry import model_class
+from distaff.rootcauses import Diagnosis, score_cases, score_trigger
+from distaff_data.incidents import Incidents
+from distaff_data.planted_incidents import planted_incidents
+
+_METRICS = ("ac@1", "ac@3", "ac@5", "avg@5", "mrr")
+
+
+def rows(data: Path, n_seeds: int) -> list[dict[str, Any]]:
+    found: dict[tuple[str, bool, str], list[float]] = {}
+    for seed in range(n_seeds):
+        planted = planted_incidents(seed=seed)
+        for label, name, settings in (
+            ("coral", "coral", {}),
+            ("coral neural", "coral", {"learner": "neural"}),
+            *((name, name, {}) for name in CONTROLS),
+        ):
+            model = model_class(name)(**settings)
+            assert isinstance(model, Diagnoser)
+            values = _one(model, planted, seed)
+            print(
+                f"seed {seed} {label}: " + " ".join(f"{k} {v:.3f}" for k, v in values.items()),
+                file=sys.stderr,
+                flush=True,
+            )
+            for metric, value in values.items():
+                found.setdefault((label, model.control, metric), []).append(value)
+        watching = model_class("coral")(onset="detected")
+        assert isinstance(watching, Diagnoser)
+        for metric, value in _triggered(watching, planted).items():
+            found.setdefault(("coral", False, metric), []).append(value)
+    return [
+        {
+            "model": label,
+            "control": control,
+            "metric": metric,
+            "published": None,
+            "value": statistics.fmean(values),
+            "std": statistics.stdev(values) if len(values) > 1 else None,
+            "n_seeds": len(values),
+            "selected": None,
+        }
+        for (label, control, metric), values in found.items()
+    ]
+
+
+def _one(model: Diagnoser, planted: Incidents, seed: int) -> dict[str, float]:
+    diagnoses = [model.diagnose(case, seed=seed) for case in planted.cases]
+    scores = score_cases(planted.cases, diagnoses, "entity")
+    assert scores is not None
+    values = {metric: scores.means()[metric] for metric in _METRICS}
+    return values if model.control else values | edge_scores(planted, diagnoses)
+
+
+def edge_scores(planted: Incidents, diagnoses: Sequence[Diagnosis]) -> dict[str, float]:
+    """Precision, recall and F1 of both parts, over the edges of all visible cases."""
+    cases = {case.name: case for case in planted.cases if case.visible}
+    truth: dict[str, set[tuple[str, str, str]]] = {"invariant": set(), "dependent": set()}
+    for edge in planted.truth:
+        if edge.case in cases:
+            case = cases[edge.case]
+            reweighted = case.group == "weight" and edge.target in case.root_columns
+            part = "dependent" if edge.state != "kept" or reweighted else "invariant"
+            truth[part].add((edge.case, edge.source, edge.target))
+    learned: dict[str, set[tuple[str, str, str]]] = {"invariant": set(), "dependent": set()}
+    for diagnosis in diagnoses:
+        if diagnosis.case in cases:
+            for one in diagnosis.edges:
+                learned[one.part].add((diagnosis.case, one.source, one.target))
+    values: dict[str, float] = {}
+    for part in truth:
+        hits = len(truth[part] & learned[part])
+        precision, recall = hits / max(len(learned[part]), 1), hits / max(len(truth[part]), 1)
+        values |= {f"{part} precision": precision, f"{part} recall": recall}
+        values[f"{part} F1"] = 2 * hits / max(len(truth[part]) + len(learned[part]), 1)
+    return values
+
+
+def _triggered(model: Diagnoser, planted: Incidents) -> dict[str, float]:
+    diagnoses = [model.diagnose(case) for case in planted.cases]
+    watched = [((case.onset_row or 0) - watched_from(case)) * case.step for case in planted.cases]
+    score = score_trigger(planted.cases, diagnoses, watched)
+    total = max(score.detected + score.missed + score.false_alarms, 1)
+    delay = {} if score.median_delay_s is None else {"median delay rows": score.median_delay_s}
+    return {
+        "onsets detected": score.detected / total,
+        "onsets missed": score.missed / total,
+        "false alarms": score.false_alarms / total,
+        **delay,
+    }

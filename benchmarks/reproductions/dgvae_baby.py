@@ -1,0 +1,33 @@
+"""DGVAE on Amazon Baby with the authors' files: ``reproduce.py dgvae-baby --data FOLDER``.
+
+FOLDER holds what they publish (see ``distaff_data.published``). Their protocol is ours: full ranking, training items
+masked, recall over min(k, |test|), the best validation epoch. Published values are the README's; ours select on
+validation and the authors' divergence counts steps (``kl_steps``).
+"""
+
+from __future__ import annotations
+
+from benchmarks.protocol import Candidate
+
+from distaff_data.published import read_published
+
+READ = read_published
+_AUTHORS = {"kl_steps": 20_000}
+
+
+def _published(r10: float, r20: float, n10: float, n20: float) -> dict[str, float]:
+    return {"recall@10": r10, "recall@20": r20, "ndcg@10": n10, "ndcg@20": n20}
+
+
+CANDIDATES = (
+    Candidate("dgvae", (_AUTHORS,), seeded=True, published=_published(0.0636, 0.1009, 0.0340, 0.0436)),
+    Candidate("macridvae", (_AUTHORS,), seeded=True, published=_published(0.0463, 0.0703, 0.0264, 0.0327)),
+    Candidate("multivae", (_AUTHORS,), seeded=True, published=_published(0.0353, 0.0579, 0.0189, 0.0248)),
+    Candidate(
+        "lightgcn",
+        tuple({"n_layers": n, "reg": reg} for n in (2, 3) for reg in (1e-4, 1e-3)),
+        seeded=True,
+        published=_published(0.0479, 0.0754, 0.0257, 0.0328),
+    ),
+    Candidate("ease", tuple({"penalty": penalty} for penalty in (25, 100, 250, 800, 2000))),
+)

@@ -1,0 +1,95 @@
+"""A batch of 60 rows of 1,000 metrics during an incident, beside BARO's scorer run anew over 200 batches of history.
+
+``metrics_100`` and ``metrics_10000`` are the same batch at other widths, ``watched_10000`` one before any incident, and
+``late_10000`` the batch after 200 others, which is to cost what an early one costs. ``sockshop_case`` is one whole case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from distaff.diagnoser import Diagnoser
+from distaff.registry import model_class
+from distaff_data.incidents import Floats
+from distaff_graph.coral.online import CoralStream
+
+PEER = "BARO's scorer over all history"
+REPEATS = 5
+ALSO = ("metrics_100", "metrics_10000", "watched_10000", "late_10000", "sockshop_case")
+ROWS, HISTORY, WARM_UP = 60, 200, 5
+
+
+class _Feed:
+    """Batches of metrics that share a few slow movements; some of them fail when told to."""
+
+    def __init__(self, n_metrics: int) -> None:
+        self._rng = np.random.default_rng(0)
+        self._load = self._rng.standard_normal((4, n_metrics))
+        self._clock, self.failed = 0, False
+        names = [f"service{i // 4:05}|{('cpu', 'memory', 'latency', 'errors')[i % 4]}" for i in range(n_metrics)]
+        self.stream = CoralStream(names, 0, (), base=4 * ROWS)
+
+    def batch(self) -> tuple[Floats, Floats]:
+        """Times and rows of the next batch."""
+        times = self._clock + np.arange(ROWS, dtype=np.float64)
+        self._clock += ROWS
+        slow = np.sin(times[:, None] / np.array([30.0, 47.0, 90.0, 140.0]))
+        rows = slow @ self._load + 0.5 * self._rng.standard_normal((ROWS, self._load.shape[1]))
+        if self.failed:
+            rows[:, : self._load.shape[1] // 20] += 12
+        return times, rows
+
+
+Timed = tuple[Callable[[], object], Callable[..., object]]
+
+
+def _at(n_metrics: int, *, before: int = WARM_UP, incident: bool = True) -> Timed:
+    feed = _Feed(n_metrics)
+    for _ in range(before):
+        feed.stream.take(*feed.batch())
+    feed.failed = incident
+    return feed.batch, lambda batch: feed.stream.take(*batch)
+
+
+def ours(data: Path) -> Timed:
+    return _at(1000)
+
+
+def metrics_100(data: Path) -> Timed:
+    return _at(100)
+
+
+def metrics_10000(data: Path) -> Timed:
+    return _at(10_000)
+
+
+def watched_10000(data: Path) -> Timed:
+    return _at(10_000, incident=False)
+
+
+def late_10000(data: Path) -> Timed:
+    return _at(10_000, before=HISTORY)
+
+
+def sockshop_case(data: Path) -> Callable[[], object]:
+    from benchmarks.incidents import read
+
+    case = read(data, "sockshop").cases[0]
+    model = model_class("coral")()
+    assert isinstance(model, Diagnoser)
+    return lambda: model.diagnose(case)
+
+
+def peer(data: Path) -> Callable[[], object]:
+    feed = _Feed(1000)
+    history = np.vstack([feed.batch()[1] for _ in range(HISTORY)])
+
+    def score() -> Floats:
+        low, middle, high = np.quantile(history[:-ROWS], [0.25, 0.5, 0.75], axis=0)
+        scores: Floats = ((history[-ROWS:] - middle) / (high - low)).max(0)
+        return scores
+
+    return score

@@ -1,0 +1,5 @@
+"""The page *Blind spots*."""
+
+from distaff_dashboards.blind_view import show
+
+show()

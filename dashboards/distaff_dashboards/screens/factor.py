@@ -1,0 +1,5 @@
+"""The page *Factor*."""
+
+from distaff_dashboards.factor_view import show
+
+show()

@@ -1,0 +1,5 @@
+"""The page *Words*."""
+
+from distaff_dashboards.words_view import show
+
+show()

@@ -1,0 +1,167 @@
+"""Incidents: metrics of many entities over time, one failure a case, and what is known of how entities depend on each other.
+
+A metric belongs to an entity and is written ``entity|metric``. Values are kept as they were measured, NaN where nothing was;
+:mod:`distaff_data.tidy` brings them to a form without units, in one place, for replayed and for followed data alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+SEPARATOR = "|"
+
+
+@dataclass(frozen=True)
+class Edge:
+    """What a person knows about one dependency.
+
+    Attributes:
+        source: The cause: an entity, or one metric written ``entity|metric``.
+        target: The effect, likewise.
+        known: True for an edge that exists, False for one that cannot; a pair that is not listed is unknown.
+    """
+
+    source: str
+    target: str
+    known: bool = True
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What is known about edges between the metrics of one case, row causes column.
+
+    Attributes:
+        known: Edges that exist, bool ``(M, M)``.
+        forbidden: Edges that cannot exist, bool ``(M, M)``.
+        given: Whether a graph was given at all.
+    """
+
+    known: Flags
+    forbidden: Flags
+
+    @property
+    def given(self) -> bool:
+        """Whether anything is known."""
+        return bool(self.known.any() or self.forbidden.any())
+
+
+@dataclass(frozen=True)
+class Case:
+    """One incident, or metrics without one.
+
+    Attributes:
+        name: The case's own id.
+        columns: Its metrics, ``entity|metric``, M of them.
+        times: Time stamps in seconds, rising, ``(T,)``.
+        values: Measurements, NaN where missing, ``(T, M)``.
+        onset: Time of the first abnormal row, where it is known.
+        kpi: Position of the key performance indicator, where there is one.
+        roots: The entities that failed, where they are known.
+        root_columns: The metrics that failed, where they are known.
+        group: What the case is reported with, such as a scenario.
+        visible: False for a fault that does not reach the KPI; such cases have no ranking to be scored.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    times: Floats
+    values: Floats
+    onset: float | None = None
+    kpi: int | None = None
+    roots: tuple[str, ...] = ()
+    root_columns: tuple[str, ...] = ()
+    group: str = ""
+    visible: bool = True
+
+    @property
+    def entities(self) -> tuple[str, ...]:
+        """The entities, in order of first appearance."""
+        return tuple(dict.fromkeys(entity_of(column) for column in self.columns))
+
+    @property
+    def entity_of(self) -> Ints:
+        """Position in :attr:`entities` of each metric's entity, ``(M,)``."""
+        position = {entity: i for i, entity in enumerate(self.entities)}
+        return np.array([position[entity_of(column)] for column in self.columns], dtype=np.int64)
+
+    @property
+    def onset_row(self) -> int | None:
+        """Row of the first abnormal measurement; None where the onset is unknown."""
+        return None if self.onset is None else int(np.searchsorted(self.times, self.onset))
+
+    @property
+    def step(self) -> float:
+        """Median seconds between rows."""
+        return float(np.median(np.diff(self.times))) if len(self.times) > 1 else 1.0
+
+    def prior(self, edges: Sequence[Edge]) -> Prior:
+        """Edges between this case's metrics; an edge between entities holds for every pair of their metrics."""
+        members: dict[str, list[int]] = {column: [i] for i, column in enumerate(self.columns)}
+        for i, column in enumerate(self.columns):
+            members.setdefault(entity_of(column), []).append(i)
+        shape = (len(self.columns), len(self.columns))
+        found = {True: np.zeros(shape, dtype=bool), False: np.zeros(shape, dtype=bool)}
+        for edge in edges:
+            if edge.source in members and edge.target in members:
+                found[edge.known][np.ix_(members[edge.source], members[edge.target])] = True
+        for mask in found.values():
+            np.fill_diagonal(mask, False)
+        return Prior(found[True], found[False])
+
+
+@dataclass(frozen=True)
+class TrueEdge:
+    """A planted dependency of one case.
+
+    Attributes:
+        case: The case.
+        source: Metric that causes.
+        target: Metric that is caused.
+        lag: Rows between cause and effect; 0 within a row.
+        state: ``kept`` in both states, ``gone`` from the onset on, or ``new`` from then on.
+        weight: Standardised effect of the cause on the effect.
+    """
+
+    case: str
+    source: str
+    target: str
+    lag: int
+    state: str
+    weight: float
+
+
+@dataclass(frozen=True)
+class Incidents:
+    """A dataset of incidents.
+
+    Attributes:
+        name: Its name.
+        cases: The incidents.
+        edges: What is known about dependencies, the same for all cases.
+        truth: Planted dependencies, where the data were generated.
+        generation: The warehouse generation it was read from; empty for data that never were in one.
+    """
+
+    name: str
+    cases: tuple[Case, ...]
+    edges: tuple[Edge, ...] = ()
+    truth: tuple[TrueEdge, ...] = field(default=(), repr=False)
+    generation: str = ""
+
+
+def entity_of(column: str) -> str:
+    """The entity of a metric's full name."""
+    return column.partition(SEPARATOR)[0]
+
+
+def metric_of(column: str) -> str:
+    """The metric within its entity; ``value`` for an entity with a single unnamed one."""
+    return column.partition(SEPARATOR)[2] or "value"

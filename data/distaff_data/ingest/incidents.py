@@ -1,0 +1,358 @@
+"""Metrics of incidents: a folder of labelled cases, or one table of metrics, wide or long, with or without labels.
+
+* A **folder** holds ``cases.json``, a list of ``{case, onset, kpi, root_entities, root_metrics, group}``, the wide Parquet
+  files ``cases/CASE.parquet`` and, if there is one, ``graph.csv``.
+* A **wide** table has a time column and one column a metric. ``entity|metric`` names both; otherwise the name is divided at
+  the separator a person gives, or else at its last ``/``, ``.``, ``:`` or ``_``, the first of these that occurs; a name
+  without any is an entity of its own. A table of names (``column, entity, metric``) overrides the rule.
+* A **long** table has time, metric and value, and an entity in a column such as ``instance``, ``pod`` or ``service``, as
+  exports of Prometheus have it. Of several values of one metric at one time the last counts.
+* A **graph** has columns ``source`` and ``target``, cause and effect or caller and called, and maybe ``status``:
+  ``known`` or ``forbidden``; a pair that is not listed is unknown.
+
+Rows at unequal distances are brought to the grid of their median distance, or of ``step``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+
+from distaff_data.errors import InputError
+from distaff_data.incident_tables import publish_incidents
+from distaff_data.incidents import Case, Edge, Flags, Floats, Incidents, entity_of
+from distaff_data.ingest.columns import find_column, plain
+from distaff_data.ingest.publish import check_new
+from distaff_data.ingest.report import IncidentsReport
+from distaff_data.tidy import on_grid
+from distaff_data.workspace import Workspace
+
+_TIMES = ("timestamp", "time", "datetime", "date", "ts", "t", "epoch")
+_METRICS = ("metric", "metricname", "name", "kpi", "measurement", "tag")
+_VALUES = ("value", "metricvalue", "val")
+_ENTITIES = (
+    "entity",
+    "service",
+    "pod",
+    "instance",
+    "host",
+    "node",
+    "container",
+    "device",
+    "component",
+    "machine",
+    "job",
+)
+_DIVIDERS = ("/", ".", ":", "_")
+_UNITS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))  # nano-, micro- and milliseconds since 1970
+_STATUS = {"known": True, "true": True, "1": True, "forbidden": False, "false": False, "0": False}
+
+
+@dataclass(frozen=True)
+class _Options:
+    time: str | None
+    separator: str | None
+    names: Mapping[str, str]
+    step: float | None
+    label: str | None
+
+
+def ingest_incidents(
+    workspace: Workspace,
+    name: str,
+    paths: str | Path | Sequence[str | Path],
+    *,
+    graph: str | Path | None = None,
+    time: str | None = None,
+    separator: str | None = None,
+    names: str | Path | None = None,
+    step: float | None = None,
+    kpi: str | None = None,
+    onset: float | None = None,
+    label: str | None = None,
+    roots: Sequence[str] = (),
+    unmeasured: bool = False,
+    replace: bool = False,
+) -> IncidentsReport:
+    """Load incidents as a dataset; see the module for what is read how.
+
+    Args:
+        workspace: Where to.
+        name: Name of the dataset.
+        paths: A folder with ``cases.json``, or files of metrics, each one case named like the file.
+        graph: A file of dependencies; a folder's own ``graph.csv`` when None.
+        time: The column of time stamps; detected when None.
+        separator: What divides entity and metric in a wide table's columns.
+        names: A CSV of ``column, entity, metric`` that overrides the rule.
+        step: Seconds between rows; the median distance when None and rows are at unequal distances.
+        kpi: The metric that shows the incident, for files.
+        onset: Time of the first abnormal row in seconds, for files.
+        label: A column that is 0 in normal and another number in abnormal rows, which gives the onset, for files.
+        roots: The entities that failed, for files.
+        unmeasured: Leave out dependencies of entities that no case measures, instead of refusing them.
+        replace: Replace a dataset of that name.
+
+    Raises:
+        InputError: Something cannot be read or does not fit together; nothing was changed.
+    """
+    given = [Path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
+    options = _Options(time, separator, _read_names(names), step, label)
+    if len(given) == 1 and given[0].is_dir():
+        folder = given[0]
+        cases = _folder_cases(folder, options)
+        graph = graph or (folder / "graph.csv" if (folder / "graph.csv").is_file() else None)
+    else:
+        cases = [_file_case(path, options, kpi, onset, roots) for path in given]
+    if not cases:
+        raise InputError("name at least one file or folder")
+    taken: set[str] = set()
+    for case in cases:
+        if case.name in taken:
+            raise InputError("two cases have the same name", path=given[0], value=case.name)
+        taken.add(case.name)
+    edges = () if graph is None else _read_graph(Path(graph), cases, unmeasured)
+    settings = {"time": time, "separator": separator, "step": step, "kpi": kpi, "onset": onset, "label": label}
+    with workspace.warehouse.lock(f"dataset/{name}"):
+        check_new(workspace.warehouse, name, replace=replace)
+        incidents = Incidents(name, tuple(cases), edges)
+        source = ", ".join(str(path) for path in given)
+        return publish_incidents(workspace.warehouse, incidents, source=source, settings=settings)
+
+
+def read_folder(folder: Path, name: str, *, unmeasured: bool = False) -> Incidents:
+    """Incidents of a folder, without a warehouse; see :func:`ingest_incidents`.
+
+    Raises:
+        InputError: Something cannot be read or does not fit together.
+    """
+    cases = _folder_cases(folder, _Options(None, None, {}, None, None))
+    graph = folder / "graph.csv"
+    return Incidents(name, tuple(cases), _read_graph(graph, cases, unmeasured) if graph.is_file() else ())
+
+
+def _folder_cases(folder: Path, options: _Options) -> list[Case]:
+    listing = folder / "cases.json"
+    if not listing.is_file():
+        raise InputError("a folder of incidents has a cases.json; otherwise name files of metrics", path=folder)
+    try:
+        rows = json.loads(listing.read_text())
+    except ValueError as error:
+        raise InputError(f"the file is not JSON: {error}", path=listing) from None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and "case" in row for row in rows):
+        raise InputError("the file is a list of objects, each with the name of a case", path=listing)
+    return [_listed_case(folder, listing, row, options) for row in rows]
+
+
+def _listed_case(folder: Path, listing: Path, row: Mapping[str, object], options: _Options) -> Case:
+    path = folder / "cases" / f"{row['case']}.parquet"
+    columns, times, values, _ = _read_metrics(path, options)
+    kpi, roots, metrics = row.get("kpi"), row.get("root_entities") or [], row.get("root_metrics") or []
+    assert isinstance(roots, list) and isinstance(metrics, list)  # noqa: PT018
+    return _checked_case(
+        listing,
+        Case(
+            name=str(row["case"]),
+            columns=columns,
+            times=times,
+            values=values,
+            onset=None if row.get("onset") is None else float(str(row["onset"])),
+            kpi=None if kpi is None else _kpi(listing, columns, str(kpi)),
+            roots=tuple(map(str, roots)),
+            root_columns=tuple(map(str, metrics)),
+            group=str(row.get("group") or ""),
+        ),
+    )
+
+
+def _file_case(path: Path, options: _Options, kpi: str | None, onset: float | None, roots: Sequence[str]) -> Case:
+    columns, times, values, marked = _read_metrics(path, options)
+    position = None if kpi is None else _kpi(path, columns, kpi)
+    case = Case(path.stem, columns, times, values, marked if onset is None else onset, position, tuple(roots))
+    return _checked_case(path, case)
+
+
+def _checked_case(path: Path, case: Case) -> Case:
+    if case.onset is not None and not case.times[0] < case.onset <= case.times[-1]:
+        span = f"after {case.times[0]:g} and up to {case.times[-1]:g}"
+        raise InputError(
+            f"the onset of case {case.name!r} lies {span}, so that rows are on both sides", path=path, value=case.onset
+        )
+    known = set(case.entities)
+    for root in case.roots:
+        if root not in known:
+            raise InputError(
+                f"case {case.name!r} has no such entity among its metrics", path=path, column="roots", value=root
+            )
+    for metric in case.root_columns:
+        if metric not in case.columns:
+            raise InputError(f"case {case.name!r} has no such metric", path=path, column="root_metrics", value=metric)
+    return case
+
+
+def _kpi(path: Path, columns: tuple[str, ...], name: str) -> int:
+    if name not in columns:
+        find_column(path, columns, name)  # raises, with near misses
+    return columns.index(name)
+
+
+def _read_metrics(path: Path, options: _Options) -> tuple[tuple[str, ...], Floats, Floats, float | None]:
+    """Metrics' names, times, values ``(T, M)``, and the onset where a column marks it."""
+    table = _read_table(path)
+    time = find_column(path, table.column_names, options.time) if options.time else _usual(table.column_names, _TIMES)
+    if time is None:
+        found = ", ".join(table.column_names[:12])
+        raise InputError(
+            f"no column looks like the time; there are: {found}; name it with --time", path=path, column="time"
+        )
+    times = _seconds(path, table[time], time)
+    rest = table.drop_columns([time])
+    metric, value = _usual(rest.column_names, _METRICS), _usual(rest.column_names, _VALUES)
+    if metric and value and not pa.types.is_floating(rest.schema.field(metric).type):
+        columns, times, values = _pivot(path, rest, times, metric, value)
+        marks = None
+    else:
+        columns, values, marks = _wide(path, rest, options)
+    if len(times) < 2:
+        raise InputError("there is one row only; an incident takes normal and abnormal rows", path=path)
+    back = np.flatnonzero(np.diff(times) <= 0)
+    if len(back):
+        line, late = int(back[0]) + 3, float(times[back[0] + 1])
+        raise InputError("time stamps are out of order", path=path, line=line, column=time, value=late)
+    if not (np.nanmax(values, 0, initial=-np.inf) > np.nanmin(values, 0, initial=np.inf)).any():
+        raise InputError("every metric is constant; there is nothing to diagnose", path=path)
+    marked = None if marks is None or not marks.any() else float(times[marks.argmax()])
+    gaps = np.diff(times)
+    step = options.step or float(np.median(gaps))
+    if options.step or np.ptp(gaps) > 0.01 * step:
+        times, values = on_grid(times, values, step)
+    return columns, times, values, marked
+
+
+def _wide(path: Path, table: pa.Table, options: _Options) -> tuple[tuple[str, ...], Floats, Flags | None]:
+    marks = None
+    if options.label:
+        label = find_column(path, table.column_names, options.label)
+        marks = np.nan_to_num(_numbers(path, table[label], label)) != 0
+        table = table.drop_columns([label])
+    if not table.num_columns:
+        raise InputError("the file has no metrics besides the time", path=path)
+    columns = tuple(options.names.get(name, _full_name(name, options.separator)) for name in table.column_names)
+    if len(set(columns)) < len(columns):
+        twice = next(name for name in columns if columns.count(name) > 1)
+        raise InputError("two columns are the same metric; tell them apart with --names", path=path, column=twice)
+    values = np.stack([_numbers(path, table[name], name) for name in table.column_names], axis=1)
+    return columns, values, marks
+
+
+def _pivot(
+    path: Path, table: pa.Table, times: Floats, metric: str, value: str
+) -> tuple[tuple[str, ...], Floats, Floats]:
+    """A long table as a wide one over all its times."""
+    entity = _usual(table.column_names, _ENTITIES)
+    names = table[metric].cast(pa.string())
+    if entity is not None:
+        names = pc.binary_join_element_wise(table[entity].cast(pa.string()), names, "|")
+    coded = names.combine_chunks().dictionary_encode()
+    if coded.null_count:
+        raise InputError("a metric has no name", path=path, column=metric)
+    numbers = _numbers(path, table[value], value)
+    grid, row = np.unique(times, return_inverse=True)
+    values = np.full((len(grid), len(coded.dictionary)), np.nan)
+    values[row, coded.indices.to_numpy()] = numbers  # the last of several is assigned last
+    return tuple(_full_name(str(name), None) for name in coded.dictionary.to_pylist()), grid, values
+
+
+def _full_name(name: str, separator: str | None) -> str:
+    if separator is None and "|" in name:
+        return name
+    divider = separator or next((d for d in _DIVIDERS if d in name.strip(d)), None)
+    entity, found, metric = name.rpartition(divider) if divider else (name, "", "")
+    return f"{entity}|{metric}" if found and entity and metric else f"{name}|value"
+
+
+def _usual(columns: Sequence[str], names: Sequence[str]) -> str | None:
+    by_plain = {plain(column): column for column in reversed(columns)}
+    return next((by_plain[name] for name in names if name in by_plain), None)
+
+
+def _read_table(path: Path) -> pa.Table:
+    if not path.is_file():
+        raise InputError("there is no such file", path=path)
+    if path.stat().st_size == 0:
+        raise InputError("the file is empty", path=path)
+    try:
+        return pq.read_table(path) if path.suffix.lower() in (".parquet", ".pq") else pacsv.read_csv(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        message = str(error).split("\n", 1)[0]
+        raise InputError(f"the file cannot be read: {message}", path=path) from None
+
+
+def _seconds(path: Path, column: pa.ChunkedArray, name: str) -> Floats:
+    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+        stamps: Floats = column.cast(pa.timestamp("us")).cast(pa.int64()).to_numpy() / 1e6
+        return stamps
+    times = _numbers(path, column, name)
+    if np.isnan(times).any():
+        raise InputError("a time stamp is missing", path=path, line=int(np.isnan(times).argmax()) + 2, column=name)
+    largest = float(np.abs(times).max(initial=0.0))
+    seconds: Floats = times / next((unit for least, unit in _UNITS if largest >= least), 1.0)
+    return seconds
+
+
+def _numbers(path: Path, column: pa.ChunkedArray, name: str) -> Floats:
+    """Numbers with NaN where nothing or no finite number stands."""
+    try:
+        numbers = column.cast(pa.float64()).to_numpy().astype(np.float64)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        line, value = next((i + 2, v.as_py()) for i, v in enumerate(column) if not _is_number(v.as_py()))
+        raise InputError("the value is no number", path=path, line=line, column=name, value=value) from None
+    return np.where(np.isfinite(numbers), numbers, np.nan)
+
+
+def _is_number(value: object) -> bool:
+    try:
+        return value is None or float(str(value)) is not None
+    except ValueError:
+        return False
+
+
+def _read_names(path: str | Path | None) -> dict[str, str]:
+    if path is None:
+        return {}
+    table = _read_table(Path(path))
+    columns = [find_column(Path(path), table.column_names, role) for role in ("column", "entity", "metric")]
+    rows = zip(*(table[column].cast(pa.string()).to_pylist() for column in columns), strict=True)
+    return {column: f"{entity}|{metric}" for column, entity, metric in rows}
+
+
+def _read_graph(path: Path, cases: Sequence[Case], unmeasured: bool) -> tuple[Edge, ...]:
+    table = _read_table(path)
+    source, target = (find_column(path, table.column_names, role) for role in ("source", "target"))
+    status = _usual(table.column_names, ("status", "known"))
+    known = {column for case in cases for column in case.columns}
+    known |= {entity_of(column) for column in known}
+    picked = [table[c].cast(pa.string()).to_pylist() for c in (source, target, *([status] if status else []))]
+    edges: dict[tuple[str, str], bool] = {}
+    for line, row in enumerate(zip(*picked, strict=True), 2):
+        strange = [(role, name) for role, name in zip((source, target), row, strict=False) if name not in known]
+        if strange and unmeasured:
+            continue
+        for role, name in strange:
+            message = "no case measures an entity or metric of that name; leave such edges out with --unmeasured"
+            raise InputError(message, path=path, line=line, column=role, value=name)
+        word = str(row[2]).strip().lower() if status else "known"
+        if word not in _STATUS:
+            raise InputError("an edge is known or forbidden", path=path, line=line, column=status, value=row[2])
+        if edges.setdefault((row[0], row[1]), _STATUS[word]) is not _STATUS[word]:
+            raise InputError(
+                "the edge is both known and forbidden", path=path, line=line, value=f"{row[0]} -> {row[1]}"
+            )
+    return tuple(Edge(*pair, known) for pair, known in edges.items())

@@ -1,0 +1,151 @@
+"""Feature vectors of items and users: ``.npy`` matrices, Parquet columns of lists of numbers, RecBole's ``float_seq``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from distaff_data.errors import InputError
+from distaff_data.ingest.layout import Layout
+from distaff_data.warehouse import Scratch, identifier
+
+FOUND_VECTORS = "CREATE TABLE IF NOT EXISTS found_vectors (id VARCHAR, name VARCHAR, vector FLOAT[])"
+_SCHEMA = pa.schema([("id", pa.string()), ("name", pa.string()), ("vector", pa.list_(pa.float32()))])
+_SUFFIX = re.compile(r"[_-](feat|feats|feature|features|emb|embedding|embeddings|vectors?)$")
+_ROWS = 4096
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A ``.npy`` file, opened without reading it.
+
+    Attributes:
+        path: The file.
+        name: The modality.
+        values: ``(n, d)`` numbers on disk.
+    """
+
+    path: Path
+    name: str
+    values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+
+    @classmethod
+    def open(cls, path: Path, name: str | None = None) -> Matrix:
+        """Open a file; the modality is named like it where no name is given (``text_feat.npy`` is ``text``).
+
+        Raises:
+            InputError: Not a matrix of finite numbers. Pickled objects are never read.
+        """
+        try:
+            values = np.load(path, mmap_mode="r", allow_pickle=False)
+        except ValueError as error:
+            raise InputError(f"cannot read the file as a plain .npy matrix: {error}", path=path) from None
+        if values.ndim != 2 or values.dtype.kind not in "fiu" or values.shape[1] == 0:
+            raise InputError(f"vectors are rows of a matrix of numbers, not {values.dtype}{values.shape}", path=path)
+        for start in range(0, len(values), _ROWS):
+            wrong = ~np.isfinite(values[start : start + _ROWS]).all(1)
+            if wrong.any():
+                line = start + int(wrong.argmax()) + 1
+                raise InputError("a vector holds a number that is not finite", path=path, line=line)
+        return cls(path, name or _SUFFIX.sub("", path.stem), values)
+
+    def stage(self, scratch: Scratch, ids: pa.StringArray | None) -> None:
+        """Add its rows to ``found_vectors`` with their ids, which are the rows' numbers where none are given.
+
+        Raises:
+            InputError: Another number of ids than rows.
+        """
+        n, d = self.values.shape
+        if ids is not None and len(ids) != n:
+            raise InputError(f"there are {len(ids)} ids for {n} rows", path=self.path)
+        own = pa.array(np.arange(n)).cast(pa.string()) if ids is None else ids
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            for start in range(0, n, _ROWS):
+                block = np.ascontiguousarray(self.values[start : start + _ROWS], dtype=np.float32)
+                offsets = pa.array(np.arange(0, block.size + 1, d, dtype=np.int32))
+                vectors = pa.ListArray.from_arrays(offsets, pa.array(block.ravel()))
+                names = pa.repeat(self.name, len(block))
+                yield pa.record_batch([own[start : start + len(block)], names, vectors], schema=_SCHEMA)
+
+        _insert(scratch, batches())
+
+
+def read_ids(path: Path) -> pa.StringArray:
+    """The ids that rows of a matrix belong to: an id a line, or a ``.npy`` vector of them.
+
+    Raises:
+        InputError: The file is not UTF-8 text, or has an empty line in between.
+    """
+    if path.suffix == ".npy":
+        try:
+            return pa.array(np.load(path, allow_pickle=False).astype(str))
+        except ValueError as error:
+            raise InputError(f"cannot read the file as a plain .npy vector: {error}", path=path) from None
+    try:
+        lines = path.read_text(encoding="utf-8-sig").rstrip("\n").split("\n")
+    except UnicodeDecodeError:
+        raise InputError("the file of ids is not UTF-8", path=path) from None
+    ids = [line.strip() for line in lines]
+    if "" in ids:
+        raise InputError("the id is missing", path=path, line=ids.index("") + 1)
+    return pa.array(ids, pa.string())
+
+
+def vector_columns(layout: Layout) -> list[str]:
+    """Columns that hold vectors: lists of floating-point numbers in Parquet, ``float_seq`` in RecBole's files."""
+    if layout.format == "parquet":
+        return [field.name for field in pq.read_schema(layout.path) if _is_vector(field.type)]
+    return [column for column in layout.columns if column.endswith(":float_seq")]
+
+
+def stage_columns(scratch: Scratch, layout: Layout, key: str) -> None:
+    """Add the vectors in a file's columns to ``found_vectors``; an id without one is left out.
+
+    Raises:
+        InputError: Something in RecBole's column is no number.
+    """
+    for column in vector_columns(layout):
+        if layout.format == "parquet":
+            _insert(scratch, _parquet_batches(layout.path, key, column))
+            continue
+        layout.stage(scratch, "raw", [key, column])
+        cell = f"trim({identifier(column)})"
+        numbers = f"try_cast(regexp_split_to_array({cell}, '[ ,]+') AS FLOAT[])"
+        wrong = scratch.value(
+            f"SELECT {cell} FROM raw WHERE {cell} <> '' AND list_count({numbers}) < len({numbers}) LIMIT 1"
+        )
+        if wrong is not None:
+            said = "a vector is numbers divided by blanks"
+            raise InputError(said, path=layout.path, column=column, value=str(wrong)[:60])
+        scratch.execute(
+            f"INSERT INTO found_vectors SELECT {identifier(key)}, ?, {numbers} FROM raw WHERE {cell} <> ''",
+            [column.partition(":")[0]],
+        )
+        scratch.execute("DROP TABLE raw")
+
+
+def _parquet_batches(path: Path, key: str, column: str) -> Iterator[pa.RecordBatch]:
+    for batch in pq.ParquetFile(path).iter_batches(_ROWS, columns=[key, column]):
+        names = pa.repeat(column, batch.num_rows)
+        whole = pa.table(
+            [batch[key].cast(pa.string()), names, batch[column].cast(_SCHEMA.field("vector").type)], _SCHEMA
+        )
+        yield from whole.filter(pa.compute.is_valid(whole["vector"])).to_batches()
+
+
+def _insert(scratch: Scratch, batches: Iterator[pa.RecordBatch]) -> None:
+    scratch.stage_arrow("arrived", _SCHEMA, batches)
+    scratch.execute("INSERT INTO found_vectors SELECT id, name, vector FROM arrived")
+    scratch.execute("DROP TABLE arrived")
+
+
+def _is_vector(kind: pa.DataType) -> bool:
+    lists = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    return lists and bool(pa.types.is_floating(kind.value_type))

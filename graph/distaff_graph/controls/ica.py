@@ -1,0 +1,37 @@
+"""PureSVD's subspace in the axes of independent component analysis (Hyvärinen and Oja, Neural Networks 2000)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from distaff.config import ModelConfig
+from distaff.recommender import Session
+from distaff_data.interactions import Csr, Interactions
+from distaff_graph.controls.inner_products import sum_rows
+from distaff_graph.controls.puresvd import PureSVD, PureSVDConfig, right_singular_vectors
+from distaff_graph.posthoc import independent_components
+
+
+class ICA(PureSVD):
+    """PureSVD whose users X V are written as S A^T, the K columns of S as independent over users as can be.
+
+    Scores are PureSVD's, X V V^T = S (V A)^T: what changes is what each intent means. Columns of S are turned so that
+    their long tail is positive: most users have little of an intent and a few have much.
+    """
+
+    name: ClassVar[str] = "ica"
+    Config: ClassVar[type[ModelConfig]] = PureSVDConfig
+
+    def item_vectors(self, data: Interactions, session: Session) -> Tensor:
+        """V A, ``(n_items, K)``."""
+        vectors = right_singular_vectors(data.train, self.config.n_intents, session.seed)
+        found = independent_components(sum_rows(data.train, vectors), vectors.shape[1], session.seed)
+        return vectors @ found.axes
+
+    def project(self, history: Csr, items: Tensor) -> Tensor:
+        """S, by least squares: X V A (A^T A)^-1, since V^T V = I."""
+        inverse: Tensor = torch.linalg.inv((items.T @ items).double())
+        return sum_rows(history, items) @ inverse.float()

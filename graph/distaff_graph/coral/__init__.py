@@ -1,0 +1,1 @@
+"""CORAL: incremental, disentangled causal graphs and root-cause localisation."""

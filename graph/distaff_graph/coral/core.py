@@ -1,0 +1,308 @@
+"""CORAL as a state machine over arrays: normal rows, a trigger, then batches until the causes are stable.
+
+    core.watch(rows)         any number of times: the last rows are what is normal
+    core.trigger()           an incident began; the next row is its first
+    core.advance(rows)       a batch: graph, ranking, and whether both have converged
+
+What is held is bounded: the last ``memory`` normal rows and as many of the incident, each metric's largest deviation and
+onset, and the learner's state over at most ``n_candidates`` metrics. With more metrics than that, the graph is learned on
+those that deviate most, the KPI and what is given to act on them; the set is held until a metric outside of it leaves its
+own past, so that nearly all batches only update.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distaff_data.errors import InputError
+from distaff_graph.coral.convergence import Convergence
+from distaff_graph.coral.graph import Graph, Knowledge
+from distaff_graph.coral.linear import LinearLearner
+from distaff_graph.coral.localisation import Blame, blame, by_entity
+from distaff_graph.coral.mechanism import broken
+from distaff_graph.coral.moments import LagMoments
+from distaff_graph.coral.scores import UNUSUAL, Anomalies, Baseline, beside_peers
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+_CLIP = 10.0  # robust z beyond which a deviation counts no more for the graph
+_MECHANISM_LAGS = 2  # rows for which an effect may lag behind a given cause
+
+
+class GraphLearner(Protocol):
+    """Learns a disentangled graph from batches of two states."""
+
+    graph: Graph
+
+    def switch(self) -> None:
+        """The rows that follow are of another state."""
+
+    def update(self, rows: Array) -> Graph:
+        """The graph after more rows ``(n, M)``."""
+
+    def tensors(self) -> dict[str, Array]:
+        """What it holds."""
+
+    def restore(self, tensors: Mapping[str, Array]) -> None:
+        """Take it back."""
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One entity that may have failed, and why it is thought so.
+
+    Attributes:
+        entity: Position of the entity.
+        metric: Its most blamed metric.
+        score: Blame that rests at the metric; all metrics' sum to 1.
+        own: How far it is beyond its own past; over 1 is further out than ever.
+        propagated: The part of the score that came to it from its effects, by the graph.
+        onset: Row since the trigger in which it first was; None if never.
+        path: Metrics from the cause to the KPI by the likeliest way; empty without one.
+        new_edges: Edges (cause, effect) on that path that the normal state does not have.
+    """
+
+    entity: int
+    metric: int
+    score: float
+    own: float
+    propagated: float
+    onset: int | None
+    path: tuple[int, ...]
+    new_edges: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What is thought after a batch: all entities by blame, the graph over all M metrics, and whether to stop."""
+
+    causes: tuple[Cause, ...]
+    graph: Graph
+    converged: bool
+
+
+class CoralCore:
+    """Watches metrics, and after a trigger ranks the entities that may be its cause.
+
+    Args:
+        entity_of: Entity of each metric as an integer ``(M,)``.
+        kind_of: Kind of each metric (cpu, latency, ...) as an integer ``(M,)``.
+        kpi: Position of the metric that shows the incident; None if there is none.
+        knowledge: What is known of the graph.
+        learner: Makes a graph learner from the knowledge of the candidates; the linear one by default, see ``linear``.
+        n_candidates: Most metrics a graph is learned on.
+        memory: Rows held of the normal state, and of the incident.
+        upward: Only values above normal are anomalous.
+        top_k: Entities whose ranking has to be stable.
+    """
+
+    _baseline: Baseline | None
+    _incident: Array
+    _own: Array
+    _onset: Array
+    _n_rows: int
+    _anomalies: Anomalies
+    _candidates: Index
+    _learner: GraphLearner | None
+    _convergence: Convergence
+
+    def __init__(
+        self,
+        entity_of: Index,
+        kind_of: Index,
+        kpi: int | None,
+        knowledge: Knowledge | None = None,
+        *,
+        learner: Callable[[Knowledge], GraphLearner] = LinearLearner,
+        n_candidates: int = 200,
+        memory: int = 600,
+        upward: bool = False,
+        top_k: int = 5,
+    ) -> None:
+        self.n_metrics = len(entity_of)
+        self.entity_of, self.kind_of, self.kpi = entity_of, kind_of, kpi
+        self.knowledge = knowledge or Knowledge.nothing(self.n_metrics)
+        if self.knowledge.n_metrics != self.n_metrics or len(kind_of) != self.n_metrics:
+            raise InputError(f"entities are given for {self.n_metrics} metrics, kinds or edges for another number")
+        self._new_learner, self.n_candidates, self.memory, self.upward = learner, n_candidates, memory, upward
+        self._top_k = top_k
+        self._normal: Array = np.zeros((0, self.n_metrics))
+        self._calm()
+
+    @property
+    def triggered(self) -> bool:
+        """Whether an incident is being looked at."""
+        return self._baseline is not None
+
+    def watch(self, rows: Array) -> None:
+        """Take rows ``(n, M)`` as normal; ends an incident."""
+        if self.triggered:
+            self._calm()
+        self._normal = np.vstack([self._normal, self._checked(rows)])[-self.memory :]
+
+    def trigger(self) -> None:
+        """An incident begins with the next row.
+
+        Raises:
+            InputError: No normal rows were watched.
+        """
+        if not len(self._normal):
+            raise InputError("nothing is known of the normal state: watch rows before a trigger")
+        self._calm()
+        self._baseline = Baseline.of(self._normal)
+
+    def advance(self, rows: Array) -> Diagnosis:
+        """Learn from a batch ``(n, M)`` of the incident, at least one row, and rank the causes.
+
+        Raises:
+            InputError: There was no trigger, or rows are not finite numbers of M metrics.
+        """
+        rows = self._checked(rows)
+        if self._baseline is None or not len(rows):
+            raise InputError("a diagnosis takes a trigger first, then at least one row")
+        self._take_in(self._baseline, rows)
+        graph, blamed = self._localised(self._baseline)
+        ranked = by_entity(blamed.score, self.entity_of, self.kpi)
+        self._convergence.update([entity for entity, _ in ranked], graph)
+        causes = tuple(self._cause(entity, metric, blamed, graph) for entity, metric in ranked)
+        return Diagnosis(causes, graph, self._convergence.done)
+
+    def tensors(self) -> dict[str, Array]:
+        """Everything that goes on from here: restored elsewhere, the next batch gives the same diagnosis."""
+        held = {"normal": self._normal}
+        if self._baseline is not None:
+            held |= self._baseline.tensors() | {"incident": self._incident, "own": self._own, "onset": self._onset}
+            held |= {"n_rows": np.array([self._n_rows], float), "candidates": self._candidates.astype(float)}
+            held |= {f"convergence_{name}": value for name, value in self._convergence.tensors().items()}
+        if self._learner is not None:
+            held |= {f"learner_{name}": value for name, value in self._learner.tensors().items()}
+        return held
+
+    def restore(self, tensors: Mapping[str, Array]) -> None:
+        """Take it back into a core made with the same arguments."""
+        self._calm()
+        self._normal = np.array(tensors["normal"])
+        if "incident" not in tensors:
+            return
+        self._baseline = Baseline.restored(tensors)
+        self._incident, self._own, self._onset = (np.array(tensors[name]) for name in ("incident", "own", "onset"))
+        self._n_rows, self._candidates = int(tensors["n_rows"][0]), tensors["candidates"].astype(np.int64)
+        if len(self._candidates):
+            self._learner = self._new_learner(self.knowledge.take(self._candidates))
+            self._learner.restore(
+                {n.removeprefix("learner_"): v for n, v in tensors.items() if n.startswith("learner_")}
+            )
+        graph = self._graph()
+        self._convergence.restore({n: tensors[f"convergence_{n}"] for n in self._convergence.tensors()}, graph)
+
+    def _calm(self) -> None:
+        """Forget the incident."""
+        self._baseline = None
+        self._incident = np.zeros((0, self.n_metrics))
+        self._own = np.zeros(self.n_metrics)
+        self._onset = np.full(self.n_metrics, np.inf)
+        self._n_rows = 0
+        self._anomalies = Anomalies(self._incident, self._own, self._onset)
+        self._candidates = np.zeros(0, np.int64)
+        self._learner = None
+        self._convergence = Convergence(top_k=self._top_k)
+
+    def _checked(self, rows: Array) -> Array:
+        rows = np.asarray(rows, float)
+        if rows.ndim != 2 or rows.shape[1] != self.n_metrics:
+            raise InputError(f"rows have the shape {rows.shape}, and there are {self.n_metrics} metrics")
+        if not np.isfinite(rows).all():
+            raise InputError("a value is missing or infinite; fill gaps first")
+        return rows
+
+    def _take_in(self, baseline: Baseline, rows: Array) -> None:
+        """Deviations of all metrics, then the graph of the candidates."""
+        course = baseline.course(baseline.z(rows), upward=self.upward)
+        first = Anomalies.of(course)
+        self._own = np.maximum(self._own, first.own)
+        self._onset = np.minimum(self._onset, self._n_rows + first.onset)
+        self._incident = np.vstack([self._incident, rows])[-self.memory :]
+        self._n_rows += len(rows)
+        left_out = np.ones(self.n_metrics, bool)
+        left_out[self._candidates] = False
+        crowded = self.n_metrics > self.n_candidates
+        if self._learner is None or (crowded and self._weakest_candidate() < self._own[left_out].max()):
+            self._candidates = self._screened()
+            self._learner = self._new_learner(self.knowledge.take(self._candidates))
+            self._learner.update(self._bounded(baseline, self._normal))
+            self._learner.switch()
+            rows = self._incident
+        self._learner.update(self._bounded(baseline, rows))
+
+    def _weakest_candidate(self) -> float:
+        """Own score that a metric outside must exceed for the candidates to be chosen anew."""
+        return max(1.0, float(np.quantile(self._own[self._candidates], 0.25)))
+
+    def _screened(self) -> Index:
+        """The metrics that deviate most, the KPI and the given causes between them, ``n_candidates`` at most."""
+        urgency = self._own.copy()
+        if self.kpi is not None:
+            urgency[self.kpi] = np.inf
+        # A given cause of a deviating metric may be broken without deviating itself.
+        urgency = np.maximum(urgency, 0.5 * np.minimum(self.knowledge.known @ np.minimum(urgency, 1.0), 1.0))
+        return np.sort(np.argsort(-urgency, kind="stable")[: self.n_candidates])
+
+    def _bounded(self, baseline: Baseline, rows: Array) -> Array:
+        """z-scores of the candidates, none of which can outweigh all others."""
+        return np.clip(baseline.take(self._candidates).z(rows[:, self._candidates]), -_CLIP, _CLIP)
+
+    def _graph(self) -> Graph:
+        if self._learner is None:
+            return Graph.empty(self.n_metrics)
+        return self._learner.graph.spread(self._candidates, self.n_metrics)
+
+    def _localised(self, baseline: Baseline) -> tuple[Graph, Blame]:
+        """The graph over all metrics, and who is to blame by it and by the own scores."""
+        graph = self._graph()
+        self._anomalies = self._deviations(baseline)
+        weight = beside_peers(self._anomalies.own, self.kind_of)
+        return graph, blame(self._anomalies, weight, graph.fused(), self.kpi, self.knowledge.known)
+
+    def _deviations(self, baseline: Baseline) -> Anomalies:
+        """Own scores and onsets of all metrics; the course of the candidates only, 0 for others.
+
+        A candidate also deviates where it stops following its given causes. Learned ones are not taken at their word:
+        with them, mechanisms looked broken that were only badly known.
+        """
+        chosen, first = self._candidates, self._n_rows - len(self._incident)
+        z = baseline.take(chosen).z(self._incident[:, chosen])
+        seen = baseline.take(chosen).course(z, upward=self.upward)
+        known = self.knowledge.take(chosen).known
+        if known.nnz:
+            normal = LagMoments(len(chosen), _MECHANISM_LAGS)
+            normal.update(baseline.take(chosen).z(self._normal[:, chosen]))
+            seen = np.maximum(seen, np.abs(broken(normal, z, known.toarray().astype(bool))) / UNUSUAL)
+        recent = Anomalies.of(seen)
+        own, onset = self._own.copy(), self._onset.copy()
+        own[chosen] = np.maximum(own[chosen], recent.own)
+        onset[chosen] = np.minimum(onset[chosen], recent.onset + first)
+        course = np.zeros((len(seen), self.n_metrics))
+        course[:, chosen] = seen
+        return Anomalies(course, own, onset)
+
+    def _cause(self, entity: int, metric: int, blamed: Blame, graph: Graph) -> Cause:
+        path = blamed.path(metric)
+        steps = list(pairwise(path))
+        onset = self._anomalies.onset[metric]
+        return Cause(
+            entity=entity,
+            metric=metric,
+            score=float(blamed.score[metric]),
+            own=float(self._anomalies.own[metric]),
+            propagated=float(blamed.propagated[metric]),
+            onset=int(onset) if np.isfinite(onset) else None,
+            path=tuple(path),
+            new_edges=tuple(step for step in steps if graph.dependent[step] > 0),
+        )

@@ -1,0 +1,149 @@
+"""A disentangled causal graph, and what a user knows of it.
+
+An entry (i, j) says that metric i acts on metric j, with a strength in [0, 1]. The *invariant* part holds in the normal
+state and in the present one; the *dependent* part holds in the present state only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array, csr_array
+from scipy.sparse.csgraph import breadth_first_order
+
+from distaff_data.errors import InputError
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+
+def no_edges(n_metrics: int) -> csr_array:
+    """An empty ``(M, M)`` matrix."""
+    return csr_array((n_metrics, n_metrics), dtype=float)
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Two sparse ``(M, M)`` float matrices of strengths, cause -> effect, without a diagonal.
+
+    Attributes:
+        invariant: Relations that hold in both states.
+        dependent: Relations that the present state brought.
+    """
+
+    invariant: csr_array
+    dependent: csr_array
+
+    @classmethod
+    def empty(cls, n_metrics: int) -> Graph:
+        """A graph without edges."""
+        return cls(no_edges(n_metrics), no_edges(n_metrics))
+
+    @classmethod
+    def of_dense(cls, invariant: Array, dependent: Array) -> Graph:
+        """From dense matrices ``(M, M)``."""
+        return cls(csr_array(invariant), csr_array(dependent))
+
+    @property
+    def n_metrics(self) -> int:
+        """M."""
+        return int(self.invariant.shape[0])
+
+    def fused(self) -> csr_array:
+        """Strength of i -> j by either part: the noisy or, a + b - ab (coral.md, 1b)."""
+        return csr_array(self.invariant + self.dependent - self.invariant * self.dependent)
+
+    def spread(self, positions: Index, n_metrics: int) -> Graph:
+        """The same edges among the metrics at ``positions`` of ``n_metrics``."""
+        return Graph(*(_spread(part, positions, n_metrics) for part in (self.invariant, self.dependent)))
+
+    def take(self, positions: Index) -> Graph:
+        """The edges among the metrics at ``positions``."""
+        return Graph(*(part[positions][:, positions] for part in (self.invariant, self.dependent)))
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What a user knows of the graph; whatever is in neither matrix is unknown and may be learned.
+
+    Attributes:
+        known: Boolean ``(M, M)``: edges that are there.
+        forbidden: Boolean ``(M, M)``: edges that are not.
+        complete: Edges that are not known are forbidden: nothing is left to learn but strengths.
+    """
+
+    known: csr_array
+    forbidden: csr_array
+    complete: bool = False
+    n_metrics: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "n_metrics", int(self.known.shape[0]))
+        if self.known.shape != self.forbidden.shape:
+            raise InputError(
+                f"known edges are among {self.known.shape[0]} metrics, forbidden {self.forbidden.shape[0]}"
+            )
+        if self.known.multiply(self.forbidden).sum():
+            raise InputError("an edge is both known and forbidden")
+
+    @classmethod
+    def nothing(cls, n_metrics: int) -> Knowledge:
+        """Every edge is unknown."""
+        return cls(_boolean([], n_metrics), _boolean([], n_metrics))
+
+    @classmethod
+    def of_edges(
+        cls,
+        n_metrics: int,
+        known: Iterable[tuple[int, int]] = (),
+        forbidden: Iterable[tuple[int, int]] = (),
+        *,
+        complete: bool = False,
+    ) -> Knowledge:
+        """From pairs of positions (cause, effect).
+
+        Raises:
+            InputError: A position is out of range, or an edge is both known and forbidden.
+        """
+        return cls(_boolean(known, n_metrics), _boolean(forbidden, n_metrics), complete)
+
+    def take(self, positions: Index) -> Knowledge:
+        """What is known among the metrics at ``positions``."""
+        known, forbidden = (part[positions][:, positions] for part in (self.known, self.forbidden))
+        return Knowledge(csr_array(known), csr_array(forbidden), self.complete)
+
+    def allowed(self) -> NDArray[np.bool_]:
+        """Dense ``(M, M)``: edges that may be there; never the diagonal."""
+        known = self.known.toarray().astype(bool)
+        allowed = known if self.complete else ~self.forbidden.toarray().astype(bool)
+        others: NDArray[np.bool_] = allowed & ~np.eye(self.n_metrics, dtype=bool)
+        return others
+
+
+def oriented(edges: csr_array, kpi: int) -> csr_array:
+    """The edges, turned round if the KPI then has more ancestors.
+
+    A causal graph is drawn from cause to effect, a call graph from caller to called, against the way of faults. The KPI
+    is where effects are seen, so of the two readings the one that lets more metrics act on it is the causal one.
+    """
+    ancestors, descendants = (len(breadth_first_order(way, kpi, return_predecessors=False)) for way in (edges.T, edges))
+    return csr_array(edges.T) if descendants > ancestors else edges
+
+
+def _boolean(edges: Iterable[tuple[int, int]], n_metrics: int) -> csr_array:
+    pairs = np.array(list(edges), dtype=np.int64).reshape(-1, 2)
+    outside = pairs[((pairs < 0) | (pairs >= n_metrics)).any(1)]
+    if len(outside):
+        raise InputError(f"an edge names a metric outside of 0..{n_metrics - 1}", value=tuple(outside[0].tolist()))
+    pairs = np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0)
+    ones = np.ones(len(pairs), dtype=bool)
+    return csr_array(coo_array((ones, (pairs[:, 0], pairs[:, 1])), shape=(n_metrics, n_metrics)))
+
+
+def _spread(part: csr_array, positions: Index, n_metrics: int) -> csr_array:
+    entries = part.tocoo()
+    places = (positions[entries.coords[0]], positions[entries.coords[1]])
+    return csr_array(coo_array((entries.data, places), shape=(n_metrics, n_metrics)))

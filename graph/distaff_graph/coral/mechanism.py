@@ -1,0 +1,64 @@
+"""Whether a metric still follows its causes: the error of the normal state's prediction, in predictive standard errors.
+
+A valve that does not move when it was told to looks perfectly normal by itself; only its causes tell that it broke. Each
+metric is regressed on its parents in the graph over the normal state, and the present rows are judged by
+
+    e_t / sqrt(s^2 (1 + f_t^T (F^T F)^{-1} f_t)),
+
+the classical error of a prediction at features f_t. Where the parents themselves are far from where they ever were, the
+prediction says little and its error is large, so that an effect is not called broken because its cause is.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distaff_graph.coral.moments import LagMoments
+from distaff_graph.coral.regression import EMPTY, Problem, fit
+from distaff_graph.coral.scores import NOVEL
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+_MOST_PARENTS = 12
+_LEAST_ERROR = 1e-3  # of a metric's own spread: below that, a prediction is exact
+
+
+def broken(normal: LagMoments, rows: Array, parents: Mask) -> Array:
+    """Standardised errors ``(n, M)`` of the rows that follow the normal ones; 0 for a metric without parents.
+
+    Args:
+        normal: Moments of the normal state, whose tail the rows follow.
+        rows: ``(n, M)`` rows of the present state.
+        parents: ``(M, M)``, cause -> effect.
+    """
+    n_metrics, lags = normal.n_metrics, range(normal.n_lags + 1)
+    mean = normal.mean()
+    gram = normal.centred(mean)
+    spread = np.sqrt(np.diag(gram)[:n_metrics] / max(normal.n_rows, 1.0))
+    moves = spread > 1e-6 * np.abs(mean)
+    unit = np.divide(1.0, spread, out=np.zeros_like(spread), where=moves)
+    gram = gram * np.outer(np.tile(unit, len(lags)), np.tile(unit, len(lags)))
+    problem = Problem(gram, gram[:, :n_metrics], np.diag(gram)[:n_metrics], normal.n_rows, lags)
+    fitted = fit(problem, _sources(problem, parents & moves[:, None] & moves))
+
+    features = (normal.stack(rows)[:, 1:] - np.tile(mean, len(lags))) * np.tile(unit, len(lags))
+    columns = np.maximum(fitted.columns, 0)
+    mine = np.where(fitted.columns == EMPTY, 0.0, features[:, columns])
+    error = features[:, :n_metrics] - np.einsum("nkc,kc->nk", mine, fitted.coefficients)
+    deviation = np.sqrt(fitted.rss / max(normal.n_rows, 1.0)) + _LEAST_ERROR
+    leverage = np.einsum("nkc,kcd,nkd->nk", mine, fitted.inverse, mine, optimize=True)
+    standard = error / (deviation * np.sqrt(1 + leverage))
+    has_parents = (fitted.support != EMPTY).any(1)
+    return np.where(has_parents, np.clip(standard, -NOVEL, NOVEL), 0.0)
+
+
+def _sources(problem: Problem, parents: Mask) -> Index:
+    """Up to ``_MOST_PARENTS`` parents of each metric, those that it goes with most."""
+    n = problem.n_metrics
+    alone = np.abs(problem.gram[:n, :n])
+    ranked = np.argsort(-np.where(parents, alone, -1.0), axis=0)[:_MOST_PARENTS].T
+    present = np.take_along_axis(parents.T, ranked, axis=1)
+    return np.where(present, ranked, EMPTY)

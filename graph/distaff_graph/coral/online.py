@@ -1,0 +1,144 @@
+"""CORAL on a stream: rows as they come, an alarm, rankings until they stand still, and a new base after that.
+
+Everything held is bounded and can be saved: the tidying and trigger states, the core, and rows that wait. A row waits while
+it may turn out to belong to an incident (:attr:`~distaff_graph.coral.trigger.Trigger.suspect`), so that no such row is ever
+taken as normal, or while too few are there to be a base. Fed the same rows in the same batches, a restored stream says what
+an uninterrupted one says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from distaff.rootcauses import Diagnosis
+from distaff_data.incidents import Case, Edge, Floats
+from distaff_data.tidy import Tidy
+from distaff_graph.coral.named import make_core, named_causes, named_edges
+from distaff_graph.coral.trigger import Trigger
+
+_MOST_BATCHES = 50  # of one incident, if its ranking never comes to rest (CORAL's own limit)
+_MOST_WAITING = 600  # rows
+
+
+class CoralStream:
+    """Diagnoses metrics as they come.
+
+    Args:
+        columns: Metrics, ``entity|metric``.
+        kpi: Position of the KPI, if there is one.
+        edges: What is known of dependencies.
+        base: Rows from which normal is learned, at the start and after each incident.
+        learner: How the graph is learned, linear or neural.
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[str],
+        kpi: int | None,
+        edges: Sequence[Edge],
+        *,
+        base: int = 200,
+        learner: str = "linear",
+    ) -> None:
+        self.columns, self.base = tuple(columns), base
+        empty = np.zeros((0, len(columns)))
+        self._core = make_core(Case("", self.columns, np.zeros(0), empty, kpi=kpi), edges, learner)
+        self._trigger = Trigger()
+        self._tidy: Tidy | None = None
+        self._waiting: Floats = empty
+        self._clock = np.zeros(6)  # last time, step, start of the incident, its alarm, batches of it, converged
+
+    @property
+    def last_time(self) -> float | None:
+        """Time of the latest row taken; None before the first."""
+        return None if self._clock[1] == 0 else float(self._clock[0])
+
+    @property
+    def converged(self) -> bool:
+        """Whether the latest diagnosis was the last of its incident."""
+        return bool(self._clock[5])
+
+    def take(self, times: Floats, rows: Floats) -> Diagnosis | None:
+        """Take the next raw rows ``(n, M)`` at ``times``, at least two in the first batch.
+
+        Returns:
+            What is thought of the incident that is on, or None where there is none.
+        """
+        if not len(rows):
+            return None
+        if len(times) > 1:
+            self._clock[1] = float(np.median(np.diff(times)))
+        self._clock[0] = times[-1]
+        if self._tidy is None:
+            self._waiting = np.vstack([self._waiting, rows])
+            if len(self._waiting) >= self.base:
+                self._tidy = Tidy.of(self._waiting)
+                self._rebase(self._tidy.apply(self._waiting))
+            return None
+        rows = self._tidy.apply(rows)
+        return self._advance(rows) if self._core.triggered else self._watch(times, rows)
+
+    def tensors(self) -> dict[str, Floats]:
+        """Everything that goes on from here."""
+        parts = {"trigger": self._trigger.tensors(), "core": self._core.tensors()}
+        if self._tidy is not None:
+            parts["tidy"] = self._tidy.tensors()
+        held = {f"{part}/{name}": value for part, tensors in parts.items() for name, value in tensors.items()}
+        return held | {"waiting": self._waiting, "clock": self._clock}
+
+    def restore(self, tensors: Mapping[str, Floats]) -> None:
+        """Take back what :meth:`tensors` gave."""
+
+        def part(name: str) -> dict[str, Floats]:
+            return {key.removeprefix(name): value for key, value in tensors.items() if key.startswith(name)}
+
+        self._waiting, self._clock = np.array(tensors["waiting"]), np.array(tensors["clock"])
+        self._trigger.restore(part("trigger/"))
+        self._core.restore(part("core/"))
+        self._tidy = Tidy.restored(found) if (found := part("tidy/")) else None
+
+    def _rebase(self, rows: Floats) -> None:
+        self._trigger.rebase(rows)
+        self._core.watch(rows)
+        self._waiting = rows[:0]
+
+    def _watch(self, times: Floats, rows: Floats) -> Diagnosis | None:
+        if not self._trigger.armed:  # after an incident a new base comes first
+            self._waiting = np.vstack([self._waiting, rows])
+            if len(self._waiting) >= self.base:
+                self._rebase(self._waiting)
+            return None
+        alarm = self._trigger.update(rows)
+        before, joined = len(self._waiting), np.vstack([self._waiting, rows])
+        cut = len(joined) - self._trigger.suspect if alarm is None else before + alarm.start
+        cut = min(max(cut, len(joined) - _MOST_WAITING, 0), len(joined))
+        self._core.watch(joined[:cut])
+        self._waiting = joined[cut:]
+        if alarm is None:
+            return None
+        self._core.trigger()
+        start = times[0] + (cut - before) * self._clock[1]
+        self._clock[2:6] = start, times[alarm.row], 0, 0
+        return self._advance(self._waiting)
+
+    def _advance(self, rows: Floats) -> Diagnosis:
+        found = self._core.advance(rows)
+        start, alarm = float(self._clock[2]), float(self._clock[3])
+        self._clock[4] += 1
+        self._clock[5] = found.converged or self._clock[4] >= _MOST_BATCHES
+        rows_since = 1 + max((c.onset for c in found.causes if c.onset is not None), default=0)
+        times = [start + row * float(self._clock[1]) for row in range(int(rows_since))]
+        diagnosis = Diagnosis(
+            f"incident-{alarm:.0f}",
+            named_causes(self.columns, found, times),
+            alarm,
+            (alarm,),
+            named_edges(self.columns, found),
+        )
+        self._waiting = rows[:0]
+        if self.converged:
+            self._core.watch(rows[:0])
+            self._trigger = Trigger()
+        return diagnosis

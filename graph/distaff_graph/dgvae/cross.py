@@ -1,0 +1,45 @@
+"""What joins the two halves: each reads the other, and factor k of one is held to factor k of the other."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def read(queries: Tensor, keys: Tensor) -> Tensor:
+    """att(Q, K, K) of DGVAE: how the factors of one half read those of the other.
+
+    (tanh(Q K^T) * sigmoid(mean L1 - L1(Q, K))) for each user, where the mean runs over a row: alike in direction, and
+    closer than the others.
+
+    Args:
+        queries: Q, ``(b, K, d)``.
+        keys: K, ``(b, K, d)``.
+
+    Returns:
+        Weights ``(b, K, K)``; the result is their product with ``keys``.
+    """
+    distance = (queries.unsqueeze(2) - keys.unsqueeze(1)).abs().sum(3)
+    return (queries @ keys.transpose(1, 2)).tanh() * (distance.mean(2, keepdim=True) - distance).sigmoid()
+
+
+def mutual_information(rated: Tensor, written: Tensor) -> Tensor:
+    """The Jensen-Shannon bound, negated: factor k of one half with factor k of the other, against the other factors.
+
+    Negatives are the other factors of the same user, which is what drives the factors apart.
+
+    Args:
+        rated: What words read of ratings, C|T, ``(b, K, d)``.
+        written: What ratings read of words, T|C, ``(b, K, d)``.
+
+    Returns:
+        Mean over users and factors of softplus(-own) + mean over others of softplus(other); 0 for one factor.
+    """
+    n_factors = rated.shape[1]
+    if n_factors == 1:
+        return rated.new_zeros(())
+    similarity = rated @ written.transpose(1, 2)
+    own = similarity.diagonal(dim1=1, dim2=2)
+    others = F.softplus(similarity)
+    negative = (others.sum(2) - others.diagonal(dim1=1, dim2=2)) / (n_factors - 1)
+    return (F.softplus(-own) + negative).mean()

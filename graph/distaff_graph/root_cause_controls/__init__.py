@@ -1,0 +1,1 @@
+"""Cheap rankings of root causes, which CORAL is shown beside."""

@@ -1,0 +1,193 @@
+"""Verbs about factors: factors, note, rerank, blind-spots."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from distaff import exports, runs
+from distaff.cli.state import Json, emit_json, emit_table, pairs, talk, workspace
+from distaff.factors import Audit, Calibration, FactorReport, annotate, audit_run, explain_run, notes_of
+from distaff.factors import rerank as rerank_user
+from distaff.recommender import Recommender
+from distaff_data.errors import InputError
+from distaff_data.loader import load_titles
+
+RunId = Annotated[str, typer.Argument(help="Id of a run; see: distaff runs.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the verbs."""
+    for verb in (factors, note, rerank, blind_spots):
+        app.command(name=verb.__name__.replace("_", "-"))(verb)
+
+
+def factors(
+    run: RunId,
+    export: Annotated[Path | None, typer.Option(help="Write the factors as .csv, .parquet or .arrow.")] = None,
+    as_json: Json = False,
+) -> None:
+    """The intents of a run with the evidence behind each."""
+    ws = workspace()
+    report = explain_run(ws, run)
+    if export is not None:
+        exports.write(ws.warehouse.query("SELECT * EXCLUDE (generation) FROM factors WHERE run = ?", [run]), export)
+    if as_json:
+        return emit_json(report.as_dict())
+    _show_factors(report)
+
+
+def note(
+    run: RunId,
+    factor: Annotated[int | None, typer.Argument(help="The factor's id; all notes of the run when left out.")] = None,
+    name: Annotated[str | None, typer.Option(help="Your own name for it; empty takes it back.")] = None,
+    note: Annotated[str | None, typer.Option(help="A note; empty takes it back.")] = None,
+    hide: Annotated[bool | None, typer.Option("--hide/--show", help="Leave it out of lists, or show it again.")] = None,
+    merge_into: Annotated[
+        int | None, typer.Option(help="Show it together with this factor; its own id undoes it.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Name, annotate, hide or merge a factor; notes move to later runs whose factors match."""
+    ws = workspace()
+    if factor is not None:
+        annotate(ws, run, factor, name=name, note=note, hidden=hide, merged_into=merge_into)
+    runs.find(ws, run)
+    found = [n.said() for n in notes_of(ws, run).values()]
+    if as_json:
+        return emit_json({"run": run, "notes": found})
+    columns = ("factor", "name", "note", "merged_into", "hidden", "origin", "match")
+    emit_table(f"notes on {run}", columns, [[n[c] for c in columns] for n in found])
+
+
+def rerank(
+    run: RunId,
+    user: Annotated[str, typer.Argument(help="The user's own id.")],
+    set: Annotated[list[str], typer.Option(help="Weight of an intent: 3=0 takes intent 3 away, 3=2 doubles it.")],
+    top_k: Annotated[int, typer.Option(help="Length of the lists.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """A user's list beside the list that other weights of their intents would give.
+
+    Example: distaff rerank RUN u17 --set 3=0 --set 5=2
+    """
+    ws = workspace()
+    model = Recommender.load(runs.model_folder(ws, run))
+    found = rerank_user(model, user, _weights(set), top_k=top_k)
+    if as_json:
+        return emit_json(vars(found))
+    titles = load_titles(ws.warehouse, model.data.name)
+    rows = [
+        (r["rank"], titles.get(r["before"], r["before"]), titles.get(r["after"], r["after"]), _change(r))
+        for r in found.table().to_pylist()
+    ]
+    emit_table(f"list of {user} by {run}", ("rank", "as it is", "after", "change"), rows)
+    held = f"{found.hits_before} and {found.hits_after} of {found.held_out} held-out items"
+    talk.print(f"{found.churn:.0%} of the list is new; the lists have {held}", markup=False, highlight=False)
+
+
+def blind_spots(
+    run: RunId,
+    by: Annotated[str | None, typer.Option(help="Count the intents of this run instead of the run's own.")] = None,
+    split: Annotated[str | None, typer.Option(help="train, valid or test; test when there is one.")] = None,
+    calibrate: Annotated[float | None, typer.Option(help="Also re-rank towards users' own mixes: 0 to 1.")] = None,
+    as_json: Json = False,
+) -> None:
+    """What people take and are not shown: intents' shares of interactions against their shares of the lists."""
+    found, steps = audit_run(workspace(), run, lens=by, split=split, calibrate=calibrate)
+    if as_json:
+        return emit_json(
+            {"run": run, "lens": by or run, **found.as_dict(), "calibration": [s.as_dict() for s in steps]}
+        )
+    _show_audit(run, found)
+    if steps:
+        _show_calibration(steps)
+
+
+def _weights(settings: list[str]) -> dict[int, float]:
+    found: dict[int, float] = {}
+    for intent, weight in pairs(settings).items():
+        try:
+            found[int(intent)] = float(weight)
+        except ValueError:
+            raise InputError("a weight is INTENT=NUMBER, such as 3=0.5", value=f"{intent}={weight}") from None
+    return found
+
+
+def _change(row: dict[str, Any]) -> str:
+    if row["after"] is None:
+        return ""
+    if row["change"] is None:
+        return "new"
+    return f"{row['change']:+d}" if row["change"] else "="
+
+
+def _show_audit(run: str, found: Audit) -> None:
+    emit_table(
+        f"cohorts of {run}, data: {found.split}",
+        ("cohort", "users", "KL (nats)", "suppressed", "exaggerated"),
+        [
+            (
+                c.cohort,
+                c.users,
+                c.kl,
+                *(
+                    ", ".join(str(s.factor) for s in found.spots if s.cohort == c.cohort and s.finding == finding)
+                    for finding in ("suppressed", "exaggerated")
+                ),
+            )
+            for c in found.cohorts
+        ],
+    )
+    everyone = sorted((s for s in found.spots if s.cohort == found.cohorts[0].cohort), key=lambda s: s.ratio)
+    emit_table(
+        "everyone, the most suppressed first",
+        ("factor", "share of data", "share of lists", "ratio", "95 % interval", "finding"),
+        [
+            (s.factor, s.data_share, s.list_share, s.ratio, f"[{s.low:.2f}, {s.high:.2f}]", s.finding or "")
+            for s in everyone
+        ],
+    )
+
+
+def _show_calibration(steps: list[Calibration]) -> None:
+    emit_table(
+        f"re-ranked towards users' own mixes, {steps[0].users} users",
+        ("weight", "KL (nats)", "recall@20", "churn"),
+        [(s.weight, s.kl, s.recall, s.churn) for s in steps],
+    )
+    before, after = steps[0], steps[-1]
+    change = after.recall - before.recall
+    talk.print(
+        f"Recall@20 {before.recall:.4f} -> {after.recall:.4f} ({change:+.4f}), KL {before.kl:.4f} -> {after.kl:.4f}",
+        markup=False,
+        highlight=False,
+    )
+
+
+def _show_factors(report: FactorReport) -> None:
+    emit_table(
+        f"factors of {report.run}: {report.effective_per_user:.1f} effective a user, {report.effective_overall:.1f} overall",
+        ("factor", "name", "activity", "effect", "stability", "badge", "moves most", "warnings", "top items"),
+        [
+            (
+                f.factor,
+                f.name,
+                f.activity,
+                f.effect,
+                f.stability,
+                f.badge,
+                _headline(f.card.headline if f.card is not None else None),
+                "; ".join(f.warnings),
+                ", ".join(member.title for member in f.top[:5]),
+            )
+            for f in sorted(report.factors, key=lambda f: -f.activity)
+            if f.note is None or not f.note.hidden
+        ],
+    )
+
+
+def _headline(effect: Any) -> str:
+    return "" if effect is None else f"{effect.property} {effect.effect:+.2f} [{effect.low:+.2f}, {effect.high:+.2f}]"

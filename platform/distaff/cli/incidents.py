@@ -1,0 +1,89 @@
+"""The verb for incidents: diagnose."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from distaff.cli.state import Json, counted, emit_facts, emit_json, emit_table, pairs, workspace
+from distaff.diagnosing import DiagnosisReport, case_dict, diagnose
+from distaff.following import Update, follow, open_source
+from distaff_data.errors import InputError
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the verb."""
+    app.command(name="diagnose")(diagnose_verb)
+
+
+def diagnose_verb(
+    dataset: Annotated[str, typer.Argument(help="Name of a dataset of incidents.")],
+    model: Annotated[str, typer.Option(help="Registry name; see: distaff models.")] = "coral",
+    onset: Annotated[str, typer.Option(help="given or detected.")] = "given",
+    set: Annotated[list[str] | None, typer.Option(help="Setting of the model: key=value; repeatable.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of random draws.")] = 0,
+    follow_: Annotated[
+        str | None, typer.Option("--follow", help="A growing CSV file of metrics, or - for stdin.")
+    ] = None,
+    kpi: Annotated[str | None, typer.Option(help="With --follow: the KPI; the dataset's otherwise.")] = None,
+    batch: Annotated[int, typer.Option(help="With --follow: rows at a time.", min=2)] = 60,
+    idle: Annotated[float | None, typer.Option(help="With --follow: stop after so many quiet seconds.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Rank the root causes of every incident, or follow metrics as they come.
+
+    Example: distaff diagnose outages --model coral --onset detected
+    """
+    if onset not in ("given", "detected"):
+        raise InputError("the onset is given or detected", column="onset", value=onset)
+    ws = workspace()
+    if follow_ is not None:
+        with open_source(follow_) as source:
+            follow(ws, dataset, source, model=model, kpi=kpi, batch=batch, idle=idle, report=_printer(as_json))
+        return
+    with counted(f"{model} on {dataset}") as progress:
+        report = diagnose(
+            ws,
+            dataset,
+            model=model,
+            onset=onset,
+            settings=pairs(set or []),
+            seed=seed,
+            report=lambda epoch: progress(epoch.epoch, int(epoch.losses["total"])),
+        )
+    if as_json:
+        emit_json(report.as_dict())
+    else:
+        _show(report)
+
+
+def _printer(as_json: bool) -> Callable[[Update], None]:
+    def show(update: Update) -> None:
+        case = case_dict(update.diagnosis)
+        if as_json:
+            sys.stdout.write(json.dumps({**case, "converged": update.converged}) + "\n")
+            sys.stdout.flush()
+            return
+        causes = ", ".join(f"{c['metric']} {c['score']:.2f}" for c in case["causes"][:5])
+        state = "converged" if update.converged else "open"
+        typer.echo(f"{case['case']} ({state}): {causes}")
+
+    return show
+
+
+def _show(report: DiagnosisReport) -> None:
+    rows = [
+        (d.case, d.trigger, *(d.entities[i] if i < len(d.entities) else None for i in range(3)))
+        for d in report.diagnoses
+    ]
+    emit_table(f"{report.run.model} on {report.run.dataset}", ("case", "trigger", "1st", "2nd", "3rd"), rows)
+    for level, values in report.metrics.items():
+        low_high = report.intervals[level]
+        facts = {k: f"{v:.3f} [{low_high[k][0]:.3f}, {low_high[k][1]:.3f}]" for k, v in values.items()}
+        emit_facts(f"{level} level", facts)
+    if report.trigger is not None:
+        emit_facts("trigger", report.trigger)

@@ -1,0 +1,88 @@
+"""Examples of a factor at every level of activation, not only at the top, and how activations are distributed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from torch import Tensor
+
+TOP = 20
+BANDS = 10
+EACH = 5
+BINS = 50
+
+
+def bands(shares: Tensor, known: Tensor, ids: pa.StringArray, *, seed: int = 0) -> pa.Table:
+    """The top 20 of each factor and 5 drawn from each tenth of its activations.
+
+    Args:
+        shares: Activations ``(n, K)``.
+        known: Rows to choose from, ``(n,)``.
+        ids: Own ids by row.
+        seed: Of the draws.
+
+    Returns:
+        ``factor, band, band_low, band_high, rank, id, share``; band 0 is the top, 1 the highest tenth, 10 the lowest.
+    """
+    rows = known.nonzero().squeeze(1).numpy()
+    values = shares.double().numpy()[rows]
+    order = np.argsort(-values, axis=0, kind="stable")
+    ordered = np.take_along_axis(values, order, axis=0)
+    rng = np.random.default_rng(seed)
+    edges = np.linspace(0, len(rows), BANDS + 1).astype(int)
+    spans = [(0, min(TOP, len(rows))), *zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)]
+    parts = []
+    for band, (start, stop) in enumerate(spans):
+        n = min(stop - start, TOP if band == 0 else EACH)
+        if n:
+            parts.append(_band(band, np.sort(start + rng.permutation(stop - start)[:n]), start, stop, order, ordered))
+    table = pa.concat_tables(parts)
+    found = pa.array(rows)[:0] if not len(rows) else ids.take(pa.array(rows[table["row"].to_numpy()]))
+    return table.drop_columns("row").append_column("id", found)
+
+
+def _band(
+    band: int,
+    at: NDArray[np.int64],
+    start: int,
+    stop: int,
+    order: NDArray[np.int64],
+    ordered: NDArray[np.float64],
+) -> pa.Table:
+    """The examples at places ``at`` of every factor's order, one band of all factors."""
+    n_factors, n = order.shape[1], len(at)
+    return pa.table(
+        {
+            "factor": np.repeat(np.arange(n_factors), n),
+            "band": np.full(n_factors * n, band),
+            "band_low": np.repeat(ordered[stop - 1], n),
+            "band_high": np.repeat(ordered[start], n),
+            "rank": np.tile(np.arange(1, n + 1), n_factors),
+            "row": order[at].T.ravel(),
+            "share": ordered[at].T.ravel(),
+        }
+    )
+
+
+def histograms(shares: Tensor, known: Tensor) -> pa.Table:
+    """Counts of each factor's activations ``(n, K)``, over known rows ``(n,)``, in 50 bins from 0 to its largest.
+
+    Returns:
+        ``factor, bin, low, high, count``.
+    """
+    values = shares[known].double().numpy()
+    n_factors = values.shape[1]
+    top = np.maximum(values.max(0, initial=0.0), 1e-12)
+    bins = np.minimum((values / top * BINS).astype(int), BINS - 1)
+    cells = np.bincount((bins + np.arange(n_factors) * BINS).ravel(), minlength=n_factors * BINS)
+    step = np.arange(BINS) / BINS
+    return pa.table(
+        {
+            "factor": np.repeat(np.arange(n_factors), BINS),
+            "bin": np.tile(np.arange(BINS), n_factors),
+            "low": np.outer(top, step).ravel(),
+            "high": np.outer(top, step + 1 / BINS).ravel(),
+            "count": cells,
+        }
+    )

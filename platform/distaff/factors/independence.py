@@ -1,0 +1,63 @@
+"""What a factor depends on besides itself: other factors, how active users are, how popular items are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import stats
+from torch import Tensor
+
+from distaff.disentanglement import distance_correlation
+
+Floats = NDArray[np.float64]
+
+_ROWS = 1000  # distance correlation is quadratic in them
+_KEPT = 5
+
+
+@dataclass(frozen=True)
+class Dependence:
+    """Another factor that a factor depends on: bias-corrected squared distance correlation, and rank correlation."""
+
+    other: int
+    dependence: float
+    correlation: float
+
+
+def dependences(shares: Tensor, *, seed: int = 0) -> list[list[Dependence]]:
+    """For each factor the others whose user shares ``(n, K)`` depend on its own most, largest first.
+
+    Distance correlation (U-centred, around 0 under independence and only then) sees any dependence; the rank correlation
+    beside it gives the direction. Shares sum to 1, so factors of which each user has one or the other are dependent too.
+    """
+    n, n_factors = shares.shape
+    if n_factors < 2 or n < 4:
+        return [[] for _ in range(n_factors)]
+    rows = np.sort(np.random.default_rng(seed).permutation(n)[:_ROWS])
+    table = shares.double().numpy()[rows]
+    matrix = distance_correlation(list(table.T[:, :, None])).matrix
+    ranks = stats.rankdata(table, axis=0) - (len(table) + 1) / 2
+    length = np.linalg.norm(ranks, axis=0)
+    rho = ranks.T @ ranks / np.maximum(np.outer(length, length), 1e-300)
+    ordered = np.argsort(-np.where(np.eye(n_factors, dtype=bool), -np.inf, matrix), axis=1, kind="stable")
+    return [
+        [Dependence(int(o), float(matrix[k, o]), float(rho[k, o])) for o in ordered[k, : min(_KEPT, n_factors - 1)]]
+        for k in range(n_factors)
+    ]
+
+
+def rank_correlation(a: Tensor, b: Tensor) -> float:
+    """Spearman's rho; 0 when either side is constant."""
+    x, y = a.double().numpy(), b.double().numpy()
+    if x.size < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return 0.0
+    return float(stats.spearmanr(x, y).statistic)
+
+
+def contamination(shares: Tensor, counts: Tensor) -> list[float]:
+    """Rank correlation of every column of shares ``(n, K)`` with how often each row occurs, over rows that do, ``(n,)``."""
+    known = counts > 0
+    return [rank_correlation(column[known], counts[known]) for column in torch.unbind(shares, 1)]

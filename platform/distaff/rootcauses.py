@@ -1,0 +1,198 @@
+"""Rankings of causes and what they are worth: AC@K, Avg@K, PR@K, MAP@K, MRR and how well an onset was found.
+
+A case has a set V of true causes (entities or metrics) and a ranking r:
+
+    AC@K  = 1 if one of the first K is in V          Avg@K = mean of AC@1 ... AC@K   (RCAEval, Pham et al., ASE 2024)
+    PR@K  = |first K and V| / min(K, |V|)             MAP@K = mean of PR@1 ... PR@K   (REASON and CORAL, KDD 2023)
+    MRR   = 1 / rank of the first of V, 0 where none is ranked
+
+Each is a mean over cases, and each case's value is kept, for intervals and paired tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from distaff_data.incidents import Case
+
+Floats = npt.NDArray[np.float64]
+
+KS = (1, 3, 5)
+METRICS = (
+    *(f"{name}@{k}" for name in ("ac", "avg", "pr", "map") for k in KS),
+    "mrr",
+)
+_DAY = 86_400.0
+_RESAMPLES = 2_000
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One metric that may have caused an incident, with what speaks for it.
+
+    Attributes:
+        column: The metric, ``entity|metric``.
+        score: What it is ranked by; comparable within one case.
+        own: How far it is from its own normal.
+        propagated: What its place in the causal graph adds, where there is a graph.
+        onset: When it left its normal, in seconds; None where it did not.
+        path: Metrics from it to the KPI, both included; empty where no path is known.
+        new_edges: Its effects since the onset that were none before.
+    """
+
+    column: str
+    score: float
+    own: float | None = None
+    propagated: float | None = None
+    onset: float | None = None
+    path: tuple[str, ...] = ()
+    new_edges: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LearnedEdge:
+    """A dependency that was found: ``invariant`` holds in both states, ``dependent`` only in the present one."""
+
+    source: str
+    target: str
+    part: str
+    weight: float
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What a model says of one case.
+
+    Attributes:
+        case: The case's id.
+        causes: Metrics, most to blame first.
+        trigger: When the incident began, in seconds: detected or given; None where none was found.
+        alarms: Every alarm, in seconds; the last one that the ranking belongs to is ``trigger``.
+        edges: The causal graph, where the model has one.
+    """
+
+    case: str
+    causes: tuple[Cause, ...]
+    trigger: float | None
+    alarms: tuple[float, ...] = ()
+    edges: tuple[LearnedEdge, ...] = field(default=(), repr=False)
+
+    @property
+    def columns(self) -> list[str]:
+        """The ranking of metrics."""
+        return [cause.column for cause in self.causes]
+
+    @property
+    def entities(self) -> list[str]:
+        """The ranking of entities: each at the place of its best metric."""
+        return list(dict.fromkeys(column.partition("|")[0] for column in self.columns))
+
+
+def score_ranking(ranking: Sequence[str], truth: Sequence[str]) -> dict[str, float]:
+    """The metrics of one ranking; see the module.
+
+    Args:
+        ranking: Best first; may be shorter than K.
+        truth: What failed, at least one.
+    """
+    wanted = set(truth)
+    deepest = max(KS)
+    hits = np.array([float(name in wanted) for name in ranking[:deepest]])
+    hits = np.pad(hits, (0, deepest - len(hits)))
+    found = np.cumsum(hits)
+    depth = np.arange(1, deepest + 1)
+    curves = {"ac": np.minimum(found, 1.0), "pr": found / np.minimum(depth, len(wanted))}
+    values = {f"{name}@{k}": float(curve[k - 1]) for name, curve in curves.items() for k in KS}
+    for name, curve in (("avg", curves["ac"]), ("map", curves["pr"])):
+        values |= {f"{name}@{k}": float(curve[:k].mean()) for k in KS}
+    first = next((i for i, name in enumerate(ranking) if name in wanted), None)
+    return values | {"mrr": 0.0 if first is None else 1.0 / (first + 1)}
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Values of each case that could be scored at one level, entity or metric.
+
+    Attributes:
+        cases: Their ids.
+        values: By metric, ``(n_cases,)``.
+    """
+
+    cases: tuple[str, ...]
+    values: Mapping[str, Floats]
+
+    def means(self) -> dict[str, float]:
+        """Means over cases."""
+        return {name: float(values.mean()) for name, values in self.values.items()}
+
+    def interval(self, metric: str, *, seed: int = 0) -> tuple[float, float]:
+        """95 % bootstrap interval of the mean over cases."""
+        values = self.values[metric]
+        rng = np.random.default_rng(seed)
+        means = values[rng.integers(0, len(values), (_RESAMPLES, len(values)))].mean(1)
+        low, high = np.quantile(means, [0.025, 0.975])
+        return float(low), float(high)
+
+
+def score_cases(cases: Sequence[Case], diagnoses: Sequence[Diagnosis], level: str) -> Scores | None:
+    """Score rankings at the ``entity`` or ``metric`` level; None where no case's causes are known at that level.
+
+    Cases whose fault does not reach the KPI are left out: there is no incident to explain.
+    """
+    names, found = [], []
+    for case, diagnosis in zip(cases, diagnoses, strict=True):
+        truth = case.roots if level == "entity" else case.root_columns
+        if truth and case.visible:
+            ranking = diagnosis.entities if level == "entity" else diagnosis.columns
+            names.append(case.name)
+            found.append(score_ranking(ranking, truth))
+    if not found:
+        return None
+    return Scores(tuple(names), {metric: np.array([row[metric] for row in found]) for metric in METRICS})
+
+
+@dataclass(frozen=True)
+class TriggerScore:
+    """How well onsets were found, over the visible cases whose onset is known.
+
+    Attributes:
+        detected: Cases whose first alarm came at or after the onset.
+        missed: Cases without any alarm, or with none after the onset.
+        false_alarms: Cases with an alarm before the onset.
+        median_delay_s: Seconds from the onset to the first alarm, over the detected cases; None without any.
+        false_alarms_per_day: Alarms before the onset over the normal time that was watched.
+    """
+
+    detected: int
+    missed: int
+    false_alarms: int
+    median_delay_s: float | None
+    false_alarms_per_day: float
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain values, ready for JSON."""
+        return dict(vars(self))
+
+
+def score_trigger(cases: Sequence[Case], diagnoses: Sequence[Diagnosis], watched: Sequence[float]) -> TriggerScore:
+    """Compare first alarms with the true onsets; ``watched`` has each case's normal seconds under watch."""
+    detected = missed = false = early = 0
+    delays, seconds = [], 0.0
+    for case, diagnosis, normal in zip(cases, diagnoses, watched, strict=True):
+        if case.onset is None or not case.visible:
+            continue
+        before = [time for time in diagnosis.alarms if time < case.onset]
+        early, seconds = early + len(before), seconds + normal
+        if before:
+            false += 1
+        elif diagnosis.alarms:
+            detected += 1
+            delays.append(diagnosis.alarms[0] - case.onset)
+        else:
+            missed += 1
+    per_day = early * _DAY / seconds if seconds else 0.0
+    return TriggerScore(detected, missed, false, float(np.median(delays)) if delays else None, per_day)

@@ -1,0 +1,146 @@
+"""Recommenders whose factors speak in words: what such a model offers, and how coherent words are.
+
+A model mixes :class:`Worded` into :class:`~distaff.recommender.Recommender`. The command line, the table ``factor_words``
+and the dashboard's page *Words* then work for it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from distaff.factors.relevance import Membership, relevance
+from distaff_data.content import Weighted
+
+KEPT = 200  # words kept of each factor
+LAMBDA = 0.6  # of relevance: words have longer tails than items, and 0.6 is what Sievert and Shirley found for them
+_NAMING = 2
+
+
+@dataclass(frozen=True)
+class Reasons:
+    """Why a user is recommended some items.
+
+    Effects are log odds against the average item: what is added to the logarithm of an item's score, weighing a factor
+    by its share of that score.
+
+    Attributes:
+        factors: Share of each item's score that each factor brings, ``(n, K)``; rows sum to 1.
+        written: Effect of the user's words, ``(n,)``.
+        rated: Effect of what the user took, ``(n,)``.
+        words: Positions of the user's words, ``(n_own_words,)``.
+        word_effects: Effect of each word, ``(n, n_own_words)``; with a constant of the model they sum to ``written``.
+        taken: Positions of the items the user took, ``(n_taken,)``.
+        taken_effects: Effect of each, ``(n, n_taken)``; with a constant they sum to ``rated``.
+    """
+
+    factors: Tensor
+    written: Tensor
+    rated: Tensor
+    words: Tensor
+    word_effects: Tensor
+    taken: Tensor
+    taken_effects: Tensor
+
+    def content_shares(self) -> Tensor:
+        """The words' part of what lifts each item, ``(n,)`` between 0 and 1; one half where nothing does."""
+        written, rated = self.written.clamp(min=0), self.rated.clamp(min=0)
+        total = written + rated
+        return torch.where(total > 0, written / total.clamp(min=1e-12), 0.5)
+
+
+class Worded(ABC):
+    """What a recommender with words offers beside its scores. Positions are those of :attr:`words` and of the data."""
+
+    @property
+    @abstractmethod
+    def words(self) -> pa.StringArray:
+        """The words."""
+
+    @abstractmethod
+    def factor_words(self) -> Membership:
+        """Words of each factor: p(word | factor) over all users, and its lift, ``(K, n_words)``."""
+
+    @abstractmethod
+    def word_shares(self) -> Tensor:
+        """p(word) over all users, float64 ``(n_words,)``."""
+
+    @abstractmethod
+    def user_words(self, users: Tensor) -> Tensor:
+        """p(word | user), ``(b, n_words)``."""
+
+    @abstractmethod
+    def reasons(self, user: int, items: Tensor) -> Reasons:
+        """Why a user is recommended these items."""
+
+    @abstractmethod
+    def parts_with_words(self, user: int, words: Tensor, by: Tensor) -> Tensor:
+        """The parts of the scores that a user would have with more or less of some words, ``(K, n_items)``.
+
+        Args:
+            user: Position.
+            words: Positions, int64 ``(n,)``.
+            by: What is added to each word's weight, in units of the user's strongest word, ``(n,)``.
+        """
+
+
+def top_words(found: Membership, n: int, weight: float = LAMBDA) -> Tensor:
+    """The most relevant words of each row, best first, int64 ``(K, n)``."""
+    n = min(n, found.probability.shape[1])
+    return relevance(found.probability, found.lift, weight).topk(n, dim=1).indices
+
+
+def word_rows(model: Worded) -> pa.Table:
+    """The rows of ``factor_words``: of each factor the ``KEPT`` most relevant words."""
+    found = model.factor_words()
+    best = top_words(found, KEPT)
+    scores = relevance(found.probability, found.lift, LAMBDA)
+    n_factors, n = best.shape
+    return pa.table(
+        {
+            "factor": torch.arange(n_factors).repeat_interleave(n).numpy(),
+            "word": model.words.take(pa.array(best.flatten().numpy())),
+            "rank": torch.arange(1, n + 1).repeat(n_factors).numpy(),
+            "relevance": scores.gather(1, best).flatten().numpy(),
+            "probability": found.probability.gather(1, best).flatten().numpy(),
+            "lift": found.lift.gather(1, best).flatten().numpy(),
+        }
+    )
+
+
+def names(model: object) -> dict[int, str]:
+    """Factors named by their two most relevant words; none where the model has no words."""
+    if not isinstance(model, Worded):
+        return {}
+    best = top_words(model.factor_words(), _NAMING).tolist()
+    return {k: " · ".join(model.words[word].as_py() for word in row) for k, row in enumerate(best)}
+
+
+def coherence(words: Tensor, documents: Weighted) -> Tensor:
+    """Mean normalised pointwise mutual information of the pairs of words in each row.
+
+    NPMI (Bouma 2009) is 1 for words that only occur together, 0 for independent ones and -1 for ones that never meet.
+
+    Args:
+        words: Positions, ``(K, n)``.
+        documents: Texts by words; only where entries are counts.
+
+    Returns:
+        float64 ``(K,)``.
+    """
+    own, places = torch.unique(words, return_inverse=True)
+    matrix = documents.scipy()[:, own.numpy()]
+    matrix.data[:] = 1.0
+    n_documents = matrix.shape[0]
+    joint = torch.from_numpy((matrix.T @ matrix).toarray()).double() / n_documents
+    single = joint.diagonal()
+    pmi = (joint / (single[:, None] * single[None, :]).clamp(min=1e-300)).log()
+    # Of words in every text -log p is 0: they always meet, which tells nothing.
+    npmi = torch.where(joint > 0, pmi / -joint.clamp(max=1 - 1e-12).log(), -1.0)
+    pairs = npmi[places.unsqueeze(2), places.unsqueeze(1)]
+    upper = torch.ones(words.shape[1], words.shape[1]).triu(1).bool()
+    return pairs[:, upper].mean(1)

@@ -1,0 +1,159 @@
+"""Metrics of incidents from files: what each layout means, and one clear line where something does not fit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from distaff_data.errors import InputError
+from distaff_data.incident_tables import load_incidents
+from distaff_data.incidents import Case
+from distaff_data.ingest.incidents import ingest_incidents
+from distaff_data.workspace import Workspace
+
+WIDE = "time,shop_cpu,shop_latency,db.disk,queue\n0,1,5,2,3\n1,2,5,2,3\n2,1,6,,3\n3,1,9,9,3\n"
+
+
+def loaded(workspace: Workspace, path: Path, **options: Any) -> Case:
+    ingest_incidents(workspace, "d", path, **options)
+    return load_incidents(workspace.warehouse, "d").cases[0]
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def test_a_wide_file_names_entities_by_the_documented_rule(workspace: Workspace, tmp_path: Path) -> None:
+    case = loaded(workspace, write(tmp_path / "m.csv", WIDE), kpi="shop|latency", onset=3, roots=["db"])
+    assert case.columns == ("shop|cpu", "shop|latency", "db|disk", "queue|value")
+    assert (case.name, case.kpi, case.onset_row, case.roots) == ("m", 1, 3, ("db",))
+    np.testing.assert_array_equal(case.values[:, 2], [2, 2, np.nan, 9])
+
+
+def test_a_separator_and_a_table_of_names_override_the_rule(workspace: Workspace, tmp_path: Path) -> None:
+    names = write(tmp_path / "names.csv", "column,entity,metric\nqueue,broker,depth\n")
+    text = WIDE.replace("shop_cpu", "a_b-cpu").replace("shop_latency", "a_b-lat")
+    case = loaded(workspace, write(tmp_path / "m.csv", text), separator="-", names=names)
+    assert case.columns == ("a_b|cpu", "a_b|lat", "db.disk|value", "broker|depth")
+
+
+def test_a_long_table_as_prometheus_exports_it_equals_the_wide_one(workspace: Workspace, tmp_path: Path) -> None:
+    rows = [(t, e, m, v) for t, v in ((0, 1.0), (1, 2.0), (2, 4.0)) for e in ("a", "b") for m in ("cpu", "mem")]
+    rows.remove((1, "b", "mem", 2.0))
+    text = "timestamp,instance,__name__,value\n" + "".join(
+        f"{1_700_000_000_000 + 1000 * t},{e},{m},{v}\n" for t, e, m, v in rows
+    )
+    case = loaded(workspace, write(tmp_path / "long.csv", text))
+    assert case.columns == ("a|cpu", "a|mem", "b|cpu", "b|mem")
+    np.testing.assert_array_equal(case.times, 1_700_000_000 + np.arange(3.0))
+    np.testing.assert_array_equal(case.values[:, 3], [1, np.nan, 4])
+
+
+def test_unequal_distances_become_a_grid_of_their_median(workspace: Workspace, tmp_path: Path) -> None:
+    case = loaded(workspace, write(tmp_path / "m.csv", "time,x\n0,1\n10,2\n20,3\n33,4\n55,5\n65,6\n"))
+    np.testing.assert_array_equal(case.times, [0, 10, 20, 30, 40, 50, 60])
+    np.testing.assert_array_equal(case.values[:, 0], [1, 2, 3, np.nan, 4, np.nan, 5])
+
+
+def test_a_failure_column_gives_the_onset_and_is_no_metric(workspace: Workspace, tmp_path: Path) -> None:
+    case = loaded(workspace, write(tmp_path / "m.csv", "time,x,failure\n0,1,0\n1,2,0\n2,9,1\n"), label="failure")
+    assert (case.columns, case.onset) == (("x|value",), 2.0)
+
+
+def test_a_folder_of_cases_with_a_partial_graph(workspace: Workspace, tmp_path: Path) -> None:
+    folder = make_folder(tmp_path)
+    report = ingest_incidents(workspace, "d", folder)
+    read = load_incidents(workspace.warehouse, "d")
+    assert (report.cases, report.labelled, report.edges) == (1, 1, 2)
+    prior = read.cases[0].prior(read.edges)
+    assert prior.known.tolist() == [[False, True], [False, False]]
+    assert prior.forbidden.tolist() == [[False, False], [True, False]]
+
+
+def test_edges_of_entities_without_metrics_are_left_out_when_asked(workspace: Workspace, tmp_path: Path) -> None:
+    folder = make_folder(tmp_path, graph="source,target\na,b\na,z\n")
+    assert ingest_incidents(workspace, "d", folder, unmeasured=True).edges == 1
+
+
+def make_folder(root: Path, graph: str = "source,target,status\na,b,known\nb,a,forbidden\n", **fields: object) -> Path:
+    folder = root / "folder"
+    (folder / "cases").mkdir(parents=True)
+    pq.write_table(
+        pa.table({"time": [0.0, 1.0, 2.0], "a|x": [1.0, 2.0, 3.0], "b|x": [1.0, 1.0, 5.0]}), folder / "cases/c.parquet"
+    )
+    row = {"case": "c", "onset": 2.0, "kpi": "b|x", "root_entities": ["a"], "root_metrics": ["a|x"], "group": "g"}
+    (folder / "cases.json").write_text(json.dumps([row | fields]))
+    (folder / "graph.csv").write_text(graph)
+    return folder
+
+
+FILES: dict[str, tuple[str, dict[str, Any], str]] = {
+    "empty": ("", {}, "empty"),
+    "no time": ("a,b\n1,2\n2,3\n", {}, "--time"),
+    "no metrics": ("time\n1\n2\n", {}, "no metrics"),
+    "one row": ("time,a\n1,2\n", {}, "one row only"),
+    "out of order": ("time,a\n1,2\n3,4\n2,5\n", {}, "line 4, column time, value 2.0: time stamps are out of order"),
+    "same time twice": ("time,a\n1,2\n1,4\n2,5\n", {}, "out of order"),
+    "all constant": ("time,a,b\n1,2,3\n2,2,3\n", {}, "constant"),
+    "no number": ("time,a\n1,2\n2,low\n", {}, "line 3, column a, value 'low'"),
+    "missing time": ("time,a\n1,2\n,3\n", {}, "time stamp is missing"),
+    "unknown kpi": ("time,s_cpu\n1,2\n2,3\n", {"kpi": "s|cpus"}, "did you mean s|cpu"),
+    "unknown root": ("time,s_cpu\n1,2\n2,3\n", {"roots": ["t"]}, "no such entity"),
+    "onset outside": ("time,s_cpu\n1,2\n2,3\n", {"onset": 9.0}, "onset"),
+    "onset at the first row": ("time,s_cpu\n1,2\n2,3\n", {"onset": 1.0}, "both sides"),
+    "one metric twice": ("time,s_cpu,s.cpu\n1,2,3\n2,3,3\n", {}, "same metric"),
+    "unknown label": ("time,s_cpu\n1,2\n2,3\n", {"label": "fail"}, "no such column"),
+}
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_a_file_that_does_not_fit_is_refused_and_changes_nothing(
+    workspace: Workspace, tmp_path: Path, case: str
+) -> None:
+    text, options, message = FILES[case]
+    refused(workspace, write(tmp_path / "m.csv", text), message, **options)
+
+
+FOLDERS: dict[str, tuple[dict[str, Any], str]] = {
+    "graph with an unknown entity": ({"graph": "source,target\na,z\n"}, "line 2, column target, value 'z'"),
+    "graph without target": ({"graph": "source,to\na,b\n"}, "no such column"),
+    "graph with an unknown status": ({"graph": "source,target,status\na,b,maybe\n"}, "known or forbidden"),
+    "edge known and forbidden": ({"graph": "source,target,status\na,b,known\na,b,forbidden\n"}, "both"),
+    "unknown kpi": ({"kpi": "b|y"}, "did you mean b|x"),
+    "unknown root metric": ({"root_metrics": ["a|y"]}, "no such metric"),
+    "missing file": ({"case": "d"}, "no such file"),
+}
+
+
+@pytest.mark.parametrize("case", FOLDERS)
+def test_a_folder_that_does_not_fit_is_refused_and_changes_nothing(
+    workspace: Workspace, tmp_path: Path, case: str
+) -> None:
+    fields, message = FOLDERS[case]
+    refused(workspace, make_folder(tmp_path, **fields), message)
+
+
+def test_a_folder_without_a_listing_and_one_that_is_no_json_are_refused(workspace: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    refused(workspace, tmp_path / "empty", "cases.json")
+    folder = make_folder(tmp_path)
+    write(folder / "cases.json", "{")
+    refused(workspace, folder, "not JSON")
+    write(folder / "cases.json", '[{"case": "c"}, {"case": "c"}]')
+    refused(workspace, folder, "same name")
+
+
+def refused(workspace: Workspace, path: Path, message: str, **options: Any) -> None:
+    before = workspace.warehouse.rows("SELECT * FROM publications")
+    with pytest.raises(InputError) as caught:
+        ingest_incidents(workspace, "new", path, **options)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert workspace.warehouse.rows("SELECT * FROM publications") == before

@@ -1,0 +1,133 @@
+"""The state machine finds planted causes, holds no more than it may, and goes on exactly where it was."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from distaff_data.errors import InputError
+from distaff_data.incidents import Case, Incidents
+from distaff_data.planted_incidents import planted_incidents
+from distaff_graph.coral.core import CoralCore, Diagnosis
+from distaff_graph.coral.graph import Knowledge
+from distaff_graph.coral.neural import NeuralLearner
+
+
+def _knowledge(data: Incidents, case: Case) -> Knowledge:
+    place = {name: i for i, name in enumerate(case.columns)}
+    edges = {(place[e.source], place[e.target]) for e in data.truth if e.case == case.name}
+    return Knowledge.of_edges(len(place), known=edges, complete=True)
+
+
+def _core(case: Case, knowledge: Knowledge | None = None, **settings: Any) -> CoralCore:
+    kinds = {name: i for i, name in enumerate(dict.fromkeys(c.partition("|")[2] for c in case.columns))}
+    kind_of = np.array([kinds[c.partition("|")[2]] for c in case.columns])
+    return CoralCore(case.entity_of, kind_of, case.kpi, knowledge, **settings)
+
+
+def _diagnosed(core: CoralCore, case: Case, n_batches: int = 4) -> Diagnosis:
+    row = case.onset_row
+    assert row is not None
+    core.watch(case.values[:row])
+    core.trigger()
+    for batch in np.array_split(case.values[row : row + 240], n_batches):
+        found = core.advance(batch)
+    return found
+
+
+def test_with_the_true_graph_the_failed_entity_comes_first() -> None:
+    data = planted_incidents(n_cases=12, invisible_share=0.0, seed=5)
+    cases = [case for case in data.cases if case.visible]
+    hits = 0
+    for case in cases:
+        found = _diagnosed(_core(case, _knowledge(data, case)), case)
+        first = found.causes[0]
+        hits += case.entities[first.entity] in case.roots
+        assert len(found.causes) == len(case.entities) - 1  # the KPI is its entity's only metric
+        assert [c.score for c in found.causes] == sorted((c.score for c in found.causes), reverse=True)
+        assert first.path[0] == first.metric
+        assert first.path[-1] == case.kpi
+    assert hits >= 0.75 * len(cases)
+
+
+def test_a_rescaled_metric_changes_nothing() -> None:
+    case = planted_incidents(n_cases=1, seed=6).cases[0]
+    unit = np.exp(np.random.default_rng(0).uniform(-9, 9, len(case.columns)))
+    scaled = Case(case.name, case.columns, case.times, case.values * unit, case.onset, case.kpi)
+    first, second = (_diagnosed(_core(c), c) for c in (case, scaled))
+    assert [c.entity for c in first.causes] == [c.entity for c in second.causes]
+    np.testing.assert_allclose([c.score for c in first.causes], [c.score for c in second.causes], rtol=1e-4)
+
+
+@pytest.mark.parametrize("learner", ["linear", "neural"])
+def test_a_restored_core_gives_the_same_diagnosis(learner: str) -> None:
+    case = planted_incidents(n_cases=1, n_entities=2, metrics_per_entity=1, n_normal=200, n_fault=100, seed=7).cases[0]
+
+    def small(known: Knowledge) -> NeuralLearner:
+        return NeuralLearner(known, steps=5, embedding_dim=4)
+
+    more: dict[str, Any] = {} if learner == "linear" else {"learner": small}
+    first, second = _core(case, **more), _core(case, **more)
+    row = case.onset_row
+    assert row is not None
+    first.watch(case.values[:row])
+    second.restore(first.tensors())
+    first.trigger()
+    second.trigger()
+    for start in range(row, row + 60, 30):
+        batch = case.values[start : start + 30]
+        expected = first.advance(batch)
+        assert second.advance(batch).causes == expected.causes
+        resumed = _core(case, **more)
+        resumed.restore(second.tensors())
+        second = resumed
+
+
+def test_memory_does_not_grow_and_far_metrics_are_screened_out() -> None:
+    rng = np.random.default_rng(8)
+    n = 300
+    core = CoralCore(np.arange(n), np.zeros(n, int), 0, n_candidates=20, memory=100)
+    for _ in range(5):
+        core.watch(rng.standard_normal((50, n)))
+    core.trigger()
+    sizes = []
+    for batch in range(6):
+        rows = rng.standard_normal((50, n))
+        rows[:, [0, 250]] += 30
+        if batch >= 3:
+            rows[:, 251] += 90  # leaves its past later: the candidates are chosen anew
+        found = core.advance(rows)
+        sizes.append(sum(array.size for array in core.tensors().values()))
+        assert found.causes[0].entity == (250 if batch < 3 else 251)
+    assert len(set(sizes[2:])) == 1
+    assert {c.entity for c in found.causes} == set(range(1, n))
+    assert next(c.onset for c in found.causes if c.entity == 251) == 150
+    assert found.graph.n_metrics == n
+
+
+def test_stable_causes_converge_and_normal_rows_end_the_incident() -> None:
+    rng = np.random.default_rng(9)
+    core = CoralCore(np.arange(4), np.zeros(4, int), 0)
+    core.watch(rng.standard_normal((300, 4)))
+    core.trigger()
+    converged = [core.advance(rng.standard_normal((60, 4)) + np.array([9, 20, 0, 0])).converged for _ in range(6)]
+    assert not converged[1]
+    assert converged[-1]
+    core.watch(rng.standard_normal((10, 4)))
+    assert not core.triggered
+
+
+def test_wrong_order_and_wrong_rows_are_refused_and_change_nothing() -> None:
+    core = CoralCore(np.arange(3), np.zeros(3, int), 0)
+    with pytest.raises(InputError, match="watch rows before"):
+        core.trigger()
+    with pytest.raises(InputError, match="takes a trigger"):
+        core.advance(np.zeros((2, 3)))
+    core.watch(np.random.default_rng(0).standard_normal((20, 3)))
+    core.trigger()
+    for rows, message in ((np.zeros((2, 4)), "3 metrics"), (np.full((2, 3), np.nan), "missing or infinite")):
+        with pytest.raises(InputError, match=message):
+            core.advance(rows)
+    assert len(core.tensors()["incident"]) == 0

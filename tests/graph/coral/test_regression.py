@@ -1,0 +1,103 @@
+"""Moments grow batch by batch into those of all rows; fits from them are the fits to the rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from distaff_graph.coral.moments import LagMoments
+from distaff_graph.coral.regression import EMPTY, Problem, choose, fit, increases, strengths
+
+
+def _problem(rows: np.ndarray, n_lags: int = 1) -> tuple[Problem, np.ndarray]:
+    moments = LagMoments(rows.shape[1], n_lags)
+    moments.update(rows)
+    gram = moments.centred(np.zeros(rows.shape[1]))
+    lags = range(1, n_lags + 1)
+    n = rows.shape[1]
+    problem = Problem(gram, gram[:, :n], np.diag(gram)[:n], moments.n_rows, lags, own_lags=lags)
+    return problem, LagMoments(n, n_lags).stack(rows)[:, 1:]
+
+
+@settings(max_examples=25, deadline=None)
+@given(cuts=st.lists(st.integers(0, 40), max_size=5), n_lags=st.integers(0, 3), seed=st.integers(0, 99))
+def test_batches_of_any_size_add_up_to_the_moments_of_all_rows(cuts: list[int], n_lags: int, seed: int) -> None:
+    rows = np.random.default_rng(seed).standard_normal((40, 3))
+    whole, parts = LagMoments(3, n_lags), LagMoments(3, n_lags)
+    whole.update(rows)
+    for batch in np.split(rows, sorted(cuts)):
+        parts.update(batch)
+    np.testing.assert_allclose(parts.gram, whole.gram, atol=1e-9)
+    np.testing.assert_array_equal(parts.tail, whole.tail)
+    stacked = np.hstack([rows[n_lags - lag : 40 - lag] for lag in range(n_lags + 1)])
+    np.testing.assert_allclose(whole.gram[1:, 1:], stacked.T @ stacked, atol=1e-9)
+    mean = np.array([1.0, -2.0, 0.5])
+    away = stacked - np.tile(mean, n_lags + 1)
+    np.testing.assert_allclose(whole.centred(mean), away.T @ away, atol=1e-9)
+
+
+def test_older_rows_fade() -> None:
+    rows = np.random.default_rng(0).standard_normal((20, 2))
+    faded, late = LagMoments(2, 1), LagMoments(2, 1)
+    faded.update(rows[:10])
+    faded.update(rows[10:], keep=0.0)
+    late.update(rows[9:])
+    np.testing.assert_allclose(faded.gram, late.gram)
+
+
+def test_a_batched_fit_is_each_targets_own_ridge_regression() -> None:
+    rows = np.random.default_rng(1).standard_normal((80, 4))
+    problem, stacked = _problem(rows, n_lags=2)
+    support = np.array([[1, EMPTY], [0, 2], [EMPTY, EMPTY], [2, 0]])
+    fitted = fit(problem, support)
+    for target in range(4):
+        sources = [target, *(s for s in support[target] if s != EMPTY)]
+        features = np.hstack([stacked[:, [4 * lag + s for lag in (1, 2)]] for s in sources])
+        inner = features.T @ features + np.eye(features.shape[1])
+        expected = np.linalg.solve(inner, features.T @ stacked[:, target])
+        found = fitted.coefficients[target][fitted.columns[target] != EMPTY]
+        np.testing.assert_allclose(found, expected, atol=1e-10)
+
+
+def test_what_a_source_saves_is_what_a_fit_without_it_loses() -> None:
+    problem, _ = _problem(np.random.default_rng(2).standard_normal((60, 4)).cumsum(0))
+    support = np.array([[1, 2], [0, 2], [0, 3], [2, EMPTY]])
+    fitted = fit(problem, support)
+    grown = increases(problem, fitted)
+    for slot in range(2):
+        without = support.copy()
+        without[:, slot] = EMPTY
+        np.testing.assert_allclose(grown[:, slot], fit(problem, without).rss - fitted.rss, rtol=1e-6, atol=1e-8)
+
+
+def test_strength_is_the_partial_correlation() -> None:
+    rng = np.random.default_rng(3)
+    rows = rng.standard_normal((4000, 3))
+    rows[1:, 2] += 0.8 * rows[:-1, 0] + 0.4 * rows[:-1, 1]
+    problem, stacked = _problem(rows)
+    found = strengths(problem, fit(problem, np.array([[EMPTY, EMPTY], [EMPTY, EMPTY], [0, 1]])))[2]
+    # Of target 2 and source 0 at lag 1, given source 1 and the target itself at lag 1: from the inverse covariance.
+    inverse = np.linalg.inv(stacked[:, [2, 3, 4, 5]].T @ stacked[:, [2, 3, 4, 5]])
+    expected = abs(inverse[0, 1]) / np.sqrt(inverse[0, 0] * inverse[1, 1])
+    assert found[0] == pytest.approx(expected, abs=1e-3)
+
+
+def test_choice_finds_the_planted_sources_and_no_others() -> None:
+    rng = np.random.default_rng(4)
+    rows = rng.standard_normal((1000, 6))
+    for t in range(1, 1000):
+        rows[t, 3] += 0.5 * rows[t - 1, 0] - 0.5 * rows[t - 1, 5]
+    problem, _ = _problem(rows)
+    anything = ~np.eye(6, dtype=bool)
+    none, kept = np.full((6, 3), EMPTY), np.zeros((6, 6), dtype=bool)
+    support = choose(problem, anything, none, kept).support
+    assert {int(s) for s in support[3] if s != EMPTY} == {0, 5}
+    assert (np.delete(support, 3, axis=0) == EMPTY).all()
+    # From a wrong start too: backward steps drop what does not help, unless it is kept.
+    wrong = none.copy()
+    wrong[1, 0] = 4
+    assert (choose(problem, anything, wrong, kept).support[1] == EMPTY).all()
+    kept[4, 1] = True
+    assert 4 in choose(problem, anything, wrong, kept).support[1]

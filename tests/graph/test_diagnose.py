@@ -1,0 +1,194 @@
+"""Diagnoses from the warehouse to the tables: every diagnoser, the verb, and a watch that is killed and resumed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from distaff import diagnosing, following, registry
+from distaff.board import board
+from distaff.cli.app import app
+from distaff.diagnoser import Diagnoser
+from distaff_data.errors import InputError, UnsupportedError
+from distaff_data.incident_tables import load_incidents, publish_incidents
+from distaff_data.incidents import Case, Edge, Incidents
+from distaff_data.planted_incidents import planted_incidents
+from distaff_data.workspace import Workspace
+
+NAMES = ("baro", "coral", "floor_z", "kpi_correlation", "nsigma", "onset_order", "pagerank", "random", "traversal")
+
+
+@pytest.fixture(scope="module")
+def data() -> Incidents:
+    return planted_incidents(n_cases=6, n_entities=4, n_normal=200, n_fault=100, invisible_share=0, seed=1)
+
+
+@pytest.fixture(scope="module")
+def settled(data: Incidents, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    workspace = Workspace.create(tmp_path_factory.mktemp("settled") / "workspace")
+    publish_incidents(workspace.warehouse, data, source="", settings={})
+    return workspace
+
+
+def chain() -> tuple[Case, tuple[Edge, ...]]:
+    """A fault at c that reaches the KPI over b, late; d is quiet."""
+    rng = np.random.default_rng(0)
+    values = rng.standard_normal((300, 4))
+    values[200:, 2] += 30
+    values[205:, 1] += 30
+    values[210:, 0] += 30
+    columns = ("kpi|x", "b|x", "c|x", "d|x")
+    case = Case("chain", columns, np.arange(300.0), values, 200.0, 0, ("c",), ("c|x",))
+    return case, (Edge("c", "b"), Edge("b", "kpi"), Edge("d", "kpi"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_diagnoser_ranks_all_entities_but_the_kpi_the_same_way_twice(name: str, data: Incidents) -> None:
+    model = registry.model_class(name)()
+    assert isinstance(model, Diagnoser)
+    first, again = (model.diagnose(data.cases[0], seed=3) for _ in range(2))
+    assert first == again
+    assert set(first.entities) == {e for e in data.cases[0].entities if e != "entry"}
+    assert all(np.isfinite(cause.score) or cause.score == -np.inf for cause in first.causes)
+
+
+@pytest.mark.parametrize("name", ["coral", "onset_order", "pagerank", "traversal"])
+def test_a_fault_that_spreads_is_traced_to_its_origin(name: str) -> None:
+    case, edges = chain()
+    model = registry.model_class(name)()
+    assert isinstance(model, Diagnoser)
+    for given in (edges, tuple(Edge(e.target, e.source) for e in edges)):  # causal graph, or call graph
+        assert model.diagnose(case, given).entities[0] == "c"
+
+
+def test_coral_tells_the_path_and_the_onset() -> None:
+    case, edges = chain()
+    model = registry.model_class("coral")()
+    assert isinstance(model, Diagnoser)
+    cause = model.diagnose(case, edges).causes[0]
+    assert cause.path == ("c|x", "b|x", "kpi|x")
+    assert cause.onset == 200.0
+
+
+@pytest.mark.parametrize("name", ["coral", "floor_z", "onset_order", "traversal"])
+def test_units_do_not_matter(name: str, data: Incidents) -> None:
+    case = data.cases[1]
+    factors = np.random.default_rng(0).lognormal(0, 5, len(case.columns))
+    scaled = Case(**{**vars(case), "values": case.values * factors})
+    model = registry.model_class(name)()
+    assert isinstance(model, Diagnoser)
+    assert model.diagnose(case).columns == model.diagnose(scaled).columns
+
+
+def test_an_onset_that_is_unknown_or_leaves_no_rows_is_refused(data: Incidents) -> None:
+    model = registry.model_class("floor_z")()
+    assert isinstance(model, Diagnoser)
+    with pytest.raises(InputError, match="no known onset"):
+        model.diagnose(Case(**{**vars(data.cases[0]), "onset": None}))
+    with pytest.raises(InputError, match="no rows"):
+        model.diagnose(data.cases[0], at=-5.0)
+
+
+def test_a_diagnosis_is_a_run_on_the_board_and_its_causes_are_a_table(settled: Workspace, data: Incidents) -> None:
+    report = diagnosing.diagnose(settled, data.name, model="coral", onset="detected")
+    diagnosing.diagnose(settled, data.name, model="floor_z")
+    rows = settled.warehouse.rows('SELECT * FROM causes WHERE run = ? ORDER BY "case", rank', [report.run.run])
+    expected = [cause.column for d in sorted(report.diagnoses, key=lambda d: d.case) for cause in d.causes]
+    assert [row["metric"] for row in rows] == expected
+    found = board(settled, data.name)
+    assert {row.model for row in found.rows} == {"coral", "floor_z"}
+    assert found.metric == "avg@5"
+    assert found.best_control == "floor_z"
+    assert 0 < found.noise_floor["ac@1"] < 0.5
+    assert set(report.as_dict()) >= {"dataset", "model", "onset", "metrics", "trigger", "cases"}
+
+
+def test_the_verb_prints_the_shape_and_refuses_what_is_wrong(settled: Workspace, data: Incidents) -> None:
+    run = CliRunner().invoke(
+        app, ["--workspace", str(settled.root), "diagnose", data.name, "--model", "nsigma", "--json"]
+    )
+    printed = json.loads(run.stdout)
+    assert {"ac@1", "ac@3", "ac@5", "avg@5", "map@3", "mrr"} <= set(printed["metrics"]["entity"])
+    assert printed["cases"][0]["causes"][0]["rank"] == 1
+    before = settled.warehouse.rows("SELECT * FROM runs")
+    for options in (["--model", "ease"], ["--onset", "guessed"], ["--model", "cora"], ["--set", "bach=3"]):
+        wrong = CliRunner().invoke(app, ["--workspace", str(settled.root), "diagnose", data.name, *options])
+        assert isinstance(wrong.exception, InputError)
+    assert settled.warehouse.rows("SELECT * FROM runs") == before
+
+
+class KilledError(Exception):
+    """Stands for a kill: nothing after it runs."""
+
+
+def stream_file(path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    rows = rng.standard_normal((900, 4))
+    rows[420:, 2] += 15
+    rows[424:, 1] += 15
+    rows[428:, 0] += 15
+    lines = [",".join([str(float(t)), *map(repr, map(float, row))]) for t, row in enumerate(rows)]
+    path.write_text("time,kpi|x,b|x,c|x,d|x\n" + "\n".join(lines) + "\n")
+    return path
+
+
+def watch(root: Path, path: Path, kill_after: int | None = None) -> list[tuple[Any, ...]]:
+    """Rankings of one watch; killed after so many and then resumed."""
+    workspace = Workspace.create(root)
+    case, edges = chain()
+    publish_incidents(workspace.warehouse, Incidents("d", (case,), edges), source="", settings={})
+    seen: list[tuple[Any, ...]] = []
+
+    def note(update: following.Update) -> None:
+        seen.append((update.diagnosis.case, tuple(update.diagnosis.causes), update.converged))
+        if len(seen) == kill_after:
+            raise KilledError
+
+    for _ in range(2):
+        try:
+            with path.open("rb") as source:
+                following.follow(workspace, "d", source, batch=30, idle=0, report=note)
+        except KilledError:
+            seen.pop()  # its state was not kept, so the batch comes again
+            kill_after = None
+    return seen
+
+
+def test_a_watch_that_is_killed_and_resumed_says_what_one_that_ran_through_says(tmp_path: Path) -> None:
+    path = stream_file(tmp_path / "m.csv")
+    through = watch(tmp_path / "a", path)
+    assert through[0][0].startswith("incident-4")
+    assert through[0][1][0].column == "c|x"
+    assert through[-1][2] or len(through) > 3
+    for kill_after in (1, 2):
+        assert watch(tmp_path / f"b{kill_after}", path, kill_after) == through
+
+
+def test_the_state_of_a_watch_does_not_grow(tmp_path: Path) -> None:
+    model = registry.model_class("coral")()
+    assert isinstance(model, Diagnoser)
+    stream = model.stream(("a|x", "b|x", "c|x"), 0, ())
+    rng, sizes = np.random.default_rng(0), []
+    for batch in range(60):
+        stream.take(np.arange(60.0) + 60 * batch, rng.standard_normal((60, 3)))
+        sizes.append(sum(value.nbytes for value in stream.tensors().values()))
+    assert max(sizes[30:]) <= 1.1 * max(sizes[12:30])
+
+
+def test_a_stream_without_header_or_with_words_is_refused(settled: Workspace, data: Incidents, tmp_path: Path) -> None:
+    for text, message in (
+        ("1,2\n", "first line"),
+        ("time,a\n1,x\n", "cannot be read"),
+        ("time,a\n1,2,3\n", "cannot be read"),
+    ):
+        (tmp_path / "s.csv").write_text(text)
+        with (tmp_path / "s.csv").open("rb") as source, pytest.raises(InputError, match=message):
+            following.follow(settled, data.name, source, idle=0)
+    with (tmp_path / "s.csv").open("rb") as source, pytest.raises(UnsupportedError, match="coral can"):
+        following.follow(settled, data.name, source, model="baro", idle=0)
+    assert load_incidents(settled.warehouse, data.name).cases

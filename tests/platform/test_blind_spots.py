@@ -1,0 +1,140 @@
+"""Blind spots and calibration where the truth is planted: a niche intent under a model that follows popularity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from torch import Tensor
+
+from distaff.factors.blind_spots import EVERYONE, Posterior, audit, divergence
+from distaff.factors.calibration import calibrated, calibrations
+from distaff.recommender import Intents, Recommender, Session
+from distaff_data.errors import InputError
+from distaff_data.interactions import Interactions
+
+N_USERS, N_ITEMS, NICHE = 400, 120, 0.02
+NO_ATTRIBUTES = pa.table({name: pa.array([], pa.string()) for name in ("id", "name", "value")})
+
+
+class Crowd(Recommender):
+    """Popularity, and a little of what the user's mix of the planted intents says."""
+
+    name = "crowd"
+
+    def plant(self, intents: Intents) -> Crowd:
+        self._intents = intents
+        return self
+
+    def learn(self, data: Interactions, session: Session) -> None:
+        self._popularity = torch.bincount(data.train.indices, minlength=data.n_items).float()
+
+    def predict(self, users: Tensor) -> Tensor:
+        return self._popularity + self._intents.users[users] @ self._intents.items.T
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {"popularity": self._popularity}
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        self._popularity = tensors["popularity"]
+
+
+@pytest.fixture(scope="module")
+def niche() -> Crowd:
+    """Three intents of disjoint items; the last has 2 % of the events and is held by few users."""
+    rng = np.random.default_rng(0)
+    item_intent = np.repeat([0, 1, 2], [50, 50, 20])
+    mixes = np.tile([0.55, 0.45, 0.0], (N_USERS, 1))
+    holders = np.arange(N_USERS) % 20 == 0
+    mixes[holders] = [0.33, 0.27, 0.40]
+    assert mixes[:, 2].mean() == pytest.approx(NICHE)
+    members = [np.flatnonzero(item_intent == k) for k in range(3)]
+    everyone = np.repeat(np.arange(N_USERS), 30).tolist()
+    pairs = {(u, int(rng.choice(members[rng.choice(3, p=mixes[u])]))) for u in everyone}
+    users, items = np.array(sorted(pairs)).T
+    splits = np.where(rng.random(len(users)) < 0.3, "test", "train")
+    data = Interactions.from_arrays(users, items, splits)
+    order = [int(i) for i in data.item_ids.to_pylist()]
+    shares = torch.eye(3)[torch.from_numpy(item_intent[order])] * 0.94 + 0.02
+    intents = Intents(torch.from_numpy(mixes[[int(u) for u in data.user_ids.to_pylist()]]).float(), shares)
+    model = Crowd().plant(intents)
+    model.fit(data)
+    return model
+
+
+def test_the_audit_flags_the_niche_intent_of_a_model_that_follows_popularity(niche: Crowd) -> None:
+    found = audit(niche, niche._intents, NO_ATTRIBUTES)
+    everyone = {spot.factor: spot for spot in found.spots if spot.cohort == EVERYONE}
+    assert everyone[2].finding == "suppressed"
+    assert everyone[2].high < 1
+    assert everyone[2].data_share == pytest.approx(NICHE, abs=0.01)
+    assert {c.cohort for c in found.cohorts} == {EVERYONE, "activity: low", "activity: middle", "activity: high"}
+    holders = {e.user for e in found.examples if e.factor == 2}
+    assert holders
+    assert all(int(user) % 20 == 0 for user in holders)
+
+
+def test_calibration_brings_the_lists_nearer_at_a_printed_price(niche: Crowd) -> None:
+    before, after = calibrations(niche, niche._intents, [0.7])
+    print(f"Recall@20 {before.recall:.4f} -> {after.recall:.4f}, KL {before.kl:.4f} -> {after.kl:.4f}")
+    assert after.kl < before.kl
+    assert after.list_shares[2] > before.list_shares[2]
+    assert 0 < after.churn < 1
+    assert before.weight == before.churn == 0.0
+    assert after.users == before.users > 300
+
+
+def test_a_weight_out_of_range_is_refused(niche: Crowd) -> None:
+    with pytest.raises(InputError, match="between 0 and 1"):
+        calibrations(niche, niche._intents, [1.5])
+
+
+def test_cohorts_are_the_values_of_user_attributes(niche: Crowd) -> None:
+    ids = niche.data.user_ids
+    values = ["north" if int(u) % 2 else "south" for u in ids.to_pylist()]
+    found = audit(niche, niche._intents, pa.table({"id": ids, "name": ["region"] * len(ids), "value": values}))
+    assert [(c.cohort, c.users > 150) for c in found.cohorts[1:]] == [("region: north", True), ("region: south", True)]
+
+
+def test_greedy_calibration_is_the_slow_obvious_one() -> None:
+    rng = np.random.default_rng(0)
+    intents = Intents(
+        torch.from_numpy(rng.dirichlet(np.ones(4), 5)).float(), torch.from_numpy(rng.dirichlet(np.ones(4), 30)).float()
+    )
+    posterior = Posterior(intents, torch.ones(30))
+    items = torch.from_numpy(np.stack([rng.permutation(30)[:12] for _ in range(5)]))
+    scores = torch.from_numpy(rng.random((5, 12))).sort(1, descending=True).values
+    items[2, 9:], scores[2, 9:] = -1, -torch.inf
+    lists = calibrated(posterior, torch.arange(5), scores, items, 0.6, 10)
+    for u in range(5):
+        n = int((items[u] >= 0).sum())
+        quality = (scores[u, :n] - scores[u, :n].min()) / (scores[u, :n].max() - scores[u, :n].min())
+        shares = posterior.of(torch.full((n,), u), items[u, :n])
+        target = posterior.users[u]
+        chosen: list[int] = []
+        for _ in range(min(10, n)):
+            gains = {}
+            for c in set(range(n)) - set(chosen):
+                q = 0.99 * shares[[*chosen, c]].mean(0) + 0.01 * target
+                mean = quality[[*chosen, c]].sum() / (len(chosen) + 1)
+                gains[c] = 0.4 * mean - 0.6 * float((target * (target / q).log()).sum())
+            chosen.append(max(gains, key=lambda c: float(gains[c])))
+        assert lists[u, : len(chosen)].tolist() == items[u, chosen].tolist()
+        assert (lists[u, len(chosen) :] == -1).all()
+
+
+def test_divergence_of_equal_shares_is_zero() -> None:
+    p = np.array([0.2, 0.3, 0.5])
+    assert divergence(p, p) == pytest.approx(0.0)
+    assert divergence(p, p[::-1]) > 0
+
+
+def test_posterior_is_bayes_rule() -> None:
+    intents = Intents(torch.tensor([[0.9, 0.1]]), torch.tensor([[0.5, 0.5], [1.0, 0.0]]))
+    overall = torch.tensor([0.75, 0.25])  # both items as popular
+    joint = torch.tensor([0.9, 0.1]) * torch.tensor([0.5, 0.5]) / overall
+    found = Posterior(intents, torch.tensor([1, 1])).of(torch.tensor([0]), torch.tensor([0]))
+    assert found[0].tolist() == pytest.approx((joint / joint.sum()).tolist())

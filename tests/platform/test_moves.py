@@ -1,0 +1,175 @@
+"""Moving intents: exact parts weighed, lists compared; notes that survive retraining."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from block_data import checkerboard
+from published import publish
+
+from distaff import runs
+from distaff.factors import annotate, explain_run, notes_of, rerank
+from distaff.factors.moves import Moves, log_odds, move_intents, share_of
+from distaff.factors.notes import CARRIED
+from distaff.factors.relevance import associate, incidence_of, membership
+from distaff.ranking import exclusion
+from distaff.recommender import Recommender
+from distaff_data.errors import InputError, UnknownNameError
+from distaff_data.interactions import Interactions
+from distaff_data.loader import load_attributes
+from distaff_data.planted import planted_interactions
+from distaff_data.workspace import Workspace
+from distaff_graph.controls.nmf import NMF
+
+
+@pytest.fixture(scope="module")
+def nmf() -> Recommender:
+    return NMF(n_intents=2).fit(checkerboard())
+
+
+def test_log_odds_and_shares_are_inverse() -> None:
+    shares = torch.tensor([0.01, 0.5, 0.9]).double()
+    assert share_of(log_odds(shares)).tolist() == pytest.approx(shares.tolist())
+
+
+def test_moving_an_intent_weighs_its_part_of_the_scores(nmf: Recommender) -> None:
+    users = torch.arange(4)
+    intents = nmf.intents()
+    seen = exclusion(nmf.data, ("train",)).take(users)
+    moves = Moves(nmf, intents, users, seen, 5)
+    weights = torch.ones(4, 2).double()
+    weights[:, 1] = 3.0
+    scores = nmf.predict(users) + 2 * nmf.intent_scores(users, 1)
+    scores[seen.row_index(), seen.indices.long()] = -torch.inf
+    lists = moves.weighed(weights)
+    assert torch.equal(scores.gather(1, lists), scores.topk(5).values)
+    codes = moves.codes.copy()
+    codes[:, 1] += np.log(3.0)
+    assert torch.equal(moves.decode(codes), lists)
+
+
+def test_taking_away_ones_own_intent_turns_the_list_over(nmf: Recommender) -> None:
+    intents = nmf.intents()
+    user = nmf.data.user_ids[0].as_py()
+    own = int(intents.users[0].argmax())
+    same = rerank(nmf, user, {})
+    assert same.before == same.after
+    assert same.churn == 0.0
+    assert same.changes == [0] * len(same.after)
+    other = rerank(nmf, user, {own: 0.0}, top_k=3)
+    assert other.hits_before > 0 == other.hits_after
+    assert other.table().column_names == ["rank", "before", "after", "change"]
+    up = rerank(nmf, user, {own: 0.5, 1 - own: 2.0}, top_k=5)
+    places = [up.before.index(item) - rank if item in up.before else None for rank, item in enumerate(up.after)]
+    assert up.changes == places
+
+
+@pytest.mark.parametrize("weights", [{7: 1.0}, {0: -1.0}, {0: float("nan")}])
+def test_weights_that_cannot_be_are_refused(nmf: Recommender, weights: dict[int, float]) -> None:
+    with pytest.raises(InputError):
+        rerank(nmf, nmf.data.user_ids[0].as_py(), weights)
+    with pytest.raises(InputError, match="not in the data"):
+        rerank(nmf, "nobody", {0: 1.0})
+
+
+def test_cards_tell_the_category_that_an_intent_holds() -> None:
+    planted = planted_interactions(
+        n_users=200, n_items=150, n_events=9000, n_intents=4, theta_alpha=1.0, category_flip=0.0, seed=0
+    )
+    table = planted.table()
+    data = Interactions.from_arrays(
+        planted.user_ids.take(table["user"].combine_chunks()), planted.item_ids.take(table["item"].combine_chunks())
+    )
+    labels = [f"c{c}" for c in planted.category]
+    attributes = pa.table({"id": planted.item_ids, "name": ["category"] * 150, "value": labels})
+    model = NMF(n_intents=4).fit(data)
+    intents = model.intents()
+    popularity = torch.bincount(data.train.indices, minlength=data.n_items)
+    incidence = incidence_of(attributes, data.item_ids)
+    activity, cards = move_intents(model, intents, incidence, popularity)
+    names = {a.intent: a.value for a in reversed(associate(membership(intents.items, popularity), incidence))}
+    headlines = [card.headline for card in cards if card is not None]
+    assert [h.property for h in headlines if h is not None] == [f"category: {names[k]}" for k in range(4)]
+    assert all(h.effect > 0.3 and h.low > 0.2 and h.consistency == 1.0 for h in headlines if h is not None)
+    assert (activity.effects > 0.05).all()
+
+
+# -------------------------------------------------------------------------------------------------------------- notes
+
+
+@pytest.fixture
+def noted(workspace: Workspace) -> tuple[Workspace, list[str]]:
+    """Three seeds of one model, the first explained."""
+    publish(workspace, checkerboard(120, 90, n_blocks=3, held_out=8))
+    settings = {"n_intents": 3, "init": "random"}
+    found = [runs.train(workspace, "nmf", "checkerboard", settings=settings, seed=seed).run for seed in range(3)]
+    explain_run(workspace, found[0])
+    return workspace, found
+
+
+def test_notes_move_to_the_matching_factors_of_another_fit(noted: tuple[Workspace, list[str]]) -> None:
+    workspace, (first, second, _) = noted
+    annotate(workspace, first, 0, name="zeroes", note="every third item")
+    annotate(workspace, first, 1, hidden=True)
+    annotate(workspace, first, 2, merged_into=0)
+    report = explain_run(workspace, second)
+    notes = notes_of(workspace, second)
+    ours, theirs = (Recommender.load(runs.model_folder(workspace, run)).intents().items for run in (first, second))
+    for note in notes.values():
+        origin = int(note.origin.rpartition("/")[2])
+        assert note.match is not None
+        assert note.match >= CARRIED
+        found = float(torch.corrcoef(torch.stack([ours[:, origin], theirs[:, note.factor]]))[0, 1])
+        assert note.match == pytest.approx(found, abs=1e-5)
+    by_origin = {int(note.origin.rpartition("/")[2]): note for note in notes.values()}
+    assert by_origin[0].name == "zeroes"
+    assert report.factors[by_origin[0].factor].name == "zeroes"
+    assert by_origin[1].hidden
+    assert by_origin[2].merged_into == by_origin[0].factor
+
+
+def test_a_run_keeps_its_own_notes_and_notes_can_be_taken_back(noted: tuple[Workspace, list[str]]) -> None:
+    workspace, (first, *_) = noted
+    annotate(workspace, first, 0, name="mine")
+    annotate(workspace, first, 0, note="why")
+    assert notes_of(workspace, first)[0].name == "mine"
+    explain_run(workspace, first)
+    assert (notes_of(workspace, first)[0].name, notes_of(workspace, first)[0].note) == ("mine", "why")
+    annotate(workspace, first, 0, name="", hidden=True)
+    annotate(workspace, first, 0, hidden=False, merged_into=1)
+    annotate(workspace, first, 0, merged_into=0)
+    note = notes_of(workspace, first)[0]
+    assert (note.name, note.hidden, note.merged_into) == (None, False, None)
+
+
+def test_refused_notes_change_nothing(noted: tuple[Workspace, list[str]]) -> None:
+    workspace, (first, second, _) = noted
+    with pytest.raises(UnknownNameError):
+        annotate(workspace, "nothing", 0, name="x")
+    with pytest.raises(InputError, match="have not been computed"):
+        annotate(workspace, second, 0, name="x")
+    with pytest.raises(InputError, match="no such factor"):
+        annotate(workspace, first, 9, name="x")
+    with pytest.raises(InputError, match="say something"):
+        annotate(workspace, first, 0)
+    assert notes_of(workspace, first) == {}
+    annotate(workspace, first, 0, merged_into=1)
+    with pytest.raises(InputError, match="itself merged"):
+        annotate(workspace, first, 2, merged_into=0)
+    with pytest.raises(InputError, match="merge that one first"):
+        annotate(workspace, first, 1, merged_into=2)
+
+
+def test_everything_told_of_a_run_is_in_the_tables(noted: tuple[Workspace, list[str]]) -> None:
+    workspace, (first, *_) = noted
+    report = explain_run(workspace, first)
+    rows = workspace.warehouse.rows("SELECT * FROM factors WHERE run = ? ORDER BY factor", [first])
+    assert [row["badge"] for row in rows] == [factor.badge for factor in report.factors]
+    assert [row["state"] for row in rows] == [factor.state for factor in report.factors]
+    assert report.seeds_compared == 2
+    tables = ("factor_summaries", "factor_stability", "factor_dependences", "factor_examples", "factor_histograms")
+    for table in (*tables, "blind_spots", "blind_spot_cohorts", "calibrations", "calibration_costs"):
+        assert workspace.warehouse.rows(f"SELECT 1 FROM {table} WHERE run = ?", [first]), table
+    assert load_attributes(workspace.warehouse, "checkerboard", "user").num_rows == 0

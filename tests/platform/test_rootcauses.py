@@ -1,0 +1,62 @@
+"""Measures of rankings against values worked out by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from distaff.rootcauses import Cause, Diagnosis, score_cases, score_ranking, score_trigger
+from distaff_data.incidents import Case
+
+
+def case(name: str, **fields: object) -> Case:
+    return Case(name, ("a|x", "b|x", "b|y"), np.arange(10.0), np.zeros((10, 3)), **fields)  # type: ignore[arg-type]
+
+
+def diagnosis(name: str, columns: str, alarms: tuple[float, ...] = ()) -> Diagnosis:
+    causes = tuple(Cause(column, 1.0) for column in columns.split())
+    return Diagnosis(name, causes, alarms[0] if alarms else None, alarms)
+
+
+def test_two_true_causes_on_ranks_2_and_4() -> None:
+    values = score_ranking(["a", "b", "c", "d", "e"], ["b", "d"])
+    assert [values[f"ac@{k}"] for k in (1, 3, 5)] == [0, 1, 1]
+    assert [values[f"pr@{k}"] for k in (1, 3, 5)] == [0, 0.5, 1]
+    assert values["avg@5"] == pytest.approx(4 / 5)
+    assert values["map@3"] == pytest.approx((0 + 1 / 2 + 1 / 2) / 3)
+    assert values["map@5"] == pytest.approx((0 + 1 / 2 + 1 / 2 + 1 + 1) / 5)
+    assert values["mrr"] == 0.5
+
+
+def test_a_cause_that_is_not_ranked_counts_nothing_and_a_short_ranking_is_allowed() -> None:
+    assert set(score_ranking(["a"], ["z"]).values()) == {0.0}
+    assert score_ranking(["z"], ["z"])["avg@5"] == 1.0
+
+
+def test_an_entity_ranks_where_its_best_metric_does_and_invisible_cases_are_left_out() -> None:
+    cases = [case("1", roots=("b",), root_columns=("b|y",)), case("2", roots=("a",), visible=False), case("3")]
+    found = [diagnosis(c.name, "b|x a|x b|y") for c in cases]
+    entity, metric = (score_cases(cases, found, level) for level in ("entity", "metric"))
+    assert entity is not None
+    assert metric is not None
+    assert (entity.cases, entity.means()["ac@1"]) == (("1",), 1.0)
+    assert metric.means()["mrr"] == pytest.approx(1 / 3)
+    assert score_cases(cases[2:], found[2:], "entity") is None
+
+
+def test_the_interval_holds_the_mean_and_shrinks_to_it_when_all_cases_agree() -> None:
+    cases = [case(str(i), roots=("a" if i % 2 else "b",)) for i in range(40)]
+    scores = score_cases(cases, [diagnosis(c.name, "a|x b|x") for c in cases], "entity")
+    assert scores is not None
+    low, high = scores.interval("ac@1")
+    assert 0.3 < low < 0.5 < high < 0.7
+    assert scores.interval("ac@3") == (1.0, 1.0)
+
+
+def test_triggers_are_detected_missed_or_false() -> None:
+    cases = [case(str(i), onset=5.0) for i in range(4)]
+    alarms = [(5.0,), (9.0,), (), (2.0, 6.0)]
+    found = [diagnosis(c.name, "a|x", a) for c, a in zip(cases, alarms, strict=True)]
+    score = score_trigger(cases, found, [3600.0] * 4)
+    assert (score.detected, score.missed, score.false_alarms, score.median_delay_s) == (2, 1, 1, 2.0)
+    assert score.false_alarms_per_day == pytest.approx(6.0)
