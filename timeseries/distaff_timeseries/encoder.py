@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from distaff_timeseries.dropout import dropout
+
 TokenEmbedding = Literal["linear", "conv"]
 Position = Literal["none", "fixed", "learnable"]
 
@@ -29,14 +31,21 @@ class Block(nn.Module):
         """Tokens ``(n, L, d)`` to tokens."""
         n, length, width = x.shape
         q, k, v = self.qkv(x).view(n, length, 3, self.n_heads, width // self.n_heads).permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(q, k, v, dropout_p=self.dropout if self.training else 0.0)
+        mixed = self._attend(q, k, v)
         x = self.norm1(x + self._drop(self.out(mixed.transpose(1, 2).reshape(n, length, width))))
         hidden = self._drop(F.gelu(self.wide(x)))
         out: Tensor = self.norm2(x + self._drop(self.narrow(hidden)))
         return out
 
+    def _attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        if q.device.type != "cpu" or not self.training or self.dropout == 0.0:
+            return F.scaled_dot_product_attention(q, k, v, dropout_p=self.dropout if self.training else 0.0)
+        # The fused kernel has no dropout on a CPU, and its fallback draws the slow way.
+        weights = torch.softmax(q @ k.transpose(2, 3) * q.shape[3] ** -0.5, 3)
+        return self._drop(weights) @ v
+
     def _drop(self, x: Tensor) -> Tensor:
-        return F.dropout(x, self.dropout, self.training)
+        return dropout(x, self.dropout, self.training)
 
 
 class Encoder(nn.Module):
@@ -91,7 +100,7 @@ class Encoder(nn.Module):
         else:
             x = self.embedding(tokens)
         x = (x + self.position).repeat(views, 1, 1)
-        x = F.dropout(x, self.dropout, self.training)
+        x = dropout(x, self.dropout, self.training)
         for block in self.blocks:
             x = block(x)
         out: Tensor = self.norm(x)
