@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,6 +27,7 @@ from distaff_timeseries.timedrl import TimeDRL
 
 PEER = "TimeDRL as published"
 REPEATS = 7
+ALSO = ("in_bfloat16",)
 LENGTH, PATCH, WIDTH, HEADS, BATCH, DROPOUT = 512, 16, 128, 2, 32, 0.2
 
 
@@ -34,9 +36,18 @@ def rows(data: Path) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
 
 
 def ours(data: Path) -> Callable[[], None]:
+    return stepped(data, "float32")
+
+
+def in_bfloat16(data: Path) -> Callable[[], None]:
+    return stepped(data, "bfloat16")
+
+
+def stepped(data: Path, precision: str) -> Callable[[], None]:
     values = rows(data)
     series = divide(Series.from_rows(values, [len(values)]), "rows:8640,2880,2880")
-    settings = {"patch_len": PATCH, "stride": PATCH, "d_model": WIDTH, "n_heads": HEADS, "n_layers": 1}
+    settings: dict[str, Any] = {"patch_len": PATCH, "stride": PATCH, "d_model": WIDTH, "n_heads": HEADS, "n_layers": 1}
+    settings |= {"precision": precision}
     model = Stepped(seq_len=LENGTH, **settings, token_embedding="conv", dropout=DROPOUT, batch_size=BATCH)
     fit(model, series, device="cpu")
     optimizer = model.optimizer()

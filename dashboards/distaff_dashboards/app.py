@@ -19,6 +19,7 @@ def main() -> None:
         st.Page(_SCREENS / "intents.py", title="Intents", url_path="intents"),
         st.Page(_SCREENS / "words.py", title="Words", url_path="words"),
         st.Page(_SCREENS / "blind_spots.py", title="Blind spots", url_path="blind-spots"),
+        st.Page(_SCREENS / "sweeps.py", title="Sweeps", url_path="sweeps"),
     ]
     st.navigation(pages, position="top").run()
 

@@ -143,7 +143,7 @@ def factor_words(source: Source, run: str, factor: int) -> pa.Table:
 def any_run(source: Source) -> str | None:
     """Some finished run, newest first; None when there is none."""
     found = source.workspace.warehouse.rows(
-        "SELECT run FROM runs WHERE status = 'done' ORDER BY started_at DESC LIMIT 1"
+        "SELECT run FROM runs WHERE status = 'done' AND study IS NULL ORDER BY started_at DESC LIMIT 1"
     )
     return str(found[0]["run"]) if found else None
 

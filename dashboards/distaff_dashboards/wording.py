@@ -60,6 +60,11 @@ def number(value: float) -> str:
     return f"{value:.4f}" if abs(value) < 10 else f"{value:,.1f}"
 
 
+def short(value: float) -> str:
+    """Two significant digits, for ticks."""
+    return f"{value:.2g}"
+
+
 def interval(found: Interval) -> str:
     """Mean with its 95 % interval over seeds; one seed says so."""
     if found.low is None or found.high is None:

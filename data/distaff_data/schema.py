@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-VERSION = 4
+VERSION = 5
 
 TEXT, REAL, INT, FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_()
 TIME = pa.timestamp("us", tz="UTC")
@@ -50,6 +50,7 @@ class Table:
 _GENERATION = Column("generation", TEXT, "which write brought the row; only live generations are shown")
 _DATASET = Column("dataset", TEXT, "the dataset's name")
 _RUN = Column("run", TEXT, "the run's id")
+_STUDY = Column("study", TEXT, "the sweep's name")
 _WRITTEN = Column("written_at", TIME, "when the row was appended; the newest row of a key counts")
 
 _TABLES = (
@@ -73,7 +74,7 @@ _TABLES = (
             _DATASET,
             Column("dataset_generation", TEXT, "the generation of the dataset that was fitted"),
             Column("seed", INT, "seed of every random draw"),
-            Column("status", TEXT, "running, done, failed or interrupted"),
+            Column("status", TEXT, "running, done, failed, interrupted, or pruned: a trial that its sweep ended early"),
             Column("config", TEXT, "the whole configuration, defaults included, as JSON"),
             Column("settings", TEXT, "the part of the configuration that differs from the defaults, as JSON"),
             Column("device", TEXT, "cpu or cuda"),
@@ -83,9 +84,89 @@ _TABLES = (
             Column("started_at", TIME, "start of the fit"),
             Column("seconds", REAL, "wall seconds of fitting and evaluation"),
             Column("message", TEXT, "what went wrong, when something did"),
+            Column("study", TEXT, "the sweep whose trial it is; NULL for a run of its own, which boards show"),
+            Column("trial", INT, "0-based number of the trial in its study"),
             _WRITTEN,
         ),
         key=("run",),
+    ),
+    Table(
+        "studies",
+        "sweeps: the search for a model's best configuration on a dataset",
+        (
+            _STUDY,
+            Column("model", TEXT, "registry name"),
+            _DATASET,
+            Column("dataset_generation", TEXT, "the generation of the dataset that is fitted"),
+            Column(
+                "metrics", pa.list_(TEXT), "the objectives, measured on validation; the first chooses the best trial"
+            ),
+            Column("lower_is_better", pa.list_(FLAG), "for each objective"),
+            Column("space", TEXT, "what is changed: choices, or low, high and log, by setting, as JSON"),
+            Column("settings", TEXT, "what is fixed, where it differs from the defaults, as JSON"),
+            Column("sampler", TEXT, "what proposes configurations, with its library's version"),
+            Column("pruner", TEXT, "what ends poor trials early"),
+            Column("seed", INT, "seed of every trial, and of the proposals"),
+            Column("trials", INT, "how many trials were asked for"),
+            Column("status", TEXT, "running, done or interrupted"),
+            Column("best", INT, "number of the best trial; NULL when none was completed"),
+            Column("runs", pa.list_(TEXT), "runs of the best configuration, one a seed"),
+            _WRITTEN,
+        ),
+        key=("study",),
+    ),
+    Table(
+        "trials",
+        "configurations that sweeps tried",
+        (
+            _STUDY,
+            Column("trial", INT, "0-based number"),
+            Column("state", TEXT, "complete, pruned, failed, or lost: its process is gone, and it is tried again"),
+            _RUN,
+            Column("settings", TEXT, "the proposed settings, as JSON"),
+            Column("metrics", TEXT, "the objectives it reached on validation, as JSON"),
+            Column("retry_of", INT, "the lost trial that it repeats"),
+            Column("started_at", TIME, "start of the trial"),
+            Column("seconds", REAL, "wall seconds"),
+            Column("message", TEXT, "what went wrong, when something did"),
+            _WRITTEN,
+        ),
+        key=("study", "trial"),
+    ),
+    Table(
+        "promotions",
+        "which run a name such as champion stood for, from when on; the last row of an alias counts",
+        (
+            Column("alias", TEXT, "the name"),
+            Column("promotion", INT, "1-based number of the change to this alias"),
+            _RUN,
+            Column("action", TEXT, "promote or rollback"),
+            _WRITTEN,
+        ),
+        key=("alias", "promotion"),
+    ),
+    Table(
+        "executions",
+        "scheduled batch scorings that were due",
+        (
+            Column("execution", TEXT, "the execution's id"),
+            Column("job", TEXT, "the job's name in distaff.toml"),
+            Column("model", TEXT, "the run or alias that the job names"),
+            Column("run", TEXT, "the run that it stood for; NULL when nothing was found"),
+            Column("due_at", TIME, "the time it was due; of several missed ones the last"),
+            Column("missed", INT, "earlier times that this execution makes up for"),
+            Column("started_at", TIME, "start"),
+            Column("seconds", REAL, "wall seconds, waits between attempts included"),
+            Column("attempts", INT, "how many times it was tried"),
+            Column("status", TEXT, "added (the job's begin), running, done, failed or interrupted"),
+            Column("exit_status", INT, "0 done, 2 the job is wrong, 1 anything else; NULL while running"),
+            Column("users", INT, "users scored"),
+            Column("rows", INT, "rows published"),
+            Column("message", TEXT, "what went wrong, when something did"),
+            Column("process", INT, "id of the process"),
+            _WRITTEN,
+        ),
+        key=("execution",),
     ),
     Table(
         "datasets",

@@ -55,6 +55,11 @@ class Workspace:
         return cls(root, Warehouse.open(root / "warehouse"))
 
     @property
+    def config(self) -> Path:
+        """The configuration file."""
+        return self.root / _CONFIG
+
+    @property
     def runs(self) -> Path:
         """Folder of the runs' artefacts, one folder a run."""
         return self.root / "runs"

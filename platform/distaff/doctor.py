@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from distaff import registry, runs
+from distaff.sweeps import journal
 from distaff_data.errors import DistaffError
 from distaff_data.workspace import Workspace
 
@@ -34,7 +35,8 @@ def examine(root: Path, *, fix: bool = False) -> list[Finding]:
 
     Args:
         root: The workspace's folder; it may be missing.
-        fix: Mark runs whose process is gone as interrupted, merge small files, reclaim dead rows and stale files.
+        fix: Mark runs whose process is gone as interrupted, cut torn journals of sweeps back to their last good line,
+            merge small files, reclaim dead rows and stale files.
     """
     versions = ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"cpu, {torch.get_num_threads()} threads"
@@ -53,6 +55,7 @@ def examine(root: Path, *, fix: bool = False) -> list[Finding]:
     found.append(Finding("workspace", "ok", str(root)))
     found += _stale_runs(workspace, fix)
     found += _missing_models(workspace)
+    found += _torn_journals(workspace, fix)
     if fix:
         removed = workspace.warehouse.reclaim()
         found.append(Finding("warehouse", "fixed", f"{sum(removed.values())} unused files removed"))
@@ -78,6 +81,19 @@ def _stale_runs(workspace: Workspace, fix: bool) -> list[Finding]:
         Finding(f"run {r.run}", "fixed" if fix else "problem", f"its process is gone; distaff train --resume {r.run}")
         for r in stale
     ]
+
+
+def _torn_journals(workspace: Workspace, fix: bool) -> list[Finding]:
+    """Journals of sweeps that end in, or continue after, half a line: a full disk or a power cut."""
+    found = []
+    for file in journal.journals(workspace):
+        lost = journal.repair(file) if fix else journal.torn(file)
+        if lost:
+            detail = f"{lost} bytes from a torn line on" + (
+                f", now beside it in {journal.REMAINS}" if fix else "; --fix cuts them off"
+            )
+            found.append(Finding(f"sweep {file.parent.name}", "fixed" if fix else "problem", detail))
+    return found
 
 
 def _sweep(scratch: Path) -> list[Finding]:

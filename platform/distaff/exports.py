@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.feather as feather
 import pyarrow.parquet as pq
+import tomlkit
 
 from distaff_data.errors import InputError
 
@@ -25,16 +29,33 @@ def write(table: pa.Table, out: Path) -> None:
     """
     if out.suffix not in (".csv", ".parquet", ".arrow"):
         raise InputError("export to .csv, .parquet or .arrow", path=out)
-    if not out.parent.is_dir():
-        raise InputError("the folder of the output file does not exist", path=out.parent)
-    part = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
+    with _whole(out) as part:
         if out.suffix == ".csv":
             pa_csv.write_csv(harmless(table), part)
         elif out.suffix == ".parquet":
             pq.write_table(table, part)
         else:
             feather.write_feather(table, str(part), compression="uncompressed")
+
+
+def write_settings(settings: Mapping[str, Any], out: Path) -> None:
+    """Write a configuration as TOML; appears whole or not at all.
+
+    Raises:
+        InputError: The folder does not exist.
+    """
+    with _whole(out) as part:
+        part.write_text(tomlkit.dumps(settings), encoding="utf-8")
+
+
+@contextmanager
+def _whole(out: Path) -> Iterator[Path]:
+    """A file beside ``out`` that takes its place when the block ends well."""
+    if not out.parent.is_dir():
+        raise InputError("the folder of the output file does not exist", path=out.parent)
+    part = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        yield part
         part.replace(out)
     finally:
         part.unlink(missing_ok=True)

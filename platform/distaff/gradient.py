@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Generic
 
 import torch
@@ -102,9 +103,13 @@ class GradientSeriesModel(SeriesModel, GradientModel[Series]):
     Config: ClassVar[type[ModelConfig]] = GradientSeriesConfig
     config: GradientSeriesConfig
 
+    @abstractmethod
+    def pretext(self, data: Series) -> Callable[[], Mapping[str, float]] | None:
+        """What scores the encoder as it stands without any label or head, by which the epoch is chosen."""
+
     def learn_encoder(self, data: Series, session: Session) -> None:
-        """The loop of :class:`GradientModel`."""
-        GradientModel.learn(self, data, session)
+        """The loop of :class:`GradientModel`, validated by :meth:`pretext`."""
+        GradientModel.learn(self, data, replace(session, validate=self.pretext(data)))
 
 
 class _Fit(Generic[D]):

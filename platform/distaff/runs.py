@@ -48,6 +48,8 @@ class Run:
     started_at: datetime
     seconds: float
     message: str | None = None
+    study: str | None = None
+    trial: int | None = None
 
     def summary(self, metrics: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
         """The JSON shape of ``train`` and ``runs``."""
@@ -63,6 +65,27 @@ class Run:
         }
 
 
+class Pruned(Exception):  # noqa: N818 - no error: a decision
+    """Raised by the ``report`` of a trial to end it early; the run is recorded as pruned."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What makes a run a trial of a sweep.
+
+    Its test metrics are not looked at and its weights are not kept: training its configuration with its seed gives them.
+
+    Attributes:
+        study: The sweep's name.
+        number: The trial's number.
+        measure: What the fitted model is worth on validation data.
+    """
+
+    study: str
+    number: int
+    measure: Callable[[Model[Any]], Mapping[str, float]]
+
+
 def train(
     workspace: Workspace,
     model: str,
@@ -72,6 +95,7 @@ def train(
     seed: int = 0,
     device: str = "auto",
     report: Callable[[Epoch], None] = lambda _: None,
+    trial: Trial | None = None,
 ) -> Run:
     """Fit a model and record the run.
 
@@ -82,7 +106,8 @@ def train(
         settings: Configuration that differs from the defaults.
         seed: Seed of every random draw.
         device: ``auto``, ``cpu`` or ``cuda``.
-        report: Called after each epoch.
+        report: Called after each epoch; in a trial it may raise :class:`Pruned`.
+        trial: The trial of a sweep that this is.
 
     Raises:
         InputError: A name or setting is wrong; no run is recorded.
@@ -106,11 +131,13 @@ def train(
         process=os.getpid(),
         started_at=datetime.now(UTC),
         seconds=0.0,
+        study=None if trial is None else trial.study,
+        trial=None if trial is None else trial.number,
     )
     folder = run_folder(workspace, run.run)
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(run.config)
-    return _carry_out(workspace, run, estimator, data, report, resume=False)
+    return _carry_out(workspace, run, estimator, data, report, trial=trial)
 
 
 def resume(workspace: Workspace, run_id: str, *, report: Callable[[Epoch], None] = lambda _: None) -> Run:
@@ -120,6 +147,8 @@ def resume(workspace: Workspace, run_id: str, *, report: Callable[[Epoch], None]
         InputError: The run is done, is still being fitted, or its dataset has changed since.
     """
     run = find(workspace, run_id)
+    if run.study is not None:
+        raise InputError(f"run {run_id!r} is a trial of {run.study}, which goes on with: distaff tune")
     if run.status == "done":
         raise InputError(f"run {run_id!r} is done; there is nothing to resume")
     if run.status == "running" and is_alive(run):
@@ -144,11 +173,12 @@ def find(workspace: Workspace, run_id: str) -> Run:
     return Run(**rows[0])
 
 
-def listing(workspace: Workspace, dataset: str | None = None) -> list[Run]:
-    """All runs, newest first, of one dataset when it is named."""
+def listing(workspace: Workspace, dataset: str | None = None, *, study: str | None = None) -> list[Run]:
+    """Runs, newest first: those of one dataset when it is named; the trials of ``study``, or all that are no trial."""
     rows = workspace.warehouse.rows(
-        "SELECT * EXCLUDE (written_at) FROM runs WHERE dataset = coalesce(?, dataset) ORDER BY started_at DESC",
-        [dataset],
+        "SELECT * EXCLUDE (written_at) FROM runs "
+        "WHERE dataset = coalesce(?, dataset) AND study IS NOT DISTINCT FROM ? ORDER BY started_at DESC",
+        [dataset, study],
     )
     return [Run(**row) for row in rows]
 
@@ -171,6 +201,11 @@ def model_folder(workspace: Workspace, run_id: str) -> Path:
         InputError: The run is not done.
     """
     run = find(workspace, run_id)
+    if run.study is not None:
+        raise InputError(
+            f"run {run_id!r} is trial {run.trial} of {run.study}, whose weights are not kept; for its configuration: "
+            f"distaff tune export {run.study} FILE --trial {run.trial}"
+        )
     if run.status != "done":
         raise InputError(f"run {run_id!r} is {run.status}, not done; continue it with: distaff train --resume {run_id}")
     return run_folder(workspace, run_id) / "model"
@@ -215,7 +250,8 @@ def _carry_out(
     data: Any,
     report: Callable[[Epoch], None],
     *,
-    resume: bool,
+    resume: bool = False,
+    trial: Trial | None = None,
 ) -> Run:
     """Fit, evaluate, save and record; whatever happens, the run's last state is recorded."""
     folder = run_folder(workspace, run.run)
@@ -241,20 +277,26 @@ def _carry_out(
                 seed=run.seed,
                 device=run.device,
                 report=on_epoch,
-                folder=folder / "checkpoint",
+                folder=folder / "checkpoint" if trial is None else None,
                 resume=resume,
             )
-        found = model.measure()
-        model.save(folder / "model")
+        if trial is None:
+            found = model.measure()
+            model.save(folder / "model")
+        else:
+            found = [Measurement("valid", trial.measure(model), pa.array([], pa.string()), {})]
         _publish_history(workspace, run.run, folder / "log.jsonl")
         store_measurements(workspace, run.run, found)
-        shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+    except Pruned as pruned:
+        _publish_history(workspace, run.run, folder / "log.jsonl")
+        return ended("pruned", str(pruned))
     except KeyboardInterrupt:
         ended("interrupted", "stopped by the user")
         raise
     except Exception as error:
         ended("failed", f"{type(error).__name__}: {error}")
         raise
+    shutil.rmtree(folder / "checkpoint", ignore_errors=True)
     return ended("done")
 
 

@@ -1,7 +1,13 @@
-"""Batch scoring: top-k lists of many users, streamed in blocks and published whole or not at all."""
+"""Batch scoring: top-k lists of many users, in shards that outlive an interruption, published whole or not at all.
+
+Each shard is a range of users and a Parquet file in the workspace's scratch folder. Scoring the same run again for the same
+users and length takes over the shards that are there.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,16 +16,17 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from filelock import Timeout
 from torch import Tensor
 
 from distaff.ranking import blocks, exclusion
 from distaff.recommender import SCORE_SCHEMA, Recommender
 from distaff.runs import model_folder
-from distaff_data.errors import InputError
-from distaff_data.interactions import SPLITS
+from distaff_data.errors import DistaffError, InputError
+from distaff_data.interactions import SPLITS, Csr
 from distaff_data.workspace import Workspace
 
-_ROWS_A_COMMIT = 4_000_000
+_USERS_A_SHARD = 16_384
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,7 @@ def score_run(
     users: Path | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Scored:
-    """Score users with a run's model; replaces the run's earlier lists.
+    """Score users with a run's model; replaces the run's earlier lists, and goes on where the same scoring stopped.
 
     Args:
         workspace: Where the run is and the table ``recommendations`` goes.
@@ -54,6 +61,7 @@ def score_run(
 
     Raises:
         InputError: Unknown run or user, or a bad ``top_k``; nothing is published.
+        DistaffError: Another process is scoring the run.
     """
     model = Recommender.load(model_folder(workspace, run_id))
     if top_k < 1:
@@ -61,49 +69,84 @@ def score_run(
     if out is not None and not out.parent.is_dir():
         raise InputError("the folder of the output file does not exist", path=out.parent)
     positions = torch.arange(model.data.n_users) if users is None else _read_users(model, users)
-    rows = 0
+    try:
+        with workspace.warehouse.lock(f"scoring/{run_id}").acquire(blocking=False):
+            folder = _shard_folder(workspace, run_id, top_k, positions)
+            shards = _shards(model, positions, top_k, folder, progress)
+            rows = _publish(workspace, run_id, shards, out)
+            shutil.rmtree(folder)
+    except Timeout:
+        raise DistaffError(f"run {run_id!r} is being scored by another process") from None
+    return Scored(run_id, top_k, positions.numel(), rows, None if out is None else str(out))
+
+
+def _shard_folder(workspace: Workspace, run_id: str, top_k: int, positions: Tensor) -> Path:
+    """Where the shards are: named by all that decides what is in them."""
+    users = hashlib.sha256(positions.numpy().tobytes()).hexdigest()
+    key = hashlib.sha256(f"{run_id}\n{top_k}\n{_USERS_A_SHARD}\n{users}".encode()).hexdigest()[:32]
+    folder = workspace.scratch / f"scoring-{key}"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _shards(
+    model: Recommender, positions: Tensor, top_k: int, folder: Path, progress: Callable[[int, int], None]
+) -> list[Path]:
+    """Write the shards that are missing; returns all, in order."""
+    seen, done, files = exclusion(model.data, SPLITS), 0, []
+    for number, users in enumerate(positions.split(_USERS_A_SHARD)):
+        file = folder / f"{number:06d}.parquet"
+        files.append(file)
+        if _is_whole(file):
+            done += users.numel()
+            progress(done, positions.numel())
+            continue
+        part = file.with_suffix(".part")
+        with pq.ParquetWriter(part, SCORE_SCHEMA) as writer:
+            for table, n_users in _lists(model, users, seen, top_k):
+                writer.write_table(table)
+                done += n_users
+                progress(done, positions.numel())
+        part.replace(file)
+    return files
+
+
+def _lists(model: Recommender, users: Tensor, seen: Csr, top_k: int) -> Iterator[tuple[pa.Table, int]]:
+    for block in blocks(users, model.data.n_items):
+        yield model.lists(block, seen.take(block), model.predict(block), top_k), block.numel()
+
+
+def _publish(workspace: Workspace, run_id: str, shards: list[Path], out: Path | None) -> int:
+    """Publish the shards' rows in one generation, and write them to ``out``; returns how many there are."""
     part = None if out is None else out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}.part")
     try:
         with workspace.warehouse.publish(f"recommendations/{run_id}") as publication:
-            writer = None if part is None else pq.ParquetWriter(part, SCORE_SCHEMA)
-            try:
-                for table in _chunks(_lists(model, positions, top_k, progress)):
-                    publication.append("recommendations", table, run=run_id)
-                    rows += table.num_rows
-                    if writer is not None:
-                        writer.write_table(table)
-            finally:
-                if writer is not None:
-                    writer.close()
+            rows = pa.RecordBatchReader.from_batches(SCORE_SCHEMA, _batches(shards))
+            publication.append("recommendations", rows, run=run_id)
             if part is not None and out is not None:
+                with pq.ParquetWriter(part, SCORE_SCHEMA) as writer:
+                    for batch in _batches(shards):
+                        writer.write_batch(batch)
                 part.replace(out)
     finally:
         if part is not None:
             part.unlink(missing_ok=True)
-    return Scored(run_id, top_k, positions.numel(), rows, None if out is None else str(out))
+    return sum(pq.read_metadata(shard).num_rows for shard in shards)
 
 
-def _lists(
-    model: Recommender, positions: Tensor, top_k: int, progress: Callable[[int, int], None]
-) -> Iterator[pa.Table]:
-    seen = exclusion(model.data, SPLITS)
-    done = 0
-    for block in blocks(positions, model.data.n_items):
-        yield model.lists(block, seen.take(block), model.predict(block), top_k)
-        done += block.numel()
-        progress(done, positions.numel())
+def _batches(shards: list[Path]) -> Iterator[pa.RecordBatch]:
+    for shard in shards:
+        with pq.ParquetFile(shard) as file:
+            yield from file.iter_batches()
 
 
-def _chunks(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    """Tables merged to a few million rows, so that a scoring is a handful of files."""
-    held: list[pa.Table] = []
-    for table in tables:
-        held.append(table)
-        if sum(t.num_rows for t in held) >= _ROWS_A_COMMIT:
-            yield pa.concat_tables(held)
-            held = []
-    if held:
-        yield pa.concat_tables(held)
+def _is_whole(shard: Path) -> bool:
+    """Whether a shard is there and readable; after a power cut a file may have its name and not its content."""
+    try:
+        pq.read_metadata(shard)
+    except (FileNotFoundError, pa.ArrowInvalid):
+        return False
+    return True
 
 
 def _read_users(model: Recommender, file: Path) -> Tensor:

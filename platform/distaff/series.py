@@ -154,14 +154,23 @@ class SeriesModel(Model[Series]):
         return score_classes(own, train.mode().values.expand_as(own)) if own.numel() and train.numel() else {}
 
     def validator(self, data: Series) -> Callable[[], Mapping[str, float]] | None:
-        """None: a model that chooses by validation overrides this; see also :class:`~distaff.gradient.GradientModel`."""
+        """The measures of the validation windows, heads included; None where there is nothing to measure."""
         if data.classes and not self.classifies:
             raise InputError(f"{self.name} forecasts; it cannot tell the classes of dataset {data.name!r}")
         if not len(slide(data, self.length_for(data), split="train")):
             raise InputError(
                 f"dataset {data.name!r} has no training window of {self.length_for(data)} rows; set seq_len lower"
             )
-        return None
+        horizon = 0 if data.classes else max(self.config.horizons)
+        windows = slide(data, self.length_for(data), horizon=horizon, split="valid")
+        if not len(windows) or (data.whole and not data.classes):
+            return None
+
+        def validate() -> Mapping[str, float]:
+            found = self._measured("valid")
+            return {} if found is None else found.metrics
+
+        return validate
 
     def learn(self, data: Series, session: Session) -> None:
         """Fit the scaler to the training rows, and the encoder to the training windows."""
@@ -171,9 +180,7 @@ class SeriesModel(Model[Series]):
 
     def measure(self) -> list[Measurement]:
         """Classification where the dataset has labels, otherwise forecasting; on validation and test windows."""
-        if self.data.classes:
-            return [found for split in ("valid", "test") if (found := self._measure_classes(split)) is not None]
-        return [] if self.data.whole else self._measure_forecasts()
+        return [found for split in ("valid", "test") if (found := self._measured(split)) is not None]
 
     def notes(self) -> tuple[str, ...]:
         """What a reader of the metrics should know."""
@@ -344,6 +351,11 @@ class SeriesModel(Model[Series]):
             self._classifier = fit_classifier(train, valid, len(self.data.classes))
         return self._classifier.probabilities(self._features(windows))
 
+    def _measured(self, split: str) -> Measurement | None:
+        if self.data.classes:
+            return self._measure_classes(split)
+        return None if self.data.whole else self._measure_forecasts(split)
+
     def _measure_classes(self, split: str) -> Measurement | None:
         windows, codes = self._labelled(split)
         if not len(windows):
@@ -352,17 +364,15 @@ class SeriesModel(Model[Series]):
         right = {"accuracy": (predicted == codes).float()}
         return Measurement(split, score_classes(codes, predicted), window_ids(self.data, windows), right, self.notes())
 
-    def _measure_forecasts(self) -> list[Measurement]:
+    def _measure_forecasts(self, split: str) -> Measurement | None:
         self.prepare_forecasts(max(self.config.horizons))
-        found = []
-        for split in ("valid", "test"):
-            errors = forecasting.measure(
-                self.data, split, self.length, self.config.horizons, self.predict, self.take, self.device
-            )
-            if errors is not None:
-                ids = window_ids(self.data, errors.windows)
-                found.append(Measurement(split, errors.metrics, ids, {"mse": errors.per_window["mse"]}, self.notes()))
-        return found
+        errors = forecasting.measure(
+            self.data, split, self.length, self.config.horizons, self.predict, self.take, self.device
+        )
+        if errors is None:
+            return None
+        ids, per_window = window_ids(self.data, errors.windows), {"mse": errors.per_window["mse"]}
+        return Measurement(split, errors.metrics, ids, per_window, self.notes())
 
 
 def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

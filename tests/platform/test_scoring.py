@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from block_data import checkerboard
 from published import publish
+from torch import Tensor
 
 from distaff import runs
-from distaff.recommender import SCORE_SCHEMA
+from distaff.recommender import SCORE_SCHEMA, Recommender
 from distaff.scoring import score_run
-from distaff_data.errors import InputError
+from distaff_data.errors import DistaffError, InputError
 from distaff_data.interactions import SPLITS
 from distaff_data.workspace import Workspace
 
@@ -95,3 +98,44 @@ def test_scoring_that_fails_midway_leaves_the_older_lists_and_file(
 def test_list_length_below_one_is_refused(scored: tuple[Workspace, str], top_k: int) -> None:
     with pytest.raises(InputError, match="at least 1"):
         score_run(*scored, top_k=top_k)
+
+
+def test_interrupted_scoring_goes_on_where_it_stopped(
+    scored: tuple[Workspace, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace, run = scored
+    monkeypatch.setattr("distaff.scoring._USERS_A_SHARD", 16)
+    ranked = Recommender.lists
+    counted: list[int] = []
+
+    def lists(self: Recommender, users: Tensor, *args: Any) -> pa.Table:
+        if len(counted) == 2:
+            counted.clear()
+            raise KeyboardInterrupt
+        counted.append(users.numel())
+        return ranked(self, users, *args)
+
+    monkeypatch.setattr(Recommender, "lists", lists)
+    with pytest.raises(KeyboardInterrupt):
+        score_run(workspace, run, top_k=4)
+    assert workspace.warehouse.rows("SELECT * FROM recommendations") == []
+    (folder,) = workspace.scratch.glob("scoring-*")
+    shards = sorted(folder.glob("*.parquet"))
+    assert len(shards) == 2
+    shards[1].write_bytes(b"")  # what a power cut leaves of a file that was never synced
+    seen: list[int] = []
+    assert score_run(workspace, run, top_k=4, progress=lambda done, total: seen.append(done)).rows == 160
+    assert counted == [16, 8]
+    assert seen == [16, 32, 40]
+    assert not folder.exists()
+    whole = workspace.warehouse.query("SELECT user_id, rank, item_id FROM recommendations ORDER BY ALL")
+    monkeypatch.undo()
+    score_run(workspace, run, top_k=4)
+    assert workspace.warehouse.query("SELECT user_id, rank, item_id FROM recommendations ORDER BY ALL").equals(whole)
+
+
+def test_run_is_scored_by_one_process_at_a_time(scored: tuple[Workspace, str]) -> None:
+    workspace, run = scored
+    with workspace.warehouse.lock(f"scoring/{run}"), pytest.raises(DistaffError, match="by another process"):
+        score_run(workspace, run)
+    assert score_run(workspace, run).users == 40

@@ -51,7 +51,7 @@ def timedrl(
     wanted = torch.stack(targets)
     instances = [z[:, 0] for z in views]
     stamps = [z[:, 1:] for z in views]
-    predicted = [t @ p["reconstruct.1.weight"].T + p["reconstruct.1.bias"] for t in stamps]
+    predicted = [t @ p["reconstruct.weight"].T + p["reconstruct.bias"] for t in stamps]
     predictive = sum(((found - wanted) ** 2).mean() for found in predicted) / 2
     h1, h2 = (_predictor(p, i) for i in instances)
     cosines = _cosine(instances[0].detach(), h2).mean() + _cosine(instances[1].detach(), h1).mean()

@@ -146,6 +146,17 @@ def test_training_lowers_both_losses_on_validation() -> None:
     assert epochs[-1].valid["pretext"] < epochs[0].valid["pretext"]
 
 
+def test_low_precision_changes_losses_by_little() -> None:
+    found = []
+    for precision in ("float32", "bfloat16"):
+        net, _ = network(2, 16, apart=True, precision=precision)
+        pieces = net.geometry.patches(torch.randn(6, 16, 2, generator=torch.Generator().manual_seed(0)))
+        found.append(torch.stack(net.losses(pieces, pieces, torch.ones_like(pieces), stop_gradient=True)))
+    assert found[1].dtype == torch.float32
+    torch.testing.assert_close(found[0], found[1], rtol=0.05, atol=0.02)
+    assert not torch.equal(found[0], found[1])
+
+
 def test_a_fit_is_repeated_bit_by_bit_and_survives_saving(tmp_path: Path) -> None:
     data = windows(120)
     models = [TimeDRL(**SMALL, max_epochs=2).fit(data, seed=5, device="cpu") for _ in range(2)]

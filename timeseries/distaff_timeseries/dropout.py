@@ -27,14 +27,17 @@ def dropout(x: Tensor, rate: float, training: bool) -> Tensor:
     if x.device.type != "cpu":
         return F.dropout(x, rate)
     threshold = min(round(rate * _STEPS), _STEPS - 1)
-    return x if threshold == 0 else _Dropped.apply(x, threshold)  # type: ignore[no-any-return]
+    if threshold == 0:
+        return x
+    dropped: Tensor = _Dropped.apply(x, threshold)  # type: ignore[no-untyped-call]
+    return dropped
 
 
 class _Dropped(torch.autograd.Function):
     """Multiplies by the same mask in both directions; the mask is kept as bytes."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, threshold: int) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, x: Tensor, threshold: int) -> Tensor:
         words = torch.empty((x.numel() + 7) // 8, dtype=torch.int64).random_(-(1 << 63), None)
         kept = (words.view(torch.uint8)[: x.numel()] >= threshold).view(x.shape)
         ctx.save_for_backward(kept)

@@ -29,6 +29,7 @@ from distaff.gradient import GradientSeriesConfig, GradientSeriesModel
 from distaff.series import Encoding, SeriesModel
 from distaff_data.series import Series
 from distaff_data.windows import slide
+from distaff_timeseries.dropout import dropout
 from distaff_timeseries.encoder import Encoder, Position, TokenEmbedding
 from distaff_timeseries.patches import Normalised, instance_norm, n_patches, patches
 
@@ -56,6 +57,8 @@ class TimeDRLConfig(GradientSeriesConfig):
         kernel: Width of the convolution of ``conv``.
         position: Position vectors.
         window_step: Rows between the starts of training windows.
+        precision: Of products while training; ``bfloat16`` pays on GPUs and on CPUs that multiply it. Normalisation, losses
+            and everything after training stay in ``float32``.
         weight_decay: AdamW's.
     """
 
@@ -78,6 +81,7 @@ class TimeDRLConfig(GradientSeriesConfig):
     kernel: Annotated[int, Field(ge=1)] = 3
     position: Position = "learnable"
     window_step: Annotated[int, Field(ge=1)] = 1
+    precision: Literal["float32", "bfloat16"] = "float32"
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
 
     @model_validator(mode="after")
@@ -120,6 +124,7 @@ class TimeDRLNetwork(nn.Module):
     def __init__(self, config: TimeDRLConfig, geometry: Geometry) -> None:
         super().__init__()
         self.geometry, d = geometry, config.d_model
+        self.dropout, self.low_precision = config.dropout, config.precision == "bfloat16"
         # In the space of patches, so that it takes the same way through the encoder as they do.
         self.cls = nn.Parameter(torch.randn(geometry.n_groups, 1, geometry.token))
         self.encoder = Encoder(
@@ -133,7 +138,7 @@ class TimeDRLNetwork(nn.Module):
             kernel=config.kernel,
             position=config.position,
         )
-        self.reconstruct = nn.Sequential(nn.Dropout(config.dropout), nn.Linear(d, geometry.token))
+        self.reconstruct = nn.Linear(d, geometry.token)
         self.predict = nn.Sequential(
             nn.Linear(d, d // 2), nn.BatchNorm1d(d // 2), nn.ReLU(), nn.Dropout(config.dropout), nn.Linear(d // 2, d)
         )
@@ -152,10 +157,12 @@ class TimeDRLNetwork(nn.Module):
             measured: Where those were measured, bool of the same shape.
             stop_gradient: Whether the other view's embedding is held fixed.
         """
-        encoded = self(pieces, views=2)
+        with torch.autocast(pieces.device.type, torch.bfloat16, enabled=self.low_precision):
+            encoded = self(pieces, views=2)
+            predicted = self.reconstruct(dropout(encoded[:, 1:], self.dropout, self.training))
         wanted, there = (part.flatten(0, 1).repeat(2, 1, 1) for part in (target, measured))
-        away = (self.reconstruct(encoded[:, 1:]) - wanted).square() * there
-        first, second = encoded[:, 0].chunk(2)
+        away = (predicted.float() - wanted).square() * there
+        first, second = encoded[:, 0].float().chunk(2)
         goals = (first.detach(), second.detach()) if stop_gradient else (first, second)
         # Each view through the predictor on its own: batch normalisation is over one view.
         alike = [
@@ -216,9 +223,8 @@ class TimeDRL(GradientSeriesModel):
     def settle(self) -> None:
         """Nothing: encodings come from the network as it stands."""
 
-    def validator(self, data: Series) -> Callable[[], Mapping[str, float]] | None:
+    def pretext(self, data: Series) -> Callable[[], Mapping[str, float]] | None:
         """The pretext loss on validation windows, without dropout, and how far instance embeddings spread."""
-        super().validator(data)
         length = self.length_for(data)
         if not len(slide(data, length, split="valid")):
             return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -146,19 +146,20 @@ class Warehouse:
         folder.mkdir(exist_ok=True)
         return FileLock(folder / (uuid.uuid5(uuid.NAMESPACE_OID, name).hex + ".lock"))
 
-    def reclaim(self, grace: timedelta = timedelta(hours=24)) -> dict[str, int]:
+    def reclaim(self, grace: timedelta = timedelta(hours=24), tables: Iterable[str] = TABLES) -> dict[str, int]:
         """Delete rows that no reader can see, merge small files and remove unused ones.
 
         Args:
             grace: Leave alone what was written or replaced more recently: a reader may hold the old files, and a writer
                 may be about to publish its generation.
+            tables: Which tables; all when left out.
 
         Returns:
             Per table with something to do: how many files went away.
         """
         before = datetime.now(UTC) - grace
         removed = {}
-        for table in TABLES.values():
+        for table in (TABLES[name] for name in tables):
             if table.key is None:
                 self._delete_dead(self.root / table.name, before)
             delta = DeltaTable(self.root / table.name)

@@ -8,14 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from distaff import exports, runs
-from distaff.cli.state import Json, emit_json, emit_table, pairs, talk, workspace
+from distaff.cli.state import Json, RunId, emit_json, emit_table, pairs, talk, workspace
 from distaff.factors import Audit, Calibration, FactorReport, annotate, audit_run, explain_run, notes_of
 from distaff.factors import rerank as rerank_user
 from distaff.recommender import Recommender
 from distaff_data.errors import InputError
 from distaff_data.loader import load_titles
-
-RunId = Annotated[str, typer.Argument(help="Id of a run; see: distaff runs.")]
 
 
 def add_to(app: typer.Typer) -> None:

@@ -11,7 +11,7 @@ import typer
 from distaff import registry, runs
 from distaff.board import Board
 from distaff.board import board as make_board
-from distaff.cli.state import Json, counted, emit_facts, emit_json, emit_table, epochs, pairs, talk, workspace
+from distaff.cli.state import Json, RunId, counted, emit_facts, emit_json, emit_table, epochs, pairs, talk, workspace
 from distaff.intervals import Interval
 from distaff.kinds import shown
 from distaff.model import Model
@@ -20,7 +20,6 @@ from distaff.scoring import score_run
 from distaff_data.errors import InputError
 from distaff_data.workspace import Workspace
 
-RunId = Annotated[str, typer.Argument(help="Id of a run; see: distaff runs.")]
 Dataset = Annotated[str, typer.Argument(help="Name of a dataset; see: distaff datasets.")]
 
 
@@ -102,11 +101,13 @@ def evaluate(run: RunId, as_json: Json = False) -> None:
 
 
 def runs_verb(
-    dataset: Annotated[str | None, typer.Option(help="Only runs on this dataset.")] = None, as_json: Json = False
+    dataset: Annotated[str | None, typer.Option(help="Only runs on this dataset.")] = None,
+    study: Annotated[str | None, typer.Option(help="The trials of this sweep, which are left out otherwise.")] = None,
+    as_json: Json = False,
 ) -> None:
     """List the runs, newest first."""
     ws = workspace()
-    _show_runs(ws, runs.listing(ws, dataset), as_json)
+    _show_runs(ws, runs.listing(ws, dataset, study=study), as_json)
 
 
 def show(run: RunId, as_json: Json = False) -> None:

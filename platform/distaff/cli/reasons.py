@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from distaff.cli.models import RunId
-from distaff.cli.state import Json, emit_json, emit_table, workspace
+from distaff.cli.state import Json, RunId, emit_json, emit_table, workspace
 from distaff.explaining import Explained, FactorShare, explain_user
 from distaff.steering import steer as steer_user
 from distaff_data.errors import InputError

@@ -7,10 +7,9 @@ from typing import Annotated
 
 import typer
 
-from distaff.cli.state import Json, emit_facts, emit_json, workspace
+from distaff.cli.state import Json, RunId, emit_facts, emit_json, workspace
 from distaff.series_scoring import Published, classify_run, embed_run, forecast_run
 
-RunId = Annotated[str, typer.Argument(help="Id of a run; see: distaff runs.")]
 Out = Annotated[Path | None, typer.Option(help="Write .csv, .parquet or .arrow too.")]
 
 

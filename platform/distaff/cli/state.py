@@ -14,11 +14,19 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from distaff import aliases
 from distaff.kinds import shown
 from distaff.model import Epoch
 from distaff_data.workspace import Workspace, default_root
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+RunId = Annotated[
+    str,
+    typer.Argument(
+        help="Id of a run, or an alias such as champion; see: distaff runs.",
+        callback=lambda name: aliases.resolve(workspace(), name),
+    ),
+]
 
 talk = Console(stderr=True)
 _out = Console() if sys.stdout.isatty() else Console(width=200)  # a pipe has no width; do not fold ids at 80

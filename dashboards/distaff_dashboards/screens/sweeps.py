@@ -1,0 +1,5 @@
+"""The page *Sweeps*."""
+
+from distaff_dashboards.sweeps_view import show
+
+show()

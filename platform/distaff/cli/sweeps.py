@@ -1,0 +1,196 @@
+"""Verbs of sweeps: tune MODEL DATASET, and tune show, export and worker."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from typer.core import TyperGroup
+
+from distaff import exports, runs
+from distaff.cli.state import Json, emit_facts, emit_json, emit_table, epochs, pairs, talk, workspace
+from distaff.registry import model_class
+from distaff.sweeps import tuning
+from distaff.sweeps.plan import PRUNERS, Plan
+from distaff.sweeps.trials import TrialRow
+from distaff.sweeps.worker import work
+from distaff_data.workspace import Workspace
+
+
+class _StartByDefault(TyperGroup):
+    """``tune MODEL DATASET`` is ``tune start MODEL DATASET``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in (*self.commands, "--help"):
+            args = ["start", *args]
+        return super().parse_args(ctx, args)
+
+
+tune = typer.Typer(
+    cls=_StartByDefault, no_args_is_help=True, help="Find a model's best configuration: tune MODEL DATASET."
+)
+
+Study = Annotated[str, typer.Argument(help="Name of the study; MODEL-DATASET unless it was named.")]
+Storage = Annotated[
+    str | None,
+    typer.Option(
+        envvar=tuning.STORAGE,
+        help="URL of an Optuna storage, such as postgresql://host/db; a journal in the workspace otherwise.",
+        show_envvar=True,
+    ),
+]
+Timeout = Annotated[float | None, typer.Option(help="Seconds after which no other trial is begun.", min=0)]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the verbs."""
+    app.add_typer(tune, name="tune")
+
+
+@tune.command()
+def start(
+    model: Annotated[str, typer.Argument(help="Registry name; see: distaff models.")],
+    dataset: Annotated[str, typer.Argument(help="Name of a dataset.")],
+    trials: Annotated[int, typer.Option(help="Trials that the study has in the end.", min=1)] = 20,
+    timeout: Timeout = None,
+    workers: Annotated[int, typer.Option(help="Processes.", min=1)] = 1,
+    storage: Storage = None,
+    metric: Annotated[
+        list[str] | None, typer.Option(help="Objective on validation; repeatable: the Pareto front is shown.")
+    ] = None,
+    pruner: Annotated[str | None, typer.Option(help=f"{', '.join(PRUNERS)}.")] = None,
+    space: Annotated[Path | None, typer.Option(help="TOML file that changes the search space.")] = None,
+    set: Annotated[list[str] | None, typer.Option(help="Setting that all trials share: key=value; repeatable.")] = None,
+    seeds: Annotated[int, typer.Option(help="Runs of the best configuration, one a seed; 0 for none.", min=0)] = 3,
+    seed: Annotated[int, typer.Option(help="Seed of the trials, and first seed of those runs.")] = 0,
+    controls: Annotated[bool, typer.Option("--controls", help="Tune the controls too, with the same budget.")] = False,
+    study: Annotated[str | None, typer.Option(help="Name of the study; MODEL-DATASET otherwise.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    as_json: Json = False,
+) -> None:
+    """Search a model's space on validation data, then put its best configuration on the board; goes on where it stopped.
+
+    Example: distaff tune dccf ml-100k --trials 40 --workers 2 --controls
+    """
+    ws = workspace()
+    plan = Plan.make(
+        ws,
+        model,
+        dataset,
+        metrics=tuple(metric or ()),
+        settings=pairs(set or []),
+        space=space,
+        pruner=pruner,
+        seed=seed,
+        device=device,
+    )
+    run = functools.partial(_sweep, ws, budget=trials, workers=workers, timeout=timeout, storage=storage, seeds=seeds)
+    found = [run(plan, study or f"{model}-{dataset}")]
+    fitted: list[str] = []
+    for name in tuning.controls(plan) if controls else []:
+        if model_class(name).Config.search_space():
+            own = Plan.make(ws, name, dataset, metrics=tuning.control_metrics(plan), seed=seed, device=device)
+            found.append(run(own, f"{study}-{name}" if study else f"{name}-{dataset}"))
+        else:
+            fitted += _fit_default(ws, name, plan, seeds)
+    if as_json:
+        return emit_json(found[0].as_dict() | {"controls": [sweep.as_dict() for sweep in found[1:]], "untuned": fitted})
+    for sweep in found:
+        _show(sweep)
+    talk.print(f"compare them with: distaff board {dataset}", markup=False)
+
+
+@tune.command()
+def show(study: Study, storage: Storage = None, as_json: Json = False) -> None:
+    """The trials of a study, the best first, and its Pareto front when it has several objectives."""
+    found = tuning.find(workspace(), study, storage)
+    if as_json:
+        return emit_json(found.as_dict())
+    _show(found)
+
+
+@tune.command()
+def export(
+    study: Study,
+    file: Annotated[Path, typer.Argument(help="A configuration as .toml; all trials as .csv, .parquet or .arrow.")],
+    trial: Annotated[int | None, typer.Option(help="Whose configuration; the best trial's otherwise.")] = None,
+    storage: Storage = None,
+) -> None:
+    """Write the best configuration as TOML, or the trials as a table.
+
+    Example: distaff tune export dccf-ml-100k best.toml
+    """
+    ws = workspace()
+    found = tuning.find(ws, study, storage)
+    if file.suffix == ".toml":
+        exports.write_settings(found.settings(trial), file)
+    else:
+        exports.write(
+            ws.warehouse.query("SELECT * EXCLUDE (written_at) FROM trials WHERE study = ? ORDER BY trial", [study]),
+            file,
+        )
+    typer.echo(f"written to {file}")
+
+
+@tune.command()
+def worker(study: Study, timeout: Timeout = None, storage: Storage = None) -> None:
+    """Work on a study that distaff tune began, from this or another machine that sees the workspace."""
+    typer.echo(f"{work(workspace(), study, storage=storage, timeout=timeout)} trials")
+
+
+def _sweep(ws: Workspace, plan: Plan, name: str, *, seeds: int, **options: Any) -> tuning.Sweep:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=talk, transient=True, disable=not talk.is_terminal) as bar:
+        task = bar.add_task(name, total=options["budget"])
+
+        def progress(new: list[TrialRow], done: int, budget: int) -> None:
+            bar.update(task, completed=done, total=budget, description=f"{name}  {_told(new[-1])}")
+            if not talk.is_terminal:
+                for row in new:
+                    talk.print(f"{name}: {_told(row)}", highlight=False, markup=False, soft_wrap=True)
+
+        found = tuning.tune(ws, plan, name, progress=progress, **options)
+    return tuning.retrain(ws, found, seeds, lambda seed: epochs(f"best of {name}, seed {seed}"))
+
+
+def _fit_default(ws: Workspace, name: str, plan: Plan, seeds: int) -> list[str]:
+    """A control with nothing to tune goes on the board as it is."""
+    there = {run.model for run in runs.listing(ws, plan.dataset) if run.dataset_generation == plan.generation}
+    if name in there or not seeds:
+        return []
+    with epochs(name) as report:
+        return [runs.train(ws, name, plan.dataset, seed=plan.seed, device=plan.device, report=report).run]
+
+
+def _told(row: TrialRow) -> str:
+    values = row.as_dict()
+    reached = [f"{name} {value:.4f}" for name, value in values["metrics"].items()]
+    settings = [f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in values["settings"].items()]
+    return "  ".join([f"trial {row.trial} {row.state}", *reached, *settings, *([row.message] if row.message else [])])
+
+
+def _show(sweep: tuning.Sweep) -> None:
+    plan = sweep.plan
+    rows = [row.as_dict() for row in sweep.trials]
+    sign = 1 if plan.lower_is_better()[0] else -1
+    rows.sort(key=lambda row: (sign * row["metrics"].get(plan.metrics[0], -sign * float("inf")), row["trial"]))
+    emit_table(
+        f"{sweep.study}: {len(rows)} trials, on validation data",
+        ("trial", "state", *plan.metrics, *plan.space, "seconds", "message"),
+        [
+            (
+                f"{row['trial']}{' *' if row['trial'] in sweep.front else ''}",
+                row["state"],
+                *(row["metrics"].get(name) for name in plan.metrics),
+                *(row["settings"].get(name) for name in plan.space),
+                row["seconds"],
+                row["message"],
+            )
+            for row in rows
+        ],
+    )
+    if sweep.front:
+        emit_facts("best configuration", {**sweep.settings(), "runs": ", ".join(sweep.runs) or None})

@@ -1,0 +1,5 @@
+"""Sweeps: the search for a model's best configuration, selected on validation data, beside its controls.
+
+A study holds the trials of one model on one dataset. Any number of processes work on it (:mod:`distaff.sweeps.worker`);
+one started by ``distaff tune`` watches over them (:mod:`distaff.sweeps.tuning`).
+"""

@@ -1,0 +1,165 @@
+"""Where a sweep's trials are kept: Optuna's journal file in the workspace, or any storage that Optuna can reach by URL."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import optuna
+from filelock import FileLock, Timeout
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import BaseJournalBackend, JournalFileBackend, JournalRedisBackend
+
+from distaff_data.errors import InputError, UnknownNameError
+from distaff_data.workspace import Workspace
+
+REMAINS = "journal.torn"
+_JOURNAL = "journal.log"
+
+
+def sweep_folder(workspace: Workspace, study: str) -> Path:
+    """Where a sweep's journal and its workers' logs are.
+
+    Raises:
+        InputError: The name is no name of a folder.
+    """
+    if not study or Path(study).name != study or study.startswith("."):
+        raise InputError("the name of a study cannot hold slashes or begin with a dot", value=study)
+    return workspace.root / "sweeps" / study
+
+
+def open_storage(workspace: Workspace, study: str, url: str | None) -> BaseStorage:
+    """The storage behind a URL such as ``postgresql://host/db`` or ``redis://host``, or the sweep's own journal when None.
+
+    Raises:
+        InputError: The storage cannot be reached, or the journal is torn.
+    """
+    if url is None:
+        folder = sweep_folder(workspace, study)
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / _JOURNAL
+        if torn(file):
+            raise InputError("the journal ends in half a line; repair it with: distaff doctor --fix", path=file)
+        return JournalStorage(JournalFileBackend(str(file), lock_obj=_Lock(file)))
+    try:
+        if url.startswith(("redis://", "rediss://", "unix://")):
+            backend: BaseJournalBackend = JournalRedisBackend(url)
+            return JournalStorage(backend)
+        return RDBStorage(url)
+    except Exception as error:  # whatever the driver raises; its first line says what is wrong
+        reason = str(error).strip().split("\n", 1)[0] or type(error).__name__
+        raise InputError(f"cannot open the storage: {reason}") from None
+
+
+def load_study(workspace: Workspace, study: str, url: str | None) -> optuna.Study:
+    """The study of that name.
+
+    Raises:
+        UnknownNameError: The storage has none.
+        InputError: The storage cannot be opened.
+    """
+    there = [file.parent.name for file in journals(workspace)]
+    if url is None and study not in there:
+        raise UnknownNameError("study", study, there)
+    try:
+        return optuna.load_study(study_name=study, storage=open_storage(workspace, study, url))
+    except KeyError:
+        raise UnknownNameError("study", study, there) from None
+
+
+def journals(workspace: Workspace) -> list[Path]:
+    """Every sweep's journal."""
+    return sorted((workspace.root / "sweeps").glob(f"*/{_JOURNAL}"))
+
+
+def torn(file: Path) -> int:
+    """How many bytes stand after the last line that can be replayed; 0 when the journal is whole."""
+    if not file.exists():
+        return 0
+    with _held(file):
+        return file.stat().st_size - _good(file)
+
+
+def repair(file: Path) -> int:
+    """Cut a journal back to its last good line; returns how many bytes went, which are kept in ``journal.torn``.
+
+    Lines after a torn one go too: they build on what it said.
+    """
+    with _held(file):
+        good = _good(file)
+        with file.open("r+b") as journal:
+            journal.seek(good)
+            rest = journal.read()
+            if rest:
+                with file.with_name(REMAINS).open("ab") as remains:
+                    remains.write(rest)
+                journal.truncate(good)
+    return len(rest)
+
+
+def _good(file: Path) -> int:
+    """Length of the part that is whole lines of JSON."""
+    good = 0
+    with file.open("rb") as journal:
+        for line in journal:
+            try:
+                if not line.endswith(b"\n") or not isinstance(json.loads(line), dict):
+                    break
+            except ValueError:
+                break
+            good += len(line)
+    return good
+
+
+class _Lock(optuna.storages.journal._file.BaseJournalFileLock):
+    """The kernel's file lock, which goes with its process; Optuna's own outlives a killed one by half a minute."""
+
+    def __init__(self, file: Path) -> None:
+        self._lock = _lock_of(file)
+
+    def acquire(self) -> bool:
+        self._lock.acquire()
+        return True
+
+    def release(self) -> None:
+        self._lock.release()
+
+
+def _lock_of(file: Path) -> FileLock:
+    return FileLock(file.with_suffix(".lock"))
+
+
+@contextmanager
+def _held(file: Path) -> Iterator[None]:
+    with _lock_of(file):
+        yield
+
+
+@contextmanager
+def alive(workspace: Workspace, study: str, worker: str) -> Iterator[None]:
+    """Hold what tells other processes that this worker lives: a file lock, which the kernel drops with the process."""
+    file = _worker_file(workspace, study, worker)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(file):
+        yield
+    file.unlink(missing_ok=True)
+
+
+def is_alive(workspace: Workspace, study: str, worker: str) -> bool:
+    """Whether the process of a worker on this machine still exists, however its process id was used again."""
+    file = _worker_file(workspace, study, worker)
+    if not file.exists():
+        return False
+    try:
+        with FileLock(file, blocking=False):
+            pass
+    except Timeout:
+        return True
+    file.unlink(missing_ok=True)
+    return False
+
+
+def _worker_file(workspace: Workspace, study: str, worker: str) -> Path:
+    return sweep_folder(workspace, study) / f"worker-{Path(worker).name}.lock"

@@ -1,0 +1,346 @@
+"""A sweep from start to end: the study, its worker processes, the best configuration over seeds, and the controls."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import optuna
+from filelock import Timeout
+from optuna.study import StudyDirection
+from optuna.trial import TrialState
+
+from distaff import registry, runs
+from distaff.model import Epoch
+from distaff.registry import model_class
+from distaff.runs import Run
+from distaff.sweeps import journal, space, trials
+from distaff.sweeps.plan import INDEPENDENCE, Plan
+from distaff.sweeps.trials import TrialRow
+from distaff_data.errors import DistaffError, InputError, UnknownNameError
+from distaff_data.workspace import Workspace
+
+_POLL = 0.5  # seconds
+_DEATHS = 3  # worker processes that are replaced, in one sweep
+STORAGE = "DISTAFF_STORAGE"  # by the environment: a URL may hold a password, and everyone sees arguments
+
+_DIRECTION = {True: StudyDirection.MINIMIZE, False: StudyDirection.MAXIMIZE}
+
+Progress = Callable[[list[TrialRow], int, int], None]
+
+
+@dataclass(frozen=True)
+class _Worker:
+    """A worker process, and where its output goes."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Where a study stands.
+
+    Attributes:
+        trials: Those that have ended, by number.
+        front: Numbers of the trials that none beats in every objective, the best by the first objective first.
+        runs: Runs of the best configuration, one a seed.
+    """
+
+    study: str
+    plan: Plan
+    trials: list[TrialRow]
+    front: list[int]
+    runs: list[str]
+
+    @property
+    def best(self) -> TrialRow | None:
+        """The best trial by the first objective; None when none was completed."""
+        return next((row for row in self.trials if row.trial in self.front[:1]), None)
+
+    def settings(self, trial: int | None = None) -> dict[str, Any]:
+        """The whole configuration of a trial, as far as it differs from the defaults; of the best when None.
+
+        Raises:
+            InputError: There is no such trial.
+        """
+        wanted = self.front[0] if trial is None and self.front else trial
+        row = next((row for row in self.trials if row.trial == wanted), None)
+        if row is None:
+            raise InputError(f"study {self.study!r} has no such trial that ended", value=wanted)
+        changed: dict[str, Any] = self.plan.config.parse({**self.plan.fixed, **json.loads(row.settings)}).changed()
+        return changed
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON shape of ``tune`` and ``tune show``."""
+        return {
+            "study": self.study,
+            "model": self.plan.model,
+            "dataset": self.plan.dataset,
+            "metrics": list(self.plan.metrics),
+            "space": self.plan.space,
+            "best": None if self.best is None else self.best.as_dict(),
+            "front": self.front,
+            "runs": self.runs,
+            "trials": [row.as_dict() for row in self.trials],
+        }
+
+
+def tune(
+    workspace: Workspace,
+    plan: Plan,
+    name: str,
+    *,
+    budget: int,
+    workers: int = 1,
+    timeout: float | None = None,
+    storage: str | None = None,
+    progress: Progress = lambda new, done, budget: None,
+) -> Sweep:
+    """Try configurations until the study has ``budget`` trials; goes on with a study that has fewer.
+
+    Args:
+        workspace: Where the dataset is and the runs go.
+        plan: The question; the same as before when the study exists.
+        name: The study's.
+        budget: Trials in the end, those from before included. Fewer when the space has no more configurations.
+        workers: Processes.
+        timeout: Seconds after which no other trial is begun.
+        storage: URL of an Optuna storage; the journal in the workspace when None.
+        progress: Called when trials have ended, with these, how many have ended in all, and the budget.
+
+    Raises:
+        InputError: The study has another plan, or another process tunes it.
+        DistaffError: The workers cannot work, or every trial failed.
+        KeyboardInterrupt: Passed on, when the workers have stopped; the same call goes on.
+    """
+    try:
+        with workspace.warehouse.lock(f"tuning/{name}").acquire(blocking=False):
+            study = _open(workspace, plan, name, budget, storage)
+            record = _Record(workspace, study, plan)
+            record.write("running")
+            state = "interrupted"
+            try:
+                _watch(workspace, study, workers, timeout, storage, lambda: record.follow(progress))
+                state = "done"
+            finally:
+                record.follow(progress)
+                record.write(state)
+    except Timeout:
+        raise InputError(f"another process is tuning the study; look on with: distaff tune show {name}") from None
+    done = trials.ended(study, plan)
+    failures = [row.message for row in done if row.state == "failed"]
+    if failures and not any(row.state == "complete" for row in done):
+        raise DistaffError(f"no trial of {name} was completed; the last one failed: {failures[-1]}")
+    return Sweep(name, plan, done, trials.front(study), [])
+
+
+def retrain(
+    workspace: Workspace,
+    sweep: Sweep,
+    seeds: int,
+    report: Callable[[int], contextlib.AbstractContextManager[Callable[[Epoch], None]]],
+) -> Sweep:
+    """Fit the best configuration once a seed: the runs that boards show. Runs that exist are not repeated.
+
+    ``report`` gives, for a seed, what shows the course of its fit.
+    """
+    if sweep.best is None:
+        return sweep
+    plan, settings = sweep.plan, sweep.settings()
+    found = replace(sweep, runs=fit_seeds(workspace, plan, settings, seeds, report))
+    row = workspace.warehouse.rows("SELECT * EXCLUDE (written_at) FROM studies WHERE study = ?", [sweep.study])[0]
+    workspace.warehouse.append("studies", [row | {"runs": found.runs}], written_at=datetime.now(UTC))
+    return found
+
+
+def fit_seeds(
+    workspace: Workspace,
+    plan: Plan,
+    settings: Mapping[str, Any],
+    seeds: int,
+    report: Callable[[int], contextlib.AbstractContextManager[Callable[[Epoch], None]]],
+) -> list[str]:
+    """One run a seed of a configuration, those that exist included; returns their ids."""
+    text = json.dumps(plan.config.parse(settings).changed())
+
+    def same(run: Run) -> bool:
+        return (run.model, run.settings, run.status, run.dataset_generation) == (
+            plan.model,
+            text,
+            "done",
+            plan.generation,
+        )
+
+    there = {run.seed: run.run for run in runs.listing(workspace, plan.dataset) if same(run)}
+    for seed in range(plan.seed, plan.seed + seeds):
+        if seed not in there:
+            with report(seed) as shown:
+                run = runs.train(
+                    workspace, plan.model, plan.dataset, settings=settings, seed=seed, device=plan.device, report=shown
+                )
+            there[seed] = run.run
+    return [there[seed] for seed in range(plan.seed, plan.seed + seeds)]
+
+
+def controls(plan: Plan) -> list[str]:
+    """The registered controls of the model's kind that are installed, the model itself left out."""
+    found = []
+    for name in registry.names():
+        with contextlib.suppress(InputError):  # its package is missing
+            model = model_class(name)
+            if model.control and model.kind == model_class(plan.model).kind and name != plan.model:
+                found.append(name)
+    return found
+
+
+def control_metrics(plan: Plan) -> tuple[str, ...]:
+    """What controls are tuned for: the first objective that every model has."""
+    return next(((metric,) for metric in plan.metrics if metric != INDEPENDENCE), ())
+
+
+def find(workspace: Workspace, name: str, storage: str | None = None) -> Sweep:
+    """A study as it stands.
+
+    Raises:
+        UnknownNameError: There is none of that name.
+    """
+    study = journal.load_study(workspace, name, storage)
+    plan = Plan.from_json(study.user_attrs["plan"])
+    rows = workspace.warehouse.rows("SELECT runs FROM studies WHERE study = ?", [name])
+    return Sweep(name, plan, trials.ended(study, plan), trials.front(study), (rows[0]["runs"] or []) if rows else [])
+
+
+def _open(workspace: Workspace, plan: Plan, name: str, budget: int, storage: str | None) -> optuna.Study:
+    """The study, made when there is none: the default configuration is its first trial."""
+    try:
+        study = journal.load_study(workspace, name, storage)
+    except UnknownNameError:
+        directions = [_DIRECTION[lower] for lower in plan.lower_is_better()]
+        study = optuna.create_study(
+            study_name=name, storage=journal.open_storage(workspace, name, storage), directions=directions
+        )
+        study.set_user_attr("plan", plan.to_json())
+        if first := space.defaults(plan.config, plan.search_space()):
+            study.enqueue_trial(first)
+    if study.user_attrs["plan"] != plan.to_json():
+        before, now = json.loads(study.user_attrs["plan"]), json.loads(plan.to_json())
+        differ = ", ".join(key for key in now if now[key] != before.get(key))
+        raise InputError(f"study {name!r} exists with another {differ}; name a new one with --study")
+    everything = space.all_of(plan.search_space())
+    if everything is not None and len(everything) <= budget:
+        for settings in everything:
+            study.enqueue_trial(settings, skip_if_exists=True)
+        with workspace.warehouse.lock(f"study/{name}"):
+            trials.recover(workspace, study)
+            budget = trials.spent(study) + len(study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
+    study.set_user_attr("budget", budget)
+    return study
+
+
+def _watch(
+    workspace: Workspace,
+    study: optuna.Study,
+    workers: int,
+    timeout: float | None,
+    storage: str | None,
+    follow: Callable[[], None],
+) -> None:
+    """Keep worker processes going until the budget is met; those that were killed are replaced."""
+    until, deaths = time.monotonic() + (timeout or float("inf")), 0
+    going = [_start(workspace, study.study_name, n, workers, timeout, storage) for n in range(workers)]
+    try:
+        while going:
+            time.sleep(_POLL)
+            follow()
+            for worker in [worker for worker in going if worker.process.poll() is not None]:
+                going.remove(worker)
+                code = worker.process.returncode
+                if code > 0:
+                    raise DistaffError(f"a worker of {study.study_name} failed: {_last_words(worker.log)}")
+                deaths += code < 0
+                if deaths > _DEATHS:
+                    raise DistaffError(f"{deaths} workers were killed, by signal {-code}; the same command goes on")
+                if code < 0:
+                    left = None if timeout is None else max(until - time.monotonic(), 0.01)
+                    going.append(_start(workspace, study.study_name, workers + deaths, workers, left, storage))
+    finally:
+        for worker in going:
+            worker.process.send_signal(signal.SIGINT)
+        for worker in going:
+            worker.process.wait()
+
+
+def _start(
+    workspace: Workspace, name: str, number: int, workers: int, timeout: float | None, storage: str | None
+) -> _Worker:
+    """A worker process with its share of the cores, through the verb that other machines use."""
+    command = [sys.executable, "-c", "from distaff.cli import main; main()", "--workspace", str(workspace.root)]
+    command += ["tune", "worker", name, *([] if timeout is None else ["--timeout", str(timeout)])]
+    environment = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // workers)), **os.environ}
+    if storage is not None:
+        environment[STORAGE] = storage
+    file = _log(workspace, name, number)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("wb") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+    return _Worker(process, file)
+
+
+def _log(workspace: Workspace, name: str, number: int) -> Path:
+    return journal.sweep_folder(workspace, name) / f"worker-{number}.log"
+
+
+def _last_words(log: Path) -> str:
+    """The last line of a worker's log."""
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return lines[-1].removeprefix("error: ") if lines else f"it left nothing in {log}"
+
+
+class _Record:
+    """Keeps the tables ``studies`` and ``trials`` at what the storage says; only the process that watches writes."""
+
+    def __init__(self, workspace: Workspace, study: optuna.Study, plan: Plan) -> None:
+        self.workspace, self.study, self.plan = workspace, study, plan
+        written = workspace.warehouse.rows("SELECT trial, state FROM trials WHERE study = ?", [study.study_name])
+        self.written = {(row["trial"], row["state"]) for row in written}
+
+    def follow(self, progress: Progress) -> None:
+        rows = trials.ended(self.study, self.plan)
+        new = [row for row in rows if (row.trial, row.state) not in self.written]
+        if new:
+            self.workspace.warehouse.append("trials", [vars(row) for row in new], written_at=datetime.now(UTC))
+            self.written |= {(row.trial, row.state) for row in new}
+            progress(new, sum(row.state != "lost" for row in rows), trials.budget(self.study))
+
+    def write(self, status: str) -> None:
+        plan, front = self.plan, trials.front(self.study)
+        before = self.workspace.warehouse.rows("SELECT runs FROM studies WHERE study = ?", [self.study.study_name])
+        row = {
+            "study": self.study.study_name,
+            "model": plan.model,
+            "dataset": plan.dataset,
+            "dataset_generation": plan.generation,
+            "metrics": list(plan.metrics),
+            "lower_is_better": plan.lower_is_better(),
+            "space": json.dumps(plan.space),
+            "settings": json.dumps(plan.fixed),
+            "sampler": plan.sampler,
+            "pruner": plan.pruner,
+            "seed": plan.seed,
+            "trials": trials.budget(self.study),
+            "status": status,
+            "best": front[0] if front else None,
+            "runs": before[0]["runs"] if before else [],
+        }
+        self.workspace.warehouse.append("studies", [row], written_at=datetime.now(UTC))

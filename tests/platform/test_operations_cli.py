@@ -1,0 +1,136 @@
+"""Verbs of sweeps, aliases and schedules from end to end, in this process, workers included: what they print and refuse."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tomllib
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from block_data import checkerboard
+from published import publish
+
+from distaff import runs
+from distaff.cli import main
+from distaff_data.workspace import Workspace
+
+Call = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def filled(workspace: Workspace) -> Workspace:
+    publish(workspace, checkerboard())
+    return workspace
+
+
+@pytest.fixture
+def call(filled: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    """Runs ``distaff`` with arguments; gives exit status, standard output and error."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["distaff", "--workspace", str(filled.root), *arguments])
+        try:
+            main()
+            status = 0
+        except SystemExit as stop:
+            status = int(stop.code or 0)
+        printed = capsys.readouterr()
+        return status, printed.out, printed.err
+
+    return run
+
+
+def _json(result: tuple[int, str, str]) -> Any:
+    assert result[0] == 0, result[2]
+    return json.loads(result[1])
+
+
+def test_tune_show_export_and_a_worker_of_another_terminal(call: Call, filled: Workspace, tmp_path: Path) -> None:
+    space = tmp_path / "space.toml"
+    space.write_text("n_intents = [2, 3]\n")
+    options = ("--space", str(space), "--trials", "9", "--seeds", "2", "--metric", "recall@10", "--json")
+    done = _json(call("tune", "nmf", "checkerboard", *options))
+    assert done["study"] == "nmf-checkerboard"
+    assert sorted(trial["settings"]["n_intents"] for trial in done["trials"]) == [2, 3]
+    assert done["best"]["trial"] == done["front"][0]
+    assert len(done["runs"]) == 2
+    assert _json(call("tune", "show", "nmf-checkerboard", "--json")) == {
+        key: value for key, value in done.items() if key not in ("controls", "untuned")
+    }
+    assert call("tune", "worker", "nmf-checkerboard")[1] == "0 trials\n"
+    assert call("tune", "export", "nmf-checkerboard", str(tmp_path / "best.toml"))[0] == 0
+    assert tomllib.loads((tmp_path / "best.toml").read_text()) == {"n_intents": done["best"]["settings"]["n_intents"]}
+    assert call("tune", "export", "nmf-checkerboard", str(tmp_path / "trials.csv"))[0] == 0
+    assert len((tmp_path / "trials.csv").read_text().splitlines()) == 3
+    listed = _json(call("runs", "--json"))["runs"]
+    assert {run["run"] for run in listed} == set(done["runs"])
+    assert len(_json(call("runs", "--study", "nmf-checkerboard", "--json"))["runs"]) == 2
+    assert "trial" in call("tune", "show", "nmf-checkerboard")[1]
+    assert list(filled.root.glob("sweeps/*/worker-*.lock")) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("tune", "nfm", "checkerboard"), "did you mean nmf"),
+        (("tune", "nmf", "checkerbord"), "did you mean checkerboard"),
+        (("tune", "popularity", "checkerboard"), "nothing to change"),
+        (("tune", "nmf", "checkerboard", "--study", "../out"), "cannot hold slashes"),
+        (("tune", "show", "nothing"), "no study"),
+        (("tune", "nmf", "checkerboard", "--storage", "nonsense://x"), "cannot open the storage"),
+        (("promote", "nobody", "--as", "champion"), "no run named"),
+        (("rollback", "champion"), "no alias"),
+        (("schedule", "remove", "nightly"), "no job"),
+        (("schedule", "add", "x", "--cron", "* *", "--model", "m"), "no cron expression"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_changes_nothing(
+    call: Call, filled: Workspace, arguments: tuple[str, ...], message: str
+) -> None:
+    status, _, error = call(*arguments)
+    assert status == 2
+    assert message in error
+    assert len(error.splitlines()) == 1
+    assert filled.warehouse.rows("SELECT 1 FROM studies UNION ALL SELECT 1 FROM executions") == []
+    assert not list(filled.root.glob("../out*"))
+
+
+def test_alias_stands_for_its_run_wherever_a_run_is_named(call: Call, filled: Workspace) -> None:
+    old, new = (runs.train(filled, "popularity", "checkerboard", seed=seed).run for seed in (0, 1))
+    for run in (old, new):
+        assert call("promote", run, "--as", "champion")[0] == 0
+    assert _json(call("show", "champion", "--json"))["run"] == new
+    assert _json(call("score", "champion", "--top-k", "2", "--json"))["run"] == new
+    assert _json(call("rollback", "champion", "--json"))["aliases"][0]["run"] == old
+    assert _json(call("score", "champion", "--top-k", "2", "--json"))["run"] == old
+    history = _json(call("aliases", "champion", "--json"))["aliases"]
+    assert [change["action"] for change in history] == ["promote", "promote", "rollback"]
+    assert old in call("aliases")[1]
+
+
+def test_schedule_from_adding_a_job_to_removing_it(call: Call, filled: Workspace) -> None:
+    run = runs.train(filled, "popularity", "checkerboard").run
+    call("promote", run, "--as", "champion")
+    assert call("schedule", "add", "nightly", "--cron", "0 3 * * *", "--model", "champion", "--top-k", "4")[0] == 0
+    assert _json(call("schedule", "run", "--once", "--json")) == {"executions": []}
+    (job,) = _json(call("schedule", "list", "--json"))["jobs"]
+    assert (job["name"], job["model"], job["top_k"], job["executions"]) == ("nightly", "champion", 4, [])
+    assert "nightly" in call("schedule", "list")[1]
+    assert call("schedule", "remove", "nightly")[0] == 0
+    assert _json(call("schedule", "list", "--json")) == {"jobs": []}
+
+
+def test_failed_execution_is_exit_status_1(call: Call, filled: Workspace) -> None:
+    filled.config.write_text('[schedule.wrong]\ncron = "* * * * *"\nmodel = "nobody"\n')
+    assert call("schedule", "run", "--once")[0] == 0  # known from now on
+    rows = filled.warehouse.rows("SELECT * EXCLUDE (written_at) FROM executions")
+    earlier = rows[0] | {"due_at": rows[0]["due_at"] - timedelta(minutes=3)}
+    filled.warehouse.append("executions", [earlier], written_at=datetime.now(UTC))
+    status, _, error = call("schedule", "run", "--once")
+    assert status == 1
+    assert "no run named 'nobody'" in error
+    assert "makes up for 2 missed" in error
