@@ -22,7 +22,7 @@ from torch import Tensor
 
 from distaff import forecasting
 from distaff.classification import Classifier, fit_classifier, restored, score_classes
-from distaff.config import Choices, ModelConfig
+from distaff.config import ModelConfig
 from distaff.forecasting import Encoding, Head, blocks, conformal_radius, fit_head
 from distaff.model import Epoch, Measurement, Model, Session
 from distaff.series_results import class_table, forecast_table, vector_table, window_ids
@@ -51,7 +51,7 @@ class SeriesConfig(ModelConfig):
         horizons: Rows ahead at which forecasts are measured.
     """
 
-    seq_len: Annotated[int | None, Field(ge=1), Choices(96, 192, 336, 512)] = None
+    seq_len: Annotated[int | None, Field(ge=1)] = None
     horizons: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1), BeforeValidator(_numbers)] = (24,)
 
 
