@@ -73,12 +73,19 @@ def _model(name: str) -> Finding:
 
 def _stale_runs(workspace: Workspace, fix: bool) -> list[Finding]:
     """Runs marked running whose process is gone."""
-    stale = [r for r in runs.listing(workspace) if r.status == "running" and not runs.is_alive(r)]
+    studies = [None, *(file.parent.name for file in journal.journals(workspace))]
+    found = [run for study in studies for run in runs.listing(workspace, study=study)]
+    stale = [r for r in found if r.status == "running" and not runs.is_alive(r)]
     if fix:
         for run in stale:
             runs.record(workspace, replace(run, status="interrupted", message="its process is gone"))
     return [
-        Finding(f"run {r.run}", "fixed" if fix else "problem", f"its process is gone; distaff train --resume {r.run}")
+        Finding(
+            f"run {r.run}",
+            "fixed" if fix else "problem",
+            "its process is gone; "
+            + (f"distaff train --resume {r.run}" if r.study is None else f"study {r.study} goes on with distaff tune"),
+        )
         for r in stale
     ]
 

@@ -62,6 +62,7 @@ class Run:
             "seconds": round(self.seconds, 3),
             "settings": json.loads(self.settings),
             "metrics": {split: dict(values) for split, values in metrics.items()},
+            **({} if self.study is None else {"study": self.study, "trial": self.trial}),
         }
 
 

@@ -151,9 +151,9 @@ def test_a_folder_without_a_listing_and_one_that_is_no_json_are_refused(workspac
 
 
 def refused(workspace: Workspace, path: Path, message: str, **options: Any) -> None:
-    before = workspace.warehouse.rows("SELECT * FROM publications")
+    before = workspace.warehouse.rows("SELECT * FROM publications ORDER BY target")
     with pytest.raises(InputError) as caught:
         ingest_incidents(workspace, "new", path, **options)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
-    assert workspace.warehouse.rows("SELECT * FROM publications") == before
+    assert workspace.warehouse.rows("SELECT * FROM publications ORDER BY target") == before

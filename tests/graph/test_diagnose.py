@@ -115,11 +115,11 @@ def test_the_verb_prints_the_shape_and_refuses_what_is_wrong(settled: Workspace,
     printed = json.loads(run.stdout)
     assert {"ac@1", "ac@3", "ac@5", "avg@5", "map@3", "mrr"} <= set(printed["metrics"]["entity"])
     assert printed["cases"][0]["causes"][0]["rank"] == 1
-    before = settled.warehouse.rows("SELECT * FROM runs")
+    before = settled.warehouse.rows("SELECT * FROM runs ORDER BY run")
     for options in (["--model", "ease"], ["--onset", "guessed"], ["--model", "cora"], ["--set", "bach=3"]):
         wrong = CliRunner().invoke(app, ["--workspace", str(settled.root), "diagnose", data.name, *options])
         assert isinstance(wrong.exception, InputError)
-    assert settled.warehouse.rows("SELECT * FROM runs") == before
+    assert settled.warehouse.rows("SELECT * FROM runs ORDER BY run") == before
 
 
 class KilledError(Exception):

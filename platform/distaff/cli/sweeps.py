@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 from distaff import exports, runs
 from distaff.cli.state import Json, emit_facts, emit_json, emit_table, epochs, pairs, talk, workspace
 from distaff.registry import model_class
-from distaff.sweeps import tuning
+from distaff.sweeps import processes, tuning
 from distaff.sweeps.plan import PRUNERS, Plan
 from distaff.sweeps.trials import TrialRow
 from distaff.sweeps.worker import work
@@ -37,7 +37,7 @@ Study = Annotated[str, typer.Argument(help="Name of the study; MODEL-DATASET unl
 Storage = Annotated[
     str | None,
     typer.Option(
-        envvar=tuning.STORAGE,
+        envvar=processes.STORAGE,
         help="URL of an Optuna storage, such as postgresql://host/db; a journal in the workspace otherwise.",
         show_envvar=True,
     ),
@@ -176,7 +176,8 @@ def _show(sweep: tuning.Sweep) -> None:
     plan = sweep.plan
     rows = [row.as_dict() for row in sweep.trials]
     sign = 1 if plan.lower_is_better()[0] else -1
-    rows.sort(key=lambda row: (sign * row["metrics"].get(plan.metrics[0], -sign * float("inf")), row["trial"]))
+    first = plan.metrics[0]
+    rows.sort(key=lambda row: (first not in row["metrics"], sign * row["metrics"].get(first, 0.0), row["trial"]))
     emit_table(
         f"{sweep.study}: {len(rows)} trials, on validation data",
         ("trial", "state", *plan.metrics, *plan.space, "seconds", "message"),

@@ -10,7 +10,7 @@ from pathlib import Path
 import optuna
 from filelock import FileLock, Timeout
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import BaseJournalBackend, JournalFileBackend, JournalRedisBackend
+from optuna.storages.journal import BaseJournalBackend, JournalFileBackend, JournalFileOpenLock, JournalRedisBackend
 
 from distaff_data.errors import InputError, UnknownNameError
 from distaff_data.workspace import Workspace
@@ -113,17 +113,20 @@ def _good(file: Path) -> int:
     return good
 
 
-class _Lock(optuna.storages.journal._file.BaseJournalFileLock):
+class _Lock(JournalFileOpenLock):
     """The kernel's file lock, which goes with its process; Optuna's own outlives a killed one by half a minute."""
 
     def __init__(self, file: Path) -> None:
+        super().__init__(str(file))
         self._lock = _lock_of(file)
 
     def acquire(self) -> bool:
+        """Wait for the lock."""
         self._lock.acquire()
         return True
 
     def release(self) -> None:
+        """Let others in."""
         self._lock.release()
 
 

@@ -70,7 +70,8 @@ def recover(workspace: Workspace, study: optuna.Study) -> None:
     """Fail the trials whose process is gone, and queue them anew; the caller holds the study's lock."""
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
         if not _is_alive(workspace, study, trial):
-            study.tell(trial.number, state=TrialState.FAIL)
+            # A worker may have told and ended since the trial was listed.
+            study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
     trials = study.get_trials(states=(TrialState.FAIL, TrialState.WAITING, TrialState.RUNNING, *_STATES))
     retried = {trial.user_attrs.get("retry_of") for trial in trials}
     for trial in trials:

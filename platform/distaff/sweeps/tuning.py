@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import optuna
@@ -24,27 +18,14 @@ from distaff import registry, runs
 from distaff.model import Epoch
 from distaff.registry import model_class
 from distaff.runs import Run
-from distaff.sweeps import journal, space, trials
+from distaff.sweeps import journal, processes, space, trials
 from distaff.sweeps.plan import INDEPENDENCE, Plan
+from distaff.sweeps.record import Progress, Record
 from distaff.sweeps.trials import TrialRow
 from distaff_data.errors import DistaffError, InputError, UnknownNameError
 from distaff_data.workspace import Workspace
 
-_POLL = 0.5  # seconds
-_DEATHS = 3  # worker processes that are replaced, in one sweep
-STORAGE = "DISTAFF_STORAGE"  # by the environment: a URL may hold a password, and everyone sees arguments
-
 _DIRECTION = {True: StudyDirection.MINIMIZE, False: StudyDirection.MAXIMIZE}
-
-Progress = Callable[[list[TrialRow], int, int], None]
-
-
-@dataclass(frozen=True)
-class _Worker:
-    """A worker process, and where its output goes."""
-
-    process: subprocess.Popen[bytes]
-    log: Path
 
 
 @dataclass(frozen=True)
@@ -127,11 +108,11 @@ def tune(
     try:
         with workspace.warehouse.lock(f"tuning/{name}").acquire(blocking=False):
             study = _open(workspace, plan, name, budget, storage)
-            record = _Record(workspace, study, plan)
+            record = Record(workspace, study, plan)
             record.write("running")
             state = "interrupted"
             try:
-                _watch(workspace, study, workers, timeout, storage, lambda: record.follow(progress))
+                processes.watch(workspace, study, workers, timeout, storage, lambda: record.follow(progress))
                 state = "done"
             finally:
                 record.follow(progress)
@@ -238,109 +219,12 @@ def _open(workspace: Workspace, plan: Plan, name: str, budget: int, storage: str
         differ = ", ".join(key for key in now if now[key] != before.get(key))
         raise InputError(f"study {name!r} exists with another {differ}; name a new one with --study")
     everything = space.all_of(plan.search_space())
-    if everything is not None and len(everything) <= budget:
-        for settings in everything:
-            study.enqueue_trial(settings, skip_if_exists=True)
-        with workspace.warehouse.lock(f"study/{name}"):
-            trials.recover(workspace, study)
+    with workspace.warehouse.lock(f"study/{name}"):
+        if everything is not None and len(everything) <= budget:
+            for settings in everything:
+                study.enqueue_trial(settings, skip_if_exists=True)
+        trials.recover(workspace, study)
+        if everything is not None and len(everything) <= budget:
             budget = trials.spent(study) + len(study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
     study.set_user_attr("budget", budget)
     return study
-
-
-def _watch(
-    workspace: Workspace,
-    study: optuna.Study,
-    workers: int,
-    timeout: float | None,
-    storage: str | None,
-    follow: Callable[[], None],
-) -> None:
-    """Keep worker processes going until the budget is met; those that were killed are replaced."""
-    until, deaths = time.monotonic() + (timeout or float("inf")), 0
-    going = [_start(workspace, study.study_name, n, workers, timeout, storage) for n in range(workers)]
-    try:
-        while going:
-            time.sleep(_POLL)
-            follow()
-            for worker in [worker for worker in going if worker.process.poll() is not None]:
-                going.remove(worker)
-                code = worker.process.returncode
-                if code > 0:
-                    raise DistaffError(f"a worker of {study.study_name} failed: {_last_words(worker.log)}")
-                deaths += code < 0
-                if deaths > _DEATHS:
-                    raise DistaffError(f"{deaths} workers were killed, by signal {-code}; the same command goes on")
-                if code < 0:
-                    left = None if timeout is None else max(until - time.monotonic(), 0.01)
-                    going.append(_start(workspace, study.study_name, workers + deaths, workers, left, storage))
-    finally:
-        for worker in going:
-            worker.process.send_signal(signal.SIGINT)
-        for worker in going:
-            worker.process.wait()
-
-
-def _start(
-    workspace: Workspace, name: str, number: int, workers: int, timeout: float | None, storage: str | None
-) -> _Worker:
-    """A worker process with its share of the cores, through the verb that other machines use."""
-    command = [sys.executable, "-c", "from distaff.cli import main; main()", "--workspace", str(workspace.root)]
-    command += ["tune", "worker", name, *([] if timeout is None else ["--timeout", str(timeout)])]
-    environment = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // workers)), **os.environ}
-    if storage is not None:
-        environment[STORAGE] = storage
-    file = _log(workspace, name, number)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("wb") as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-    return _Worker(process, file)
-
-
-def _log(workspace: Workspace, name: str, number: int) -> Path:
-    return journal.sweep_folder(workspace, name) / f"worker-{number}.log"
-
-
-def _last_words(log: Path) -> str:
-    """The last line of a worker's log."""
-    lines = log.read_text(errors="replace").strip().splitlines()
-    return lines[-1].removeprefix("error: ") if lines else f"it left nothing in {log}"
-
-
-class _Record:
-    """Keeps the tables ``studies`` and ``trials`` at what the storage says; only the process that watches writes."""
-
-    def __init__(self, workspace: Workspace, study: optuna.Study, plan: Plan) -> None:
-        self.workspace, self.study, self.plan = workspace, study, plan
-        written = workspace.warehouse.rows("SELECT trial, state FROM trials WHERE study = ?", [study.study_name])
-        self.written = {(row["trial"], row["state"]) for row in written}
-
-    def follow(self, progress: Progress) -> None:
-        rows = trials.ended(self.study, self.plan)
-        new = [row for row in rows if (row.trial, row.state) not in self.written]
-        if new:
-            self.workspace.warehouse.append("trials", [vars(row) for row in new], written_at=datetime.now(UTC))
-            self.written |= {(row.trial, row.state) for row in new}
-            progress(new, sum(row.state != "lost" for row in rows), trials.budget(self.study))
-
-    def write(self, status: str) -> None:
-        plan, front = self.plan, trials.front(self.study)
-        before = self.workspace.warehouse.rows("SELECT runs FROM studies WHERE study = ?", [self.study.study_name])
-        row = {
-            "study": self.study.study_name,
-            "model": plan.model,
-            "dataset": plan.dataset,
-            "dataset_generation": plan.generation,
-            "metrics": list(plan.metrics),
-            "lower_is_better": plan.lower_is_better(),
-            "space": json.dumps(plan.space),
-            "settings": json.dumps(plan.fixed),
-            "sampler": plan.sampler,
-            "pruner": plan.pruner,
-            "seed": plan.seed,
-            "trials": trials.budget(self.study),
-            "status": status,
-            "best": front[0] if front else None,
-            "runs": before[0]["runs"] if before else [],
-        }
-        self.workspace.warehouse.append("studies", [row], written_at=datetime.now(UTC))

@@ -19,7 +19,7 @@ from published import publish
 
 from distaff import doctor, runs
 from distaff.board import board
-from distaff.sweeps import journal, trials, tuning
+from distaff.sweeps import journal, processes, trials, tuning
 from distaff.sweeps.plan import Plan
 from distaff.sweeps.worker import work
 from distaff_data.errors import DistaffError, InputError, UnknownNameError
@@ -55,7 +55,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
         work(workspace, study.study_name, storage=storage, timeout=timeout)
         follow()
 
-    monkeypatch.setattr(tuning, "_watch", watch)
+    monkeypatch.setattr(processes, "watch", watch)
 
 
 def quiet(seed: int) -> Any:
