@@ -40,7 +40,9 @@ def test_facade_imports_nothing_heavy() -> None:
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
-@pytest.mark.parametrize("name", ["DCCF", "EASE", "LightGCN", "Interactions", "Recommender", "Workspace"])
+@pytest.mark.parametrize(
+    "name", ["DCCF", "EASE", "LightGCN", "Interactions", "Recommender", "Series", "SeriesModel", "TimeDRL", "Workspace"]
+)
 def test_facade_name(name: str) -> None:
     import distaff
 

@@ -23,9 +23,10 @@ from distaff_data.errors import InputError, UnknownNameError
 from distaff_data.incident_tables import publish_incidents
 from distaff_data.ingest.publish import Description, check_new, number_entities, publish_interactions
 from distaff_data.ingest.refine import refine
-from distaff_data.ingest.report import IncidentsReport, IngestReport
+from distaff_data.ingest.report import IncidentsReport, IngestReport, SeriesReport
 from distaff_data.ingest.staging import EVENTS
 from distaff_data.planted_incidents import planted_incidents
+from distaff_data.planted_series import planted_series, sample_series
 from distaff_data.splits import parse_split
 from distaff_data.warehouse import Publication, Scratch
 from distaff_data.workspace import Workspace
@@ -244,7 +245,7 @@ def planted_interactions(
 
 def sample(
     workspace: Workspace, kind: str, *, name: str | None = None, replace: bool = False, **knobs: float
-) -> IngestReport | IncidentsReport:
+) -> IngestReport | IncidentsReport | SeriesReport:
     """Load a built-in dataset, its truth stored beside it.
 
     Args:
@@ -284,6 +285,10 @@ def _sample_incidents(workspace: Workspace, name: str, replace: bool, knobs: dic
         return publish_incidents(workspace.warehouse, planted, source="planted-incidents", settings={"knobs": knobs})
 
 
+def _sample_series(workspace: Workspace, name: str, replace: bool, knobs: dict[str, float]) -> SeriesReport:
+    return sample_series(workspace, name, replace, _typed(planted_series, knobs))
+
+
 def _sample_interactions(workspace: Workspace, name: str, replace: bool, knobs: dict[str, float]) -> IngestReport:
     planted = planted_interactions(**_typed(planted_interactions, knobs))
     warehouse = workspace.warehouse
@@ -303,9 +308,12 @@ def _sample_interactions(workspace: Workspace, name: str, replace: bool, knobs: 
     return IngestReport(name, generation, "planted", {}, SPLIT, **facts)
 
 
-SAMPLES: dict[str, Callable[[Workspace, str, bool, dict[str, float]], IngestReport | IncidentsReport]] = {
+SAMPLES: dict[
+    str, Callable[[Workspace, str, bool, dict[str, float]], IngestReport | IncidentsReport | SeriesReport]
+] = {
     "planted-incidents": _sample_incidents,
     "planted-interactions": _sample_interactions,
+    "planted-series": _sample_series,
 }
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-VERSION = 4
+VERSION = 5
 
 TEXT, REAL, INT, FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_()
 TIME = pa.timestamp("us", tz="UTC")
@@ -373,6 +373,56 @@ _TABLES = (
         ),
     ),
     Table(
+        "channels",
+        "what the series of a dataset measure",
+        (
+            _GENERATION,
+            _DATASET,
+            Column("channel", TEXT, "the channel's name"),
+            Column("position", INT, "its place in readings.values, from 0"),
+            Column("measured", REAL, "share of the readings in which it was measured"),
+            Column("mean", REAL, "mean of what was measured in training rows"),
+            Column("std", REAL, "standard deviation of what was measured in training rows"),
+        ),
+    ),
+    Table(
+        "entities",
+        "sensors, subjects, recordings or labelled windows: whatever has a series of its own",
+        (
+            _GENERATION,
+            _DATASET,
+            Column("entity", TEXT, "the entity's own id"),
+            Column("position", INT, "its place in every model of this dataset"),
+            Column("group", TEXT, "what it belongs to, such as a subject; NULL where unknown"),
+            Column("label", TEXT, "its class; NULL where it has none"),
+            Column("length", INT, "its readings"),
+        ),
+    ),
+    Table(
+        "readings",
+        "series, a row each moment of an entity; values[i] belongs to the channel at position i - 1",
+        (
+            _GENERATION,
+            _DATASET,
+            Column("entity", TEXT, "the entity's own id"),
+            Column("row", INT, "place within the dataset, rising with time within an entity"),
+            Column("time", REAL, "seconds since 1970, or the row's number where the source has no time"),
+            Column("split", TEXT, "train, valid or test"),
+            Column("values", SHARES, "one value a channel, NaN where missing"),
+        ),
+    ),
+    Table(
+        "truth_factors",
+        "the planted factors behind each window of generated series",
+        (
+            _GENERATION,
+            _DATASET,
+            Column("entity", TEXT, "the window's own id"),
+            Column("factor", TEXT, "the factor's name"),
+            Column("value", REAL, "its value; categories are numbered"),
+        ),
+    ),
+    Table(
         "metrics",
         "what a run scored, over all users",
         (
@@ -416,6 +466,48 @@ _TABLES = (
             Column("rank", INT, "1-based rank in the user's list"),
             Column("item_id", TEXT, "the item's own id"),
             Column("score", pa.float32(), "the model's score; comparable within one user"),
+        ),
+    ),
+    Table(
+        "embeddings",
+        "what a run makes of each window",
+        (
+            _GENERATION,
+            _RUN,
+            Column("level", TEXT, "instance: one vector a window; timestamp: one a patch"),
+            Column("entity", TEXT, "the entity's own id"),
+            Column("channel", TEXT, "the channel, where a model embeds each on its own; NULL otherwise"),
+            Column("start", REAL, "time of the window's first row"),
+            Column("patch", INT, "0-based patch of the window; NULL at instance level"),
+            Column("values", SHARES, "the vector"),
+        ),
+    ),
+    Table(
+        "forecasts",
+        "what a run expects after the last reading of each entity",
+        (
+            _GENERATION,
+            _RUN,
+            Column("entity", TEXT, "the entity's own id"),
+            Column("channel", TEXT, "the channel"),
+            Column("step", INT, "rows ahead, from 1"),
+            Column("time", REAL, "time of the forecast row"),
+            Column("value", REAL, "the forecast, in the channel's own unit"),
+            Column("low", REAL, "lower end of the interval"),
+            Column("high", REAL, "upper end of the interval"),
+        ),
+    ),
+    Table(
+        "classifications",
+        "what a run takes each window for",
+        (
+            _GENERATION,
+            _RUN,
+            Column("entity", TEXT, "the window's own id"),
+            Column("split", TEXT, "train, valid or test"),
+            Column("label", TEXT, "its true class; NULL where unknown"),
+            Column("predicted", TEXT, "the likeliest class"),
+            Column("probability", REAL, "that class's probability"),
         ),
     ),
     Table(

@@ -6,21 +6,37 @@ The names below are loaded when first used, so that ``import distaff`` costs not
 from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
-__all__ = ["DCCF", "EASE", "Interactions", "LightGCN", "Recommender", "Workspace", "__version__"]
+__all__ = [
+    "DCCF",
+    "EASE",
+    "Interactions",
+    "LightGCN",
+    "Recommender",
+    "Series",
+    "SeriesModel",
+    "TimeDRL",
+    "Workspace",
+    "__version__",
+]
 
 if TYPE_CHECKING:  # what type checkers and editors see
     from distaff.recommender import Recommender
+    from distaff.series import SeriesModel
     from distaff_data.interactions import Interactions
+    from distaff_data.series import Series
     from distaff_data.workspace import Workspace
 
     DCCF: type[Recommender]
     EASE: type[Recommender]
     LightGCN: type[Recommender]
+    TimeDRL: type[SeriesModel]
 else:  # what runs
-    _MODELS = {"DCCF": "dccf", "EASE": "ease", "LightGCN": "lightgcn"}
+    _MODELS = {"DCCF": "dccf", "EASE": "ease", "LightGCN": "lightgcn", "TimeDRL": "timedrl"}
     _NAMES = {
         "Interactions": "distaff_data.interactions",
         "Recommender": "distaff.recommender",
+        "Series": "distaff_data.series",
+        "SeriesModel": "distaff.series",
         "Workspace": "distaff_data.workspace",
     }
 

@@ -1,4 +1,4 @@
-"""Recommenders trained by gradient descent, and the loop that trains them.
+"""Models trained by gradient descent, and the loop that trains them.
 
 The loop is deterministic on CPU: every epoch draws from its own seeded generator, so a fit resumed at an epoch boundary
 continues exactly as if it had never stopped.
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Generic
 
 import torch
@@ -19,7 +20,9 @@ from distaff import artefacts
 from distaff.config import ModelConfig, Span
 from distaff.model import D, Epoch, Model, Session
 from distaff.recommender import Recommender
+from distaff.series import SeriesConfig, SeriesModel
 from distaff_data.interactions import Interactions
+from distaff_data.series import Series
 
 _CHECKPOINT = "last"
 
@@ -88,6 +91,25 @@ class GradientRecommender(GradientModel[Interactions], Recommender):
     """A recommender trained by gradient; Recall@20 on validation chooses the epoch."""
 
     monitor = "recall@20"
+
+
+class GradientSeriesConfig(GradientConfig, SeriesConfig):
+    """Settings of every model of series trained by gradient."""
+
+
+class GradientSeriesModel(SeriesModel, GradientModel[Series]):
+    """A model of series whose encoder is trained by gradient."""
+
+    Config: ClassVar[type[ModelConfig]] = GradientSeriesConfig
+    config: GradientSeriesConfig
+
+    @abstractmethod
+    def pretext(self, data: Series) -> Callable[[], Mapping[str, float]] | None:
+        """What scores the encoder as it stands without any label or head, by which the epoch is chosen."""
+
+    def learn_encoder(self, data: Series, session: Session) -> None:
+        """The loop of :class:`GradientModel`, validated by :meth:`pretext`."""
+        GradientModel.learn(self, data, replace(session, validate=self.pretext(data)))
 
 
 class _Fit(Generic[D]):

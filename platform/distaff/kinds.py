@@ -8,8 +8,9 @@ from typing import Any
 from distaff.diagnoser import Diagnoser
 from distaff.model import Model
 from distaff.recommender import Recommender
+from distaff.series import SeriesModel
 
-_BASES: tuple[type[Model[Any]], ...] = (Recommender, Diagnoser)
+_BASES: tuple[type[Model[Any]], ...] = (Recommender, Diagnoser, SeriesModel)
 
 
 def base_of(kind: str) -> type[Model[Any]]:

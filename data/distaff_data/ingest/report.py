@@ -109,3 +109,48 @@ class IncidentsReport:
     def as_dict(self) -> dict[str, object]:
         """Plain values, ready for JSON."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class SeriesReport:
+    """Result of ingesting series.
+
+    Attributes:
+        dataset: The dataset's name.
+        generation: The warehouse generation that holds it.
+        format: How the files were read.
+        split: The split made, or ``given`` when the source's own was kept.
+        entities: Sensors, subjects, recordings or windows.
+        channels: Their channels.
+        rows: Readings, gaps included.
+        train: Training rows.
+        valid: Validation rows.
+        test: Test rows.
+        missing: Share of values that are missing.
+        gap_rows: Rows put in, all missing, where time stamps were left out.
+        regular: Whether the time stamps lie on a grid of one step.
+        classes: Distinct labels.
+        groups: Distinct groups.
+        whole: Whether each entity is one window.
+    """
+
+    dataset: str
+    generation: str
+    format: str
+    split: str
+    entities: int
+    channels: int
+    rows: int
+    train: int
+    valid: int
+    test: int
+    missing: float
+    gap_rows: int
+    regular: bool
+    classes: int
+    groups: int
+    whole: bool
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain values, ready for JSON."""
+        return asdict(self)

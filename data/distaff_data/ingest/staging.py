@@ -25,16 +25,18 @@ CREATE TABLE events (
 # From this magnitude on, a time stamp counts milli-, micro- or nanoseconds: as seconds it would lie past the year 5000.
 _TIME_UNITS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
 _SPLITS = ", ".join(f"'{word}': '{split}'" for word, split in SPLIT_WORDS.items())
+SECONDS = "coalesce(TRY_CAST({0} AS DOUBLE), epoch(TRY_CAST({0} AS TIMESTAMPTZ)))"
 _PARSED = {
     "user": "{0}",
     "item": "{0}",
     "rating": "TRY_CAST({0} AS DOUBLE)",
-    "time": "coalesce(TRY_CAST({0} AS DOUBLE), epoch(TRY_CAST({0} AS TIMESTAMPTZ)))",
+    "time": SECONDS,
     "split": f"MAP {{{{{_SPLITS}}}}}[lower(trim({{0}}))]",
 }
+NO_TIME = "neither a number nor a date such as 2026-11-24 or 2026-11-24T09:30:00Z"
 _WRONG = {
     "rating": "not a number",
-    "time": "neither a number nor a date such as 2026-11-24 or 2026-11-24T09:30:00Z",
+    "time": NO_TIME,
     "split": "no split; they are train, valid, test or 0, 1, 2",
 }
 
@@ -176,8 +178,12 @@ def _add(scratch: Scratch, roles: Mapping[str, str], split: str | None) -> None:
     scratch.execute("DROP TABLE raw")
 
 
+def time_unit(largest: object) -> float:
+    """How many of a time stamp's units a second has, by the largest stamp."""
+    return next((unit for least, unit in _TIME_UNITS if isinstance(largest, float) and largest >= least), 1.0)
+
+
 def _normalise_times(scratch: Scratch) -> None:
-    largest = scratch.value("SELECT max(abs(time)) FROM events")
-    unit = next((unit for least, unit in _TIME_UNITS if isinstance(largest, float) and largest >= least), None)
-    if unit is not None:
+    unit = time_unit(scratch.value("SELECT max(abs(time)) FROM events"))
+    if unit != 1.0:
         scratch.execute(f"UPDATE events SET time = time / {unit}")

@@ -13,6 +13,8 @@ from distaff.cli.state import Json, emit_facts, emit_json, emit_table, pairs, ro
 from distaff_data.errors import InputError
 from distaff_data.ingest import AttributesReport, IncidentsReport, IngestReport, ingest_attributes, ingest_interactions
 from distaff_data.ingest.incidents import ingest_incidents
+from distaff_data.ingest.report import SeriesReport
+from distaff_data.ingest.series import Columns, ingest_series
 from distaff_data.planted import sample as load_sample
 from distaff_data.workspace import Workspace
 
@@ -194,6 +196,50 @@ def ingest_incidents_verb(
     _show(report, as_json)
 
 
+@ingest.command("series")
+def ingest_series_verb(
+    name: Name,
+    paths: Annotated[list[Path], typer.Argument(help="One table or .npz file, or the .ts files of train and test.")],
+    time: Annotated[str | None, typer.Option(help="Column of time stamps; detected otherwise.")] = None,
+    entity: Annotated[str | None, typer.Option(help="Column that tells several series apart.")] = None,
+    channel: Annotated[str | None, typer.Option(help="Column of channel names in a long table.")] = None,
+    value: Annotated[str | None, typer.Option(help="Column of values in a long table.")] = None,
+    label: Annotated[str | None, typer.Option(help="Column of each entity's class.")] = None,
+    group: Annotated[str | None, typer.Option(help="Column of what each entity belongs to, such as a subject.")] = None,
+    split_column: Annotated[str | None, typer.Option(help="Column of train, valid or test.")] = None,
+    channels: Annotated[
+        str | None, typer.Option(help="Columns to read as channels, between commas; all otherwise.")
+    ] = None,
+    step: Annotated[float | None, typer.Option(help="Seconds between rows; the commonest distance otherwise.")] = None,
+    windows: Annotated[bool, typer.Option("--windows", help="Take each entity of a table for one window.")] = False,
+    channels_first: Annotated[bool, typer.Option("--channels-first", help="Windows in .npz are (n, C, T).")] = False,
+    split: Annotated[
+        str | None, typer.Option(help="ratio:.7,.1,.2, rows:A,B,C, dates:D1,D2, random:..., groups:... (see the docs).")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of a random split.")] = 0,
+    replace: Replace = False,
+    as_json: Json = False,
+) -> None:
+    """Load series: wide and long CSV and Parquet, .ts of UEA and UCR, .npz with windows.
+
+    Example: distaff ingest series ett ETTh1.csv --time date --split rows:8640,2880,2880
+    """
+    picked = tuple(name.strip() for name in channels.split(",")) if channels else ()
+    report = ingest_series(
+        workspace(create=True),
+        name,
+        list(paths),
+        columns=Columns(time, entity, channel, value, label, group, split_column, picked),
+        step=step,
+        whole=windows,
+        channels_first=channels_first,
+        split=split,
+        seed=seed,
+        replace=replace,
+    )
+    _show(report, as_json)
+
+
 def sample(
     name: Annotated[str, typer.Argument(help="Built-in dataset, such as planted-interactions.")],
     dataset: Annotated[
@@ -215,7 +261,7 @@ def datasets(as_json: Json = False) -> None:
         row["facts"] = json.loads(row["facts"])
     if as_json:
         return emit_json({"datasets": rows})
-    keys = ("users", "items", "train", "valid", "test")
+    keys = ("users", "items", "entities", "channels", "train", "valid", "test")
     emit_table(
         "datasets",
         ("dataset", "kind", *keys),
@@ -243,7 +289,7 @@ def sql(
         typer.echo(f"only the first {limit} rows; ask for more with --limit", err=True)
 
 
-def _show(report: IngestReport | AttributesReport | IncidentsReport, as_json: bool) -> None:
+def _show(report: IngestReport | AttributesReport | IncidentsReport | SeriesReport, as_json: bool) -> None:
     facts = report.as_dict()
     if as_json:
         emit_json(facts)

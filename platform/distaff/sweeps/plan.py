@@ -91,13 +91,13 @@ class Plan:
             raise InputError(f"a sweep has nothing to change in {model}; name settings in a file: --space FILE.toml")
         if pruner not in (None, *PRUNERS):
             raise UnknownNameError("pruner", pruner, PRUNERS)
-        metrics = metrics or (found.headline[0],)
         if len(metrics) > 1 and pruner not in (None, "none"):
             raise InputError("a trial with several objectives cannot be pruned; use --pruner none", value=pruner)
         data = found.read(workspace.warehouse, dataset)
         if found().validator(data) is None:
             raise InputError(f"dataset {dataset!r} has no validation split to select on")
         known = [*found.chance(data, "valid"), *([INDEPENDENCE] if issubclass(found, Recommender) else [])]
+        metrics = metrics or tuple(name for name in found.headline if name in known)[:1]
         for metric in metrics:
             if metric not in known:
                 raise UnknownNameError("metric", metric, known)

@@ -1,0 +1,202 @@
+"""Files of windows: ``.ts`` of the UEA and UCR archives, and ``.npz`` arrays.
+
+* ``.ts``: after ``@data`` a window a line, its channels between colons, its values between commas, ``?`` where missing, and
+  its class last. Files named like ``X_TRAIN.ts`` and ``X_TEST.ts`` bring their split.
+* ``.npz``: ``x`` with ``y`` and ``group`` (or ``subject``), or ``x_train, y_train, group_train``, ``x_valid`` (``x_val``),
+  ``x_test``. Windows are ``(n, T, C)`` or ``(n, T)``, NaN where missing. Nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from distaff_data.errors import InputError
+from distaff_data.ingest.detect import SPLIT_WORDS
+from distaff_data.interactions import SPLITS
+from distaff_data.series import Series
+
+_GROUPS = ("group", "groups", "subject", "subjects")
+_Array = npt.NDArray[np.generic]
+
+
+def read_npz(files: Sequence[Path], name: str, *, channels_first: bool = False) -> Series:
+    """Windows of one ``.npz`` file.
+
+    Raises:
+        InputError: Not such a file, an array of objects, or arrays that do not fit together.
+    """
+    if len(files) > 1:
+        raise InputError("give one file of arrays, with x_train and x_test in it", path=files[1])
+    path = files[0]
+    arrays = _arrays(path)
+    parts = [(key.removeprefix("x"), split) for key, split in _windows(arrays).items()]
+    if not parts:
+        found = ", ".join(arrays) or "nothing"
+        raise InputError(f"the file has no array x or x_train; there are: {found}", path=path, column="x")
+    xs, ys, groups, codes = [], [], [], []
+    for suffix, split in parts:
+        x = _numbers(path, f"x{suffix}", arrays[f"x{suffix}"], channels_first)
+        xs.append(x)
+        ys.append(_beside(path, arrays, (f"y{suffix}", f"labels{suffix}"), len(x)))
+        groups.append(_beside(path, arrays, [f"{word}{suffix}" for word in _GROUPS], len(x)))
+        codes.append(np.full(len(x), SPLITS.index(split or "train"), dtype=np.int8))
+    shapes = {x.shape[1:] for x in xs}
+    if len(shapes) > 1:
+        raise InputError(f"the arrays of windows differ in shape: {sorted(shapes)}", path=path, column="x")
+    data = Series.from_windows(np.concatenate(xs), _joined(ys), groups=_joined(groups), name=name)
+    return data.with_splits(torch.from_numpy(np.concatenate(codes))[data.entity_of_row()])
+
+
+def read_ts(files: Sequence[Path], name: str, *, channels_first: bool = False) -> Series:
+    """Windows of ``.ts`` files, of one length or of several.
+
+    Args:
+        files: The files; where their names say train and test, that is their split.
+        name: The dataset's name.
+        channels_first: As ``.npz`` has it; a ``.ts`` file is always read as it stands.
+
+    Raises:
+        InputError: A header that is missing or unknown, or a line that cannot be read.
+    """
+    windows: list[npt.NDArray[np.float32]] = []
+    labels: list[str | None] = []
+    codes: list[int] = []
+    for path in files:
+        split = _split_of(path.stem)
+        for window, label in _cases(path):
+            if windows and window.shape[1] != windows[0].shape[1]:
+                raise InputError(
+                    f"the file has {window.shape[1]} channels, another has {windows[0].shape[1]}", path=path
+                )
+            windows.append(window)
+            labels.append(label)
+            codes.append(SPLITS.index(split or "train"))
+    rows = np.concatenate(windows)
+    lengths = [len(window) for window in windows]
+    data = Series.from_rows(rows, lengths, name=name, labels=labels, whole=True)
+    return data.with_splits(torch.tensor(codes, dtype=torch.int8)[data.entity_of_row()])
+
+
+def _arrays(path: Path) -> Mapping[str, _Array]:
+    try:
+        with np.load(path, allow_pickle=False) as opened:
+            return {key: opened[key] for key in opened.files}
+    except (ValueError, OSError, zipfile.BadZipFile, EOFError) as error:
+        reason = "it holds Python objects" if "allow_pickle" in str(error) else str(error).split("\n", 1)[0]
+        raise InputError(f"cannot read the arrays: {reason}", path=path) from None
+
+
+def _windows(arrays: Mapping[str, _Array]) -> dict[str, str | None]:
+    """The arrays of windows, and the split that each one's name says."""
+    if "x" in arrays:
+        return {"x": None}
+    found = {key: _split_of(key[2:]) for key in arrays if key.startswith("x_")}
+    return {key: split for wanted in SPLITS for key, split in found.items() if split == wanted}
+
+
+def _split_of(text: str) -> str | None:
+    found = {SPLIT_WORDS[word] for word in text.lower().split("_") if word in SPLIT_WORDS and not word.isdigit()}
+    return found.pop() if len(found) == 1 else None
+
+
+def _numbers(path: Path, key: str, x: _Array, channels_first: bool) -> npt.NDArray[np.float32]:
+    if x.dtype.kind not in "fiub" or x.ndim not in (2, 3):
+        raise InputError(
+            f"windows are numbers of shape (n, T, C) or (n, T), not {x.dtype} {x.shape}", path=path, column=key
+        )
+    cube = x[:, :, None] if x.ndim == 2 else x.transpose(0, 2, 1) if channels_first else x
+    numbers: npt.NDArray[np.float32] = cube.astype(np.float32)
+    return numbers
+
+
+def _beside(path: Path, arrays: Mapping[str, _Array], keys: Sequence[str], n: int) -> _Array | None:
+    key = next((key for key in keys if key in arrays), None)
+    if key is None:
+        return None
+    if arrays[key].shape != (n,):
+        raise InputError(f"{n} windows but the shape {arrays[key].shape}", path=path, column=key)
+    return arrays[key]
+
+
+def _joined(parts: Sequence[_Array | None]) -> list[str] | None:
+    present = [part for part in parts if part is not None]
+    return None if len(present) < len(parts) else [str(value) for part in present for value in part.tolist()]
+
+
+def _cases(path: Path) -> list[tuple[npt.NDArray[np.float32], str | None]]:
+    """Every window ``(T, C)`` of a file with its class."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise InputError("the file is not UTF-8; convert it first (iconv -f LATIN1 -t UTF-8)", path=path) from None
+    header, start = _header(path, lines)
+    if header.get("timestamps", "false").lower() == "true":
+        raise InputError(
+            "pairs of time and value are not read; write evenly spaced values", path=path, column="@timeStamps"
+        )
+    words = header.get("classlabel", "false").split()
+    known = set(words[1:]) if words and words[0].lower() == "true" else None
+    cases = [
+        _case(path, number, line, known)
+        for number, line in enumerate(lines[start:], start + 1)
+        if line.strip() and not line.startswith("#")
+    ]
+    if not cases:
+        raise InputError("the file has a header and nothing else", path=path)
+    widths = [window.shape[1] for window, _ in cases]
+    other = next((i for i, width in enumerate(widths) if width != widths[0]), None)
+    if other is not None:
+        raise InputError(f"window {other + 1} has {widths[other]} channels, the first has {widths[0]}", path=path)
+    return cases
+
+
+def _header(path: Path, lines: Sequence[str]) -> tuple[dict[str, str], int]:
+    """What the lines before ``@data`` say, and the place of the first line after it."""
+    header: dict[str, str] = {}
+    for place, line in enumerate(lines):
+        words = line.strip()
+        if words.lower() == "@data":
+            return header, place + 1
+        if words.startswith("@"):
+            key, _, value = words[1:].partition(" ")
+            header[key.lower()] = value.strip()
+        elif words and not words.startswith(("#", "%")):
+            raise InputError("a line before @data begins with @ or #", path=path, line=place + 1, value=words[:80])
+    raise InputError("the file has no @data; is it a .ts file of the UEA and UCR archives?", path=path)
+
+
+def _case(path: Path, number: int, line: str, known: set[str] | None) -> tuple[npt.NDArray[np.float32], str | None]:
+    fields = line.strip().split(":")
+    label = fields.pop().strip() if known is not None else None
+    if known and label not in known:
+        raise InputError(
+            f"no class; there are {', '.join(sorted(known))}", path=path, line=number, column="class", value=label
+        )
+    channels = []
+    for place, field in enumerate(fields, 1):
+        try:
+            channels.append(np.array(field.replace("?", "nan").split(","), dtype=np.float32))
+        except ValueError:
+            wrong = next(v for v in field.split(",") if not _is_number(v))
+            raise InputError(
+                "not a number", path=path, line=number, column=f"channel {place}", value=wrong.strip()
+            ) from None
+    if not channels:
+        raise InputError("the line has no values", path=path, line=number, value=line[:80])
+    longest = max(map(len, channels))
+    padded = [np.pad(c, (0, longest - len(c)), constant_values=np.nan) for c in channels]  # channels may end early
+    return np.stack(padded, axis=1), label
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text.replace("?", "nan"))
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,276 @@
+"""Series in memory: every entity's rows end to end in one tensor, with one mask.
+
+What is missing is decided here, once, for every source:
+
+* ``mask`` is True where a value was measured. An empty cell, NaN, a ``?``, and all channels of a row that a gap in the time
+  stamps leaves out, are missing. A missing value is 0 in ``values``, and no scaler, loss or metric reads it.
+* Entities have lengths of their own; nothing is padded at rest. A window longer than its entity ends in missing rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from distaff_data.errors import InputError
+from distaff_data.interactions import SPLITS
+
+Floats = npt.NDArray[np.floating]
+_TENSORS = ("values", "mask", "times", "offsets", "splits", "labels")
+_FILES = ("series.safetensors", "entities.parquet", "channels.parquet", "classes.parquet")
+
+
+@dataclass(frozen=True)
+class Series:
+    """One dataset of series.
+
+    Attributes:
+        name: The dataset's name.
+        channels: Names of the C channels.
+        entity_ids: Own ids of the E entities: sensors, subjects, recordings or single windows.
+        values: float32 ``(R, C)``, 0 where missing.
+        mask: bool ``(R, C)``, True where measured.
+        times: Seconds since 1970, or the row's number where the source has no time, float64 ``(R,)``.
+        offsets: First row of each entity, and R, int64 ``(E + 1,)``.
+        splits: Index into ``SPLITS`` of each row, int8 ``(R,)``.
+        labels: Index into ``classes`` of each entity, -1 without one, int64 ``(E,)``.
+        classes: Names of the labels; empty where there are none.
+        groups: What each entity belongs to, such as a subject; NULL where unknown.
+        whole: Whether each entity is one window, as in a set of labelled windows, and not a series to slide along.
+        generation: The warehouse generation it was loaded from; empty for data that never was in one.
+    """
+
+    name: str
+    channels: tuple[str, ...]
+    entity_ids: pa.StringArray
+    values: Tensor
+    mask: Tensor
+    times: Tensor
+    offsets: Tensor
+    splits: Tensor
+    labels: Tensor
+    classes: tuple[str, ...]
+    groups: pa.StringArray
+    whole: bool = False
+    generation: str = ""
+
+    @classmethod
+    def from_rows(
+        cls,
+        values: Floats,
+        lengths: Sequence[int] | npt.NDArray[np.int64],
+        *,
+        name: str = "series",
+        channels: Sequence[str] | None = None,
+        entities: object | None = None,
+        times: Floats | None = None,
+        labels: object | None = None,
+        groups: object | None = None,
+        whole: bool = False,
+    ) -> Series:
+        """Build from rows of all entities, one entity after another; all of it is training data.
+
+        Args:
+            values: ``(R, C)``, NaN where missing.
+            lengths: Rows of each entity, ``(E,)``.
+            name: The dataset's name.
+            channels: Names; ``c1``, ``c2``, ... when None.
+            entities: Ids; numbers from 1 when None.
+            times: Seconds of each row; the row's number within its entity when None.
+            labels: Label of each entity, None or missing where it has none.
+            groups: Group of each entity.
+            whole: Whether each entity is one window.
+
+        Raises:
+            InputError: No rows, no channels, nothing measured, or parts of unequal length.
+        """
+        counts = np.asarray(lengths, dtype=np.int64)
+        if values.ndim != 2 or not values.size:
+            raise InputError(f"a series has rows and channels, not the shape {values.shape}")
+        if counts.sum() != len(values) or (counts < 1).any():
+            raise InputError("every entity has one row at least, and every row an entity")
+        numbers = torch.from_numpy(np.array(values, dtype=np.float32))
+        mask = torch.isfinite(numbers)
+        if not bool(mask.any()):
+            raise InputError("every value is missing")
+        offsets = torch.from_numpy(np.concatenate([[0], np.cumsum(counts)]))
+        if times is None:
+            times = np.arange(len(values)) - np.repeat(offsets[:-1].numpy(), counts)
+        names = channels or [f"c{i}" for i in range(1, values.shape[1] + 1)]
+        codes, classes = _codes(labels, len(counts))
+        return cls(
+            name=name,
+            channels=tuple(map(str, names)),
+            entity_ids=_texts(entities, [str(i) for i in range(1, len(counts) + 1)]),
+            values=torch.where(mask, numbers, 0.0),
+            mask=mask,
+            times=torch.from_numpy(np.array(times, dtype=np.float64)),
+            offsets=offsets,
+            splits=torch.zeros(len(values), dtype=torch.int8),
+            labels=codes,
+            classes=classes,
+            groups=_texts(groups, [None] * len(counts)),
+            whole=whole,
+        )
+
+    @classmethod
+    def from_windows(
+        cls,
+        x: npt.ArrayLike,
+        y: object | None = None,
+        *,
+        groups: object | None = None,
+        entities: object | None = None,
+        channels: Sequence[str] | None = None,
+        name: str = "windows",
+    ) -> Series:
+        """Build from windows of equal length, each an entity of its own.
+
+        Args:
+            x: ``(n, T, C)`` or ``(n, T)``, NaN where missing.
+            y: Labels ``(n,)``.
+            groups: Group of each window, such as its subject, ``(n,)``.
+            entities: Own ids; numbers when None.
+            channels: Names; ``c1``, ``c2``, ... when None.
+            name: The dataset's name.
+
+        Raises:
+            InputError: Another shape, or parts of unequal length.
+        """
+        array = np.asarray(x)
+        if array.dtype.kind not in "fiub":
+            raise InputError(f"windows are numbers, not {array.dtype}")
+        if array.ndim == 2:
+            array = array[:, :, None]
+        if array.ndim != 3 or not array.size:
+            raise InputError(f"windows have the shape (n, T, C) or (n, T), not {array.shape}")
+        n, length, n_channels = array.shape
+        for what, given in (("labels", y), ("groups", groups)):
+            if given is not None and len(given) != n:  # type: ignore[arg-type]
+                raise InputError(f"{n} windows but {len(given)} {what}")  # type: ignore[arg-type]
+        rows = array.reshape(n * length, n_channels)
+        options = {"entities": entities, "labels": y, "groups": groups, "channels": channels}
+        return cls.from_rows(rows, np.full(n, length), whole=True, name=name, **options)  # type: ignore[arg-type]
+
+    @property
+    def n_entities(self) -> int:
+        """Number of entities, E."""
+        return len(self.entity_ids)
+
+    @property
+    def lengths(self) -> Tensor:
+        """Rows of each entity, int64 ``(E,)``."""
+        return self.offsets.diff()
+
+    def entity_of_row(self) -> Tensor:
+        """Entity of each row, int64 ``(R,)``."""
+        return torch.repeat_interleave(torch.arange(self.n_entities), self.lengths)
+
+    def rows_of(self, split: str) -> Tensor:
+        """Which rows a split has, bool ``(R,)``.
+
+        Raises:
+            InputError: There is no such split.
+        """
+        if split not in SPLITS:
+            raise InputError(f"unknown split {split!r}; there are {', '.join(SPLITS)}")
+        return self.splits == SPLITS.index(split)
+
+    def with_splits(self, splits: Tensor) -> Series:
+        """The same data divided otherwise; ``splits`` is int8 ``(R,)``."""
+        return replace(self, splits=splits)
+
+    def write(self, folder: Path) -> tuple[str, ...]:
+        """Write everything into a folder; returns the files' names."""
+        tensors, entities, channels, classes = _FILES
+        save_file({key: getattr(self, key) for key in _TENSORS}, folder / tensors, {"whole": str(int(self.whole))})
+        pq.write_table(pa.table({"id": self.entity_ids, "group": self.groups}), folder / entities)
+        for file, names in ((channels, self.channels), (classes, self.classes)):
+            pq.write_table(pa.table({"name": pa.array(names, pa.string())}), folder / file)
+        return _FILES
+
+    @classmethod
+    def read(cls, folder: Path, name: str, generation: str) -> Series:
+        """Read what :meth:`write` wrote."""
+        from safetensors import safe_open
+
+        tensors, entities, channels, classes = _FILES
+        with safe_open(folder / tensors, "pt") as opened:
+            whole = opened.metadata()["whole"] == "1"
+        table = pq.read_table(folder / entities)
+        names, labels = (tuple(pq.read_table(folder / file)["name"].to_pylist()) for file in (channels, classes))
+        return cls(
+            name=name,
+            channels=names,
+            entity_ids=table["id"].combine_chunks(),
+            groups=table["group"].combine_chunks(),
+            classes=labels,
+            whole=whole,
+            generation=generation,
+            **load_file(folder / tensors),
+        )
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """Standardises channels by the mean and deviation of what was measured in training rows.
+
+    Attributes:
+        mean: float32 ``(C,)``; 0 for a channel never measured in training.
+        std: float32 ``(C,)``; 1 for a channel that is constant there.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    @classmethod
+    def of(cls, data: Series) -> Scaler:
+        """Fit to the training rows, and to nothing else."""
+        rows = data.rows_of("train")
+        values, mask = data.values[rows].double(), data.mask[rows]
+        count = mask.sum(0).clamp(min=1)
+        mean = values.sum(0) / count
+        std = (((values - mean) * mask).square().sum(0) / count).sqrt()
+        return cls(mean.float(), torch.where(std > 1e-6 * (1 + mean.abs()), std, 1.0).float())
+
+    def apply(self, values: Tensor, mask: Tensor) -> Tensor:
+        """Scaled values ``(..., C)``; 0, the training mean, where missing."""
+        return torch.where(mask, (values - self.mean) / self.std, 0.0)
+
+    def invert(self, scaled: Tensor) -> Tensor:
+        """Values in their own units."""
+        return scaled * self.std + self.mean
+
+    def to(self, device: torch.device) -> Scaler:
+        """The same scaler on another device."""
+        return Scaler(self.mean.to(device), self.std.to(device))
+
+
+def _texts(values: object | None, default: list[str] | list[None]) -> pa.StringArray:
+    array = pa.array(default if values is None else values).cast(pa.string())
+    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+
+
+def _codes(labels: object | None, n_entities: int) -> tuple[Tensor, tuple[str, ...]]:
+    """Codes and names of labels; numbers in numeric order before other text."""
+    texts = _texts(labels, [None] * n_entities)
+    if len(texts) != n_entities:
+        raise InputError(f"{n_entities} entities but {len(texts)} labels")
+    known = [label for label in texts.unique().to_pylist() if label is not None]
+    classes = tuple(sorted(known, key=lambda text: (not text.lstrip("-").isdigit(), _number(text), text)))
+    codes = pa.compute.fill_null(pa.compute.index_in(texts, pa.array(classes, pa.string())), -1)
+    codes = pa.compute.if_else(pa.compute.is_null(texts), -1, codes)
+    return torch.from_numpy(codes.to_numpy(zero_copy_only=False).astype(np.int64)), classes
+
+
+def _number(text: str) -> int:
+    return int(text) if text.lstrip("-").isdigit() else 0

@@ -1,0 +1,211 @@
+"""How series are divided into train, valid and test: the specification people type, and its effect on rows.
+
+==============================  ======================================================================================
+``ratio:0.7,0.1,0.2``           each entity's rows in time order; a set of windows is divided window by window
+``rows:8640,2880,2880``         each entity's first rows, so many each; later rows are left out
+``dates:2017-06-26,2017-10-24`` valid begins at the first moment, test at the second
+``random:0.7,0.1,0.2``          entities drawn at random, each class in proportion
+``groups:0.7,0.1,0.2``          whole groups, such as subjects, drawn at random
+``groups:valid=1,3;test=2,4``   the groups named; the rest is train
+==============================  ======================================================================================
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from torch import Tensor
+
+from distaff_data.errors import InputError
+from distaff_data.series import Series
+
+Ints: TypeAlias = npt.NDArray[np.int64]
+Codes: TypeAlias = npt.NDArray[np.int8]
+_HELP = (
+    "write ratio:0.7,0.1,0.2, rows:8640,2880,2880, dates:2017-06-26,2017-10-24, random:0.7,0.1,0.2, "
+    "groups:0.7,0.1,0.2 or groups:valid=1,3;test=2,4"
+)
+
+
+def default_split(data: Series) -> str:
+    """The split when nobody says: whole groups, else windows at random, else rows in time order."""
+    if data.groups.null_count == 0 and len(data.groups.unique()) > 2:
+        return "groups:0.7,0.1,0.2"
+    return "random:0.7,0.1,0.2" if data.whole else "ratio:0.7,0.1,0.2"
+
+
+def divide(data: Series, spec: str, seed: int = 0) -> Series:
+    """Divide series as a specification says; see the module.
+
+    Args:
+        data: The series; its present division is ignored.
+        spec: The specification.
+        seed: Seed of a random split.
+
+    Raises:
+        InputError: Not a specification, one that does not fit the data, or one that leaves nothing to train on.
+    """
+    kind, _, rest = spec.strip().partition(":")
+    if kind not in _KINDS:
+        raise InputError(f"there is no split {spec!r}; {_HELP}", column="split", value=spec)
+    divided = _KINDS[kind](data, rest, seed)
+    if not bool(divided.rows_of("train").any()):
+        raise InputError("the split leaves nothing to train on", column="split", value=spec)
+    return divided
+
+
+def hold_out(data: Series, share: float, seed: int = 0) -> Series:
+    """Move a share of the training windows, or of their groups where they have some, to validation.
+
+    For sources that bring train and test but nothing to select on: selecting on test would be looking at the answers.
+    """
+    train = data.rows_of("train")[data.offsets[:-1]].numpy()
+    codes = np.zeros(data.n_entities, dtype=np.int8)
+    codes[~train] = data.splits[data.offsets[:-1]].numpy()[~train]
+    shares = (1 - share, share, 0.0)
+    grouped = data.groups.null_count == 0
+    units = data.groups.to_numpy(zero_copy_only=False)[train] if grouped else None
+    codes[train] = (
+        _draw_groups(units, shares, seed) if units is not None else _draw(data.labels.numpy()[train], shares, seed)
+    )
+    return data.with_splits(_of_entities(data, codes))
+
+
+def _ratio(data: Series, rest: str, seed: int) -> Series:
+    shares = _shares(rest)
+    if data.whole:
+        place = (np.arange(data.n_entities) + 0.5) / data.n_entities
+        return data.with_splits(_of_entities(data, _cut(place, shares)))
+    entity = data.entity_of_row()
+    length = data.lengths[entity]
+    local = torch.arange(len(data.values)) - data.offsets[entity]
+    # Borders are whole rows, as field's protocols have them: int(0.7 n) and int(0.2 n) from the end.
+    first, last = (length * shares[0]).long(), (length * shares[2] + 1e-9).long()
+    return data.with_splits(((local >= first).char() + (local >= length - last).char()).to(torch.int8))
+
+
+def _rows(data: Series, rest: str, seed: int) -> Series:
+    try:
+        counts = [int(part) for part in rest.split(",")]
+    except ValueError:
+        counts = []
+    if len(counts) != 3 or min(counts, default=-1) < 0:
+        raise InputError(f"rows takes three whole numbers; {_HELP}", column="split", value=f"rows:{rest}")
+    if int(data.lengths.min()) < sum(counts):
+        short = data.entity_ids[int(data.lengths.argmin())].as_py()
+        raise InputError(
+            f"entity {short!r} has {int(data.lengths.min())} rows, fewer than {sum(counts)}",
+            column="split",
+            value=f"rows:{rest}",
+        )
+    local = torch.arange(len(data.values)) - data.offsets[data.entity_of_row()]
+    kept = local < sum(counts)
+    offsets = torch.arange(data.n_entities + 1) * sum(counts)
+    splits = (local >= counts[0]).char() + (local >= counts[0] + counts[1]).char()
+    parts = {name: getattr(data, name)[kept] for name in ("values", "mask", "times")}
+    return replace(data, offsets=offsets, splits=splits[kept].to(torch.int8), **parts)
+
+
+def _dates(data: Series, rest: str, seed: int) -> Series:
+    parts = rest.split(",")
+    if len(parts) != 2:
+        raise InputError(f"dates takes two moments; {_HELP}", column="split", value=f"dates:{rest}")
+    first, second = map(_moment, parts)
+    if first > second:
+        raise InputError("the test begins before the validation", column="split", value=f"dates:{rest}")
+    return data.with_splits(((data.times >= first).char() + (data.times >= second).char()).to(torch.int8))
+
+
+def _moment(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise InputError(f"neither a number nor a date; {_HELP}", column="split", value=text) from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _random(data: Series, rest: str, seed: int) -> Series:
+    return data.with_splits(_of_entities(data, _draw(data.labels.numpy(), _shares(rest), seed)))
+
+
+def _groups(data: Series, rest: str, seed: int) -> Series:
+    if data.groups.null_count:
+        raise InputError("there is an entity without a group; name the groups' column with --group", column="split")
+    if "=" not in rest:
+        names = data.groups.to_numpy(zero_copy_only=False)
+        return data.with_splits(_of_entities(data, _draw_groups(names, _shares(rest), seed)))
+    codes = np.zeros(data.n_entities, dtype=np.int8)
+    known = set(data.groups.unique().to_pylist())
+    for part in rest.split(";"):
+        split, _, named = part.partition("=")
+        if split.strip() not in ("valid", "test"):
+            raise InputError(f"groups are named for valid and test; {_HELP}", column="split", value=part)
+        wanted = [name.strip() for name in named.split(",") if name.strip()]
+        strange = next((name for name in wanted if name not in known), None)
+        if strange is not None:
+            raise InputError("no entity has this group", column="split", value=strange)
+        inside = pc.is_in(data.groups, pa.array(wanted, pa.string())).to_numpy(zero_copy_only=False)
+        codes[inside] = 1 if split.strip() == "valid" else 2
+    return data.with_splits(_of_entities(data, codes))
+
+
+def _shares(text: str) -> tuple[float, float, float]:
+    try:
+        shares = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        shares = ()
+    if len(shares) != 3 or not math.isclose(sum(shares), 1.0, abs_tol=1e-6) or min(shares) < 0 or shares[0] == 0:
+        raise InputError(
+            f"a split has three shares that sum to 1, the first above 0; {_HELP}", column="split", value=text
+        )
+    return shares[0], shares[1], shares[2]
+
+
+def _draw(strata: Ints, shares: tuple[float, float, float], seed: int) -> Codes:
+    """Codes drawn at random, each stratum in proportion."""
+    lots = np.random.default_rng(seed).random(len(strata))
+    order = np.lexsort((lots, strata))
+    counts = np.unique(strata, return_counts=True)[1]
+    place = np.empty(len(strata))
+    local = np.arange(len(strata)) - np.repeat(np.cumsum(counts) - counts, counts)
+    place[order] = (local + 0.5) / np.repeat(counts, counts)
+    return _cut(place, shares)
+
+
+def _draw_groups(names: npt.NDArray[np.object_], shares: tuple[float, float, float], seed: int) -> Codes:
+    """Codes of whole groups; shares are of groups."""
+    groups, codes = np.unique(names.astype(str), return_inverse=True)
+    place = (np.random.default_rng(seed).permutation(len(groups)) + 0.5) / len(groups)
+    drawn: Codes = _cut(place, shares)[codes]
+    return drawn
+
+
+def _cut(place: npt.NDArray[np.float64], shares: tuple[float, float, float]) -> Codes:
+    codes: Codes = ((place >= shares[0]).astype(np.int8) + (place >= 1 - shares[2])).astype(np.int8)
+    return codes
+
+
+def _of_entities(data: Series, codes: Codes) -> Tensor:
+    return torch.from_numpy(codes)[data.entity_of_row()]
+
+
+_KINDS: dict[str, Callable[[Series, str, int], Series]] = {
+    "ratio": _ratio,
+    "rows": _rows,
+    "dates": _dates,
+    "random": _random,
+    "groups": _groups,
+}

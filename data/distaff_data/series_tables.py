@@ -1,0 +1,149 @@
+"""Series in the warehouse: one row a reading, and what is known of channels and entities beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from distaff_data.ingest.report import SeriesReport
+from distaff_data.interactions import SPLITS
+from distaff_data.loader import live_generation
+from distaff_data.series import Scaler, Series
+from distaff_data.warehouse import Publication, Warehouse
+
+_READINGS = """
+SELECT time, list_position(['train', 'valid', 'test'], split) - 1 AS split, "values"
+FROM readings WHERE generation = ? ORDER BY "row"
+"""
+_ENTITIES = 'SELECT entity, "group", label, length FROM entities WHERE generation = ? ORDER BY position'
+_ROWS_A_COMMIT = 2_000_000
+
+
+def publish_series(
+    warehouse: Warehouse,
+    data: Series,
+    *,
+    source: str,
+    format: str,
+    split: str,
+    settings: Mapping[str, object],
+    gap_rows: int = 0,
+    regular: bool = True,
+    beside: Callable[[Publication], None] = lambda publication: None,
+) -> SeriesReport:
+    """Store divided series as a dataset, whole or not at all.
+
+    Args:
+        warehouse: Where to.
+        data: What to store, under its own name.
+        source: The files it came from.
+        format: How they were read.
+        split: The specification by which it was divided, or ``given``.
+        settings: How else it was read.
+        gap_rows: Rows that were put in for gaps.
+        regular: Whether the time stamps lie on a grid.
+        beside: Appends what belongs to the same publication, such as planted truth.
+    """
+    facts: dict[str, object] = {
+        "entities": data.n_entities,
+        "channels": len(data.channels),
+        "rows": len(data.values),
+        **{name: int(data.rows_of(name).sum()) for name in SPLITS},
+        "missing": 1.0 - float(data.mask.float().mean()),
+        "gap_rows": gap_rows,
+        "regular": regular,
+        "classes": len(data.classes),
+        "groups": len(data.groups.drop_null().unique()),
+        "whole": data.whole,
+    }
+    with warehouse.publish(f"dataset/{data.name}") as publication:
+        for start in range(0, len(data.values), _ROWS_A_COMMIT):
+            publication.append("readings", _readings(data, start, start + _ROWS_A_COMMIT), dataset=data.name)
+        publication.append("entities", _entities(data), dataset=data.name)
+        publication.append("channels", _channels(data), dataset=data.name)
+        beside(publication)
+        entry = {
+            "dataset": data.name,
+            "kind": "series",
+            "source": source,
+            "settings": json.dumps({"format": format, "split": split, **settings}),
+            "facts": json.dumps(facts),
+            "created_at": datetime.now(UTC),
+        }
+        publication.append("datasets", [entry])
+    return SeriesReport(data.name, publication.generation, format, split, **facts)  # type: ignore[arg-type]
+
+
+def load_series(warehouse: Warehouse, dataset: str) -> Series:
+    """Load a dataset of series.
+
+    Raises:
+        UnknownNameError: There is no such dataset.
+        InputError: The dataset is of another kind.
+    """
+    generation = live_generation(warehouse, dataset, "series")
+    facts = warehouse.rows("SELECT facts FROM datasets WHERE generation = ?", [generation])[0]["facts"]
+    channels = warehouse.rows("SELECT channel FROM channels WHERE generation = ? ORDER BY position", [generation])
+    entities = warehouse.query(_ENTITIES, [generation])
+    readings = warehouse.query(_READINGS, [generation])
+    flat = readings["values"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    data = Series.from_rows(
+        flat.reshape(-1, len(channels)),
+        entities["length"].to_numpy(),
+        name=dataset,
+        channels=[row["channel"] for row in channels],
+        entities=entities["entity"],
+        times=readings["time"].to_numpy(),
+        labels=entities["label"],
+        groups=entities["group"],
+        whole=bool(json.loads(facts)["whole"]),
+    )
+    splits = torch.from_numpy(readings["split"].to_numpy().astype(np.int8))
+    return replace(data, splits=splits, generation=generation)
+
+
+def _readings(data: Series, start: int, end: int) -> pa.Table:
+    values = torch.where(data.mask, data.values, torch.nan)[start:end].numpy()
+    n, width = values.shape
+    rows = np.arange(start, start + n)
+    return pa.table(
+        {
+            "entity": data.entity_ids.take(pa.array(data.entity_of_row()[start:end].numpy())),
+            "row": rows,
+            "time": data.times[start:end].numpy(),
+            "split": pa.array(SPLITS).take(pa.array(data.splits[start:end].numpy())),
+            "values": pa.ListArray.from_arrays(np.arange(0, n * width + 1, width, dtype=np.int32), values.ravel()),
+        }
+    )
+
+
+def _entities(data: Series) -> pa.Table:
+    codes = pa.array(data.labels.numpy(), mask=(data.labels < 0).numpy())
+    return pa.table(
+        {
+            "entity": data.entity_ids,
+            "position": np.arange(data.n_entities),
+            "group": data.groups,
+            "label": pa.array(data.classes, pa.string()).take(codes),
+            "length": data.lengths.numpy(),
+        }
+    )
+
+
+def _channels(data: Series) -> pa.Table:
+    scaler = Scaler.of(data)
+    return pa.table(
+        {
+            "channel": pa.array(data.channels, pa.string()),
+            "position": np.arange(len(data.channels)),
+            "measured": data.mask.double().mean(0).numpy(),
+            "mean": scaler.mean.double().numpy(),
+            "std": scaler.std.double().numpy(),
+        }
+    )

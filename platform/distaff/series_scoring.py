@@ -1,0 +1,84 @@
+"""Embeddings, forecasts and classes of a run, published in the warehouse and as a file, whole or not at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from distaff import exports
+from distaff.runs import model_folder
+from distaff.series import SeriesModel
+from distaff_data.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Published:
+    """What was published: the run, the table, its rows, and the file."""
+
+    run: str
+    table: str
+    rows: int
+    out: str | None
+
+
+def embed_run(
+    workspace: Workspace, run_id: str, *, level: str = "instance", step: int | None = None, out: Path | None = None
+) -> Published:
+    """Publish a run's embeddings of its dataset; see :meth:`distaff.series.SeriesModel.embed`.
+
+    Args:
+        workspace: Where the run is and the table goes.
+        run_id: A finished run.
+        level: instance or timestamp; the other level's rows stay.
+        step: Rows between windows' starts; a window's length when None.
+        out: A .csv, .parquet or .arrow file to write as well.
+
+    Raises:
+        InputError: Unknown run, level or file ending; nothing is published.
+    """
+    table = SeriesModel.load(model_folder(workspace, run_id)).embed(level=level, step=step)
+    return _publish(workspace, run_id, "embeddings", f"embeddings/{level}/{run_id}", table, out)
+
+
+def forecast_run(
+    workspace: Workspace, run_id: str, *, horizon: int | None = None, coverage: float = 0.9, out: Path | None = None
+) -> Published:
+    """Publish a run's forecasts after the end of its dataset; see :meth:`distaff.series.SeriesModel.forecast`.
+
+    Args:
+        workspace: Where the run is and the table goes.
+        run_id: A finished run.
+        horizon: Rows ahead; the run's longest when None.
+        coverage: Of the intervals.
+        out: A .csv, .parquet or .arrow file to write as well.
+
+    Raises:
+        InputError: Unknown run, horizon or file ending; nothing is published.
+    """
+    table = SeriesModel.load(model_folder(workspace, run_id)).forecast(horizon=horizon, coverage=coverage)
+    return _publish(workspace, run_id, "forecasts", f"forecasts/{run_id}", table, out)
+
+
+def classify_run(workspace: Workspace, run_id: str, *, out: Path | None = None) -> Published:
+    """Publish the classes that a run gives to its dataset's windows; see :meth:`distaff.series.SeriesModel.classify`.
+
+    Args:
+        workspace: Where the run is and the table goes.
+        run_id: A finished run.
+        out: A .csv, .parquet or .arrow file to write as well.
+
+    Raises:
+        InputError: Unknown run or file ending; nothing is published.
+    """
+    table = SeriesModel.load(model_folder(workspace, run_id)).classify()
+    return _publish(workspace, run_id, "classifications", f"classifications/{run_id}", table, out)
+
+
+def _publish(workspace: Workspace, run_id: str, name: str, target: str, table: pa.Table, out: Path | None) -> Published:
+    with workspace.warehouse.publish(target) as publication:
+        publication.append(name, table, run=run_id)
+        if out is not None:
+            exports.write(table, out)  # a file that cannot be written leaves the publication undone
+    return Published(run_id, name, table.num_rows, None if out is None else str(out))

@@ -1,0 +1,59 @@
+"""Planted windows: the factors are what they claim to be, and the truth lies beside the data."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from distaff_data.errors import InputError, UnknownNameError
+from distaff_data.planted import sample
+from distaff_data.planted_series import FACTORS, planted_series
+from distaff_data.series_tables import load_series
+from distaff_data.workspace import Workspace
+
+
+def test_without_noise_the_windows_lie_in_the_span_of_three_components() -> None:
+    planted = planted_series(n_windows=20, noise=0)
+    found = planted.windows @ np.linalg.pinv(planted.mixing)
+    factors = {name: values[:, None] for name, values in planted.factors.items()}
+    t = np.arange(96)
+    angle = 2 * np.pi * t / factors["period"] + factors["phase"]
+    np.testing.assert_allclose(found[:, :, 1], factors["amplitude"] * np.sin(angle), atol=1e-5)
+    np.testing.assert_allclose(found[:, :, 0].mean(1), planted.factors["level"], atol=1e-5)
+    np.testing.assert_allclose(found[:, -1, 0] - found[:, 0, 0], 2 * planted.factors["slope"], atol=1e-5)
+
+
+def test_factors_are_independent_and_correlation_ties_pairs() -> None:
+    values = np.stack([planted_series(n_windows=4000, n_steps=4).factors[name] for name in FACTORS])
+    assert np.abs(np.corrcoef(values) - np.eye(6)).max() < 0.08
+    tied = planted_series(n_windows=4000, n_steps=4, correlation=0.8).factors
+    assert np.corrcoef(tied["level"], tied["slope"])[0, 1] > 0.7
+    assert np.corrcoef(tied["amplitude"], tied["phase"])[0, 1] > 0.7
+
+
+def test_missing_blocks_and_dead_channels() -> None:
+    planted = planted_series(n_windows=30, missing=0.25, dead_channels=1)
+    gone = np.isnan(planted.windows)
+    assert (gone.sum(1) == 24).all()
+    assert np.nanstd(planted.windows[:, :, 3]) == 0
+
+
+def test_sample_stores_the_truth(workspace: Workspace) -> None:
+    report = sample(workspace, "planted-series", n_windows=60, n_steps=24, seed=3)
+    data = load_series(workspace.warehouse, "planted-series")
+    planted = planted_series(n_windows=60, n_steps=24, seed=3)
+    assert data.values.reshape(60, 24, 4).numpy() == pytest.approx(planted.windows)
+    assert (report.as_dict()["whole"], data.n_entities) == (True, 60)
+    assert [data.classes[code] for code in data.labels] == planted.labels
+    rows = workspace.warehouse.rows("SELECT value FROM truth_factors WHERE factor = 'phase' ORDER BY entity")
+    assert [row["value"] for row in rows] == pytest.approx(planted.factors["phase"])
+
+
+@pytest.mark.parametrize(
+    "knobs", [{"noise": -1}, {"missing": 0.95}, {"dead_channels": 4}, {"n_steps": 1}, {"correlation": 2}]
+)
+def test_knobs_out_of_range_are_refused(workspace: Workspace, knobs: dict[str, float]) -> None:
+    with pytest.raises(InputError):
+        sample(workspace, "planted-series", **knobs)  # type: ignore[arg-type]
+    with pytest.raises(UnknownNameError):
+        sample(workspace, "planted-series", windows=3)

@@ -1,0 +1,203 @@
+"""Series in memory: the mask, windows against plain slices, the scaler, splits."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from distaff_data.errors import InputError
+from distaff_data.interactions import SPLITS
+from distaff_data.series import Scaler, Series
+from distaff_data.series_splits import default_split, divide, hold_out
+from distaff_data.windows import latest, slide
+
+
+def counting(*lengths: int, channels: int = 2) -> Series:
+    """Row r of channel c holds ``10 r + c``."""
+    values = 10.0 * np.arange(sum(lengths))[:, None] + np.arange(channels)
+    return Series.from_rows(values, lengths)
+
+
+def test_missing_values_are_zero_and_masked() -> None:
+    data = Series.from_rows(np.array([[1.0, np.nan], [np.inf, 2.0]]), [2])
+    assert data.values.tolist() == [[1, 0], [0, 2]]
+    assert data.mask.tolist() == [[True, False], [False, True]]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    lengths=st.lists(st.integers(1, 12), min_size=1, max_size=4),
+    length=st.integers(1, 5),
+    horizon=st.integers(0, 3),
+    step=st.integers(1, 3),
+    borders=st.tuples(st.integers(0, 6), st.integers(0, 6)),
+)
+def test_windows_are_the_slices_that_a_slow_search_finds(
+    lengths: list[int], length: int, horizon: int, step: int, borders: tuple[int, int]
+) -> None:
+    data = counting(*lengths)
+    local = torch.cat([torch.arange(n) for n in lengths])
+    data = data.with_splits(((local >= borders[0]).char() + (local >= sum(borders)).char()).to(torch.int8))
+    for split in (*SPLITS, None):
+        expected = []
+        for entity in range(len(lengths)):
+            begin, end = int(data.offsets[entity]), int(data.offsets[entity + 1])
+            for start in range(begin, end - length - horizon + 1, step):
+                own = range(start, start + length + horizon)
+                if split == "train" or split is None:
+                    judged = list(own)
+                else:
+                    judged = list(own)[length:] if horizon else list(own)[-1:]
+                if split is None or all(SPLITS[int(data.splits[row])] == split for row in judged):
+                    expected.append(start)
+        found = slide(data, length, horizon=horizon, split=split, step=step)
+        assert found.starts.tolist() == expected
+        if expected:
+            values, mask = found.take(torch.arange(len(found)))
+            slices = torch.stack([data.values[s : s + length + horizon] for s in expected])
+            assert torch.equal(values, slices)
+            assert bool(mask.all())
+
+
+def test_a_window_longer_than_its_entity_ends_in_missing_rows() -> None:
+    data = dataclasses.replace(counting(2, 4, 3), whole=True)
+    windows = slide(data, 4)
+    values, mask = windows.take(torch.tensor([2, 0, 1]))
+    assert mask[:, :, 0].sum(1).tolist() == [3, 2, 4]
+    assert values[0, :, 0].tolist() == [60, 70, 80, 0]
+    assert values[1, :, 0].tolist() == [0, 10, 0, 0]
+
+
+def test_windows_without_a_measured_value_are_left_out() -> None:
+    values = np.arange(8.0)[:, None]
+    values[2:6] = np.nan
+    data = Series.from_rows(values, [8])
+    assert slide(data, 3).starts.tolist() == [0, 1, 4, 5]
+
+
+def test_gathered_memory_is_its_own() -> None:
+    data = counting(6)
+    values, mask = slide(data, 3).take(torch.tensor([0]))
+    values.zero_(), mask.zero_()
+    assert data.values[1, 0] == 10
+    assert bool(data.mask.all())
+
+
+def test_latest_rows_of_each_entity() -> None:
+    assert latest(counting(5, 2, 3), 3).starts.tolist() == [2, 7]
+
+
+def test_scaler_reads_only_measured_training_rows() -> None:
+    values = np.array([[1.0, 5.0], [3.0, 5.0], [np.nan, 5.0], [1000.0, 7.0]])
+    data = Series.from_rows(values, [4]).with_splits(torch.tensor([0, 0, 0, 2], dtype=torch.int8))
+    scaler = Scaler.of(data)
+    assert scaler.mean.tolist() == [2, 5]
+    assert scaler.std.tolist() == [1, 1]  # a constant channel keeps its unit
+    scaled = scaler.apply(data.values, data.mask)
+    assert scaled[:3, 0].tolist() == [-1, 1, 0]
+    assert torch.allclose(scaler.invert(scaled)[data.mask], data.values[data.mask])
+
+
+def test_ratio_divides_each_entity_in_time_order() -> None:
+    data = divide(counting(10, 20), "ratio:0.7,0.1,0.2")
+    assert data.splits.tolist() == [0] * 7 + [1] + [2] * 2 + [0] * 14 + [1] * 2 + [2] * 4
+
+
+def test_rows_keeps_the_first_rows_of_each_entity() -> None:
+    data = divide(counting(10, 8), "rows:4,2,1")
+    assert data.lengths.tolist() == [7, 7]
+    assert data.values[:, 0].tolist() == [*range(0, 70, 10), *range(100, 170, 10)]
+    assert data.splits.tolist() == [0, 0, 0, 0, 1, 1, 2] * 2
+
+
+def test_dates_cut_at_moments() -> None:
+    times = 86_400.0 * np.arange(5)
+    data = Series.from_rows(np.ones((5, 1)), [5], times=times)
+    assert divide(data, "dates:1970-01-03,1970-01-04T12:00:00Z").splits.tolist() == [0, 0, 1, 1, 2]
+
+
+def test_random_keeps_the_share_of_every_class() -> None:
+    data = Series.from_windows(np.ones((100, 3, 1)), ["a"] * 80 + ["b"] * 20)
+    divided = divide(data, "random:0.5,0.25,0.25", seed=1)
+    splits, labels = divided.splits[data.offsets[:-1]], divided.labels
+    for split, (a, b) in enumerate([(40, 10), (20, 5), (20, 5)]):
+        assert (int(((splits == split) & (labels == 0)).sum()), int(((splits == split) & (labels == 1)).sum())) == (
+            a,
+            b,
+        )
+    assert torch.equal(splits, divide(data, "random:0.5,0.25,0.25", seed=1).splits[data.offsets[:-1]])
+
+
+@pytest.mark.parametrize("spec", ["groups:0.6,0.2,0.2", "groups:valid=s1;test=s3"])
+def test_groups_stay_whole(spec: str) -> None:
+    groups = [f"s{i % 5}" for i in range(40)]
+    data = divide(Series.from_windows(np.ones((40, 3, 1)), groups=groups), spec)
+    splits = data.splits[data.offsets[:-1]].tolist()
+    of_group = {group: {s for s, g in zip(splits, groups, strict=True) if g == group} for group in set(groups)}
+    assert all(len(found) == 1 for found in of_group.values())
+    assert sorted(split for found in of_group.values() for split in found).count(1) == 1
+
+
+def test_held_out_windows_come_from_training_only() -> None:
+    data = Series.from_windows(np.ones((20, 2, 1)), ["a", "b"] * 10)
+    data = data.with_splits(torch.tensor([0] * 10 + [2] * 10, dtype=torch.int8)[data.entity_of_row()])
+    splits = hold_out(data, 0.2).splits[data.offsets[:-1]].tolist()
+    assert splits[10:] == [2] * 10
+    assert sorted(splits[:10]) == [0] * 8 + [1] * 2
+
+
+def test_default_split_keeps_subjects_apart() -> None:
+    windows = np.ones((8, 2, 1))
+    assert default_split(Series.from_windows(windows, groups=list("aabbccdd"))).startswith("groups")
+    assert default_split(Series.from_windows(windows)).startswith("random")
+    assert default_split(counting(9)).startswith("ratio")
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("half", "there is no split"),
+        ("ratio:0.7,0.1", "three shares"),
+        ("ratio:0,0.5,0.5", "first above 0"),
+        ("rows:5,a,2", "three whole numbers"),
+        ("rows:50,1,1", "has 10 rows, fewer than 52"),
+        ("rows:0,5,5", "nothing to train on"),
+        ("dates:1970-01-02", "two moments"),
+        ("dates:noon,later", "neither a number nor a date"),
+        ("dates:9,3", "test begins before"),
+        ("groups:0.7,0.1,0.2", "without a group"),
+    ],
+)
+def test_a_split_that_cannot_be_is_refused(spec: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        divide(counting(10), spec)
+
+
+def test_unknown_group_is_refused() -> None:
+    data = Series.from_windows(np.ones((4, 2, 1)), groups=list("aabb"))
+    with pytest.raises(InputError, match="no entity has this group"):
+        divide(data, "groups:test=c")
+
+
+def test_written_and_read_back(tmp_path: Path) -> None:
+    data = Series.from_windows(
+        np.random.default_rng(0).normal(size=(6, 3, 2)), [10, 9, None, 9, 10, 9], groups=list("abcabc")
+    )
+    data = divide(data, "random:0.5,0.5,0")
+    assert data.classes == ("9", "10")
+    data.write(tmp_path)
+    again = Series.read(tmp_path, data.name, "g")
+    for field in dataclasses.fields(Series):
+        mine, other = getattr(data, field.name), getattr(again, field.name)
+        if isinstance(mine, torch.Tensor):
+            assert torch.equal(mine, other)
+        elif field.name not in ("generation", "entity_ids", "groups"):
+            assert mine == other
+        elif field.name != "generation":
+            assert mine.to_pylist() == other.to_pylist()

@@ -1,0 +1,99 @@
+"""The command line of series from file to forecast, and from file to classes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from distaff.cli import main
+
+Call = Callable[..., Any]
+
+
+@pytest.fixture
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    """Runs ``distaff`` with ``--json`` in a workspace of its own; gives the document, or status and error."""
+
+    def run(*arguments: str) -> Any:
+        monkeypatch.setattr(sys, "argv", ["distaff", "--workspace", str(tmp_path / "ws"), *arguments, "--json"])
+        status = 0
+        try:
+            main()
+        except SystemExit as stop:
+            status = int(stop.code or 0)
+        printed = capsys.readouterr()
+        return json.loads(printed.out) if status == 0 else (status, printed.err)
+
+    return run
+
+
+TINY = [f"--set={pair}" for pair in ("patch_len=4", "stride=4", "d_model=8", "n_layers=1", "max_epochs=2", "lr=0.003")]
+
+
+def test_from_a_table_to_forecasts_beside_controls(call: Call, tmp_path: Path) -> None:
+    t = np.arange(240)
+    lines = [f"2026-01-{1 + i // 24:02d} {i % 24:02d}:00,{np.sin(i / 4):.4f},{np.cos(i / 4):.4f}" for i in t]
+    (tmp_path / "load.csv").write_text("date,a,b\n" + "\n".join(lines) + "\n")
+    report = call("ingest", "series", "load", str(tmp_path / "load.csv"), "--split", "ratio:0.6,0.2,0.2")
+    assert (report["rows"], report["channels"], report["gap_rows"]) == (240, 2, 0)
+    settings = ["--set=seq_len=24", "--set=horizons=2,6"]
+    runs = {}
+    for model in ("timedrl", "random_encoder", "raw_ridge", "seasonal_naive", "pca"):
+        extra = TINY if model in ("timedrl", "random_encoder") else []
+        runs[model] = call("train", model, "load", *settings, *extra)["runs"][0]
+        assert {"mse", "mse@2", "mae@6"} <= runs[model]["metrics"]["test"].keys()
+    board = call("board", "load")
+    assert board["metric"] == "mse"
+    scores = [row["metrics"]["mse"]["mean"] for row in board["rows"]]
+    assert scores == sorted(scores)
+    assert {row["model"]: row["control"] for row in board["rows"]}["timedrl"] is False
+    run = runs["timedrl"]["run"]
+    out = tmp_path / "f.parquet"
+    assert call("forecast", run, "--horizon", "4", "--out", str(out))["rows"] == 8
+    assert pq.read_table(out).column_names == ["entity", "channel", "step", "time", "value", "low", "high"]
+    rows = call("sql", "SELECT run, min(time) AS first FROM forecasts GROUP BY run")["rows"]
+    assert rows[0]["run"] == run
+    assert call("embed", run, "--level", "timestamp", "--out", str(tmp_path / "e.parquet"))["rows"] == 10 * 2 * 7
+    assert call("embed", run)["rows"] == 10 * 2
+    assert call("sql", "SELECT level, count(*) AS n FROM embeddings GROUP BY ALL ORDER BY ALL")["rows"] == [
+        {"level": "instance", "n": 20},
+        {"level": "timestamp", "n": 140},
+    ]
+    evaluated = call("evaluate", run)["metrics"]
+    assert evaluated["test"] == pytest.approx(runs["timedrl"]["metrics"]["test"])
+    status, message = call("classify", run)
+    assert status == 2
+    assert "no labels" in message
+
+
+def test_from_a_sample_to_classes(call: Call, tmp_path: Path) -> None:
+    call("sample", "planted-series", "--set", "n_windows=120", "--set", "n_steps=32")
+    run = call("train", "timedrl", "planted-series", *TINY)["runs"][0]
+    assert {"accuracy", "macro_f1", "kappa"} <= run["metrics"]["valid"].keys()
+    assert call("classify", run["run"], "--out", str(tmp_path / "c.csv"))["rows"] == 120
+    assert call("board", "planted-series")["metric"] == "accuracy"
+    history = call("sql", "SELECT DISTINCT name FROM history ORDER BY name")["rows"]
+    assert {row["name"] for row in history} >= {"predictive", "contrastive", "pretext", "spread"}
+
+
+def test_a_file_that_cannot_be_written_publishes_nothing(call: Call, tmp_path: Path) -> None:
+    call("sample", "planted-series", "--set", "n_windows=40", "--set", "n_steps=8")
+    run = call("train", "pca", "planted-series")["runs"][0]["run"]
+    status, message = call("classify", run, "--out", str(tmp_path / "c.xlsx"))
+    assert status == 2
+    assert ".csv, .parquet or .arrow" in message
+    assert call("sql", "SELECT * FROM classifications")["rows"] == []
+
+
+def test_a_sweep_selects_by_validation_alone(call: Call, tmp_path: Path) -> None:
+    call("sample", "planted-series", "--set", "n_windows=60", "--set", "n_steps=16")
+    call("train", "pca", "planted-series")
+    status = call("tune", "pca", "planted-series", "--trials", "2")
+    assert not isinstance(status, tuple), status

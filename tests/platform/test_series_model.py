@@ -1,0 +1,162 @@
+"""The estimator of series: inputs, intervals, classes, and refusals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from distaff.classification import fit_classifier
+from distaff.forecasting import conformal_radius
+from distaff.series import SeriesModel
+from distaff_data.errors import InputError, UnsupportedError
+from distaff_data.frames import from_frame, series_of
+from distaff_data.planted_series import planted_series
+from distaff_data.series import Series
+from distaff_data.series_splits import divide
+from distaff_timeseries.controls.pca import PCA
+from distaff_timeseries.controls.raw_ridge import RawRidge
+from distaff_timeseries.controls.seasonal_naive import SeasonalNaive
+
+
+def noise(n: int, n_channels: int = 2) -> np.ndarray:
+    return np.random.default_rng(7).normal(size=(n, n_channels))
+
+
+def test_frames_and_arrays_give_the_same_series() -> None:
+    values = noise(30)
+    columns = {"time": np.arange(30), "a": values[:, 0], "b": values[:, 1]}
+    frames = [pl.DataFrame(columns), pytest.importorskip("pandas").DataFrame(columns)]
+    for frame in frames:
+        data = series_of(frame, None, split=None, seed=0)
+        assert data.channels == ("a", "b")
+        assert torch.equal(data.values, torch.from_numpy(values).float())
+    assert torch.equal(series_of(values, None, split=None, seed=0).values, data.values)
+
+
+def test_frames_with_entities_and_gaps() -> None:
+    frame = pl.DataFrame(
+        {
+            "t": [0, 1, 3, 0, 1],
+            "who": ["b", "b", "b", "a", "a"],
+            "x": [1.0, 2, 4, 5, None],
+            "kind": ["u", "u", "u", "v", "v"],
+        }
+    )
+    data = from_frame(frame, time="t", entity="who", label="kind")
+    assert data.values.flatten().tolist() == [1, 2, 0, 4, 5, 0]
+    assert data.lengths.tolist() == [4, 2]
+    assert data.classes == ("u", "v")
+    with pytest.raises(InputError, match="row of this entity"):
+        from_frame(pl.DataFrame({"time": [0, 0], "x": [1, 2]}))
+    with pytest.raises(InputError, match="no numbers"):
+        from_frame(pl.DataFrame({"time": [0, 1], "x": ["a", "b"]}))
+
+
+@pytest.mark.parametrize("what", ["text", [["a", "b"]], np.ones((2, 2, 2, 2))])
+def test_other_things_are_refused(what: object) -> None:
+    with pytest.raises(InputError):
+        RawRidge().fit(what, device="cpu")
+
+
+def test_intervals_are_the_order_statistics_of_validation_errors() -> None:
+    data = divide(Series.from_rows(noise(200), [200]), "rows:100,50,50")
+    model = SeasonalNaive(seq_len=4, season=1, horizons=(2,)).fit(data, device="cpu")
+    assert model.scaler is not None
+    scaled = model.scaler.apply(data.values, data.mask)
+    arguments = (model.predict, model.take, model.device)
+    radius = conformal_radius(data, 4, 2, 0.8, *arguments)
+    starts = range(96, 145)
+    for step in (1, 2):
+        errors = torch.stack([(scaled[s + 3 + step] - scaled[s + 3]).abs() for s in starts]).sort(0).values
+        rank = int(np.ceil((len(starts) + 1) * 0.8))
+        torch.testing.assert_close(radius[step - 1], errors[rank - 1])
+    assert bool(conformal_radius(data, 4, 2, 0.99, *arguments).isinf().all())  # 49 windows cannot tell
+    with pytest.raises(InputError, match="between 0 and 1"):
+        conformal_radius(data, 4, 2, 1.0, *arguments)
+
+
+def test_intervals_hold_their_share_of_exchangeable_futures() -> None:
+    data = divide(Series.from_rows(noise(4000), [4000]), "rows:1000,1500,1500")
+    model = RawRidge(seq_len=4, horizons=(1,)).fit(data, device="cpu")
+    model.prepare_forecasts(1)
+    radius = conformal_radius(data, 4, 1, 0.8, model.predict, model.take, model.device)
+    assert model.scaler is not None
+    scaled = model.scaler.apply(data.values, data.mask)[2500:]
+    windows = scaled.unfold(0, 4, 1)[:-1].transpose(1, 2).contiguous()
+    away = (model.predict(windows, torch.ones_like(windows, dtype=torch.bool), 1)[:, 0] - scaled[4:]).abs()
+    assert float((away <= radius[0]).float().mean()) == pytest.approx(0.8, abs=0.05)
+
+
+def test_forecast_is_in_own_units_and_new_histories_are_welcome(tmp_path: Path) -> None:
+    t = np.arange(300.0)[:, None]
+    values = 1000 + 50 * np.sin(2 * np.pi * t / 10) + np.array([0, 500])
+    model = RawRidge(seq_len=20, horizons=(5,)).fit(values, device="cpu")
+    found = model.forecast(horizon=8)  # longer than the horizons it is measured at
+    expected = 1000 + 50 * np.sin(2 * np.pi * np.arange(300, 308)[:, None] / 10) + np.array([0, 500])
+    assert found["value"].to_numpy().reshape(8, 2) == pytest.approx(expected, abs=0.5)
+    assert found["step"].to_pylist() == [s for s in range(1, 9) for _ in range(2)]
+    low, value, high = (found[name].to_numpy() for name in ("low", "value", "high"))
+    assert (low <= value).all()
+    assert (value <= high).all()
+    fresh = model.forecast(values[:45], horizon=1)
+    assert fresh["value"].to_numpy() == pytest.approx(values[45], abs=0.5)
+    model.save(tmp_path / "m")
+    assert SeriesModel.load(tmp_path / "m").forecast(horizon=8).equals(found)
+    with pytest.raises(InputError, match="2 channels"):
+        model.forecast(values[:45, :1])
+    with pytest.raises(InputError, match="looks back on"):
+        model.forecast(values[:15])
+
+
+def test_classes_of_windows_told_apart_by_their_level() -> None:
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 3, size=150)
+    x = rng.normal(size=(150, 6, 2)) * 0.1 + codes[:, None, None]
+    model = PCA(n_components=2).fit(x, [f"k{code}" for code in codes], device="cpu")
+    found = model.measure()
+    assert [m.split for m in found] == ["valid", "test"]
+    assert found[1].metrics["accuracy"] == 1
+    table = model.classify(x[:10])
+    assert table["predicted"].to_pylist() == [f"k{code}" for code in codes[:10]]
+    assert min(table["probability"].to_pylist()) > 0.5
+    assert SeriesModel.chance(model.data, "test")["accuracy"] < 0.6
+
+
+def test_two_classes_and_a_class_that_training_lacks() -> None:
+    x = torch.tensor([[-1.0], [-2.0], [1.0], [2.0]]).repeat(10, 1)
+    codes = torch.tensor([0, 0, 2, 2]).repeat(10)
+    found = fit_classifier((x, codes), (x, codes), 3)
+    probabilities = found.probabilities(x)
+    assert torch.equal(probabilities.argmax(1), codes)
+    assert bool((probabilities[:, 1] == 0).all())
+    with pytest.raises(InputError, match="one class"):
+        fit_classifier((x, torch.zeros(40, dtype=torch.long)), (x, codes), 3)
+
+
+def test_what_a_model_cannot_do_it_says() -> None:
+    windows = planted_series(n_windows=40, n_steps=8).series()
+    labelled = PCA(n_components=2).fit(windows, device="cpu")
+    with pytest.raises(UnsupportedError, match="nothing after it"):
+        labelled.forecast()
+    with pytest.raises(UnsupportedError, match="no vectors of time stamps"):
+        labelled.embed(level="timestamp")
+    with pytest.raises(InputError, match="instance or timestamp"):
+        labelled.embed(level="window")
+    plain = PCA(n_components=2, seq_len=8).fit(noise(100), device="cpu")
+    with pytest.raises(UnsupportedError, match="no labels"):
+        plain.classify()
+    with pytest.raises(InputError, match="no training window of 80 rows"):
+        PCA(seq_len=80).fit(noise(100), device="cpu")
+
+
+def test_windows_of_unequal_length_are_encoded_with_their_missing_ends() -> None:
+    rows = noise(30)
+    data = Series.from_rows(rows, [4, 6] * 3, labels=["a", "b"] * 3, whole=True)
+    model = RawRidge().fit(data, device="cpu")
+    vectors = np.stack(model.embed(level="instance")["values"].to_numpy(zero_copy_only=False)).reshape(6, 2, 6)
+    assert (vectors[0::2, :, 4:] == 0).all()
+    assert (vectors[1::2] != 0).all()

@@ -1,0 +1,214 @@
+"""TimeDRL against its equations written out, and what its parts promise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from timedrl_reference import timedrl as reference
+from torch import Tensor
+
+from distaff.fitting import fit
+from distaff.series import SeriesModel
+from distaff_data.errors import InputError
+from distaff_data.planted_series import planted_series
+from distaff_data.series import Series
+from distaff_data.series_splits import divide
+from distaff_timeseries.controls.random_encoder import RandomEncoder
+from distaff_timeseries.patches import instance_norm, n_patches, patches
+from distaff_timeseries.timedrl import Geometry, TimeDRL, TimeDRLConfig, TimeDRLNetwork
+
+SMALL: dict[str, Any] = {"d_model": 8, "n_heads": 2, "n_layers": 2, "patch_len": 4, "stride": 3}
+
+
+def network(n_channels: int, length: int, *, apart: bool, **settings: Any) -> tuple[TimeDRLNetwork, TimeDRLConfig]:
+    config = TimeDRLConfig.parse({**SMALL, "dropout": 0.0, **settings})
+    groups = n_channels if apart else 1
+    torch.manual_seed(1)
+    return TimeDRLNetwork(config, Geometry(n_channels, groups, length, config.patch_len, config.stride)), config
+
+
+@pytest.mark.parametrize("apart", [True, False])
+@pytest.mark.parametrize("embedding", ["linear", "conv"])
+@pytest.mark.parametrize("target", ["normalized", "raw"])
+def test_values_and_gradients_are_those_of_the_equations(apart: bool, embedding: str, target: str) -> None:
+    net, config = network(3, 14, apart=apart, token_embedding=embedding, target=target, kernel=5)
+    net.train()
+    x = torch.randn(4, 14, 3, generator=torch.Generator().manual_seed(2)) * 2 + 1
+    mask = torch.ones_like(x)
+    seen = instance_norm(x, mask.bool())
+    parts = [net.geometry.patches(part) for part in (seen.values, seen.values if target == "normalized" else x, mask)]
+    predictive, contrastive = net.losses(*parts, stop_gradient=True)
+    (predictive + 0.5 * contrastive).backward()
+    own = {name: value.detach().clone().requires_grad_() for name, value in net.named_parameters()}
+    expected = reference(own, x, patch_len=4, stride=3, apart=apart, n_heads=2, raw_target=target == "raw")
+    (expected.predictive + 0.5 * expected.contrastive).backward()
+    assert predictive.item() == pytest.approx(expected.predictive.item(), abs=1e-5)
+    assert contrastive.item() == pytest.approx(expected.contrastive.item(), abs=1e-5)
+    for name, value in net.named_parameters():
+        assert value.grad is not None
+        torch.testing.assert_close(value.grad, own[name].grad, rtol=1e-4, atol=1e-5, msg=name)
+    encoded = net.eval()(parts[0])
+    torch.testing.assert_close(encoded[:, 0], expected.instances, rtol=0, atol=1e-5)
+    torch.testing.assert_close(encoded[:, 1:], expected.timestamps, rtol=0, atol=1e-5)
+    assert config.contrastive_weight == 0.5
+
+
+def test_stop_gradient_changes_gradients_and_not_values() -> None:
+    net, _ = network(2, 10, apart=True)
+    x = instance_norm(torch.randn(5, 10, 2), torch.ones(5, 10, 2, dtype=torch.bool)).values
+    pieces = net.geometry.patches(x)
+    found = []
+    for stop in (True, False):
+        net.zero_grad()
+        _, contrastive = net.losses(pieces, pieces, torch.ones_like(pieces), stop_gradient=stop)
+        contrastive.backward()
+        assert net.cls.grad is not None
+        found.append((contrastive.item(), net.cls.grad.clone()))
+    assert found[0][0] == pytest.approx(found[1][0])
+    assert not torch.allclose(found[0][1], found[1][1])
+
+
+def test_predictive_loss_leaves_the_instance_slot_alone() -> None:
+    net, _ = network(1, 10, apart=True)
+    pieces = net.geometry.patches(torch.randn(3, 10, 1))
+    encoded = net(pieces, views=2)
+    encoded.retain_grad()
+    net.reconstruct(encoded[:, 1:]).square().sum().backward()
+    assert encoded.grad is not None
+    assert bool((encoded.grad[:, 0] == 0).all())
+
+
+def test_linear_tokens_do_not_mix_and_circular_ones_do() -> None:
+    for embedding, mixes in (("linear", False), ("conv", True)):
+        net, _ = network(1, 12, apart=True, token_embedding=embedding)
+        module = net.encoder.embedding
+        tokens = torch.randn(1, 5, 4)
+
+        def embed(t: Tensor, module: torch.nn.Module = module, conv: bool = mixes) -> Tensor:
+            return module(t.transpose(1, 2)).transpose(1, 2) if conv else module(t)  # type: ignore[no-any-return]
+
+        changed = tokens.clone()
+        changed[:, -1] += 1
+        assert (not torch.equal(embed(tokens)[:, 0], embed(changed)[:, 0])) is mixes
+
+
+@pytest.mark.parametrize(("length", "patch_len", "stride"), [(512, 16, 16), (128, 8, 4), (14, 4, 3), (5, 5, 2)])
+def test_patches_are_slices_of_the_window_with_its_end_repeated(length: int, patch_len: int, stride: int) -> None:
+    x = torch.randn(2, length, 3)
+    padded = torch.cat([x, x[:, -1:].repeat(1, stride, 1)], 1)
+    found = patches(x, patch_len, stride, channel_independent=True)
+    assert found.shape == (2, 3, n_patches(length, patch_len, stride), patch_len)
+    for k in range(found.shape[2]):
+        assert torch.equal(found[:, :, k], padded[:, k * stride : k * stride + patch_len].transpose(1, 2))
+    mixed = patches(x, patch_len, stride, channel_independent=False)
+    assert torch.equal(mixed[:, 0], found.transpose(1, 2).flatten(2))
+
+
+def test_missing_values_change_no_statistic_and_no_loss() -> None:
+    x = torch.randn(2, 12, 2)
+    mask = torch.ones_like(x, dtype=torch.bool)
+    mask[:, 4:7] = False
+    seen = instance_norm(torch.where(mask, x, 0.0), mask)
+    kept = torch.cat([x[:, :4], x[:, 7:]], 1)
+    torch.testing.assert_close(seen.mean, kept.mean(1))
+    torch.testing.assert_close(seen.std, (kept.var(1, correction=0) + 1e-5).sqrt())
+    assert bool((seen.values[:, 4:7] == 0).all())
+    net, _ = network(2, 12, apart=True)
+    pieces, there = net.geometry.patches(seen.values), net.geometry.patches(mask.float())
+    base = net.losses(pieces, pieces, there, stop_gradient=True)[0]
+    other = net.losses(pieces, torch.where(there > 0, pieces, 99.0), there, stop_gradient=True)[0]
+    assert base.item() == pytest.approx(other.item())
+
+
+def windows(n: int = 300) -> Series:
+    return planted_series(n_windows=n, n_steps=48, seed=1).series()
+
+
+def test_instance_embeddings_collapse_without_stop_gradient_and_the_measurement_says_so() -> None:
+    settings = {"patch_len": 8, "stride": 8, "d_model": 16, "n_layers": 1, "lr": 1e-2, "contrastive_weight": 50.0}
+    spreads = []
+    for stop in (True, False):
+        model = TimeDRL(**settings, max_epochs=8, patience=9, stop_gradient=stop).fit(windows(600), device="cpu")
+        spreads.append(model.spread(model.data))
+        notes = [note for found in model.measure() for note in found.notes]
+        assert any("collapsed" in note for note in notes) is not stop
+    assert spreads[0] > 10 * spreads[1]
+
+
+def test_training_lowers_both_losses_on_validation() -> None:
+    epochs: list[Any] = []
+    TimeDRL(**SMALL, max_epochs=4, lr=3e-3).fit(windows(), device="cpu", report=epochs.append)
+    assert epochs[-1].losses["predictive"] < 0.8 * epochs[0].losses["predictive"]
+    assert epochs[-1].valid["pretext"] < epochs[0].valid["pretext"]
+
+
+def test_low_precision_changes_losses_by_little() -> None:
+    found = []
+    for precision in ("float32", "bfloat16"):
+        net, _ = network(2, 16, apart=True, precision=precision)
+        pieces = net.geometry.patches(torch.randn(6, 16, 2, generator=torch.Generator().manual_seed(0)))
+        found.append(torch.stack(net.losses(pieces, pieces, torch.ones_like(pieces), stop_gradient=True)))
+    assert found[1].dtype == torch.float32
+    torch.testing.assert_close(found[0], found[1], rtol=0.05, atol=0.02)
+    assert not torch.equal(found[0], found[1])
+
+
+def test_a_fit_is_repeated_bit_by_bit_and_survives_saving(tmp_path: Path) -> None:
+    data = windows(120)
+    models = [TimeDRL(**SMALL, max_epochs=2).fit(data, seed=5, device="cpu") for _ in range(2)]
+    vectors = [model.embed(level="timestamp") for model in models]
+    assert vectors[0].equals(vectors[1])
+    models[0].measure()
+    models[0].save(tmp_path / "m")
+    loaded = SeriesModel.load(tmp_path / "m")
+    assert loaded.embed(level="timestamp").equals(vectors[0])
+    assert loaded.classify().equals(models[0].classify())
+    assert [m.metrics for m in loaded.measure()] == [m.metrics for m in models[0].measure()]
+
+
+class _StoppedError(Exception):
+    pass
+
+
+def test_resumed_ends_like_one_that_never_stopped(tmp_path: Path) -> None:
+    data = windows(120)
+
+    def stop(epoch: Any) -> None:
+        if epoch.epoch == 3:
+            raise _StoppedError
+
+    whole, resumed = (TimeDRL(**SMALL, max_epochs=4) for _ in range(2))
+    fit(whole, data, seed=2, device="cpu")
+    with pytest.raises(_StoppedError):
+        fit(TimeDRL(**SMALL, max_epochs=4), data, seed=2, device="cpu", report=stop, folder=tmp_path)
+    fit(resumed, data, seed=2, device="cpu", folder=tmp_path, resume=True)
+    for name, value in whole.parts().items():
+        assert torch.equal(value, resumed.parts()[name]), name
+
+
+def test_channels_are_apart_for_forecasting_and_together_with_labels() -> None:
+    rows = np.random.default_rng(0).normal(size=(200, 3))
+    data = divide(Series.from_rows(rows, [200]), "ratio:0.6,0.2,0.2")
+    model = TimeDRL(**SMALL, seq_len=16, horizons=(4,), max_epochs=1).fit(data, device="cpu")
+    assert model.embed()["channel"].unique().to_pylist() == ["c1", "c2", "c3"]
+    labelled = TimeDRL(**SMALL, max_epochs=1).fit(windows(60), device="cpu")
+    assert labelled.embed()["channel"].null_count == labelled.data.n_entities
+
+
+def test_random_encoder_is_the_same_network_untrained() -> None:
+    data = windows(100)
+    random = RandomEncoder(**SMALL).fit(data, seed=3, device="cpu")
+    trained = TimeDRL(**SMALL, max_epochs=1, lr=1e-8).fit(data, seed=3, device="cpu")
+    for name, value in random.parts().items():
+        if "running" not in name and "tracked" not in name:
+            torch.testing.assert_close(value, trained.parts()[name], atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("settings", [{"n_heads": 3}, {"kernel": 4}, {"dropout": 1.0}, {"horizons": "0"}])
+def test_settings_that_cannot_be_are_refused(settings: dict[str, Any]) -> None:
+    with pytest.raises(InputError):
+        TimeDRL(**{"d_model": 8, **settings})

@@ -1,0 +1,1 @@
+"""Cheap models of series, beside which others are shown."""

@@ -1,0 +1,63 @@
+"""Principal components of whole windows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
+
+import torch
+from pydantic import Field
+from sklearn.decomposition import PCA as Components  # noqa: N811 - the class here has the model's name
+from torch import Tensor
+
+from distaff.config import Choices, ModelConfig
+from distaff.model import Session
+from distaff.series import Encoding, SeriesConfig, SeriesModel
+from distaff_data.series import Series
+from distaff_data.windows import slide
+
+_MOST = 20_000  # windows, evenly spaced, that components are computed from
+
+
+class PCAConfig(SeriesConfig):
+    """Settings of PCA.
+
+    Attributes:
+        n_components: Components kept; at most as many as there are numbers in a window or windows.
+    """
+
+    n_components: Annotated[int, Field(ge=1), Choices(6, 16, 32, 64)] = 32
+
+
+class PCA(SeriesModel):
+    """Scores of the leading principal components of scaled windows, all channels together."""
+
+    name: ClassVar[str] = "pca"
+    control: ClassVar[bool] = True
+    Config: ClassVar[type[ModelConfig]] = PCAConfig
+    config: PCAConfig
+
+    def learn_encoder(self, data: Series, session: Session) -> None:
+        """Components of the training windows; exact up to 1000 numbers a window, else by a seeded random sketch."""
+        windows = slide(data, self.length_for(data), split="train")
+        chosen = torch.linspace(0, len(windows) - 1, min(len(windows), _MOST)).long()
+        x = self.take(windows, chosen)[0].flatten(1).numpy()
+        k = min(self.config.n_components, *x.shape)
+        exact = min(x.shape) <= 1000
+        found = Components(k, svd_solver="full" if exact else "randomized", random_state=session.seed).fit(x)
+        self._mean = torch.from_numpy(found.mean_).float().to(session.device)
+        self._components = torch.from_numpy(found.components_).float().to(session.device)
+
+    def encode(self, values: Tensor, mask: Tensor) -> Encoding:
+        """One vector of scores ``(b, 1, K)``; a missing value counts as the training mean."""
+        scores = (values.flatten(1) - self._mean) @ self._components.T
+        level = values.new_zeros(values.shape[0], values.shape[2])
+        return Encoding(scores.unsqueeze(1), None, level, values.new_ones(len(values), 1))
+
+    def parts(self) -> dict[str, Tensor]:
+        """Mean and components."""
+        return {"mean": self._mean, "components": self._components}
+
+    def put_parts(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take them back."""
+        self._mean, self._components = tensors["mean"], tensors["components"]

@@ -1,0 +1,25 @@
+"""TimeDRL's encoder as it is initialised, never trained: what the architecture and the head are worth alone."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from distaff.model import Session
+from distaff_data.series import Series
+from distaff_timeseries.timedrl import TimeDRL
+
+
+class RandomEncoder(TimeDRL):
+    """The same encoder with random weights; settings that concern training mean nothing here."""
+
+    name: ClassVar[str] = "random_encoder"
+    control: ClassVar[bool] = True
+
+    def learn_encoder(self, data: Series, session: Session) -> None:
+        """Only initialise."""
+        network = self.build(data, session.generator(), session.device)
+        self.network = network.eval()  # type: ignore[assignment]
+
+    def notes(self) -> tuple[str, ...]:
+        """None: what was never trained cannot have collapsed."""
+        return ()

@@ -1,0 +1,96 @@
+"""The last season again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from distaff.config import ModelConfig
+from distaff.model import Session
+from distaff.series import Encoding, SeriesConfig, SeriesModel
+from distaff_data.errors import InputError, UnsupportedError
+from distaff_data.series import Series
+from distaff_data.windows import slide
+
+_MOST = 512  # windows, evenly spaced, that the season is found in
+_LEAST = 0.1  # autocorrelation below which there is no season
+
+
+class SeasonalNaiveConfig(SeriesConfig):
+    """Settings of the seasonal naive forecast.
+
+    Attributes:
+        season: Rows of a season; found by autocorrelation when None, and 1, the last value, where there is none.
+    """
+
+    season: Annotated[int | None, Field(ge=1)] = None
+
+
+class SeasonalNaive(SeriesModel):
+    """Repeats what was last measured at the same place of the season."""
+
+    name: ClassVar[str] = "seasonal_naive"
+    control: ClassVar[bool] = True
+    classifies: ClassVar[bool] = False
+    Config: ClassVar[type[ModelConfig]] = SeasonalNaiveConfig
+    config: SeasonalNaiveConfig
+
+    def learn_encoder(self, data: Series, session: Session) -> None:
+        """Find the season in training windows."""
+        length = self.length_for(data)
+        self.season = self.config.season or self._find(data, length)
+        if self.season > length:
+            raise InputError(
+                f"a season of {self.season} rows does not fit into a window of {length}; set seq_len higher"
+            )
+
+    def predict(self, values: Tensor, mask: Tensor, horizon: int) -> Tensor:
+        """The latest measured value at each place of the season; the training mean where there is none."""
+        season = self.season
+        n_seasons = values.shape[1] // season
+        shape = (len(values), n_seasons, season, values.shape[2])
+        recent, there = (part[:, -n_seasons * season :].reshape(shape) for part in (values, mask))
+        place = torch.arange(1, n_seasons + 1, device=values.device).view(1, -1, 1, 1)
+        latest = (there * place).argmax(1, keepdim=True)
+        last = recent.gather(1, latest)[:, 0]  # a missing value is 0 already
+        return last[:, torch.arange(horizon, device=values.device) % season]
+
+    def prepare_forecasts(self, horizon: int) -> None:
+        """Nothing to fit."""
+
+    def encode(self, values: Tensor, mask: Tensor) -> Encoding:
+        """None."""
+        raise UnsupportedError(f"{self.name} forecasts and has no embeddings; raw_ridge has")
+
+    def parts(self) -> dict[str, Tensor]:
+        """The season."""
+        return {"season": torch.tensor(self.season)}
+
+    def put_parts(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take it back."""
+        self.season = int(tensors["season"])
+
+    def _find(self, data: Series, length: int) -> int:
+        """The lag of the highest peak of the mean autocorrelation, up to half a window."""
+        windows = slide(data, length, split="train")
+        chosen = torch.linspace(0, len(windows) - 1, min(len(windows), _MOST)).long()
+        values, mask = self.take(windows, chosen)
+        centred = (values - (values.sum(1) / mask.sum(1).clamp(min=1)).unsqueeze(1)) * mask
+        power, pairs = (_autocorrelation(part.double()).sum((0, 2)) for part in (centred, mask))
+        curve = (power / pairs.clamp(min=1))[: length // 2 + 1]
+        curve = curve / curve[0].clamp(min=1e-12)
+        inner = curve[1:-1]
+        peak = (inner > curve[:-2]) & (inner >= curve[2:]) & (inner > _LEAST)
+        return int(torch.where(peak, inner, -1.0).argmax()) + 1 if bool(peak.any()) else 1
+
+
+def _autocorrelation(x: Tensor) -> Tensor:
+    """Sums of products at every lag, along the second axis of ``(b, T, C)``."""
+    length = x.shape[1]
+    spectrum = torch.fft.rfft(x, 2 * length, dim=1)
+    products: Tensor = torch.fft.irfft(spectrum.abs().square(), 2 * length, dim=1)
+    return products[:, :length]
