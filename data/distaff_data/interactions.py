@@ -186,6 +186,17 @@ class Interactions:
         """The same interactions with words and features of the items."""
         return replace(self, read_content=lambda: content)
 
+    def without(self, users: Tensor) -> Interactions:
+        """The same without users at the given positions; the others move up and keep their order."""
+        kept = torch.ones(self.n_users, dtype=torch.bool)
+        kept[users] = False
+        rows = kept.nonzero().squeeze(1)
+        splits = {name: self.split(name).take(rows) for name in SPLITS}
+        ids, read = self.user_ids.take(pa.array(rows.numpy())), self.read_content
+        return replace(
+            self, user_ids=ids, **splits, read_content=None if read is None else lambda: read().of_users(rows)
+        )
+
     @property
     def n_users(self) -> int:
         """Number of users, cold ones included."""

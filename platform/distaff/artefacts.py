@@ -28,6 +28,7 @@ _WEIGHTS = "model.safetensors"
 
 def save(model: Model[Any], folder: Path) -> None:
     """Write a fitted model; an older one in the same place is replaced."""
+    tidy(folder)
     part = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.part")
     part.mkdir(parents=True)
     try:
@@ -42,10 +43,24 @@ def save(model: Model[Any], folder: Path) -> None:
         }
         (part / _MANIFEST).write_text(json.dumps(manifest, indent=2))
         if folder.exists():
-            shutil.rmtree(folder)
+            folder.rename(_old(folder))
         part.rename(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+    shutil.rmtree(_old(folder), ignore_errors=True)
+
+
+def tidy(folder: Path) -> None:
+    """Put things right that a process left which was killed while it replaced the model in a folder."""
+    if _old(folder).exists() and not folder.exists():
+        _old(folder).rename(folder)
+    for left in (_old(folder), *folder.parent.glob(f".{folder.name}.*.part")):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _old(folder: Path) -> Path:
+    """Where an older model waits until the newer one is in its place."""
+    return folder.with_name(f".{folder.name}.old")
 
 
 def load(folder: Path) -> Model[Any]:

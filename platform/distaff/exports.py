@@ -29,7 +29,7 @@ def write(table: pa.Table, out: Path) -> None:
     """
     if out.suffix not in (".csv", ".parquet", ".arrow"):
         raise InputError("export to .csv, .parquet or .arrow", path=out)
-    with _whole(out) as part:
+    with whole(out) as part:
         if out.suffix == ".csv":
             pa_csv.write_csv(harmless(table), part)
         elif out.suffix == ".parquet":
@@ -44,12 +44,12 @@ def write_settings(settings: Mapping[str, Any], out: Path) -> None:
     Raises:
         InputError: The folder does not exist.
     """
-    with _whole(out) as part:
+    with whole(out) as part:
         part.write_text(tomlkit.dumps(settings), encoding="utf-8")
 
 
 @contextmanager
-def _whole(out: Path) -> Iterator[Path]:
+def whole(out: Path) -> Iterator[Path]:
     """A file beside ``out`` that takes its place when the block ends well."""
     if not out.parent.is_dir():
         raise InputError("the folder of the output file does not exist", path=out.parent)

@@ -17,6 +17,7 @@ from distaff_data.warehouse import engine
 
 _NOT_UTF8 = "the file is not UTF-8; convert it first (iconv -f LATIN1 -t UTF-8)"
 _MIXED_ENDS = "lines end in different ways (CR LF and LF); make them one (dos2unix)"
+_DATABASE = "scratch.duckdb"
 _SHOWN = 80  # characters of an offending line that a message repeats
 
 
@@ -42,12 +43,24 @@ class Scratch:
         self._folder = tempfile.TemporaryDirectory(prefix="scratch-", dir=folder)
         root = Path(self._folder.name)
         self._con = engine.connect(
-            root / "scratch.duckdb",
+            root / _DATABASE,
             memory_limit=memory,
             temp_directory=str(root / "spill"),
             preserve_insertion_order=True,
         )
         engine.lock(self._con, inputs)
+
+    @staticmethod
+    def is_abandoned(folder: Path) -> bool:
+        """Whether a folder is what a killed process left of its scratch database: nobody holds the file."""
+        database = folder / _DATABASE
+        if not database.is_file():
+            return False
+        try:
+            engine.connect(database).close()
+        except duckdb.Error:
+            return False
+        return True
 
     def __enter__(self) -> Scratch:
         return self

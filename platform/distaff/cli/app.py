@@ -10,7 +10,19 @@ import typer
 from rich.markup import escape
 
 from distaff import __version__
-from distaff.cli import data, factors, incidents, models, operations, promotions, reasons, schedule, series, sweeps
+from distaff.cli import (
+    data,
+    factors,
+    forgetting,
+    incidents,
+    models,
+    operations,
+    promotions,
+    reasons,
+    schedule,
+    series,
+    sweeps,
+)
 from distaff.cli.state import talk, use_workspace
 from distaff_data.errors import DistaffError
 
@@ -21,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog="Start with: distaff demo",
 )
-for module in (data, models, sweeps, factors, reasons, incidents, series, promotions, schedule, operations):
+for module in (data, models, sweeps, factors, reasons, incidents, series, promotions, schedule, forgetting, operations):
     module.add_to(app)
 
 
