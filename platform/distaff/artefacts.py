@@ -14,7 +14,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from distaff_data.errors import InputError
@@ -73,14 +75,17 @@ def load(folder: Path) -> Model[Any]:
 
     if not (folder / _MANIFEST).is_file():
         raise InputError("no saved model in this folder", path=folder)
-    manifest = json.loads((folder / _MANIFEST).read_text())
-    for name, digest in manifest["sha256"].items():
-        file = folder / Path(name).name
-        if not file.is_file() or _sha256(file) != digest:
-            raise InputError("the file is missing or was changed since it was saved", path=file)
-    model = model_class(manifest["model"])(**manifest["config"])
-    model.bind(model.read_data(folder, manifest["dataset"], manifest["generation"]))
-    model.restore(load_file(folder / _WEIGHTS))
+    try:
+        manifest = json.loads((folder / _MANIFEST).read_text())
+        for name, digest in manifest["sha256"].items():
+            file = folder / Path(name).name
+            if not file.is_file() or _sha256(file) != digest:
+                raise InputError("the file is missing or was changed since it was saved", path=file)
+        model = model_class(manifest["model"])(**manifest["config"])
+        model.bind(model.read_data(folder, manifest["dataset"], manifest["generation"]))
+        model.restore(load_file(folder / _WEIGHTS))
+    except (SafetensorError, pa.ArrowInvalid, KeyError, TypeError, AttributeError, ValueError, OSError) as error:
+        raise InputError(f"the saved model cannot be read: {type(error).__name__}", path=folder) from error
     return model
 
 

@@ -1,6 +1,7 @@
 """A small workspace with everything the pages show, made through the platform's own functions."""
 
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -8,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+os.environ.setdefault("STREAMLIT_SERVER_ADDRESS", "127.0.0.1")  # as the launcher sets it: the app refuses any other
 
 from distaff import runs
 from distaff.factors.evidence import explain_run

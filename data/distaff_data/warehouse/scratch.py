@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from distaff_data.warehouse import engine
 
 _NOT_UTF8 = "the file is not UTF-8; convert it first (iconv -f LATIN1 -t UTF-8)"
 _MIXED_ENDS = "lines end in different ways (CR LF and LF); make them one (dos2unix)"
+_BYTES = 8  # that a value takes on disk, about
 _DATABASE = "scratch.duckdb"
 _SHOWN = 80  # characters of an offending line that a message repeats
 
@@ -145,6 +147,7 @@ class Scratch:
         A list becomes a JSON array, as :meth:`stage_json` leaves one.
         """
         source = f"read_parquet({_exactly(path)})"
+        self._check_room(path, len(columns))
         lists = {str(row[0]) for row in self.rows(f"DESCRIBE SELECT * FROM {source}") if str(row[1]).endswith("]")}
         picked = ", ".join(
             f"to_json({(q := engine.identifier(column))}) AS {q}" if column in lists else engine.identifier(column)
@@ -162,6 +165,13 @@ class Scratch:
             return [str(row[0]) for row in self.rows(f"DESCRIBE SELECT * FROM read_parquet({_exactly(path)})")]
         except duckdb.Error as error:
             raise _unreadable(path, error) from None
+
+    def _check_room(self, path: Path, n_columns: int) -> None:
+        """Refuse a Parquet file of more values than the disk has room for: a few kilobytes may say that they are billions."""
+        rows = self.count(f"SELECT sum(num_rows)::BIGINT FROM parquet_file_metadata({_exactly(path)})")
+        free = shutil.disk_usage(self._folder.name).free
+        if rows * n_columns * _BYTES > free:
+            raise InputError(f"the file has {rows:,} rows, for which the disk has no room", path=path)
 
     def _read(self, table: str, path: Path, source: str, columns: Sequence[str], cast: str = "::VARCHAR") -> None:
         picked = ", ".join(f"{(q := engine.identifier(column))}{cast} AS {q}" for column in columns)
