@@ -207,6 +207,8 @@ def model_folder(workspace: Workspace, run_id: str) -> Path:
             f"run {run_id!r} is trial {run.trial} of {run.study}, whose weights are not kept; for its configuration: "
             f"distaff tune export {run.study} FILE --trial {run.trial}"
         )
+    if run.status == "retired":
+        raise InputError(f"run {run_id!r} is retired: {run.message}")
     if run.status != "done":
         raise InputError(f"run {run_id!r} is {run.status}, not done; continue it with: distaff train --resume {run_id}")
     return run_folder(workspace, run_id) / "model"

@@ -107,6 +107,11 @@ def record_models(workspace: Workspace, records: Sequence[ModelRecord]) -> None:
     workspace.warehouse.append("forgotten_models", [vars(r) for r in records], written_at=datetime.now(UTC))
 
 
+def touched(workspace: Workspace, run: str) -> bool:
+    """Whether people were taken out of a run's model after its fit."""
+    return bool(workspace.warehouse.rows("SELECT 1 FROM forgotten_models WHERE run = ?", [run]))
+
+
 def models(workspace: Workspace, *, forgetting: str | None = None, status: str | None = None) -> list[ModelRecord]:
     """What was done to models: those of one request, or with one status, or all; oldest first."""
     rows = workspace.warehouse.rows(
