@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from distaff import aliases
+from distaff import aliases, drift
 from distaff.kinds import shown
 from distaff.model import Epoch
 from distaff_data.workspace import Workspace, default_root
@@ -68,6 +68,17 @@ def emit_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[objec
 def emit_facts(title: str, facts: Mapping[str, object]) -> None:
     """Print names and values, a line each."""
     emit_table(title, ("what", "value"), [(key, _cell(value)) for key, value in facts.items()])
+
+
+def tell_drift(run: str) -> list[str]:
+    """Compare what was published with the run's training data, and say what has drifted; trouble is only told."""
+    try:
+        said = drift.warning(drift.watch(workspace(), run))
+    except Exception as error:
+        said = f"drift was not measured: {type(error).__name__}: {error}"
+    if said is not None:
+        talk.print(said, markup=False, highlight=False, soft_wrap=True)
+    return [] if said is None else [said]
 
 
 def pairs(settings: Sequence[str]) -> dict[str, str]:

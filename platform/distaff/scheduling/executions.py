@@ -108,8 +108,8 @@ def execute(
         workspace,
         job.name,
         job.model,
-        lambda execution: _perform(workspace, job),
-        lambda execution, outcome: _afterwards(workspace, job, execution, outcome),
+        lambda: _perform(workspace, job),
+        lambda execution: _afterwards(workspace, job, execution),
         due_at=due_at,
         missed=missed,
         retries=job.retries,
@@ -122,8 +122,8 @@ def attempt(
     workspace: Workspace,
     job: str,
     model: str,
-    work: Callable[[Execution], Outcome],
-    afterwards: Callable[[Execution, Outcome], str | None] = lambda execution, outcome: None,
+    work: Callable[[], Outcome],
+    afterwards: Callable[[Execution], str | None] = lambda execution: None,
     *,
     due_at: datetime,
     missed: int = 0,
@@ -164,7 +164,7 @@ def attempt(
         while True:
             tried += 1
             try:
-                outcome = work(execution)
+                outcome = work()
             except InputError as error:
                 return ended("failed", 2, attempts=tried, message=str(error))
             except Exception as error:
@@ -175,7 +175,7 @@ def attempt(
                 talk(f"{job}: attempt {tried} failed, the next in {wait:g} s: {reason}")
                 clock.sleep(wait)
                 continue
-            said = afterwards(execution, outcome)
+            said = afterwards(execution)
             found = {"run": outcome.run, "users": outcome.users, "rows": outcome.rows}
             return ended("done", 0, attempts=tried, message=said, **found)
     except (KeyboardInterrupt, SystemExit):
@@ -190,11 +190,11 @@ def _perform(workspace: Workspace, job: Job) -> Outcome:
     return perform(workspace, job.task, run, top_k=job.top_k, out=job.out_path(workspace))
 
 
-def _afterwards(workspace: Workspace, job: Job, execution: Execution, outcome: Outcome) -> str | None:
+def _afterwards(workspace: Workspace, job: Job, execution: Execution) -> str | None:
     """Compare with training, and prune; what was published is out, so trouble here is only told."""
     said = []
     try:
-        warning = drift.warning(drift.watch(workspace, outcome.run, execution.execution))
+        warning = drift.warning(drift.watch(workspace, aliases.resolve(workspace, job.model), execution.execution))
         said += [warning] if warning else []
     except Exception as error:
         said.append(f"drift was not measured: {type(error).__name__}: {error}")

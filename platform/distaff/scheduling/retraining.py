@@ -45,7 +45,7 @@ def _retrain(workspace: Workspace, name: str, clock: Clock, talk: Callable[[str]
         workspace,
         f"retrain {name}",
         name,
-        lambda execution: _replace(workspace, name),
+        lambda: _replace(workspace, name),
         due_at=clock.now(),
         retries=_RETRIES,
         clock=clock,
