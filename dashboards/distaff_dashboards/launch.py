@@ -57,10 +57,10 @@ def launch(workspace_root: Path, *, port: int = 8501, address: str = "127.0.0.1"
         # A JSON list here would reject every WebSocket: the names are separated by spaces.
         "STREAMLIT_SERVER_ALLOWED_HOSTS": f"localhost 127.0.0.1 ::1 {found.host if found else address}",
         login.REQUIRED: "0" if found is None else "1",
-        # Without a login no secrets are read: those of another app in the home folder would switch one on.
-        "STREAMLIT_SECRETS_FILES": os.devnull if found is None else str(found.file),
     }
-    server = subprocess.Popen(command(port=port, address=address, open_browser=open_browser), env=environment)
+    secrets = Path(os.devnull) if found is None else found.file
+    arguments = command(port=port, address=address, open_browser=open_browser, secrets=secrets)
+    server = subprocess.Popen(arguments, env=environment)
     try:
         return server.wait()
     except KeyboardInterrupt:
@@ -69,12 +69,13 @@ def launch(workspace_root: Path, *, port: int = 8501, address: str = "127.0.0.1"
         return 0
 
 
-def command(*, port: int, address: str, open_browser: bool) -> list[str]:
-    """The server's command line."""
+def command(*, port: int, address: str, open_browser: bool, secrets: Path = Path(os.devnull)) -> list[str]:
+    """The server's command line; without a login no secrets are read, whatever another app left in the home folder."""
     options = _OPTIONS | {
         "server.address": address,
         "server.port": str(port),
         "server.headless": "false" if open_browser else "true",
+        "secrets.files": str(secrets),
     }
     flags = [f"--{name}={value}" for name, value in options.items()]
     return [sys.executable, "-m", "streamlit", "run", str(_HERE / "app.py"), *flags]

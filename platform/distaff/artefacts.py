@@ -104,9 +104,12 @@ def read_checkpoint(folder: Path, name: str) -> tuple[dict[str, torch.Tensor], d
     file = folder / f"{name}.safetensors"
     if not file.is_file():
         return None
-    with safe_open(file, "pt") as opened:
-        state: dict[str, object] = json.loads(opened.metadata()["state"])
-        return {key: opened.get_tensor(key) for key in opened.keys()}, state  # noqa: SIM118 - not a mapping
+    try:
+        with safe_open(file, "pt") as opened:
+            state: dict[str, object] = json.loads(opened.metadata()["state"])
+            return {key: opened.get_tensor(key) for key in opened.keys()}, state  # noqa: SIM118 - not a mapping
+    except (SafetensorError, KeyError, TypeError, ValueError):
+        raise InputError("the checkpoint cannot be read; train anew", path=file) from None
 
 
 def _sha256(file: Path) -> str:

@@ -24,7 +24,7 @@ from distaff import __version__
 from distaff.fitting import fit, pick_device
 from distaff.model import Epoch, Measurement, Model
 from distaff.registry import model_class
-from distaff_data.errors import InputError, UnknownNameError
+from distaff_data.errors import InputError, redacted, UnknownNameError
 from distaff_data.workspace import Workspace
 
 
@@ -297,7 +297,7 @@ def _carry_out(
         ended("interrupted", "stopped by the user")
         raise
     except Exception as error:
-        ended("failed", f"{type(error).__name__}: {error}")
+        ended("failed", redacted(f"{type(error).__name__}: {error}"))
         raise
     shutil.rmtree(folder / "checkpoint", ignore_errors=True)
     return ended("done")

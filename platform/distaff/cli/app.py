@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated
 
@@ -23,8 +24,8 @@ from distaff.cli import (
     series,
     sweeps,
 )
-from distaff.cli.state import talk, use_workspace
-from distaff_data.errors import DistaffError
+from distaff.cli.state import printable, talk, use_workspace
+from distaff_data.errors import DistaffError, redacted
 
 app = typer.Typer(
     name="distaff",
@@ -65,8 +66,11 @@ def main() -> None:
     try:
         app()
     except DistaffError as error:
-        talk.print(f"[bold red]error[/]: {escape(str(error))}", soft_wrap=True, highlight=False)
+        talk.print(f"[bold red]error[/]: {escape(printable(str(error)))}", soft_wrap=True, highlight=False)
         sys.exit(2)
+    except Exception:
+        sys.stderr.write(redacted(traceback.format_exc()))
+        sys.exit(1)
     except KeyboardInterrupt:
         talk.print("interrupted; continue a run with: distaff train --resume RUN", markup=False)
         sys.exit(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,8 +29,11 @@ RunId = Annotated[
     ),
 ]
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tab and line feed
+
 talk = Console(stderr=True)
-_out = Console() if sys.stdout.isatty() else Console(width=200)  # a pipe has no width; do not fold ids at 80
+# What people called their items is no markup. A pipe has no width; do not fold ids at 80.
+_out = Console(markup=False, emoji=False, width=None if sys.stdout.isatty() else 200)
 _root: list[Path] = [default_root()]
 
 
@@ -59,7 +63,7 @@ def emit_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[objec
     body = [list(row) for row in rows]
     for i, column in enumerate(columns):
         numeric = bool(body) and all(isinstance(row[i], int | float) or row[i] is None for row in body)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=i == 0)
+        table.add_column(printable(column), justify="right" if numeric else "left", overflow="fold", no_wrap=i == 0)
     for row in body:
         table.add_row(*[_cell(value) for value in row])
     _out.print(table)
@@ -128,4 +132,9 @@ def _course(epoch: Epoch) -> str:
 def _cell(value: Any) -> str:
     if value is None:
         return "–"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else printable(str(value))
+
+
+def printable(text: str) -> str:
+    """Text without characters that a terminal would obey."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)

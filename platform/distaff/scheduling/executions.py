@@ -13,7 +13,7 @@ from typing import Protocol
 from distaff import aliases, drift, runs
 from distaff.scheduling.jobs import Job
 from distaff.scheduling.tasks import TABLES, Outcome, perform
-from distaff_data.errors import InputError
+from distaff_data.errors import InputError, redacted
 from distaff_data.workspace import Workspace
 
 _FIRST_WAIT = 30.0  # seconds before the second attempt; it doubles
@@ -168,7 +168,7 @@ def attempt(
             except InputError as error:
                 return ended("failed", 2, attempts=tried, message=str(error))
             except Exception as error:
-                reason = f"{type(error).__name__}: {error}"
+                reason = redacted(f"{type(error).__name__}: {error}")
                 if tried > retries:
                     return ended("failed", 1, attempts=tried, message=reason)
                 wait = _FIRST_WAIT * 2 ** (tried - 1)
@@ -197,9 +197,9 @@ def _afterwards(workspace: Workspace, job: Job, execution: Execution) -> str | N
         warning = drift.warning(drift.watch(workspace, aliases.resolve(workspace, job.model), execution.execution))
         said += [warning] if warning else []
     except Exception as error:
-        said.append(f"drift was not measured: {type(error).__name__}: {error}")
+        said.append(redacted(f"drift was not measured: {type(error).__name__}: {error}"))
     try:
         workspace.warehouse.reclaim(timedelta(hours=job.keep_hours), tables=TABLES[job.task])
     except Exception as error:
-        said.append(f"what was replaced was left: {type(error).__name__}: {error}")
+        said.append(redacted(f"what was replaced was left: {type(error).__name__}: {error}"))
     return "; ".join(said) or None
