@@ -89,7 +89,7 @@ def waves(seed: int, *, shift: float = 0.0, scale: float = 1.0) -> Series:
 
 @pytest.fixture(scope="module")
 def encoder() -> PCA:
-    return PCA(look_back=48, horizons=(24,)).fit(waves(0), device="cpu")
+    return PCA(seq_len=48, horizons=(24,)).fit(waves(0), device="cpu")
 
 
 @pytest.mark.parametrize("seed", range(1, 6))

@@ -46,4 +46,4 @@ def test_search_space_is_read_as_data(tmp_path: Path) -> None:
     for text in ("lr = '__import__(\"os\")'", "[lr]\nlow = 'a'\nhigh = 1", "no_such = [1, 2]", "lr ="):
         file.write_text(text)
         with pytest.raises(InputError):
-            space.read(file, model_class("lightgcn"))
+            space.search_space(model_class("lightgcn").Config, file)
