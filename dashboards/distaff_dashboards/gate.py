@@ -16,7 +16,7 @@ def keep() -> None:
             st.error("This server listens to other machines and has no login. Start it with: distaff dashboard")
             st.stop()
         return
-    if not st.user.is_logged_in:
+    if not getattr(st.user, "is_logged_in", False):
         st.title("Distaff", anchor=False)
         st.button("Log in", on_click=st.login, type="primary")
         st.stop()

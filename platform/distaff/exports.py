@@ -87,7 +87,6 @@ def _flat(value: Any) -> str:
 
 
 def _defused(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
-    if pa.types.is_string_view(column.type):
-        column = column.cast(pa.string())
+    column = column.cast(pa.large_string())
     risky = pc.and_(pc.match_substring_regex(column, _FORMULA), pc.invert(pc.match_substring_regex(column, _NUMBER)))
     return pc.if_else(risky, pc.binary_join_element_wise("'", column, ""), column)

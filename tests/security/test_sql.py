@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 from pathlib import Path
 
@@ -23,10 +24,10 @@ IDS = [HOSTILE, '"; DROP TABLE interactions; --', "%", "?", "$1", "{0}", "\\", "
 @pytest.fixture
 def shop(workspace: Workspace, tmp_path: Path) -> Workspace:
     """Ten users whose ids and items are attacks."""
-    lines = ["user\titem"]
-    lines += [f"{user}\t{item}" for user in [*IDS, "last"] for item in IDS]
-    (tmp_path / "log.tsv").write_text("\n".join(lines).replace('"', '""') + "\n", encoding="utf-8")
-    ingest_interactions(workspace, "shop", tmp_path / "log.tsv", split="random:0.6,0.2,0.2")
+    with (tmp_path / "log.csv").open("w", encoding="utf-8", newline="") as file:
+        out = csv.writer(file, lineterminator="\n")
+        out.writerows([["user", "item"], *([user, item] for user in [*IDS, "last"] for item in IDS)])
+    ingest_interactions(workspace, "shop", tmp_path / "log.csv", split="random:0.6,0.2,0.2")
     return workspace
 
 
