@@ -101,7 +101,11 @@ def measure(
     values["overlap_retrained"] = _overlap(model, anew)
     known = {metric: value for metric, value in values.items() if value is not None}
     change = known["recall_after"] / known["recall_before"] - 1
-    return {**known, "recall_change": change, "recall_change_retrained": known["recall_after"] / known["recall_retrained"] - 1}
+    return {
+        **known,
+        "recall_change": change,
+        "recall_change_retrained": known["recall_after"] / known["recall_retrained"] - 1,
+    }
 
 
 def _recall(model: Recommender, data: Interactions, without: torch.Tensor | None = None) -> float:

@@ -72,7 +72,9 @@ def _executions(source: Source) -> None:
 
 def _aliases(source: Source) -> None:
     table = jobs_data.aliases(source)
-    st_help = "Jobs look an alias up each time. distaff promote RUN --as ALIAS changes it, distaff rollback takes it back."
+    st_help = (
+        "Jobs look an alias up each time. distaff promote RUN --as ALIAS changes it, distaff rollback takes it back."
+    )
     if table.num_rows == 0:
         st.subheader("Aliases", help=st_help, anchor=False)
         st.caption("None yet.")
@@ -135,7 +137,9 @@ def _forgotten(source: Source) -> None:
         ),
         "model": st.column_config.TextColumn("model", help="queued: it will be fitted anew; replaced: it was"),
         **{
-            name: st.column_config.NumberColumn(name, format="%.3f", help="AUC of an attack that guesses membership; 0.5 is a guess")
+            name: st.column_config.NumberColumn(
+                name, format="%.3f", help="AUC of an attack that guesses membership; 0.5 is a guess"
+            )
             for name in ("before", "after", "low", "high")
         },
     }
@@ -144,7 +148,9 @@ def _forgotten(source: Source) -> None:
 
 def _columns(**times: str) -> dict[str, Any]:
     columns: dict[str, Any] = {
-        name: st.column_config.DatetimeColumn(name.replace("_", " "), help=f"{meaning} (UTC)", format=_TIME, timezone="UTC")
+        name: st.column_config.DatetimeColumn(
+            name.replace("_", " "), help=f"{meaning} (UTC)", format=_TIME, timezone="UTC"
+        )
         for name, meaning in times.items()
     }
     columns["status"] = st.column_config.TextColumn("status", help=_STATUS)

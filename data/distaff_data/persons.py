@@ -70,18 +70,21 @@ def republish(warehouse: Warehouse, dataset: str, runs: Sequence[str], people: S
     )
     where = _homes(warehouse, sorted(str(row["generation"]) for row in targets))
     with warehouse.publish() as publication:  # all of them in one commit
+        copies: dict[str, Publication] = {}
         for row in targets:
-            for table in where[row["generation"]]:
-                _copy(warehouse, publication.target(str(row["target"])), table, str(row["generation"]), people)
+            target, generation = str(row["target"]), str(row["generation"])
+            if generation in copies:  # targets that were published together stay so
+                publication.beside[target] = copies[generation]
+                continue
+            copies[generation] = publication.target(target)
+            for table in where[generation]:
+                _copy(warehouse, copies[generation], table, generation, people)
     return [str(row["target"]) for row in targets]
 
 
 def erase(warehouse: Warehouse, dataset: str, runs: Sequence[str], people: Sequence[str]) -> int:
     """Take the people's rows out of every generation, live or not; returns how many there were."""
-    return sum(
-        warehouse.erase(table.name, *_condition(table, dataset, runs, people))
-        for table in NAMING
-    )
+    return sum(warehouse.erase(table.name, *_condition(table, dataset, runs, people)) for table in NAMING)
 
 
 def expunge(warehouse: Warehouse) -> int:
@@ -89,9 +92,7 @@ def expunge(warehouse: Warehouse) -> int:
     return sum(warehouse.expunge(table.name) for table in NAMING)
 
 
-def _condition(
-    table: Table, dataset: str, runs: Sequence[str], people: Sequence[str]
-) -> tuple[str, list[object]]:
+def _condition(table: Table, dataset: str, runs: Sequence[str], people: Sequence[str]) -> tuple[str, list[object]]:
     by_dataset = "dataset" in table.arrow.names
     whose = "dataset = ?" if by_dataset else "list_contains(?, run)"
     return (

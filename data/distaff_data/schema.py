@@ -80,7 +80,11 @@ _TABLES = (
             _DATASET,
             Column("dataset_generation", TEXT, "the generation of the dataset that was fitted"),
             Column("seed", INT, "seed of every random draw"),
-            Column("status", TEXT, "running, done, failed, interrupted, pruned (a trial that its sweep ended early), or retired"),
+            Column(
+                "status",
+                TEXT,
+                "running, done, failed, interrupted, pruned (a trial that its sweep ended early), or retired",
+            ),
             Column("config", TEXT, "the whole configuration, defaults included, as JSON"),
             Column("settings", TEXT, "the part of the configuration that differs from the defaults, as JSON"),
             Column("device", TEXT, "cpu or cuda"),

@@ -198,7 +198,9 @@ def _series(model: SeriesModel, now: Series) -> list[Drift]:
     rows = before.rows_of("train").numpy()
     old = {name: values for name, values in _moments(before, model.length, rows).items() if values is not None}
     new = {
-        name: values for name, values in _moments(now, model.length, np.arange(len(now.values))).items() if values is not None
+        name: values
+        for name, values in _moments(now, model.length, np.arange(len(now.values))).items()
+        if values is not None
     }
     return _channels(old, new)
 

@@ -79,7 +79,7 @@ def harmless(table: pa.Table) -> pa.Table:
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    return any(is_kind(kind) for is_kind in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view))
 
 
 def _flat(value: Any) -> str:
@@ -89,4 +89,5 @@ def _flat(value: Any) -> str:
 def _defused(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     column = column.cast(pa.large_string())
     risky = pc.and_(pc.match_substring_regex(column, _FORMULA), pc.invert(pc.match_substring_regex(column, _NUMBER)))
-    return pc.if_else(risky, pc.binary_join_element_wise("'", column, ""), column)
+    mark, nothing = pa.scalar("'", pa.large_string()), pa.scalar("", pa.large_string())
+    return pc.if_else(risky, pc.binary_join_element_wise(mark, column, nothing), column)

@@ -88,9 +88,7 @@ def by_folding(model: Recommender, train: Csr, held: Csr, *, seed: int = 0) -> M
     return _auc(places, [t.numel() for t in asked[0]])
 
 
-def _asked(
-    score: Callable[[Csr], Tensor], everything: Tensor, left_out: Tensor, items: Tensor, n_items: int
-) -> Tensor:
+def _asked(score: Callable[[Csr], Tensor], everything: Tensor, left_out: Tensor, items: Tensor, n_items: int) -> Tensor:
     """Places of ``items``, each in the list of somebody with ``everything`` but its item of ``left_out``."""
     found = []
     for block in blocks(torch.arange(items.numel()), n_items):

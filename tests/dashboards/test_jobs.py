@@ -45,7 +45,11 @@ def write(workspace: Workspace) -> None:
         ],
         written_at=NOW,
     )  # fmt: skip
-    changes = [("champion", 1, "run-1", "promote"), ("champion", 2, "run-2", "promote"), ("champion", 3, "run-1", "rollback")]
+    changes = [
+        ("champion", 1, "run-1", "promote"),
+        ("champion", 2, "run-2", "promote"),
+        ("champion", 3, "run-1", "rollback"),
+    ]
     for alias, number, run, action in changes:
         row = {"alias": alias, "promotion": number, "run": run, "action": action}
         append("promotions", [row], written_at=NOW + timedelta(hours=number))
@@ -55,7 +59,9 @@ def write(workspace: Workspace) -> None:
             {"part": "activity", "name": "", "measure": "psi", "value": 0.0, "limit": 0.1, "drifted": False},
         ]  # fmt: skip
         append("drifts", rows, drift=drift, run="run-1", dataset="shop", written_at=at)
-    append("forgettings", [{"forgetting": "f", "dataset": "shop", "subjects": ["0f"], "status": "done"}], written_at=NOW)
+    append(
+        "forgettings", [{"forgetting": "f", "dataset": "shop", "subjects": ["0f"], "status": "done"}], written_at=NOW
+    )
     model = {"forgetting": "f", "run": "run-1", "method": "rows", "status": "queued", "before": 0.7, "after": 0.5}
     append("forgotten_models", [model], written_at=NOW)
 

@@ -22,7 +22,11 @@ from distaff_data.ingest.archives import read_npz
 from distaff_data.workspace import Workspace
 
 ROOT = Path(distaff.__file__).parents[2]
-SOURCES = [f for folder in ("platform", "graph", "timeseries", "dashboards", "data", "benchmarks") for f in (ROOT / folder).rglob("*.py")]
+SOURCES = [
+    f
+    for folder in ("platform", "graph", "timeseries", "dashboards", "data", "benchmarks")
+    for f in (ROOT / folder).rglob("*.py")
+]
 MODULES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "jsonpickle", "yaml"}
 
 

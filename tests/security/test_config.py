@@ -35,7 +35,9 @@ def test_jobs_that_ask_for_more_than_jobs_may_are_refused(workspace: Workspace, 
         jobs.read(workspace)
 
 
-@pytest.mark.parametrize("settings", [{"__class__": "x"}, {"n_intents": "os.system('x')"}, {"n_intents": [1]}, {"n_intents": -1}])
+@pytest.mark.parametrize(
+    "settings", [{"__class__": "x"}, {"n_intents": "os.system('x')"}, {"n_intents": [1]}, {"n_intents": -1}]
+)
 def test_settings_of_models_are_values_within_their_range(settings: dict[str, object]) -> None:
     with pytest.raises(InputError):
         model_class("nmf")(**settings)

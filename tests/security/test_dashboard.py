@@ -77,7 +77,7 @@ def test_login_opens_the_address_and_is_asked_for_everywhere(
         (("0123456789abcdef0123456789abcdef", "short"), "fewer than 32"),
         (('client_secret = "hunter2hunter2"', ""), "needs redirect_uri"),
         (('domains = ["example.org"]', ""), "who may come in"),
-        (('domains = ["example.org"]', 'everyone = true'), "who may come in"),
+        (('domains = ["example.org"]', "everyone = true"), "who may come in"),
         (('domains = ["example.org"]', 'domains = "example.org"'), "who may come in"),
         (("[auth]", "[auth"), "not TOML"),
     ],

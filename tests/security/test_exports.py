@@ -16,7 +16,20 @@ from distaff.cli.state import printable
 from distaff_dashboards.export import to_csv
 
 ROOT = Path(distaff.__file__).parents[2]
-ATTACKS = ["=1+1", "+1+1", "-1+1", "@SUM(1)", "\t=1", "\r=1", "\n=1", "＝1+1", "＋1", "－1+1", "＠A1", '=cmd|"/c calc"!A1']
+ATTACKS = [
+    "=1+1",
+    "+1+1",
+    "-1+1",
+    "@SUM(1)",
+    "\t=1",
+    "\r=1",
+    "\n=1",
+    "＝1+1",
+    "＋1",
+    "－1+1",
+    "＠A1",
+    '=cmd|"/c calc"!A1',
+]
 TABLE = pa.table(
     {
         "text": ATTACKS,
@@ -69,7 +82,9 @@ def test_terminal_obeys_nothing_that_stands_in_a_title() -> None:
     )
 
 
-def test_terminal_shows_markup_in_a_title_as_it_is(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_terminal_shows_markup_in_a_title_as_it_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from rich.console import Console
 
     from distaff.cli import state

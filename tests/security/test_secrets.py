@@ -50,7 +50,11 @@ def test_harmless_text_stays_as_it_is() -> None:
 
 
 def test_storage_that_cannot_be_opened_is_told_without_its_password(workspace: Workspace) -> None:
-    for url in (f"nothing://ann:{PASSWORD}@host/db", f"redis://:{PASSWORD}@127.0.0.1:1/0", f"sqlite:////nowhere/{PASSWORD[:0]}x/y"):
+    for url in (
+        f"nothing://ann:{PASSWORD}@host/db",
+        f"redis://:{PASSWORD}@127.0.0.1:1/0",
+        f"sqlite:////nowhere/{PASSWORD[:0]}x/y",
+    ):
         with pytest.raises(InputError) as caught:
             journal.load_study(workspace, "s", url)
         assert PASSWORD not in str(caught.value)
@@ -102,8 +106,16 @@ def test_failed_runs_and_executions_are_recorded_without_passwords(
 
 def test_readiness_answers_this_machine_only_and_without_messages(workspace: Workspace) -> None:
     jobs.add(workspace, Job.parse("nightly", {"cron": "0 3 * * *", "model": "m"}))
-    row = {"execution": "e", "job": "nightly", "status": "failed", "message": f"is {PASSWORD}", "due_at": datetime.now(UTC)}
-    workspace.warehouse.append("executions", [row | {"missed": 0, "model": "m", "process": 1}], written_at=datetime.now(UTC))
+    row = {
+        "execution": "e",
+        "job": "nightly",
+        "status": "failed",
+        "message": f"is {PASSWORD}",
+        "due_at": datetime.now(UTC),
+    }
+    workspace.warehouse.append(
+        "executions", [row | {"missed": 0, "model": "m", "process": 1}], written_at=datetime.now(UTC)
+    )
     with readiness.serve(workspace, Pulse(), 0) as port:
 
         def ask(path: str, host: str) -> tuple[int, str]:

@@ -60,7 +60,9 @@ def test_typed_sql_reads_the_tables_and_nothing_else(
 def test_extensions_are_neither_installed_nor_loaded_by_themselves(workspace: Workspace) -> None:
     names = ("autoinstall_known_extensions", "autoload_known_extensions", "python_enable_replacements")
     with engine.connect() as con:
-        found = con.execute("SELECT name, value FROM duckdb_settings() WHERE list_contains(?, name)", [names]).fetchall()
+        found = con.execute(
+            "SELECT name, value FROM duckdb_settings() WHERE list_contains(?, name)", [names]
+        ).fetchall()
     assert {name: value for name, value in found} == dict.fromkeys(names, "false")
 
 

@@ -59,7 +59,9 @@ def check_new(warehouse: Warehouse, name: str, *, replace: bool) -> None:
     """
     if not _NAME.fullmatch(name):
         raise InputError(
-            "a dataset's name has 1 to 64 letters, digits, underscores, hyphens and, but for its begin, dots", column="name", value=name
+            "a dataset's name has 1 to 64 letters, digits, underscores, hyphens and, but for its begin, dots",
+            column="name",
+            value=name,
         )
     if not replace and warehouse.live(f"dataset/{name}") is not None:
         raise InputError(

@@ -11,7 +11,19 @@ import typer
 from distaff import registry, runs
 from distaff.board import Board
 from distaff.board import board as make_board
-from distaff.cli.state import Json, RunId, counted, emit_facts, emit_json, emit_table, epochs, pairs, talk, tell_drift, workspace
+from distaff.cli.state import (
+    Json,
+    RunId,
+    counted,
+    emit_facts,
+    emit_json,
+    emit_table,
+    epochs,
+    pairs,
+    talk,
+    tell_drift,
+    workspace,
+)
 from distaff.intervals import Interval
 from distaff.kinds import shown
 from distaff.model import Model

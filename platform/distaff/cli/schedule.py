@@ -32,7 +32,9 @@ def add(
     cron: Annotated[str, typer.Option(help="Minute, hour, day of month, month, day of week: '0 3 * * *'.")],
     model: Annotated[str, typer.Option(help="Alias or run to score with; an alias is looked up each time.")],
     dataset: Annotated[str | None, typer.Option(help="Fail when the run is of another dataset.")] = None,
-    task: Annotated[Task, typer.Option(help="What to do: score users, or embed, forecast, classify, diagnose.")] = "score",
+    task: Annotated[
+        Task, typer.Option(help="What to do: score users, or embed, forecast, classify, diagnose.")
+    ] = "score",
     top_k: Annotated[int, typer.Option(help="Length of each list.")] = 20,
     out: Annotated[Path | None, typer.Option(help="File to replace each time; Parquet for score.")] = None,
     timezone: Annotated[str, typer.Option(help="Whose clock the expression means.")] = "UTC",

@@ -101,7 +101,11 @@ def _dataset(workspace: Workspace, people: list[str], dataset: str | None) -> st
         return dataset
     rows = workspace.warehouse.rows("SELECT DISTINCT dataset FROM users WHERE list_contains(?, user_id)", [people])
     named = {str(row["dataset"]) for row in rows}
-    named |= {r.dataset for r in audit.unfinished(workspace) if set(audit.hashes(workspace, r.dataset, people)) <= set(r.subjects)}
+    named |= {
+        r.dataset
+        for r in audit.unfinished(workspace)
+        if set(audit.hashes(workspace, r.dataset, people)) <= set(r.subjects)
+    }
     if len(named) > 1:
         raise InputError(f"several datasets have people of such ids; say which: --dataset {' or '.join(sorted(named))}")
     if not named:
@@ -119,7 +123,9 @@ def _hold(workspace: Workspace, dataset: str, locks: ExitStack) -> list[Run]:
     try:
         for name in names:
             locks.enter_context(workspace.warehouse.lock(name).acquire(blocking=False))
-        rows = workspace.warehouse.rows("SELECT * EXCLUDE (written_at) FROM runs WHERE dataset = ? ORDER BY run", [dataset])
+        rows = workspace.warehouse.rows(
+            "SELECT * EXCLUDE (written_at) FROM runs WHERE dataset = ? ORDER BY run", [dataset]
+        )
         found = [Run(**row) for row in rows]
         for run in found:
             locks.enter_context(workspace.warehouse.lock(f"scoring/{run.run}").acquire(blocking=False))

@@ -38,7 +38,7 @@ def test_scheduler_that_is_stuck_is_not_ready_but_one_at_work_is(
         assert readiness.state(job, pulse)[0] is True
     assert readiness.state(job, pulse)[0] is True
     later[0] += 1e6
-    assert readiness.state(job, pulse) [1]["reason"] == "the scheduler is stuck"
+    assert readiness.state(job, pulse)[1]["reason"] == "the scheduler is stuck"
 
 
 def test_broken_configuration_and_warehouse_are_not_ready(job: Workspace) -> None:
