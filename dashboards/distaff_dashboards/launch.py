@@ -44,7 +44,8 @@ def launch(workspace_root: Path, *, port: int = 8501, address: str = "127.0.0.1"
         The server's exit status; 0 after Ctrl-C.
 
     Raises:
-        InputError: No workspace, an address that others could reach without a login, a login that is not safe, a port in use, or the extra is not installed.
+        InputError: No workspace, an address that others could reach without a login, a login that is not safe, a port in
+            use, or the extra is not installed.
     """
     Workspace.open(workspace_root)
     _check_installed()

@@ -13,7 +13,6 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-
 _PASSWORD = re.compile(r"(?P<before>[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s@]+(?=@)", re.IGNORECASE)
 _NAMED = re.compile(
     r"(?P<before>\b\w*(?:password|passwd|secret|token|access_key|api_key|session_key)\w*[\"']?\s*[=:]\s*)(?P<quote>[\"']?)"

@@ -5,9 +5,9 @@
 * **Series**: mean and spread of each channel over all rows, in units of the training rows' scaler.
 * **Incidents**: the same of each metric over normal rows.
 
-Two samples of one population differ too. For interactions the limit is what shuffling users between the two samples gives: their
-mean and four standard deviations; for channels it is four standard errors over blocks of rows. On top comes a margin, below
-which a change is of no consequence however sure it is.
+Two samples of one population differ too. For interactions the limit is what shuffling users between the two samples gives:
+their mean and four standard deviations; for channels it is four standard errors over blocks of rows. On top comes a margin,
+below which a change is of no consequence however sure it is.
 """
 
 from __future__ import annotations

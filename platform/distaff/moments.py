@@ -1,4 +1,7 @@
-"""Mean and spread of a channel, and how sure they are: rows that follow each other are not independent, blocks of them nearly."""
+"""Mean and spread of a channel, and how sure they are.
+
+Rows that follow each other are not independent; blocks of them nearly are.
+"""
 
 from __future__ import annotations
 

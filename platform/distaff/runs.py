@@ -24,7 +24,7 @@ from distaff import __version__
 from distaff.fitting import fit, pick_device
 from distaff.model import Epoch, Measurement, Model
 from distaff.registry import model_class
-from distaff_data.errors import InputError, redacted, UnknownNameError
+from distaff_data.errors import InputError, UnknownNameError, redacted
 from distaff_data.workspace import Workspace
 
 

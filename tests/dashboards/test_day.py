@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -143,6 +144,6 @@ def test_missed_overlapping_and_failing_runs_of_a_day(workspace: Workspace, monk
     ]
     assert of("wrong") == [(12, "failed", 0, 1)]
     spans = sorted((e.started_at, e.started_at + timedelta(seconds=e.seconds or 0)) for e in done)
-    assert all(earlier[1] <= later[0] for earlier, later in zip(spans, spans[1:], strict=False)), "two ran at once"
+    assert all(earlier[1] <= later[0] for earlier, later in itertools.pairwise(spans)), "two ran at once"
     assert Counter(e.exit_status for e in done) == {0: len(done) - 2, 1: 1, 2: 1}
     assert len(workspace.warehouse.rows("SELECT * FROM recommendations")) == USERS * TOP_K

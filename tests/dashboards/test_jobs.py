@@ -55,7 +55,8 @@ def write(workspace: Workspace) -> None:
         append("promotions", [row], written_at=NOW + timedelta(hours=number))
     for drift, at in (("old", NOW), ("new", NOW + timedelta(hours=1))):
         rows = [
-            {"part": "items", "name": "", "measure": "total variation", "value": 0.3, "limit": 0.1, "drifted": drift == "new"},
+            {"part": "items", "name": "", "measure": "total variation", "value": 0.3, "limit": 0.1,
+             "drifted": drift == "new"},
             {"part": "activity", "name": "", "measure": "psi", "value": 0.0, "limit": 0.1, "drifted": False},
         ]  # fmt: skip
         append("drifts", rows, drift=drift, run="run-1", dataset="shop", written_at=at)
@@ -96,7 +97,7 @@ def test_broken_configuration_is_told_and_the_rest_is_shown(page: AppTest, works
     page.run()
     assert not page.exception
     assert "job 'x'" in said(page)
-    assert [table.value.shape[0] for table in page.dataframe][0] == 2
+    assert next(table.value.shape[0] for table in page.dataframe) == 2
 
 
 def test_next_times_follow_the_clock(workspace: Workspace) -> None:

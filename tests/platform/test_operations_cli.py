@@ -157,5 +157,5 @@ def test_job_may_be_of_another_task_that_there_is(call: Call, filled: Workspace)
     add = ("schedule", "add", "outlook", "--cron", "* * * * *", "--model", run, "--task")
     assert call(*add, "shell")[0] == 2
     assert call(*add, "forecast")[0] == 0
-    status, out, _ = call("schedule", "list", "--json")
+    _status, out, _ = call("schedule", "list", "--json")
     assert [job["task"] for job in json.loads(out)["jobs"]] == ["forecast"]

@@ -18,7 +18,7 @@ from distaff_data.workspace import Workspace
     [
         "[schedule.x]\ncron = '0 * * * *'\nmodel = 'm'\ncommand = 'rm -rf /'\n",
         "[schedule.x]\ncron = '0 * * * *'\nmodel = 'm'\ntask = 'shell'\n",
-        "[schedule.x]\ncron = '0 * * * *'\nmodel = 'm'\nname = '../../x'\n[schedule.'../x']\ncron = '0 * * * *'\nmodel = 'm'\n",
+        "[schedule.'../x']\ncron = '0 * * * *'\nmodel = 'm'\n",
         "[schedule.x]\ncron = '0 * * * *'\nmodel = 'm'\nout = '../../etc/cron.d/x'\n",
         "[schedule.x]\ncron = '@reboot; sh'\nmodel = 'm'\n",
         "[schedule.x]\ncron = '0 * * * *'\nmodel = 'm'\ntimezone = '../../../etc/passwd'\n",

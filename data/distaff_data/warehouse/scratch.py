@@ -167,7 +167,7 @@ class Scratch:
             raise _unreadable(path, error) from None
 
     def _check_room(self, path: Path, n_columns: int) -> None:
-        """Refuse a Parquet file of more values than the disk has room for: a few kilobytes may say that they are billions."""
+        """Refuse a Parquet file of more values than the disk has room for: a few kilobytes may hold billions."""
         rows = self.count(f"SELECT sum(num_rows)::BIGINT FROM parquet_file_metadata({_exactly(path)})")
         free = shutil.disk_usage(self._folder.name).free
         if rows * n_columns * _BYTES > free:

@@ -1,8 +1,8 @@
-"""The record of a forgetting, which must not name the person: keyed hashes, in the tables ``forgettings`` and
-``forgotten_models``.
+"""The record of a forgetting, which must not name the person: the tables ``forgettings`` and ``forgotten_models``.
 
-The key is a file of the workspace. Whoever has it can check whether an id was forgotten by hashing it, and nobody can without:
-ids are too easily guessed for a hash alone. Throw the key away, and not even that is possible.
+People are told by keyed hashes. The key is a file of the workspace. Whoever has it can check whether an id was forgotten by
+hashing it, and nobody can without: ids are too easily guessed for a hash alone. Throw the key away, and not even that is
+possible.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """One request from beginning to end.
 
 Every step finds what is left of the people and takes it out, so that a request that was killed is finished by making it
-again: first the live tables, that nothing is fitted to them any more; then the models, that nothing is recommended to them; then
-files; and last every older version of the tables.
+again: first the live tables, that nothing is fitted to them any more; then the models, that nothing is recommended to them;
+then files; and last every older version of the tables.
 """
 
 from __future__ import annotations

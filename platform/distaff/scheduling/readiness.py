@@ -1,7 +1,7 @@
 """Whether the scheduler can do its work, for whatever supervises it: ``GET /ready`` on this machine's loopback.
 
-200 when the workspace can be read and the scheduler has looked for due jobs lately or is at one; 503 when not. The answer names
-jobs, times and states only: messages may hold what others should not read.
+200 when the workspace can be read and the scheduler has looked for due jobs lately or is at one; 503 when not. The answer
+names jobs, times and states only: messages may hold what others should not read.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def serve(workspace: Workspace, pulse: Pulse, port: int) -> Iterator[int]:
         timeout = 5  # seconds that a slow caller may take
         server_version, sys_version = "distaff", ""
 
-        def do_GET(self) -> None:  # noqa: N802 - the library's name
+        def do_GET(self) -> None:
             # A page in a browser could have this address under its own name: only those who ask for this machine are told.
             if (self.headers.get("Host") or "").rpartition(":")[0] not in (_HOST, "localhost"):
                 return self._answer(403, {"error": "ask for 127.0.0.1"})

@@ -69,7 +69,7 @@ def test_queued_model_is_fitted_anew_and_replaced(forgotten: tuple[Workspace, st
 def test_retraining_that_was_killed_is_finished_without_a_second_fit(
     forgotten: tuple[Workspace, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    workspace, old = forgotten
+    workspace, _old = forgotten
 
     def killed(*args: object, **options: object) -> None:
         raise KeyboardInterrupt
