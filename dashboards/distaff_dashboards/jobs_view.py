@@ -26,11 +26,8 @@ def _all() -> None:
     source = jobs_data.source()
     _jobs(source)
     _executions(source)
-    left, right = st.columns(2, gap="large")
-    with left:
-        _aliases(source)
-    with right:
-        _drift(source)
+    _drift(source)
+    _aliases(source)
     _forgotten(source)
 
 

@@ -1,10 +1,10 @@
 """Does a model give away whom it was fitted to? An attack that guesses it item by item.
 
 The attacker knows a person's items and asks which of them the model was fitted to. Each is scored for somebody who took the
-others of the training items; the place of the item in that list is the guess. For a held-out item a training item is left
-out as well, so that all histories are of one size. Where the split is random, the two kinds of item differ in nothing but the
-fit: for a model that never met the person the AUC is 1/2 on average, whatever the person likes, and what is above 1/2 the
-model remembers.
+others of the training items; the place of the item in that list is the guess. For a held-out item, one of these is left
+out as well, so that all histories are of one size. Where the split is random, the two kinds of item differ in nothing but
+the fit: for a model that never met the person the AUC is 1/2 on average, whatever the person likes, and what is above 1/2
+the model remembers.
 """
 
 from __future__ import annotations

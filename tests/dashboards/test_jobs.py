@@ -82,7 +82,7 @@ def test_page_shows_what_failed_what_stands_and_what_drifted(page: AppTest, work
     assert "**champion** is run-1" in text
     assert "distaff rollback champion" in text
     assert "no longer what run-1 was fitted to" in text
-    schedule, executions, aliases, drift, forgotten = (table.value for table in page.dataframe)
+    schedule, executions, drift, aliases, forgotten = (table.value for table in page.dataframe)
     assert schedule["job"].tolist() == ["nightly", "outlook"]
     assert schedule["status"].tolist()[0] == "failed"
     assert executions["status"].tolist() == ["failed", "done"]
