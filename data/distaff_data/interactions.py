@@ -242,6 +242,12 @@ class Interactions:
         splits = {s: Csr(found[f"{s}.indptr"], found[f"{s}.indices"], len(items)) for s in SPLITS}
         return cls(name, users, items, splits["train"], splits["valid"], splits["test"], generation)
 
+    @staticmethod
+    def user_ids_in(folder: Path) -> pa.StringArray:
+        """The users of what :meth:`write` wrote; none where it wrote nothing."""
+        file = folder / _IDS[0]
+        return pq.read_table(file)["id"].combine_chunks() if file.is_file() else pa.array([], pa.string())
+
     def user_positions(self, ids: object) -> Tensor:
         """Positions of users' ids, int64; an unknown id gives -1."""
         return _positions(ids, self.user_ids)

@@ -87,9 +87,9 @@ def erase(warehouse: Warehouse, dataset: str, runs: Sequence[str], people: Seque
     return sum(warehouse.erase(table.name, *_condition(table, dataset, runs, people)) for table in NAMING)
 
 
-def expunge(warehouse: Warehouse) -> int:
-    """Remove the older versions of the tables that name people; returns how many files went away."""
-    return sum(warehouse.expunge(table.name) for table in NAMING)
+def expunge(warehouse: Warehouse, dataset: str, runs: Sequence[str], people: Sequence[str]) -> int:
+    """Remove the older versions of the tables that named them; returns how many files went away."""
+    return sum(warehouse.expunge(table.name, *_condition(table, dataset, runs, people)) for table in NAMING)
 
 
 def _condition(table: Table, dataset: str, runs: Sequence[str], people: Sequence[str]) -> tuple[str, list[object]]:

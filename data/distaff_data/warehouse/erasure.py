@@ -7,9 +7,11 @@ generations under a condition that names only those; then the old files go, and 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import duckdb
 from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
@@ -18,6 +20,7 @@ from distaff_data.warehouse import engine
 from distaff_data.warehouse import query as reading
 
 _ATTEMPTS = 20
+_HALF_WRITTEN = 3600.0  # seconds after which a file that cannot be read has no writer any more
 _LOG_KEPT = "delta.logRetentionDuration"
 _USUAL = "interval 30 days"  # Delta's default
 
@@ -33,22 +36,46 @@ def erase(root: Path, table: Table, condition: str, params: Sequence[object]) ->
     raise AssertionError("unreachable")
 
 
-def expunge(root: Path, table: Table) -> int:
+def expunge(root: Path, table: Table, condition: str, params: Sequence[object]) -> int:
     """See :meth:`distaff_data.warehouse.Warehouse.expunge`."""
     folder = root / table.name
-    gone = DeltaTable(folder).vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
+    gone = len(DeltaTable(folder).vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False))
+    gone += _remove_strays(root, table, condition, params)
     DeltaTable(folder).alter.set_table_properties({_LOG_KEPT: "interval 0 seconds"})
     delta = DeltaTable(folder)
     delta.create_checkpoint()
     delta.cleanup_metadata()
     DeltaTable(folder).alter.set_table_properties({_LOG_KEPT: _USUAL})
-    return len(gone)
+    return gone
+
+
+def _remove_strays(root: Path, table: Table, condition: str, params: Sequence[object]) -> int:
+    """Remove files that no version of the table needs, and that hold such rows.
+
+    A writer that was killed leaves files that were never committed, and vacuuming leaves those, since a writer that is alive
+    has some too. So they are looked into; one that cannot be read is half written, and goes when it is old.
+    """
+    files = list((root / table.name).glob("*.parquet"))  # before the version: what is committed meanwhile is in that
+    needed = set(reading.current_files(root / table.name))
+    strays = [file for file in files if file not in needed and _holds(table, file, condition, params)]
+    for file in strays:
+        file.unlink(missing_ok=True)
+    return len(strays)
+
+
+def _holds(table: Table, file: Path, condition: str, params: Sequence[object]) -> bool:
+    with engine.connect() as con:
+        try:
+            rows = reading.rows_of(con, table, [file])
+            return con.execute(f"SELECT 1 FROM {rows} WHERE {condition} LIMIT 1", list(params)).fetchone() is not None
+        except duckdb.Error:
+            return file.exists() and time.time() - file.stat().st_mtime > _HALF_WRITTEN
 
 
 def _erase(root: Path, table: Table, condition: str, params: Sequence[object]) -> int:
     delta = DeltaTable(root / table.name)  # the version that is read is the one that is replaced
     with engine.connect() as con:
-        rows = reading.every_row(con, root, table)
+        rows = reading.rows_of(con, table, reading.current_files(root / table.name))
         found = con.execute(
             f"SELECT generation, count(*) FROM {rows} WHERE {condition} GROUP BY generation", list(params)
         ).fetchall()

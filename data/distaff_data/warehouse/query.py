@@ -68,15 +68,15 @@ def select(root: Path, sql: str, *, limit: int, seconds: float, memory: str = "2
     return Selection(table.slice(0, limit), table.num_rows > limit)
 
 
-def every_row(con: duckdb.DuckDBPyConnection, root: Path, table: Table) -> str:
-    """Make a view of all rows of a table, live or not, on a connection; returns its name."""
-    con.execute(f"CREATE VIEW every_row AS {_rows(con, table, _files(root / table.name))}")
+def rows_of(con: duckdb.DuckDBPyConnection, table: Table, files: list[Path]) -> str:
+    """Make a view of all rows in some files of a table, live or not, on a connection; returns its name."""
+    con.execute(f"CREATE VIEW every_row AS {_rows(con, table, files)}")
     return "every_row"
 
 
 def generations(table: Path) -> set[str]:
     """Every generation with rows in a table, live or not."""
-    files = _files(table)
+    files = current_files(table)
     if not files:
         return set()
     with engine.connect() as con:
@@ -97,13 +97,13 @@ def _open_views(con: duckdb.DuckDBPyConnection, root: Path, names: Iterable[str]
     wanted = [_LIVE, *(TABLES[name] for name in sorted(names) if name != _LIVE.name)]
     files: list[Path] = []
     for table in wanted:
-        current = _files(root / table.name)
+        current = current_files(root / table.name)
         files += current
         con.execute(f"CREATE VIEW {engine.identifier(table.name)} AS {_view(con, table, current)}")
     return files
 
 
-def _files(table: Path) -> list[Path]:
+def current_files(table: Path) -> list[Path]:
     """A table's current files. Delta gives URIs, in which the folder's spaces are escaped."""
     return [table / PurePosixPath(uri).name for uri in DeltaTable(table).file_uris()]
 

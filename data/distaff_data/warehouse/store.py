@@ -23,6 +23,7 @@ from distaff_data.warehouse import query as reading
 
 Rows: TypeAlias = pa.Table | pa.RecordBatchReader | Sequence[Mapping[str, object]]
 
+_COMMITTED = timedelta(hours=1)  # no append takes as long
 _VERSION_FILE = "schema.json"
 _UNADDRESSABLE = frozenset("[]^|%")  # delta-rs 1.6 makes URLs of paths, and fails on these
 _STAMP = "%Y%m%dT%H%M%S"  # begins every generation: its age can be read off, and file statistics sort by time
@@ -171,12 +172,21 @@ class Warehouse:
         """
         return erasure.erase(self.root, TABLES[table], condition, params)
 
-    def expunge(self, table: str) -> int:
-        """Remove every older version of a table, its files and its log, at once; returns how many files went away.
+    def expunge(self, table: str, condition: str, params: Sequence[object] = ()) -> int:
+        """Remove every older version of a table that may hold rows that :meth:`erase` took out, its files and its log.
 
-        A reader that has begun may fail for want of a file; the next one finds the present version.
+        A reader that has begun may fail for want of a file; the next one finds the present version. Writers are not
+        disturbed.
+
+        Args:
+            table: A generation table.
+            condition: The condition of the erasure.
+            params: Values of its ``?`` parameters.
+
+        Returns:
+            How many files went away.
         """
-        return erasure.expunge(self.root, TABLES[table])
+        return erasure.expunge(self.root, TABLES[table], condition, params)
 
     def reclaim(self, grace: timedelta = timedelta(hours=24), tables: Iterable[str] = TABLES) -> dict[str, int]:
         """Delete rows that no reader can see, merge small files and remove unused ones.
@@ -197,7 +207,10 @@ class Warehouse:
             delta = DeltaTable(self.root / table.name)
             delta.optimize.compact()
             gone = delta.vacuum(
-                retention_hours=math.ceil(grace.total_seconds() / 3600), enforce_retention_duration=False, dry_run=False
+                retention_hours=math.ceil(grace.total_seconds() / 3600),
+                enforce_retention_duration=False,
+                dry_run=False,
+                full=grace >= _COMMITTED,  # also what killed writers left; a file that is younger may have a writer
             )
             if gone:
                 removed[table.name] = len(gone)

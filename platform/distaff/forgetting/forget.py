@@ -81,7 +81,7 @@ def forget(
         progress("tables: what was replaced")
         request = audit.counted(workspace, request, rows=persons.erase(workspace.warehouse, dataset, names, people))
         progress("tables: older versions")
-        persons.expunge(workspace.warehouse)
+        persons.expunge(workspace.warehouse, dataset, names, people)
         if failed:
             why = "; ".join(f"{run}: {reason}" for run, reason in failed.items())
             raise DistaffError(f"some models could not be changed, make the request again: {why}")
@@ -146,6 +146,7 @@ def _check(workspace: Workspace, dataset: str, names: list[str], people: list[st
     subjects = audit.hashes(workspace, dataset, people)
     if not any(r.dataset == dataset and r.subjects == subjects for r in audit.unfinished(workspace)):
         unknown = set(people) - persons.named(workspace.warehouse, dataset, names, people)
+        unknown -= unlearning.known(workspace, names, people)
         if unknown:
             raise InputError(f"nobody of this id in dataset {dataset!r}", value=min(unknown))
     return audit.begin(workspace, dataset, people)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
@@ -39,6 +41,15 @@ def unlearn(
         except DistaffError as error:
             failed[run.run] = str(error)
     return failed
+
+
+def known(workspace: Workspace, names: Sequence[str], people: Sequence[str]) -> set[str]:
+    """Which of the people the models of runs know, whatever the tables say."""
+    found: set[str] = set()
+    for name in names:
+        ids = Interactions.user_ids_in(runs.run_folder(workspace, name) / "model")
+        found |= set(people) & set(ids.filter(pc.is_in(ids, pa.array(people, pa.string()))).to_pylist())
+    return found
 
 
 def _unlearn(

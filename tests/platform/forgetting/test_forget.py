@@ -64,6 +64,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     with pytest.raises(KeyboardInterrupt):
         score_run(workspace, nmf, top_k=7, progress=killed)
     (runs.run_folder(workspace, nmf) / "checkpoint").mkdir()
+    lists = next((workspace.warehouse.root / "recommendations").glob("*.parquet"))
+    shutil.copy(lists, lists.with_name("part-00000-of-a-writer-that-was-killed.parquet"))  # written, and not committed
     return workspace
 
 
