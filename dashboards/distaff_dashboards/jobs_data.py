@@ -33,6 +33,7 @@ FROM promotions ORDER BY written_at DESC, promotion DESC LIMIT {_SHOWN}
 _DRIFTS = f"""
 SELECT written_at AS at, run, part, name, measure, value, "limit", drifted, detail FROM drifts
 WHERE drift IN (SELECT drift FROM drifts QUALIFY row_number() OVER (PARTITION BY run ORDER BY written_at DESC) = 1)
+    AND run NOT IN (SELECT run FROM runs WHERE status = 'retired')
 ORDER BY drifted DESC, written_at DESC, value / nullif("limit", 0) DESC LIMIT {_SHOWN}
 """
 _FORGOTTEN = f"""

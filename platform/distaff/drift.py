@@ -109,8 +109,8 @@ def _interactions(model: Recommender, now: Interactions) -> list[Drift]:
     from scipy.sparse import csr_matrix, vstack
 
     before = model.data
-    known = now.item_ids.filter(pa.compute.invert(pa.compute.is_in(now.item_ids, before.item_ids)))
-    ids = pa.concat_arrays([before.item_ids, known])
+    strangers = now.item_ids.filter(pa.compute.invert(pa.compute.is_in(now.item_ids, before.item_ids)))
+    ids = pa.concat_arrays([before.item_ids, strangers])
     to = pa.compute.index_in(now.item_ids, ids).to_numpy(zero_copy_only=False)
     old, new = before.train.scipy(), now.train.scipy()
     old = csr_matrix((old.data, old.indices, old.indptr), shape=(old.shape[0], len(ids)))
@@ -121,8 +121,12 @@ def _interactions(model: Recommender, now: Interactions) -> list[Drift]:
     first = np.arange(taken.shape[0]) < n_old
     strange = float(new[:, before.n_items :].sum() / max(new.sum(), 1))
 
+    def of_items(mask: npt.NDArray[np.bool_]) -> Floats:
+        counts: Floats = np.asarray(taken.T @ mask.astype(np.float64)).ravel()
+        return counts / max(counts.sum(), 1.0)
+
     def items(mask: npt.NDArray[np.bool_]) -> float:
-        return _variation(*(np.asarray(taken.T @ side.astype(np.float64)).ravel() for side in (mask, ~mask)))
+        return _variation(of_items(mask), of_items(~mask))
 
     activity = np.asarray(taken.sum(1)).ravel()
     edges = np.unique(np.quantile(activity[first], _TENTHS))
@@ -131,15 +135,18 @@ def _interactions(model: Recommender, now: Interactions) -> list[Drift]:
     def active(mask: npt.NDArray[np.bool_]) -> float:
         return _psi(*(np.bincount(tenth[side], minlength=len(edges) + 1) for side in (mask, ~mask)))
 
-    detail = f"{strange:.1%} of the interactions are with items that the model does not know" if strange else None
+    then, today = of_items(first), of_items(~first)
+    most = int(np.abs(today - then).argmax())
+    detail = f"item {ids[most].as_py()} from {then[most]:.2%} to {today[most]:.2%} of the interactions"
+    detail += f"; {strange:.1%} are with items that the model does not know" if strange else ""
     found = [
         _shuffled("items", "total variation", items, first, detail),
         _shuffled("activity", "psi", active, first, _means("interactions a user", activity, first)),
     ]
     shares = _shares(model)
     if shares is not None:
-        of_items = taken[:, : before.n_items]
-        mixes = (of_items @ shares) / np.maximum(np.asarray(of_items.sum(1)), 1.0)
+        known_items = taken[:, : before.n_items]
+        mixes = (known_items @ shares) / np.maximum(np.asarray(known_items.sum(1)), 1.0)
 
         def factors(mask: npt.NDArray[np.bool_]) -> float:
             return _variation(mixes[mask].sum(0), mixes[~mask].sum(0))

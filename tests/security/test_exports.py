@@ -43,7 +43,7 @@ TABLE = pa.table(
 
 def written(tmp_path: Path) -> str:
     exports.write(TABLE, tmp_path / "out.csv")
-    return (tmp_path / "out.csv").read_text(encoding="utf-8", newline="")
+    return (tmp_path / "out.csv").read_bytes().decode()
 
 
 def shown(tmp_path: Path) -> str:
