@@ -191,11 +191,10 @@ class Interactions:
         kept = torch.ones(self.n_users, dtype=torch.bool)
         kept[users] = False
         rows = kept.nonzero().squeeze(1)
-        splits = {name: self.split(name).take(rows) for name in SPLITS}
+        train, valid, test = (self.split(name).take(rows) for name in SPLITS)
         ids, read = self.user_ids.take(pa.array(rows.numpy())), self.read_content
-        return replace(
-            self, user_ids=ids, **splits, read_content=None if read is None else lambda: read().of_users(rows)
-        )
+        content = None if read is None else lambda: read().of_users(rows)
+        return replace(self, user_ids=ids, train=train, valid=valid, test=test, read_content=content)
 
     @property
     def n_users(self) -> int:

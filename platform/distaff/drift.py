@@ -17,6 +17,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,7 @@ from distaff.recommender import Recommender
 from distaff.runs import model_folder
 from distaff.series import SeriesModel
 from distaff_data.errors import UnsupportedError
+from distaff_data.incidents import Incidents
 from distaff_data.interactions import Interactions
 from distaff_data.series import Series
 from distaff_data.workspace import Workspace
@@ -69,7 +71,7 @@ def watch(workspace: Workspace, run_id: str, execution: str | None = None) -> li
     Returns:
         The comparisons; none where the dataset is gone.
     """
-    model = Model.load(model_folder(workspace, run_id))
+    model: Model[Any] = Model.load(model_folder(workspace, run_id))
     if workspace.warehouse.live(f"dataset/{model.data.name}") is None:
         return []
     found = compare(model, model.read(workspace.warehouse, model.data.name))
@@ -79,15 +81,14 @@ def watch(workspace: Workspace, run_id: str, execution: str | None = None) -> li
     return found
 
 
-def compare(model: Model[object], now: object) -> list[Drift]:
+def compare(model: Model[Any], now: object) -> list[Drift]:
     """Compare a fitted model's training data with other data of its kind."""
     if isinstance(model, Recommender) and isinstance(now, Interactions):
         return _interactions(model, now)
     if isinstance(model, SeriesModel) and isinstance(now, Series):
         return _series(model, now)
-    if isinstance(model, Diagnoser):
-        cases = normal_moments([normal_rows(case) for case in now.cases])  # type: ignore[attr-defined]
-        return _channels(model.normal, cases)
+    if isinstance(model, Diagnoser) and isinstance(now, Incidents):
+        return _channels(model.normal, normal_moments([normal_rows(case) for case in now.cases]))
     return []
 
 

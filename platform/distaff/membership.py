@@ -75,18 +75,18 @@ def by_folding(model: Recommender, train: Csr, held: Csr, *, seed: int = 0) -> M
     """
     score = _scorer(model)
     generator = torch.Generator().manual_seed(seed)
-    places, asked = [], ([], [])
+    places: list[Tensor] = []
+    members: list[int] = []
     for row in range(train.n_rows):
         taken, other = _some(_items(train, row), generator), _some(_items(held, row), generator)
-        asked[0].append(taken)
-        asked[1].append(other)
+        members.append(taken.numel())
         everything = _items(train, row)
         if taken.numel() == 0 or other.numel() == 0 or everything.numel() < 2:
             places.append(torch.empty(0))
             continue
         left_out = torch.cat([taken, everything[torch.randint(everything.numel(), other.shape, generator=generator)]])
         places.append(_asked(score, everything, left_out, torch.cat([taken, other]), train.n_cols))
-    return _auc(places, [t.numel() for t in asked[0]])
+    return _auc(places, members)
 
 
 def _asked(score: Callable[[Csr], Tensor], everything: Tensor, left_out: Tensor, items: Tensor, n_items: int) -> Tensor:

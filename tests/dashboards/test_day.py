@@ -18,10 +18,10 @@ from streamlit.testing.v1 import AppTest
 
 import distaff_dashboards
 from distaff import aliases, runs
-from distaff.scheduling import executions, jobs, scheduler, tasks
+from distaff.scheduling import executions, jobs, scheduler
 from distaff.scheduling.executions import Execution
 from distaff.scheduling.jobs import Job
-from distaff.scoring import Scored
+from distaff.scoring import Scored, score_run
 from distaff_dashboards import jobs_data
 from distaff_dashboards.data import Source
 from distaff_data.workspace import Workspace
@@ -90,7 +90,7 @@ def test_missed_overlapping_and_failing_runs_of_a_day(workspace: Workspace, monk
         jobs.add(workspace, Job.parse(name, {"cron": cron, **common, **more}))
     clock = FastClock(MIDNIGHT, MIDNIGHT + 8.2 * HOUR)
     failures = {18: 5}  # attempts that fail at the hour
-    score = tasks.score_run
+    score = score_run
 
     def troubled(*args: Any, **options: Any) -> Scored:
         if clock.time.hour == 4 and clock.time.minute >= 30:

@@ -110,9 +110,9 @@ def _check_size(path: Path) -> None:
             )
         for member in archive.infolist():
             with archive.open(member) as opened:
-                version = np.lib.format.read_magic(opened)  # type: ignore[no-untyped-call]
+                version = np.lib.format.read_magic(opened)
                 read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-                shape, _, dtype = read(opened)  # type: ignore[no-untyped-call]
+                shape, _, dtype = read(opened)
                 if not dtype.hasobject and math.prod(shape) * dtype.itemsize != member.file_size - opened.tell():
                     raise InputError(f"the array {member.filename} is not as large as it says", path=path)
 

@@ -119,7 +119,7 @@ def downdate(weights: np.ndarray[Any, Any], x: Csr, taken: Csr, penalty: float) 
     Returns:
         B without them, float64.
     """
-    p = np.negative(weights, out=weights)
+    p: np.ndarray[Any, Any] = np.negative(weights, out=weights)
     np.fill_diagonal(p, 1.0)
     # The diagonal of G (I - B): each row of G with the same column of I - B, whose diagonal is 1.
     scale = np.full(len(p), penalty)

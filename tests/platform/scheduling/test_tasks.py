@@ -78,14 +78,13 @@ def test_forecasts_and_embeddings_are_of_the_series_as_they_are_now(workspace: W
 
 
 def test_diagnoses_are_made_once_for_each_state_of_the_incidents(workspace: Workspace) -> None:
-    knobs = {"n_cases": 2, "n_entities": 4}
-    sample(workspace, "planted-incidents", name="outages", **knobs)
+    sample(workspace, "planted-incidents", name="outages", n_cases=2, n_entities=4)
     run = diagnose(workspace, "outages", model="nsigma").run.run
     clock = Hours()
     (done,) = hourly(workspace, clock, task="diagnose", model=run, out="causes.csv")
     assert (done.status, done.run) == ("done", run)
     assert (workspace.root / "causes.csv").read_text().startswith('"run"')
-    sample(workspace, "planted-incidents", name="outages", replace=True, seed=1, **knobs)
+    sample(workspace, "planted-incidents", name="outages", replace=True, seed=1, n_cases=2, n_entities=4)
     runs_of = []
     for _ in range(2):
         clock.time += timedelta(hours=1)
