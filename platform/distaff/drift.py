@@ -123,8 +123,9 @@ def _interactions(model: Recommender, now: Interactions) -> list[Drift]:
     strange = float(new[:, before.n_items :].sum() / max(new.sum(), 1))
 
     def of_items(mask: npt.NDArray[np.bool_]) -> Floats:
-        counts: Floats = np.asarray(taken.T @ mask.astype(np.float64)).ravel()
-        return counts / max(counts.sum(), 1.0)
+        counts = np.asarray(taken.T @ mask.astype(np.float64)).ravel()
+        shares: Floats = counts / max(counts.sum(), 1.0)
+        return shares
 
     def items(mask: npt.NDArray[np.bool_]) -> float:
         return _variation(of_items(mask), of_items(~mask))
