@@ -126,7 +126,7 @@ class DGVAE(Speaking):
     Config: ClassVar[type[ModelConfig]] = DGVAEConfig
     config: DGVAEConfig
 
-    def build(self, data: Interactions, generator: torch.Generator, device: torch.device) -> torch.nn.Module:
+    def build(self, data: Interactions, generator: torch.Generator, device: torch.device) -> Network:
         """Words and item graph from the content, then the network."""
         c = self.config
         if data.read_content is None:
