@@ -3,8 +3,9 @@
 From random vectors, cold memberships make a random partition of the items, which training then lives with: each factor has
 a code of its own for every person, so that nothing ever asks for a factor's items to be alike. From here, factors begin as
 groups that the same people take (Dhillon, KDD 2001, https://doi.org/10.1145/502512.502550): both matrices are scaled to
-D_r^-1/2 B D_c^-1/2, laid side by side, and their leading singular vectors, but for the trivial first, place items and words
-in one space. Spherical k-means there gives the prototypes, the same in both halves, so that factor k has items and words.
+D_r^-1/2 B D_c^-1/2 and laid side by side, and their leading singular vectors, less the mean place, which tells nothing,
+place items and words in one space. Spherical k-means there gives the prototypes, the same in both halves, so that factor k
+has items and words.
 """
 
 from __future__ import annotations
@@ -35,15 +36,17 @@ def start_together(network: Network, items: Weighted, words: Weighted | None, se
     from sklearn.utils.extmath import randomized_svd
 
     halves = [network.rated] if network.written is None else [network.rated, network.written]
+    sizes, dim = [len(half.vectors) for half in halves], network.rated.vectors.shape[1]
     parts = [_scaled(part.scipy()) for part in (items, words) if part is not None]
     joined, mass = hstack([part for part, _ in parts]).tocsr(), np.concatenate([sums for _, sums in parts])
-    dim = network.rated.vectors.shape[1]
-    _, values, found = randomized_svd(joined, min(dim + 1, min(joined.shape) - 1), random_state=seed)
+    _, values, found = randomized_svd(joined, min(dim, min(joined.shape) - 1), random_state=seed)
     # A column without entries has no place, and k-means no weight for it.
-    places = (found[1:] * values[1:, None] / np.sqrt(np.where(mass > 0, mass, np.inf))).T
+    places = (found * values[:, None] / np.sqrt(np.where(mass > 0, mass, np.inf))).T
+    for own in np.split(np.arange(len(mass)), np.cumsum(sizes)[:-1]):
+        places[own] -= (mass[own] > 0)[:, None] * np.average(places[own], 0, mass[own])
     units = F.normalize(torch.from_numpy(np.pad(places, ((0, 0), (0, dim - places.shape[1])))).float())
     means = KMeans(network.rated.n_factors, n_init=4, random_state=seed).fit(units.numpy(), sample_weight=mass)
-    for half, own in zip(halves, units.split([len(half.vectors) for half in halves]), strict=True):
+    for half, own in zip(halves, units.split(sizes), strict=True):
         assert half.prototypes is not None
         _turn(half.vectors, own)
         _turn(half.weight[:, :dim], own)
