@@ -54,15 +54,15 @@ class FactorConfig(VariationalConfig):
         temperature: Of memberships and decoder.
         decoder_temperature: Of the decoder, where it has one of its own: softer scores than memberships.
         std: Deviation of the code's noise.
-        start: Where vectors and prototypes begin: ``spectral``, at a co-clustering of the training data
-            (:mod:`distaff_graph.dgvae.start`), or ``random``, as the authors have it.
+        start: Where vectors and prototypes begin: ``random``, as the authors have it, or ``spectral``, at a co-clustering
+            of the training data (:mod:`distaff_graph.dgvae.start`).
     """
 
     n_intents: Annotated[int, Field(ge=1), Choices(2, 3, 4, 6, 8)] = 3
     temperature: Annotated[float, Field(gt=0), Span(0.05, 0.3, log=True)] = 0.1
     decoder_temperature: Annotated[float, Field(gt=0)] | None = None
     std: Annotated[float, Field(ge=0), Span(0.03, 0.3, log=True)] = 0.075
-    start: Literal["spectral", "random"] = "spectral"
+    start: Literal["random", "spectral"] = "random"
 
 
 class Variational(GradientRecommender):
