@@ -66,9 +66,7 @@ CANDIDATES = (
     # A code of DGVAE is a sum of two and longer, hence a warmer decoder; colder memberships keep its factors apart.
     Candidate(
         "dgvae",
-        _grid(
-            start=("random",), temperature=(0.05,), decoder_temperature=(0.2, 0.3), dropout=(0.5, 0.7), kl_cap=(1.0,)
-        ),
+        _grid(start=("random",), temperature=(0.05,), decoder_temperature=(0.3,), dropout=(0.5, 0.7), kl_cap=(1.0,)),
         seeded=True,
         also=npmi,
     ),
