@@ -1,0 +1,102 @@
+"""A variational autoencoder of series: encoder, bottleneck, decoder, and the likelihood of what was measured."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from distaff_timeseries.dts.bottleneck import GaussianBottleneck, Posterior, QuantisedBottleneck
+from distaff_timeseries.dts.networks import ConvDecoder, ConvEncoder, LstmDecoder, LstmEncoder
+
+Noise = Literal["fixed", "learned", "predicted"]
+Architecture = Literal["conv", "lstm"]
+
+_WIDTH = 128  # of the vector that encoders end in
+_NOISE = (-6.0, 2.0)  # logarithm of the noise variance in scaled units: a deviation from 0.05 to 2.7
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Sizes that follow from a dataset: channels C and rows of a window T."""
+
+    n_channels: int
+    length: int
+
+
+class Autoencoder(nn.Module):
+    """Windows to latents and back.
+
+    Args:
+        sizes: Of the data.
+        latent_dim: K.
+        encoder: Architecture.
+        decoder: Architecture.
+        hidden: Channels of convolutions, or the LSTMs' state.
+        teacher_forcing: Whether an LSTM decoder is told the value before.
+        noise: Whose the variance of the likelihood is: 1 for all, a learned one for each channel, or one for each window and
+            channel that is predicted from the latents.
+        n_values: Values of a quantised latent; None for Gaussian latents.
+        commitment: Weight of what rounding costs.
+    """
+
+    def __init__(
+        self,
+        sizes: Sizes,
+        *,
+        latent_dim: int,
+        encoder: Architecture,
+        decoder: Architecture,
+        hidden: int,
+        teacher_forcing: bool,
+        noise: Noise,
+        n_values: int | None,
+        commitment: float,
+    ) -> None:
+        super().__init__()
+        n_channels, length = sizes.n_channels, sizes.length
+        self.encoder: nn.Module = (
+            ConvEncoder(n_channels, length, hidden, _WIDTH)
+            if encoder == "conv"
+            else LstmEncoder(n_channels, hidden, _WIDTH)
+        )
+        self.bottleneck: nn.Module = (
+            GaussianBottleneck(_WIDTH, latent_dim)
+            if n_values is None
+            else QuantisedBottleneck(_WIDTH, latent_dim, n_values, commitment)
+        )
+        self.decoder: nn.Module = (
+            ConvDecoder(n_channels, length, hidden, latent_dim)
+            if decoder == "conv"
+            else LstmDecoder(n_channels, length, hidden, latent_dim, teacher_forcing=teacher_forcing)
+        )
+        self.noise: nn.Module | None = None
+        self.own_noise: nn.Parameter | None = None
+        if noise == "predicted":
+            self.noise = nn.Sequential(nn.Linear(latent_dim, 64), nn.ELU(), nn.Linear(64, n_channels))
+        elif noise == "learned":
+            self.own_noise = nn.Parameter(torch.zeros(n_channels))
+
+    def posterior(self, values: Tensor, mask: Tensor) -> Posterior:
+        """Of windows ``(b, T, C)``."""
+        found: Posterior = self.bottleneck(self.encoder(values, mask))
+        return found
+
+    def log_likelihood(self, z: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+        """log p(x|z) of what was measured, summed over each window, ``(b,)``; missing values have no part and no gradient."""
+        away = (self.decoder(z, values) - values).square()
+        logvar = self.noise_logvar(z).unsqueeze(1)
+        each = -0.5 * (math.log(2 * math.pi) + logvar + away * torch.exp(-logvar))
+        return torch.where(mask, each, 0.0).sum((1, 2))
+
+    def noise_logvar(self, z: Tensor) -> Tensor:
+        """Logarithm of the noise variance of each window and channel, ``(b, C)``."""
+        low, high = _NOISE
+        if self.noise is not None:
+            return low + (high - low) * torch.sigmoid(self.noise(z))
+        if self.own_noise is not None:
+            return (low + (high - low) * torch.sigmoid(self.own_noise)).expand(len(z), -1)
+        return z.new_zeros(len(z), 1)

@@ -1,0 +1,122 @@
+"""Encoders from windows to a vector, and decoders from latents to windows, by convolution or by LSTM.
+
+Encoders see values, 0 where missing, beside the mask. Decoders give the mean of every value; none sees the mask.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+_KERNEL = 5
+_DOWN = 8  # three convolutions of stride 2
+
+
+class ConvEncoder(nn.Module):
+    """Three strided convolutions and a linear map of all that is left."""
+
+    def __init__(self, n_channels: int, length: int, hidden: int, width: int) -> None:
+        super().__init__()
+        self.padded = -(-length // _DOWN) * _DOWN
+        sizes = (2 * n_channels, hidden // 2, hidden, hidden)
+        self.convolutions = nn.Sequential(
+            *(
+                layer
+                for a, b in zip(sizes, sizes[1:], strict=False)
+                for layer in (nn.Conv1d(a, b, _KERNEL, stride=2, padding=_KERNEL // 2), nn.ELU())
+            )
+        )
+        self.out = nn.Sequential(nn.Linear(hidden * self.padded // _DOWN, width), nn.ELU())
+
+    def forward(self, values: Tensor, mask: Tensor) -> Tensor:
+        """``(b, T, C)`` twice to ``(b, width)``."""
+        x = torch.cat([values, mask.to(values.dtype)], 2).transpose(1, 2)
+        x = nn.functional.pad(x, (0, self.padded - x.shape[2]))
+        out: Tensor = self.out(self.convolutions(x).flatten(1))
+        return out
+
+
+class LstmEncoder(nn.Module):
+    """An LSTM's last state."""
+
+    def __init__(self, n_channels: int, hidden: int, width: int) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(2 * n_channels, hidden, batch_first=True)
+        self.out = nn.Sequential(nn.Linear(hidden, width), nn.ELU())
+
+    def forward(self, values: Tensor, mask: Tensor) -> Tensor:
+        """``(b, T, C)`` twice to ``(b, width)``."""
+        states, _ = self.lstm(torch.cat([values, mask.to(values.dtype)], 2))
+        out: Tensor = self.out(states[:, -1])
+        return out
+
+
+class Decoder(Protocol):
+    """From latents ``(b, K)`` to means ``(b, T, C)``."""
+
+    def __call__(self, z: Tensor, values: Tensor | None = None) -> Tensor:
+        """``values``, ``(b, T, C)``, are what teacher forcing tells; other decoders take no notice."""
+
+
+class ConvDecoder(nn.Module):
+    """A linear map to an eighth of the window's rows, then three times twice as many and a convolution."""
+
+    def __init__(self, n_channels: int, length: int, hidden: int, latent_dim: int) -> None:
+        super().__init__()
+        self.length, self.hidden = length, hidden
+        self.rows = -(-length // _DOWN)
+        self.into = nn.Sequential(
+            nn.Linear(latent_dim, 2 * hidden), nn.ELU(), nn.Linear(2 * hidden, hidden * self.rows), nn.ELU()
+        )
+        sizes = (hidden, hidden, hidden // 2, hidden // 2)
+        self.convolutions = nn.Sequential(
+            *(
+                layer
+                for a, b in zip(sizes, sizes[1:], strict=False)
+                for layer in (nn.Upsample(scale_factor=2), nn.Conv1d(a, b, _KERNEL, padding=_KERNEL // 2), nn.ELU())
+            ),
+            nn.Conv1d(sizes[-1], n_channels, 1),
+        )
+
+    def forward(self, z: Tensor, values: Tensor | None = None) -> Tensor:
+        """Means ``(b, T, C)``."""
+        x = self.into(z).unflatten(1, (self.hidden, self.rows))
+        out: Tensor = self.convolutions(x)[:, :, : self.length]
+        return out.transpose(1, 2)
+
+
+class LstmDecoder(nn.Module):
+    """An LSTM that is given the latents at every step, and with teacher forcing the value before as well.
+
+    Told the value before, it can do without the latents: that is how an LSTM autoencoder loses them.
+    """
+
+    def __init__(self, n_channels: int, length: int, hidden: int, latent_dim: int, *, teacher_forcing: bool) -> None:
+        super().__init__()
+        self.length, self.n_channels, self.teacher_forcing = length, n_channels, teacher_forcing
+        self.start = nn.Linear(latent_dim, 2 * hidden)
+        self.lstm = nn.LSTM(latent_dim + (n_channels if teacher_forcing else 0), hidden, batch_first=True)
+        self.out = nn.Linear(hidden, n_channels)
+
+    def forward(self, z: Tensor, values: Tensor | None = None) -> Tensor:
+        """Means ``(b, T, C)``; with teacher forcing and no values, from its own means."""
+        h, c = (part.unsqueeze(0).contiguous() for part in torch.tanh(self.start(z)).chunk(2, 1))
+        told = z.unsqueeze(1).expand(-1, self.length, -1)
+        if self.teacher_forcing:
+            if values is None:
+                return self._alone(z, h, c)
+            before = nn.functional.pad(values[:, :-1], (0, 0, 1, 0))
+            told = torch.cat([told, before], 2)
+        states, _ = self.lstm(told, (h, c))
+        out: Tensor = self.out(states)
+        return out
+
+    def _alone(self, z: Tensor, h: Tensor, c: Tensor) -> Tensor:
+        value, rows = z.new_zeros(len(z), self.n_channels), []
+        for _ in range(self.length):
+            state, (h, c) = self.lstm(torch.cat([z, value], 1).unsqueeze(1), (h, c))
+            value = self.out(state[:, 0])
+            rows.append(value)
+        return torch.stack(rows, 1)
