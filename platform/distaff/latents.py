@@ -53,6 +53,10 @@ class Latent(ABC):
     def decode(self, codes: Tensor) -> Tensor:
         """Windows ``(b, T, C)`` of latents ``(b, K)``."""
 
+    def noise_variance(self, codes: Tensor) -> Tensor:
+        """Variance of the noise around the windows of latents ``(b, K)``, scaled, ``(b, C)``; 0 where a model has none."""
+        return codes.new_zeros(len(codes), 1)
+
     def segments(self) -> tuple[Part, ...]:
         """How the latents are parted; none where they are not."""
         return ()

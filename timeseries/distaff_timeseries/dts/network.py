@@ -10,13 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from distaff_timeseries.dts.bottleneck import GaussianBottleneck, Posterior, QuantisedBottleneck
-from distaff_timeseries.dts.networks import ConvDecoder, ConvEncoder, LstmDecoder, LstmEncoder
+from distaff_timeseries.dts.networks import ConvDecoder, ConvEncoder, LstmDecoder, LstmEncoder, WaveDecoder
 
 Noise = Literal["fixed", "learned", "predicted"]
-Architecture = Literal["conv", "lstm"]
+EncoderKind = Literal["conv", "lstm"]
+DecoderKind = Literal["conv", "wave", "lstm"]
 
 _WIDTH = 128  # of the vector that encoders end in
-_NOISE = (-6.0, 2.0)  # logarithm of the noise variance in scaled units: a deviation from 0.05 to 2.7
+_NOISE = (-5.0, 2.0)  # logarithm of the noise variance in scaled units: a deviation from 0.08 to 2.7
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,8 @@ class Autoencoder(nn.Module):
     Args:
         sizes: Of the data.
         latent_dim: K.
-        encoder: Architecture.
-        decoder: Architecture.
+        encoder: EncoderKind.
+        decoder: DecoderKind.
         hidden: Channels of convolutions, or the LSTMs' state.
         teacher_forcing: Whether an LSTM decoder is told the value before.
         noise: Whose the variance of the likelihood is: 1 for all, a learned one for each channel, or one for each window and
@@ -48,8 +49,8 @@ class Autoencoder(nn.Module):
         sizes: Sizes,
         *,
         latent_dim: int,
-        encoder: Architecture,
-        decoder: Architecture,
+        encoder: EncoderKind,
+        decoder: DecoderKind,
         hidden: int,
         teacher_forcing: bool,
         noise: Noise,
@@ -57,6 +58,7 @@ class Autoencoder(nn.Module):
         commitment: float,
     ) -> None:
         super().__init__()
+        self.sizes = sizes
         n_channels, length = sizes.n_channels, sizes.length
         self.encoder: nn.Module = (
             ConvEncoder(n_channels, length, hidden, _WIDTH)
@@ -69,9 +71,9 @@ class Autoencoder(nn.Module):
             else QuantisedBottleneck(_WIDTH, latent_dim, n_values, commitment)
         )
         self.decoder: nn.Module = (
-            ConvDecoder(n_channels, length, hidden, latent_dim)
-            if decoder == "conv"
-            else LstmDecoder(n_channels, length, hidden, latent_dim, teacher_forcing=teacher_forcing)
+            LstmDecoder(n_channels, length, hidden, latent_dim, teacher_forcing=teacher_forcing)
+            if decoder == "lstm"
+            else {"conv": ConvDecoder, "wave": WaveDecoder}[decoder](n_channels, length, hidden, latent_dim)
         )
         self.noise: nn.Module | None = None
         self.own_noise: nn.Parameter | None = None

@@ -87,6 +87,36 @@ class ConvDecoder(nn.Module):
         return out.transpose(1, 2)
 
 
+class WaveDecoder(nn.Module):
+    """A sum of a line and of the window's own Fourier waves, whose sizes are a network's of the latents.
+
+    The decoder is a function of time: a trend and seasons, as in N-BEATS (Oreshkin et al. 2020) and TimeVAE (Desai et al.
+    2021). With all T / 2 frequencies there is nothing that it cannot say, but a wave of any phase costs two numbers.
+    """
+
+    basis: Tensor
+
+    def __init__(self, n_channels: int, length: int, hidden: int, latent_dim: int) -> None:
+        super().__init__()
+        self.n_channels = n_channels
+        t = torch.arange(length, dtype=torch.float64)
+        angle = 2 * torch.pi * torch.arange(1, length // 2 + 1, dtype=torch.float64).unsqueeze(1) * t / length
+        line = torch.stack([torch.ones_like(t), 2 * t / max(length - 1, 1) - 1])
+        self.register_buffer("basis", torch.cat([line, angle.sin(), angle.cos()]).float(), persistent=False)
+        self.sizes = nn.Sequential(
+            nn.Linear(latent_dim, 2 * hidden),
+            nn.ELU(),
+            nn.Linear(2 * hidden, 2 * hidden),
+            nn.ELU(),
+            nn.Linear(2 * hidden, len(self.basis) * n_channels),
+        )
+
+    def forward(self, z: Tensor, values: Tensor | None = None) -> Tensor:
+        """Means ``(b, T, C)``."""
+        sizes = self.sizes(z).unflatten(1, (len(self.basis), self.n_channels))
+        return torch.einsum("bkc,kt->btc", sizes, self.basis)
+
+
 class LstmDecoder(nn.Module):
     """An LSTM that is given the latents at every step, and with teacher forcing the value before as well.
 

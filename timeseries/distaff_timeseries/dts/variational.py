@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,22 @@ from distaff_timeseries.dts.bottleneck import Posterior
 from distaff_timeseries.dts.config import VAEConfig, VariationalConfig
 from distaff_timeseries.dts.decomposition import decompose
 from distaff_timeseries.dts.network import Autoencoder, Sizes
+
+
+_STEEPEST = 4.0  # norm of the gradient a value of a window; about its median once training has begun
+
+
+class ClippedAdamW(torch.optim.AdamW):
+    """AdamW whose gradients together have a norm of at most ``most``."""
+
+    def __init__(self, parameters: Iterable[nn.Parameter], most: float, *, lr: float, weight_decay: float) -> None:
+        super().__init__(parameters, lr=lr, weight_decay=weight_decay, fused=True)
+        self.most = most
+
+    def step(self, closure: Any = None) -> Any:
+        """Clip, and step."""
+        nn.utils.clip_grad_norm_([p for group in self.param_groups for p in group["params"]], self.most)
+        return super().step(closure)
 
 
 @dataclass(frozen=True)
@@ -151,9 +167,10 @@ class VariationalModel(GradientSeriesModel, Latent):
         }
 
     def optimizer(self) -> torch.optim.Optimizer:
-        """AdamW."""
-        c = self.config
-        return torch.optim.AdamW(self.network.parameters(), lr=c.lr, weight_decay=c.weight_decay, fused=True)
+        """AdamW, its gradient cut to a norm of 4 a value of a window: where little noise is expected, errors are steep."""
+        c, geometry = self.config, self.autoencoder
+        most = _STEEPEST * geometry.sizes.length * geometry.sizes.n_channels
+        return ClippedAdamW(self.network.parameters(), most, lr=c.lr, weight_decay=c.weight_decay)
 
     def settle(self) -> None:
         """Nothing: latents come from the network as it stands."""
@@ -194,6 +211,11 @@ class VariationalModel(GradientSeriesModel, Latent):
         self.network.eval()
         decoded: Tensor = self.autoencoder.decoder(codes)
         return decoded
+
+    @torch.no_grad()
+    def noise_variance(self, codes: Tensor) -> Tensor:
+        """Of the likelihood."""
+        return self.autoencoder.noise_logvar(codes).exp()
 
     def encode(self, values: Tensor, mask: Tensor) -> Encoding:
         """One vector of posterior means ``(b, 1, K)``."""
