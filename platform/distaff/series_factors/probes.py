@@ -81,7 +81,7 @@ def probe(name: str, vectors: Floats, concept: Concept, half: NDArray[np.bool_],
     values = concept.values
     if len(values) < _LEAST or any(_constant(values[part]) for part in (half, ~half)):
         return None
-    x, order = _standardised(vectors), np.random.default_rng(seed).permutation(len(values))
+    x, shuffled = _standardised(vectors), np.random.default_rng(seed).permutation(values.ravel()).reshape(values.shape)
     score = _accuracy if concept.nominal else _r2
     chance = _majority(values, half) if concept.nominal else 0.0
     return Probe(
@@ -91,7 +91,7 @@ def probe(name: str, vectors: Floats, concept: Concept, half: NDArray[np.bool_],
         "accuracy" if concept.nominal else "r2",
         score(x, values, half),
         chance,
-        score(x, values[order], half),
+        score(x, shuffled, half),
         len(values),
     )
 

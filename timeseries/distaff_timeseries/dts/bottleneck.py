@@ -46,18 +46,19 @@ class QuantisedBottleneck(nn.Module):
     """Latent quantisation (Hsu et al., NeurIPS 2023): each latent is the nearest of its own few learned values.
 
     What a latent can say is bounded by its codebook, so that the objective has no divergence: only the pull of values
-    towards codes and of codes towards values, with a strong weight decay on the networks around it.
+    towards codes and of codes towards values, with a strong weight decay on the networks around it. What is rounded lies
+    between -1 and 1, where the values begin evenly spaced, so that none of them starts out of reach.
     """
 
     def __init__(self, width: int, latent_dim: int, n_values: int, weight: float) -> None:
         super().__init__()
         self.head = nn.Linear(width, latent_dim)
         self.weight = weight
-        self.codebook = nn.Parameter(torch.linspace(-0.5, 0.5, n_values).repeat(latent_dim, 1))
+        self.codebook = nn.Parameter(torch.linspace(-1.0, 1.0, n_values).repeat(latent_dim, 1))
 
     def forward(self, hidden: Tensor) -> Posterior:
         """From ``(b, width)``."""
-        raw = self.head(hidden)
+        raw = torch.tanh(self.head(hidden))
         nearest = (raw.unsqueeze(2) - self.codebook).abs().argmin(2, keepdim=True)
         codes = self.codebook.expand(len(raw), -1, -1).gather(2, nearest).squeeze(2)
         commitment = (raw - codes.detach()).square().sum(1).mean() + (codes - raw.detach()).square().sum(1).mean()

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from distaff.config import Choices, Span
 from distaff.gradient import GradientSeriesConfig
 from distaff_timeseries.dts.decomposition import Estimator
-from distaff_timeseries.dts.network import DecoderKind, EncoderKind, Noise
+from distaff_timeseries.dts.network import Architecture, Noise
 from distaff_timeseries.dts.segments import Adversary, Segment, parse_segments
 
 
@@ -40,8 +40,8 @@ class VariationalConfig(GradientSeriesConfig):
     max_epochs: Annotated[int, Field(ge=1)] = 60
     eval_every: Annotated[int, Field(ge=1)] = 1
     patience: Annotated[int, Field(ge=1)] = 10
-    encoder: EncoderKind = "conv"
-    decoder: DecoderKind = "conv"
+    encoder: Architecture = "conv"
+    decoder: Architecture = "conv"
     hidden: Annotated[int, Field(ge=2, multiple_of=2), Choices(32, 64, 128)] = 64
     teacher_forcing: bool = False
     noise: Noise = "predicted"

@@ -102,7 +102,8 @@ class DTS(VariationalModel):
         c = self.config
         autoencoder = self.make_autoencoder(data, c.n_values if c.bottleneck == "quantized" else None, c.commitment)
         n_classes = {concept: len(names) for concept, (_, names) in concept_codes(data).items()}
-        return SegmentedNetwork(autoencoder, SegmentHeads(c.parsed, n_classes, c.adversary))
+        tied = [segment.concept for segment in c.parsed if segment.concept != FREE]
+        return SegmentedNetwork(autoencoder, SegmentHeads(c.parsed, n_classes, c.adversary, forgotten=tied))
 
     def learn_encoder(self, data: Series, session: Session) -> None:
         """Train; refuses segments of concepts that the data lacks.

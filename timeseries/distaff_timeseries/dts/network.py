@@ -10,11 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from distaff_timeseries.dts.bottleneck import GaussianBottleneck, Posterior, QuantisedBottleneck
-from distaff_timeseries.dts.networks import ConvDecoder, ConvEncoder, LstmDecoder, LstmEncoder, WaveDecoder
+from distaff_timeseries.dts.networks import ConvDecoder, ConvEncoder, LstmDecoder, LstmEncoder, WaveDecoder, WaveEncoder
 
 Noise = Literal["fixed", "learned", "predicted"]
-EncoderKind = Literal["conv", "lstm"]
-DecoderKind = Literal["conv", "wave", "lstm"]
+Architecture = Literal["conv", "wave", "lstm"]
 
 _WIDTH = 128  # of the vector that encoders end in
 _NOISE = (-5.0, 2.0)  # logarithm of the noise variance in scaled units: a deviation from 0.08 to 2.7
@@ -28,14 +27,29 @@ class Sizes:
     length: int
 
 
+def gaussian_log_likelihood(mean: Tensor, logvar: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+    """Of what was measured, summed over each window, ``(b,)``; a missing value has no part in it and no gradient.
+
+    Args:
+        mean: ``(b, T, C)``.
+        logvar: Logarithm of the noise variance of each window and channel, ``(b, C)`` or ``(b, 1)``.
+        values: ``(b, T, C)``.
+        mask: bool ``(b, T, C)``.
+    """
+    away = torch.where(mask, mean - values, 0.0).square()
+    spread = logvar.unsqueeze(1)
+    each = -0.5 * (math.log(2 * math.pi) + spread + away * torch.exp(-spread))
+    return torch.where(mask, each, 0.0).sum((1, 2))
+
+
 class Autoencoder(nn.Module):
     """Windows to latents and back.
 
     Args:
         sizes: Of the data.
         latent_dim: K.
-        encoder: EncoderKind.
-        decoder: DecoderKind.
+        encoder: Architecture.
+        decoder: Architecture.
         hidden: Channels of convolutions, or the LSTMs' state.
         teacher_forcing: Whether an LSTM decoder is told the value before.
         noise: Whose the variance of the likelihood is: 1 for all, a learned one for each channel, or one for each window and
@@ -49,8 +63,8 @@ class Autoencoder(nn.Module):
         sizes: Sizes,
         *,
         latent_dim: int,
-        encoder: EncoderKind,
-        decoder: DecoderKind,
+        encoder: Architecture,
+        decoder: Architecture,
         hidden: int,
         teacher_forcing: bool,
         noise: Noise,
@@ -61,9 +75,9 @@ class Autoencoder(nn.Module):
         self.sizes = sizes
         n_channels, length = sizes.n_channels, sizes.length
         self.encoder: nn.Module = (
-            ConvEncoder(n_channels, length, hidden, _WIDTH)
-            if encoder == "conv"
-            else LstmEncoder(n_channels, hidden, _WIDTH)
+            LstmEncoder(n_channels, hidden, _WIDTH)
+            if encoder == "lstm"
+            else {"conv": ConvEncoder, "wave": WaveEncoder}[encoder](n_channels, length, hidden, _WIDTH)
         )
         self.bottleneck: nn.Module = (
             GaussianBottleneck(_WIDTH, latent_dim)
@@ -89,10 +103,7 @@ class Autoencoder(nn.Module):
 
     def log_likelihood(self, z: Tensor, values: Tensor, mask: Tensor) -> Tensor:
         """log p(x|z) of what was measured, summed over each window, ``(b,)``; missing values have no part and no gradient."""
-        away = (self.decoder(z, values) - values).square()
-        logvar = self.noise_logvar(z).unsqueeze(1)
-        each = -0.5 * (math.log(2 * math.pi) + logvar + away * torch.exp(-logvar))
-        return torch.where(mask, each, 0.0).sum((1, 2))
+        return gaussian_log_likelihood(self.decoder(z, values), self.noise_logvar(z), values, mask)
 
     def noise_logvar(self, z: Tensor) -> Tensor:
         """Logarithm of the noise variance of each window and channel, ``(b, C)``."""

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 _KERNEL = 5
+_QUIET = 1e-3  # power, in scaled units, below which a wave counts as absent
 _DOWN = 8  # three convolutions of stride 2
 
 
@@ -35,6 +36,33 @@ class ConvEncoder(nn.Module):
         x = torch.cat([values, mask.to(values.dtype)], 2).transpose(1, 2)
         x = nn.functional.pad(x, (0, self.padded - x.shape[2]))
         out: Tensor = self.out(self.convolutions(x).flatten(1))
+        return out
+
+
+class WaveEncoder(nn.Module):
+    """A network of the window's products with a line and its Fourier waves, of their powers, and of shares measured.
+
+    Power does not depend on phase: period, amplitude and noise can be seen in it whatever the phase.
+    """
+
+    basis: Tensor
+
+    def __init__(self, n_channels: int, length: int, hidden: int, width: int) -> None:
+        super().__init__()
+        basis = waves(length)
+        self.register_buffer("basis", basis / basis.norm(dim=1, keepdim=True).clamp(min=1e-6), persistent=False)
+        n_features = (len(basis) + length // 2 + 1) * n_channels
+        self.out = nn.Sequential(
+            nn.Linear(n_features, 2 * hidden), nn.ELU(), nn.Linear(2 * hidden, 2 * hidden), nn.ELU(), nn.Linear(2 * hidden, width), nn.ELU()
+        )
+
+    def forward(self, values: Tensor, mask: Tensor) -> Tensor:
+        """``(b, T, C)`` twice to ``(b, width)``."""
+        sizes = torch.einsum("btc,kt->bkc", values, self.basis)
+        sines, cosines = sizes[:, 2:].chunk(2, 1)
+        power = torch.log(sines.square() + cosines.square() + _QUIET)
+        measured = mask.to(values.dtype).mean(1, keepdim=True)
+        out: Tensor = self.out(torch.cat([sizes, power, measured], 1).flatten(1))
         return out
 
 
@@ -88,10 +116,11 @@ class ConvDecoder(nn.Module):
 
 
 class WaveDecoder(nn.Module):
-    """A sum of a line and of the window's own Fourier waves, whose sizes are a network's of the latents.
+    """A line and the window's own Fourier waves: one network says how strong each is, another which way it goes.
 
-    The decoder is a function of time: a trend and seasons, as in N-BEATS (Oreshkin et al. 2020) and TimeVAE (Desai et al.
-    2021). With all T / 2 frequencies there is nothing that it cannot say, but a wave of any phase costs two numbers.
+    A trend and seasons, as in N-BEATS (Oreshkin et al. 2020) and TimeVAE (Desai et al. 2021). With all T / 2 frequencies there
+    is nothing that it cannot say. Strength and direction are multiplied, so that latents that choose the frequency need not
+    be those that hold phase and amplitude.
     """
 
     basis: Tensor
@@ -99,22 +128,29 @@ class WaveDecoder(nn.Module):
     def __init__(self, n_channels: int, length: int, hidden: int, latent_dim: int) -> None:
         super().__init__()
         self.n_channels = n_channels
-        t = torch.arange(length, dtype=torch.float64)
-        angle = 2 * torch.pi * torch.arange(1, length // 2 + 1, dtype=torch.float64).unsqueeze(1) * t / length
-        line = torch.stack([torch.ones_like(t), 2 * t / max(length - 1, 1) - 1])
-        self.register_buffer("basis", torch.cat([line, angle.sin(), angle.cos()]).float(), persistent=False)
-        self.sizes = nn.Sequential(
-            nn.Linear(latent_dim, 2 * hidden),
-            nn.ELU(),
-            nn.Linear(2 * hidden, 2 * hidden),
-            nn.ELU(),
-            nn.Linear(2 * hidden, len(self.basis) * n_channels),
+        self.register_buffer("basis", waves(length), persistent=False)
+        n_waves = length // 2
+        self.trunk = nn.Sequential(
+            nn.Linear(latent_dim, 2 * hidden), nn.ELU(), nn.Linear(2 * hidden, 2 * hidden), nn.ELU()
         )
+        self.strength = nn.Linear(2 * hidden, n_waves)
+        self.direction = nn.Linear(2 * hidden + latent_dim, len(self.basis) * n_channels)
 
     def forward(self, z: Tensor, values: Tensor | None = None) -> Tensor:
         """Means ``(b, T, C)``."""
-        sizes = self.sizes(z).unflatten(1, (len(self.basis), self.n_channels))
+        hidden = self.trunk(z)
+        strength = torch.sigmoid(self.strength(hidden))
+        strength = torch.cat([strength.new_ones(len(z), 2), strength, strength], 1).unsqueeze(2)
+        sizes = self.direction(torch.cat([hidden, z], 1)).unflatten(1, (len(self.basis), self.n_channels)) * strength
         return torch.einsum("bkc,kt->btc", sizes, self.basis)
+
+
+def waves(length: int) -> Tensor:
+    """A constant, a line from -1 to 1, and sines, then cosines of 1 to T / 2 cycles a window; ``(2 + 2 * (T // 2), T)``."""
+    t = torch.arange(length, dtype=torch.float64)
+    angle = 2 * torch.pi * torch.arange(1, length // 2 + 1, dtype=torch.float64).unsqueeze(1) * t / length
+    line = torch.stack([torch.ones_like(t), 2 * t / max(length - 1, 1) - 1])
+    return torch.cat([line, angle.sin(), angle.cos()]).float()
 
 
 class LstmDecoder(nn.Module):

@@ -41,6 +41,10 @@ class Segment:
         """Its columns of ``(b, K)``."""
         return z[:, self.start : self.stop]
 
+    def others(self, z: Tensor) -> Tensor:
+        """All columns but its own."""
+        return torch.cat([z[:, : self.start], z[:, self.stop :]], 1)
+
 
 def parse_segments(texts: Sequence[str]) -> tuple[Segment, ...]:
     """Segments from texts such as ``class:4``, in the order of the latents; several free ones are numbered.
@@ -82,23 +86,38 @@ class SegmentHeads(nn.Module):
     Args:
         segments: The segments.
         n_classes: Classes of each concept that has labels.
-        adversary: What adversaries read: other segments' labels, their latents, or nothing.
+        adversary: What adversaries read from a segment: labels, the other segments' latents, or nothing.
+        forgotten: Concepts whose labels are read, from every segment but the concept's own.
         hidden: Width of the adversaries.
     """
 
     def __init__(
-        self, segments: Sequence[Segment], n_classes: Mapping[str, int], adversary: Adversary, hidden: int = 64
+        self,
+        segments: Sequence[Segment],
+        n_classes: Mapping[str, int],
+        adversary: Adversary,
+        *,
+        forgotten: Sequence[str] = (),
+        hidden: int = 64,
     ) -> None:
         super().__init__()
         self.segments, self.adversary = tuple(segments), adversary
-        tied = [s for s in segments if s.concept in n_classes]
-        self.heads = nn.ModuleDict({s.name: nn.Linear(s.width, n_classes[s.concept]) for s in tied})
-        read = {"none": [], "labels": tied, "latents": list(segments)}[adversary]
-        self.pairs = [(mine, other) for mine in segments for other in read if other.name != mine.name]
-        sizes = [n_classes[o.concept] if adversary == "labels" else o.width for _, o in self.pairs]
+        self.heads = nn.ModuleDict(
+            {s.name: nn.Linear(s.width, n_classes[s.concept]) for s in segments if s.concept in n_classes}
+        )
+        total = segments[-1].stop
+        self.pairs: list[tuple[Segment, str]] = []
+        if adversary == "labels":
+            self.pairs = [(s, c) for s in segments for c in forgotten if c in n_classes and c != s.concept]
+        elif adversary == "latents" and len(segments) > 1:
+            self.pairs = [(s, "latents") for s in segments]
         self.adversaries = nn.ModuleList(
-            nn.Sequential(nn.Linear(mine.width, hidden), nn.ReLU(), nn.Linear(hidden, size))
-            for (mine, _), size in zip(self.pairs, sizes, strict=True)
+            nn.Sequential(
+                nn.Linear(s.width, hidden),
+                nn.ReLU(),
+                nn.Linear(hidden, total - s.width if what == "latents" else n_classes[what]),
+            )
+            for s, what in self.pairs
         )
 
     def forward(self, z: Tensor, codes: Mapping[str, Tensor], weight: float) -> tuple[Tensor, Tensor]:
@@ -109,20 +128,23 @@ class SegmentHeads(nn.Module):
             codes: Of each concept, ``(b,)``, -1 where unknown.
             weight: Of the reversed gradient.
         """
-        main = [_cross_entropy(self.heads[s.name](s.of(z)), codes[s.concept]) for s in self.segments if s.name in self.heads]
-        against = [
-            self._adverse(adversary(reverse(mine.of(z), weight)), other, z, codes)
-            for (mine, other), adversary in zip(self.pairs, self.adversaries, strict=True)
-        ]
-        zero = z.new_zeros(())
-        return sum(main, zero), sum(against, zero)
+        main = z.new_zeros(())
+        for segment in self.segments:
+            if segment.name in self.heads:
+                main = main + _cross_entropy(self.heads[segment.name](segment.of(z)), codes[segment.concept])
+        against = z.new_zeros(())
+        for (segment, what), adversary in zip(self.pairs, self.adversaries, strict=True):
+            read = adversary(reverse(segment.of(z), weight))
+            against = against + (
+                F.mse_loss(read, segment.others(_unit(z))) if what == "latents" else _cross_entropy(read, codes[what])
+            )
+        return main, against
 
-    def _adverse(self, read: Tensor, other: Segment, z: Tensor, codes: Mapping[str, Tensor]) -> Tensor:
-        if self.adversary == "labels":
-            return _cross_entropy(read, codes[other.concept])
-        target = other.of(z).detach()
-        unit = (target - target.mean(0)) / target.std(0, correction=0).clamp(min=1e-3)
-        return F.mse_loss(read, unit)
+
+def _unit(z: Tensor) -> Tensor:
+    """Latents as a target: of mean 0 and variance 1, without gradient."""
+    target = z.detach()
+    return (target - target.mean(0)) / target.std(0, correction=0).clamp(min=1e-3)
 
 
 def _cross_entropy(logits: Tensor, codes: Tensor) -> Tensor:
