@@ -21,13 +21,15 @@ class VariationalConfig(GradientSeriesConfig):
     """Settings of every autoencoder here.
 
     Attributes:
-        encoder: Convolutions or an LSTM.
-        decoder: Likewise; either is given the latents alone, the LSTM at every step.
+        encoder: Convolutions (``conv``), an LSTM, or a network of the window's Fourier ``wave``s and their powers.
+        decoder: Likewise; each is given the latents alone, the LSTM at every step.
         hidden: Channels of convolutions, or the LSTMs' state.
         teacher_forcing: Tells an LSTM decoder the value before, as published LSTM autoencoders do; it then tends to ignore
             the latents.
         noise: Variance of the Gaussian likelihood, in scaled units: ``fixed`` at 1 (mean squared error), ``learned`` for each
             channel, or ``predicted`` from the latents for each window and channel, so that latents can tell of noise.
+        spectrum: Weight of the likelihood of the window's log power spectrum beside that of its values. A wave whose phase is
+            wrong has no likelihood as values; as a spectrum it has, so that latents find period and amplitude first.
         estimator: How a batch stands for all windows; see :mod:`distaff_timeseries.dts.decomposition`.
         free_bits: Nats of divergence that cost a latent nothing.
         warmup: Share of the training in which the penalties grow to their full weight.
@@ -45,6 +47,7 @@ class VariationalConfig(GradientSeriesConfig):
     hidden: Annotated[int, Field(ge=2, multiple_of=2), Choices(32, 64, 128)] = 64
     teacher_forcing: bool = False
     noise: Noise = "predicted"
+    spectrum: Annotated[float, Field(ge=0)] = 0.0
     estimator: Estimator = "stratified"
     free_bits: Annotated[float, Field(ge=0)] = 0.0
     warmup: Annotated[float, Field(ge=0, le=1)] = 0.2

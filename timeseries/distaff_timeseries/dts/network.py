@@ -10,12 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from distaff_timeseries.dts.bottleneck import GaussianBottleneck, Posterior, QuantisedBottleneck
-from distaff_timeseries.dts.networks import ConvDecoder, ConvEncoder, LstmDecoder, LstmEncoder, WaveDecoder, WaveEncoder
+from distaff_timeseries.dts.networks import ConvDecoder, ConvEncoder, LstmDecoder, LstmEncoder, WaveDecoder, WaveEncoder, Waves
 
 Noise = Literal["fixed", "learned", "predicted"]
 Architecture = Literal["conv", "wave", "lstm"]
 
 _WIDTH = 128  # of the vector that encoders end in
+_LOG_POWER_VARIANCE = math.pi**2 / 6  # of the logarithm of an exponential variable, as the power of noise is
 _NOISE = (-5.0, 2.0)  # logarithm of the noise variance in scaled units: a deviation from 0.08 to 2.7
 
 
@@ -56,6 +57,7 @@ class Autoencoder(nn.Module):
             channel that is predicted from the latents.
         n_values: Values of a quantised latent; None for Gaussian latents.
         commitment: Weight of what rounding costs.
+        spectrum: Weight of the likelihood of the window's log power spectrum, beside that of its values.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Autoencoder(nn.Module):
         noise: Noise,
         n_values: int | None,
         commitment: float,
+        spectrum: float,
     ) -> None:
         super().__init__()
         self.sizes = sizes
@@ -89,6 +92,11 @@ class Autoencoder(nn.Module):
             if decoder == "lstm"
             else {"conv": ConvDecoder, "wave": WaveDecoder}[decoder](n_channels, length, hidden, latent_dim)
         )
+        self.spectrum_weight, self.waves = spectrum, Waves(length)
+        self.spectrum: nn.Module | None = None
+        if spectrum > 0:
+            n_powers = self.waves.n_waves * n_channels
+            self.spectrum = nn.Sequential(nn.Linear(latent_dim, 2 * hidden), nn.ELU(), nn.Linear(2 * hidden, n_powers))
         self.noise: nn.Module | None = None
         self.own_noise: nn.Parameter | None = None
         if noise == "predicted":
@@ -102,8 +110,18 @@ class Autoencoder(nn.Module):
         return found
 
     def log_likelihood(self, z: Tensor, values: Tensor, mask: Tensor) -> Tensor:
-        """log p(x|z) of what was measured, summed over each window, ``(b,)``; missing values have no part and no gradient."""
-        return gaussian_log_likelihood(self.decoder(z, values), self.noise_logvar(z), values, mask)
+        """log p(x|z) of what was measured, summed over each window, ``(b,)``; missing values have no part and no gradient.
+
+        Where it counts, the spectrum of a channel does so when all of the channel was measured.
+        """
+        found = gaussian_log_likelihood(self.decoder(z, values), self.noise_logvar(z), values, mask)
+        if self.spectrum is None:
+            return found
+        wanted = self.waves.log_power(self.waves.sizes(values))
+        told = self.spectrum(z).unflatten(1, wanted.shape[1:])
+        whole = mask.all(1, keepdim=True).expand_as(wanted)
+        spread = wanted.new_full((len(z), 1), math.log(_LOG_POWER_VARIANCE))
+        return found + self.spectrum_weight * gaussian_log_likelihood(told, spread, wanted, whole)
 
     def noise_logvar(self, z: Tensor) -> Tensor:
         """Logarithm of the noise variance of each window and channel, ``(b, C)``."""

@@ -15,6 +15,35 @@ _QUIET = 1e-3  # power, in scaled units, below which a wave counts as absent
 _DOWN = 8  # three convolutions of stride 2
 
 
+class Waves(nn.Module):
+    """A constant, a line from -1 to 1, and sines, then cosines of 1 to T / 2 cycles a window; nothing to learn.
+
+    Attributes:
+        basis: float32 ``(2 + 2 * (T // 2), T)``.
+    """
+
+    basis: Tensor
+    _scale: Tensor
+
+    def __init__(self, length: int) -> None:
+        super().__init__()
+        t = torch.arange(length, dtype=torch.float64)
+        angle = 2 * torch.pi * torch.arange(1, length // 2 + 1, dtype=torch.float64).unsqueeze(1) * t / length
+        basis = torch.cat([torch.stack([torch.ones_like(t), 2 * t / max(length - 1, 1) - 1]), angle.sin(), angle.cos()])
+        self.n_waves = length // 2
+        self.register_buffer("basis", basis.float(), persistent=False)
+        self.register_buffer("_scale", basis.norm(dim=1).clamp(min=1e-6).reciprocal().float(), persistent=False)
+
+    def sizes(self, values: Tensor) -> Tensor:
+        """Products of windows ``(b, T, C)`` with every wave of unit length, ``(b, 2 + 2 * (T // 2), C)``."""
+        return torch.einsum("btc,kt,k->bkc", values, self.basis, self._scale)
+
+    def log_power(self, sizes: Tensor) -> Tensor:
+        """Logarithm of the power at each frequency, ``(b, T // 2, C)``, from what :meth:`sizes` gave."""
+        sines, cosines = sizes[:, 2:].chunk(2, 1)
+        return torch.log(sines.square() + cosines.square() + _QUIET)
+
+
 class ConvEncoder(nn.Module):
     """Three strided convolutions and a linear map of all that is left."""
 
@@ -45,24 +74,24 @@ class WaveEncoder(nn.Module):
     Power does not depend on phase: period, amplitude and noise can be seen in it whatever the phase.
     """
 
-    basis: Tensor
-
     def __init__(self, n_channels: int, length: int, hidden: int, width: int) -> None:
         super().__init__()
-        basis = waves(length)
-        self.register_buffer("basis", basis / basis.norm(dim=1, keepdim=True).clamp(min=1e-6), persistent=False)
-        n_features = (len(basis) + length // 2 + 1) * n_channels
+        self.waves = Waves(length)
+        n_features = (2 + 3 * self.waves.n_waves + 1) * n_channels
         self.out = nn.Sequential(
-            nn.Linear(n_features, 2 * hidden), nn.ELU(), nn.Linear(2 * hidden, 2 * hidden), nn.ELU(), nn.Linear(2 * hidden, width), nn.ELU()
+            nn.Linear(n_features, 2 * hidden),
+            nn.ELU(),
+            nn.Linear(2 * hidden, 2 * hidden),
+            nn.ELU(),
+            nn.Linear(2 * hidden, width),
+            nn.ELU(),
         )
 
     def forward(self, values: Tensor, mask: Tensor) -> Tensor:
         """``(b, T, C)`` twice to ``(b, width)``."""
-        sizes = torch.einsum("btc,kt->bkc", values, self.basis)
-        sines, cosines = sizes[:, 2:].chunk(2, 1)
-        power = torch.log(sines.square() + cosines.square() + _QUIET)
+        sizes = self.waves.sizes(values)
         measured = mask.to(values.dtype).mean(1, keepdim=True)
-        out: Tensor = self.out(torch.cat([sizes, power, measured], 1).flatten(1))
+        out: Tensor = self.out(torch.cat([sizes, self.waves.log_power(sizes), measured], 1).flatten(1))
         return out
 
 
@@ -123,34 +152,22 @@ class WaveDecoder(nn.Module):
     be those that hold phase and amplitude.
     """
 
-    basis: Tensor
-
     def __init__(self, n_channels: int, length: int, hidden: int, latent_dim: int) -> None:
         super().__init__()
-        self.n_channels = n_channels
-        self.register_buffer("basis", waves(length), persistent=False)
-        n_waves = length // 2
+        self.n_channels, self.waves = n_channels, Waves(length)
         self.trunk = nn.Sequential(
             nn.Linear(latent_dim, 2 * hidden), nn.ELU(), nn.Linear(2 * hidden, 2 * hidden), nn.ELU()
         )
-        self.strength = nn.Linear(2 * hidden, n_waves)
-        self.direction = nn.Linear(2 * hidden + latent_dim, len(self.basis) * n_channels)
+        self.strength = nn.Linear(2 * hidden, self.waves.n_waves)
+        self.direction = nn.Linear(2 * hidden + latent_dim, len(self.waves.basis) * n_channels)
 
     def forward(self, z: Tensor, values: Tensor | None = None) -> Tensor:
         """Means ``(b, T, C)``."""
         hidden = self.trunk(z)
         strength = torch.sigmoid(self.strength(hidden))
         strength = torch.cat([strength.new_ones(len(z), 2), strength, strength], 1).unsqueeze(2)
-        sizes = self.direction(torch.cat([hidden, z], 1)).unflatten(1, (len(self.basis), self.n_channels)) * strength
-        return torch.einsum("bkc,kt->btc", sizes, self.basis)
-
-
-def waves(length: int) -> Tensor:
-    """A constant, a line from -1 to 1, and sines, then cosines of 1 to T / 2 cycles a window; ``(2 + 2 * (T // 2), T)``."""
-    t = torch.arange(length, dtype=torch.float64)
-    angle = 2 * torch.pi * torch.arange(1, length // 2 + 1, dtype=torch.float64).unsqueeze(1) * t / length
-    line = torch.stack([torch.ones_like(t), 2 * t / max(length - 1, 1) - 1])
-    return torch.cat([line, angle.sin(), angle.cos()]).float()
+        sizes = self.direction(torch.cat([hidden, z], 1)).unflatten(1, (-1, self.n_channels)) * strength
+        return torch.einsum("bkc,kt->btc", sizes, self.waves.basis)
 
 
 class LstmDecoder(nn.Module):

@@ -108,6 +108,7 @@ class VariationalModel(GradientSeriesModel, Latent):
             noise=c.noise,
             n_values=n_values,
             commitment=commitment,
+            spectrum=c.spectrum,
         )
 
     def build(self, data: Series, generator: torch.Generator, device: torch.device) -> nn.Module:
