@@ -77,7 +77,9 @@ def read(data: Path) -> dict[int, Series]:
     found = {}
     for number in sorted(set(subject.tolist())):
         own = subject == number
-        series = Series.from_windows(x[own], y[own].tolist(), groups=[str(number)] * int(own.sum()), name=f"har-{number}")
+        series = Series.from_windows(
+            x[own], y[own].tolist(), groups=[str(number)] * int(own.sum()), name=f"har-{number}"
+        )
         codes = np.where(split[own] == "train", SPLITS.index("train"), SPLITS.index("test")).astype(np.int8)
         found[number] = series.with_splits(torch.from_numpy(np.repeat(codes, x.shape[1])))
     return found

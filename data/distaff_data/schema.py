@@ -801,8 +801,12 @@ _TABLES = (
             _GENERATION,
             _RUN,
             Column("representation", TEXT, "instance or timestamp vectors, or a segment of latents"),
-            Column("concept", TEXT, "class, group, a planted factor, a property of the window, or value and position in it"),
-            Column("level", TEXT, "instance: a window has one value of the concept; timestamp: every patch has its own"),
+            Column(
+                "concept", TEXT, "class, group, a planted factor, a property of the window, or value and position in it"
+            ),
+            Column(
+                "level", TEXT, "instance: a window has one value of the concept; timestamp: every patch has its own"
+            ),
             Column("measure", TEXT, "accuracy of a nominal concept, r2 of a number"),
             Column("score", REAL, "of the probe, on windows it was not fitted to"),
             Column("chance", REAL, "of the commonest class, or of the mean"),

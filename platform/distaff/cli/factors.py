@@ -198,7 +198,18 @@ def _show_latents(report: SeriesFactorReport) -> None:
     if report.factors:
         emit_table(
             f"latents of {report.run}: {report.active} of {len(report.factors)} active, {report.information:.1f} nats a window",
-            ("latent", "segment", "name", "state", "activity", "effect", "stability", "badge", "moves most", "warnings"),
+            (
+                "latent",
+                "segment",
+                "name",
+                "state",
+                "activity",
+                "effect",
+                "stability",
+                "badge",
+                "moves most",
+                "warnings",
+            ),
             [
                 (
                     f.factor,

@@ -79,6 +79,4 @@ def decompose(z: Tensor, mean: Tensor, logvar: Tensor, n: int, estimator: Estima
     marginals = torch.logsumexp(each + weights.unsqueeze(2), 1)
     own = gaussian_log_density(z, mean, logvar).sum(1)
     prior = -0.5 * (_LOG_2PI + z.square())
-    return Decomposition(
-        (own - aggregate).mean(), (aggregate - marginals.sum(1)).mean(), (marginals - prior).mean(0)
-    )
+    return Decomposition((own - aggregate).mean(), (aggregate - marginals.sum(1)).mean(), (marginals - prior).mean(0))

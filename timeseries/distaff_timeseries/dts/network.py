@@ -10,7 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from distaff_timeseries.dts.bottleneck import GaussianBottleneck, Posterior, QuantisedBottleneck
-from distaff_timeseries.dts.networks import ConvDecoder, ConvEncoder, LstmDecoder, LstmEncoder, WaveDecoder, WaveEncoder, Waves
+from distaff_timeseries.dts.networks import (
+    ConvDecoder,
+    ConvEncoder,
+    LstmDecoder,
+    LstmEncoder,
+    WaveDecoder,
+    WaveEncoder,
+    Waves,
+)
 
 Noise = Literal["fixed", "learned", "predicted"]
 Architecture = Literal["conv", "wave", "lstm"]

@@ -28,9 +28,9 @@ class Waves(nn.Module):
     def __init__(self, length: int) -> None:
         super().__init__()
         t = torch.arange(length, dtype=torch.float64)
-        angle = 2 * torch.pi * torch.arange(1, length // 2 + 1, dtype=torch.float64).unsqueeze(1) * t / length
+        angle = 2 * torch.pi * torch.arange(1, max(length // 2, 1) + 1, dtype=torch.float64).unsqueeze(1) * t / length
         basis = torch.cat([torch.stack([torch.ones_like(t), 2 * t / max(length - 1, 1) - 1]), angle.sin(), angle.cos()])
-        self.n_waves = length // 2
+        self.n_waves = max(length // 2, 1)
         self.register_buffer("basis", basis.float(), persistent=False)
         self.register_buffer("_scale", basis.norm(dim=1).clamp(min=1e-6).reciprocal().float(), persistent=False)
 

@@ -221,7 +221,9 @@ class VariationalModel(GradientSeriesModel, Latent):
     def encode(self, values: Tensor, mask: Tensor) -> Encoding:
         """One vector of posterior means ``(b, 1, K)``."""
         means = self.latents(values, mask).means
-        return Encoding(means.unsqueeze(1), None, means.new_zeros(len(values), values.shape[2]), means.new_ones(len(values), 1))
+        return Encoding(
+            means.unsqueeze(1), None, means.new_zeros(len(values), values.shape[2]), means.new_ones(len(values), 1)
+        )
 
     def parts(self) -> dict[str, Tensor]:
         """The networks' parameters."""
