@@ -571,8 +571,8 @@ _TABLES = (
             Column(
                 "property",
                 TEXT,
-                "share of an attribute value in the lists, popularity rank, or list churn; level, slope, amplitude, period or "
-                "variance of windows, in units of its deviation over windows",
+                "share of an attribute value in the lists, popularity rank, or list churn; level, slope, amplitude, period "
+                "or variance of windows, in units of its deviation over windows",
             ),
             Column("effect", REAL, "mean change over users or windows"),
             Column("low", REAL, "lower end of its 95 % paired bootstrap interval"),

@@ -61,6 +61,7 @@ class AdaptationConfig(ModelConfig):
         gamma: Weight of the latents' own divergences.
         rho: Weight of -J, which is divided by the values of a window, beside that of the classes, which is 1.
         xi: Weight of the adversaries.
+        domain_share: What the domain's segment counts beside the class's: its adversary would have the backbone forget classes.
     """
 
     method: Method = "dts"
@@ -76,6 +77,7 @@ class AdaptationConfig(ModelConfig):
     gamma: Annotated[float, Field(ge=0)] = 1.0
     rho: Annotated[float, Field(ge=0)] = 0.1
     xi: Annotated[float, Field(ge=0)] = 1.0
+    domain_share: Annotated[float, Field(ge=0)] = 0.1
 
 
 class Backbone(nn.Module):
@@ -121,6 +123,7 @@ class AdaptationNetwork(nn.Module):
             {"class": n_classes, "group": len(_DOMAINS)},
             "none" if config.method == "none" else "labels",
             forgotten=("class", "group"),
+            shares={"group": config.domain_share},
         )
 
 
@@ -170,7 +173,7 @@ class Adaptation:
 
     @torch.no_grad()
     def represent(self, data: Series, domain: Literal["source", "target"] = "target") -> dict[str, Tensor]:
-        """Segments of all windows of some data, by name: ``class``, and of ``dts`` ``group``, the domain's; ``(n, width)``."""
+        """Segments of all windows of some data: ``class``, and of ``dts`` ``group``, the domain's; ``(n, width)``."""
         values, _ = self._windows(data, domain)
         parts = []
         for block in values.split(256):

@@ -118,7 +118,7 @@ class Autoencoder(nn.Module):
         return found
 
     def log_likelihood(self, z: Tensor, values: Tensor, mask: Tensor) -> Tensor:
-        """log p(x|z) of what was measured, summed over each window, ``(b,)``; missing values have no part and no gradient.
+        """Logarithm of p(x|z) of what was measured, summed over each window, ``(b,)``; no gradient to missing values.
 
         Where it counts, the spectrum of a channel does so when all of the channel was measured.
         """
