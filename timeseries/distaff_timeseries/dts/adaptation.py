@@ -61,7 +61,8 @@ class AdaptationConfig(ModelConfig):
         gamma: Weight of the latents' own divergences.
         rho: Weight of -J, which is divided by the values of a window, beside that of the classes, which is 1.
         xi: Weight of the adversaries.
-        domain_share: What the domain's segment counts beside the class's: its adversary would have the backbone forget classes.
+        domain_share: What the domain's segment counts beside the class's: its adversary would have the backbone forget
+            classes.
     """
 
     method: Method = "dts"

@@ -159,8 +159,8 @@ class WaveDecoder(nn.Module):
     """A line and the window's own Fourier waves: one network says how strong each is, another which way it goes.
 
     A trend and seasons, as in N-BEATS (Oreshkin et al. 2020) and TimeVAE (Desai et al. 2021). With all T / 2 frequencies
-    there is nothing that it cannot say. Strength and direction are multiplied, so that latents that choose the frequency need not
-    be those that hold phase and amplitude.
+    there is nothing that it cannot say. Strength and direction are multiplied, so that latents that choose the frequency
+    need not be those that hold phase and amplitude.
     """
 
     def __init__(self, n_channels: int, length: int, hidden: int, latent_dim: int) -> None:

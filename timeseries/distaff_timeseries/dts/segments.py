@@ -139,10 +139,8 @@ class SegmentHeads(nn.Module):
         against = z.new_zeros(())
         for (segment, what), adversary in zip(self.pairs, self.adversaries, strict=True):
             read = adversary(reverse(segment.of(z), weight))
-            if what == "latents":
-                lost = F.mse_loss(read, segment.others(_unit(z)))
-            else:
-                lost = _cross_entropy(read, codes[what])
+            free = what == "latents"
+            lost = F.mse_loss(read, segment.others(_unit(z))) if free else _cross_entropy(read, codes[what])
             against = against + self.shares[segment.name] * lost
         return main, against
 
