@@ -113,7 +113,7 @@ def test_objective_is_the_weighted_decomposition(make: type[VariationalModel]) -
     divergence = 0.5 * (
         posterior.z.square() - posterior.logvar - (posterior.z - posterior.mean).square() * torch.exp(-posterior.logvar)
     )
-    plain = float(divergence.sum(1).mean())
+    plain = divergence.sum(1).mean().item()
     if make is VAE:
         assert found["information"] + found["total_correlation"] + found["dimension"] == pytest.approx(plain, rel=1e-4)
     if make is BetaVAE:
