@@ -2,7 +2,9 @@
 
 For each seed the generator plants 4,000 windows (96 rows, 4 channels) from six independent factors; half train, 5 %
 validate, and everything is measured once on the rest, which no model saw. No factor and no label is told to any model, and
-none chooses: the epoch is that of the best objective on validation windows. Settings are the same for all seeds.
+none chooses: the epoch is that of the best objective on validation windows. The settings that all relatives share, and
+DTS's prices, were found on the plantings of seeds 0 and 1, with some thirty looks at their truth; none of the plantings
+measured here was looked at before.
 
 * ``info_m``, ``info_e``, ``info_c``: modularity, explicitness and compactness over a floor of noise; ``mcc``: mean
   correlation with the factors in the best one-to-one assignment. Passive latents are dropped first: they tell nothing.
@@ -42,6 +44,7 @@ from distaff_timeseries.dts.networks import Waves
 
 Floats = NDArray[np.float64]
 
+FIRST_SEED = 10
 N_WINDOWS = 4000
 SPLIT = "random:0.5,0.05,0.45"
 NOMINAL = ("period", "regime")
@@ -50,10 +53,10 @@ SHARED: dict[str, Any] = {
     "encoder": "wave",
     "decoder": "wave",
     "spectrum": 1.0,
-    "lr": 2e-3,
+    "lr": 3e-3,
     "batch_size": 64,
-    "max_epochs": 80,
-    "patience": 80,
+    "max_epochs": 45,
+    "patience": 45,
 }
 FORCED: dict[str, Any] = {
     "encoder": "lstm",
@@ -66,7 +69,7 @@ FORCED: dict[str, Any] = {
     "max_epochs": 12,
     "patience": 12,
 }
-K = 8
+PRICES: dict[str, Any] = {"beta": 6.0, "gamma": 2.0}
 
 
 @dataclass(frozen=True)
@@ -124,12 +127,12 @@ def _components(
 
 
 CANDIDATES = (
-    _learned("dts", "dts", **SHARED, segments=f"free:{K}"),
-    _learned("vae", "vae", **SHARED, latent_dim=K),
-    _learned("beta_vae", "beta_vae", **SHARED, latent_dim=K),
-    _learned("beta_tcvae", "beta_tcvae", **SHARED, latent_dim=K),
-    _learned("dts lstm forced", "dts", **FORCED, segments=f"free:{K}"),
-    _learned("vae lstm forced", "vae", **FORCED, latent_dim=K),
+    _learned("dts", "dts", **SHARED, **PRICES, segments=f"free:{COMPONENTS}"),
+    _learned("vae", "vae", **SHARED, latent_dim=COMPONENTS),
+    _learned("beta_vae", "beta_vae", **SHARED, latent_dim=COMPONENTS),
+    _learned("beta_tcvae", "beta_tcvae", **SHARED, latent_dim=COMPONENTS),
+    _learned("dts lstm forced", "dts", **FORCED, segments=f"free:{COMPONENTS}"),
+    _learned("vae lstm forced", "vae", **FORCED, latent_dim=COMPONENTS),
     _components("pca", PCA, (0.66, 0.39, 0.42), spectral=False),
     _components("ica", FastICA, (0.68, 0.39, 0.43), spectral=False),
     _components("spectral pca", PCA, (0.76, 0.52, 0.50), spectral=True),
@@ -138,7 +141,7 @@ CANDIDATES = (
 
 def measure(candidates: Sequence[Candidate], n_seeds: int) -> list[dict[str, Any]]:
     found: dict[tuple[str, str], list[float]] = {}
-    for seed in range(n_seeds):
+    for seed in range(FIRST_SEED, FIRST_SEED + n_seeds):
         planted = planted_series(n_windows=N_WINDOWS, seed=seed)
         data = divide(planted.series(), SPLIT, seed)
         test = (data.splits[data.offsets[:-1]] == 2).numpy()
