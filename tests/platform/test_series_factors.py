@@ -18,7 +18,7 @@ from distaff.series_factors import explain_series_run
 from distaff.series_factors.evidence import explain_series, nats
 from distaff.series_factors.probes import Concept, probe
 from distaff.series_factors.properties import channel_properties, window_properties
-from distaff_data.planted_series import planted_series, sample_series
+from distaff_data.planted_series import sample_series
 from distaff_data.series import Series
 from distaff_data.workspace import Workspace
 
@@ -45,7 +45,7 @@ class Known(SeriesModel, Latent):
 
     def decode(self, codes: Tensor) -> Tensor:
         t = torch.arange(self.length)
-        return codes[:, :1, None] + codes[:, 1:2, None] * torch.sin(2 * torch.pi * t / 8)[None, :, None]
+        return codes[:, :1, None] + codes[:, 1:2, None] * torch.cos(2 * torch.pi * (t - 15.5) / 8)[None, :, None]
 
     def segments(self) -> tuple[Part, ...]:
         return (Part("where", "free", 0, 1), Part("rest", "free", 1, 3))
@@ -61,7 +61,7 @@ def waves(n: int = 80) -> Series:
     rng = np.random.default_rng(0)
     t = np.arange(32)
     level, size = rng.normal(size=(n, 1)), rng.uniform(0.5, 2, (n, 1))
-    return Series.from_windows((level + size * np.sin(2 * np.pi * t / 8))[:, :, None], ["a", "b"] * (n // 2))
+    return Series.from_windows((level + size * np.cos(2 * np.pi * (t - 15.5) / 8))[:, :, None], ["a", "b"] * (n // 2))
 
 
 def test_properties_are_those_a_window_was_made_of() -> None:
@@ -128,7 +128,7 @@ def test_patches_are_probed_together_and_windows_patch_by_patch() -> None:
     codes = Concept("class", "instance", (patches[:, :, 1].mean(1) > 0).astype(int))
     votes = probe("timestamp", patches, codes, half)
     assert votes is not None
-    assert votes.score > 0.75
+    assert votes.score > votes.floor + 0.1
 
 
 def test_too_few_windows_or_a_concept_that_never_varies_are_not_probed() -> None:
@@ -173,7 +173,7 @@ def test_known_latents_are_told_apart_named_and_seen_to_do_what_they_do() -> Non
 
 def test_a_run_writes_every_table_and_other_seeds_count_whatever_their_sign(tmp_path: Path) -> None:
     workspace = Workspace.create(tmp_path / "ws")
-    sample_series(workspace, "planted", False, {"n_windows": 120, "n_steps": 24, "n_channels": 2})
+    sample_series(workspace, "planted", False, {"n_windows": 160, "n_steps": 24, "n_channels": 2})
     settings = {"encoder": "wave", "decoder": "wave", "segments": "class:2,free:3", "max_epochs": 3, "batch_size": 32}
     made = [runs.train(workspace, "dts", "planted", settings=settings, seed=seed, device="cpu").run for seed in (0, 1)]
     report = explain_series_run(workspace, made[0])
@@ -182,7 +182,7 @@ def test_a_run_writes_every_table_and_other_seeds_count_whatever_their_sign(tmp_
         "factors": 5,
         "factor_summaries": 1,
         "factor_stability": 5,
-        "loadings": len(planted_series(n_windows=120).windows) * 0.3,
+        "loadings": 160 * 0.3,
     }
     for table, rows in tables.items():
         assert _count(workspace, table, made[0]) == pytest.approx(rows, abs=2), table
@@ -206,7 +206,7 @@ def test_a_run_writes_every_table_and_other_seeds_count_whatever_their_sign(tmp_
 
 def test_a_model_without_latents_has_a_leak_matrix_alone(tmp_path: Path) -> None:
     workspace = Workspace.create(tmp_path / "ws")
-    sample_series(workspace, "planted", False, {"n_windows": 120, "n_steps": 24, "n_channels": 2})
+    sample_series(workspace, "planted", False, {"n_windows": 160, "n_steps": 24, "n_channels": 2})
     run = runs.train(
         workspace, "timedrl", "planted", settings={"max_epochs": 1, "d_model": 8}, seed=0, device="cpu"
     ).run

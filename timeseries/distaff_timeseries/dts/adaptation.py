@@ -78,7 +78,7 @@ class AdaptationConfig(ModelConfig):
     gamma: Annotated[float, Field(ge=0)] = 1.0
     rho: Annotated[float, Field(ge=0)] = 0.1
     xi: Annotated[float, Field(ge=0)] = 1.0
-    domain_share: Annotated[float, Field(ge=0)] = 0.1
+    domain_share: Annotated[float, Field(ge=0)] = 0.01
 
 
 class Backbone(nn.Module):
