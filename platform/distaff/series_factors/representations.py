@@ -54,7 +54,7 @@ def hold(model: SeriesModel, seed: int = 0) -> Held:
         InputError: There is no window.
     """
     windows = _windows(model)
-    values, masks, instances, timestamps, means, variances = ([] for _ in range(6))  # type: ignore[var-annotated]
+    values, masks, instances, timestamps, means, variances = ([] for _ in range(6))
     for block in blocks(windows):
         x, mask = model.take(windows, block)
         encoding = model.encode(x, mask)

@@ -198,6 +198,7 @@ class Adaptation:
         per_epoch = max(min(len(source.values), len(target.values)) // c.batch_size, 1)
         total = c.epochs * per_epoch
         streams = [_stream(domain, c.batch_size) for domain in domains]
+        self._n = sum(len(domain.values) for domain in domains)
         self.network.train()
         for step in range(total):
             loss = self._loss([next(stream) for stream in streams], schedule(step / total))
@@ -215,7 +216,8 @@ class Adaptation:
         }
         if network.bottleneck is None or network.decoder is None:
             main, against = network.heads(features, codes, reversal)
-            return main + c.xi * against
+            found: Tensor = main + c.xi * against
+            return found
         posterior = network.bottleneck(features)
         assert posterior.logvar is not None
         main, against = network.heads(posterior.z, codes, reversal)
@@ -229,7 +231,8 @@ class Adaptation:
             - c.beta * parts.total_correlation
             - c.gamma * parts.dimension_kl.sum()
         )
-        return main + c.xi * against - c.rho * objective / values[0].numel()
+        total: Tensor = main + c.xi * against - c.rho * objective / values[0].numel()
+        return total
 
     def _windows(self, data: Series, domain: str, split: str | None = None) -> tuple[Tensor, Tensor]:
         windows = slide(data, int(data.lengths[0]), split=split, device=self.device)
@@ -239,7 +242,6 @@ class Adaptation:
     def _domain(self, data: Series, domain: str) -> _Domain:
         windows = slide(data, int(data.lengths[0]), split="train")
         values, mask = self._windows(data, domain, "train")
-        self._n = getattr(self, "_n", 0) + len(values)
         return _Domain(values, mask, data.labels[windows.entities].to(self.device), _DOMAINS[domain])
 
     @staticmethod
