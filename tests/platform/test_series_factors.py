@@ -20,6 +20,7 @@ from distaff.series_factors.probes import Concept, probe
 from distaff.series_factors.properties import channel_properties, window_properties
 from distaff_data.planted_series import sample_series
 from distaff_data.series import Series
+from distaff_data.series_splits import divide
 from distaff_data.workspace import Workspace
 
 
@@ -218,3 +219,17 @@ def test_a_model_without_latents_has_a_leak_matrix_alone(tmp_path: Path) -> None
 
 def _count(workspace: Workspace, table: str, run: str) -> int:
     return int(workspace.warehouse.rows(f"SELECT count(*) AS n FROM {table} WHERE run = ?", [run])[0]["n"])
+
+
+def test_windows_of_long_series_are_the_unseen_ones_and_halves_are_spans_of_time() -> None:
+    rows = np.random.default_rng(0).normal(size=(3000, 1)).cumsum(0)
+    data = divide(Series.from_rows(rows, [1500, 1500], groups=["g", "h"]), "ratio:0.4,0.2,0.4")
+    model = Known(seq_len=32).fit(data, device="cpu")
+    held = explain_series(model).held
+    starts = held.windows.starts
+    assert bool((data.splits[starts + 31] > 0).all())
+    for entity in (0, 1):
+        own = held.windows.entities == entity
+        first, second = starts[own][held.half[own.numpy()]], starts[own][~held.half[own.numpy()]]
+        assert int(first.max()) < int(second.min())
+        assert abs(len(first) - len(second)) <= 1
