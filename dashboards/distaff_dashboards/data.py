@@ -100,7 +100,7 @@ def datasets(source: Source) -> list[dict[str, Any]]:
     """Datasets that have a board, newest first: ``dataset, kind, facts, runs`` (finished ones)."""
     found = source.workspace.warehouse.rows(
         "SELECT d.dataset, d.kind, d.facts, count(r.run) AS runs FROM datasets d "
-        "LEFT JOIN runs r ON r.dataset = d.dataset AND r.status = 'done' WHERE d.kind IN ('interactions', 'incidents') "
+        "LEFT JOIN runs r ON r.dataset = d.dataset AND r.status = 'done' "
         "GROUP BY d.dataset, d.kind, d.facts, d.created_at ORDER BY count(r.run) = 0, d.created_at DESC, d.dataset"
     )
     return [row | {"facts": json.loads(row["facts"] or "{}")} for row in found]

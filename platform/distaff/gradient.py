@@ -166,7 +166,7 @@ class _Fit(Generic[D]):
             self.model.settle()
         valid = self.session.validate()
         monitor = self.model.monitor
-        value = -valid[monitor] if monitor in self.model.lower_is_better else valid[monitor]
+        value = -valid[monitor] if self.model.less_is_better(monitor) else valid[monitor]
         if value > self.best_value:
             self.best_value, self.bad_validations = value, 0
             self.best = _copy(self.model.network.state_dict())

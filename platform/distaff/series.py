@@ -72,6 +72,7 @@ class SeriesModel(Model[Series]):
         self.device = torch.device("cpu")
         self._head: Head | None = None
         self._classifier: Classifier | None = None
+        self._radii: dict[tuple[int, float], Tensor] = {}
 
     # ------------------------------------------------------------------------------------------ what a model implements
 
@@ -114,7 +115,16 @@ class SeriesModel(Model[Series]):
         """Fit the head, once for the longest horizon asked for."""
         if self._head is None or self._head.n_steps < horizon:
             horizons = (*self.config.horizons, horizon)
+            self._radii = {}
             self._head = fit_head(self.data, self.length, horizons, self.encode, self.take, self.device)
+
+    def radius(self, horizon: int, coverage: float) -> Tensor:
+        """Half widths of the intervals, ``(H, C)``; see :func:`distaff.forecasting.conformal_radius`. Computed once."""
+        self.prepare_forecasts(horizon)
+        if (horizon, coverage) not in self._radii:
+            found = conformal_radius(self.data, self.length, horizon, coverage, self.predict, self.take, self.device)
+            self._radii[horizon, coverage] = found
+        return self._radii[horizon, coverage]
 
     # ---------------------------------------------------------------------------------------------- how series are handled
 
@@ -175,7 +185,7 @@ class SeriesModel(Model[Series]):
     def learn(self, data: Series, session: Session) -> None:
         """Fit the scaler to the training rows, and the encoder to the training windows."""
         self.scaler, self.device = Scaler.of(data), session.device
-        self._head, self._classifier = None, None
+        self._head, self._classifier, self._radii = None, None, {}
         self.learn_encoder(data, session)
 
     def measure(self) -> list[Measurement]:
@@ -285,7 +295,7 @@ class SeriesModel(Model[Series]):
         assert scaler is not None
         if self.data.whole:
             raise UnsupportedError("each entity of this dataset is one window; there is nothing after it to forecast")
-        self.prepare_forecasts(steps)
+        radius = self.radius(steps, coverage)
         windows = latest(data, self.length, self.device)
         if not len(windows):
             raise InputError(f"no entity has the {self.length} rows that {self.name} looks back on")
@@ -294,7 +304,6 @@ class SeriesModel(Model[Series]):
             values, mask = self.take(windows, block)
             parts.append(self.predict(values, mask, steps).cpu())
         scaled = torch.cat(parts)
-        radius = conformal_radius(self.data, self.length, steps, coverage, self.predict, self.take, self.device)
         values, low, high = map(scaler.invert, (scaled, scaled - radius, scaled + radius))
         return forecast_table(data, windows, values, low, high)
 

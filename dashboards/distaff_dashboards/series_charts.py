@@ -1,0 +1,133 @@
+"""Figures of series, in the look of :mod:`distaff_dashboards.charts`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from distaff_dashboards.charts import ACCENT, CONTROL, GRID, INK, INTENTS, MUTED, OTHER, finish, text
+from distaff_dashboards.evidence import Floats
+from distaff_dashboards.series_data import Forecast, Stretch
+
+_BAND = "rgba(18, 101, 111, 0.18)"
+_DATES_FROM = 1e8  # seconds since 1970 from which times are dates; smaller ones are rows or seconds of a recording
+_FEW = 200  # rows up to which every one is marked
+
+
+def when(times: Floats) -> Any:
+    """Seconds since 1970 as dates in UTC; anything smaller, such as numbers of rows, as it is."""
+    if len(times) and times[0] >= _DATES_FROM:
+        return np.round(times * 1000).astype("int64").astype("datetime64[ms]")
+    return times
+
+
+def forecast(found: Forecast, history: int, channels: Sequence[tuple[int, str]]) -> go.Figure:
+    """Channels below each other: rows before, the forecast with its interval, and what came.
+
+    Args:
+        found: The forecast.
+        history: Rows to show before it.
+        channels: Place and name of those to show.
+    """
+    figure = _rows([name for _, name in channels])
+    past, ahead = when(found.before.times[-history:]), when(found.times)
+    edge = np.concatenate([ahead, ahead[::-1]])
+    for row, (c, name) in enumerate(channels, 1):
+        first = row == 1
+        if np.isfinite(found.low[:, c]).all():
+            band = np.concatenate([found.high[:, c], found.low[::-1, c]])
+            figure.add_scatter(x=edge, y=band, row=row, col=1, fill="toself", fillcolor=_BAND, line={"width": 0},
+                               name="interval", showlegend=first, hoverinfo="skip")  # fmt: skip
+        _line(figure, row, past, found.before.values[-history:, c], name, "measured", first, color=INK)
+        if found.actual is not None:
+            _line(figure, row, ahead, found.actual[:, c], name, "what came", first, color=CONTROL)
+        _line(figure, row, ahead, found.value[:, c], name, "forecast", first, color=ACCENT, width=2.2)
+    return _finished(figure, len(channels))
+
+
+def measured(found: Stretch, channels: Sequence[tuple[int, str]]) -> go.Figure:
+    """Channels below each other as they were measured."""
+    figure = _rows([name for _, name in channels])
+    for row, (c, name) in enumerate(channels, 1):
+        _line(figure, row, when(found.times), found.values[:, c], name, "measured", False, color=INK)
+    return _finished(figure, len(channels))
+
+
+def places(
+    x: Floats, y: Floats, colours: Sequence[Any], hover: Sequence[str], shares: tuple[float, float], title: str
+) -> go.Figure:
+    """Points of a map, selectable by box or lasso; ``colours`` are numbers, or names of which a few have colours of their own.
+
+    Every point carries its place in the table as custom data.
+    """
+    figure = go.Figure()
+    order = np.arange(len(x))
+    size = 7 if len(x) < 1500 else 5
+    numbers = all(isinstance(c, float) for c in colours)
+    groups: Mapping[str, Any] = {title: order} if numbers else _groups(colours)
+    for n, (name, own) in enumerate(groups.items()):
+        marker: dict[str, Any] = {"size": size, "opacity": 0.75}
+        if numbers:
+            marker |= {"color": np.asarray(colours, dtype=float), "colorscale": "Viridis", "showscale": True,
+                       "colorbar": {"thickness": 12, "title": {"text": text(title)}}}  # fmt: skip
+        else:
+            marker["color"] = INTENTS[n] if n < len(INTENTS) and name != _REST else OTHER
+        figure.add_scattergl(x=x[own], y=y[own], mode="markers", name=text(name), marker=marker, customdata=own[:, None],
+                             text=[hover[i] for i in own], hovertemplate="%{text}<extra></extra>",
+                             selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 0.12}},
+                             showlegend=not numbers)  # fmt: skip
+    figure = finish(figure, height=560, top=60)
+    for axis, update, share in (("first", figure.update_xaxes, shares[0]), ("second", figure.update_yaxes, shares[1])):
+        update(title_text=f"{axis} principal component ({share:.0%} of the variance)", showgrid=True, gridcolor=GRID,
+               zeroline=False, tickfont={"color": MUTED}, title_font={"size": 13, "color": MUTED})  # fmt: skip
+    figure.update_layout(dragmode="lasso")
+    return figure
+
+
+_REST = "others"
+
+
+def _groups(names: Sequence[Any]) -> dict[str, Any]:
+    """Places of each name, the commonest first; names beyond the colours are one group."""
+    labels = np.array(["–" if name is None else str(name) for name in names], dtype=object)
+    unique, place, count = np.unique(labels, return_inverse=True, return_counts=True)
+    order = np.argsort(-count, kind="stable")
+    own = order[: len(INTENTS)]
+    groups = {str(unique[n]): np.flatnonzero(place == n) for n in own}
+    if len(order) > len(INTENTS):
+        groups[_REST] = np.flatnonzero(np.isin(place, order[len(INTENTS) :]))
+    return groups
+
+
+def _rows(names: Sequence[str]) -> go.Figure:
+    return make_subplots(rows=len(names), cols=1, shared_xaxes=True, vertical_spacing=0.18 / len(names),
+                         subplot_titles=[text(name) for name in names])  # fmt: skip
+
+
+def _line(
+    figure: go.Figure,
+    row: int,
+    x: Any,
+    y: Floats,
+    channel: str,
+    name: str,
+    legend: bool,
+    *,
+    color: str,
+    width: float = 1.5,
+) -> None:
+    figure.add_scatter(x=x, y=y, row=row, col=1, mode="lines+markers" if len(y) <= _FEW else "lines", name=name,
+                       marker={"size": 3.5}, line={"color": color, "width": width}, showlegend=legend,
+                       hovertemplate="%{y:.5g}<extra>" + f"{text(channel)}, {name}" + "</extra>")  # fmt: skip
+
+
+def _finished(figure: go.Figure, n: int) -> go.Figure:
+    figure.update_annotations(x=0, xanchor="left", font={"size": 12.5, "color": INK})
+    figure = finish(figure, height=80 + 180 * n, top=50)
+    figure.update_yaxes(nticks=5, showgrid=True, gridcolor=GRID, tickfont={"color": MUTED})
+    figure.update_xaxes(zeroline=False)
+    return figure
