@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-PENALTIES = tuple(10.0**power for power in range(-6, 3))
+PENALTIES = tuple(10.0**power for power in range(-6, 5))
 """Penalties tried, as parts of the mean of the Gram matrix's diagonal; then half a decade to either side of the best."""
 _HALF = 10.0**0.5
 _WITHOUT_VALIDATION = 1e-2
