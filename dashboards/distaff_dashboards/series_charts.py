@@ -9,20 +9,13 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from distaff.exports import dates
 from distaff_dashboards.charts import ACCENT, CONTROL, GRID, INK, INTENTS, MUTED, OTHER, finish, text
 from distaff_dashboards.evidence import Floats
 from distaff_dashboards.series_data import Forecast, Stretch
 
 _BAND = "rgba(18, 101, 111, 0.18)"
-_DATES_FROM = 1e8  # seconds since 1970 from which times are dates; smaller ones are rows or seconds of a recording
 _FEW = 200  # rows up to which every one is marked
-
-
-def when(times: Floats) -> Any:
-    """Seconds since 1970 as dates in UTC; anything smaller, such as numbers of rows, as it is."""
-    if len(times) and times[0] >= _DATES_FROM:
-        return np.round(times * 1000).astype("int64").astype("datetime64[ms]")
-    return times
 
 
 def forecast(found: Forecast, history: int, channels: Sequence[tuple[int, str]]) -> go.Figure:
@@ -34,7 +27,7 @@ def forecast(found: Forecast, history: int, channels: Sequence[tuple[int, str]])
         channels: Place and name of those to show.
     """
     figure = _rows([name for _, name in channels])
-    past, ahead = when(found.before.times[-history:]), when(found.times)
+    past, ahead = dates(found.before.times[-history:]), dates(found.times)
     edge = np.concatenate([ahead, ahead[::-1]])
     for row, (c, name) in enumerate(channels, 1):
         first = row == 1
@@ -53,16 +46,22 @@ def measured(found: Stretch, channels: Sequence[tuple[int, str]]) -> go.Figure:
     """Channels below each other as they were measured."""
     figure = _rows([name for _, name in channels])
     for row, (c, name) in enumerate(channels, 1):
-        _line(figure, row, when(found.times), found.values[:, c], name, "measured", False, color=INK)
+        _line(figure, row, dates(found.times), found.values[:, c], name, "measured", False, color=INK)
     return _finished(figure, len(channels))
 
 
 def places(
     x: Floats, y: Floats, colours: Sequence[Any], hover: Sequence[str], shares: tuple[float, float], title: str
 ) -> go.Figure:
-    """Points of a map, selectable by box or lasso; ``colours`` are numbers, or names of which a few have colours of their own.
+    """Points of a map, selectable by box or lasso; each carries its place in the table as custom data.
 
-    Every point carries its place in the table as custom data.
+    Args:
+        x: Of each point.
+        y: Likewise.
+        colours: Numbers, or names, of which the commonest have colours of their own.
+        hover: What to say of each point.
+        shares: Of the variance, that the axes show.
+        title: What the colours mean.
     """
     figure = go.Figure()
     order = np.arange(len(x))

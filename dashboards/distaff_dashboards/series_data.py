@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 _MOST = 4000  # vectors that a map is made of, evenly spaced
 _VECTORS = """
 SELECT v.entity, v.channel, v.start, n.label, n."group", c.predicted, v."values" FROM (
-  SELECT *, row_number() OVER (ORDER BY entity, start, channel) - 1 AS place FROM embeddings WHERE run = ? AND level = 'instance'
+  SELECT *, row_number() OVER (ORDER BY entity, start, channel) - 1 AS place FROM embeddings
+  WHERE run = ? AND level = 'instance'
 ) v LEFT JOIN entities n ON n.dataset = ? AND n.entity = v.entity
 LEFT JOIN classifications c ON c.run = v.run AND c.entity = v.entity
 WHERE v.place % ? = 0 ORDER BY v.place

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import streamlit as st
 
+from distaff.exports import with_dates
 from distaff_dashboards import charts, data, series_charts, series_data, widgets, wording
 
 _PLACES = ("x", "y")
@@ -37,9 +38,9 @@ def show(source: data.Source, run: str, dataset: str) -> None:
         return
     table, shares = series_data.points(source, run, dataset)
     columns = [c for c in table.column_names if c not in _PLACES and _tells(table[c])]
-    widgets.heading("Map of windows", _dated(table), f"{run}-map",
-                    help="One point a window: its instance embedding on the first two principal components. What lies "
-                    "together the encoder takes for alike; what lies apart may still be alike in the other components.")  # fmt: skip
+    widgets.heading("Map of windows", with_dates(table), f"{run}-map",
+                    help="One point a window: its instance embedding on the first two principal components. What the "
+                    "encoder takes for alike lies together; what lies together may differ in other components.")  # fmt: skip
     left, right = st.columns([1, 2], vertical_alignment="bottom")
     with left:
         ordered = [c for c in (*_NAMES, *table.column_names) if c in columns]
@@ -68,7 +69,7 @@ def chosen(event: Mapping[str, Any]) -> list[int]:
 def _selected(table: pa.Table, places: Sequence[int], run: str, by: str | None) -> None:
     if not places:
         return
-    own = _dated(table.take(pa.array(places)))
+    own = with_dates(table.take(pa.array(places)))
     title = f"{len(places):,} windows chosen"
     widgets.heading(title, own, f"{run}-chosen", help="The windows inside what was drawn.")
     if by and not pa.types.is_floating(table[by].type):
@@ -103,15 +104,9 @@ def _colours(table: pa.Table, by: str) -> list[Any]:
     return list(column.to_pylist())
 
 
-def _dated(table: pa.Table) -> pa.Table:
-    """The table with dates for times that are dates."""
-    at = table.column_names.index("start")
-    return table.set_column(at, "start", pa.array(series_charts.when(table["start"].to_numpy())))
-
-
 def _hover(table: pa.Table) -> list[str]:
     shown = [c for c in table.column_names if c not in _PLACES and table[c].null_count < len(table)]
-    rows = _dated(table).select(shown).to_pylist()
+    rows = with_dates(table).select(shown).to_pylist()
     return [
         "<br>".join(
             f"{charts.text(_said(c))}: {charts.text(f'{v:.4g}' if isinstance(v, float) else str(v))}"

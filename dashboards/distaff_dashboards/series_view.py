@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import streamlit as st
 
+from distaff.exports import dates
 from distaff_dashboards import board_view, data, series_charts, series_data, series_map, widgets, wording
-from distaff_dashboards.series_charts import when
 from distaff_dashboards.series_data import Forecast, Stretch
 from distaff_data.errors import DistaffError
 
@@ -57,8 +57,8 @@ def _nothing(dataset: str | None) -> None:
 
 
 def _said(series: Series, run: Mapping[str, Any]) -> str:
-    parts = [f"{run['model']}{', a control,' if run['control'] else ''} on {run['dataset']}: {series.n_entities:,} entities, "
-             f"{len(series.channels)} channels, {len(series.values):,} rows"]  # fmt: skip
+    parts = [f"{run['model']}{', a control,' if run['control'] else ''} on {run['dataset']}: {series.n_entities:,} "
+             f"entities, {len(series.channels)} channels, {len(series.values):,} rows"]  # fmt: skip
     missing = 1 - float(series.mask.float().mean())
     parts += [f"{missing:.1%} missing"] if missing else []
     parts += [f"{len(series.classes)} classes"] if series.classes else []
@@ -94,7 +94,7 @@ def _label(series: Series, entity: str) -> str:
 
 
 def _measured(found: Stretch, channels: Sequence[tuple[int, str]], name: str, said: str) -> None:
-    table = pa.table({"time": when(found.times), **{c: found.values[:, n] for n, c in channels}})
+    table = pa.table({"time": dates(found.times), **{c: found.values[:, n] for n, c in channels}})
     widgets.heading("As measured", table, name, help="In the channels' own units; a gap is a missing value.")
     if said:
         st.caption(wording.escape(said))
@@ -131,8 +131,8 @@ def _forecast(source: data.Source, run: str, series: Series, entity: str, channe
         found = series_data.of_the_future(source, run, entity, horizon, coverage)
     table = _table(found, channels, entity)
     widgets.heading("Forecast", table, f"{run}-{entity}-forecast",
-                    help="The interval is split-conformal: as wide as the errors on validation windows were, for each step and "
-                    "channel. It holds its share if errors stay as they were there.")  # fmt: skip
+                    help="The interval is split-conformal: as wide as the errors on validation windows were, for each step "
+                    "and channel. It holds its share if errors stay as they were there.")  # fmt: skip
     st.caption(wording.escape(_held(found, channels, coverage, split)))
     figure = series_charts.forecast(found, history, channels)
     widgets.chart(figure, key="forecast", alt="Rows before, forecast with interval, and what came")
@@ -143,7 +143,7 @@ def _window(times: Sequence[float], key: str) -> int:
     """The backtest window that is looked at, by its place; the newest at the start."""
     if len(times) == 1:
         return 0
-    labels = [str(time) for time in when(np.asarray(times))]
+    labels = [str(time) for time in dates(np.asarray(times))]
     options = list(range(len(times)))
     chosen = st.select_slider("Last row before the forecast", options, options[-1], key=f"window-{key}-{len(times)}",
                               format_func=lambda at: labels[at].replace("T", " "))  # fmt: skip
@@ -161,7 +161,7 @@ def _table(found: Forecast, channels: Sequence[tuple[int, str]], entity: str) ->
                 "entity": [entity] * n,
                 "channel": [name] * n,
                 "step": range(1, n + 1),
-                "time": when(found.times),
+                "time": dates(found.times),
                 **{column: pa.array(values[:, c]) for column, values in columns.items()},
             }
         )
@@ -172,7 +172,7 @@ def _table(found: Forecast, channels: Sequence[tuple[int, str]], entity: str) ->
 def _held(found: Forecast, channels: Sequence[tuple[int, str]], coverage: float, split: str) -> str:
     own = [c for c, _ in channels]
     if not np.isfinite(found.low[:, own]).all():
-        return f"There are too few validation windows for an interval of {coverage:.0%}; load more, or ask for less coverage."
+        return f"There are too few validation windows for an interval of {coverage:.0%}; ask for less coverage."
     if found.actual is None:
         return "The future, after the last row that was loaded."
     came = np.isfinite(found.actual[:, own])

@@ -11,7 +11,7 @@ A dataset with labels is measured by classification, one without by forecasting,
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
@@ -266,16 +266,22 @@ class SeriesModel(Model[Series]):
         Raises:
             UnsupportedError: The model has no vectors of that level.
         """
+        return pa.concat_tables(self.embed_blocks(series, level=level, step=step))
+
+    transform = embed
+
+    def embed_blocks(
+        self, series: object | None = None, *, level: str = "instance", step: int | None = None
+    ) -> Iterator[pa.Table]:
+        """The tables that :meth:`embed` gives as one, some windows at a time: together they may not fit into memory."""
         if level not in ("instance", "timestamp"):
             raise InputError("the level is instance or timestamp", column="level", value=level)
         data = self._own(series)
         windows = slide(data, self.length, step=step or self.length, device=self.device)
-        parts = [self._vectors(data, windows, block, level) for block in blocks(windows)]
-        if not parts:
+        if not len(windows):
             raise InputError(f"no entity has a window of {self.length} rows")
-        return pa.concat_tables(parts)
-
-    transform = embed
+        for block in blocks(windows):
+            yield self._vectors(data, windows, block, level)
 
     def forecast(self, series: object | None = None, *, horizon: int | None = None, coverage: float = 0.9) -> pa.Table:
         """Forecast the rows after the last ones of each entity, in the channels' own units.
@@ -353,7 +359,9 @@ class SeriesModel(Model[Series]):
 
     def _probabilities(self, windows: Windows) -> Tensor:
         if not self.data.classes:
-            raise UnsupportedError(f"dataset {self.data.name!r} has no labels to learn classes from")
+            raise UnsupportedError(
+                f"dataset {self.data.name!r} has no labels to learn classes from; ingest it with --label COLUMN"
+            )
         if self._classifier is None:
             parts = [self._labelled(split) for split in ("train", "valid")]
             train, valid = ((self._features(w) if len(w) else torch.zeros(0, 1), codes) for w, codes in parts)

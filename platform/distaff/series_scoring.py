@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +13,8 @@ from distaff import exports
 from distaff.runs import model_folder
 from distaff.series import SeriesModel
 from distaff_data.workspace import Workspace
+
+_COMMIT_BYTES = 1 << 27
 
 
 @dataclass(frozen=True)
@@ -38,8 +42,8 @@ def embed_run(
     Raises:
         InputError: Unknown run, level or file ending; nothing is published.
     """
-    table = SeriesModel.load(model_folder(workspace, run_id)).embed(level=level, step=step)
-    return _publish(workspace, run_id, "embeddings", f"embeddings/{level}/{run_id}", table, out)
+    tables = SeriesModel.load(model_folder(workspace, run_id)).embed_blocks(level=level, step=step)
+    return _publish(workspace, run_id, "embeddings", f"embeddings/{level}/{run_id}", tables, out)
 
 
 def forecast_run(
@@ -58,7 +62,7 @@ def forecast_run(
         InputError: Unknown run, horizon or file ending; nothing is published.
     """
     table = SeriesModel.load(model_folder(workspace, run_id)).forecast(horizon=horizon, coverage=coverage)
-    return _publish(workspace, run_id, "forecasts", f"forecasts/{run_id}", table, out)
+    return _publish(workspace, run_id, "forecasts", f"forecasts/{run_id}", iter([table]), out)
 
 
 def classify_run(workspace: Workspace, run_id: str, *, out: Path | None = None) -> Published:
@@ -73,12 +77,32 @@ def classify_run(workspace: Workspace, run_id: str, *, out: Path | None = None) 
         InputError: Unknown run or file ending; nothing is published.
     """
     table = SeriesModel.load(model_folder(workspace, run_id)).classify()
-    return _publish(workspace, run_id, "classifications", f"classifications/{run_id}", table, out)
+    return _publish(workspace, run_id, "classifications", f"classifications/{run_id}", iter([table]), out)
 
 
-def _publish(workspace: Workspace, run_id: str, name: str, target: str, table: pa.Table, out: Path | None) -> Published:
-    with workspace.warehouse.publish(target) as publication:
-        publication.append(name, table, run=run_id)
-        if out is not None:
-            exports.write(table, out)  # a file that cannot be written leaves the publication undone
-    return Published(run_id, name, table.num_rows, None if out is None else str(out))
+def _publish(
+    workspace: Workspace, run_id: str, name: str, target: str, tables: Iterator[pa.Table], out: Path | None
+) -> Published:
+    """Publish tables as they come, so that no more of them than a commit holds is in memory."""
+    rows = 0
+    with workspace.warehouse.publish(target) as publication, ExitStack() as stack:
+        # A file that cannot be written leaves the publication undone.
+        write = stack.enter_context(exports.writing(out)) if out is not None else None
+        for table in _gathered(tables):
+            publication.append(name, table, run=run_id)
+            rows += table.num_rows
+            if write is not None:
+                write(exports.with_dates(table))
+    return Published(run_id, name, rows, None if out is None else str(out))
+
+
+def _gathered(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """The same rows in tables that are worth a commit each."""
+    parts: list[pa.Table] = []
+    for table in tables:
+        parts.append(table)
+        if sum(part.nbytes for part in parts) >= _COMMIT_BYTES:
+            yield pa.concat_tables(parts)
+            parts = []
+    if parts:
+        yield pa.concat_tables(parts)
