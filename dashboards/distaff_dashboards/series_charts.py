@@ -75,7 +75,7 @@ def places(
                        "colorbar": {"thickness": 12, "title": {"text": text(title)}}}  # fmt: skip
         else:
             marker["color"] = INTENTS[n] if n < len(INTENTS) and name != _REST else OTHER
-        figure.add_scattergl(x=x[own], y=y[own], mode="markers", name=text(name), marker=marker, customdata=own[:, None],
+        figure.add_scattergl(x=x[own], y=y[own], mode="markers", name=text(name), marker=marker, customdata=own.tolist(),
                              text=[hover[i] for i in own], hovertemplate="%{text}<extra></extra>",
                              selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 0.12}},
                              showlegend=not numbers)  # fmt: skip

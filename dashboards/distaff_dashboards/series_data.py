@@ -23,7 +23,7 @@ _MOST = 4000  # vectors that a map is made of, evenly spaced
 _VECTORS = """
 SELECT v.entity, v.channel, v.start, n.label, n."group", c.predicted, v."values" FROM (
   SELECT *, row_number() OVER (ORDER BY entity, start, channel) - 1 AS place FROM embeddings
-  WHERE run = ? AND level = 'instance'
+  WHERE run = ? AND level = 'instance' AND channel IS NOT DISTINCT FROM ?
 ) v LEFT JOIN entities n ON n.dataset = ? AND n.entity = v.entity
 LEFT JOIN classifications c ON c.run = v.run AND c.entity = v.entity
 WHERE v.place % ? = 0 ORDER BY v.place
@@ -171,15 +171,21 @@ def _stretch(source: Source, run: str, start: int, end: int) -> Stretch:
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
-def n_vectors(source: Source, run: str) -> int:
-    """Instance embeddings that a run has published."""
-    sql = "SELECT count(*) AS n FROM embeddings WHERE run = ? AND level = 'instance'"
-    return int(source.workspace.warehouse.rows(sql, [run])[0]["n"])
+def vectors(source: Source, run: str) -> dict[str | None, int]:
+    """Instance embeddings that a run has published, of each channel; of None where a model embeds all together."""
+    sql = "SELECT channel, count(*) AS n FROM embeddings WHERE run = ? AND level = 'instance' GROUP BY ALL ORDER BY ALL"
+    return {row["channel"]: row["n"] for row in source.workspace.warehouse.rows(sql, [run])}
 
 
-@st.cache_data(max_entries=4, show_spinner="Drawing the map ...")
-def points(source: Source, run: str, dataset: str) -> tuple[pa.Table, tuple[float, float]]:
+@st.cache_data(max_entries=8, show_spinner="Drawing the map ...")
+def points(source: Source, run: str, dataset: str, channel: str | None) -> tuple[pa.Table, tuple[float, float]]:
     """Published instance embeddings on their first two principal components, at most some thousands, evenly spaced.
+
+    Args:
+        source: The state of the run and its dataset.
+        run: The run.
+        dataset: Its dataset.
+        channel: The channel whose embeddings to take; None where a model embeds all together.
 
     Returns:
         ``entity, channel, start, label, group, predicted, x, y`` and a column for each known factor of the windows; and the
@@ -188,13 +194,13 @@ def points(source: Source, run: str, dataset: str) -> tuple[pa.Table, tuple[floa
     from sklearn.decomposition import PCA
 
     warehouse = source.workspace.warehouse
-    step = -(-n_vectors(source, run) // _MOST)
-    table = warehouse.query(_VECTORS, [run, dataset, step])
-    vectors = table["values"].combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(len(table), -1)
-    n_axes = min(2, *vectors.shape)
+    step = -(-vectors(source, run)[channel] // _MOST)
+    table = warehouse.query(_VECTORS, [run, channel, dataset, step])
+    x = table["values"].combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(len(table), -1)
+    n_axes = min(2, *x.shape)
     found = PCA(n_axes, random_state=0)
     places = np.zeros((len(table), 2))
-    places[:, :n_axes] = found.fit_transform(vectors)
+    places[:, :n_axes] = found.fit_transform(x)
     shown = [*np.nan_to_num(found.explained_variance_ratio_), 0.0][:2]
     table = table.drop_columns(["values"]).append_column("x", [places[:, 0]]).append_column("y", [places[:, 1]])
     truth = warehouse.query("SELECT entity, factor, value FROM truth_factors WHERE dataset = ?", [dataset])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import streamlit as st
@@ -30,31 +29,36 @@ _COLUMNS = {
 
 def show(source: data.Source, run: str, dataset: str) -> None:
     """The section: map, and the windows inside a lasso as a table."""
-    n = series_data.n_vectors(source, run)
-    if not n:
+    found = series_data.vectors(source, run)
+    if not found:
         st.subheader("Map of windows", anchor=False)
         widgets.empty("This run's windows have no published embeddings yet. Publish them, to see which lie together:",
                       f"distaff embed {run}")  # fmt: skip
         return
-    table, shares = series_data.points(source, run, dataset)
-    columns = [c for c in table.column_names if c not in _PLACES and _tells(table[c])]
-    widgets.heading("Map of windows", with_dates(table), f"{run}-map",
-                    help="One point a window: its instance embedding on the first two principal components. What the "
-                    "encoder takes for alike lies together; what lies together may differ in other components.")  # fmt: skip
-    left, right = st.columns([1, 2], vertical_alignment="bottom")
-    with left:
+    top = st.container()
+    left, middle, right = st.columns([1, 1, 1.6], vertical_alignment="bottom")
+    channel = next(iter(found))
+    if channel is not None:
+        with left:
+            channel = widgets.choose("Channel of the map", [str(name) for name in found], key="map-channel",
+                                     help="This model embeds each channel on its own.")  # fmt: skip
+    table, shares = series_data.points(source, run, dataset, channel)
+    with top:
+        widgets.heading("Map of windows", with_dates(table), f"{run}-map",
+                        help="One point a window: its instance embedding on the first two principal components. What "
+                        "the encoder takes for alike lies together; what lies together may differ otherwise.")  # fmt: skip
+    columns = [c for c in table.column_names if c not in _PLACES and len(table[c].unique()) > 1]
+    with middle:
         ordered = [c for c in (*_NAMES, *table.column_names) if c in columns]
         by = st.selectbox("Colour by", list(dict.fromkeys(ordered)), key=f"colour-{run}", format_func=_said)
-    kept = f" {len(table):,} of {n:,}, evenly spaced." if len(table) < n else ""
-    right.caption(
-        f"Both axes together show {sum(shares):.0%} of the vectors' variance.{kept} Draw around points to list them."
-    )
+    kept = f" {len(table):,} of {found[channel]:,} windows, evenly spaced." if len(table) < found[channel] else ""
+    right.caption(f"The axes show {sum(shares):.0%} of the vectors' variance.{kept} Draw around points to list them.")
     colours = _colours(table, by) if by else [None] * len(table)
     figure = series_charts.places(
         table["x"].to_numpy(), table["y"].to_numpy(), colours, _hover(table), shares, _said(by)
     )
     event = st.plotly_chart(
-        figure, theme=None, config=dict(charts.CONFIG), key=f"map-{run}-{by}", on_select="rerun",
+        figure, theme=None, config=dict(charts.CONFIG), key=f"map-{run}-{channel}-{by}", on_select="rerun",
         selection_mode=("lasso", "box"), alt="Windows on two principal components of their embeddings",
     )  # fmt: skip
     _selected(table, chosen(event), run, by)
@@ -63,7 +67,7 @@ def show(source: data.Source, run: str, dataset: str) -> None:
 def chosen(event: Mapping[str, Any]) -> list[int]:
     """Places in the table of the points inside a lasso or a box."""
     found = event.get("selection", {}).get("points", [])
-    return sorted({int(np.ravel(point["customdata"])[0]) for point in found if point.get("customdata") is not None})
+    return sorted({int(point["customdata"]) for point in found if point.get("customdata") is not None})
 
 
 def _selected(table: pa.Table, places: Sequence[int], run: str, by: str | None) -> None:
@@ -90,11 +94,6 @@ def _column(name: str) -> Any:
 
 def _said(name: str | None) -> str:
     return "" if name is None else _NAMES.get(name, name)
-
-
-def _tells(column: pa.ChunkedArray) -> bool:
-    """Whether it has two values at least."""
-    return len(column.unique()) > 1
 
 
 def _colours(table: pa.Table, by: str) -> list[Any]:

@@ -165,7 +165,7 @@ def test_the_board_ranks_errors_upwards(monkeypatch: pytest.MonkeyPatch, filled:
 
 
 def test_what_a_lasso_holds_are_rows_of_the_table() -> None:
-    points = [{"customdata": [3]}, {"customdata": 1}, {"x": 2.0}, {"customdata": [3]}]
+    points = [{"customdata": 3}, {"customdata": 1}, {"x": 2.0}, {"customdata": 3}]
     assert series_map.chosen({"selection": {"points": points}}) == [1, 3]
     assert series_map.chosen({}) == []
 
