@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-VERSION = 5
+VERSION = 6
 
 TEXT, REAL, INT, FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_()
 TIME = pa.timestamp("us", tz="UTC")
@@ -512,21 +512,25 @@ _TABLES = (
     ),
     Table(
         "factors",
-        "the factors of a run and their evidence",
+        "the factors of a run and their evidence: intents of users, or latents of windows",
         (
             _GENERATION,
             _RUN,
             Column("factor", INT, "0-based id, stable within the run"),
             Column("name", TEXT, "name from attributes, or 'unnamed'"),
-            Column("activity", REAL, "mean share over users: how much behaviour the factor carries"),
-            Column("effect", REAL, "share of the top-20 lists' items that leave when the factor is removed"),
+            Column("activity", REAL, "mean share over users; or share of the nats that all latents tell of a window"),
+            Column(
+                "effect",
+                REAL,
+                "share of the top-20 lists' items that leave when the factor is removed; or of what is decoded that changes",
+            ),
             Column("stability", REAL, "match with the same model's factors under other seeds; NULL with one seed"),
             Column("purity", REAL, "share of the commonest attribute value among the top items"),
             Column("popularity", REAL, "rank correlation of item membership with log popularity"),
             Column("user_activity", REAL, "rank correlation of user share with log activity"),
             Column("warnings", pa.list_(TEXT), "reasons not to trust the factor as it stands"),
             Column("state", TEXT, "active, mixed (passive for part of the users) or passive"),
-            Column("passive_users", REAL, "share of users for whom the factor is passive"),
+            Column("passive_users", REAL, "share of users, or windows, for whom the factor is passive"),
             Column("badge", TEXT, "stable, split or seed-specific; NULL when no other seed tells"),
             Column("split", REAL, "R2 of a non-negative mix of another seed's factors, median over seeds"),
             Column("subspace", REAL, "R2 of any linear mix of another seed's factors, median over seeds"),
@@ -540,6 +544,7 @@ _TABLES = (
             Column("effect_low", REAL, "lower end of the change's 95 % interval"),
             Column("effect_high", REAL, "upper end of the change's 95 % interval"),
             Column("specificity", REAL, "that change over the sum of all changes, in absolute values"),
+            Column("segment", TEXT, "the segment of a latent; NULL where latents are not parted, and for intents"),
         ),
     ),
     Table(
@@ -552,17 +557,24 @@ _TABLES = (
             Column("effective_per_user", REAL, "mean over users of exp(entropy of the user's mix)"),
             Column("effective_overall", REAL, "exp(entropy of the mean mix)"),
             Column("seeds_compared", INT, "other seeds of the same configuration that gave other factors"),
+            Column("active", INT, "latents of a model of series that are not passive; NULL for intents"),
+            Column("information", REAL, "nats that all latents tell of a window, on average; NULL for intents"),
         ),
     ),
     Table(
         "factor_effects",
-        "what moving a factor from the 1 % to the 99 % quantile of its user share does to the lists",
+        "what moving a factor from its 1 % to its 99 % quantile does to the lists, or to the windows",
         (
             _GENERATION,
             _RUN,
             Column("factor", INT, "the factor's id"),
-            Column("property", TEXT, "share of an attribute value in the lists, popularity rank, or list churn"),
-            Column("effect", REAL, "mean change over users"),
+            Column(
+                "property",
+                TEXT,
+                "share of an attribute value in the lists, popularity rank, or list churn; level, slope, amplitude, period or "
+                "variance of windows, in units of its deviation over windows",
+            ),
+            Column("effect", REAL, "mean change over users or windows"),
             Column("low", REAL, "lower end of its 95 % paired bootstrap interval"),
             Column("high", REAL, "upper end of its 95 % paired bootstrap interval"),
             Column("consistency", REAL, "share of steps along the ladder that go the effect's way"),
@@ -573,17 +585,17 @@ _TABLES = (
     ),
     Table(
         "factor_ladders",
-        "properties of the lists at each rung that a factor is moved to",
+        "properties of the lists or windows at each rung that a factor is moved to",
         (
             _GENERATION,
             _RUN,
             Column("factor", INT, "the factor's id"),
             Column("property", TEXT, "as in factor_effects; those with the largest effects"),
             Column("rung", INT, "0-based, from low to high"),
-            Column("label", TEXT, "quantile of the user share, or distance from its mean"),
-            Column("level", REAL, "share of the factor that users are moved to"),
+            Column("label", TEXT, "quantile of the user share or latent, or distance from its mean"),
+            Column("level", REAL, "share of the factor that users are moved to, or value of the latent"),
             Column("out_of_range", FLAG, "true where no user's share is as far out"),
-            Column("value", REAL, "mean over users"),
+            Column("value", REAL, "mean over users or windows"),
             Column("low", REAL, "lower end of its 95 % bootstrap interval"),
             Column("high", REAL, "upper end of its 95 % bootstrap interval"),
         ),
@@ -616,12 +628,12 @@ _TABLES = (
     ),
     Table(
         "factor_examples",
-        "users and items by how much of a factor they hold: the top, then quantile bands",
+        "users and items, or windows, by how much of a factor they hold: the top, then quantile bands",
         (
             _GENERATION,
             _RUN,
             Column("factor", INT, "the factor's id"),
-            Column("entity", TEXT, "user or item"),
+            Column("entity", TEXT, "user, item or window"),
             Column("band", INT, "0: the top; 1 the highest to 10 the lowest tenth"),
             Column("band_low", REAL, "smallest share in the band"),
             Column("band_high", REAL, "largest share in the band"),
@@ -773,13 +785,58 @@ _TABLES = (
     ),
     Table(
         "loadings",
-        "how much of each factor is in each user and item",
+        "how much of each factor is in each user and item, or window",
         (
             _GENERATION,
             _RUN,
-            Column("entity", TEXT, "user or item"),
-            Column("id", TEXT, "the user's or item's own id"),
-            Column("shares", SHARES, "share of each factor, summing to 1"),
+            Column("entity", TEXT, "user, item or window"),
+            Column("id", TEXT, "its own id; of a window of a long series ENTITY@ROW"),
+            Column("shares", SHARES, "share of each factor, summing to 1; or the mean of each latent"),
+        ),
+    ),
+    Table(
+        "leakage",
+        "what a linear probe reads from a run's representations of windows, beside chance and shuffled concepts",
+        (
+            _GENERATION,
+            _RUN,
+            Column("representation", TEXT, "instance or timestamp vectors, or a segment of latents"),
+            Column("concept", TEXT, "class, group, a planted factor, a property of the window, or value and position in it"),
+            Column("level", TEXT, "instance: a window has one value of the concept; timestamp: every patch has its own"),
+            Column("measure", TEXT, "accuracy of a nominal concept, r2 of a number"),
+            Column("score", REAL, "of the probe, on windows it was not fitted to"),
+            Column("chance", REAL, "of the commonest class, or of the mean"),
+            Column("floor", REAL, "of the same probe when the concept is shuffled over windows"),
+            Column("windows", INT, "windows probed: of validation and test, or all where those are few"),
+        ),
+    ),
+    Table(
+        "traversals",
+        "the window of a run's mean latents as one of them moves",
+        (
+            _GENERATION,
+            _RUN,
+            Column("factor", INT, "the latent that moves"),
+            Column("rung", INT, "0-based, from low to high; the rungs of factor_ladders"),
+            Column("label", TEXT, "quantile of the latent, or distance from its mean"),
+            Column("level", REAL, "value of the latent"),
+            Column("out_of_range", FLAG, "true where no window's latent is as far out"),
+            Column("channel", TEXT, "the channel"),
+            Column("values", REALS, "the decoded window, a value a row, in the channel's own unit"),
+        ),
+    ),
+    Table(
+        "reconstructions",
+        "some windows of a run's data beside what its latents give back",
+        (
+            _GENERATION,
+            _RUN,
+            Column("id", TEXT, "the window's id, as in loadings"),
+            Column("split", TEXT, "train, valid or test"),
+            Column("channel", TEXT, "the channel"),
+            Column("measured", REALS, "the window as it was measured, NaN where missing"),
+            Column("reconstruction", REALS, "what its mean latents give back"),
+            Column("noise", REAL, "deviation of the noise that the model expects around it"),
         ),
     ),
 )

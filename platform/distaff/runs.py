@@ -184,6 +184,19 @@ def listing(workspace: Workspace, dataset: str | None = None, *, study: str | No
     return [Run(**row) for row in rows]
 
 
+def same_but_seed(workspace: Workspace, run_id: str) -> list[Run]:
+    """Finished runs of the same model, settings and data as a run's under other seeds; the oldest of each seed."""
+    run = find(workspace, run_id)
+    found = {
+        r.seed: r
+        for r in listing(workspace, run.dataset)
+        if r.status == "done"
+        and (r.model, r.settings, r.dataset_generation) == (run.model, run.settings, run.dataset_generation)
+        and r.seed != run.seed
+    }
+    return list(found.values())
+
+
 def metrics_of(workspace: Workspace, run_ids: list[str]) -> dict[str, dict[str, dict[str, float]]]:
     """Metrics by run, split and name."""
     found: dict[str, dict[str, dict[str, float]]] = {run_id: {} for run_id in run_ids}
