@@ -116,9 +116,10 @@ def board(source: Source, dataset: str) -> Board:
 
 @st.cache_data(max_entries=4, show_spinner=False)
 def runs_with_factors(source: Source) -> list[dict[str, Any]]:
-    """Runs with published factors, models before controls, newest first: ``run, model, control, dataset, seed``."""
+    """Runs on interactions with factors, models before controls, newest first: ``run, model, control, dataset, seed``."""
     return source.workspace.warehouse.rows(
         "SELECT run, model, control, dataset, seed FROM runs WHERE run IN (SELECT run FROM factors) "
+        "AND dataset IN (SELECT dataset FROM datasets WHERE kind = 'interactions') "
         "ORDER BY control, started_at DESC, run"
     )
 

@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+import pyarrow as pa
+from plotly.colors import sample_colorscale
 from plotly.subplots import make_subplots
 
 from distaff.exports import dates
 from distaff_dashboards.charts import ACCENT, CONTROL, GRID, INK, INTENTS, MUTED, OTHER, finish, text
 from distaff_dashboards.evidence import Floats
-from distaff_dashboards.series_data import Forecast, Stretch
+from distaff_dashboards.factor_charts import HEAT
+from distaff_dashboards.series_data import Forecast, Stretch, above_chance
 
 _BAND = "rgba(18, 101, 111, 0.18)"
 _FEW = 200  # rows up to which every one is marked
@@ -85,6 +88,52 @@ def places(
                zeroline=False, tickfont={"color": MUTED}, title_font={"size": 13, "color": MUTED})  # fmt: skip
     figure.update_layout(dragmode="lasso")
     return figure
+
+
+def traversal(table: pa.Table) -> go.Figure:
+    """The mean window of each channel as a latent moves, light to dark; dashed beyond what windows reach."""
+    rows = table.to_pylist()
+    channels = list(dict.fromkeys(row["channel"] for row in rows))
+    figure = _rows(channels)
+    rungs = max(row["rung"] for row in rows)
+    for row in rows:
+        shade = sample_colorscale(_SHADES, row["rung"] / max(rungs, 1))[0]
+        said = text(f"{row['label']}: {row['level']:.3g}")
+        figure.add_scatter(y=row["values"], row=channels.index(row["channel"]) + 1, col=1, mode="lines", showlegend=False,
+                           line={"color": shade, "width": 1.8, "dash": "dot" if row["out_of_range"] else "solid"},
+                           hovertemplate="%{y:.4g}<extra>" + said + "</extra>")  # fmt: skip
+    figure = _finished(figure, len(channels))
+    figure.update_xaxes(title_text="rows of a window", row=len(channels), col=1)
+    return figure
+
+
+_SHADES = [[0.0, "#cfe3e5"], [1.0, "#0b3c43"]]
+
+
+def leakage(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
+    """Scores of probes: representations down, concepts across; the darker, the further above chance."""
+    names = list(dict.fromkeys(row["representation"] for row in rows))
+    concepts = list(dict.fromkeys((row["level"], row["concept"]) for row in rows))
+    found = {(row["representation"], row["level"], row["concept"]): row for row in rows}
+    cells = [[found.get((name, *concept)) for concept in concepts] for name in names]
+    figure = go.Figure(
+        go.Heatmap(
+            z=[[None if cell is None else above_chance(cell) for cell in line] for line in cells],
+            text=[["" if cell is None else _score(cell) for cell in line] for line in cells],
+            texttemplate="%{text}", x=list(range(len(concepts))), y=list(range(len(names))), zmin=0, zmax=1,
+            colorscale=HEAT, showscale=False, xgap=2, ygap=2, hoverongaps=False,
+            hovertemplate="%{text}<extra></extra>",
+        )
+    )  # fmt: skip
+    figure = finish(figure, height=130 + 44 * len(names), top=60)
+    figure.update_yaxes(tickvals=list(range(len(names))), ticktext=[text(name) for name in names], autorange="reversed")
+    labels = [f"{text(concept)}<br>of {'windows' if level == 'instance' else 'places'}" for level, concept in concepts]
+    figure.update_xaxes(tickvals=list(range(len(concepts))), ticktext=labels, nticks=None, side="top", showgrid=False)
+    return figure
+
+
+def _score(row: Mapping[str, Any]) -> str:
+    return f"{row['score']:.2f} ({max(row['chance'], row['floor']):.2f})"
 
 
 _REST = "others"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import streamlit as st
 from distaff_dashboards import data
 from distaff_dashboards.data import Source
 from distaff_dashboards.evidence import Floats
+from distaff_dashboards.factor_parts import label as factor_label
 from distaff_data.errors import InputError
 
 if TYPE_CHECKING:
@@ -188,8 +190,8 @@ def points(source: Source, run: str, dataset: str, channel: str | None) -> tuple
         channel: The channel whose embeddings to take; None where a model embeds all together.
 
     Returns:
-        ``entity, channel, start, label, group, predicted, x, y`` and a column for each known factor of the windows; and the
-        shares of the vectors' variance that ``x`` and ``y`` show.
+        ``entity, channel, start, label, group, predicted, x, y``, a column for each known factor of the windows and one for
+        each latent of a model that has them; and the shares of the vectors' variance that ``x`` and ``y`` show.
     """
     from sklearn.decomposition import PCA
 
@@ -208,4 +210,53 @@ def points(source: Source, run: str, dataset: str, channel: str | None) -> tuple
         own = truth.filter(pc.equal(truth["factor"], name))
         place = pc.index_in(table["entity"], own["entity"].combine_chunks())
         table = table.append_column(f"factor {name}", own["value"].take(place))
+    names = {row["factor"]: row["name"] for row in latents(source, run).to_pylist()}
+    if len(names) == x.shape[1]:  # such a model embeds a window as its latents
+        for factor in sorted(names):
+            table = table.append_column(
+                f"latent {factor_label(factor, names[factor])}", pa.array(x[:, factor].astype(float))
+            )
     return table, (float(shown[0]), float(shown[1]))
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def latents(source: Source, run: str) -> pa.Table:
+    """The factors of a run with their evidence and segments, ordered as in :func:`distaff_dashboards.data.factors`."""
+    segments = source.workspace.warehouse.query("SELECT factor, segment FROM factors WHERE run = ?", [run])
+    factors = data.factors(source, run)
+    place = pc.index_in(factors["factor"], segments["factor"].combine_chunks())
+    return factors.append_column("segment", segments["segment"].take(place))
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def traversal(source: Source, run: str, factor: int) -> pa.Table:
+    """The mean window as a latent moves: ``rung, label, level, out_of_range, channel, values``."""
+    return source.workspace.warehouse.query(
+        'SELECT rung, label, level, out_of_range, channel, "values" FROM traversals WHERE run = ? AND factor = ? '
+        "ORDER BY channel, rung",
+        [run, factor],
+    )
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def leakage(source: Source, run: str) -> pa.Table:
+    """What probes read from a run's representations, a row each."""
+    return source.workspace.warehouse.query(
+        "SELECT representation, concept, level, measure, score, chance, floor, windows FROM leakage WHERE run = ? "
+        "ORDER BY representation, level, concept",
+        [run],
+    )
+
+
+def above_chance(row: Mapping[str, Any]) -> float:
+    """Where a score lies between what chance or shuffled windows reach, 0, and perfection, 1."""
+    low = max(row["chance"], row["floor"])
+    return max(row["score"] - low, 0.0) / (1 - low) if low < 1 else 0.0
+
+
+def two_by_two(rows: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], float]:
+    """Mean of :func:`above_chance` over concepts, by representation and level; empty unless both levels were probed."""
+    found: dict[tuple[str, str], list[float]] = {}
+    for row in rows:
+        found.setdefault((row["representation"], row["level"]), []).append(above_chance(row))
+    return {key: float(np.mean(values)) for key, values in found.items()} if len({k[1] for k in found}) > 1 else {}

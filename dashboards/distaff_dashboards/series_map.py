@@ -85,9 +85,9 @@ def _selected(table: pa.Table, places: Sequence[int], run: str, by: str | None) 
 
 
 def _column(name: str) -> Any:
-    if name in _PLACES or name.startswith("factor "):
+    if name in _PLACES or name.startswith(("factor ", "latent ")):
         return st.column_config.NumberColumn(
-            name, help=_COLUMNS.get(name, "A known factor behind the window"), format="%.3g"
+            name, help=_COLUMNS.get(name, "A known factor behind the window, or a latent of the model"), format="%.3g"
         )
     return st.column_config.Column(_said(name), help=_COLUMNS[name])
 

@@ -10,7 +10,16 @@ import pyarrow as pa
 import streamlit as st
 
 from distaff.exports import dates
-from distaff_dashboards import board_view, data, series_charts, series_data, series_map, widgets, wording
+from distaff_dashboards import (
+    board_view,
+    data,
+    series_charts,
+    series_data,
+    series_factors_view,
+    series_map,
+    widgets,
+    wording,
+)
 from distaff_dashboards.series_data import Forecast, Stretch
 from distaff_data.errors import DistaffError
 
@@ -40,6 +49,8 @@ def show() -> None:
     _rows(source, run, series)
     st.divider()
     series_map.show(source, run, dataset)
+    st.divider()
+    series_factors_view.show(source, run)
     st.divider()
     _board(everything, dataset)
 

@@ -11,9 +11,10 @@ from streamlit.testing.v1 import AppTest
 
 import distaff_dashboards
 from distaff import runs
+from distaff.series_factors import explain_series_run
 from distaff.series_scoring import embed_run
 from distaff_dashboards import series_charts, series_map
-from distaff_dashboards.series_data import Forecast, Stretch
+from distaff_dashboards.series_data import Forecast, Stretch, above_chance, two_by_two
 from distaff_data.planted_series import planted_series
 from distaff_data.series import Series
 from distaff_data.series_splits import divide
@@ -65,6 +66,10 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     windows = planted_series(n_windows=60, n_steps=16, seed=0)
     publish_series(workspace.warehouse, windows.series("windows"), source="", format="", split="", settings={})
     embed_run(workspace, runs.train(workspace, "pca", "windows", settings={"n_components": 4}, device="cpu").run)
+    latents = runs.train(workspace, "vae", "windows", settings={"max_epochs": 2}, device="cpu").run
+    embed_run(workspace, latents)
+    for run in (latents, run_of(workspace, "timedrl")):
+        explain_series_run(workspace, run)
     return workspace
 
 
@@ -138,6 +143,44 @@ def test_labelled_windows_are_shown_with_their_label_and_coloured_by_what_is_kno
     for name in colours.options:
         app.selectbox(key=f"colour-{run}").select(name).run()
         assert not app.exception
+
+
+def test_latents_are_shown_with_their_evidence_and_what_they_do(
+    monkeypatch: pytest.MonkeyPatch, filled: Workspace
+) -> None:
+    run = run_of(filled, "vae")
+    app = opened(monkeypatch, filled.root, run=run)
+    assert {"Factors", "Traversal", "Effects", "Leakage"} <= {h.value for h in app.subheader}
+    stored = filled.warehouse.rows("SELECT factor FROM factors WHERE run = ?", [run])
+    choice = app.selectbox(key=f"factor-{run}")
+    assert len(choice.options) == len(stored)
+    choice.select_index(len(stored) - 1).run()
+    assert not app.exception
+    assert any(name.startswith("latent 0") for name in app.selectbox(key=f"colour-{run}").options)
+    assert "distaff factors" in said(opened(monkeypatch, filled.root, "screens/factors.py"))  # those are about intents
+
+
+def test_a_run_without_latents_has_its_leak_matrix_in_two_by_two(
+    monkeypatch: pytest.MonkeyPatch, filled: Workspace
+) -> None:
+    run = run_of(filled, "timedrl")
+    app = opened(monkeypatch, filled.root, run=run)
+    assert "no latents to move" in said(app)
+    short = next(frame.value for frame in app.dataframe if "representation" in frame.value)
+    assert short["representation"].tolist() == ["instance", "timestamp"]
+    shares = short[["instance", "timestamp"]].to_numpy()
+    assert ((shares >= 0) & (shares <= 1)).all()
+    other = run_of(filled, "seasonal_naive")
+    assert f"distaff factors {other}" in said(opened(monkeypatch, filled.root, run=other))
+
+
+def test_a_score_is_as_far_above_chance_as_there_is_to_go() -> None:
+    row = {"representation": "a", "level": "instance", "chance": 0.5, "floor": 0.6, "score": 0.8}
+    assert above_chance(row) == pytest.approx(0.5)
+    assert above_chance(row | {"score": 0.3}) == 0
+    assert two_by_two([row]) == {}
+    found = two_by_two([row, row | {"score": 1.0}, row | {"level": "timestamp", "score": 0.6}])
+    assert found == {("a", "instance"): pytest.approx(0.75), ("a", "timestamp"): 0}
 
 
 def test_a_lost_model_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
