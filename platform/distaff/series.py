@@ -276,6 +276,8 @@ class SeriesModel(Model[Series]):
         """The tables that :meth:`embed` gives as one, some windows at a time: together they may not fit into memory."""
         if level not in ("instance", "timestamp"):
             raise InputError("the level is instance or timestamp", column="level", value=level)
+        if step is not None and step < 1:
+            raise InputError("windows begin 1 row apart or more", column="step", value=step)
         data = self._own(series)
         windows = slide(data, self.length, step=step or self.length, device=self.device)
         if not len(windows):
