@@ -154,7 +154,7 @@ def _window(times: Sequence[float], key: str) -> int:
     """The backtest window that is looked at, by its place; the newest at the start."""
     if len(times) == 1:
         return 0
-    labels = [str(time) for time in dates(np.asarray(times))]
+    labels = [str(time).removesuffix(".000").removesuffix(":00") for time in dates(np.asarray(times))]
     options = list(range(len(times)))
     chosen = st.select_slider("Last row before the forecast", options, options[-1], key=f"window-{key}-{len(times)}",
                               format_func=lambda at: labels[at].replace("T", " "))  # fmt: skip
