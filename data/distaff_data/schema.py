@@ -26,11 +26,12 @@ SHARES, REALS, TEXTS = pa.list_(pa.float32()), pa.list_(REAL), pa.list_(TEXT)
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its Arrow type and what it means."""
+    """One column: its Arrow type and what it means. ``person`` marks what holds a person's own id."""
 
     name: str
     type: pa.DataType
     meaning: str
+    person: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,11 @@ class Table:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "arrow", pa.schema([(c.name, c.type) for c in self.columns]))
+
+    @property
+    def person(self) -> str | None:
+        """The column with a person's own id: where ``entity`` is user, in a table that has that column."""
+        return next((column.name for column in self.columns if column.person), None)
 
 
 _GENERATION = Column("generation", TEXT, "which write brought the row; only live generations are shown")
@@ -74,7 +80,11 @@ _TABLES = (
             _DATASET,
             Column("dataset_generation", TEXT, "the generation of the dataset that was fitted"),
             Column("seed", INT, "seed of every random draw"),
-            Column("status", TEXT, "running, done, failed, interrupted, or pruned: a trial that its sweep ended early"),
+            Column(
+                "status",
+                TEXT,
+                "running, done, failed, interrupted, pruned (a trial that its sweep ended early), or retired",
+            ),
             Column("config", TEXT, "the whole configuration, defaults included, as JSON"),
             Column("settings", TEXT, "the part of the configuration that differs from the defaults, as JSON"),
             Column("device", TEXT, "cpu or cuda"),
@@ -169,6 +179,61 @@ _TABLES = (
         key=("execution",),
     ),
     Table(
+        "forgettings",
+        "requests to forget people: what was asked for, and how far it has come",
+        (
+            Column("forgetting", TEXT, "the request's id"),
+            _DATASET,
+            Column("subjects", TEXTS, "the people: keyed hashes of their ids, whose key is in the workspace"),
+            Column("status", TEXT, "begun, or done: nothing but retraining is left"),
+            Column("requested_at", TIME, "when it was asked for"),
+            Column("completed_at", TIME, "when it was done"),
+            Column("rows", INT, "rows of tables that went away"),
+            Column("files", INT, "files outside the tables that were removed or rewritten"),
+            _WRITTEN,
+        ),
+        key=("forgetting",),
+    ),
+    Table(
+        "forgotten_models",
+        "fitted models that people were taken out of",
+        (
+            Column("forgetting", TEXT, "the request's id"),
+            _RUN,
+            Column("method", TEXT, "downdate or refit: what training without them gives; rows: their vectors only"),
+            Column("status", TEXT, "done; queued or failed: to be trained again; replaced: it was"),
+            Column("replacement", TEXT, "the run that was trained without them"),
+            Column("own_before", REAL, "AUC of telling their training items from held-out ones by their own scores"),
+            Column("before", REAL, "the same by scores of the rest of their history, before"),
+            Column("after", REAL, "the same afterwards; 0.5 is a guess"),
+            Column("low", REAL, "lower end of the 95 % interval of after"),
+            Column("high", REAL, "upper end of it"),
+            Column("pairs", INT, "items attacked"),
+            Column("message", TEXT, "what else is to be known"),
+            _WRITTEN,
+        ),
+        key=("forgetting", "run"),
+    ),
+    Table(
+        "drifts",
+        "how far the data at a scoring is from the data that the run was fitted to",
+        (
+            Column("drift", TEXT, "the comparison's id"),
+            _RUN,
+            _DATASET,
+            Column("execution", TEXT, "the scheduled execution; NULL for a scoring by hand"),
+            Column("part", TEXT, "what is compared: items, activity, factors or channels"),
+            Column("name", TEXT, "which channel; empty where it is one distribution"),
+            Column("measure", TEXT, "psi, total variation, shift of the mean, or ratio of the spreads"),
+            Column("value", REAL, "how far"),
+            Column("limit", REAL, "what sampling alone, and changes too small to matter, stay below"),
+            Column("drifted", FLAG, "whether the value is above the limit"),
+            Column("detail", TEXT, "what moved most"),
+            _WRITTEN,
+        ),
+        key=("drift", "part", "name", "measure"),
+    ),
+    Table(
         "datasets",
         "named, ingested data",
         (
@@ -187,7 +252,7 @@ _TABLES = (
         (
             _GENERATION,
             _DATASET,
-            Column("user_id", TEXT, "the user's own id"),
+            Column("user_id", TEXT, "the user's own id", person=True),
             Column("item_id", TEXT, "the item's own id"),
             Column("rating", REAL, "rating or weight, when the file has one"),
             Column("time", REAL, "time stamp in seconds since 1970, when the file has one"),
@@ -200,7 +265,7 @@ _TABLES = (
         (
             _GENERATION,
             _DATASET,
-            Column("user_id", TEXT, "the user's own id"),
+            Column("user_id", TEXT, "the user's own id", person=True),
             Column("position", INT, "row of the user in every model of this dataset"),
             Column("n_train", INT, "training interactions; 0 marks a cold user"),
         ),
@@ -223,7 +288,7 @@ _TABLES = (
             _GENERATION,
             _DATASET,
             Column("entity", TEXT, "user or item"),
-            Column("id", TEXT, "the user's or item's own id"),
+            Column("id", TEXT, "the user's or item's own id", person=True),
             Column("name", TEXT, "attribute, such as genre; 'title' is what people are shown"),
             Column("value", TEXT, "one value; several values of one attribute are several rows"),
         ),
@@ -235,7 +300,7 @@ _TABLES = (
             _GENERATION,
             _DATASET,
             Column("entity", TEXT, "user or item"),
-            Column("id", TEXT, "the user's or item's own id"),
+            Column("id", TEXT, "the user's or item's own id", person=True),
             Column("name", TEXT, "which text, such as description"),
             Column("text", TEXT, "the text"),
         ),
@@ -247,7 +312,7 @@ _TABLES = (
             _GENERATION,
             _DATASET,
             Column("entity", TEXT, "user or item"),
-            Column("id", TEXT, "the user's or item's own id"),
+            Column("id", TEXT, "the user's or item's own id", person=True),
             Column("name", TEXT, "the modality, such as text or image"),
             Column("vector", SHARES, "the vector; one length for each name"),
         ),
@@ -259,7 +324,7 @@ _TABLES = (
             _GENERATION,
             _DATASET,
             Column("entity", TEXT, "user or item"),
-            Column("id", TEXT, "the user's or item's own id"),
+            Column("id", TEXT, "the user's or item's own id", person=True),
             Column("shares", SHARES, "share of each planted factor, summing to 1"),
         ),
     ),
@@ -269,7 +334,7 @@ _TABLES = (
         (
             _GENERATION,
             _DATASET,
-            Column("user_id", TEXT, "the user's own id"),
+            Column("user_id", TEXT, "the user's own id", person=True),
             Column("item_id", TEXT, "the item's own id"),
             Column("intent", INT, "the planted intent that chose the item; -1 for noise and conformity"),
         ),
@@ -440,7 +505,7 @@ _TABLES = (
             _GENERATION,
             _RUN,
             Column("split", TEXT, "valid or test"),
-            Column("unit", TEXT, "own id of the user, window or case"),
+            Column("unit", TEXT, "own id of the user, window or case", person=True),
             Column("metric", TEXT, "such as recall@20"),
             Column("value", REAL, "the unit's value"),
         ),
@@ -462,7 +527,7 @@ _TABLES = (
         (
             _GENERATION,
             _RUN,
-            Column("user_id", TEXT, "the user's own id"),
+            Column("user_id", TEXT, "the user's own id", person=True),
             Column("rank", INT, "1-based rank in the user's list"),
             Column("item_id", TEXT, "the item's own id"),
             Column("score", pa.float32(), "the model's score; comparable within one user"),
@@ -571,8 +636,8 @@ _TABLES = (
             Column(
                 "property",
                 TEXT,
-                "share of an attribute value in the lists, popularity rank, or list churn; level, slope, amplitude, period or "
-                "variance of windows, in units of its deviation over windows",
+                "share of an attribute value in the lists, popularity rank, or list churn; level, slope, amplitude, period "
+                "or variance of windows, in units of its deviation over windows",
             ),
             Column("effect", REAL, "mean change over users or windows"),
             Column("low", REAL, "lower end of its 95 % paired bootstrap interval"),
@@ -638,7 +703,7 @@ _TABLES = (
             Column("band_low", REAL, "smallest share in the band"),
             Column("band_high", REAL, "largest share in the band"),
             Column("rank", INT, "1-based rank by share within the band's examples"),
-            Column("id", TEXT, "the user's or item's own id"),
+            Column("id", TEXT, "the user's or item's own id", person=True),
             Column("share", REAL, "its share of the factor"),
         ),
     ),
@@ -712,7 +777,7 @@ _TABLES = (
             _GENERATION,
             _RUN,
             Column("factor", INT, "the factor's id"),
-            Column("user_id", TEXT, "the user's own id"),
+            Column("user_id", TEXT, "the user's own id", person=True),
             Column("data_share", REAL, "mean posterior share over the user's interactions"),
             Column("list_share", REAL, "mean posterior share over the user's list"),
         ),
@@ -790,7 +855,7 @@ _TABLES = (
             _GENERATION,
             _RUN,
             Column("entity", TEXT, "user, item or window"),
-            Column("id", TEXT, "its own id; of a window of a long series ENTITY@ROW"),
+            Column("id", TEXT, "its own id; of a window of a long series ENTITY@ROW", person=True),
             Column("shares", SHARES, "share of each factor, summing to 1; or the mean of each latent"),
         ),
     ),
@@ -801,8 +866,12 @@ _TABLES = (
             _GENERATION,
             _RUN,
             Column("representation", TEXT, "instance or timestamp vectors, or a segment of latents"),
-            Column("concept", TEXT, "class, group, a planted factor, a property of the window, or value and position in it"),
-            Column("level", TEXT, "instance: a window has one value of the concept; timestamp: every patch has its own"),
+            Column(
+                "concept", TEXT, "class, group, a planted factor, a property of the window, or value and position in it"
+            ),
+            Column(
+                "level", TEXT, "instance: a window has one value of the concept; timestamp: every patch has its own"
+            ),
             Column("measure", TEXT, "accuracy of a nominal concept, r2 of a number"),
             Column("score", REAL, "of the probe, on windows it was not fitted to"),
             Column("chance", REAL, "of the commonest class, or of the mean"),

@@ -24,7 +24,7 @@ from distaff import __version__
 from distaff.fitting import fit, pick_device
 from distaff.model import Epoch, Measurement, Model
 from distaff.registry import model_class
-from distaff_data.errors import InputError, UnknownNameError
+from distaff_data.errors import InputError, UnknownNameError, redacted
 from distaff_data.workspace import Workspace
 
 
@@ -220,6 +220,8 @@ def model_folder(workspace: Workspace, run_id: str) -> Path:
             f"run {run_id!r} is trial {run.trial} of {run.study}, whose weights are not kept; for its configuration: "
             f"distaff tune export {run.study} FILE --trial {run.trial}"
         )
+    if run.status == "retired":
+        raise InputError(f"run {run_id!r} is retired: {run.message}")
     if run.status != "done":
         raise InputError(f"run {run_id!r} is {run.status}, not done; continue it with: distaff train --resume {run_id}")
     return run_folder(workspace, run_id) / "model"
@@ -308,7 +310,7 @@ def _carry_out(
         ended("interrupted", "stopped by the user")
         raise
     except Exception as error:
-        ended("failed", f"{type(error).__name__}: {error}")
+        ended("failed", redacted(f"{type(error).__name__}: {error}"))
         raise
     shutil.rmtree(folder / "checkpoint", ignore_errors=True)
     return ended("done")

@@ -196,9 +196,21 @@ def _show_factors(report: FactorReport) -> None:
 
 def _show_latents(report: SeriesFactorReport) -> None:
     if report.factors:
+        active = f"{report.active} of {len(report.factors)} active"
         emit_table(
-            f"latents of {report.run}: {report.active} of {len(report.factors)} active, {report.information:.1f} nats a window",
-            ("latent", "segment", "name", "state", "activity", "effect", "stability", "badge", "moves most", "warnings"),
+            f"latents of {report.run}: {active}, {report.information:.1f} nats a window",
+            (
+                "latent",
+                "segment",
+                "name",
+                "state",
+                "activity",
+                "effect",
+                "stability",
+                "badge",
+                "moves most",
+                "warnings",
+            ),
             [
                 (
                     f.factor,

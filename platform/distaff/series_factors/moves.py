@@ -18,6 +18,7 @@ from distaff.series_factors.representations import Held
 
 Floats = NDArray[np.float64]
 
+_STEADY = 1e-4  # deviation of a property, in scaled units, below which it is the arithmetic's
 _SAMPLE = 64  # windows whose latents are moved
 _EACH = 6  # windows of which reconstructions are kept
 
@@ -51,7 +52,7 @@ class Mover:
         self.sample = np.linspace(0, len(self.means) - 1, min(_SAMPLE, len(self.means))).astype(int)
         observed = window_properties(held.values, held.mask, model.data.channels)
         spread = {name: float(values.std()) for name, values in observed.items()}
-        self.spread = {name: value if value > 1e-9 else 1.0 for name, value in spread.items()}
+        self.spread = {name: value if value > _STEADY else 1.0 for name, value in spread.items()}
 
     def decode(self, codes: Floats) -> tuple[Tensor, Tensor]:
         """Mean and noise variance of windows, scaled, ``(b, T, C)`` and ``(b, C)``."""

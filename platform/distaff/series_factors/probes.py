@@ -81,7 +81,9 @@ def probe(name: str, vectors: Floats, concept: Concept, half: NDArray[np.bool_],
     values = concept.values
     if len(values) < _LEAST or any(_constant(values[part]) for part in (half, ~half)):
         return None
-    x, shuffled = _standardised(vectors), np.random.default_rng(seed).permutation(values.ravel()).reshape(values.shape)
+    x = _standardised(vectors)
+    # A stream of its own: halves drawn with the same seed would divide the shuffled values in their old order.
+    shuffled = np.random.default_rng([seed, 1]).permutation(values.ravel()).reshape(values.shape)
     score = _accuracy if concept.nominal else _r2
     chance = _majority(values, half) if concept.nominal else 0.0
     return Probe(
@@ -115,6 +117,9 @@ def _accuracy(x: Floats, values: NDArray[Any], half: NDArray[np.bool_]) -> float
     right = []
     for test in (half, ~half):
         rows, codes = _patches(x[~test], values[~test])
+        if _constant(codes):  # a shuffle may leave a half without one of two classes
+            right.append(values[test] == codes[0])
+            continue
         model = LogisticRegression(C=1.0, max_iter=200, tol=1e-3)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)

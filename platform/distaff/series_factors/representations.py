@@ -54,7 +54,7 @@ def hold(model: SeriesModel, seed: int = 0) -> Held:
         InputError: There is no window.
     """
     windows = _windows(model)
-    values, masks, instances, timestamps, means, variances = ([] for _ in range(6))  # type: ignore[var-annotated]
+    values, masks, instances, timestamps, means, variances = ([] for _ in range(6))
     for block in blocks(windows):
         x, mask = model.take(windows, block)
         encoding = model.encode(x, mask)
@@ -99,7 +99,9 @@ def concepts_of(model: SeriesModel, held: Held, truths: Mapping[str, NDArray[np.
         found.append(Concept(name, "instance", values.mean(1).double().numpy()))
     n_places = _PLACES if held.timestamps is None else held.timestamps.shape[1]
     if held.values.shape[1] >= n_places > 1:
-        away = (held.values - held.values.sum(1, keepdim=True) / held.mask.sum(1, keepdim=True).clamp(min=1)) * held.mask
+        away = (
+            held.values - held.values.sum(1, keepdim=True) / held.mask.sum(1, keepdim=True).clamp(min=1)
+        ) * held.mask
         patches = F.adaptive_avg_pool1d(away.transpose(1, 2), n_places).mean(1)
         found.append(Concept("value", "timestamp", patches.double().numpy()))
         place = np.tile(np.arange(n_places, dtype=np.float64), (len(patches), 1))

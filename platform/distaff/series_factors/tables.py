@@ -19,7 +19,19 @@ from distaff.series_results import window_ids
 from distaff_data.interactions import SPLITS
 from distaff_data.warehouse import Publication
 
-_PLAIN = ("factor", "name", "segment", "activity", "effect", "stability", "warnings", "state", "badge", "split", "subspace")
+_PLAIN = (
+    "factor",
+    "name",
+    "segment",
+    "activity",
+    "effect",
+    "stability",
+    "warnings",
+    "state",
+    "badge",
+    "split",
+    "subspace",
+)
 
 
 def publish_series_factors(

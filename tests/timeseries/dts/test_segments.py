@@ -140,5 +140,3 @@ def test_concepts_are_those_that_vary() -> None:
     assert found["group"][0].tolist() == [0, 0, 1, -1]
     assert found["group"][1] == ("s1", "s2")
     assert concept_codes(Series.from_windows(x, ["a"] * 4)) == {}
-
-

@@ -61,6 +61,8 @@ class AdaptationConfig(ModelConfig):
         gamma: Weight of the latents' own divergences.
         rho: Weight of -J, which is divided by the values of a window, beside that of the classes, which is 1.
         xi: Weight of the adversaries.
+        domain_share: What the domain's segment counts beside the class's: its adversary would have the backbone forget
+            classes.
     """
 
     method: Method = "dts"
@@ -76,6 +78,7 @@ class AdaptationConfig(ModelConfig):
     gamma: Annotated[float, Field(ge=0)] = 1.0
     rho: Annotated[float, Field(ge=0)] = 0.1
     xi: Annotated[float, Field(ge=0)] = 1.0
+    domain_share: Annotated[float, Field(ge=0)] = 0.01
 
 
 class Backbone(nn.Module):
@@ -121,6 +124,7 @@ class AdaptationNetwork(nn.Module):
             {"class": n_classes, "group": len(_DOMAINS)},
             "none" if config.method == "none" else "labels",
             forgotten=("class", "group"),
+            shares={"group": config.domain_share},
         )
 
 
@@ -170,7 +174,7 @@ class Adaptation:
 
     @torch.no_grad()
     def represent(self, data: Series, domain: Literal["source", "target"] = "target") -> dict[str, Tensor]:
-        """Segments of all windows of some data, by name: ``class``, and of ``dts`` ``group``, the domain's; ``(n, width)``."""
+        """Segments of all windows of some data: ``class``, and of ``dts`` ``group``, the domain's; ``(n, width)``."""
         values, _ = self._windows(data, domain)
         parts = []
         for block in values.split(256):
@@ -194,6 +198,7 @@ class Adaptation:
         per_epoch = max(min(len(source.values), len(target.values)) // c.batch_size, 1)
         total = c.epochs * per_epoch
         streams = [_stream(domain, c.batch_size) for domain in domains]
+        self._n = sum(len(domain.values) for domain in domains)
         self.network.train()
         for step in range(total):
             loss = self._loss([next(stream) for stream in streams], schedule(step / total))
@@ -211,7 +216,8 @@ class Adaptation:
         }
         if network.bottleneck is None or network.decoder is None:
             main, against = network.heads(features, codes, reversal)
-            return main + c.xi * against
+            found: Tensor = main + c.xi * against
+            return found
         posterior = network.bottleneck(features)
         assert posterior.logvar is not None
         main, against = network.heads(posterior.z, codes, reversal)
@@ -225,7 +231,8 @@ class Adaptation:
             - c.beta * parts.total_correlation
             - c.gamma * parts.dimension_kl.sum()
         )
-        return main + c.xi * against - c.rho * objective / values[0].numel()
+        total: Tensor = main + c.xi * against - c.rho * objective / values[0].numel()
+        return total
 
     def _windows(self, data: Series, domain: str, split: str | None = None) -> tuple[Tensor, Tensor]:
         windows = slide(data, int(data.lengths[0]), split=split, device=self.device)
@@ -235,7 +242,6 @@ class Adaptation:
     def _domain(self, data: Series, domain: str) -> _Domain:
         windows = slide(data, int(data.lengths[0]), split="train")
         values, mask = self._windows(data, domain, "train")
-        self._n = getattr(self, "_n", 0) + len(values)
         return _Domain(values, mask, data.labels[windows.entities].to(self.device), _DOMAINS[domain])
 
     @staticmethod

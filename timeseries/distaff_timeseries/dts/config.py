@@ -26,10 +26,10 @@ class VariationalConfig(GradientSeriesConfig):
         hidden: Channels of convolutions, or the LSTMs' state.
         teacher_forcing: Tells an LSTM decoder the value before, as published LSTM autoencoders do; it then tends to ignore
             the latents.
-        noise: Variance of the Gaussian likelihood, in scaled units: ``fixed`` at 1 (mean squared error), ``learned`` for each
-            channel, or ``predicted`` from the latents for each window and channel, so that latents can tell of noise.
-        spectrum: Weight of the likelihood of the window's log power spectrum beside that of its values. A wave whose phase is
-            wrong has no likelihood as values; as a spectrum it has, so that latents find period and amplitude first.
+        noise: Variance of the Gaussian likelihood, in scaled units: ``fixed`` at 1 (mean squared error), ``learned`` for
+            each channel, or ``predicted`` from the latents for each window and channel, so that latents can tell of noise.
+        spectrum: Weight of the likelihood of the window's log power spectrum beside that of its values. A wave whose phase
+            is wrong is worth nothing as values; as a spectrum it is, so that latents find period and amplitude first.
         estimator: How a batch stands for all windows; see :mod:`distaff_timeseries.dts.decomposition`.
         free_bits: Nats of divergence that cost a latent nothing.
         warmup: Share of the training in which the penalties grow to their full weight.

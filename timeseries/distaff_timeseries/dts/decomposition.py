@@ -4,8 +4,8 @@ Averaged over data, the KL divergence from the posterior to the prior is a sum (
 
     E[KL(q(z|x) || p(z))] = I(x; z) + KL(q(z) || prod_j q(z_j)) + sum_j KL(q(z_j) || p(z_j)).
 
-The aggregate q(z) is a mixture over all N windows, of which a batch holds M. Both estimators replace it by a weighted mixture
-over the batch; whatever they get wrong, the three parts sum to ``log q(z|x) - log p(z)`` exactly.
+The aggregate q(z) is a mixture over all N windows, of which a batch holds M. Both estimators replace it by a weighted
+mixture over the batch; whatever they get wrong, the three parts sum to ``log q(z|x) - log p(z)`` exactly.
 """
 
 from __future__ import annotations
@@ -79,6 +79,4 @@ def decompose(z: Tensor, mean: Tensor, logvar: Tensor, n: int, estimator: Estima
     marginals = torch.logsumexp(each + weights.unsqueeze(2), 1)
     own = gaussian_log_density(z, mean, logvar).sum(1)
     prior = -0.5 * (_LOG_2PI + z.square())
-    return Decomposition(
-        (own - aggregate).mean(), (aggregate - marginals.sum(1)).mean(), (marginals - prior).mean(0)
-    )
+    return Decomposition((own - aggregate).mean(), (aggregate - marginals.sum(1)).mean(), (marginals - prior).mean(0))

@@ -1,9 +1,9 @@
 """DTS (Li et al., KDD 2022), and VAE, beta-VAE and beta-TCVAE, which are the same model with other weights.
 
 No code of DTS is public and the paper's tables could not be read; this follows its abstract, the patent application
-US 2022/0253696, and the papers they build on. Ours are: the latents given to the decoder at every step and no teacher forcing
-by default, convolutions as the default architecture, noise predicted from the latents, the label-free adversary, free bits,
-and quantised latents as an option.
+US 2022/0253696, and the papers they build on. Ours are: the latents given to the decoder at every step and no teacher
+forcing by default, convolutions as the default architecture and Fourier waves as another, noise predicted from the latents,
+the likelihood of the spectrum, the label-free adversary, free bits, and quantised latents as an option.
 """
 
 from __future__ import annotations

@@ -10,7 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from distaff_timeseries.dts.bottleneck import GaussianBottleneck, Posterior, QuantisedBottleneck
-from distaff_timeseries.dts.networks import ConvDecoder, ConvEncoder, LstmDecoder, LstmEncoder, WaveDecoder, WaveEncoder, Waves
+from distaff_timeseries.dts.networks import (
+    ConvDecoder,
+    ConvEncoder,
+    LstmDecoder,
+    LstmEncoder,
+    WaveDecoder,
+    WaveEncoder,
+    Waves,
+)
 
 Noise = Literal["fixed", "learned", "predicted"]
 Architecture = Literal["conv", "wave", "lstm"]
@@ -110,7 +118,7 @@ class Autoencoder(nn.Module):
         return found
 
     def log_likelihood(self, z: Tensor, values: Tensor, mask: Tensor) -> Tensor:
-        """log p(x|z) of what was measured, summed over each window, ``(b,)``; missing values have no part and no gradient.
+        """Logarithm of p(x|z) of what was measured, summed over each window, ``(b,)``; no gradient to missing values.
 
         Where it counts, the spectrum of a channel does so when all of the channel was measured.
         """

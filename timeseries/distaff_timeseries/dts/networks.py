@@ -5,6 +5,7 @@ Encoders see values, 0 where missing, beside the mask. Decoders give the mean of
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Protocol
 
 import torch
@@ -23,20 +24,30 @@ class Waves(nn.Module):
     """
 
     basis: Tensor
-    _scale: Tensor
+    _analysis: Tensor
 
     def __init__(self, length: int) -> None:
         super().__init__()
+        self.n_waves = max(length // 2, 1)
         t = torch.arange(length, dtype=torch.float64)
-        angle = 2 * torch.pi * torch.arange(1, length // 2 + 1, dtype=torch.float64).unsqueeze(1) * t / length
-        basis = torch.cat([torch.stack([torch.ones_like(t), 2 * t / max(length - 1, 1) - 1]), angle.sin(), angle.cos()])
-        self.n_waves = length // 2
-        self.register_buffer("basis", basis.float(), persistent=False)
-        self.register_buffer("_scale", basis.norm(dim=1).clamp(min=1e-6).reciprocal().float(), persistent=False)
+        angle = 2 * torch.pi * torch.arange(1, self.n_waves + 1, dtype=torch.float64).unsqueeze(1) * t / length
+        line = torch.stack([torch.ones_like(t), 2 * t / max(length - 1, 1) - 1])
+        wave = torch.cat([angle.sin(), angle.cos()])
+        # Of the waves only what no line could say: a slope has power at every frequency.
+        flat = wave - wave @ torch.linalg.pinv(line) @ line
+        analysis = torch.cat([line, torch.where(wave.norm(dim=1, keepdim=True) > 1e-6, flat, 0.0)])
+        self.register_buffer("basis", torch.cat([line, wave]).float(), persistent=False)
+        length_of = analysis.norm(dim=1, keepdim=True)
+        unit = torch.where(length_of > 1e-6, analysis / length_of.clamp(min=1e-6), 0.0)
+        self.register_buffer("_analysis", unit.float(), persistent=False)
 
     def sizes(self, values: Tensor) -> Tensor:
-        """Products of windows ``(b, T, C)`` with every wave of unit length, ``(b, 2 + 2 * (T // 2), C)``."""
-        return torch.einsum("btc,kt,k->bkc", values, self.basis, self._scale)
+        """Products of windows ``(b, T, C)`` with the line, and of what is left of it with the waves, each of unit length.
+
+        Returns:
+            ``(b, 2 + 2 * (T // 2), C)``.
+        """
+        return torch.einsum("btc,kt->bkc", values, self._analysis)
 
     def log_power(self, sizes: Tensor) -> Tensor:
         """Logarithm of the power at each frequency, ``(b, T // 2, C)``, from what :meth:`sizes` gave."""
@@ -54,7 +65,7 @@ class ConvEncoder(nn.Module):
         self.convolutions = nn.Sequential(
             *(
                 layer
-                for a, b in zip(sizes, sizes[1:], strict=False)
+                for a, b in pairwise(sizes)
                 for layer in (nn.Conv1d(a, b, _KERNEL, stride=2, padding=_KERNEL // 2), nn.ELU())
             )
         )
@@ -131,7 +142,7 @@ class ConvDecoder(nn.Module):
         self.convolutions = nn.Sequential(
             *(
                 layer
-                for a, b in zip(sizes, sizes[1:], strict=False)
+                for a, b in pairwise(sizes)
                 for layer in (nn.Upsample(scale_factor=2), nn.Conv1d(a, b, _KERNEL, padding=_KERNEL // 2), nn.ELU())
             ),
             nn.Conv1d(sizes[-1], n_channels, 1),
@@ -147,9 +158,9 @@ class ConvDecoder(nn.Module):
 class WaveDecoder(nn.Module):
     """A line and the window's own Fourier waves: one network says how strong each is, another which way it goes.
 
-    A trend and seasons, as in N-BEATS (Oreshkin et al. 2020) and TimeVAE (Desai et al. 2021). With all T / 2 frequencies there
-    is nothing that it cannot say. Strength and direction are multiplied, so that latents that choose the frequency need not
-    be those that hold phase and amplitude.
+    A trend and seasons, as in N-BEATS (Oreshkin et al. 2020) and TimeVAE (Desai et al. 2021). With all T / 2 frequencies
+    there is nothing that it cannot say. Strength and direction are multiplied, so that latents that choose the frequency
+    need not be those that hold phase and amplitude.
     """
 
     def __init__(self, n_channels: int, length: int, hidden: int, latent_dim: int) -> None:

@@ -88,6 +88,7 @@ class SegmentHeads(nn.Module):
         n_classes: Classes of each concept that has labels.
         adversary: What adversaries read from a segment: labels, the other segments' latents, or nothing.
         forgotten: Concepts whose labels are read, from every segment but the concept's own.
+        shares: Weight of what a segment's head and adversaries lose, by segment; 1 where it is not named.
         hidden: Width of the adversaries.
     """
 
@@ -98,9 +99,11 @@ class SegmentHeads(nn.Module):
         adversary: Adversary,
         *,
         forgotten: Sequence[str] = (),
+        shares: Mapping[str, float] | None = None,
         hidden: int = 64,
     ) -> None:
         super().__init__()
+        self.shares = {s.name: (shares or {}).get(s.name, 1.0) for s in segments}
         self.segments, self.adversary = tuple(segments), adversary
         self.heads = nn.ModuleDict(
             {s.name: nn.Linear(s.width, n_classes[s.concept]) for s in segments if s.concept in n_classes}
@@ -131,13 +134,14 @@ class SegmentHeads(nn.Module):
         main = z.new_zeros(())
         for segment in self.segments:
             if segment.name in self.heads:
-                main = main + _cross_entropy(self.heads[segment.name](segment.of(z)), codes[segment.concept])
+                lost = _cross_entropy(self.heads[segment.name](segment.of(z)), codes[segment.concept])
+                main = main + self.shares[segment.name] * lost
         against = z.new_zeros(())
         for (segment, what), adversary in zip(self.pairs, self.adversaries, strict=True):
             read = adversary(reverse(segment.of(z), weight))
-            against = against + (
-                F.mse_loss(read, segment.others(_unit(z))) if what == "latents" else _cross_entropy(read, codes[what])
-            )
+            free = what == "latents"
+            lost = F.mse_loss(read, segment.others(_unit(z))) if free else _cross_entropy(read, codes[what])
+            against = against + self.shares[segment.name] * lost
         return main, against
 
 

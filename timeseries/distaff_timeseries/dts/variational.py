@@ -23,7 +23,6 @@ from distaff_timeseries.dts.config import VAEConfig, VariationalConfig
 from distaff_timeseries.dts.decomposition import decompose
 from distaff_timeseries.dts.network import Autoencoder, Sizes
 
-
 _STEEPEST = 4.0  # norm of the gradient a value of a window; about its median once training has begun
 
 
@@ -42,7 +41,7 @@ class ClippedAdamW(torch.optim.AdamW):
 
 @dataclass(frozen=True)
 class Weights:
-    """What the parts of the divergence cost: mutual information (below 0 it is rewarded), total correlation, latents' own."""
+    """What mutual information (below 0 it is rewarded), total correlation and the latents' own divergences cost."""
 
     information: float
     total_correlation: float
@@ -221,7 +220,9 @@ class VariationalModel(GradientSeriesModel, Latent):
     def encode(self, values: Tensor, mask: Tensor) -> Encoding:
         """One vector of posterior means ``(b, 1, K)``."""
         means = self.latents(values, mask).means
-        return Encoding(means.unsqueeze(1), None, means.new_zeros(len(values), values.shape[2]), means.new_ones(len(values), 1))
+        return Encoding(
+            means.unsqueeze(1), None, means.new_zeros(len(values), values.shape[2]), means.new_ones(len(values), 1)
+        )
 
     def parts(self) -> dict[str, Tensor]:
         """The networks' parameters."""
