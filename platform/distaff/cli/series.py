@@ -22,7 +22,7 @@ def add_to(app: typer.Typer) -> None:
 def embed(
     run: RunId,
     level: Annotated[str, typer.Option(help="instance: a vector a window; timestamp: one a patch.")] = "instance",
-    step: Annotated[int | None, typer.Option(help="Rows between windows; a window's length otherwise.", min=1)] = None,
+    step: Annotated[int | None, typer.Option(help="Rows between windows; a window's length otherwise.")] = None,
     out: Out = None,
     as_json: Json = False,
 ) -> None:
@@ -35,7 +35,7 @@ def embed(
 
 def forecast(
     run: RunId,
-    horizon: Annotated[int | None, typer.Option(help="Rows ahead; the run's longest otherwise.", min=1)] = None,
+    horizon: Annotated[int | None, typer.Option(help="Rows ahead; the run's longest otherwise.")] = None,
     coverage: Annotated[float, typer.Option(help="Share of futures that the intervals should hold.")] = 0.9,
     out: Out = None,
     as_json: Json = False,
