@@ -3,8 +3,8 @@
 For each seed the generator plants 4,000 windows (96 rows, 4 channels) from six independent factors; half train, 5 %
 validate, and everything is measured once on the rest, which no model saw. No factor and no label is told to any model, and
 none chooses: the epoch is that of the best objective on validation windows. The settings that all relatives share, and
-DTS's prices, were found on the plantings of seeds 0 and 1, with some thirty looks at their truth; none of the plantings
-measured here was looked at before.
+DTS's prices, were found on the plantings of seeds 0 and 1, with some thirty looks at their truth; those measured here had
+no part in it.
 
 * ``info_m``, ``info_e``, ``info_c``: modularity, explicitness and compactness over a floor of noise; ``mcc``: mean
   correlation with the factors in the best one-to-one assignment. Passive latents are dropped first: they tell nothing.
