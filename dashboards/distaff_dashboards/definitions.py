@@ -79,7 +79,8 @@ CAUSES: Mapping[str, str] = {
     "new_edges": "Its effects since the onset that were none before",
     "known": "Whether the dataset names this entity as a true cause; for judging only, no model sees it",
 }
-LATENTS: Mapping[str, str] = EVIDENCE | {
+LATENTS: Mapping[str, str] = {
+    **EVIDENCE,
     "factor": "Stable number of the latent within the run",
     "name": "What moving it changes most; never from its number",
     "segment": "The segment it belongs to; empty where latents are not parted",

@@ -112,10 +112,12 @@ def backtests(source: Source, run: str, entity: str, horizon: int) -> tuple[str,
 @st.cache_data(max_entries=64, show_spinner="Forecasting ...")
 def of_the_past(source: Source, run: str, entity: str, split: str, at: int, horizon: int, coverage: float) -> Forecast:
     """The forecast from an entity's window ``at`` of :func:`backtests`, beside what came."""
+    import torch
+
     from distaff.backtesting import backtest
 
     found = model(source, run)
-    window = _origins(found, entity, horizon, split).where(slice(at, at + 1))
+    window = _origins(found, entity, horizon, split).where(torch.tensor([at]))
     tested = backtest(found, window, coverage)
     start = int(window.starts[0])
     middle, end = start + found.length, start + found.length + horizon

@@ -39,7 +39,7 @@ def show(source: data.Source, run: str, dataset: str) -> None:
     left, middle, right = st.columns([1, 1, 1.6], vertical_alignment="bottom")
     channel = next(iter(found))
     if channel is not None:
-        with left:
+        with middle:
             channel = widgets.choose("Channel of the map", [str(name) for name in found], key="map-channel",
                                      help="This model embeds each channel on its own.")  # fmt: skip
     table, shares = series_data.points(source, run, dataset, channel)
@@ -48,7 +48,7 @@ def show(source: data.Source, run: str, dataset: str) -> None:
                         help="One point a window: its instance embedding on the first two principal components. What "
                         "the encoder takes for alike lies together; what lies together may differ otherwise.")  # fmt: skip
     columns = [c for c in table.column_names if c not in _PLACES and len(table[c].unique()) > 1]
-    with middle:
+    with left:
         ordered = [c for c in (*_NAMES, *table.column_names) if c in columns]
         by = st.selectbox("Colour by", list(dict.fromkeys(ordered)), key=f"colour-{run}", format_func=_said)
     kept = f" {len(table):,} of {found[channel]:,} windows, evenly spaced." if len(table) < found[channel] else ""

@@ -115,7 +115,7 @@ def _measured(found: Stretch, channels: Sequence[tuple[int, str]], name: str, sa
 
 def _forecast(source: data.Source, run: str, series: Series, entity: str, channels: Sequence[tuple[int, str]]) -> None:
     config = series_data.model(source, run).config
-    longest = max(config.horizons)  # type: ignore[attr-defined]
+    longest = max(config.horizons)
     first, second, third, fourth = st.columns([1.6, 1, 1, 1], gap="large", vertical_alignment="bottom")
     with first:
         origin = st.segmented_control("Forecast", (_FUTURE, _PAST), default=_FUTURE, key="origin", required=True)

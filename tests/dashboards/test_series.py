@@ -51,8 +51,9 @@ def hourly(n: int = 300) -> Series:
     values = 50 + 10 * np.sin(2 * np.pi * t / 24 + np.array([0, 1])) + rng.normal(size=(2 * n, 2))
     values[40:44, 1] = np.nan
     times = 1_767_225_600.0 + 3600 * np.tile(np.arange(n), 2)
-    ids = {"entities": ["mill", HOSTILE], "channels": ["load", HOSTILE]}
-    return divide(Series.from_rows(values, [n, n], name="power", times=times, **ids), "ratio:0.6,0.2,0.2")
+    names, entities = ["load", HOSTILE], ["mill", HOSTILE]
+    data = Series.from_rows(values, [n, n], name="power", times=times, channels=names, entities=entities)
+    return divide(data, "ratio:0.6,0.2,0.2")
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ def test_a_backtest_is_the_forecast_of_the_history_up_to_there_beside_what_came(
     model = fitted()
     windows = origins(model, 4, entity="b")
     assert len(windows) == 180 - 4 + 1
-    found = backtest(model, windows.where(slice(10, 11)), 0.8)
+    found = backtest(model, windows.where(torch.tensor([10])), 0.8)
     start = int(windows.starts[10])
     values = torch.where(model.data.mask, model.data.values, torch.nan)
     torch.testing.assert_close(found.actual[0], values[start + 6 : start + 10])
