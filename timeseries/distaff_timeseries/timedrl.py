@@ -131,6 +131,7 @@ class TimeDRLNetwork(nn.Module):
             token=geometry.token,
             n_tokens=geometry.n_tokens,
             d_model=d,
+            architecture=config.architecture,
             n_heads=config.n_heads,
             n_layers=config.n_layers,
             dropout=config.dropout,
