@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-VERSION = 5
+VERSION = 6
 
 TEXT, REAL, INT, FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_()
 TIME = pa.timestamp("us", tz="UTC")
@@ -495,6 +495,18 @@ _TABLES = (
             Column("value", REAL, "the forecast, in the channel's own unit"),
             Column("low", REAL, "lower end of the interval"),
             Column("high", REAL, "upper end of the interval"),
+        ),
+    ),
+    Table(
+        "anomalies",
+        "how surprising a run finds rows of its dataset, or windows where each entity is one",
+        (
+            _GENERATION,
+            _RUN,
+            Column("entity", TEXT, "the entity's own id"),
+            Column("time", REAL, "time of the row, or of the window's first"),
+            Column("score", REAL, "mean over channels of squared errors, in training deviations"),
+            Column("p_value", REAL, "share of validation rows that score as high, split-conformal"),
         ),
     ),
     Table(

@@ -1,4 +1,4 @@
-"""Embeddings, forecasts and classes of a run, published in the warehouse and as a file, whole or not at all."""
+"""Embeddings, forecasts, classes and anomalies of a run, published in the warehouse and as a file, whole or not at all."""
 
 from __future__ import annotations
 
@@ -24,7 +24,13 @@ class Published:
 
 
 def embed_run(
-    workspace: Workspace, run_id: str, *, level: str = "instance", step: int | None = None, out: Path | None = None
+    workspace: Workspace,
+    run_id: str,
+    *,
+    level: str = "instance",
+    step: int | None = None,
+    length: int | None = None,
+    out: Path | None = None,
 ) -> Published:
     """Publish a run's embeddings of its dataset; see :meth:`distaff.series.SeriesModel.embed`.
 
@@ -33,12 +39,13 @@ def embed_run(
         run_id: A finished run.
         level: instance or timestamp; the other level's rows stay.
         step: Rows between windows' starts; a window's length when None.
+        length: Rows of a window; what the run was fitted to when None.
         out: A .csv, .parquet or .arrow file to write as well.
 
     Raises:
         InputError: Unknown run, level or file ending; nothing is published.
     """
-    table = SeriesModel.load(model_folder(workspace, run_id)).embed(level=level, step=step)
+    table = SeriesModel.load(model_folder(workspace, run_id)).embed(level=level, step=step, length=length)
     return _publish(workspace, run_id, "embeddings", f"embeddings/{level}/{run_id}", table, out)
 
 
@@ -61,19 +68,40 @@ def forecast_run(
     return _publish(workspace, run_id, "forecasts", f"forecasts/{run_id}", table, out)
 
 
-def classify_run(workspace: Workspace, run_id: str, *, out: Path | None = None) -> Published:
+def classify_run(
+    workspace: Workspace, run_id: str, *, length: int | None = None, out: Path | None = None
+) -> Published:
     """Publish the classes that a run gives to its dataset's windows; see :meth:`distaff.series.SeriesModel.classify`.
 
     Args:
         workspace: Where the run is and the table goes.
         run_id: A finished run.
+        length: Rows of a window; what the run was fitted to when None.
         out: A .csv, .parquet or .arrow file to write as well.
 
     Raises:
         InputError: Unknown run or file ending; nothing is published.
     """
-    table = SeriesModel.load(model_folder(workspace, run_id)).classify()
+    table = SeriesModel.load(model_folder(workspace, run_id)).classify(length=length)
     return _publish(workspace, run_id, "classifications", f"classifications/{run_id}", table, out)
+
+
+def find_anomalies(
+    workspace: Workspace, run_id: str, *, by: str | None = None, out: Path | None = None
+) -> Published:
+    """Publish how surprising a run finds its dataset's rows; see :meth:`distaff.series.SeriesModel.anomalies`.
+
+    Args:
+        workspace: Where the run is and the table goes.
+        run_id: A finished run.
+        by: reconstruction or forecast; what the model can when None.
+        out: A .csv, .parquet or .arrow file to write as well.
+
+    Raises:
+        InputError: Unknown run, kind of score or file ending; nothing is published.
+    """
+    table = SeriesModel.load(model_folder(workspace, run_id)).anomalies(by=by)
+    return _publish(workspace, run_id, "anomalies", f"anomalies/{run_id}", table, out)
 
 
 def _publish(workspace: Workspace, run_id: str, name: str, target: str, table: pa.Table, out: Path | None) -> Published:
