@@ -1,7 +1,8 @@
-"""Classes from frozen encodings: a linear head on standardised features, its penalty chosen on validation.
+"""Classes from frozen encodings: by a linear head on standardised features, its penalty chosen on validation.
 
 ``logistic`` is logistic regression. ``ridge`` regresses +1 and -1 on the features of each class in closed form, as the
 authors of MiniRocket do with thousands of features; what it gives is scaled into probabilities by one temperature.
+``nearest`` is no linear head: the class of the nearest training window.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -21,16 +22,27 @@ from torch import Tensor
 
 from distaff_data.errors import InputError
 
-Method = Literal["logistic", "ridge"]
+Method = Literal["logistic", "ridge", "nearest"]
 
 _STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0, 10.0)  # inverse penalties, smallest first: of equals the first wins
 _PENALTIES = tuple(10.0**power for power in range(1, -6, -1))  # of a ridge, as parts of the Gram matrix's mean diagonal
 _WITHOUT_VALIDATION = 1e-2
+_AT_ONCE = 512  # windows whose distances are computed at a time
 _TEMPERATURES = torch.logspace(-1, 2, 31)
 
 
+class Classifier(Protocol):
+    """Tells classes from features."""
+
+    def probabilities(self, features: Tensor) -> Tensor:
+        """Of each class, float32 ``(n, K)``, from features ``(n, F)``."""
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What it consists of, by name."""
+
+
 @dataclass(frozen=True)
-class Classifier:
+class Linear:
     """A linear classifier.
 
     Attributes:
@@ -50,6 +62,30 @@ class Classifier:
         return {"weights": self.weights, "bias": self.bias}
 
 
+@dataclass(frozen=True)
+class Nearest:
+    """The class of the nearest of some features, in Euclidean distance.
+
+    Attributes:
+        features: float32 ``(m, F)``.
+        codes: Their classes, int64 ``(m,)``.
+        n_classes: K.
+    """
+
+    features: Tensor
+    codes: Tensor
+    n_classes: int
+
+    def probabilities(self, features: Tensor) -> Tensor:
+        """1 for that class, the first of equally near ones."""
+        found = [torch.cdist(some, self.features).argmin(1) for some in features.split(_AT_ONCE)]
+        return F.one_hot(self.codes[torch.cat(found)], self.n_classes).float()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All three."""
+        return {"features": self.features, "codes": self.codes, "n_classes": torch.tensor(self.n_classes)}
+
+
 def fit_classifier(
     train: tuple[Tensor, Tensor], valid: tuple[Tensor, Tensor], n_classes: int, method: Method = "logistic"
 ) -> Classifier:
@@ -61,13 +97,15 @@ def fit_classifier(
     features, codes = train
     if torch.unique(codes).numel() < 2:
         raise InputError("the training windows are of one class; there is nothing to tell apart")
+    if method == "nearest":
+        return Nearest(features, codes, n_classes)
     mean, std = features.mean(0), features.std(0).clamp(min=1e-6)
     x = (features - mean) / std
     fit = _logistic if method == "logistic" else _ridge
-    best: tuple[float, Classifier] | None = None
+    best: tuple[float, Linear] | None = None
     for weights, bias in fit(x, codes, n_classes, chosen=bool(len(valid[1]))):
         own = weights / std.unsqueeze(1)
-        candidate = Classifier(own, bias - mean @ own)
+        candidate = Linear(own, bias - mean @ own)
         if not len(valid[1]):
             return candidate
         if method == "ridge":
@@ -98,8 +136,10 @@ def score_classes(codes: Tensor, predicted: Tensor) -> dict[str, float]:
 
 
 def restored(tensors: Mapping[str, Tensor]) -> Classifier:
-    """From what :meth:`Classifier.tensors` gave."""
-    return Classifier(tensors["weights"], tensors["bias"])
+    """The classifier whose :meth:`Classifier.tensors` these are."""
+    if "codes" in tensors:
+        return Nearest(tensors["features"], tensors["codes"], int(tensors["n_classes"]))
+    return Linear(tensors["weights"], tensors["bias"])
 
 
 def _logistic(x: Tensor, codes: Tensor, n_classes: int, *, chosen: bool) -> Iterator[tuple[Tensor, Tensor]]:
@@ -137,8 +177,8 @@ def _ridge(x: Tensor, codes: Tensor, n_classes: int, *, chosen: bool) -> Iterato
         yield (x.T @ solved if dual else solved), bias
 
 
-def _tempered(classifier: Classifier, valid: tuple[Tensor, Tensor]) -> Classifier:
+def _tempered(classifier: Linear, valid: tuple[Tensor, Tensor]) -> Linear:
     """The classifier with its outputs multiplied by what makes validation's log loss least."""
     outputs = valid[0] @ classifier.weights + classifier.bias
     best = min(_TEMPERATURES, key=lambda t: _log_loss(torch.softmax(t * outputs, 1), valid[1]))
-    return Classifier(best * classifier.weights, best * classifier.bias)
+    return Linear(best * classifier.weights, best * classifier.bias)
