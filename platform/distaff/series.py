@@ -212,9 +212,13 @@ class SeriesModel(Model[Series]):
     def learn(self, data: Series, session: Session) -> None:
         """Fit the scaler to the training rows, and the encoder to the training windows."""
         self.scaler, self.device = Scaler.of(data), session.device
-        self._head, self._classifier = None, None
+        self.forget_heads()
         self._chosen = self._draw_labels(data, session.seed) if self.config.label_share < 1 else None
         self.learn_encoder(data, session)
+
+    def forget_heads(self) -> None:
+        """Fit heads anew when they are needed next, because the encoder has changed."""
+        self._head, self._classifier = None, None
 
     def measure(self) -> list[Measurement]:
         """Classification where the dataset has labels, otherwise forecasting; on validation and test windows."""
