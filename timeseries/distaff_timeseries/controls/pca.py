@@ -55,6 +55,12 @@ class PCA(SeriesModel):
         level = values.new_zeros(values.shape[0], values.shape[2])
         return Encoding(scores.unsqueeze(1), None, level, values.new_ones(len(values), 1))
 
+    def reconstruct(self, values: Tensor, mask: Tensor) -> Tensor:
+        """The point of the components' subspace that is nearest to the window."""
+        axes = self._components
+        scores = (values.flatten(1) - self._mean) @ torch.linalg.pinv(axes)  # rows may be no orthonormal basis
+        return (scores @ axes + self._mean).view_as(values)
+
     def parts(self) -> dict[str, Tensor]:
         """Mean and components."""
         return {"mean": self._mean, "components": self._components}
