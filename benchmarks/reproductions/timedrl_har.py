@@ -1,7 +1,7 @@
 """TimeDRL on UCI HAR, canonical subjects: ``reproduce.py timedrl-har --seeds 3``.
 
-The published figures are those of a network of 64 million parameters, selected on the test split. Ours has about 0.6 million,
-is selected on windows of a fifth of the training subjects, and is measured frozen under the same heads as the controls.
+The published figures are those of a network of 64 million parameters, selected on the test split. Ours has about half a
+million, is selected on windows of a fifth of the training subjects, and is measured frozen under the controls' heads.
 
 ``timedrl`` is the method as published. What is ours differs in what a token is (the proportions of fixed convolutions in a
 patch), in keeping the level of a window, and in what the head reads; ``timedrl ...`` in between add one change each.

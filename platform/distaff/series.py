@@ -120,7 +120,9 @@ class SeriesModel(Model[Series]):
         Raises:
             UnsupportedError: The model has no such thing.
         """
-        raise UnsupportedError(f"{self.name} does not reconstruct windows; it can be surprised by what follows: --by forecast")
+        raise UnsupportedError(
+            f"{self.name} does not reconstruct windows; it can be surprised by what follows: --by forecast"
+        )
 
     def predict(self, values: Tensor, mask: Tensor, horizon: int) -> Tensor:
         """Forecast the rows after windows, scaled, ``(b, H, C)``; by the ridge head here.
@@ -148,6 +150,11 @@ class SeriesModel(Model[Series]):
     def length(self) -> int:
         """Rows of a window."""
         return self.length_for(self.data)
+
+    @property
+    def least_length(self) -> int:
+        """Rows that a window has at least, where the model takes any length."""
+        return 1
 
     def length_for(self, data: Series) -> int:
         """Rows of a window of some data."""
@@ -404,8 +411,8 @@ class SeriesModel(Model[Series]):
             return self.length
         if not self.any_length:
             raise UnsupportedError(f"this {self.name} knows windows of {self.length} rows, and none of {length}")
-        if length < 1:
-            raise InputError("a window has one row at least", column="length", value=length)
+        if length < self.least_length:
+            raise InputError(f"a window has at least {self.least_length} rows", column="length", value=length)
         return length
 
     def _draw_labels(self, data: Series, seed: int) -> Tensor:

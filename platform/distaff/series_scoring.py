@@ -68,9 +68,7 @@ def forecast_run(
     return _publish(workspace, run_id, "forecasts", f"forecasts/{run_id}", table, out)
 
 
-def classify_run(
-    workspace: Workspace, run_id: str, *, length: int | None = None, out: Path | None = None
-) -> Published:
+def classify_run(workspace: Workspace, run_id: str, *, length: int | None = None, out: Path | None = None) -> Published:
     """Publish the classes that a run gives to its dataset's windows; see :meth:`distaff.series.SeriesModel.classify`.
 
     Args:
@@ -86,9 +84,7 @@ def classify_run(
     return _publish(workspace, run_id, "classifications", f"classifications/{run_id}", table, out)
 
 
-def find_anomalies(
-    workspace: Workspace, run_id: str, *, by: str | None = None, out: Path | None = None
-) -> Published:
+def find_anomalies(workspace: Workspace, run_id: str, *, by: str | None = None, out: Path | None = None) -> Published:
     """Publish how surprising a run finds its dataset's rows; see :meth:`distaff.series.SeriesModel.anomalies`.
 
     Args:

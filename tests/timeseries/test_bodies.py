@@ -93,9 +93,7 @@ def test_lstm_is_its_gates() -> None:
 def test_resnet_adds_each_block_to_what_came_in() -> None:
     torch.manual_seed(0)
     net, x = ResNet(4, 1, 0.0).eval(), torch.randn(2, 12, 4)
-    torch.testing.assert_close(
-        net(x), F.relu(x.transpose(1, 2) + net.blocks[0](x.transpose(1, 2))).transpose(1, 2)
-    )
+    torch.testing.assert_close(net(x), F.relu(x.transpose(1, 2) + net.blocks[0](x.transpose(1, 2))).transpose(1, 2))
     for parameter in net.blocks[0][6].parameters():  # a convolution of zeros leaves the input
         torch.nn.init.zeros_(parameter)
     torch.testing.assert_close(net(x), F.relu(x))

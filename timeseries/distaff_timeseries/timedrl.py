@@ -250,6 +250,11 @@ class TimeDRL(GradientSeriesModel):
         if self.config.finetune_epochs:
             finetune(self, data, session)
 
+    @property
+    def least_length(self) -> int:
+        """A patch."""
+        return self.network.geometry.patch_len
+
     def geometry(self, data: Series) -> Geometry:
         """Sizes for some data."""
         c, n_channels, length = self.config, len(data.channels), self.length_for(data)

@@ -1,8 +1,8 @@
-"""``.arff`` of the UEA and UCR archives: windows with their class, in Weka's format.
+r"""``.arff`` of the UEA and UCR archives: windows with their class, in Weka's format.
 
 A file of one channel has a numeric attribute a row of the window and the class last: ``0.1,0.2,?,walk``. One of several has a
-relational attribute with the window in quotes, channels between ``\\n`` (the two characters), and the class after it:
-``'0.1,0.2\\n1.0,1.1',walk``. ``?`` is a missing value. Attributes of other kinds are refused with their line.
+relational attribute with the window in quotes, channels between ``\n`` (the two characters), and the class after it:
+``'0.1,0.2\n1.0,1.1',walk``. ``?`` is a missing value. Attributes of other kinds are refused with their line.
 """
 
 from __future__ import annotations
@@ -102,9 +102,7 @@ def _case(path: Path, number: int, line: str, header: _Header) -> Case:
     if not header.relational:
         window = window_of(path, number, [line])
         if len(window) != header.n_numeric:
-            raise InputError(
-                f"{len(window)} values for {header.n_numeric} numeric attributes", path=path, line=number
-            )
+            raise InputError(f"{len(window)} values for {header.n_numeric} numeric attributes", path=path, line=number)
         return window, label
     if len(line) < 2 or line[0] not in "'\"" or line[-1] != line[0]:
         raise InputError("a relation stands in quotes", path=path, line=number, value=line[:80])

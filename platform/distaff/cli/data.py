@@ -199,7 +199,9 @@ def ingest_incidents_verb(
 @ingest.command("series")
 def ingest_series_verb(
     name: Name,
-    paths: Annotated[list[Path], typer.Argument(help="One table or .npz file, or the .ts or .arff files of train and test.")],
+    paths: Annotated[
+        list[Path], typer.Argument(help="One table or .npz file, or the .ts or .arff files of train and test.")
+    ],
     time: Annotated[str | None, typer.Option(help="Column of time stamps; detected otherwise.")] = None,
     entity: Annotated[str | None, typer.Option(help="Column that tells several series apart.")] = None,
     channel: Annotated[str | None, typer.Option(help="Column of channel names in a long table.")] = None,
