@@ -2,8 +2,8 @@
 
 A row's score is the mean over its measured channels of squared errors, in units of the channels' training deviation. Its
 p-value is split-conformal (Vovk, Gammerman and Shafer 2005): (1 + validation rows that score as high or higher) / (1 + n).
-Of rows exchangeable with those of validation, no more than a share p has a p-value up to p; rows of a series are exchangeable
-roughly at best, and the encoder's epoch was chosen on the same validation rows, so that it is a calibration on the recent past.
+Of rows exchangeable with those of validation, no more than a share p has a p-value up to p. Rows of a series are roughly
+exchangeable at best, and the encoder's epoch was chosen on the same validation rows: it is a calibration on the recent past.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ class Kernels(nn.Module):
         return torch.cat(parts, 1)
 
     def local_proportions(self, values: Tensor, patch_len: int, stride: int) -> Tensor:
-        """Shares of the rows of each patch, ``(b, T_p, F)``; patches are those of :func:`distaff_timeseries.patches.patches`."""
+        """Shares of the rows of each patch, ``(b, T_p, F)``; see :func:`distaff_timeseries.patches.patches`."""
         parts, first = [], 0
         for (maps, _), count in zip(self._maps(values), self.counts, strict=True):
             for at in range(first, first + count):

@@ -1,7 +1,7 @@
 r"""``.arff`` of the UEA and UCR archives: windows with their class, in Weka's format.
 
-A file of one channel has a numeric attribute a row of the window and the class last: ``0.1,0.2,?,walk``. One of several has a
-relational attribute with the window in quotes, channels between ``\n`` (the two characters), and the class after it:
+A file of one channel has a numeric attribute a row of the window and the class last: ``0.1,0.2,?,walk``. One of several has
+a relational attribute with the window in quotes, channels between ``\n`` (the two characters), and the class after it:
 ``'0.1,0.2\n1.0,1.1',walk``. ``?`` is a missing value. Attributes of other kinds are refused with their line.
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-
 
 from distaff_data.errors import InputError
 from distaff_data.ingest.values import Case, text_lines, window_of

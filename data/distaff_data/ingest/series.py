@@ -3,7 +3,8 @@
 * A **wide** table has a row a moment and a column a channel, a time column where it has time, and an entity column where it
   holds several series. Columns of labels, groups and splits are read where they are named.
 * A **long** table has a row a measurement: time, channel, value, and an entity where it holds several.
-* ``.ts`` and ``.arff`` (UEA and UCR) and ``.npz`` hold windows, which mostly have labels; see :mod:`distaff_data.ingest.archives`.
+* ``.ts`` and ``.arff`` (UEA and UCR) and ``.npz`` hold windows, which mostly have labels; see
+  :mod:`distaff_data.ingest.archives`.
 
 Values are checked one by one; the first that cannot be read is refused with its line.
 """
