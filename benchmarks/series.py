@@ -56,34 +56,50 @@ def measure(read: Read, candidates: Sequence[Candidate], n_seeds: int) -> list[d
 
 def _rows(read: Read, candidate: Candidate, n_seeds: int) -> list[dict[str, Any]]:
     settings = _select(read(0), candidate) if len(candidate.grid) > 1 else candidate.grid[0]
+    found = [
+        one_seed(read(seed), candidate, settings, seed, candidate.oracle_every if seed == 0 else 0)
+        for seed in range(n_seeds if candidate.seeded else 1)
+    ]
+    return rows_of(candidate, settings, found)
+
+
+def one_seed(
+    data: Series, candidate: Candidate, settings: Mapping[str, Any], seed: int, oracle_every: int
+) -> dict[str, float]:
+    """Fit with one seed; the test metrics, and the oracle's where it looks."""
+    start = time.process_time()
+    model, looks = _fitted(data, candidate, settings, seed, oracle_every)
+    found = {m.split: m.metrics for m in model.measure()}
+    own = {metric: found["test"][metric] for metric in METRICS} | {"CPU seconds": time.process_time() - start}
+    if looks:
+        own |= {f"{metric} oracle": max(look[metric] for look in looks) for metric in METRICS}
+    told = " ".join(f"{name} {value:.4f}" for name, value in own.items())
+    say(f"{candidate.model} seed {seed}: valid accuracy {found['valid']['accuracy']:.4f}; test {told}")
+    return own
+
+
+def rows_of(
+    candidate: Candidate, settings: Mapping[str, Any], found: Sequence[Mapping[str, float]]
+) -> list[dict[str, Any]]:
+    """Rows of the JSON shape from what each seed gave."""
     values: dict[str, list[float]] = {}
-    for seed in range(n_seeds if candidate.seeded else 1):
-        data, start = read(seed), time.process_time()
-        oracle = candidate.oracle_every if seed == 0 else 0
-        model, looks = _fitted(data, candidate, settings, seed, oracle)
-        found = {m.split: m.metrics for m in model.measure()}
-        seconds = time.process_time() - start
-        own = {metric: found["test"][metric] for metric in METRICS} | {"CPU seconds": seconds}
-        if looks:
-            own |= {f"{metric} oracle": max(look[metric] for look in looks) for metric in METRICS}
-        told = " ".join(f"{name} {value:.4f}" for name, value in own.items())
-        say(f"{candidate.model} seed {seed}: valid accuracy {found['valid']['accuracy']:.4f}; test {told}")
+    for own in found:
         for metric, value in own.items():
             values.setdefault(metric, []).append(value)
     return [
         {
             "model": candidate.model,
-            "control": model.control,
+            "control": SeriesModel.named(candidate.of).control,
             "metric": metric,
             "published": candidate.published.get(metric),
-            "value": statistics.fmean(found),
-            "std": statistics.stdev(found) if len(found) > 1 else None,
-            "n_seeds": len(found),
+            "value": statistics.fmean(each),
+            "std": statistics.stdev(each) if len(each) > 1 else None,
+            "n_seeds": len(each),
             "selected": "test" if metric.endswith("oracle") else "valid",
             "looks": len(candidate.grid),
             "settings": dict(settings),
         }
-        for metric, found in values.items()
+        for metric, each in values.items()
     ]
 
 
