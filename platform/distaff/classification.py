@@ -21,6 +21,7 @@ from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
 from torch import Tensor
 
 from distaff_data.errors import InputError
+from distaff_data.series import Series
 
 Method = Literal["logistic", "ridge", "nearest"]
 
@@ -120,6 +121,19 @@ def fit_classifier(
 def _log_loss(probabilities: Tensor, codes: Tensor) -> float:
     own = probabilities.gather(1, codes.unsqueeze(1))
     return -float(own.clamp(min=1e-12).log().mean())  # a class that training never had has no chance
+
+
+def draw_labels(data: Series, share: float, seed: int) -> Tensor:
+    """Which entities' labels count, bool ``(E,)``: a share of the training entities of each class, one of each at least."""
+    known = torch.nonzero((data.labels >= 0) & data.rows_of("train")[data.offsets[:-1]]).flatten()
+    order = known[torch.randperm(len(known), generator=torch.Generator().manual_seed(seed))]
+    order = order[data.labels[order].argsort(stable=True)]
+    counts = torch.bincount(data.labels[order], minlength=len(data.classes))
+    place = torch.arange(len(order)) - (counts.cumsum(0) - counts).repeat_interleave(counts)
+    kept = place < (share * counts).round().clamp(min=1).repeat_interleave(counts)
+    chosen = torch.zeros(data.n_entities, dtype=torch.bool)
+    chosen[order[kept]] = True
+    return chosen
 
 
 def score_classes(codes: Tensor, predicted: Tensor) -> dict[str, float]:

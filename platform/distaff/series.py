@@ -22,7 +22,7 @@ from torch import Tensor
 
 from distaff import forecasting
 from distaff.anomalies import row_scores, surprising
-from distaff.classification import Classifier, Method, fit_classifier, restored, score_classes
+from distaff.classification import Classifier, Method, draw_labels, fit_classifier, restored, score_classes
 from distaff.config import Listed, ModelConfig
 from distaff.forecasting import Encoding, Head, blocks, conformal_radius, fit_head
 from distaff.model import Epoch, Measurement, Model, Session
@@ -220,7 +220,8 @@ class SeriesModel(Model[Series]):
         """Fit the scaler to the training rows, and the encoder to the training windows."""
         self.scaler, self.device = Scaler.of(data), session.device
         self.forget_heads()
-        self._chosen = self._draw_labels(data, session.seed) if self.config.label_share < 1 else None
+        share = self.config.label_share
+        self._chosen = draw_labels(data, share, session.seed) if share < 1 else None
         self.learn_encoder(data, session)
 
     def forget_heads(self) -> None:
@@ -414,19 +415,6 @@ class SeriesModel(Model[Series]):
         if length < self.least_length:
             raise InputError(f"a window has at least {self.least_length} rows", column="length", value=length)
         return length
-
-    def _draw_labels(self, data: Series, seed: int) -> Tensor:
-        """Which entities' labels count, drawn from the training entities of each class, one at least, bool ``(E,)``."""
-        share = self.config.label_share
-        known = torch.nonzero((data.labels >= 0) & data.rows_of("train")[data.offsets[:-1]]).flatten()
-        order = known[torch.randperm(len(known), generator=torch.Generator().manual_seed(seed))]
-        order = order[data.labels[order].argsort(stable=True)]
-        counts = torch.bincount(data.labels[order], minlength=len(data.classes))
-        place = torch.arange(len(order)) - (counts.cumsum(0) - counts).repeat_interleave(counts)
-        kept = place < (share * counts).round().clamp(min=1).repeat_interleave(counts)
-        chosen = torch.zeros(data.n_entities, dtype=torch.bool)
-        chosen[order[kept]] = True
-        return chosen
 
     def _vectors(self, data: Series, windows: Windows, block: Tensor, level: str) -> pa.Table:
         encoding = self.encode(*self.take(windows, block))
