@@ -110,10 +110,6 @@ class SeriesModel(Model[Series]):
         """What the classifier reads of windows, ``(b, F)``; the instance vectors of all groups here."""
         return self.encode(values, mask).instances.flatten(1)
 
-    def fit_classes(self, train: tuple[Tensor, Tensor], valid: tuple[Tensor, Tensor]) -> Classifier:
-        """What tells classes from features ``(n, F)``, given features and codes of labelled windows; linear here."""
-        return fit_classifier(train, valid, len(self.data.classes), self.config.classifier)
-
     def reconstruct(self, values: Tensor, mask: Tensor) -> Tensor:
         """Windows as the model would have them, scaled, ``(b, T, C)``.
 
@@ -441,7 +437,7 @@ class SeriesModel(Model[Series]):
         if self._classifier is None:
             parts = [self.labelled(self.data, split) for split in ("train", "valid")]
             train, valid = ((self._features(w) if len(w) else torch.zeros(0, 1), codes) for w, codes in parts)
-            self._classifier = self.fit_classes(train, valid)
+            self._classifier = fit_classifier(train, valid, len(self.data.classes), self.config.classifier)
         return self._classifier.probabilities(self._features(windows))
 
     def _measured(self, split: str) -> Measurement | None:
