@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from benchmarks.protocol import say
 
-from distaff.gradient import Epoch
+from distaff.model import Epoch
 from distaff.series import SeriesModel
 from distaff_data.series import Series
 
@@ -34,6 +34,7 @@ class Candidate:
         grid: Settings to try; each is one look at the validation split.
         seeded: Whether its fit depends on the seed; one that does not is fitted once.
         published: Published test values by metric.
+        heads: Other settings of the head alone, measured on the same fitted encoder, by what the table calls them.
         oracle_every: Epochs between looks at test, with the first seed, for the oracle; 0 for none.
     """
 
@@ -42,6 +43,7 @@ class Candidate:
     grid: tuple[Mapping[str, Any], ...] = ({},)
     seeded: bool = False
     published: Mapping[str, float] = field(default_factory=dict)
+    heads: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     oracle_every: int = 0
 
 
@@ -56,51 +58,52 @@ def measure(read: Read, candidates: Sequence[Candidate], n_seeds: int) -> list[d
 
 def _rows(read: Read, candidate: Candidate, n_seeds: int) -> list[dict[str, Any]]:
     settings = _select(read(0), candidate) if len(candidate.grid) > 1 else candidate.grid[0]
-    found = [
-        one_seed(read(seed), candidate, settings, seed, candidate.oracle_every if seed == 0 else 0)
-        for seed in range(n_seeds if candidate.seeded else 1)
-    ]
-    return rows_of(candidate, settings, found)
-
-
-def one_seed(
-    data: Series, candidate: Candidate, settings: Mapping[str, Any], seed: int, oracle_every: int
-) -> dict[str, float]:
-    """Fit with one seed; the test metrics, and the oracle's where it looks."""
-    start = time.process_time()
-    model, looks = _fitted(data, candidate, settings, seed, oracle_every)
-    found = {m.split: m.metrics for m in model.measure()}
-    own = {metric: found["test"][metric] for metric in METRICS} | {"CPU seconds": time.process_time() - start}
-    if looks:
-        own |= {f"{metric} oracle": max(look[metric] for look in looks) for metric in METRICS}
-    told = " ".join(f"{name} {value:.4f}" for name, value in own.items())
-    say(f"{candidate.model} seed {seed}: valid accuracy {found['valid']['accuracy']:.4f}; test {told}")
-    return own
-
-
-def rows_of(
-    candidate: Candidate, settings: Mapping[str, Any], found: Sequence[Mapping[str, float]]
-) -> list[dict[str, Any]]:
-    """Rows of the JSON shape from what each seed gave."""
-    values: dict[str, list[float]] = {}
-    for own in found:
-        for metric, value in own.items():
-            values.setdefault(metric, []).append(value)
+    found: dict[tuple[str, str], list[float]] = {}
+    for seed in range(n_seeds if candidate.seeded else 1):
+        for name, metrics in _one_seed(read(seed), candidate, settings, seed).items():
+            for metric, value in metrics.items():
+                found.setdefault((name, metric), []).append(value)
     return [
         {
-            "model": candidate.model,
+            "model": name,
             "control": SeriesModel.named(candidate.of).control,
             "metric": metric,
-            "published": candidate.published.get(metric),
-            "value": statistics.fmean(each),
-            "std": statistics.stdev(each) if len(each) > 1 else None,
-            "n_seeds": len(each),
+            "published": candidate.published.get(metric) if name == candidate.model else None,
+            "value": statistics.fmean(values),
+            "std": statistics.stdev(values) if len(values) > 1 else None,
+            "n_seeds": len(values),
             "selected": "test" if metric.endswith("oracle") else "valid",
             "looks": len(candidate.grid),
-            "settings": dict(settings),
+            "settings": {**settings, **candidate.heads.get(name.removeprefix(f"{candidate.model}, "), {})},
         }
-        for metric, each in values.items()
+        for (name, metric), values in found.items()
     ]
+
+
+def _one_seed(
+    data: Series, candidate: Candidate, settings: Mapping[str, Any], seed: int
+) -> dict[str, dict[str, float]]:
+    """Test metrics of one fit under each head, by name, and the oracle's where it looks."""
+    start = time.process_time()
+    model, looks = _fitted(data, candidate, settings, seed, candidate.oracle_every if seed == 0 else 0)
+    found = {candidate.model: _measured(model, candidate.model, seed)}
+    found[candidate.model]["CPU seconds"] = time.process_time() - start
+    if looks:
+        found[candidate.model] |= {f"{metric} oracle": max(look[metric] for look in looks) for metric in METRICS}
+    encoder = {name: t for name, t in model.tensors().items() if not name.startswith(("head.", "classifier."))}
+    for label, head in candidate.heads.items():
+        other = SeriesModel.named(candidate.of)(**{**settings, **head})
+        other.bind(data)
+        other.restore(encoder)
+        found[f"{candidate.model}, {label}"] = _measured(other, f"{candidate.model}, {label}", seed)
+    return found
+
+
+def _measured(model: SeriesModel, name: str, seed: int) -> dict[str, float]:
+    found = {m.split: m.metrics for m in model.measure()}
+    told = " ".join(f"{metric} {found['test'][metric]:.4f}" for metric in METRICS)
+    say(f"{name} seed {seed}: valid accuracy {found['valid']['accuracy']:.4f}; test {told}")
+    return {metric: found["test"][metric] for metric in METRICS}
 
 
 def _select(data: Series, candidate: Candidate) -> Mapping[str, Any]:

@@ -42,7 +42,7 @@ def test_the_oracle_looks_at_test_and_changes_nothing(series: ModuleType) -> Non
     with_it, without = (
         {
             row["metric"]: row
-            for row in series.measure(read, [series.Candidate("t", "timedrl", (TINY,), True, {}, n)], 2)
+            for row in series.measure(read, [series.Candidate("t", "timedrl", (TINY,), True, oracle_every=n)], 2)
         }
         for n in (1, 0)
     )
@@ -50,6 +50,17 @@ def test_the_oracle_looks_at_test_and_changes_nothing(series: ModuleType) -> Non
     assert with_it["accuracy oracle"]["selected"] == "test"
     assert "accuracy oracle" not in without
     assert (with_it["accuracy"]["n_seeds"], with_it["accuracy oracle"]["n_seeds"]) == (2, 1)
+
+
+def test_heads_are_measured_on_the_same_encoder(series: ModuleType) -> None:
+    pooled = {"features": "instance,mean", "classifier": "ridge"}
+    candidate = series.Candidate("t", "timedrl", (TINY,), True, {"accuracy": 0.5}, {"pooled": pooled})
+    rows = {(row["model"], row["metric"]): row for row in series.measure(read, [candidate], 1)}
+    alone = SeriesModel.named("timedrl")(**TINY, **pooled).fit(read(0), seed=0, device="cpu").measure()[1].metrics
+    assert rows["t, pooled", "accuracy"]["value"] == alone["accuracy"]
+    assert rows["t, pooled", "accuracy"]["settings"] == {**TINY, **pooled}
+    assert (rows["t", "accuracy"]["published"], rows["t, pooled", "accuracy"]["published"]) == (0.5, None)
+    assert {row["model"] for row in rows.values()} == {"t", "t, pooled"}
 
 
 def test_har_is_divided_by_subjects(series: ModuleType, tmp_path: Path) -> None:

@@ -130,7 +130,8 @@ def test_what_cannot_be_scored_is_refused() -> None:
 
 def waves(n: int = 600) -> np.ndarray:
     t = np.arange(n)[:, None]
-    return np.sin(2 * np.pi * t / np.array([12, 20])) + 0.1 * noise(n)
+    rows: np.ndarray = np.sin(2 * np.pi * t / np.array([12, 20])) + 0.1 * noise(n)
+    return rows
 
 
 @pytest.mark.parametrize(

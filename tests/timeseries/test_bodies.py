@@ -35,7 +35,8 @@ def reach(net: Encoder, tokens: Tensor) -> Tensor:
     """Which vectors change with which token, bool ``(L, L)``: row i is what token i touches."""
     base = net(tokens)
     changed = torch.stack([net(tokens + F.one_hot(torch.tensor(i), 6)[None, :, None])[0] for i in range(6)])
-    return (changed - base[0]).abs().amax(2) > 1e-7
+    touched: Tensor = (changed - base[0]).abs().amax(2) > 1e-7
+    return touched
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -93,8 +94,10 @@ def test_lstm_is_its_gates() -> None:
 def test_resnet_adds_each_block_to_what_came_in() -> None:
     torch.manual_seed(0)
     net, x = ResNet(4, 1, 0.0).eval(), torch.randn(2, 12, 4)
-    torch.testing.assert_close(net(x), F.relu(x.transpose(1, 2) + net.blocks[0](x.transpose(1, 2))).transpose(1, 2))
-    for parameter in net.blocks[0][6].parameters():  # a convolution of zeros leaves the input
+    block = net.blocks[0]
+    assert isinstance(block, torch.nn.Sequential)
+    torch.testing.assert_close(net(x), F.relu(x.transpose(1, 2) + block(x.transpose(1, 2))).transpose(1, 2))
+    for parameter in block[6].parameters():  # a convolution of zeros leaves the input
         torch.nn.init.zeros_(parameter)
     torch.testing.assert_close(net(x), F.relu(x))
 

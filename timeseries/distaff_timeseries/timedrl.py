@@ -181,7 +181,8 @@ class TimeDRLNetwork(nn.Module):
 
     def apart(self, values: Tensor) -> Tensor:
         """Groups of channels as windows of their own, ``(b * G, T, C / G)`` of ``(b, T, C)``."""
-        return values.unflatten(2, (self.geometry.n_groups, -1)).transpose(1, 2).flatten(0, 1)
+        b, length, _ = values.shape
+        return values.reshape(b, length, self.geometry.n_groups, -1).transpose(1, 2).flatten(0, 1)
 
     def tokens(self, values: Tensor) -> Tensor:
         """Tokens ``(b, G, T_p, token)`` of windows ``(b, T, C)`` as the encoder sees them."""
@@ -189,7 +190,7 @@ class TimeDRLNetwork(nn.Module):
         if self.kernels is None:
             return g.patches(values)
         shares = self.kernels.local_proportions(self.apart(values), g.patch_len, g.stride)
-        return (2 * shares - 1).unflatten(0, (len(values), g.n_groups))
+        return (2 * shares - 1).view(len(values), g.n_groups, *shares.shape[1:])
 
     def forward(self, tokens: Tensor, views: int = 1) -> Tensor:
         """Tokens ``(b, G, T_p, token)`` to ``(views * b * G, T_p + 1, d)``: the instance first, then the time stamps."""
@@ -328,8 +329,8 @@ class TimeDRL(GradientSeriesModel):
     def vectors(self, values: Tensor, mask: Tensor) -> Tensor:
         """What the network makes of windows, ``(b, G, T_p + 1, d)``: the instance first, then the time stamps."""
         network = self.network
-        encoded = network(network.tokens(self._seen(values, mask).values))
-        return encoded.unflatten(0, (len(values), network.geometry.n_groups))
+        encoded: Tensor = network(network.tokens(self._seen(values, mask).values))
+        return encoded.view(len(values), network.geometry.n_groups, *encoded.shape[1:])
 
     @torch.no_grad()
     def encode(self, values: Tensor, mask: Tensor) -> Encoding:
@@ -358,7 +359,7 @@ class TimeDRL(GradientSeriesModel):
         kernels = self.network.kernels
         assert kernels is not None
         shares = kernels.proportions(self.network.apart(self._seen(values, mask).values))
-        return shares.unflatten(0, (len(values), -1))
+        return shares.view(len(values), -1)
 
     @torch.no_grad()
     def reconstruct(self, values: Tensor, mask: Tensor) -> Tensor:

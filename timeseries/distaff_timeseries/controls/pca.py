@@ -59,7 +59,8 @@ class PCA(SeriesModel):
         """The point of the components' subspace that is nearest to the window."""
         axes = self._components
         scores = (values.flatten(1) - self._mean) @ torch.linalg.pinv(axes)  # rows may be no orthonormal basis
-        return (scores @ axes + self._mean).view_as(values)
+        nearest: Tensor = scores @ axes + self._mean
+        return nearest.view_as(values)
 
     def parts(self) -> dict[str, Tensor]:
         """Mean and components."""
