@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from distaff.cli.state import Json, RunId, emit_facts, emit_json, workspace
+from distaff.cli.state import Json, RunId, emit_facts, emit_json, tell_drift, workspace
 from distaff.series_scoring import Published, classify_run, embed_run, find_anomalies, forecast_run
 
 Length = Annotated[int | None, typer.Option(help="Rows of a window; as the run was fitted otherwise.", min=1)]
@@ -65,7 +65,8 @@ def anomalies(
 
 
 def _show(done: Published, as_json: bool) -> None:
+    warnings = tell_drift(done.run)
     if as_json:
-        emit_json(vars(done))
+        emit_json({**vars(done), "warnings": warnings})
     else:
         emit_facts(f"published {done.table}", vars(done))
