@@ -19,6 +19,7 @@ from distaff_data.series import Series
 from distaff_data.series_splits import divide
 from distaff_timeseries.controls.pca import PCA
 from distaff_timeseries.controls.seasonal_naive import SeasonalNaive
+from distaff_timeseries.dts.models import BetaVAE
 from distaff_timeseries.timedrl import TimeDRL
 
 
@@ -138,6 +139,7 @@ def waves(n: int = 600) -> np.ndarray:
     "model",
     [
         PCA(n_components=6, seq_len=24),
+        BetaVAE(seq_len=24, latent_dim=6, beta=0.01, hidden=16, max_epochs=30, lr=1e-2, batch_size=64),
         TimeDRL(seq_len=24, patch_len=6, stride=3, d_model=8, n_layers=1, max_epochs=8, lr=1e-2),
     ],
 )
