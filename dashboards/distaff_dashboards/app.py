@@ -23,6 +23,7 @@ def main() -> None:
         st.Page(_SCREENS / "words.py", title="Words", url_path="words"),
         st.Page(_SCREENS / "blind_spots.py", title="Blind spots", url_path="blind-spots"),
         st.Page(_SCREENS / "incident.py", title="Incident", url_path="incident"),
+        st.Page(_SCREENS / "series.py", title="Series", url_path="series"),
         st.Page(_SCREENS / "sweeps.py", title="Sweeps", url_path="sweeps"),
         st.Page(_SCREENS / "jobs.py", title="Jobs", url_path="jobs"),
     ]

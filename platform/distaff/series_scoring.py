@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from distaff.runs import model_folder
 from distaff.series import SeriesModel
 from distaff_data.series import Series
 from distaff_data.workspace import Workspace
+
+_COMMIT_BYTES = 1 << 27
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,8 @@ def embed_run(
         InputError: Unknown run, level or file ending; nothing is published.
     """
     model, series = _current(workspace, run_id)
-    table = model.embed(series, level=level, step=step, length=length)
-    return _publish(workspace, run_id, "embeddings", f"embeddings/{level}/{run_id}", table, out)
+    tables = model.embed_blocks(series, level=level, step=step, length=length)
+    return _publish(workspace, run_id, "embeddings", f"embeddings/{level}/{run_id}", tables, out)
 
 
 def forecast_run(
@@ -68,7 +72,7 @@ def forecast_run(
     """
     model, series = _current(workspace, run_id)
     table = model.forecast(series, horizon=horizon, coverage=coverage)
-    return _publish(workspace, run_id, "forecasts", f"forecasts/{run_id}", table, out)
+    return _publish(workspace, run_id, "forecasts", f"forecasts/{run_id}", iter([table]), out)
 
 
 def classify_run(workspace: Workspace, run_id: str, *, length: int | None = None, out: Path | None = None) -> Published:
@@ -85,7 +89,7 @@ def classify_run(workspace: Workspace, run_id: str, *, length: int | None = None
     """
     model, series = _current(workspace, run_id)
     table = model.classify(series, length=length)
-    return _publish(workspace, run_id, "classifications", f"classifications/{run_id}", table, out)
+    return _publish(workspace, run_id, "classifications", f"classifications/{run_id}", iter([table]), out)
 
 
 def find_anomalies(workspace: Workspace, run_id: str, *, by: str | None = None, out: Path | None = None) -> Published:
@@ -102,7 +106,7 @@ def find_anomalies(workspace: Workspace, run_id: str, *, by: str | None = None, 
     """
     model, series = _current(workspace, run_id)
     table = model.anomalies(series, by=by)
-    return _publish(workspace, run_id, "anomalies", f"anomalies/{run_id}", table, out)
+    return _publish(workspace, run_id, "anomalies", f"anomalies/{run_id}", iter([table]), out)
 
 
 def _current(workspace: Workspace, run_id: str) -> tuple[SeriesModel, Series | None]:
@@ -114,9 +118,29 @@ def _current(workspace: Workspace, run_id: str) -> tuple[SeriesModel, Series | N
     return model, model.read(workspace.warehouse, model.data.name)
 
 
-def _publish(workspace: Workspace, run_id: str, name: str, target: str, table: pa.Table, out: Path | None) -> Published:
-    with workspace.warehouse.publish(target) as publication:
-        publication.append(name, table, run=run_id)
-        if out is not None:
-            exports.write(table, out)  # a file that cannot be written leaves the publication undone
-    return Published(run_id, name, table.num_rows, None if out is None else str(out))
+def _publish(
+    workspace: Workspace, run_id: str, name: str, target: str, tables: Iterator[pa.Table], out: Path | None
+) -> Published:
+    """Publish tables as they come, so that no more of them than a commit holds is in memory."""
+    rows = 0
+    with workspace.warehouse.publish(target) as publication, ExitStack() as stack:
+        # A file that cannot be written leaves the publication undone.
+        write = stack.enter_context(exports.writing(out)) if out is not None else None
+        for table in _gathered(tables):
+            publication.append(name, table, run=run_id)
+            rows += table.num_rows
+            if write is not None:
+                write(exports.with_dates(table))
+    return Published(run_id, name, rows, None if out is None else str(out))
+
+
+def _gathered(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """The same rows in tables that are worth a commit each."""
+    parts: list[pa.Table] = []
+    for table in tables:
+        parts.append(table)
+        if sum(part.nbytes for part in parts) >= _COMMIT_BYTES:
+            yield pa.concat_tables(parts)
+            parts = []
+    if parts:
+        yield pa.concat_tables(parts)

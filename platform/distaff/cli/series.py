@@ -23,7 +23,7 @@ def add_to(app: typer.Typer) -> None:
 def embed(
     run: RunId,
     level: Annotated[str, typer.Option(help="instance: a vector a window; timestamp: one a patch.")] = "instance",
-    step: Annotated[int | None, typer.Option(help="Rows between windows; a window's length otherwise.", min=1)] = None,
+    step: Annotated[int | None, typer.Option(help="Rows between windows; a window's length otherwise.")] = None,
     length: Length = None,
     out: Out = None,
     as_json: Json = False,
@@ -37,7 +37,7 @@ def embed(
 
 def forecast(
     run: RunId,
-    horizon: Annotated[int | None, typer.Option(help="Rows ahead; the run's longest otherwise.", min=1)] = None,
+    horizon: Annotated[int | None, typer.Option(help="Rows ahead; the run's longest otherwise.")] = None,
     coverage: Annotated[float, typer.Option(help="Share of futures that the intervals should hold.")] = 0.9,
     out: Out = None,
     as_json: Json = False,

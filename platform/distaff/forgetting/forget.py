@@ -64,7 +64,8 @@ def forget(
 
     Raises:
         InputError: Nobody of such an id, or in several datasets; nothing was changed.
-        DistaffError: Somebody else is at the dataset, or a model could not be changed; make the request again.
+        DistaffError: Somebody else is, or was meanwhile, at the dataset, or a model could not be changed; make the request
+            again.
     """
     people = sorted(set(people))
     dataset = _dataset(workspace, people, dataset)
@@ -86,6 +87,7 @@ def forget(
             why = "; ".join(f"{run}: {reason}" for run, reason in failed.items())
             raise DistaffError(f"some models could not be changed, make the request again: {why}")
         progress("audit")
+        _check_meanwhile(workspace, dataset, names, people)
         request = audit.finish(workspace, request)
     (row,) = workspace.warehouse.rows("SELECT source FROM datasets WHERE dataset = ?", [dataset])
     return Forgotten(request, tuple(audit.models(workspace, forgetting=request.forgetting)), row["source"] or "")
@@ -123,10 +125,7 @@ def _hold(workspace: Workspace, dataset: str, locks: ExitStack) -> list[Run]:
     try:
         for name in names:
             locks.enter_context(workspace.warehouse.lock(name).acquire(blocking=False))
-        rows = workspace.warehouse.rows(
-            "SELECT * EXCLUDE (written_at) FROM runs WHERE dataset = ? ORDER BY run", [dataset]
-        )
-        found = [Run(**row) for row in rows]
+        found = _runs(workspace, dataset)
         for run in found:
             locks.enter_context(workspace.warehouse.lock(f"scoring/{run.run}").acquire(blocking=False))
     except Timeout:
@@ -135,6 +134,23 @@ def _hold(workspace: Workspace, dataset: str, locks: ExitStack) -> list[Run]:
     if fitting:
         raise DistaffError(f"{', '.join(fitting)} is being fitted to dataset {dataset!r}; wait for it or stop it")
     return found
+
+
+def _runs(workspace: Workspace, dataset: str) -> list[Run]:
+    sql = "SELECT * EXCLUDE (written_at) FROM runs WHERE dataset = ? ORDER BY run"
+    return [Run(**row) for row in workspace.warehouse.rows(sql, [dataset])]
+
+
+def _check_meanwhile(workspace: Workspace, dataset: str, names: list[str], people: list[str]) -> None:
+    """Refuse to call a request done when somebody wrote the people again while it ran: fits and factors take no lock.
+
+    Raises:
+        DistaffError: The request has to be made again.
+    """
+    late = sorted({run.run for run in _runs(workspace, dataset)} - set(names))
+    if late or persons.named(workspace.warehouse, dataset, names, people):
+        what = ", ".join(late) or "a computation on their data"
+        raise DistaffError(f"{what} began while the people were forgotten; make the request again when it is done")
 
 
 def _check(workspace: Workspace, dataset: str, names: list[str], people: list[str]) -> Request:

@@ -13,6 +13,7 @@ import torch
 from deltalake import DeltaTable
 
 from distaff import runs
+from distaff.doctor import examine
 from distaff.factors.evidence import explain_run
 from distaff.forgetting import forget
 from distaff.recommender import Recommender
@@ -234,6 +235,18 @@ def test_dataset_that_somebody_works_on_is_left_alone(filled: Workspace) -> None
     with filled.warehouse.lock(f"scoring/{run}"), pytest.raises(DistaffError, match="another process"):
         forget(filled, [PERSON])
     assert filled.warehouse.rows("SELECT * FROM forgettings") == []
+
+
+def test_fit_that_began_meanwhile_keeps_the_request_open(filled: Workspace) -> None:
+    def train(step: str) -> None:
+        if step == "files":
+            runs.train(filled, "popularity", "shop", device="cpu")
+
+    with pytest.raises(DistaffError, match="began while the people were forgotten"):
+        forget(filled, [PERSON], progress=train)
+    assert any("make the request" in found.detail for found in examine(filled.root))
+    assert forget(filled, [PERSON]).request.status == "done"
+    assert not any("make the request" in found.detail for found in examine(filled.root))
 
 
 def test_replaced_dataset_is_forgotten_in_its_older_generations_too(filled: Workspace, tmp_path: Path) -> None:
