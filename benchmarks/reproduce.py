@@ -6,6 +6,7 @@ A reproduction is a module in ``benchmarks/reproductions`` named like it (``dccf
 - ``CANDIDATES``, in the order of the table, and ``READ``, which makes the interactions from the folder of real data: each
   candidate is measured as :mod:`benchmarks.protocol` says;
 - ``CANDIDATES`` and ``measure(candidates, n_seeds)``, which makes data with known truth and measures in its own way;
+- all three, with ``measure(READ(data), candidates, n_seeds)``, as those about series do (:mod:`benchmarks.series`);
 - ``rows(data, n_seeds)``, which measures all its models together, as those about incidents do (:mod:`benchmarks.incidents`).
 
 Progress goes to standard error.
@@ -44,8 +45,12 @@ def reproduce(name: str, data: Path, n_seeds: int, only: set[str], skip: set[str
         if unknown := (only | skip) - known:
             raise SystemExit(f"{name} has no model {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}")
         chosen = [c for c in module.CANDIDATES if (not only or row_of(c) in only) and row_of(c) not in skip]
-        own = hasattr(module, "measure")
-        found = {"rows": module.measure(chosen, n_seeds)} if own else _lists(module.READ(data), chosen, n_seeds)
+        if not hasattr(module, "measure"):
+            found = _lists(module.READ(data), chosen, n_seeds)
+        elif hasattr(module, "READ"):
+            found = {"rows": module.measure(module.READ(data), chosen, n_seeds)}
+        else:
+            found = {"rows": module.measure(chosen, n_seeds)}
     return {"name": name, "seconds": round(time.perf_counter() - start, 1), **found}
 
 

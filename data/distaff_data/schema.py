@@ -563,6 +563,18 @@ _TABLES = (
         ),
     ),
     Table(
+        "anomalies",
+        "how surprising a run finds rows of its dataset, or windows where each entity is one",
+        (
+            _GENERATION,
+            _RUN,
+            Column("entity", TEXT, "the entity's own id"),
+            Column("time", REAL, "time of the row, or of the window's first"),
+            Column("score", REAL, "mean over channels of squared errors, in training deviations"),
+            Column("p_value", REAL, "share of validation rows that score as high, split-conformal"),
+        ),
+    ),
+    Table(
         "classifications",
         "what a run takes each window for",
         (

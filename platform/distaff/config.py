@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from distaff_data.errors import InputError, UnknownNameError
 
@@ -28,6 +28,14 @@ class Choices:
 
     def __init__(self, *values: Any) -> None:
         object.__setattr__(self, "values", values)
+
+
+def _listed(value: object) -> object:
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+Listed = BeforeValidator(_listed)
+"""Reads a text such as ``24,48`` as its parts. Annotates a field."""
 
 
 class ModelConfig(BaseModel):

@@ -17,12 +17,13 @@ from typing import Annotated, Any, ClassVar, Self
 
 import pyarrow as pa
 import torch
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 from torch import Tensor
 
 from distaff import forecasting
-from distaff.classification import Classifier, fit_classifier, restored, score_classes
-from distaff.config import ModelConfig
+from distaff.anomalies import row_scores, surprising
+from distaff.classification import Classifier, Method, draw_labels, fit_classifier, restored, score_classes
+from distaff.config import Listed, ModelConfig
 from distaff.forecasting import Encoding, Head, blocks, conformal_radius, fit_head
 from distaff.model import Epoch, Measurement, Model, Session
 from distaff.series_results import class_table, forecast_table, vector_table, window_ids
@@ -39,30 +40,38 @@ __all__ = ["Encoding", "SeriesConfig", "SeriesModel"]
 _SEQ_LEN = 96
 
 
-def _numbers(value: object) -> object:
-    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
-
-
 class SeriesConfig(ModelConfig):
     """Settings of every model of series.
 
     Attributes:
         seq_len: Rows of a window; when None 96, or the longest entity where each entity is one window.
         horizons: Rows ahead at which forecasts are measured.
+        classifier: The linear head of classes; see :mod:`distaff.classification`.
+        label_share: Part of the labelled training windows' entities, of each class in proportion, whose labels are used.
     """
 
     seq_len: Annotated[int | None, Field(ge=1)] = None
-    horizons: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1), BeforeValidator(_numbers)] = (24,)
+    horizons: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1), Listed] = (24,)
+    classifier: Method = "logistic"
+    label_share: Annotated[float, Field(gt=0, le=1)] = 1.0
 
 
 class SeriesModel(Model[Series]):
-    """A model of windows of series, measured by frozen encodings under linear heads."""
+    """A model of windows of series, measured by frozen encodings under linear heads.
+
+    Attributes:
+        classifies: Whether it can tell classes.
+        forecasts: Whether it can forecast.
+        any_length: Whether it encodes windows of other lengths than those it was fitted to.
+    """
 
     kind = "series"
     headline = ("accuracy", "mse")
     shown = ("accuracy", "macro_f1", "mse", "mae")
     lower_is_better = frozenset({"mse", "mae"})
     classifies: ClassVar[bool] = True
+    forecasts: ClassVar[bool] = True
+    any_length: ClassVar[bool] = False
     Config: ClassVar[type[ModelConfig]] = SeriesConfig
     config: SeriesConfig
 
@@ -72,6 +81,7 @@ class SeriesModel(Model[Series]):
         self.device = torch.device("cpu")
         self._head: Head | None = None
         self._classifier: Classifier | None = None
+        self._chosen: Tensor | None = None
         self._radii: dict[tuple[int, float], Tensor] = {}
 
     # ------------------------------------------------------------------------------------------ what a model implements
@@ -96,6 +106,20 @@ class SeriesModel(Model[Series]):
     @abstractmethod
     def put_parts(self, tensors: Mapping[str, Tensor]) -> None:
         """Take back what :meth:`parts` gave."""
+
+    def features(self, values: Tensor, mask: Tensor) -> Tensor:
+        """What the classifier reads of windows, ``(b, F)``; the instance vectors of all groups here."""
+        return self.encode(values, mask).instances.flatten(1)
+
+    def reconstruct(self, values: Tensor, mask: Tensor) -> Tensor:
+        """Windows as the model would have them, scaled, ``(b, T, C)``.
+
+        Raises:
+            UnsupportedError: The model has no such thing.
+        """
+        raise UnsupportedError(
+            f"{self.name} does not reconstruct windows; it can be surprised by what follows: --by forecast"
+        )
 
     def predict(self, values: Tensor, mask: Tensor, horizon: int) -> Tensor:
         """Forecast the rows after windows, scaled, ``(b, H, C)``; by the ridge head here.
@@ -133,6 +157,11 @@ class SeriesModel(Model[Series]):
         """Rows of a window."""
         return self.length_for(self.data)
 
+    @property
+    def least_length(self) -> int:
+        """Rows that a window has at least, where the model takes any length."""
+        return 1
+
     def length_for(self, data: Series) -> int:
         """Rows of a window of some data."""
         return self.config.seq_len or (int(data.lengths.max()) if data.whole else _SEQ_LEN)
@@ -142,6 +171,15 @@ class SeriesModel(Model[Series]):
         assert self.scaler is not None
         values, mask = windows.take(index)
         return self.scaler.to(values.device).apply(values, mask), mask
+
+    def labelled(self, data: Series, split: str) -> tuple[Windows, Tensor]:
+        """Windows of a split that have labels, and their codes ``(n,)``; in training, those whose labels count."""
+        windows = slide(data, self.length_for(data), split=split, device=self.device)
+        kept = data.labels[windows.entities] >= 0
+        if split == "train" and self._chosen is not None:
+            kept &= self._chosen[windows.entities]
+        windows = windows.where(kept)
+        return windows, data.labels[windows.entities]
 
     @classmethod
     def read(cls, warehouse: Warehouse, dataset: str) -> Series:
@@ -167,6 +205,8 @@ class SeriesModel(Model[Series]):
         """The measures of the validation windows, heads included; None where there is nothing to measure."""
         if data.classes and not self.classifies:
             raise InputError(f"{self.name} forecasts; it cannot tell the classes of dataset {data.name!r}")
+        if not data.classes and not self.forecasts:
+            raise InputError(f"{self.name} tells classes, and dataset {data.name!r} has none")
         if not len(slide(data, self.length_for(data), split="train")):
             raise InputError(
                 f"dataset {data.name!r} has no training window of {self.length_for(data)} rows; set seq_len lower"
@@ -185,8 +225,14 @@ class SeriesModel(Model[Series]):
     def learn(self, data: Series, session: Session) -> None:
         """Fit the scaler to the training rows, and the encoder to the training windows."""
         self.scaler, self.device = Scaler.of(data), session.device
-        self._head, self._classifier, self._radii = None, None, {}
+        self.forget_heads()
+        share = self.config.label_share
+        self._chosen = draw_labels(data, share, session.seed) if share < 1 else None
         self.learn_encoder(data, session)
+
+    def forget_heads(self) -> None:
+        """Fit heads anew when they are needed next, because the encoder has changed."""
+        self._head, self._classifier, self._radii = None, None, {}
 
     def measure(self) -> list[Measurement]:
         """Classification where the dataset has labels, otherwise forecasting; on validation and test windows."""
@@ -203,6 +249,8 @@ class SeriesModel(Model[Series]):
         found |= {f"encoder.{name}": tensor for name, tensor in self.parts().items()}
         if self._head is not None:
             found |= {"head.weights": self._head.weights, "head.steps": torch.tensor(self._head.n_steps)}
+        if self._chosen is not None:
+            found["labelled"] = self._chosen
         if self._classifier is not None:
             found |= {f"classifier.{name}": tensor for name, tensor in self._classifier.tensors().items()}
         return found
@@ -214,6 +262,7 @@ class SeriesModel(Model[Series]):
             self._head = Head(tensors["head.weights"], int(tensors["head.steps"]))
         if classifier := _under(tensors, "classifier."):
             self._classifier = restored(classifier)
+        self._chosen = tensors.get("labelled")
         self.put_parts(_under(tensors, "encoder."))
 
     def write_data(self, folder: Path) -> tuple[str, ...]:
@@ -252,26 +301,39 @@ class SeriesModel(Model[Series]):
         fit(self, series_of(series, labels, split=split, seed=seed), seed=seed, device=device, report=report)
         return self
 
-    def embed(self, series: object | None = None, *, level: str = "instance", step: int | None = None) -> pa.Table:
+    def embed(
+        self,
+        series: object | None = None,
+        *,
+        level: str = "instance",
+        step: int | None = None,
+        length: int | None = None,
+    ) -> pa.Table:
         """Vectors of windows.
 
         Args:
             series: New data with the same channels; the model's own when None.
             level: ``instance``, one vector a window, or ``timestamp``, one a patch.
             step: Rows between windows' starts; a window's length when None.
+            length: Rows of a window; the length that the model was fitted to when None.
 
         Returns:
             Arrow table ``level, entity, channel, start, patch, values``.
 
         Raises:
-            UnsupportedError: The model has no vectors of that level.
+            UnsupportedError: The model has no vectors of that level, or knows one length only.
         """
-        return pa.concat_tables(self.embed_blocks(series, level=level, step=step))
+        return pa.concat_tables(self.embed_blocks(series, level=level, step=step, length=length))
 
     transform = embed
 
     def embed_blocks(
-        self, series: object | None = None, *, level: str = "instance", step: int | None = None
+        self,
+        series: object | None = None,
+        *,
+        level: str = "instance",
+        step: int | None = None,
+        length: int | None = None,
     ) -> Iterator[pa.Table]:
         """The tables that :meth:`embed` gives as one, some windows at a time: together they may not fit into memory."""
         if level not in ("instance", "timestamp"):
@@ -279,9 +341,10 @@ class SeriesModel(Model[Series]):
         if step is not None and step < 1:
             raise InputError("windows begin 1 row apart or more", column="step", value=step)
         data = self._own(series)
-        windows = slide(data, self.length, step=step or self.length, device=self.device)
+        rows = self._rows(length)
+        windows = slide(data, rows, step=step or rows, device=self.device)
         if not len(windows):
-            raise InputError(f"no entity has a window of {self.length} rows")
+            raise InputError(f"no entity has a window of {rows} rows")
         for block in blocks(windows):
             yield self._vectors(data, windows, block, level)
 
@@ -315,24 +378,61 @@ class SeriesModel(Model[Series]):
         values, low, high = map(scaler.invert, (scaled, scaled - radius, scaled + radius))
         return forecast_table(data, windows, values, low, high)
 
-    def classify(self, series: object | None = None) -> pa.Table:
+    def classify(self, series: object | None = None, *, length: int | None = None) -> pa.Table:
         """Classes of windows.
 
         Args:
             series: New windows with the same channels; the model's own data when None.
+            length: Rows of a window; the length that the model was fitted to when None.
 
         Returns:
             Arrow table ``entity, split, label, predicted, probability``.
 
         Raises:
-            UnsupportedError: The model was fitted to data without labels.
+            UnsupportedError: The model was fitted to data without labels, or knows one length only.
         """
         data = self._own(series)
-        windows = slide(data, self.length, device=self.device)
+        windows = slide(data, self._rows(length), device=self.device)
         best, codes = self._probabilities(windows).max(1)
         return class_table(data, windows, self.data.classes, codes, best)
 
+    def anomalies(self, series: object | None = None, *, by: str | None = None) -> pa.Table:
+        """How surprising each row is, or each window where an entity is one; see :mod:`distaff.anomalies`.
+
+        Args:
+            series: New data with the same channels; the model's own when None.
+            by: ``reconstruction``, how far rows are from what the model makes of their windows, or ``forecast``, from what
+                it expects after the rows before; what the model can when None, reconstruction first.
+
+        Returns:
+            Arrow table ``entity, time, score, p_value``.
+
+        Raises:
+            InputError: No row can be scored, or there are no validation rows to compare with.
+            UnsupportedError: The model cannot do what ``by`` asks for.
+        """
+        if by not in (None, "reconstruction", "forecast"):
+            raise InputError("scores are by reconstruction or by forecast", column="by", value=by)
+        if by is None:
+            by = "forecast" if type(self).reconstruct is SeriesModel.reconstruct else "reconstruction"
+        if by == "forecast" and self.data.whole:
+            raise UnsupportedError("each entity of this dataset is one window; there is nothing after it to expect")
+        if by == "forecast":
+            self.prepare_forecasts(1)
+        own, data = (row_scores(self, given, by) for given in (self.data, self._own(series)))
+        return surprising(data, own)
+
     # ---------------------------------------------------------------------------------------------------------- inside
+
+    def _rows(self, length: int | None) -> int:
+        """Rows of a window, where people may ask for another length."""
+        if length is None or length == self.length:
+            return self.length
+        if not self.any_length:
+            raise UnsupportedError(f"this {self.name} knows windows of {self.length} rows, and none of {length}")
+        if length < self.least_length:
+            raise InputError(f"a window has at least {self.least_length} rows", column="length", value=length)
+        return length
 
     def _vectors(self, data: Series, windows: Windows, block: Tensor, level: str) -> pa.Table:
         encoding = self.encode(*self.take(windows, block))
@@ -351,13 +451,7 @@ class SeriesModel(Model[Series]):
         return data
 
     def _features(self, windows: Windows) -> Tensor:
-        found = [self.encode(*self.take(windows, block)).instances.flatten(1).cpu() for block in blocks(windows)]
-        return torch.cat(found)
-
-    def _labelled(self, split: str) -> tuple[Windows, Tensor]:
-        windows = slide(self.data, self.length, split=split, device=self.device)
-        windows = windows.where(self.data.labels[windows.entities] >= 0)
-        return windows, self.data.labels[windows.entities]
+        return torch.cat([self.features(*self.take(windows, block)).cpu() for block in blocks(windows)])
 
     def _probabilities(self, windows: Windows) -> Tensor:
         if not self.data.classes:
@@ -365,9 +459,9 @@ class SeriesModel(Model[Series]):
                 f"dataset {self.data.name!r} has no labels to learn classes from; ingest it with --label COLUMN"
             )
         if self._classifier is None:
-            parts = [self._labelled(split) for split in ("train", "valid")]
+            parts = [self.labelled(self.data, split) for split in ("train", "valid")]
             train, valid = ((self._features(w) if len(w) else torch.zeros(0, 1), codes) for w, codes in parts)
-            self._classifier = fit_classifier(train, valid, len(self.data.classes))
+            self._classifier = fit_classifier(train, valid, len(self.data.classes), self.config.classifier)
         return self._classifier.probabilities(self._features(windows))
 
     def _measured(self, split: str) -> Measurement | None:
@@ -376,7 +470,7 @@ class SeriesModel(Model[Series]):
         return None if self.data.whole else self._measure_forecasts(split)
 
     def _measure_classes(self, split: str) -> Measurement | None:
-        windows, codes = self._labelled(split)
+        windows, codes = self.labelled(self.data, split)
         if not len(windows):
             return None
         predicted = self._probabilities(windows).argmax(1)

@@ -1,4 +1,4 @@
-"""Embeddings, forecasts and classes of a run, published in the warehouse and as a file, whole or not at all."""
+"""Embeddings, forecasts, classes and anomalies of a run, published in the warehouse and as a file, whole or not at all."""
 
 from __future__ import annotations
 
@@ -29,7 +29,13 @@ class Published:
 
 
 def embed_run(
-    workspace: Workspace, run_id: str, *, level: str = "instance", step: int | None = None, out: Path | None = None
+    workspace: Workspace,
+    run_id: str,
+    *,
+    level: str = "instance",
+    step: int | None = None,
+    length: int | None = None,
+    out: Path | None = None,
 ) -> Published:
     """Publish a run's embeddings of its dataset as it is now; see :meth:`distaff.series.SeriesModel.embed`.
 
@@ -38,13 +44,14 @@ def embed_run(
         run_id: A finished run.
         level: instance or timestamp; the other level's rows stay.
         step: Rows between windows' starts; a window's length when None.
+        length: Rows of a window; what the run was fitted to when None.
         out: A .csv, .parquet or .arrow file to write as well.
 
     Raises:
         InputError: Unknown run, level or file ending; nothing is published.
     """
     model, series = _current(workspace, run_id)
-    tables = model.embed_blocks(series, level=level, step=step)
+    tables = model.embed_blocks(series, level=level, step=step, length=length)
     return _publish(workspace, run_id, "embeddings", f"embeddings/{level}/{run_id}", tables, out)
 
 
@@ -68,20 +75,38 @@ def forecast_run(
     return _publish(workspace, run_id, "forecasts", f"forecasts/{run_id}", iter([table]), out)
 
 
-def classify_run(workspace: Workspace, run_id: str, *, out: Path | None = None) -> Published:
+def classify_run(workspace: Workspace, run_id: str, *, length: int | None = None, out: Path | None = None) -> Published:
     """Publish the classes that a run gives to its dataset's windows; see :meth:`distaff.series.SeriesModel.classify`.
 
     Args:
         workspace: Where the run is and the table goes.
         run_id: A finished run.
+        length: Rows of a window; what the run was fitted to when None.
         out: A .csv, .parquet or .arrow file to write as well.
 
     Raises:
         InputError: Unknown run or file ending; nothing is published.
     """
     model, series = _current(workspace, run_id)
-    table = model.classify(series)
+    table = model.classify(series, length=length)
     return _publish(workspace, run_id, "classifications", f"classifications/{run_id}", iter([table]), out)
+
+
+def find_anomalies(workspace: Workspace, run_id: str, *, by: str | None = None, out: Path | None = None) -> Published:
+    """Publish how surprising a run finds its dataset's rows; see :meth:`distaff.series.SeriesModel.anomalies`.
+
+    Args:
+        workspace: Where the run is and the table goes.
+        run_id: A finished run.
+        by: reconstruction or forecast; what the model can when None.
+        out: A .csv, .parquet or .arrow file to write as well.
+
+    Raises:
+        InputError: Unknown run, kind of score or file ending; nothing is published.
+    """
+    model, series = _current(workspace, run_id)
+    table = model.anomalies(series, by=by)
+    return _publish(workspace, run_id, "anomalies", f"anomalies/{run_id}", iter([table]), out)
 
 
 def _current(workspace: Workspace, run_id: str) -> tuple[SeriesModel, Series | None]:

@@ -110,6 +110,26 @@ def test_ts_files_bring_split_classes_and_lengths(workspace: Workspace, tmp_path
     assert sorted(first[:-1]) == [0] * 8 + [1] * 2  # validation comes out of training
 
 
+def test_arff_of_one_channel(workspace: Workspace, tmp_path: Path) -> None:
+    head = "% made by hand\n@relation toy\n@attribute att0 numeric\n@attribute att1 REAL\n@attribute target {1, 2}\n@data\n"
+    train = write(tmp_path, head + "".join(f"{i},?,{1 + i % 2}\n" for i in range(10)), "Toy_TRAIN.arff")
+    test = write(tmp_path, head + "% a remark\n1.5,-2e1, 2\n", "Toy_TEST.arff")
+    data = load(workspace, [train, test])
+    assert (data.channels, data.classes, data.whole) == (("c1",), ("1", "2"), True)
+    assert data.lengths.tolist() == [2] * 11
+    assert data.mask[:2, 0].tolist() == [True, False]
+    assert data.values[-2:, 0].tolist() == [1.5, -20]
+    assert data.splits[data.offsets[:-1]].tolist()[-1] == 2
+
+
+def test_arff_of_several_channels(workspace: Workspace, tmp_path: Path) -> None:
+    rows = "".join(f"'{i},2\\n4,?',{'walk' if i % 2 else 'sit still'}\n" for i in range(10))
+    data = load(workspace, write(tmp_path, RELATIONAL + rows.replace("sit still", "'sit still'"), "a.arff"))
+    assert data.classes == ("sit still", "walk")
+    assert data.values[:2].tolist() == [[0, 4], [2, 0]]
+    assert data.mask[:2].tolist() == [[True, True], [True, False]]
+
+
 def test_npz_with_subjects(workspace: Workspace, tmp_path: Path) -> None:
     x = np.random.default_rng(0).normal(size=(30, 4, 2)).astype(np.float32)
     np.savez(tmp_path / "a.npz", x=x, y=np.arange(30) % 3, subject=np.arange(30) % 6)
@@ -132,6 +152,11 @@ def test_npz_with_parts_and_channels_first(workspace: Workspace, tmp_path: Path)
     assert torch.equal(data.values[:, 0].long(), data.splits.long())
 
 
+RELATIONAL = (
+    "@relation toy\n@attribute relationalAtt relational\n@attribute t0 numeric\n@attribute t1 numeric\n"
+    "@end relationalAtt\n@attribute class {'sit still',walk}\n@data\n"
+)
+PLAIN = "@relation toy\n@attribute t0 numeric\n@attribute t1 numeric\n@attribute class {a,b}\n@data\n"
 NO_X = "no array x"
 REFUSED: dict[str, tuple[str, str, dict[str, Any], tuple[int | None, str | None, object], str]] = {
     "text in a channel": (
@@ -194,6 +219,27 @@ REFUSED: dict[str, tuple[str, str, dict[str, Any], tuple[int | None, str | None,
         (None, "@timeStamps", None),
         "evenly spaced",
     ),
+    "no data in arff": ("a.arff", "@relation x\n@attribute t numeric\n", {}, (None, None, None), "no @data"),
+    "no values in arff": ("a.arff", "@relation x\n@data\n1\n", {}, (2, None, None), "no numeric attributes"),
+    "text attribute": (
+        "a.arff",
+        "@relation x\n@attribute t string\n@data\nx\n",
+        {},
+        (2, None, "@attribute t string"),
+        "numeric attributes or one relation",
+    ),
+    "bad number in arff": ("a.arff", PLAIN + "1,2,a\n1,x,a\n", {}, (7, "channel 1", "x"), "not a number"),
+    "too few values in arff": ("a.arff", PLAIN + "1,a\n", {}, (6, None, None), "1 values for 2"),
+    "unknown class in arff": ("a.arff", PLAIN + "1,2,c\n", {}, (6, "class", "c"), "there are a, b"),
+    "relation without quotes": ("a.arff", RELATIONAL + "1,2,walk\n", {}, (8, None, "1,2"), "stands in quotes"),
+    "bad number in a relation": (
+        "a.arff",
+        RELATIONAL + "'1,2\\n3,y',walk\n",
+        {},
+        (8, "channel 2", "y"),
+        "not a number",
+    ),
+    "nothing in arff": ("a.arff", PLAIN, {}, (None, None, None), "nothing else"),
     "no zip": ("a.npz", "hello", {}, (None, None, None), "cannot read the arrays"),
 }
 

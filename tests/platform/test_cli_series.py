@@ -76,6 +76,14 @@ def test_from_a_table_to_forecasts_beside_controls(call: Call, tmp_path: Path) -
         {"level": "instance", "n": 20},
         {"level": "timestamp", "n": 140},
     ]
+    found = call("anomalies", run, "--out", str(tmp_path / "a.csv"))
+    assert (found["table"], found["rows"]) == ("anomalies", 240)
+    assert call("anomalies", run, "--by", "forecast")["rows"] == 240 - 24
+    assert call("sql", "SELECT count(*) AS n FROM anomalies WHERE p_value BETWEEN 0 AND 1")["rows"] == [{"n": 216}]
+    status, message = call("anomalies", runs["seasonal_naive"]["run"], "--by", "reconstruction")
+    assert status == 2
+    assert "does not reconstruct" in message
+    assert call("embed", run, "--length", "12", "--out", str(tmp_path / "short.parquet"))["rows"] == 20 * 2
     evaluated = call("evaluate", run)["metrics"]
     assert evaluated["test"] == pytest.approx(runs["timedrl"]["metrics"]["test"])
     status, message = call("classify", run)

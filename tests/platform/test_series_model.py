@@ -137,6 +137,45 @@ def test_two_classes_and_a_class_that_training_lacks() -> None:
         fit_classifier((x, torch.zeros(40, dtype=torch.long)), (x, codes), 3)
 
 
+@pytest.mark.parametrize(("n", "width"), [(80, 6), (20, 50)])
+def test_ridge_of_classes_is_least_squares_with_a_penalty(n: int, width: int) -> None:
+    rng = np.random.default_rng(0)
+    codes = torch.from_numpy(rng.integers(0, 3, size=n))
+    x = torch.from_numpy(rng.normal(size=(n, width))).float() + codes.unsqueeze(1)
+    nothing = (torch.zeros(0, width), torch.zeros(0, dtype=torch.long))
+    found = fit_classifier((x, codes), nothing, 3, "ridge")
+    scaled = ((x - x.mean(0)) / x.std(0)).double()
+    targets = 2 * torch.nn.functional.one_hot(codes, 3).double() - 1
+    gram = scaled.T @ scaled
+    mean = (gram if width < n else scaled @ scaled.T).diagonal().mean()
+    weights = torch.linalg.solve(gram + 1e-2 * mean * torch.eye(width), scaled.T @ (targets - targets.mean(0)))
+    expected = torch.softmax(scaled @ weights + targets.mean(0), 1)
+    torch.testing.assert_close(found.probabilities(x).double(), expected, rtol=1e-3, atol=1e-4)
+
+
+def test_validation_chooses_a_ridge_s_penalty_and_temperature() -> None:
+    rng = np.random.default_rng(1)
+    codes = torch.from_numpy(rng.integers(0, 2, size=600))
+    x = torch.from_numpy(rng.normal(size=(600, 40))).float()
+    x[:, 0] += 3 * codes
+    train, valid = (x[:60], codes[:60]), (x[60:], codes[60:])
+    chosen = fit_classifier(train, valid, 2, "ridge").probabilities(valid[0])
+    fixed = fit_classifier(train, (x[:0], codes[:0]), 2, "ridge").probabilities(valid[0])
+
+    def loss(probabilities: torch.Tensor) -> float:
+        return float(-probabilities.gather(1, valid[1].unsqueeze(1)).log().mean())
+
+    assert loss(chosen) < loss(fixed)
+    for other in (0.7, 1.4):  # no other temperature would have been better
+        assert loss(torch.softmax(other * chosen.log(), 1)) > loss(chosen)
+
+
+def test_models_of_one_length_refuse_another() -> None:
+    model = PCA(n_components=2).fit(planted_series(n_windows=40, n_steps=8).series(), device="cpu")
+    with pytest.raises(UnsupportedError, match="knows windows of 8 rows"):
+        model.embed(length=7)
+
+
 def test_what_a_model_cannot_do_it_says() -> None:
     windows = planted_series(n_windows=40, n_steps=8).series()
     labelled = PCA(n_components=2).fit(windows, device="cpu")

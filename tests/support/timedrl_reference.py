@@ -80,9 +80,9 @@ def _encode(p: Mapping[str, Tensor], tokens: Tensor, n_heads: int) -> Tensor:
     if "encoder.position" in p:
         z = z + p["encoder.position"]
     layer = 0
-    while f"encoder.blocks.{layer}.qkv.weight" in p:
+    while f"encoder.body.blocks.{layer}.qkv.weight" in p:
         z = _block(
-            {k.split(".", 3)[3]: v for k, v in p.items() if k.startswith(f"encoder.blocks.{layer}.")}, z, n_heads
+            {k.split(".", 4)[4]: v for k, v in p.items() if k.startswith(f"encoder.body.blocks.{layer}.")}, z, n_heads
         )
         layer += 1
     return _norm(z, p["encoder.norm.weight"], p["encoder.norm.bias"])

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
+from distaff.series import SeriesModel
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.planted_series import planted_series
 from distaff_data.series import Series
 from distaff_data.series_splits import divide
+from distaff_data.windows import slide
+from distaff_timeseries.controls.catch22 import Catch22
+from distaff_timeseries.controls.minirocket import MiniRocket
+from distaff_timeseries.controls.one_nn import OneNN
 from distaff_timeseries.controls.pca import PCA
 from distaff_timeseries.controls.raw_ridge import RawRidge
 from distaff_timeseries.controls.seasonal_naive import SeasonalNaive
+from distaff_timeseries.controls.series_ica import SeriesICA
 
 
 def waves(n: int = 400, period: int = 12, noise: float = 0.0) -> Series:
@@ -84,3 +93,78 @@ def test_pca_scores_are_those_of_the_decomposition() -> None:
     _, _, v = np.linalg.svd(centred[train], full_matrices=False)
     found = np.stack(model.embed()["values"].to_numpy(zero_copy_only=False))
     assert np.abs(found) == pytest.approx(np.abs(centred @ v[:3].T), abs=1e-4)
+
+
+def labelled(n: int = 90) -> Series:
+    return planted_series(n_windows=n, n_steps=24, n_channels=2, seed=3).series()
+
+
+def test_one_nn_takes_the_class_of_the_nearest_training_window(tmp_path: Path) -> None:
+    data = labelled()
+    model = OneNN().fit(data, device="cpu")
+    assert model.scaler is not None
+    x = model.scaler.apply(data.values, data.mask).reshape(90, -1)
+    train = torch.nonzero(data.splits[data.offsets[:-1]] == 0).flatten()
+    expected = [data.classes[data.labels[train[(x[train] - own).square().sum(1).argmin()]]] for own in x]
+    assert model.classify()["predicted"].to_pylist() == expected
+    model.save(tmp_path / "m")
+    assert SeriesModel.load(tmp_path / "m").classify().equals(model.classify())
+    with pytest.raises(InputError, match="tells classes"):
+        OneNN(seq_len=8).fit(waves(), device="cpu")
+
+
+def test_the_head_of_one_nn_is_any_model_s_for_the_asking() -> None:
+    table = PCA(n_components=4, classifier="nearest").fit(labelled(), device="cpu").classify()
+    assert set(table["probability"].to_pylist()) == {1.0}
+    train = [row for row in table.to_pylist() if row["split"] == "train"]
+    assert all(row["predicted"] == row["label"] for row in train)  # each is its own nearest
+
+
+def test_minirocket_tells_regimes_that_principal_components_miss(tmp_path: Path) -> None:
+    data = labelled(300)
+    model = MiniRocket(n_features=504).fit(data, device="cpu")
+    own, linear = (m.measure()[1].metrics["accuracy"] for m in (model, PCA().fit(data, device="cpu")))
+    assert own > linear + 0.1
+    model.save(tmp_path / "m")
+    assert SeriesModel.load(tmp_path / "m").embed().equals(model.embed())
+    assert len(model.embed()["values"][0]) == 504
+
+
+def test_catch22_is_the_library_on_every_channel() -> None:
+    pycatch22 = pytest.importorskip("pycatch22")
+    data = labelled(20)
+    model = Catch22().fit(data, device="cpu")
+    assert model.scaler is not None
+    scaled = model.scaler.apply(data.values, data.mask).reshape(20, 24, 2).double().numpy()
+    vectors = np.stack(model.embed()["values"].to_numpy(zero_copy_only=False))
+    for window in (0, 7):
+        expected = [pycatch22.catch22_all(scaled[window, :, c].tolist(), catch24=True)["values"] for c in range(2)]
+        assert vectors[window] == pytest.approx(np.nan_to_num(np.concatenate(expected)), abs=1e-4)
+    assert np.isfinite(np.stack(model.embed(np.ones((48, 2)))["values"].to_numpy(zero_copy_only=False))).all()
+
+
+def test_catch22_without_its_library_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pycatch22", None)
+    with pytest.raises(InputError, match=r"pip install 'distaff\[catch22\]'"):
+        Catch22().fit(labelled(), device="cpu")
+
+
+def test_ica_finds_the_sources_of_a_mixture_up_to_order_and_sign() -> None:
+    rng = np.random.default_rng(0)
+    sources = rng.laplace(size=(1500, 2))
+    windows = np.einsum("ns,stc->ntc", sources, rng.normal(size=(2, 5, 2)))
+    data = divide(Series.from_windows(windows), "random:0.8,0.1,0.1")
+    found = np.stack(SeriesICA(n_components=2).fit(data, device="cpu").embed()["values"].to_numpy(zero_copy_only=False))
+    alike = np.abs(np.corrcoef(found.T, sources.T)[:2, 2:])
+    assert alike.max(0) == pytest.approx([1, 1], abs=0.02)
+    plain = np.stack(PCA(n_components=2).fit(data, device="cpu").embed()["values"].to_numpy(zero_copy_only=False))
+    assert np.abs(np.corrcoef(plain.T, sources.T)[:2, 2:]).max(0).min() < 0.95  # principal axes are others
+
+
+def test_pca_and_ica_reconstruct_the_same_subspace() -> None:
+    data = labelled()
+    models = [kind(n_components=5).fit(data, device="cpu") for kind in (PCA, SeriesICA)]
+    values, mask = models[0].take(slide(data, 24), torch.arange(9))
+    first, second = (model.reconstruct(values, mask) for model in models)
+    torch.testing.assert_close(first, second, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(models[0].reconstruct(first, mask), first, rtol=1e-3, atol=1e-3)

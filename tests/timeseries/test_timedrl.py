@@ -18,6 +18,7 @@ from distaff_data.errors import InputError
 from distaff_data.planted_series import planted_series
 from distaff_data.series import Series
 from distaff_data.series_splits import divide
+from distaff_data.windows import slide
 from distaff_timeseries.controls.random_encoder import RandomEncoder
 from distaff_timeseries.controls.raw_ridge import RawRidge
 from distaff_timeseries.patches import instance_norm, n_patches, patches
@@ -226,6 +227,121 @@ def test_channels_are_apart_for_forecasting_and_together_with_labels() -> None:
     assert labelled.embed()["channel"].null_count == labelled.data.n_entities
 
 
+@pytest.mark.parametrize("architecture", ["tcn", "lstm", "resnet"])
+def test_other_bodies_learn_too_and_survive_saving(architecture: str, tmp_path: Path) -> None:
+    epochs: list[Any] = []
+    model = TimeDRL(**SMALL, architecture=architecture, max_epochs=3, lr=3e-3)
+    model.fit(windows(150), device="cpu", report=epochs.append)
+    assert epochs[-1].losses["predictive"] < epochs[0].losses["predictive"]
+    model.save(tmp_path / "m")
+    assert SeriesModel.load(tmp_path / "m").embed().equals(model.embed())
+
+
+@pytest.mark.parametrize("apart", [True, False])
+def test_proportions_as_tokens_are_those_of_the_kernels(apart: bool, tmp_path: Path) -> None:
+    settings = {**SMALL, "tokens": "proportions", "n_proportions": 168, "max_epochs": 1, "channel_independent": apart}
+    read = ("instance", "mean", "std", "max", "proportions")
+    data = windows(80)
+    model = TimeDRL(**settings, features=read).fit(data, device="cpu")
+    values, mask = model.take(slide(data, model.length), torch.arange(5))
+    kernels, groups = model.network.kernels, model.network.geometry.n_groups
+    assert kernels is not None
+    assert groups == (len(data.channels) if apart else 1)
+    seen = instance_norm(values, mask).values
+    for g in range(groups):
+        own = seen[:, :, [g]] if apart else seen
+        expected = 2 * kernels.local_proportions(own, 4, 3) - 1
+        torch.testing.assert_close(model.network.tokens(seen)[:, g], expected)
+    encoding, features = model.encode(values, mask), model.features(values, mask)
+    assert encoding.timestamps is not None
+    assert features.shape == (5, groups * (4 * 8 + 168))
+    torch.testing.assert_close(features[:, : groups * 8], encoding.instances.flatten(1))
+    torch.testing.assert_close(features[:, groups * 8 : groups * 16], encoding.timestamps.mean(2).flatten(1))
+    assert {"accuracy", "macro_f1"} <= model.measure()[1].metrics.keys()
+    model.save(tmp_path / "m")
+    assert torch.equal(TimeDRL.load(tmp_path / "m").features(values, mask), features)
+
+
+def test_windows_of_another_length_are_encoded_without_being_cut() -> None:
+    data = windows(60)
+    for position in ("learnable", "fixed"):
+        model = TimeDRL(**SMALL, max_epochs=1, position=position, window_step=48).fit(data, device="cpu")
+        rows = data.values.numpy()[:200]
+        other = model.embed(rows, length=67, level="timestamp", step=67)
+        assert other.num_rows == 2 * n_patches(67, 4, 3)
+        assert model.embed(rows, length=48).equals(model.embed(rows))
+        assert (
+            model.classify(
+                divide(Series.from_windows(rows[:198].reshape(2, 99, -1)), "random:1,0,0"), length=99
+            ).num_rows
+            == 2
+        )
+        with pytest.raises(InputError, match="at least 4 rows"):
+            model.embed(rows, length=3)
+
+
+def test_reconstruction_is_the_predicted_patches_averaged_where_they_overlap() -> None:
+    data = windows(60)
+    model = TimeDRL(**SMALL, max_epochs=1).fit(data, device="cpu")
+    values, mask = model.take(slide(data, model.length), torch.arange(3))
+    seen, net = instance_norm(values, mask), model.network
+    pieces = net.reconstruct(model.vectors(values, mask)[:, 0, 1:]).unflatten(2, (-1, 4))
+    sums, count = torch.zeros(3, 48 + 3, values.shape[2]), torch.zeros(48 + 3, 1)
+    for k in range(pieces.shape[1]):
+        sums[:, 3 * k : 3 * k + 4] += pieces[:, k].transpose(1, 2)
+        count[3 * k : 3 * k + 4] += 1
+    expected = (sums / count.clamp(min=1))[:, :48] * seen.std.unsqueeze(1) + seen.mean.unsqueeze(1)
+    torch.testing.assert_close(model.reconstruct(values, mask), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_labels_that_count_are_a_share_of_each_class_and_the_others_change_nothing(tmp_path: Path) -> None:
+    data = windows(200)
+    model = TimeDRL(**SMALL, max_epochs=1, label_share=0.25).fit(data, seed=4, device="cpu")
+    _, codes = model.labelled(data, "train")
+    everything = TimeDRL(**SMALL, max_epochs=1).fit(data, seed=4, device="cpu").labelled(data, "train")[1]
+    for code in everything.unique():
+        assert (codes == code).sum() == max(1, round(0.25 * int((everything == code).sum())))
+    windows_used, _ = model.labelled(data, "train")
+    other = data.labels.clone()
+    spoiled = torch.ones(len(other), dtype=torch.bool)
+    spoiled[windows_used.entities] = False
+    spoiled &= data.rows_of("train")[data.offsets[:-1]]
+    other[spoiled] = (other[spoiled] + 1) % len(data.classes)
+    assert bool(spoiled.any())
+    again = TimeDRL(**SMALL, max_epochs=1, label_share=0.25)
+    again.fit(data, seed=4, device="cpu")
+    again.bind(replace(data, labels=other))
+    assert again.classify()["probability"].equals(model.classify()["probability"])
+    model.save(tmp_path / "m")
+    loaded = TimeDRL.load(tmp_path / "m")
+    assert torch.equal(loaded.labelled(data, "train")[0].entities, windows_used.entities)
+
+
+def test_finetuning_learns_classes_and_keeps_the_epoch_that_validation_likes_best() -> None:
+    data = windows(300)
+    reported: list[Any] = []
+    settings = {**SMALL, "dropout": 0.0, "batch_size": 16, "max_epochs": 0, "patience": 20, "finetune_lr": 1e-2}
+    model = TimeDRL(**settings, finetune_epochs=12).fit(data, seed=1, device="cpu", report=reported.append)
+    losses = [epoch.valid["finetune"] for epoch in reported]
+    best = losses.index(min(losses))
+    assert min(losses) < 0.6 * losses[0]
+    assert reported[-1].losses["classes"] < 0.6 * reported[0].losses["classes"]
+    stopped = TimeDRL(**settings, finetune_epochs=best + 1).fit(data, seed=1, device="cpu")
+    for name, value in stopped.parts().items():
+        assert torch.equal(value, model.parts()[name]), name
+
+
+def test_finetuning_comes_after_the_pretext_and_needs_labels() -> None:
+    reported: list[Any] = []
+    model = TimeDRL(**SMALL, max_epochs=2, finetune_epochs=1).fit(windows(60), device="cpu", report=reported.append)
+    assert [(epoch.epoch, "classes" in epoch.losses) for epoch in reported] == [(1, False), (2, False), (3, True)]
+    assert model.measure()
+    with pytest.raises(InputError, match="no labels to learn from"):
+        TimeDRL(**SMALL, seq_len=16, horizons=(2,), max_epochs=0, finetune_epochs=1).fit(
+            np.random.default_rng(0).normal(size=(200, 2)), device="cpu"
+        )
+
+
 def test_random_encoder_is_the_same_network_untrained() -> None:
     data = windows(100)
     random = RandomEncoder(**SMALL).fit(data, seed=3, device="cpu")
@@ -235,7 +351,17 @@ def test_random_encoder_is_the_same_network_untrained() -> None:
             torch.testing.assert_close(value, trained.parts()[name], atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("settings", [{"n_heads": 3}, {"kernel": 4}, {"dropout": 1.0}, {"horizons": "0"}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"features": "proportions"},
+        {"features": "middle"},
+        {"n_heads": 3},
+        {"kernel": 4},
+        {"dropout": 1.0},
+        {"horizons": "0"},
+    ],
+)
 def test_settings_that_cannot_be_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(InputError):
         TimeDRL(**{"d_model": 8, **settings})

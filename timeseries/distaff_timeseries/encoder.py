@@ -1,4 +1,4 @@
-"""A Transformer encoder over patches, with [CLS] in front."""
+"""Tokens to vectors: an embedding, positions, a body, and a last normalisation; [CLS] in front."""
 
 from __future__ import annotations
 
@@ -9,43 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from distaff_timeseries.bodies import Architecture, body
 from distaff_timeseries.dropout import dropout
 
 TokenEmbedding = Literal["linear", "conv"]
 Position = Literal["none", "fixed", "learnable"]
-
-
-class Block(nn.Module):
-    """Full attention and a feed-forward net, each added to its input and normalised afterwards (Vaswani et al. 2017)."""
-
-    def __init__(self, d_model: int, n_heads: int, dropout: float) -> None:
-        super().__init__()
-        self.n_heads, self.dropout = n_heads, dropout
-        self.qkv = nn.Linear(d_model, 3 * d_model)
-        self.out = nn.Linear(d_model, d_model)
-        self.wide = nn.Linear(d_model, 4 * d_model)
-        self.narrow = nn.Linear(4 * d_model, d_model)
-        self.norm1, self.norm2 = nn.LayerNorm(d_model), nn.LayerNorm(d_model)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Tokens ``(n, L, d)`` to tokens."""
-        n, length, width = x.shape
-        q, k, v = self.qkv(x).view(n, length, 3, self.n_heads, width // self.n_heads).permute(2, 0, 3, 1, 4)
-        mixed = self._attend(q, k, v)
-        x = self.norm1(x + self._drop(self.out(mixed.transpose(1, 2).reshape(n, length, width))))
-        hidden = self._drop(F.gelu(self.wide(x)))
-        out: Tensor = self.norm2(x + self._drop(self.narrow(hidden)))
-        return out
-
-    def _attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        if q.device.type != "cpu" or not self.training or self.dropout == 0.0:
-            return F.scaled_dot_product_attention(q, k, v, dropout_p=self.dropout if self.training else 0.0)
-        # The fused kernel has no dropout on a CPU, and its fallback draws the slow way.
-        weights = torch.softmax(q @ k.transpose(2, 3) * q.shape[3] ** -0.5, 3)
-        return self._drop(weights) @ v
-
-    def _drop(self, x: Tensor) -> Tensor:
-        return dropout(x, self.dropout, self.training)
 
 
 class Encoder(nn.Module):
@@ -55,8 +23,9 @@ class Encoder(nn.Module):
         token: Numbers in a token.
         n_tokens: L, [CLS] included.
         d_model: d.
+        architecture: The body; one that reads in order gets [CLS] last, and its vector is given first all the same.
         n_heads: Attention heads.
-        n_layers: Blocks.
+        n_layers: Layers of the body.
         dropout: Share of numbers dropped, everywhere.
         token_embedding: ``linear``, as the paper's equations have it; ``conv`` is the published configurations' circular
             convolution, through which [CLS] and the last patches see each other before any attention.
@@ -70,6 +39,7 @@ class Encoder(nn.Module):
         token: int,
         n_tokens: int,
         d_model: int,
+        architecture: Architecture,
         n_heads: int,
         n_layers: int,
         dropout: float,
@@ -78,7 +48,7 @@ class Encoder(nn.Module):
         position: Position,
     ) -> None:
         super().__init__()
-        self.dropout = dropout
+        self.dropout, self.fixed = dropout, position == "fixed"
         self.embedding: nn.Module
         if token_embedding == "linear":
             self.embedding = nn.Linear(token, d_model, bias=False)
@@ -90,21 +60,35 @@ class Encoder(nn.Module):
         else:
             fixed = _waves(n_tokens, d_model) if position == "fixed" else torch.zeros(n_tokens, d_model)
             self.register_buffer("position", fixed, persistent=False)
-        self.blocks = nn.ModuleList(Block(d_model, n_heads, dropout) for _ in range(n_layers))
+        self.body = body(architecture, d_model=d_model, n_heads=n_heads, n_layers=n_layers, dropout=dropout)
         self.norm = nn.LayerNorm(d_model)
 
     def forward(self, tokens: Tensor, views: int = 1) -> Tensor:
         """Embed once, then encode every view, one after another along the first axis."""
+        if self.body.in_order:
+            tokens = tokens.roll(-1, 1)
         if isinstance(self.embedding, nn.Conv1d):
             x = self.embedding(tokens.transpose(1, 2)).transpose(1, 2)
         else:
             x = self.embedding(tokens)
-        x = (x + self.position).repeat(views, 1, 1)
-        x = dropout(x, self.dropout, self.training)
-        for block in self.blocks:
-            x = block(x)
-        out: Tensor = self.norm(x)
+        x = (x + self.positions(tokens.shape[1])).repeat(views, 1, 1)
+        x = self.body(dropout(x, self.dropout, self.training))
+        out: Tensor = self.norm(x.roll(1, 1) if self.body.in_order else x)
         return out
+
+    def positions(self, n_tokens: int) -> Tensor:
+        """Position vectors ``(n_tokens, d)``; those of patches are interpolated where there are more or fewer than trained.
+
+        [CLS] keeps its own.
+        """
+        if n_tokens == len(self.position):
+            return self.position
+        if self.fixed:
+            return _waves(n_tokens, self.position.shape[1]).to(self.position.device)
+        cls = -1 if self.body.in_order else 0
+        own, others = self.position[cls].unsqueeze(0), self.position[:-1] if cls else self.position[1:]
+        stretched = F.interpolate(others.T.unsqueeze(0), size=n_tokens - 1, mode="linear", align_corners=True)[0].T
+        return torch.cat([stretched, own] if cls else [own, stretched])
 
 
 def _waves(n: int, width: int) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -59,3 +60,16 @@ def patches(values: Tensor, patch_len: int, stride: int, *, channel_independent:
     padded = F.pad(values.transpose(1, 2), (0, stride), mode="replicate")
     pieces = padded.unfold(2, patch_len, stride)
     return pieces if channel_independent else pieces.transpose(1, 2).flatten(2).unsqueeze(1)
+
+
+def joined(pieces: Tensor, length: int, stride: int) -> Tensor:
+    """Windows ``(b, length, G * c)`` from patches ``(b, G, T_p, c, P)``: the mean of those that hold a row."""
+    b, n_groups, count, own, patch_len = pieces.shape
+    span = (count - 1) * stride + patch_len
+    columns = pieces.permute(0, 1, 3, 4, 2).reshape(b * n_groups * own, patch_len, count)
+
+    def folded(x: Tensor) -> Tensor:
+        return F.fold(x, (1, span), (1, patch_len), stride=(1, stride)).view(-1, span)
+
+    rows = folded(columns) / folded(torch.ones_like(columns[:1]))
+    return rows.view(b, n_groups * own, span)[:, :, :length].transpose(1, 2)

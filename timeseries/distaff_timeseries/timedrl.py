@@ -10,6 +10,9 @@ Where this departs from the authors' code, which departs from their paper:
 * Both views are encoded in one pass, and the better epoch is chosen by the pretext loss on validation windows, never by a
   downstream metric, let alone one of the test split.
 * Missing values count in no statistic and no loss.
+
+What is ours: tokens may be the proportions of MiniRocket's kernels in a patch (``tokens="proportions"``), the classifier may
+read more than the instance embedding (``features``), and both may keep the level that instance normalisation takes out.
 """
 
 from __future__ import annotations
@@ -23,18 +26,25 @@ import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from distaff.config import Choices, ModelConfig, Span
+from distaff.config import Choices, Listed, ModelConfig, Span
 from distaff.forecasting import blocks
 from distaff.gradient import GradientSeriesConfig, GradientSeriesModel
+from distaff.model import Session
 from distaff.series import Encoding, SeriesModel
 from distaff_data.series import Series
 from distaff_data.windows import slide
+from distaff_timeseries.bodies import Architecture
 from distaff_timeseries.dropout import dropout
 from distaff_timeseries.encoder import Encoder, Position, TokenEmbedding
-from distaff_timeseries.patches import Normalised, instance_norm, n_patches, patches
+from distaff_timeseries.finetuning import finetune
+from distaff_timeseries.kernels import Kernels
+from distaff_timeseries.patches import Normalised, instance_norm, joined, n_patches, patches
 
 _COLLAPSED = 0.02
 _LOOKED_AT = 1024  # windows by which collapse is judged
+_THRESHOLDS_FROM = 128  # windows whose convolutions give the kernels' thresholds
+
+Feature = Literal["instance", "mean", "std", "max", "proportions"]
 
 
 class TimeDRLConfig(GradientSeriesConfig):
@@ -46,13 +56,19 @@ class TimeDRLConfig(GradientSeriesConfig):
         channel_independent: Whether channels are encoded one by one with shared weights; when None they are for forecasting
             and not where the dataset has labels, as in all published configurations.
         d_model: Numbers of an embedding.
-        n_heads: Attention heads.
-        n_layers: Transformer blocks.
+        architecture: The encoder's body; see :mod:`distaff_timeseries.bodies`.
+        n_heads: Attention heads of a Transformer.
+        n_layers: Layers of the body.
         dropout: Share of numbers dropped; the only difference between the two views.
         contrastive_weight: Lambda, weight of the instance-contrastive loss.
         stop_gradient: Off, only to show that instance embeddings then collapse.
         instance_norm: Whether a window loses its own level and scale before encoding; forecasts get them back.
         target: What the predictive loss compares with; see the module.
+        tokens: What a patch gives the encoder: its values, or the shares of its rows at which each of many fixed
+            convolutions is above its threshold; see :mod:`distaff_timeseries.kernels`.
+        n_proportions: How many convolutions, about.
+        features: What the classifier reads: the ``instance`` embedding, the ``mean``, ``std`` and ``max`` over time of the
+            time-stamp embeddings, and the ``proportions`` of the whole window where tokens are proportions.
         token_embedding: How a patch becomes a token; see the module.
         kernel: Width of the convolution of ``conv``.
         position: Position vectors.
@@ -62,16 +78,21 @@ class TimeDRLConfig(GradientSeriesConfig):
         precision: Of products while training; ``bfloat16`` pays on GPUs and on CPUs that multiply it. Normalisation, losses
             and everything after training stay in ``float32``.
         weight_decay: AdamW's.
+        finetune_epochs: Epochs, at most, in which the encoder learns classes too after its pretext, from the training
+            windows whose labels count (``label_share``); validation chooses the epoch. With ``max_epochs=0`` it learns
+            nothing but them.
+        finetune_lr: AdamW's learning rate then.
     """
 
     lr: Annotated[float, Field(gt=0), Span(1e-5, 3e-3, log=True)] = 3e-4
     batch_size: Annotated[int, Field(ge=2)] = 32
-    max_epochs: Annotated[int, Field(ge=1)] = 10
+    max_epochs: Annotated[int, Field(ge=0)] = 10
     eval_every: Annotated[int, Field(ge=1)] = 1
     patch_len: Annotated[int, Field(ge=1), Choices(4, 8, 16)] = 16
     stride: Annotated[int, Field(ge=1), Choices(4, 8, 16)] = 16
     channel_independent: bool | None = None
     d_model: Annotated[int, Field(ge=2, multiple_of=2), Choices(32, 64, 128)] = 64
+    architecture: Architecture = "transformer"
     n_heads: Annotated[int, Field(ge=1)] = 2
     n_layers: Annotated[int, Field(ge=1), Choices(1, 2, 3)] = 2
     dropout: Annotated[float, Field(ge=0, lt=1), Span(0.05, 0.3)] = 0.2
@@ -79,6 +100,9 @@ class TimeDRLConfig(GradientSeriesConfig):
     stop_gradient: bool = True
     instance_norm: bool = True
     target: Literal["normalized", "raw"] = "normalized"
+    tokens: Literal["patches", "proportions"] = "patches"
+    n_proportions: Annotated[int, Field(ge=84)] = 840
+    features: Annotated[tuple[Feature, ...], Field(min_length=1), Listed] = ("instance",)
     token_embedding: TokenEmbedding = "linear"
     kernel: Annotated[int, Field(ge=1)] = 3
     position: Position = "learnable"
@@ -86,6 +110,8 @@ class TimeDRLConfig(GradientSeriesConfig):
     beside_window: bool = False
     precision: Literal["float32", "bfloat16"] = "float32"
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    finetune_epochs: Annotated[int, Field(ge=0)] = 0
+    finetune_lr: Annotated[float, Field(gt=0)] = 1e-4
 
     @model_validator(mode="after")
     def _heads_divide(self) -> TimeDRLConfig:
@@ -93,6 +119,8 @@ class TimeDRLConfig(GradientSeriesConfig):
             raise ValueError(f"n_heads={self.n_heads} does not divide d_model={self.d_model}")
         if self.kernel % 2 == 0:
             raise ValueError("the kernel is an odd number of tokens")
+        if "proportions" in self.features and self.tokens != "proportions":
+            raise ValueError("there are proportions to read only where tokens are: set tokens=proportions")
         return self
 
 
@@ -127,13 +155,21 @@ class TimeDRLNetwork(nn.Module):
     def __init__(self, config: TimeDRLConfig, geometry: Geometry) -> None:
         super().__init__()
         self.geometry, d = geometry, config.d_model
+        own = geometry.n_channels // geometry.n_groups
+        self.kernels = (
+            Kernels(own, geometry.length, config.n_proportions, torch.default_generator)
+            if config.tokens == "proportions"
+            else None
+        )
+        width = geometry.token if self.kernels is None else self.kernels.n_features
         self.dropout, self.low_precision = config.dropout, config.precision == "bfloat16"
-        # In the space of patches, so that it takes the same way through the encoder as they do.
-        self.cls = nn.Parameter(torch.randn(geometry.n_groups, 1, geometry.token))
+        # In the space of tokens, so that it takes the same way through the encoder as they do.
+        self.cls = nn.Parameter(torch.randn(geometry.n_groups, 1, width))
         self.encoder = Encoder(
-            token=geometry.token,
+            token=width,
             n_tokens=geometry.n_tokens,
             d_model=d,
+            architecture=config.architecture,
             n_heads=config.n_heads,
             n_layers=config.n_layers,
             dropout=config.dropout,
@@ -146,22 +182,35 @@ class TimeDRLNetwork(nn.Module):
             nn.Linear(d, d // 2), nn.BatchNorm1d(d // 2), nn.ReLU(), nn.Dropout(config.dropout), nn.Linear(d // 2, d)
         )
 
-    def forward(self, pieces: Tensor, views: int = 1) -> Tensor:
-        """Patches ``(b, G, T_p, token)`` to ``(views * b * G, T_p + 1, d)``: the instance first, then the time stamps."""
-        cls = self.cls.expand(len(pieces), -1, -1, -1)
-        return self.encoder(torch.cat([cls, pieces], 2).flatten(0, 1), views)  # type: ignore[no-any-return]
+    def apart(self, values: Tensor) -> Tensor:
+        """Groups of channels as windows of their own, ``(b * G, T, C / G)`` of ``(b, T, C)``."""
+        b, length, _ = values.shape
+        return values.reshape(b, length, self.geometry.n_groups, -1).transpose(1, 2).flatten(0, 1)
 
-    def losses(self, pieces: Tensor, target: Tensor, measured: Tensor, *, stop_gradient: bool) -> tuple[Tensor, Tensor]:
+    def tokens(self, values: Tensor) -> Tensor:
+        """Tokens ``(b, G, T_p, token)`` of windows ``(b, T, C)`` as the encoder sees them."""
+        g = self.geometry
+        if self.kernels is None:
+            return g.patches(values)
+        shares = self.kernels.local_proportions(self.apart(values), g.patch_len, g.stride)
+        return (2 * shares - 1).view(len(values), g.n_groups, *shares.shape[1:])
+
+    def forward(self, tokens: Tensor, views: int = 1) -> Tensor:
+        """Tokens ``(b, G, T_p, token)`` to ``(views * b * G, T_p + 1, d)``: the instance first, then the time stamps."""
+        cls = self.cls.expand(len(tokens), -1, -1, -1)
+        return self.encoder(torch.cat([cls, tokens], 2).flatten(0, 1), views)  # type: ignore[no-any-return]
+
+    def losses(self, tokens: Tensor, target: Tensor, measured: Tensor, *, stop_gradient: bool) -> tuple[Tensor, Tensor]:
         """Predictive and contrastive loss of two views, unweighted scalars.
 
         Args:
-            pieces: Patches to encode, ``(b, G, T_p, token)``.
-            target: Patches to predict, of the same shape.
+            tokens: To encode, ``(b, G, T_p, token)``.
+            target: Patches to predict, ``(b, G, T_p, C * P / G)``.
             measured: Where those were measured, bool of the same shape.
             stop_gradient: Whether the other view's embedding is held fixed.
         """
-        with torch.autocast(pieces.device.type, torch.bfloat16, enabled=self.low_precision):
-            encoded = self(pieces, views=2)
+        with torch.autocast(tokens.device.type, torch.bfloat16, enabled=self.low_precision):
+            encoded = self(tokens, views=2)
             predicted = self.reconstruct(dropout(encoded[:, 1:], self.dropout, self.training))
         wanted, there = (part.flatten(0, 1).repeat(2, 1, 1) for part in (target, measured))
         away = (predicted.float() - wanted).square() * there
@@ -179,6 +228,7 @@ class TimeDRL(GradientSeriesModel):
     """Time-stamp and instance embeddings of series, disentangled by two losses on two slots of a Transformer."""
 
     name: ClassVar[str] = "timedrl"
+    any_length: ClassVar[bool] = True
     monitor = "pretext"
     lower_is_better = SeriesModel.lower_is_better | {"pretext"}
     Config: ClassVar[type[ModelConfig]] = TimeDRLConfig
@@ -191,7 +241,23 @@ class TimeDRL(GradientSeriesModel):
         self._windows = slide(data, length, split="train", step=self.config.window_step, device=device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(generator.initial_seed())
-            return TimeDRLNetwork(self.config, self.geometry(data)).to(device)
+            network = TimeDRLNetwork(self.config, self.geometry(data)).to(device)
+        if network.kernels is not None:
+            some = torch.linspace(0, len(self._windows) - 1, min(len(self._windows), _THRESHOLDS_FROM)).long()
+            seen = self._seen(*self.take(self._windows, some))
+            network.kernels.learn_thresholds(network.apart(seen.values))
+        return network
+
+    def learn_encoder(self, data: Series, session: Session) -> None:
+        """The pretext, and then the classes where that is asked for."""
+        super().learn_encoder(data, session)
+        if self.config.finetune_epochs:
+            finetune(self, data, session)
+
+    @property
+    def least_length(self) -> int:
+        """A patch."""
+        return self.network.geometry.patch_len
 
     def geometry(self, data: Series) -> Geometry:
         """Sizes for some data."""
@@ -213,7 +279,8 @@ class TimeDRL(GradientSeriesModel):
         seen, geometry = self._seen(values, mask), self.network.geometry
         target = seen.values if self.config.target == "normalized" else values
         predictive, contrastive = self.network.losses(
-            *map(geometry.patches, (seen.values, target, mask.to(values.dtype))),
+            self.network.tokens(seen.values),
+            *map(geometry.patches, (target, mask.to(values.dtype))),
             stop_gradient=self.config.stop_gradient,
         )
         return {"predictive": predictive, "contrastive": self.config.contrastive_weight * contrastive}
@@ -262,16 +329,53 @@ class TimeDRL(GradientSeriesModel):
             return ()
         return (f"instance embeddings have collapsed: they spread {spread:.3g} of what an even spread would be",)
 
+    def vectors(self, values: Tensor, mask: Tensor) -> Tensor:
+        """What the network makes of windows, ``(b, G, T_p + 1, d)``: the instance first, then the time stamps."""
+        network = self.network
+        encoded: Tensor = network(network.tokens(self._seen(values, mask).values))
+        return encoded.view(len(values), network.geometry.n_groups, *encoded.shape[1:])
+
     @torch.no_grad()
     def encode(self, values: Tensor, mask: Tensor) -> Encoding:
         """One pass without dropout: two views would be the same."""
         self.network.eval()
-        seen, geometry = self._seen(values, mask), self.network.geometry
-        encoded = self.network(geometry.patches(seen.values)).unflatten(0, (len(values), geometry.n_groups))
+        encoded, seen, geometry = self.vectors(values, mask), self._seen(values, mask), self.network.geometry
         scale = seen.std if geometry.n_groups == geometry.n_channels else seen.std.square().mean(1, keepdim=True).sqrt()
         window = seen.values.transpose(1, 2).reshape(len(values), geometry.n_groups, -1)
         beside = window if self.config.beside_window else None
         return Encoding(encoded[:, :, 0], encoded[:, :, 1:], seen.mean, scale, beside)
+
+    @torch.no_grad()
+    def features(self, values: Tensor, mask: Tensor) -> Tensor:
+        """What the setting of that name lists, side by side, ``(b, F)``."""
+        encoding = self.encode(values, mask)
+        over_time = encoding.timestamps
+        assert over_time is not None
+        found = {
+            "instance": lambda: encoding.instances,
+            "mean": lambda: over_time.mean(2),
+            "std": lambda: over_time.std(2),
+            "max": lambda: over_time.amax(2),
+            "proportions": lambda: self._proportions(values, mask),
+        }
+        return torch.cat([found[name]().flatten(1) for name in self.config.features], 1)
+
+    def _proportions(self, values: Tensor, mask: Tensor) -> Tensor:
+        kernels = self.network.kernels
+        assert kernels is not None
+        shares = kernels.proportions(self.network.apart(self._seen(values, mask).values))
+        return shares.view(len(values), -1)
+
+    @torch.no_grad()
+    def reconstruct(self, values: Tensor, mask: Tensor) -> Tensor:
+        """What the predictive loss compares with the window: its patches, averaged where they overlap."""
+        self.network.eval()
+        seen, g = self._seen(values, mask), self.network.geometry
+        pieces = self.network.reconstruct(self.vectors(values, mask)[:, :, 1:])
+        rows = joined(pieces.unflatten(3, (g.n_channels // g.n_groups, -1)), values.shape[1], g.stride)
+        if self.config.target == "raw":
+            return rows
+        return rows * seen.std.unsqueeze(1) + seen.mean.unsqueeze(1)
 
     def parts(self) -> dict[str, Tensor]:
         """The network's parameters and statistics."""

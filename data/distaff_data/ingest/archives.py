@@ -1,7 +1,9 @@
-"""Files of windows: ``.ts`` of the UEA and UCR archives, and ``.npz`` arrays.
+"""Files of windows: ``.ts`` and ``.arff`` of the UEA and UCR archives, and ``.npz`` arrays.
 
 * ``.ts``: after ``@data`` a window a line, its channels between colons, its values between commas, ``?`` where missing, and
-  its class last. Files named like ``X_TRAIN.ts`` and ``X_TEST.ts`` bring their split.
+  its class last.
+* ``.arff``: see :mod:`distaff_data.ingest.arff`. Files of either kind named like ``X_TRAIN.ts`` and ``X_TEST.ts`` bring
+  their split.
 * ``.npz``: ``x`` with ``y`` and ``group`` (or ``subject``), or ``x_train, y_train, group_train``, ``x_valid`` (``x_val``),
   ``x_test``. Windows are ``(n, T, C)`` or ``(n, T)``, NaN where missing. Nothing is unpickled.
 """
@@ -18,7 +20,9 @@ import numpy.typing as npt
 import torch
 
 from distaff_data.errors import InputError
+from distaff_data.ingest.arff import arff_cases
 from distaff_data.ingest.detect import SPLIT_WORDS
+from distaff_data.ingest.values import Case, text_lines, window_of
 from distaff_data.interactions import SPLITS
 from distaff_data.series import Series
 
@@ -66,22 +70,27 @@ def read_ts(files: Sequence[Path], name: str, *, channels_first: bool = False) -
     Raises:
         InputError: A header that is missing or unknown, or a line that cannot be read.
     """
-    windows: list[npt.NDArray[np.float32]] = []
-    labels: list[str | None] = []
-    codes: list[int] = []
-    for path in files:
-        split = _split_of(path.stem)
-        for window, label in _cases(path):
-            if windows and window.shape[1] != windows[0].shape[1]:
+    return _gathered([(path, _cases(path)) for path in files], name)
+
+
+def read_arff(files: Sequence[Path], name: str, *, channels_first: bool = False) -> Series:
+    """Windows of ``.arff`` files; otherwise as :func:`read_ts`."""
+    return _gathered([(path, arff_cases(path)) for path in files], name)
+
+
+def _gathered(parts: Sequence[tuple[Path, list[Case]]], name: str) -> Series:
+    """All windows of all files; a file whose name says a split is that split."""
+    width = parts[0][1][0][0].shape[1]
+    for path, cases in parts:
+        for place, (window, _) in enumerate(cases, 1):
+            if window.shape[1] != width:
                 raise InputError(
-                    f"the file has {window.shape[1]} channels, another has {windows[0].shape[1]}", path=path
+                    f"window {place} has {window.shape[1]} channels, the first of all has {width}", path=path
                 )
-            windows.append(window)
-            labels.append(label)
-            codes.append(SPLITS.index(split or "train"))
-    rows = np.concatenate(windows)
-    lengths = [len(window) for window in windows]
-    data = Series.from_rows(rows, lengths, name=name, labels=labels, whole=True)
+    windows = [window for _, cases in parts for window, _ in cases]
+    labels = [label for _, cases in parts for _, label in cases]
+    codes = [SPLITS.index(_split_of(path.stem) or "train") for path, cases in parts for _ in cases]
+    data = Series.from_rows(np.concatenate(windows), [len(w) for w in windows], name=name, labels=labels, whole=True)
     return data.with_splits(torch.tensor(codes, dtype=torch.int8)[data.entity_of_row()])
 
 
@@ -154,12 +163,9 @@ def _joined(parts: Sequence[_Array | None]) -> list[str] | None:
     return None if len(present) < len(parts) else [str(value) for part in present for value in part.tolist()]
 
 
-def _cases(path: Path) -> list[tuple[npt.NDArray[np.float32], str | None]]:
-    """Every window ``(T, C)`` of a file with its class."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError:
-        raise InputError("the file is not UTF-8; convert it first (iconv -f LATIN1 -t UTF-8)", path=path) from None
+def _cases(path: Path) -> list[Case]:
+    """Every window ``(T, C)`` of a ``.ts`` file with its class."""
+    lines = text_lines(path)
     header, start = _header(path, lines)
     if header.get("timestamps", "false").lower() == "true":
         raise InputError(
@@ -174,10 +180,6 @@ def _cases(path: Path) -> list[tuple[npt.NDArray[np.float32], str | None]]:
     ]
     if not cases:
         raise InputError("the file has a header and nothing else", path=path)
-    widths = [window.shape[1] for window, _ in cases]
-    other = next((i for i, width in enumerate(widths) if width != widths[0]), None)
-    if other is not None:
-        raise InputError(f"window {other + 1} has {widths[other]} channels, the first has {widths[0]}", path=path)
     return cases
 
 
@@ -196,32 +198,11 @@ def _header(path: Path, lines: Sequence[str]) -> tuple[dict[str, str], int]:
     raise InputError("the file has no @data; is it a .ts file of the UEA and UCR archives?", path=path)
 
 
-def _case(path: Path, number: int, line: str, known: set[str] | None) -> tuple[npt.NDArray[np.float32], str | None]:
+def _case(path: Path, number: int, line: str, known: set[str] | None) -> Case:
     fields = line.strip().split(":")
     label = fields.pop().strip() if known is not None else None
     if known and label not in known:
         raise InputError(
             f"no class; there are {', '.join(sorted(known))}", path=path, line=number, column="class", value=label
         )
-    channels = []
-    for place, field in enumerate(fields, 1):
-        try:
-            channels.append(np.array(field.replace("?", "nan").split(","), dtype=np.float32))
-        except ValueError:
-            wrong = next(v for v in field.split(",") if not _is_number(v))
-            raise InputError(
-                "not a number", path=path, line=number, column=f"channel {place}", value=wrong.strip()
-            ) from None
-    if not channels:
-        raise InputError("the line has no values", path=path, line=number, value=line[:80])
-    longest = max(map(len, channels))
-    padded = [np.pad(c, (0, longest - len(c)), constant_values=np.nan) for c in channels]  # channels may end early
-    return np.stack(padded, axis=1), label
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text.replace("?", "nan"))
-    except ValueError:
-        return False
-    return True
+    return window_of(path, number, fields), label

@@ -3,7 +3,8 @@
 * A **wide** table has a row a moment and a column a channel, a time column where it has time, and an entity column where it
   holds several series. Columns of labels, groups and splits are read where they are named.
 * A **long** table has a row a measurement: time, channel, value, and an entity where it holds several.
-* ``.ts`` (UEA and UCR) and ``.npz`` hold windows, which mostly have labels; see :mod:`distaff_data.ingest.archives`.
+* ``.ts`` and ``.arff`` (UEA and UCR) and ``.npz`` hold windows, which mostly have labels; see
+  :mod:`distaff_data.ingest.archives`.
 
 Values are checked one by one; the first that cannot be read is refused with its line.
 """
@@ -20,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from distaff_data.errors import InputError
-from distaff_data.ingest.archives import read_npz, read_ts
+from distaff_data.ingest.archives import read_arff, read_npz, read_ts
 from distaff_data.ingest.columns import common, find_column, plain
 from distaff_data.ingest.detect import SPLIT_WORDS, existing_files
 from distaff_data.ingest.grid import Arranged, Rows, arrange
@@ -54,7 +55,7 @@ _COUNTS = ("second", "seconds", "sec", "t")  # times of recordings, which start 
 _CHANNELS = ("channel", "variable", "metric", "sensor", "measurement", "signal", "tag")
 _MISSING = "('', 'na', 'n/a', 'nan', 'null', 'none', '?')"
 _HELD_OUT = 0.2  # of the training windows, where a source brings train and test but nothing to select on
-_ARCHIVES = {".ts": read_ts, ".npz": read_npz}
+_ARCHIVES = {".ts": read_ts, ".arff": read_arff, ".npz": read_npz}
 
 
 @dataclass(frozen=True)

@@ -205,7 +205,9 @@ def ingest_incidents_verb(
 @ingest.command("series")
 def ingest_series_verb(
     name: Name,
-    paths: Annotated[list[Path], typer.Argument(help="One table or .npz file, or the .ts files of train and test.")],
+    paths: Annotated[
+        list[Path], typer.Argument(help="One table or .npz file, or the .ts or .arff files of train and test.")
+    ],
     time: Annotated[str | None, typer.Option(help="Column of time stamps; detected otherwise.")] = None,
     entity: Annotated[str | None, typer.Option(help="Column that tells several series apart.")] = None,
     channel: Annotated[str | None, typer.Option(help="Column of channel names in a long table.")] = None,
@@ -226,7 +228,7 @@ def ingest_series_verb(
     replace: Replace = False,
     as_json: Json = False,
 ) -> None:
-    """Load series: wide and long CSV and Parquet, .ts of UEA and UCR, .npz with windows.
+    """Load series: wide and long CSV and Parquet, .ts and .arff of UEA and UCR, .npz with windows.
 
     Example: distaff ingest series ett ETTh1.csv --time date --split rows:8640,2880,2880
     """

@@ -33,7 +33,7 @@ def add(
     model: Annotated[str, typer.Option(help="Alias or run to score with; an alias is looked up each time.")],
     dataset: Annotated[str | None, typer.Option(help="Fail when the run is of another dataset.")] = None,
     task: Annotated[
-        Task, typer.Option(help="What to do: score users, or embed, forecast, classify, diagnose.")
+        Task, typer.Option(help="What to do: score users, or embed, forecast, classify, anomalies, diagnose.")
     ] = "score",
     top_k: Annotated[int, typer.Option(help="Length of each list.")] = 20,
     out: Annotated[Path | None, typer.Option(help="File to replace each time; Parquet for score.")] = None,

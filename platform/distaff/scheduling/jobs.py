@@ -28,7 +28,7 @@ class Job(BaseModel):
         cron: When: minute, hour, day of month, month, day of week.
         model: A run, or an alias, which is looked up each time.
         dataset: The dataset that the run must be of; any when None.
-        task: score, embed, forecast, classify or diagnose.
+        task: score, embed, forecast, classify, anomalies or diagnose.
         top_k: Length of each list, of the task score.
         out: A file that is replaced each time: Parquet for score, else .csv, .parquet or .arrow; a relative path begins at
             the workspace and stays in it.

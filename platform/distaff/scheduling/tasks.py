@@ -15,17 +15,18 @@ from distaff.diagnoser import Diagnoser
 from distaff.diagnosing import diagnose, store
 from distaff.runs import Run
 from distaff.scoring import score_run
-from distaff.series_scoring import Published, classify_run, embed_run, forecast_run
+from distaff.series_scoring import Published, classify_run, embed_run, find_anomalies, forecast_run
 from distaff_data.errors import DistaffError
 from distaff_data.workspace import Workspace
 
-Task = Literal["score", "embed", "forecast", "classify", "diagnose"]
+Task = Literal["score", "embed", "forecast", "classify", "anomalies", "diagnose"]
 
 TABLES: Mapping[Task, tuple[str, ...]] = {
     "score": ("recommendations",),
     "embed": ("embeddings",),
     "forecast": ("forecasts",),
     "classify": ("classifications",),
+    "anomalies": ("anomalies",),
     "diagnose": ("diagnoses", "causes", "cause_edges"),
 }
 """The tables that each task publishes into."""
@@ -99,5 +100,6 @@ _SERIAL: Mapping[str, Callable[[Workspace, Run, Path | None], Outcome]] = {
     "embed": _published(embed_run),
     "forecast": _published(forecast_run),
     "classify": _published(classify_run),
+    "anomalies": _published(find_anomalies),
     "diagnose": _diagnose,
 }

@@ -16,7 +16,8 @@ from distaff.series import Encoding, SeriesConfig, SeriesModel
 from distaff_data.series import Series
 from distaff_data.windows import slide
 
-_MOST = 20_000  # windows, evenly spaced, that components are computed from
+MOST = 20_000
+"""Windows, evenly spaced, that components are computed from."""
 
 
 class PCAConfig(SeriesConfig):
@@ -40,7 +41,7 @@ class PCA(SeriesModel):
     def learn_encoder(self, data: Series, session: Session) -> None:
         """Components of the training windows; exact up to 1000 numbers a window, else by a seeded random sketch."""
         windows = slide(data, self.length_for(data), split="train")
-        chosen = torch.linspace(0, len(windows) - 1, min(len(windows), _MOST)).long()
+        chosen = torch.linspace(0, len(windows) - 1, min(len(windows), MOST)).long()
         x = self.take(windows, chosen)[0].flatten(1).numpy()
         k = min(self.config.n_components, *x.shape)
         exact = min(x.shape) <= 1000
@@ -53,6 +54,13 @@ class PCA(SeriesModel):
         scores = (values.flatten(1) - self._mean) @ self._components.T
         level = values.new_zeros(values.shape[0], values.shape[2])
         return Encoding(scores.unsqueeze(1), None, level, values.new_ones(len(values), 1))
+
+    def reconstruct(self, values: Tensor, mask: Tensor) -> Tensor:
+        """The point of the components' subspace that is nearest to the window."""
+        axes = self._components
+        scores = (values.flatten(1) - self._mean) @ torch.linalg.pinv(axes)  # rows may be no orthonormal basis
+        nearest: Tensor = scores @ axes + self._mean
+        return nearest.view_as(values)
 
     def parts(self) -> dict[str, Tensor]:
         """Mean and components."""

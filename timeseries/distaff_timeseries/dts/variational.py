@@ -224,6 +224,10 @@ class VariationalModel(GradientSeriesModel, Latent):
             means.unsqueeze(1), None, means.new_zeros(len(values), values.shape[2]), means.new_ones(len(values), 1)
         )
 
+    def reconstruct(self, values: Tensor, mask: Tensor) -> Tensor:
+        """Mean of the windows that have the window's posterior means."""
+        return self.decode(self.latents(values, mask).means)
+
     def parts(self) -> dict[str, Tensor]:
         """The networks' parameters."""
         return dict(self.network.state_dict())

@@ -1,0 +1,39 @@
+"""Independent components of whole windows."""
+
+from __future__ import annotations
+
+import warnings
+from typing import ClassVar
+
+import torch
+from sklearn.decomposition import FastICA
+from sklearn.exceptions import ConvergenceWarning
+from torch import Tensor
+
+from distaff.model import Session
+from distaff_data.series import Series
+from distaff_data.windows import slide
+from distaff_timeseries.controls.pca import MOST, PCA
+
+
+class SeriesICA(PCA):
+    """The subspace of PCA in the axes that are as independent as can be (Hyvärinen and Oja, Neural Networks 2000).
+
+    Recommenders have an ``ica`` of their own.
+    """
+
+    name: ClassVar[str] = "series_ica"
+
+    def learn_encoder(self, data: Series, session: Session) -> None:
+        """Principal components of the training windows, and their rotation by FastICA; scores have unit variance."""
+        super().learn_encoder(data, session)
+        windows = slide(data, self.length_for(data), split="train")
+        chosen = torch.linspace(0, len(windows) - 1, min(len(windows), MOST)).long()
+        blocks = [self.encode(*self.take(windows, some)).instances[:, 0] for some in chosen.split(1024)]
+        scores = torch.cat(blocks).cpu()
+        model = FastICA(whiten="unit-variance", random_state=session.seed, max_iter=500, tol=1e-3)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model.fit(scores.double().numpy())
+        axes: Tensor = torch.from_numpy(model.components_).float().to(session.device)
+        self._components = axes @ self._components
