@@ -20,7 +20,18 @@ from distaff_data.incidents import Case, Edge, Incidents
 from distaff_data.planted_incidents import planted_incidents
 from distaff_data.workspace import Workspace
 
-NAMES = ("baro", "coral", "floor_z", "kpi_correlation", "nsigma", "onset_order", "pagerank", "random", "traversal")
+NAMES = (
+    "baro",
+    "coral",
+    "floor_z",
+    "kpi_correlation",
+    "nsigma",
+    "onset_order",
+    "pagerank",
+    "random",
+    "recency",
+    "traversal",
+)
 
 
 @pytest.fixture(scope="module")
