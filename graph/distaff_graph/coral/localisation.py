@@ -73,9 +73,7 @@ class Blame:
         return distance, previous
 
 
-def blame(
-    anomalies: Anomalies, weight: Array, edges: csr_array, kpi: int | None, given: csr_array | None = None
-) -> Blame:
+def blame(anomalies: Anomalies, weight: Array, edges: csr_array, kpi: int | None) -> Blame:
     """Send blame up the graph.
 
     Args:
@@ -83,12 +81,10 @@ def blame(
         weight: Own scores ``(M,)`` by which metrics without a way from the KPI are taken, at least 0.
         edges: Strengths ``(M, M)`` in [0, 1], cause -> effect.
         kpi: The metric to explain; None if nothing but the anomalies themselves is.
-        given: Boolean ``(M, M)``: edges that may act within a row. All others, learned from lags, take one at least;
-            None if every edge is given.
     """
     own = anomalies.own
     degree = own**2 / (1 + own**2)
-    explained = _explanations(anomalies, degree, edges, given)
+    explained = _explanations(anomalies, degree, edges)
     rest = degree * np.exp(csr_array(_log_unexplained(explained)).sum(0)) + _LEAST
     total = rest + explained.sum(0)
     moves = csr_array(diags_array(1 / total) @ explained.T)
@@ -134,26 +130,18 @@ def by_entity(score: Array, entity_of: Index, kpi: int | None) -> list[tuple[int
     return [(int(entities[r]), int(order[first[r]])) for r in ranked]
 
 
-def _explanations(anomalies: Anomalies, degree: Array, edges: csr_array, given: csr_array | None) -> csr_array:
+def _explanations(anomalies: Anomalies, degree: Array, edges: csr_array) -> csr_array:
     """e_ji, ``(M, M)`` cause -> effect, for the edges there are."""
     entries = edges.tocoo()
     cause, effect = entries.coords
     course, onset = anomalies.course, anomalies.onset
     length = np.linalg.norm(course, axis=0) + 1e-12
     alike = np.einsum("ne,ne->e", course[:, cause], course[:, effect]) / (length[cause] * length[effect])
-    delay = np.zeros(len(cause)) if given is None else ~_among(cause, effect, given)
-    in_time = np.where(onset[cause] + delay <= onset[effect], 1.0, _LATE)
+    in_time = np.where(onset[cause] <= onset[effect], 1.0, _LATE)
     values = np.minimum(entries.data * degree[cause] * alike * in_time, _MOST)
     explained = csr_array((values, (cause, effect)), shape=edges.shape)
     explained.eliminate_zeros()
     return explained
-
-
-def _among(cause: Index, effect: Index, given: csr_array) -> NDArray[np.bool_]:
-    """Which of the edges (cause, effect) are given."""
-    known, n = given.tocoo(), given.shape[0]
-    first, second = (place.astype(np.int64) for place in known.coords)
-    return np.isin(cause.astype(np.int64) * n + effect, first * n + second)
 
 
 def _log_unexplained(explained: csr_array) -> csr_array:
