@@ -19,6 +19,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array, diags_array
 
 from distaff_data.errors import InputError
 from distaff_graph.coral.convergence import Convergence
@@ -46,6 +47,9 @@ class GraphLearner(Protocol):
 
     def update(self, rows: Array) -> Graph:
         """The graph after more rows ``(n, M)``."""
+
+    def normal_edges(self) -> NDArray[np.bool_]:
+        """``(M, M)``: the edges of the normal state."""
 
     def tensors(self) -> dict[str, Array]:
         """What it holds."""
@@ -268,7 +272,7 @@ class CoralCore:
         graph = self._graph()
         self._anomalies = self._deviations(baseline)
         weight = beside_peers(self._anomalies.own, self.kind_of)
-        return graph, blame(self._anomalies, weight, graph.fused(), self.kpi)
+        return graph, blame(self._anomalies, weight, self._edges(graph), self.kpi)
 
     def _deviations(self, baseline: Baseline) -> Anomalies:
         """Own scores and onsets of all metrics; the course of the candidates only, 0 for others.
@@ -279,11 +283,15 @@ class CoralCore:
         chosen, first = self._candidates, self._n_rows - len(self._incident)
         z = baseline.take(chosen).z(self._incident[:, chosen])
         seen = baseline.take(chosen).course(z, upward=self.upward)
-        known = self.knowledge.take(chosen).known
-        if known.nnz:
+        parents = self._parents()
+        if parents.any():
+            before = baseline.take(chosen).z(self._normal[:, chosen])
             normal = LagMoments(len(chosen), _MECHANISM_LAGS)
-            normal.update(baseline.take(chosen).z(self._normal[:, chosen]))
-            seen = np.maximum(seen, np.abs(broken(normal, z, known.toarray().astype(bool))) / UNUSUAL)
+            normal.update(before)
+            ever = (
+                UNUSUAL if self.knowledge.known.nnz else np.abs(broken(normal, before, parents)).max(0, initial=UNUSUAL)
+            )
+            seen = np.maximum(seen, np.abs(broken(normal, z, parents)) / ever)
         recent = Anomalies.of(seen)
         own, onset = self._own.copy(), self._onset.copy()
         own[chosen] = np.maximum(own[chosen], recent.own)
@@ -291,6 +299,20 @@ class CoralCore:
         course = np.zeros((len(seen), self.n_metrics))
         course[:, chosen] = seen
         return Anomalies(course, own, onset)
+
+    def _edges(self, graph: Graph) -> csr_array:
+        """Strengths ``(M, M)`` by which blame moves: what is given of a metric is all that acts on it; the rest is learned."""
+        known = self.knowledge.known
+        if not known.nnz:
+            return graph.fused()
+        untold = ((known.sum(0) + known.sum(1)) == 0).astype(float)
+        return csr_array(known.astype(float) + graph.fused() @ diags_array(untold))
+
+    def _parents(self) -> NDArray[np.bool_]:
+        """``(K, K)`` causes of each candidate: those given, and for a candidate without any those of the normal state."""
+        assert self._learner is not None
+        given = self.knowledge.take(self._candidates).known.toarray().astype(bool)
+        return given if self.knowledge.known.nnz else self._learner.normal_edges()
 
     def _cause(self, entity: int, metric: int, blamed: Blame, graph: Graph) -> Cause:
         path = blamed.path(metric)

@@ -47,9 +47,7 @@ class LinearLearner:
         keep: What the rows of the present state still count after one more batch; 1 forgets nothing.
     """
 
-    def __init__(
-        self, knowledge: Knowledge, *, n_lags: int = 2, max_parents: int = 12, keep: float = 1.0
-    ) -> None:
+    def __init__(self, knowledge: Knowledge, *, n_lags: int = 2, max_parents: int = 12, keep: float = 1.0) -> None:
         self.knowledge, self.keep, self.max_parents = knowledge, keep, max_parents
         self.normal = LagMoments(knowledge.n_metrics, n_lags)
         self.present: LagMoments | None = None
@@ -74,6 +72,10 @@ class LinearLearner:
             self.present.update(rows, self.keep)
         self.graph = self._solve()
         return self.graph
+
+    def normal_edges(self) -> Mask:
+        """``(M, M)``: the edges of the normal state."""
+        return _matrix(self._start, np.ones(self._start.shape)) > 0
 
     def tensors(self) -> dict[str, Array]:
         """The moments of both states and the parents found; rows are not kept."""

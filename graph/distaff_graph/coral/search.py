@@ -10,7 +10,8 @@ that made superfluous, and goes on while the criterion falls.
 
 Edges within a row make no cycle: a column that would close one is refused. Their direction is told by the past. If i acts on
 j within a row, i's own past reaches j through i only, and given i it tells j no more; the other way round j would need it
-beside. The right direction therefore saves more, and of the two only that one is added.
+beside. The right direction therefore saves more. An edge within a row is added only if its direction saves more than the
+other one by as much as an edge has to save at all; what is not told is left out.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Criterion:
         return cls(n_rows, float(penalty), np.zeros(problem.n_targets), problem.noise_floor)
 
     def value(self, rss: Array) -> Array:
-        """n log RSS, ``(..., K)``."""
+        """N log RSS, ``(..., K)``."""
         return self.n_rows * np.log(np.maximum(rss - self.spared, self.least))
 
     def take(self, targets: Index) -> Criterion:
@@ -109,7 +110,7 @@ class _Search:
         worth = self.saved.copy()
         for block in self.within:
             there = worth[block * n : (block + 1) * n]
-            there[(there < there.T) | self.reach.T] = 0
+            there[(there < there.T + self.criterion.penalty) | self.reach.T] = 0
         column, target = np.unravel_index(int(worth.argmax()), worth.shape)
         if worth[column, target] <= self.criterion.penalty:
             return False
