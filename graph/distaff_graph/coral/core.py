@@ -301,7 +301,7 @@ class CoralCore:
         return Anomalies(course, own, onset)
 
     def _edges(self, graph: Graph) -> csr_array:
-        """Strengths ``(M, M)`` by which blame moves: what is given of a metric is all that acts on it; the rest is learned."""
+        """Strengths ``(M, M)`` by which blame moves: a metric that the given graph knows has only the given causes."""
         known = self.knowledge.known
         if not known.nnz:
             return graph.fused()
