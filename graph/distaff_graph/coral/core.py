@@ -29,11 +29,13 @@ from distaff_graph.coral.localisation import Blame, blame, by_entity
 from distaff_graph.coral.mechanism import broken
 from distaff_graph.coral.moments import LagMoments
 from distaff_graph.coral.scores import UNUSUAL, Anomalies, Baseline, beside_peers
+from distaff_graph.coral.trigger import TriggerSettings
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 _CLIP = 10.0  # robust z beyond which a deviation counts no more for the graph
+_EARLY = TriggerSettings().window  # first rows of an incident that may still be normal
 _MECHANISM_LAGS = 2  # rows for which an effect may lag behind a given cause
 
 
@@ -243,7 +245,12 @@ class CoralCore:
             self._learner.update(self._bounded(baseline, self._normal))
             self._learner.switch()
             rows = self._incident
-        self._learner.update(self._bounded(baseline, rows))
+        # An onset that was found lies some rows too early. Taken for the incident's, those rows would make a step of every
+        # level, and any two steps look related.
+        first_row = self._n_rows - len(rows)
+        early = int(max(min(self._onset.min(), _EARLY) - first_row, 0))
+        if early < len(rows):
+            self._learner.update(self._bounded(baseline, rows)[early:])
 
     def _weakest_candidate(self) -> float:
         """Own score that a metric outside must exceed for the candidates to be chosen anew."""

@@ -61,7 +61,8 @@ class LinearLearner:
 
     def switch(self) -> None:
         """The rows that follow are of another state."""
-        self.present = self.normal.follow()
+        # The first rows have their lags in the other state; they would make a shift of level look like a relation.
+        self.present = LagMoments(self.normal.n_metrics, self.normal.n_lags)
 
     def update(self, rows: Array) -> Graph:
         """The graph after more rows ``(n, M)`` of the state at hand."""
@@ -87,7 +88,8 @@ class LinearLearner:
         """Take them back; the graph is solved anew from them."""
         self.normal.restore({name: tensors[f"normal_{name}"] for name in self.normal.tensors()})
         if "present_gram" in tensors:
-            self.present = self.normal.follow()
+            self.switch()
+            assert self.present is not None
             self.present.restore({name: tensors[f"present_{name}"] for name in self.present.tensors()})
         self._start, self._added = (np.asarray(tensors[name]).astype(np.int64) for name in ("start", "added"))
         self.graph = self._solve()
