@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -148,11 +152,17 @@ def stream_file(path: Path) -> Path:
     return path
 
 
-def watch(root: Path, path: Path, kill_after: int | None = None) -> list[tuple[Any, ...]]:
-    """Rankings of one watch; killed after so many and then resumed."""
+def chain_workspace(root: Path) -> Workspace:
+    """A workspace with the chain and its graph as the dataset ``d``."""
     workspace = Workspace.create(root)
     case, edges = chain()
     publish_incidents(workspace.warehouse, Incidents("d", (case,), edges), source="", settings={})
+    return workspace
+
+
+def watch(root: Path, path: Path, kill_after: int | None = None) -> list[tuple[Any, ...]]:
+    """Rankings of one watch; killed after so many and then resumed."""
+    workspace = chain_workspace(root)
     seen: list[tuple[Any, ...]] = []
 
     def note(update: following.Update) -> None:
@@ -203,3 +213,108 @@ def test_a_stream_without_header_or_with_words_is_refused(settled: Workspace, da
     with (tmp_path / "s.csv").open("rb") as source, pytest.raises(UnsupportedError, match="coral can"):
         following.follow(settled, data.name, source, model="baro", idle=0)
     assert load_incidents(settled.warehouse, data.name).cases
+
+
+def test_replay_keeps_the_pace_that_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [1000.0]
+    waits: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        clock[0] += seconds
+
+    monkeypatch.setattr(following.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(following.time, "sleep", sleep)
+    path = stream_file(tmp_path / "m.csv")
+    workspace = chain_workspace(tmp_path / "w")
+    with path.open("rb") as source:
+        following.follow(workspace, "d", source, batch=300, idle=0, speed=60)
+    # 900 rows of a second each at sixty times real time: 300 rows are due after 299 / 60 seconds, and so on.
+    assert np.cumsum(waits).tolist() == pytest.approx([299 / 60, 599 / 60, 899 / 60])
+    with path.open("rb") as source, pytest.raises(InputError, match="above 0"):
+        following.follow(workspace, "d", source, idle=0, speed=0)
+
+
+_WATCH = """
+import sys
+from pathlib import Path
+from distaff import following
+from distaff_data.workspace import Workspace
+
+def report(update):
+    causes = [(cause.column, cause.score) for cause in update.diagnosis.causes]
+    print(update.diagnosis.case, causes, update.converged, flush=True)
+
+with Path(sys.argv[2]).open("rb") as source:
+    following.follow(Workspace.open(sys.argv[1]), "d", source, batch=30, idle=float(sys.argv[3]), report=report)
+"""
+
+
+def watching(workspace: Workspace, path: Path, idle: float = 0) -> subprocess.Popen[str]:
+    """A process that watches a file."""
+    command = [sys.executable, "-c", _WATCH, str(workspace.root), str(path), str(idle)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def test_a_process_that_is_killed_outright_and_started_again_ends_with_the_same_ranking(tmp_path: Path) -> None:
+    path = stream_file(tmp_path / "m.csv")
+    through = watching(chain_workspace(tmp_path / "a"), path).communicate()[0].splitlines()
+    assert len(through) > 2
+    killed = watching(workspace := chain_workspace(tmp_path / "b"), path)
+    assert killed.stdout is not None
+    seen = [killed.stdout.readline().strip()]
+    killed.send_signal(signal.SIGKILL)
+    seen += killed.communicate()[0].splitlines()
+    assert killed.returncode == -signal.SIGKILL
+    again = watching(workspace, path).communicate()[0].splitlines()
+    # Batches whose state was not kept come again, with what was said of them before.
+    assert again
+    assert seen + again[max(len(seen) + len(again) - len(through), 0) :] == through
+    assert again == through[-len(again) :]
+
+
+def test_rows_that_a_process_appends_are_diagnosed_as_they_come(tmp_path: Path) -> None:
+    whole = stream_file(tmp_path / "whole.csv").read_text().splitlines(keepends=True)
+    path = tmp_path / "live.csv"
+    path.write_text(whole[0])
+    append = (
+        "import sys, time\n"
+        "rows = open(sys.argv[1]).readlines()[1:]\n"
+        "for start in range(0, len(rows), 25):\n"
+        "    with open(sys.argv[2], 'a') as out:\n"
+        "        out.writelines(rows[start : start + 25])\n"
+        "    time.sleep(0.01)\n"
+    )
+    seen: list[str] = []
+
+    def report(update: following.Update) -> None:
+        seen.append(update.diagnosis.causes[0].column)
+        if update.converged:
+            raise KilledError
+
+    writer = subprocess.Popen([sys.executable, "-c", append, str(tmp_path / "whole.csv"), str(path)])
+    with path.open("rb") as source, contextlib.suppress(KilledError):
+        following.follow(chain_workspace(tmp_path / "w"), "d", source, batch=30, idle=20, report=report)
+    assert writer.wait() == 0
+    assert seen[-1] == "c|x"
+
+
+def test_bad_streams_are_refused_in_one_line_and_leave_no_state(settled: Workspace, data: Incidents, tmp_path: Path) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text("time,a|x\n1,2\n3,4\n2,5\n")
+    with path.open("rb") as source, pytest.raises(InputError, match="have to rise") as caught:
+        following.follow(settled, data.name, source, idle=0)
+    assert "\n" not in str(caught.value)
+    with path.open("rb") as source, pytest.raises(InputError, match="no such metric"):
+        following.follow(settled, data.name, source, kpi="b|x", idle=0)
+    assert not list((settled.root / "watches").glob("watch-coral-*"))
+
+
+@pytest.mark.parametrize("rows", [1, 900])
+def test_one_row_or_metrics_that_never_move_raise_no_alarm(rows: int, tmp_path: Path) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text("time,kpi|x,b|x\n" + "".join(f"{t},1.0,2.0\n" for t in range(rows)))
+    seen: list[following.Update] = []
+    with path.open("rb") as source:
+        following.follow(chain_workspace(tmp_path / "w"), "d", source, idle=0, report=seen.append)
+    assert seen == []
