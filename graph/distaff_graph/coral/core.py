@@ -279,7 +279,7 @@ class CoralCore:
         graph = self._graph()
         self._anomalies = self._deviations(baseline)
         weight = beside_peers(self._anomalies.own, self.kind_of)
-        return graph, blame(self._anomalies, weight, self._edges(graph), self.kpi)
+        return graph, blame(self._anomalies, weight, self._edges(graph), self.kpi, learned=not self.knowledge.known.nnz)
 
     def _deviations(self, baseline: Baseline) -> Anomalies:
         """Own scores and onsets of all metrics; the course of the candidates only, 0 for others.
