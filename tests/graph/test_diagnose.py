@@ -81,6 +81,37 @@ def test_a_fault_that_spreads_is_traced_to_its_origin(name: str) -> None:
         assert model.diagnose(case, given).entities[0] == "c"
 
 
+def test_recency_puts_the_direct_cause_that_changed_last_first() -> None:
+    values = np.zeros((60, 5))
+    values[40:, 1] = 1  # a direct cause, early
+    values[45:, 2] = 1  # a direct cause, late
+    values[47:, 3] = 1  # changes last of all, but acts on nothing
+    values[48:, 0] = 1
+    values[52:, 4] = 1  # after the alarm
+    columns = ("alarm|x", "a|x", "b|x", "c|x", "d|x")
+    case = Case("alarm", columns, np.arange(60.0), values, 39.0, 0)
+    model = registry.model_class("recency")()
+    assert isinstance(model, Diagnoser)
+    assert model.diagnose(case, (Edge("a", "alarm"), Edge("b", "alarm"))).entities == ["b", "a", "c", "d"]
+    assert model.diagnose(case).entities == ["c", "b", "a", "d"]
+
+
+def test_traversal_sums_scores_along_the_way_and_takes_circles_as_one() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.standard_normal((120, 6))
+    values[100:, :5] += np.array([20.0, 10.0, 30.0, 40.0, 15.0])
+    columns = ("kpi|x", "b|x", "c|x", "d|x", "e|x", "f|x")
+    case = Case("way", columns, np.arange(120.0), values, 100.0, 0)
+    # c and d call one another and reach the KPI over b; e reaches it alone; f is calm.
+    edges = tuple(Edge(*pair) for pair in (("b", "kpi"), ("c", "b"), ("c", "d"), ("d", "c"), ("e", "kpi"), ("f", "e")))
+    model = registry.model_class("traversal")()
+    assert isinstance(model, Diagnoser)
+    scores = {cause.column[0]: cause.score for cause in model.diagnose(case, edges).causes}
+    assert scores["c"] == scores["d"] > scores["e"] > 1
+    assert scores["b"] < 1
+    assert scores["f"] < 1
+
+
 def test_coral_tells_the_path_and_the_onset() -> None:
     case, edges = chain()
     model = registry.model_class("coral")()

@@ -5,10 +5,11 @@ One rule for every kind of graph. Let a_i in [0, 1) be how anomalous metric i is
     e_ji = g_ji  a_j  cos_ji  t_ji:
 
 there is an edge (strength g_ji), the parent is anomalous itself, its anomaly has the course of i's (the cosine of both
-over the rows), and it did not begin later (t_ji is 1, or a tenth where it did; 0.3 where both began in one row and the edge was learned). Blame that arrives at i stays there with
-weight a_i prod_j (1 - e_ji), unexplained, and moves to parent j with weight e_ji. Half of it starts at the KPI. The other
-half, and whatever the graph does not explain of the KPI, starts at all other metrics by their own scores: what else is
-wrong in an incident has causes too, and a graph may lack an edge. Where blame comes to rest is the score; it sums to 1.
+over the rows), and it did not begin later (t_ji is 1, or a tenth where it did; 0.3 where both began in one row and the edge
+was learned). Blame that arrives at i stays there with weight a_i prod_j (1 - e_ji), unexplained, and moves to parent j with
+weight e_ji. Half of it starts at the KPI. The other half, and whatever the graph does not explain of the KPI, starts at all
+other metrics by their own scores: what else is wrong in an incident has causes too, and a graph may lack an edge. Where
+blame comes to rest is the score; it sums to 1.
 
 This is a random walk with restart whose restart probability is the node's own unexplained share, solved exactly as a
 sparse linear system instead of being simulated. CORAL (Wang et al., KDD 2023) walks with one fixed restart probability
