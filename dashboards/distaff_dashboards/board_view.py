@@ -42,7 +42,7 @@ def show() -> None:
         metric = widgets.choose("Metric", metrics_of(found), key="metric", help=_definitions(found))
     if wording.is_score(metric):
         _verdict(found, metric, kind)
-        _cards(found, metric)
+        _cards(found, metric, kind)
     else:
         st.info(f"{wording.escape(metric)} describes the lists. More of it is neither better nor worse by itself.")
     _figure(found, metric)
@@ -53,8 +53,9 @@ def show() -> None:
 _STARTS: Mapping[str, Callable[[str], tuple[str, str]]] = {
     "interactions": lambda name: (f"distaff train ease {name}", f"distaff train dccf {name} --seeds 3"),
     "incidents": lambda name: (f"distaff diagnose {name} --model floor_z", f"distaff diagnose {name}"),
+    "series": lambda name: (f"distaff train raw_ridge {name}", f"distaff train timedrl {name} --seeds 3"),
 }
-_UNITS = {"interactions": "user", "incidents": "incident"}
+_UNITS = {"interactions": "user", "incidents": "incident", "series": "window"}
 
 
 def metrics_of(board: Board) -> list[str]:
@@ -69,12 +70,14 @@ def metrics_of(board: Board) -> list[str]:
 def leader(rows: Sequence[BoardRow], metric: str, *, control: bool) -> BoardRow | None:
     """The best model, or the best control, by its mean."""
     group = [row for row in rows if row.control is control and metric in row.metrics]
-    return max(group, key=lambda row: row.metrics[metric].mean, default=None)
+    return max(group, key=lambda row: wording.sign(metric) * row.metrics[metric].mean, default=None)
 
 
 def metric_table(board: Board, metric: str) -> pa.Table:
     """One metric of every row, best first, with the paired test where it was made for this metric."""
-    rows = sorted((r for r in board.rows if metric in r.metrics), key=lambda r: -r.metrics[metric].mean)
+    rows = sorted(
+        (r for r in board.rows if metric in r.metrics), key=lambda r: -wording.sign(metric) * r.metrics[metric].mean
+    )
     return pa.Table.from_pylist([_metric_row(row, metric) for row in rows], _METRIC_SCHEMA)
 
 
@@ -143,21 +146,21 @@ def _verdict(board: Board, metric: str, kind: str) -> None:
     if model is None:
         st.info("Only controls so far: this is the bar that a model has to clear.")
         return
-    best, bar = model.metrics[metric].mean, control.metrics[metric].mean
+    best, bar, sign = model.metrics[metric].mean, control.metrics[metric].mean, wording.sign(metric)
     models, controls = wording.escape(model.model), wording.escape(control.model)
     numbers = f"{models} {wording.number(best)}, best control {controls} {wording.number(bar)}"
     paired = model.comparison
     tested = paired is not None and paired.metric == metric and paired.against == control.model
-    if bar >= best:
+    if sign * bar >= sign * best:
         st.warning(f"**A control leads.** On {name}, {numbers}. Prefer the control, or find out why first.")
-    elif tested and paired is not None and wording.significant(paired) and paired.low > 0:
-        st.success(f"**{models} is above every control** on {name}: {numbers}.")
+    elif tested and paired is not None and wording.significant(paired) and sign * paired.difference > 0:
+        st.success(f"**{models} is {'above' if sign > 0 else 'below'} every control** on {name}: {numbers}.")
     else:
         why = "the difference could be chance" if tested else f"the paired test was not made on {name}"
-        st.info(f"**{models} has the highest mean** on {name}, but {why}: {numbers}.")
+        st.info(f"**{models} has the {'highest' if sign > 0 else 'lowest'} mean** on {name}, but {why}: {numbers}.")
 
 
-def _cards(board: Board, metric: str) -> None:
+def _cards(board: Board, metric: str, kind: str) -> None:
     model, control = (leader(board.rows, metric, control=kind) for kind in (False, True))
     floor = board.noise_floor.get(metric)
     cards: list[tuple[str, str, str]] = []
@@ -169,12 +172,16 @@ def _cards(board: Board, metric: str) -> None:
         gap = model.metrics[metric].mean - control.metrics[metric].mean
         cards.append(("Model minus control", f"{gap:+.4f}", "difference of the two means"))
     if floor is not None:
-        cards.append(("Noise floor", wording.number(floor), _FLOOR_HELP))
+        cards.append(("Noise floor", wording.number(floor), _FLOORS[kind]))
     for column, (label, value, help_) in zip(st.columns(4), cards, strict=False):
         column.metric(label, value, help=wording.escape(help_), border=True)
 
 
-_FLOOR_HELP = "what lists drawn at random would score; a result at this line has learned nothing"
+_FLOORS = {
+    "interactions": "what lists drawn at random would score; a result at this line has learned nothing",
+    "incidents": "what a random order of causes would score; a result at this line has learned nothing",
+    "series": "what the training mean, or the commonest class, would score; a result at this line has learned nothing",
+}
 
 
 def _figure(board: Board, metric: str) -> None:
@@ -235,7 +242,9 @@ def columns(metric: str) -> dict[str, Any]:
         "high": real("high", "Upper end of the 95 % interval over seeds; empty with one seed"),
         "std": real("std", "Standard deviation over seeds; empty with one seed"),
         "seeds": st.column_config.NumberColumn("seeds", help="Runs with different seeds"),
-        "difference": real("difference", "Mean difference to the best control, over the same users or incidents"),
+        "difference": real(
+            "difference", "Mean difference to the best control, over the same users, incidents or windows"
+        ),
         "difference_low": real("from", "Lower end of the difference's 95 % interval"),
         "difference_high": real("to", "Upper end of the difference's 95 % interval"),
         "p_value": st.column_config.NumberColumn(
@@ -260,7 +269,7 @@ def _kind(row: BoardRow) -> str:
 def _facts(facts: dict[str, Any]) -> str:
     said = [
         f"{facts[key]:,} {key}"
-        for key in ("users", "items", "cases", "entities", "metrics", "rows")
+        for key in ("users", "items", "cases", "entities", "metrics", "channels", "rows")
         if isinstance(facts.get(key), int)
     ]
     splits = [f"{facts[key]:,} {key}" for key in ("train", "valid", "test") if isinstance(facts.get(key), int)]

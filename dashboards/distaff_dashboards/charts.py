@@ -43,7 +43,9 @@ def comparison(rows: Sequence[BoardRow], metric: str, noise_floor: float | None)
     ticks: list[tuple[float, str]] = []
     y = 0.0
     for control, title, colour in ((False, "models", ACCENT), (True, "controls", CONTROL)):
-        group = sorted((r for r in scored if r.control is control), key=lambda r: -r.metrics[metric].mean)
+        group = sorted(
+            (r for r in scored if r.control is control), key=lambda r: -wording.sign(metric) * r.metrics[metric].mean
+        )
         if not group:
             continue
         ticks.append((y, f'<b><span style="color:{colour}">{title}</span></b>'))

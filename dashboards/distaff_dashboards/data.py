@@ -100,7 +100,7 @@ def datasets(source: Source) -> list[dict[str, Any]]:
     """Datasets that have a board, newest first: ``dataset, kind, facts, runs`` (finished ones)."""
     found = source.workspace.warehouse.rows(
         "SELECT d.dataset, d.kind, d.facts, count(r.run) AS runs FROM datasets d "
-        "LEFT JOIN runs r ON r.dataset = d.dataset AND r.status = 'done' WHERE d.kind IN ('interactions', 'incidents') "
+        "LEFT JOIN runs r ON r.dataset = d.dataset AND r.status = 'done' "
         "GROUP BY d.dataset, d.kind, d.facts, d.created_at ORDER BY count(r.run) = 0, d.created_at DESC, d.dataset"
     )
     return [row | {"facts": json.loads(row["facts"] or "{}")} for row in found]
@@ -116,9 +116,10 @@ def board(source: Source, dataset: str) -> Board:
 
 @st.cache_data(max_entries=4, show_spinner=False)
 def runs_with_factors(source: Source) -> list[dict[str, Any]]:
-    """Runs with published factors, models before controls, newest first: ``run, model, control, dataset, seed``."""
+    """Runs on interactions with factors, models before controls, newest first: ``run, model, control, dataset, seed``."""
     return source.workspace.warehouse.rows(
         "SELECT run, model, control, dataset, seed FROM runs WHERE run IN (SELECT run FROM factors) "
+        "AND dataset IN (SELECT dataset FROM datasets WHERE kind = 'interactions') "
         "ORDER BY control, started_at DESC, run"
     )
 

@@ -79,6 +79,18 @@ CAUSES: Mapping[str, str] = {
     "new_edges": "Its effects since the onset that were none before",
     "known": "Whether the dataset names this entity as a true cause; for judging only, no model sees it",
 }
+LATENTS: Mapping[str, str] = EVIDENCE | {
+    "factor": "Stable number of the latent within the run",
+    "name": "What moving it changes most; never from its number",
+    "segment": "The segment it belongs to; empty where latents are not parted",
+    "activity": "Share of the nats that all latents tell of a window",
+    "state": "Passive where it tells nothing of a window: active for at most 5 % of windows, passive for 95 %, or mixed",
+    "effect": "Share of what is decoded that changes when the latent is held at its mean",
+    "effect_property": "What moving it changes most in windows; empty when nothing is beyond the control",
+    "effect_size": "That change from its 1 % to its 99 % quantile, in deviations over windows",
+    "dependence": "Bias-corrected squared distance correlation with another latent: around 0 when independent",
+    "dependent_on": "The latent it depends on most",
+}
 _HEADINGS = {"since": "left normal", "new_edges": "new edges", "known": "true cause",
              "user_activity": "user activity", "effect_property": "moves most", "effect_size": "by", "data_share": "taken",
              "list_share": "shown", "dependent_on": "depends on", "kl": "KL (nats)", "p_value": "p",
@@ -87,6 +99,7 @@ _BARS = ("effect", "activity", "share", "data_share", "list_share")
 _TEXTS = (
     "name",
     "state",
+    "segment",
     "badge",
     "effect_property",
     "note",
@@ -109,9 +122,18 @@ def heading_of(name: str) -> str:
 
 def evidence_column(name: str, table: pa.Table) -> Any:
     """Look and definition of one column of evidence; what few want of the index is in its export only."""
-    label, meaning = heading_of(name), EVIDENCE.get(name)
     if name in _UNSEEN and "automatic_name" in table.column_names:
         return None
+    return _column(name, EVIDENCE.get(name), table)
+
+
+def latent_column(name: str, table: pa.Table) -> Any:
+    """Look and definition of one column of evidence about latents."""
+    return _column(name, LATENTS[name], table)
+
+
+def _column(name: str, meaning: str | None, table: pa.Table) -> Any:
+    label = heading_of(name)
     if name == "warnings":
         return st.column_config.ListColumn(label, help=meaning)
     if name in _BARS:

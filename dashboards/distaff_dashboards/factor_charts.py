@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from distaff_dashboards.charts import ACCENT, CONTROL, FLOOR, INK, MUTED, OTHER, bars, finish, text
 
-_HEAT = [[0.0, "#f4f6f8"], [0.35, "#a9cdd1"], [1.0, ACCENT]]
+HEAT = [[0.0, "#f4f6f8"], [0.35, "#a9cdd1"], [1.0, ACCENT]]
 
 
 def heatmap(lift: Mapping[tuple[int, str], float], names: Mapping[int, str], values: Sequence[str]) -> go.Figure:
@@ -22,7 +22,7 @@ def heatmap(lift: Mapping[tuple[int, str], float], names: Mapping[int, str], val
     marks = [["" if cell is None else f"{cell:.1f}" for cell in row] for row in cells]
     figure = go.Figure(
         go.Heatmap(z=shades, x=list(range(len(factors))), y=list(range(len(values))), text=marks, texttemplate="%{text}",
-                   textfont={"size": 11}, colorscale=_HEAT, showscale=False, xgap=2, ygap=2, customdata=hover,
+                   textfont={"size": 11}, colorscale=HEAT, showscale=False, xgap=2, ygap=2, customdata=hover,
                    hovertemplate="%{customdata}<br>lift %{text}<extra></extra>", hoverongaps=False)
     )  # fmt: skip
     figure = finish(figure, height=90 + 24 * len(values), top=10)
@@ -32,7 +32,7 @@ def heatmap(lift: Mapping[tuple[int, str], float], names: Mapping[int, str], val
     return figure
 
 
-def effects(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
+def effects(rows: Sequence[Mapping[str, Any]], *, of: str = "the list") -> go.Figure:
     """Change of every property with its interval; grey ones could be chance."""
     figure = go.Figure()
     for holds, name, colour in ((True, "beyond the control", ACCENT), (False, "could be chance", OTHER)):
@@ -46,7 +46,7 @@ def effects(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
         )  # fmt: skip
     figure.add_vline(x=0, line={"color": INK, "width": 1})
     figure = bars(figure, [row["property"] for row in rows], percent=False)
-    figure.update_xaxes(title_text="change of the list, 1 % to 99 % quantile", tickformat="+.2~f")
+    figure.update_xaxes(title_text=f"change of {of}, 1 % to 99 % quantile", tickformat="+.2~f")
     return figure
 
 

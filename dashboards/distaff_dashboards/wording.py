@@ -20,12 +20,18 @@ METRICS: Mapping[str, str] = {
     "mrr": "one over the rank of the first hit among the first {k}, 0 without one",
     "map": "precision averaged over ranks among the first {k}: those of the hits, or for causes of incidents all of them",
     "ac": "share of incidents with a true cause among the first {k}",
+    "accuracy": "share of windows whose class is right",
+    "macrof1": "mean over the classes of the harmonic mean of precision and recall",
+    "kappa": "agreement with the true classes beyond chance: 0 is chance, 1 is perfect",
+    "mse": "mean squared error of forecasts up to {k} rows ahead, in squared training deviations; less is better",
+    "mae": "mean absolute error of forecasts up to {k} rows ahead, in training deviations; less is better",
     "avg": "mean of ac@1 to ac@{k}",
     "pr": "share of an incident's true causes that are among the first {k}",
     "coverage": "share of the catalogue that occurs in anyone's first {k}",
     "gini": "how unevenly items are recommended in the first {k}: 0 all alike, 1 one item for everyone",
     "popularity": "mean popularity of the items in the first {k}",
 }
+_LESS = ("mse", "mae")
 _DESCRIPTIVE = ("coverage", "gini", "popularity")
 _SIGNIFICANT = 0.05
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$:<>&])")
@@ -43,8 +49,13 @@ def define(metric: str) -> str:
 
 
 def is_score(metric: str) -> bool:
-    """Whether higher is better; some metrics only describe the lists."""
+    """Whether it says how good a model is; some metrics only describe the lists."""
     return _family(metric) not in _DESCRIPTIVE
+
+
+def sign(metric: str) -> int:
+    """1 where more of a metric is better, -1 where less is."""
+    return -1 if _family(metric) in _LESS else 1
 
 
 def row_labels(rows: Sequence[BoardRow]) -> list[str]:

@@ -79,7 +79,7 @@ def board(workspace: Workspace, dataset: str, *, split: str = "test") -> Board:
         _row(group, json.loads(settings), [metrics[r.run][split] for r in group])
         for (_, settings), group in _configurations(scored)
     ]
-    sign = 1.0 if metric in base.lower_is_better else -1.0
+    sign = 1.0 if base.less_is_better(metric) else -1.0
     rows.sort(key=lambda row: sign * row.metrics[metric].mean if metric in row.metrics else float("inf"))
     best = next((row for row in rows if row.control and metric in row.metrics), None)
     if best is not None:

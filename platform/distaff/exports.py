@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
-import pyarrow.feather as feather
 import pyarrow.parquet as pq
 import tomlkit
+from numpy.typing import NDArray
 
 from distaff_data.errors import InputError
 
-_FORMULA = r"^[=+\-@\t\r]"
+_FORMULA = r"^[=+\-@\t\r\n\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"  # the last four are read like the first, full width
+_DATES_FROM = (
+    1e8  # seconds since 1970 from which times are dates; smaller ones count rows, or a recording's own seconds
+)
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+
+
+_WRITERS: Mapping[str, Callable[[Path, pa.Schema], Any]] = {
+    ".csv": lambda part, schema: pa_csv.CSVWriter(part, schema),
+    ".parquet": lambda part, schema: pq.ParquetWriter(part, schema),
+    ".arrow": lambda part, schema: pa.ipc.new_file(part, schema),
+}
 
 
 def write(table: pa.Table, out: Path) -> None:
@@ -27,15 +38,31 @@ def write(table: pa.Table, out: Path) -> None:
     Raises:
         InputError: Another ending, or a folder that does not exist.
     """
-    if out.suffix not in (".csv", ".parquet", ".arrow"):
+    with writing(out) as append:
+        append(table)
+
+
+@contextmanager
+def writing(out: Path) -> Iterator[Callable[[pa.Table], None]]:
+    """Write tables of one schema below each other as they come; the file appears when the block ends well.
+
+    Raises:
+        InputError: Another ending, or a folder that does not exist.
+    """
+    if out.suffix not in _WRITERS:
         raise InputError("export to .csv, .parquet or .arrow", path=out)
-    with _whole(out) as part:
-        if out.suffix == ".csv":
-            pa_csv.write_csv(harmless(table), part)
-        elif out.suffix == ".parquet":
-            pq.write_table(table, part)
-        else:
-            feather.write_feather(table, str(part), compression="uncompressed")
+    with whole(out) as part, ExitStack() as stack:
+        writer = None
+
+        def append(table: pa.Table) -> None:
+            nonlocal writer
+            table = harmless(table) if out.suffix == ".csv" else table
+            if writer is None:
+                writer = stack.enter_context(_WRITERS[out.suffix](part, table.schema))
+            writer.write_table(table)
+
+        yield append
+        stack.close()  # before the file takes its place
 
 
 def write_settings(settings: Mapping[str, Any], out: Path) -> None:
@@ -44,12 +71,12 @@ def write_settings(settings: Mapping[str, Any], out: Path) -> None:
     Raises:
         InputError: The folder does not exist.
     """
-    with _whole(out) as part:
+    with whole(out) as part:
         part.write_text(tomlkit.dumps(settings), encoding="utf-8")
 
 
 @contextmanager
-def _whole(out: Path) -> Iterator[Path]:
+def whole(out: Path) -> Iterator[Path]:
     """A file beside ``out`` that takes its place when the block ends well."""
     if not out.parent.is_dir():
         raise InputError("the folder of the output file does not exist", path=out.parent)
@@ -62,17 +89,49 @@ def _whole(out: Path) -> Iterator[Path]:
 
 
 def harmless(table: pa.Table) -> pa.Table:
-    """Put an apostrophe before text that starts like a formula and is no number; lists become text."""
+    """Put an apostrophe before text that starts like a formula and is no number, in cells and in column names.
+
+    Lists and other nested values become text.
+    """
     columns = []
     for column in table.columns:
-        if pa.types.is_list(column.type):
-            column = pa.array(
-                ["; ".join(map(str, v)) if v is not None else None for v in column.to_pylist()], pa.string()
-            )
-        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-            risky = pc.and_(
-                pc.match_substring_regex(column, _FORMULA), pc.invert(pc.match_substring_regex(column, _NUMBER))
-            )
-            column = pc.if_else(risky, pc.binary_join_element_wise("'", column, ""), column)
-        columns.append(column)
-    return pa.table(columns, names=table.column_names)
+        kind = column.type
+        if pa.types.is_dictionary(kind):
+            column = column.cast(kind.value_type)
+        elif pa.types.is_nested(kind):
+            column = pa.array([None if v is None else _flat(v) for v in column.to_pylist()], pa.string())
+        columns.append(_defused(column) if _is_text(column.type) else column)
+    names = _defused(pa.array(table.column_names, pa.string())).to_pylist()
+    return pa.table(columns, names=names)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return any(
+        bool(is_kind(kind)) for is_kind in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    )
+
+
+def _flat(value: Any) -> str:
+    return "; ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _defused(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    column = column.cast(pa.large_string())
+    risky = pc.and_(pc.match_substring_regex(column, _FORMULA), pc.invert(pc.match_substring_regex(column, _NUMBER)))
+    mark, nothing = pa.scalar("'", pa.large_string()), pa.scalar("", pa.large_string())
+    return pc.if_else(risky, pc.binary_join_element_wise(mark, column, nothing), column)
+
+
+def dates(seconds: NDArray[np.float64]) -> NDArray[Any]:
+    """Seconds since 1970 as dates in UTC, to the millisecond; numbers of rows and a recording's own seconds as they are."""
+    if len(seconds) and np.nanmin(seconds) >= _DATES_FROM:
+        return np.round(seconds * 1000).astype("int64").astype("datetime64[ms]")
+    return seconds
+
+
+def with_dates(table: pa.Table) -> pa.Table:
+    """A table for people, whose times are dates where they are seconds since 1970."""
+    for name in {"time", "start"} & set(table.column_names):
+        at = table.column_names.index(name)
+        table = table.set_column(at, name, pa.array(dates(table[name].to_numpy())))
+    return table

@@ -32,16 +32,21 @@ class Encoding:
         timestamps: One vector a patch, ``(b, G, P, D)``; None where a model has none.
         level: Subtracted from each channel before encoding, ``(b, C)``.
         scale: Divided by after that, ``(b, G)``.
+        window: What the encoder saw, ``(b, G, W)``, where the head is to see it beside the vectors; see
+            :func:`distaff.ridge.solve`.
     """
 
     instances: Tensor
     timestamps: Tensor | None
     level: Tensor
     scale: Tensor
+    window: Tensor | None = None
 
     def rows(self) -> Tensor:
-        """Rows of the regression, ``(b * G, F + 1)``: timestamp vectors, or instance vectors where there are none."""
+        """Rows of the regression, ``(b * G, F + 1)``: the window if any, timestamp vectors or else instance vectors, 1."""
         features = self.instances if self.timestamps is None else self.timestamps.flatten(2)
+        if self.window is not None:
+            features = torch.cat([self.window, features], 2)
         ones = features.new_ones(*features.shape[:2], 1)
         return (torch.cat([features, ones], 2) * self.scale.unsqueeze(2)).flatten(0, 1)
 
@@ -102,7 +107,7 @@ def fit_head(
         step = torch.arange(weights.shape[1], device=weights.device) % longest
         own = torch.nonzero((step >= shorter) & (step < horizon)).flatten()
         chosen_by = valid.moments or Moments.empty(len(train.moments.gram), len(step), weights.device)
-        weights[:, own] = solve(train.moments.of(own), chosen_by.of(own))
+        weights[:, own] = solve(train.moments.of(own), chosen_by.of(own), beside=train.beside)
     if weights is None or train.missed(longest):
         raise InputError(
             f"no training window of {length} rows is followed by {longest} complete ones; set seq_len or horizons lower"
@@ -129,6 +134,7 @@ class _Gathered:
         self.having = {h: slide(data, length, horizon=h, split=split).starts for h in ordered}
         self.left = torch.ones(len(some), dtype=torch.bool)
         self.moments: Moments | None = None
+        self.beside = 0  # features of the window itself
         self._complete: dict[int, int] = {}
 
     def missed(self, horizon: int) -> bool:
@@ -151,6 +157,7 @@ class _Gathered:
             x, y = encoding.rows(), encoding.outputs(values[:, self.length :])
             self.moments = self.moments or Moments.empty(x.shape[1], y.shape[1], x.device)
             self.moments.add(x, y)
+            self.beside = 0 if encoding.window is None else encoding.window.shape[2]
             self._complete[horizon] += int(complete.sum())
 
 

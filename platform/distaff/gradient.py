@@ -32,6 +32,7 @@ class GradientConfig(ModelConfig):
 
     Attributes:
         lr: Adam's learning rate.
+        lr_decay: What it is multiplied by after every epoch.
         batch_size: Samples a step.
         max_epochs: Upper limit; the only one when the dataset has no validation split.
         eval_every: Epochs between validations.
@@ -39,6 +40,7 @@ class GradientConfig(ModelConfig):
     """
 
     lr: Annotated[float, Field(gt=0), Span(1e-4, 1e-2, log=True)] = 1e-3
+    lr_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
     batch_size: Annotated[int, Field(ge=1)] = 4096
     max_epochs: Annotated[int, Field(ge=1)] = 1000
     eval_every: Annotated[int, Field(ge=1)] = 3
@@ -118,6 +120,7 @@ class _Fit(Generic[D]):
     def __init__(self, model: GradientModel[D], data: D, session: Session) -> None:
         self.model, self.data, self.session = model, data, session
         self.optimizer = model.optimizer()
+        self.rates = [group["lr"] for group in self.optimizer.param_groups]
         self.best = _copy(model.network.state_dict())
         self.epoch, self.best_value, self.bad_validations = 0, -math.inf, 0
         if session.resume:
@@ -141,6 +144,8 @@ class _Fit(Generic[D]):
         """One pass; returns the mean of every loss. Values stay on the device until the end: no synchronisation a step."""
         torch.manual_seed(self.session.seed * 1_000_003 + self.epoch)
         self.model.network.train()
+        for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
+            group["lr"] = rate * self.model.config.lr_decay ** (self.epoch - 1)
         sums: dict[str, Tensor] = {}
         steps = 0
         for batch in self.model.batches(self.data, self.session.generator(self.epoch)):
@@ -166,7 +171,7 @@ class _Fit(Generic[D]):
             self.model.settle()
         valid = self.session.validate()
         monitor = self.model.monitor
-        value = -valid[monitor] if monitor in self.model.lower_is_better else valid[monitor]
+        value = -valid[monitor] if self.model.less_is_better(monitor) else valid[monitor]
         if value > self.best_value:
             self.best_value, self.bad_validations = value, 0
             self.best = _copy(self.model.network.state_dict())

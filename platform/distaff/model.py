@@ -103,7 +103,7 @@ class Model(ABC, Generic[D]):
         kind: The kind of its datasets: interactions, series or incidents.
         headline: Metrics kept for each unit; the board ranks by the first that was measured.
         shown: Metrics that tables on a terminal show.
-        lower_is_better: The metrics of which less is better.
+        lower_is_better: The metrics of which less is better, at any length after an @.
 
     Raises:
         InputError: A setting that is unknown or out of range.
@@ -187,6 +187,11 @@ class Model(ABC, Generic[D]):
         if self._data is None:
             raise UnsupportedError(f"this {self.name} has not been fitted yet; call fit or load first")
         return self._data
+
+    @classmethod
+    def less_is_better(cls, metric: str) -> bool:
+        """Whether less of a metric is better, such as of ``mse`` and of ``mse@24``."""
+        return metric.partition("@")[0] in cls.lower_is_better
 
     @classmethod
     def named(cls, name: str) -> type[Self]:

@@ -11,7 +11,7 @@ A dataset with labels is measured by classification, one without by forecasting,
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
@@ -72,6 +72,7 @@ class SeriesModel(Model[Series]):
         self.device = torch.device("cpu")
         self._head: Head | None = None
         self._classifier: Classifier | None = None
+        self._radii: dict[tuple[int, float], Tensor] = {}
 
     # ------------------------------------------------------------------------------------------ what a model implements
 
@@ -114,7 +115,16 @@ class SeriesModel(Model[Series]):
         """Fit the head, once for the longest horizon asked for."""
         if self._head is None or self._head.n_steps < horizon:
             horizons = (*self.config.horizons, horizon)
+            self._radii = {}
             self._head = fit_head(self.data, self.length, horizons, self.encode, self.take, self.device)
+
+    def radius(self, horizon: int, coverage: float) -> Tensor:
+        """Half widths of the intervals, ``(H, C)``; see :func:`distaff.forecasting.conformal_radius`. Computed once."""
+        self.prepare_forecasts(horizon)
+        if (horizon, coverage) not in self._radii:
+            found = conformal_radius(self.data, self.length, horizon, coverage, self.predict, self.take, self.device)
+            self._radii[horizon, coverage] = found
+        return self._radii[horizon, coverage]
 
     # ---------------------------------------------------------------------------------------------- how series are handled
 
@@ -175,7 +185,7 @@ class SeriesModel(Model[Series]):
     def learn(self, data: Series, session: Session) -> None:
         """Fit the scaler to the training rows, and the encoder to the training windows."""
         self.scaler, self.device = Scaler.of(data), session.device
-        self._head, self._classifier = None, None
+        self._head, self._classifier, self._radii = None, None, {}
         self.learn_encoder(data, session)
 
     def measure(self) -> list[Measurement]:
@@ -256,16 +266,24 @@ class SeriesModel(Model[Series]):
         Raises:
             UnsupportedError: The model has no vectors of that level.
         """
-        if level not in ("instance", "timestamp"):
-            raise InputError("the level is instance or timestamp", column="level", value=level)
-        data = self._own(series)
-        windows = slide(data, self.length, step=step or self.length, device=self.device)
-        parts = [self._vectors(data, windows, block, level) for block in blocks(windows)]
-        if not parts:
-            raise InputError(f"no entity has a window of {self.length} rows")
-        return pa.concat_tables(parts)
+        return pa.concat_tables(self.embed_blocks(series, level=level, step=step))
 
     transform = embed
+
+    def embed_blocks(
+        self, series: object | None = None, *, level: str = "instance", step: int | None = None
+    ) -> Iterator[pa.Table]:
+        """The tables that :meth:`embed` gives as one, some windows at a time: together they may not fit into memory."""
+        if level not in ("instance", "timestamp"):
+            raise InputError("the level is instance or timestamp", column="level", value=level)
+        if step is not None and step < 1:
+            raise InputError("windows begin 1 row apart or more", column="step", value=step)
+        data = self._own(series)
+        windows = slide(data, self.length, step=step or self.length, device=self.device)
+        if not len(windows):
+            raise InputError(f"no entity has a window of {self.length} rows")
+        for block in blocks(windows):
+            yield self._vectors(data, windows, block, level)
 
     def forecast(self, series: object | None = None, *, horizon: int | None = None, coverage: float = 0.9) -> pa.Table:
         """Forecast the rows after the last ones of each entity, in the channels' own units.
@@ -285,7 +303,7 @@ class SeriesModel(Model[Series]):
         assert scaler is not None
         if self.data.whole:
             raise UnsupportedError("each entity of this dataset is one window; there is nothing after it to forecast")
-        self.prepare_forecasts(steps)
+        radius = self.radius(steps, coverage)
         windows = latest(data, self.length, self.device)
         if not len(windows):
             raise InputError(f"no entity has the {self.length} rows that {self.name} looks back on")
@@ -294,7 +312,6 @@ class SeriesModel(Model[Series]):
             values, mask = self.take(windows, block)
             parts.append(self.predict(values, mask, steps).cpu())
         scaled = torch.cat(parts)
-        radius = conformal_radius(self.data, self.length, steps, coverage, self.predict, self.take, self.device)
         values, low, high = map(scaler.invert, (scaled, scaled - radius, scaled + radius))
         return forecast_table(data, windows, values, low, high)
 
@@ -344,7 +361,9 @@ class SeriesModel(Model[Series]):
 
     def _probabilities(self, windows: Windows) -> Tensor:
         if not self.data.classes:
-            raise UnsupportedError(f"dataset {self.data.name!r} has no labels to learn classes from")
+            raise UnsupportedError(
+                f"dataset {self.data.name!r} has no labels to learn classes from; ingest it with --label COLUMN"
+            )
         if self._classifier is None:
             parts = [self._labelled(split) for split in ("train", "valid")]
             train, valid = ((self._features(w) if len(w) else torch.zeros(0, 1), codes) for w, codes in parts)

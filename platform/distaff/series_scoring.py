@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +12,10 @@ import pyarrow as pa
 from distaff import exports
 from distaff.runs import model_folder
 from distaff.series import SeriesModel
+from distaff_data.series import Series
 from distaff_data.workspace import Workspace
+
+_COMMIT_BYTES = 1 << 27
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,7 @@ class Published:
 def embed_run(
     workspace: Workspace, run_id: str, *, level: str = "instance", step: int | None = None, out: Path | None = None
 ) -> Published:
-    """Publish a run's embeddings of its dataset; see :meth:`distaff.series.SeriesModel.embed`.
+    """Publish a run's embeddings of its dataset as it is now; see :meth:`distaff.series.SeriesModel.embed`.
 
     Args:
         workspace: Where the run is and the table goes.
@@ -38,14 +43,15 @@ def embed_run(
     Raises:
         InputError: Unknown run, level or file ending; nothing is published.
     """
-    table = SeriesModel.load(model_folder(workspace, run_id)).embed(level=level, step=step)
-    return _publish(workspace, run_id, "embeddings", f"embeddings/{level}/{run_id}", table, out)
+    model, series = _current(workspace, run_id)
+    tables = model.embed_blocks(series, level=level, step=step)
+    return _publish(workspace, run_id, "embeddings", f"embeddings/{level}/{run_id}", tables, out)
 
 
 def forecast_run(
     workspace: Workspace, run_id: str, *, horizon: int | None = None, coverage: float = 0.9, out: Path | None = None
 ) -> Published:
-    """Publish a run's forecasts after the end of its dataset; see :meth:`distaff.series.SeriesModel.forecast`.
+    """Publish a run's forecasts after the end of its dataset as it is now; see :meth:`distaff.series.SeriesModel.forecast`.
 
     Args:
         workspace: Where the run is and the table goes.
@@ -57,8 +63,9 @@ def forecast_run(
     Raises:
         InputError: Unknown run, horizon or file ending; nothing is published.
     """
-    table = SeriesModel.load(model_folder(workspace, run_id)).forecast(horizon=horizon, coverage=coverage)
-    return _publish(workspace, run_id, "forecasts", f"forecasts/{run_id}", table, out)
+    model, series = _current(workspace, run_id)
+    table = model.forecast(series, horizon=horizon, coverage=coverage)
+    return _publish(workspace, run_id, "forecasts", f"forecasts/{run_id}", iter([table]), out)
 
 
 def classify_run(workspace: Workspace, run_id: str, *, out: Path | None = None) -> Published:
@@ -72,13 +79,43 @@ def classify_run(workspace: Workspace, run_id: str, *, out: Path | None = None) 
     Raises:
         InputError: Unknown run or file ending; nothing is published.
     """
-    table = SeriesModel.load(model_folder(workspace, run_id)).classify()
-    return _publish(workspace, run_id, "classifications", f"classifications/{run_id}", table, out)
+    model, series = _current(workspace, run_id)
+    table = model.classify(series)
+    return _publish(workspace, run_id, "classifications", f"classifications/{run_id}", iter([table]), out)
 
 
-def _publish(workspace: Workspace, run_id: str, name: str, target: str, table: pa.Table, out: Path | None) -> Published:
-    with workspace.warehouse.publish(target) as publication:
-        publication.append(name, table, run=run_id)
-        if out is not None:
-            exports.write(table, out)  # a file that cannot be written leaves the publication undone
-    return Published(run_id, name, table.num_rows, None if out is None else str(out))
+def _current(workspace: Workspace, run_id: str) -> tuple[SeriesModel, Series | None]:
+    """The model, and its dataset as it is now; None where that is what it was fitted to, or is gone."""
+    model = SeriesModel.load(model_folder(workspace, run_id))
+    live = workspace.warehouse.live(f"dataset/{model.data.name}")
+    if live in (None, model.data.generation):
+        return model, None
+    return model, model.read(workspace.warehouse, model.data.name)
+
+
+def _publish(
+    workspace: Workspace, run_id: str, name: str, target: str, tables: Iterator[pa.Table], out: Path | None
+) -> Published:
+    """Publish tables as they come, so that no more of them than a commit holds is in memory."""
+    rows = 0
+    with workspace.warehouse.publish(target) as publication, ExitStack() as stack:
+        # A file that cannot be written leaves the publication undone.
+        write = stack.enter_context(exports.writing(out)) if out is not None else None
+        for table in _gathered(tables):
+            publication.append(name, table, run=run_id)
+            rows += table.num_rows
+            if write is not None:
+                write(exports.with_dates(table))
+    return Published(run_id, name, rows, None if out is None else str(out))
+
+
+def _gathered(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """The same rows in tables that are worth a commit each."""
+    parts: list[pa.Table] = []
+    for table in tables:
+        parts.append(table)
+        if sum(part.nbytes for part in parts) >= _COMMIT_BYTES:
+            yield pa.concat_tables(parts)
+            parts = []
+    if parts:
+        yield pa.concat_tables(parts)

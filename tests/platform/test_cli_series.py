@@ -34,6 +34,16 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     return run
 
 
+@pytest.fixture
+def waves(call: Call, tmp_path: Path) -> Call:
+    """The same over a dataset without labels and a run on it."""
+    lines = [f"{i},{np.sin(i / 3):.4f},{np.cos(i / 3):.4f}" for i in range(200)]
+    (tmp_path / "waves.csv").write_text("time,a,b\n" + "\n".join(lines) + "\n")
+    call("ingest", "series", "waves", str(tmp_path / "waves.csv"), "--split", "ratio:0.6,0.2,0.2")
+    call("train", "raw_ridge", "waves", "--set", "seq_len=16", "--set", "horizons=4")
+    return call
+
+
 TINY = [f"--set={pair}" for pair in ("patch_len=4", "stride=4", "d_model=8", "n_layers=1", "max_epochs=2", "lr=0.003")]
 
 
@@ -81,6 +91,76 @@ def test_from_a_sample_to_classes(call: Call, tmp_path: Path) -> None:
     assert call("board", "planted-series")["metric"] == "accuracy"
     history = call("sql", "SELECT DISTINCT name FROM history ORDER BY name")["rows"]
     assert {row["name"] for row in history} >= {"predictive", "contrastive", "pretext", "spread"}
+
+
+def test_a_newcomers_recordings_are_understood_and_their_channels_named(
+    call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    kinds = ["idle", "drilling"]
+    lines = [
+        f"m{m},{kinds[m % 2]},{t},{(1 + 4 * (m % 2)) * np.sin(t) + 0.1 * rng.normal():.3f},{rng.normal():.3f}"
+        for m in range(40)
+        for t in range(16)
+    ]
+    (tmp_path / "machines.csv").write_text("machine,state,second,vibration,current\n" + "\n".join(lines) + "\n")
+    arguments = ["ingest", "series", "machines", str(tmp_path / "machines.csv"), "--label", "state", "--windows"]
+    monkeypatch.setattr(sys, "argv", ["distaff", "--workspace", str(tmp_path / "ws"), *arguments])
+    with pytest.raises(SystemExit, match="0"):
+        main()
+    assert "channels: vibration, current\n" in capsys.readouterr().out
+    run = call("train", "raw_ridge", "machines")["runs"][0]
+    assert run["metrics"]["test"]["accuracy"] > 0.8
+    assert call("classify", run["run"])["rows"] == 40
+    status, message = call("forecast", run["run"])
+    assert status == 2
+    assert message.count("\n") == 1
+    assert "nothing after it to forecast" in message
+
+
+def test_an_unlabelled_dataset_is_swept_by_its_forecasts_on_validation(waves: Call) -> None:
+    settings = ["--set=seq_len=16", "--set=horizons=4", "--set=max_epochs=1", "--set=window_step=4"]
+    swept = waves("tune", "timedrl", "waves", "--trials", "3", *settings)
+    assert not isinstance(swept, tuple), swept
+    trials = [trial for trial in swept["trials"] if trial["state"] == "complete"]
+    assert len(trials) == 3
+    lowest = min(trials, key=lambda trial: trial["metrics"]["mse"])
+    assert swept["best"]["trial"] == lowest["trial"]
+    board = waves("board", "waves")
+    assert board["metric"] == "mse"
+    assert {row["model"] for row in board["rows"]} >= {"timedrl", "raw_ridge"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["forecast", "RUN", "--horizon", "0"], "horizon"),
+        (["forecast", "RUN", "--horizon", "5000"], "5000 complete ones"),
+        (["forecast", "RUN", "--coverage", "1.5"], "coverage lies between 0 and 1"),
+        (["forecast", "RUN", "--out", "f.xlsx"], ".csv, .parquet or .arrow"),
+        (["forecast", "nobody"], "nobody"),
+        (["embed", "RUN", "--level", "window"], "instance or timestamp"),
+        (["embed", "RUN", "--step", "0"], "step"),
+        (["embed", "RUN", "--out", "no/folder/e.csv"], "folder"),
+        (["classify", "RUN"], "--label COLUMN"),
+        (["train", "timedrl", "waves", "--set", "seq_len=4000"], "no training window of 4000 rows"),
+        (["train", "timedrl", "waves", "--set", "horizons=0"], "horizons"),
+        (["train", "timedrl", "nothing"], "nothing"),
+        (["train", "seasonal_naive", "waves", "--set", "season=99"], "season of 99 rows"),
+        (["train", "dccf", "waves"], "series"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_with_one_clear_line_and_nothing_is_published(
+    waves: Call, arguments: list[str], said: str
+) -> None:
+    run = waves("runs")["runs"][0]["run"]
+    before = waves("sql", "SELECT count(*) AS n FROM publications")["rows"]
+    status, message = waves(*[run if part == "RUN" else part for part in arguments])
+    assert status == 2
+    lines = [line for line in message.splitlines() if line.strip()]
+    assert said in message
+    assert len(lines) == 1, message
+    assert waves("sql", "SELECT count(*) AS n FROM publications")["rows"] == before
 
 
 def test_a_file_that_cannot_be_written_publishes_nothing(call: Call, tmp_path: Path) -> None:

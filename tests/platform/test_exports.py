@@ -39,11 +39,10 @@ def test_failed_write_leaves_the_older_file(tmp_path: Path, monkeypatch: pytest.
     out = tmp_path / "t.parquet"
     exports.write(pa.table({"a": [1]}), out)
 
-    def fail(table: pa.Table, path: Path) -> None:
-        Path(path).write_bytes(b"half")
+    def fail(writer: pq.ParquetWriter, table: pa.Table) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(pq, "write_table", fail)
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", fail)
     with pytest.raises(OSError, match="disk full"):
         exports.write(pa.table({"a": [2]}), out)
     assert pq.read_table(out)["a"].to_pylist() == [1]

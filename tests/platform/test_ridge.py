@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import torch
@@ -34,13 +36,19 @@ def test_solution_and_choice_are_those_of_scikit_learn_tried_at_every_penalty() 
     (x, y), (vx, vy) = rows(40, 1), rows(30, 1)
     train, valid = moments(x, y), moments(vx, vy)
     size = float((x[:, :-1] ** 2).sum(0).mean())
-    fits = [Reference(alpha=p * size).fit(x[:, :-1], y) for p in PENALTIES]
-    errors = [float(((f.predict(vx[:, :-1]) - vy.numpy()) ** 2).sum()) for f in fits]
-    best = fits[int(np.argmin(errors))]
+
+    def tried(penalties: Sequence[float]) -> tuple[float, float, np.ndarray]:
+        fits = [Reference(alpha=p * size, fit_intercept=False).fit(x, y) for p in penalties]
+        return min(
+            (float(((f.predict(vx) - vy.numpy()) ** 2).sum()), p, f.coef_.T)
+            for f, p in zip(fits, penalties, strict=True)
+        )
+
+    decade = tried(PENALTIES)
+    error, _, weights = min(decade, tried([decade[1] / 10**0.5, decade[1] * 10**0.5]), key=lambda one: one[0])
     found = solve(train, valid)
-    assert found[:-1].numpy() == pytest.approx(best.coef_.T, abs=1e-5)
-    assert found[-1].numpy() == pytest.approx(best.intercept_, abs=1e-5)
-    assert valid.error(found.double()) == pytest.approx(min(errors), rel=1e-5)
+    assert found.numpy() == pytest.approx(weights, abs=1e-5)
+    assert valid.error(found.double()) == pytest.approx(error, rel=1e-5)
 
 
 def test_dependent_features_are_solved_with_a_penalty_that_can() -> None:
@@ -49,6 +57,26 @@ def test_dependent_features_are_solved_with_a_penalty_that_can() -> None:
     found = solve(moments(x, y), moments(x, y))
     assert bool(found.isfinite().all())
     assert float(((x @ found.double() - y) ** 2).mean()) < 0.5
+
+
+def test_features_that_tell_nothing_stay_out_and_those_that_do_join_with_a_penalty_of_their_own() -> None:
+    rng = np.random.default_rng(5)
+    n, split = 400, 250
+    first, second, ones = rng.normal(size=(n, 2)), rng.normal(size=(n, 40)), np.ones((n, 1))
+    noise = 0.5 * rng.normal(size=(n, 1))
+    x = torch.from_numpy(np.c_[first, second, ones])
+    own = torch.tensor([0, 1, 42])
+    for share in (0.0, 1.0):
+        y = torch.from_numpy(first @ [[1.0], [-2.0]] + share * second[:, :5] @ np.ones((5, 1)) + noise)
+        train, valid = moments(x[:split], y[:split]), moments(x[split:], y[split:])
+        alone, joint = solve(train.among(own), valid.among(own)), solve(train, valid, beside=2)
+        if share:
+            assert valid.error(joint.double()) < 0.5 * valid.among(own).error(alone.double())
+        else:
+            assert torch.equal(joint[own], alone)
+            assert not bool(joint[2:-1].any())
+    nothing = Moments.empty(43, 1, torch.device("cpu"))
+    assert not bool(solve(train, nothing, beside=2)[2:-1].any())  # without validation nothing says that they help
 
 
 def walk(n: int = 160, n_channels: int = 2) -> Series:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from distaff_data.planted_series import planted_series
 from distaff_data.series import Series
 from distaff_data.series_splits import divide
 from distaff_timeseries.controls.random_encoder import RandomEncoder
+from distaff_timeseries.controls.raw_ridge import RawRidge
 from distaff_timeseries.patches import instance_norm, n_patches, patches
 from distaff_timeseries.timedrl import Geometry, TimeDRL, TimeDRLConfig, TimeDRLNetwork
 
@@ -181,13 +183,38 @@ def test_resumed_ends_like_one_that_never_stopped(tmp_path: Path) -> None:
         if epoch.epoch == 3:
             raise _StoppedError
 
-    whole, resumed = (TimeDRL(**SMALL, max_epochs=4) for _ in range(2))
+    whole, resumed = (TimeDRL(**SMALL, max_epochs=4, lr_decay=0.5) for _ in range(2))
     fit(whole, data, seed=2, device="cpu")
     with pytest.raises(_StoppedError):
-        fit(TimeDRL(**SMALL, max_epochs=4), data, seed=2, device="cpu", report=stop, folder=tmp_path)
+        fit(TimeDRL(**SMALL, max_epochs=4, lr_decay=0.5), data, seed=2, device="cpu", report=stop, folder=tmp_path)
     fit(resumed, data, seed=2, device="cpu", folder=tmp_path, resume=True)
     for name, value in whole.parts().items():
         assert torch.equal(value, resumed.parts()[name]), name
+
+
+def test_a_learning_rate_that_decays_to_nothing_stands_still_after_the_first_epoch() -> None:
+    data = replace(windows(60), classes=())
+    settings = {**SMALL, "weight_decay": 0.0, "lr_decay": 1e-9}
+    one, two = (TimeDRL(**settings, max_epochs=n).fit(data, seed=3, device="cpu") for n in (1, 2))
+    for name, value in one.network.named_parameters():
+        torch.testing.assert_close(two.network.get_parameter(name), value, rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("apart", [True, False])
+def test_a_window_beside_the_embeddings_forecasts_like_it_alone_or_better_on_validation(apart: bool) -> None:
+    rng = np.random.default_rng(1)
+    rows = np.cumsum(rng.normal(size=(400, 2)), 0)
+    data = divide(Series.from_rows(rows, [400]), "ratio:0.6,0.2,0.2")
+    settings = {"seq_len": 16, "horizons": (4, 8), "channel_independent": apart}
+    alone, beside = (
+        RandomEncoder(**SMALL, **settings, beside_window=window).fit(data, device="cpu") for window in (False, True)
+    )
+    errors = [model.measure()[0].metrics["mse"] for model in (alone, beside)]
+    assert errors[1] < errors[0]
+    if apart:
+        raw = RawRidge(seq_len=16, horizons=(4, 8)).fit(data, device="cpu").measure()[0].metrics
+        for horizon in (4, 8):
+            assert beside.measure()[0].metrics[f"mse@{horizon}"] <= raw[f"mse@{horizon}"] * (1 + 1e-5)
 
 
 def test_channels_are_apart_for_forecasting_and_together_with_labels() -> None:

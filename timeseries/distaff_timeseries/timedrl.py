@@ -57,6 +57,8 @@ class TimeDRLConfig(GradientSeriesConfig):
         kernel: Width of the convolution of ``conv``.
         position: Position vectors.
         window_step: Rows between the starts of training windows.
+        beside_window: Whether the forecasting head sees the normalised window itself beside the embeddings, which join it
+            only where validation errors say so: a ridge on the raw window that the encoder may better.
         precision: Of products while training; ``bfloat16`` pays on GPUs and on CPUs that multiply it. Normalisation, losses
             and everything after training stay in ``float32``.
         weight_decay: AdamW's.
@@ -81,6 +83,7 @@ class TimeDRLConfig(GradientSeriesConfig):
     kernel: Annotated[int, Field(ge=1)] = 3
     position: Position = "learnable"
     window_step: Annotated[int, Field(ge=1)] = 1
+    beside_window: bool = False
     precision: Literal["float32", "bfloat16"] = "float32"
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
 
@@ -266,7 +269,9 @@ class TimeDRL(GradientSeriesModel):
         seen, geometry = self._seen(values, mask), self.network.geometry
         encoded = self.network(geometry.patches(seen.values)).unflatten(0, (len(values), geometry.n_groups))
         scale = seen.std if geometry.n_groups == geometry.n_channels else seen.std.square().mean(1, keepdim=True).sqrt()
-        return Encoding(encoded[:, :, 0], encoded[:, :, 1:], seen.mean, scale)
+        window = seen.values.transpose(1, 2).reshape(len(values), geometry.n_groups, -1)
+        beside = window if self.config.beside_window else None
+        return Encoding(encoded[:, :, 0], encoded[:, :, 1:], seen.mean, scale, beside)
 
     def parts(self) -> dict[str, Tensor]:
         """The network's parameters and statistics."""

@@ -47,7 +47,10 @@ _ENTITIES = (
     "sensorid",
     "station",
     "uniqueid",
+    "site",
+    "siteid",
 )
+_COUNTS = ("second", "seconds", "sec", "t")  # times of recordings, which start at any 0
 _CHANNELS = ("channel", "variable", "metric", "sensor", "measurement", "signal", "tag")
 _MISSING = "('', 'na', 'n/a', 'nan', 'null', 'none', '?')"
 _HELD_OUT = 0.2  # of the training windows, where a source brings train and test but nothing to select on
@@ -165,7 +168,7 @@ def _roles(layout: Layout, chosen: Columns) -> dict[str, str]:
     """The column of each role that the file has."""
     path, columns = layout.path, layout.columns
     usual = {
-        "time": common("time", columns),
+        "time": common("time", columns) or _usual(columns, _COUNTS),
         "entity": _usual(columns, _ENTITIES),
         "channel": _usual(columns, _CHANNELS),
         "value": _usual(columns, ("value", "val")),

@@ -18,6 +18,8 @@ from distaff_data.ingest.series import Columns, ingest_series
 from distaff_data.planted import sample as load_sample
 from distaff_data.workspace import Workspace
 
+_NAMED = 20  # channels that are listed
+
 ingest = typer.Typer(help="Load files as a dataset; the format is detected or given.", no_args_is_help=True)
 
 Paths = Annotated[list[Path], typer.Argument(help="Files, or a folder with train, valid and test files.")]
@@ -105,6 +107,9 @@ def ingest_items(
     separator: Separator = None,
     text: Text = None,
     rows: Rows = None,
+    embed: Annotated[
+        Path | None, typer.Option(help="Folder of a sentence-transformers model: makes vectors 'text' of what is read.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Load what is known about a dataset's items: categories and tags, titles, running text, feature vectors.
@@ -122,6 +127,7 @@ def ingest_items(
         separator=separator,
         text=text,
         rows=rows,
+        embed_with=embed,
     )
     _show(report, as_json)
 
@@ -238,6 +244,16 @@ def ingest_series_verb(
         replace=replace,
     )
     _show(report, as_json)
+    if not as_json:
+        _show_channels(report.dataset)
+
+
+def _show_channels(dataset: str) -> None:
+    """By name: a column that was meant for something else is seen at once."""
+    sql = "SELECT channel FROM channels WHERE dataset = ? ORDER BY position"
+    names = [row["channel"] for row in workspace().warehouse.rows(sql, [dataset])]
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    typer.echo(f"channels: {', '.join(names[:_NAMED])}{more}")
 
 
 def sample(

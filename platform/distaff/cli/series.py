@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from distaff.cli.state import Json, RunId, emit_facts, emit_json, workspace
+from distaff.cli.state import Json, RunId, emit_facts, emit_json, tell_drift, workspace
 from distaff.series_scoring import Published, classify_run, embed_run, forecast_run
 
 Out = Annotated[Path | None, typer.Option(help="Write .csv, .parquet or .arrow too.")]
@@ -22,7 +22,7 @@ def add_to(app: typer.Typer) -> None:
 def embed(
     run: RunId,
     level: Annotated[str, typer.Option(help="instance: a vector a window; timestamp: one a patch.")] = "instance",
-    step: Annotated[int | None, typer.Option(help="Rows between windows; a window's length otherwise.", min=1)] = None,
+    step: Annotated[int | None, typer.Option(help="Rows between windows; a window's length otherwise.")] = None,
     out: Out = None,
     as_json: Json = False,
 ) -> None:
@@ -35,7 +35,7 @@ def embed(
 
 def forecast(
     run: RunId,
-    horizon: Annotated[int | None, typer.Option(help="Rows ahead; the run's longest otherwise.", min=1)] = None,
+    horizon: Annotated[int | None, typer.Option(help="Rows ahead; the run's longest otherwise.")] = None,
     coverage: Annotated[float, typer.Option(help="Share of futures that the intervals should hold.")] = 0.9,
     out: Out = None,
     as_json: Json = False,
@@ -50,7 +50,8 @@ def classify(run: RunId, out: Out = None, as_json: Json = False) -> None:
 
 
 def _show(done: Published, as_json: bool) -> None:
+    warnings = tell_drift(done.run)
     if as_json:
-        emit_json(vars(done))
+        emit_json({**vars(done), "warnings": warnings})
     else:
         emit_facts(f"published {done.table}", vars(done))

@@ -125,7 +125,7 @@ class Plan:
 
     def lower_is_better(self) -> list[bool]:
         """For each metric, whether less is better."""
-        return [metric in model_class(self.model).lower_is_better for metric in self.metrics]
+        return [model_class(self.model).less_is_better(metric) for metric in self.metrics]
 
     def measure(self) -> Callable[[Model[Any]], dict[str, float]]:
         """What measures the objectives of a fitted model, and whatever else its validation tells."""

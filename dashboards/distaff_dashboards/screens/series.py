@@ -1,0 +1,5 @@
+"""The page *Series*."""
+
+from distaff_dashboards.series_view import show
+
+show()
