@@ -148,7 +148,8 @@ class _Search:
 
     def _free(self, support: Index, targets: Index) -> Mask:
         """Which columns of the support may be dropped."""
-        return (support != EMPTY) & ~self.kept[support, targets[:, None]]
+        free: Mask = (support != EMPTY) & ~self.kept[support, targets[:, None]]
+        return free
 
     def _reach(self) -> Mask:
         """``(K, K)``: whether one metric acts on another within a row, in any number of steps."""
