@@ -254,8 +254,8 @@ def test_replay_keeps_the_pace_that_is_asked_for(tmp_path: Path, monkeypatch: py
         waits.append(seconds)
         clock[0] += seconds
 
-    monkeypatch.setattr(following.time, "monotonic", lambda: clock[0])
-    monkeypatch.setattr(following.time, "sleep", sleep)
+    monkeypatch.setattr("distaff.following.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("distaff.following.time.sleep", sleep)
     path = stream_file(tmp_path / "m.csv")
     workspace = chain_workspace(tmp_path / "w")
     with path.open("rb") as source:
