@@ -14,13 +14,25 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from distaff.diagnoser import Diagnoser, watched_from
 from distaff.registry import model_class
 from distaff.rootcauses import Diagnosis, score_cases, score_trigger
-from distaff_data.incidents import Case, Edge, Incidents
+from distaff_data.incidents import Case, Edge, Incidents, entity_of
 from distaff_data.ingest.incidents import read_folder
 
-CONTROLS = ("floor_z", "nsigma", "baro", "kpi_correlation", "onset_order", "pagerank", "traversal", "random")
+CONTROLS = (
+    "floor_z",
+    "nsigma",
+    "baro",
+    "kpi_correlation",
+    "onset_order",
+    "recency",
+    "pagerank",
+    "traversal",
+    "random",
+)
 Published = Mapping[tuple[str, str], float]  # (model, metric) -> value
 
 
@@ -33,7 +45,8 @@ class Part:
         keep: Which cases it is about.
         metrics: Metrics at the entity level.
         settings: Settings of every model.
-        graph: Whether the models are given what is known of dependencies.
+        known: Which of the known dependencies the models are given.
+        candidate: Which entities are ranked; others are taken out of every ranking before it is scored.
         trigger: Whether to report how onsets were found.
     """
 
@@ -41,7 +54,8 @@ class Part:
     metrics: tuple[str, ...]
     keep: Callable[[Case], bool] = field(default=lambda case: True)
     settings: Mapping[str, Any] = field(default_factory=dict)
-    graph: bool = True
+    known: Callable[[Edge], bool] = field(default=lambda edge: True)
+    candidate: Callable[[str], bool] = field(default=lambda entity: True)
     trigger: bool = False
 
 
@@ -55,7 +69,7 @@ def measure(data: Incidents, parts: Sequence[Part], published: Published, n_seed
     rows: list[dict[str, Any]] = []
     for part in parts:
         cases = tuple(case for case in data.cases if part.keep(case))
-        edges = data.edges if part.graph else ()
+        edges = tuple(edge for edge in data.edges if part.known(edge))
         for name in ("coral", *CONTROLS):
             seeds = range(n_seeds if name == "random" else 1)
             found = [_values(name, cases, edges, part, seed) for seed in seeds]
@@ -99,9 +113,11 @@ def _values(name: str, cases: Sequence[Case], edges: tuple[Edge, ...], part: Par
     start = time.perf_counter()
     found = [model.diagnose(case, edges, seed=seed) for case in cases]
     seconds = (time.perf_counter() - start) / len(cases)
+    found = [_among(diagnosis, part.candidate) for diagnosis in found]
     scores = score_cases(cases, found, "entity")
     assert scores is not None
-    values = {metric: scores.means()[metric] for metric in part.metrics}
+    means = scores.means() | {"ap@3": statistics.fmean(map(_average_precision, cases, found))}
+    values = {metric: means[metric] for metric in part.metrics}
     low, high = scores.interval(part.metrics[0])
     print(
         f"{part.name} {name}: "
@@ -111,6 +127,18 @@ def _values(name: str, cases: Sequence[Case], edges: tuple[Edge, ...], part: Par
         flush=True,
     )
     return values | (_trigger(cases, found) if part.trigger and name == "coral" else {})
+
+
+def _among(found: Diagnosis, candidate: Callable[[str], bool]) -> Diagnosis:
+    kept = (cause for cause in found.causes if candidate(entity_of(cause.column)))
+    return replace(found, causes=tuple(kept))
+
+
+def _average_precision(case: Case, found: Diagnosis, k: int = 3) -> float:
+    """Mean precision at the ranks of the true causes among the first ``k``, over min(k, causes): what causRCA calls AP@K."""
+    hits = np.isin(found.entities[:k], case.roots)
+    precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
+    return float((precision * hits).sum()) / min(k, len(case.roots))
 
 
 def _trigger(cases: Sequence[Case], found: Sequence[Diagnosis]) -> dict[str, float]:

@@ -70,6 +70,7 @@ def follow(
     kpi: str | None = None,
     batch: int = 60,
     idle: float | None = None,
+    speed: float | None = None,
     report: Callable[[Update], None] = lambda _: None,
 ) -> None:
     """Diagnose a wide CSV stream of metrics: a header ``time,entity|metric,...``, then rows.
@@ -82,12 +83,16 @@ def follow(
         kpi: The KPI; the dataset's when None.
         batch: Rows at a time.
         idle: Stop after so many seconds without a new row; never when None. A pipe ends when it closes.
+        speed: Replay rows this many times as fast as their times say; as fast as it can when None.
         report: Called with every ranking.
 
     Raises:
-        InputError: The stream has no header with a time, a row that is no numbers, or an unknown KPI.
+        InputError: The stream has no header with a time, a row that is no numbers, times that do not rise, or an unknown
+            KPI; or the speed is not above 0.
         UnsupportedError: The model cannot follow.
     """
+    if speed is not None and not speed > 0:
+        raise InputError("must be above 0", column="speed", value=speed)
     known = load_incidents(workspace.warehouse, dataset)
     folder, run = workspace.root / "watches", f"watch-{model}-{dataset}"
     kept = read_checkpoint(folder, run)
@@ -111,15 +116,35 @@ def follow(
         stream.restore({name: tensor.numpy() for name, tensor in tensors.items()})
         if source.seekable():
             source.seek(int(str(state["offset"])))
+    pace = _Pace(speed)
     for lines, offset in _batches(source, batch, idle):
         times, rows = _parse(lines, len(columns))
         fresh = times > (-np.inf if stream.last_time is None else stream.last_time)
+        pace.wait(times[fresh])
         found = stream.take(times[fresh], rows[fresh])
         if found is not None:
             store(workspace, run, [found], target=f"causes/{run}/{found.case}", converged=stream.converged)
             report(Update(found, stream.converged))
         tensors = {name: torch.from_numpy(np.array(value, order="C")) for name, value in stream.tensors().items()}
         write_checkpoint(folder, run, tensors, {"columns": names, "offset": offset})
+
+
+class _Pace:
+    """Holds batches back until their last row would have been measured, at ``speed`` times real time."""
+
+    def __init__(self, speed: float | None) -> None:
+        self._speed = speed
+        self._start: tuple[float, float] | None = None  # time of the first row, and when it was taken
+
+    def wait(self, times: Floats) -> None:
+        """Wait until the last of ``times`` is due."""
+        if self._speed is None or not len(times):
+            return
+        if self._start is None:
+            self._start = float(times[0]), time.monotonic()
+        first, began = self._start
+        due = began + (float(times[-1]) - first) / self._speed
+        time.sleep(max(due - time.monotonic(), 0.0))
 
 
 def _batches(source: BinaryIO, batch: int, idle: float | None) -> Iterator[tuple[Sequence[bytes], int]]:
@@ -147,7 +172,7 @@ def _parse(lines: Sequence[bytes], width: int) -> tuple[Floats, Floats]:
     """Times and values ``(n, M)``; an empty field is missing.
 
     Raises:
-        InputError: A row with too few or too many fields, or one that is no number.
+        InputError: A row with too few or too many fields, one that is no number, or times that do not rise.
     """
     names = [str(i) for i in range(width)]
     types = dict.fromkeys(names, "double")
@@ -161,6 +186,9 @@ def _parse(lines: Sequence[bytes], width: int) -> tuple[Floats, Floats]:
         message = str(error).split("\n", 1)[0]
         raise InputError(f"a row of the stream cannot be read: {message}") from None
     values = np.stack([column.to_numpy() for column in table.columns], axis=1)
+    falls = np.flatnonzero(~(np.diff(values[:, 0]) > 0))
+    if len(falls):
+        raise InputError("times of the stream have to rise", column="time", value=float(values[falls[0] + 1, 0]))
     return values[:, 0], values[:, 1:]
 
 

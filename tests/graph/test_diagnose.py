@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +24,18 @@ from distaff_data.incidents import Case, Edge, Incidents
 from distaff_data.planted_incidents import planted_incidents
 from distaff_data.workspace import Workspace
 
-NAMES = ("baro", "coral", "floor_z", "kpi_correlation", "nsigma", "onset_order", "pagerank", "random", "traversal")
+NAMES = (
+    "baro",
+    "coral",
+    "floor_z",
+    "kpi_correlation",
+    "nsigma",
+    "onset_order",
+    "pagerank",
+    "random",
+    "recency",
+    "traversal",
+)
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +79,37 @@ def test_a_fault_that_spreads_is_traced_to_its_origin(name: str) -> None:
     assert isinstance(model, Diagnoser)
     for given in (edges, tuple(Edge(e.target, e.source) for e in edges)):  # causal graph, or call graph
         assert model.diagnose(case, given).entities[0] == "c"
+
+
+def test_recency_puts_the_direct_cause_that_changed_last_first() -> None:
+    values = np.zeros((60, 5))
+    values[40:, 1] = 1  # a direct cause, early
+    values[45:, 2] = 1  # a direct cause, late
+    values[47:, 3] = 1  # changes last of all, but acts on nothing
+    values[48:, 0] = 1
+    values[52:, 4] = 1  # after the alarm
+    columns = ("alarm|x", "a|x", "b|x", "c|x", "d|x")
+    case = Case("alarm", columns, np.arange(60.0), values, 39.0, 0)
+    model = registry.model_class("recency")()
+    assert isinstance(model, Diagnoser)
+    assert model.diagnose(case, (Edge("a", "alarm"), Edge("b", "alarm"))).entities == ["b", "a", "c", "d"]
+    assert model.diagnose(case).entities == ["c", "b", "a", "d"]
+
+
+def test_traversal_sums_scores_along_the_way_and_takes_circles_as_one() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.standard_normal((120, 6))
+    values[100:, :5] += np.array([20.0, 10.0, 30.0, 40.0, 15.0])
+    columns = ("kpi|x", "b|x", "c|x", "d|x", "e|x", "f|x")
+    case = Case("way", columns, np.arange(120.0), values, 100.0, 0)
+    # c and d call one another and reach the KPI over b; e reaches it alone; f is calm.
+    edges = tuple(Edge(*pair) for pair in (("b", "kpi"), ("c", "b"), ("c", "d"), ("d", "c"), ("e", "kpi"), ("f", "e")))
+    model = registry.model_class("traversal")()
+    assert isinstance(model, Diagnoser)
+    scores = {cause.column[0]: cause.score for cause in model.diagnose(case, edges).causes}
+    assert scores["c"] == scores["d"] > scores["e"] > 1
+    assert scores["b"] < 1
+    assert scores["f"] < 1
 
 
 def test_coral_tells_the_path_and_the_onset() -> None:
@@ -137,11 +183,17 @@ def stream_file(path: Path) -> Path:
     return path
 
 
-def watch(root: Path, path: Path, kill_after: int | None = None) -> list[tuple[Any, ...]]:
-    """Rankings of one watch; killed after so many and then resumed."""
+def chain_workspace(root: Path) -> Workspace:
+    """A workspace with the chain and its graph as the dataset ``d``."""
     workspace = Workspace.create(root)
     case, edges = chain()
     publish_incidents(workspace.warehouse, Incidents("d", (case,), edges), source="", settings={})
+    return workspace
+
+
+def watch(root: Path, path: Path, kill_after: int | None = None) -> list[tuple[Any, ...]]:
+    """Rankings of one watch; killed after so many and then resumed."""
+    workspace = chain_workspace(root)
     seen: list[tuple[Any, ...]] = []
 
     def note(update: following.Update) -> None:
@@ -192,3 +244,115 @@ def test_a_stream_without_header_or_with_words_is_refused(settled: Workspace, da
     with (tmp_path / "s.csv").open("rb") as source, pytest.raises(UnsupportedError, match="coral can"):
         following.follow(settled, data.name, source, model="baro", idle=0)
     assert load_incidents(settled.warehouse, data.name).cases
+
+
+def test_replay_keeps_the_pace_that_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [1000.0]
+    waits: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        clock[0] += seconds
+
+    monkeypatch.setattr("distaff.following.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("distaff.following.time.sleep", sleep)
+    path = stream_file(tmp_path / "m.csv")
+    workspace = chain_workspace(tmp_path / "w")
+    with path.open("rb") as source:
+        following.follow(workspace, "d", source, batch=300, idle=0, speed=60)
+    # 900 rows of a second each at sixty times real time: 300 rows are due after 299 / 60 seconds, and so on.
+    assert np.cumsum(waits).tolist() == pytest.approx([299 / 60, 599 / 60, 899 / 60])
+    with path.open("rb") as source, pytest.raises(InputError, match="above 0"):
+        following.follow(workspace, "d", source, idle=0, speed=0)
+
+
+_WATCH = """
+import sys
+from pathlib import Path
+from distaff import following
+from distaff_data.workspace import Workspace
+
+with Path(sys.argv[2]).open("rb") as source:
+    following.follow(Workspace.open(sys.argv[1]), "d", source, batch=30, report=lambda _: print("one", flush=True))
+"""
+
+
+def rankings(workspace: Workspace, path: Path) -> list[tuple[Any, ...]]:
+    """What a watch that goes on to the end of the file says."""
+    seen: list[tuple[Any, ...]] = []
+    with path.open("rb") as source:
+        following.follow(
+            workspace,
+            "d",
+            source,
+            batch=30,
+            idle=0,
+            report=lambda update: seen.append((update.diagnosis.case, update.diagnosis.causes, update.converged)),
+        )
+    return seen
+
+
+def test_a_process_that_is_killed_outright_and_started_again_ends_with_the_same_ranking(tmp_path: Path) -> None:
+    path = stream_file(tmp_path / "m.csv")
+    through = rankings(chain_workspace(tmp_path / "a"), path)
+    workspace = chain_workspace(tmp_path / "b")
+    command = [sys.executable, "-c", _WATCH, str(workspace.root), str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as killed:
+        assert killed.stdout is not None
+        assert killed.stdout.readline() == "one\n"
+        killed.send_signal(signal.SIGKILL)
+    assert killed.returncode == -signal.SIGKILL
+    again = rankings(workspace, path)
+    # Nothing is left to say if it was through before the signal came; the stored ranking is the same in any case.
+    assert again == through[len(through) - len(again) :]
+    last = workspace.warehouse.rows("SELECT metric, score FROM causes ORDER BY rank")
+    assert [(row["metric"], row["score"]) for row in last] == [(c.column, c.score) for c in through[-1][1]]
+
+
+def test_rows_that_a_process_appends_are_diagnosed_as_they_come(tmp_path: Path) -> None:
+    whole = stream_file(tmp_path / "whole.csv").read_text().splitlines(keepends=True)
+    path = tmp_path / "live.csv"
+    path.write_text(whole[0])
+    append = (
+        "import sys, time\n"
+        "rows = open(sys.argv[1]).readlines()[1:]\n"
+        "for start in range(0, len(rows), 25):\n"
+        "    with open(sys.argv[2], 'a') as out:\n"
+        "        out.writelines(rows[start : start + 25])\n"
+        "    time.sleep(0.01)\n"
+    )
+    seen: list[str] = []
+
+    def report(update: following.Update) -> None:
+        seen.append(update.diagnosis.causes[0].column)
+        if update.converged:
+            raise KilledError
+
+    writer = subprocess.Popen([sys.executable, "-c", append, str(tmp_path / "whole.csv"), str(path)])
+    with path.open("rb") as source, contextlib.suppress(KilledError):
+        following.follow(chain_workspace(tmp_path / "w"), "d", source, batch=30, idle=20, report=report)
+    assert writer.wait() == 0
+    assert seen[-1] == "c|x"
+
+
+def test_bad_streams_are_refused_in_one_line_and_leave_no_state(
+    settled: Workspace, data: Incidents, tmp_path: Path
+) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text("time,a|x\n1,2\n3,4\n2,5\n")
+    with path.open("rb") as source, pytest.raises(InputError, match="have to rise") as caught:
+        following.follow(settled, data.name, source, idle=0)
+    assert "\n" not in str(caught.value)
+    with path.open("rb") as source, pytest.raises(InputError, match="no such metric"):
+        following.follow(settled, data.name, source, kpi="b|x", idle=0)
+    assert not list((settled.root / "watches").glob("watch-coral-*"))
+
+
+@pytest.mark.parametrize("rows", [1, 900])
+def test_one_row_or_metrics_that_never_move_raise_no_alarm(rows: int, tmp_path: Path) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text("time,kpi|x,b|x\n" + "".join(f"{t},1.0,2.0\n" for t in range(rows)))
+    seen: list[following.Update] = []
+    with path.open("rb") as source:
+        following.follow(chain_workspace(tmp_path / "w"), "d", source, idle=0, report=seen.append)
+    assert seen == []

@@ -19,6 +19,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array, diags_array
 
 from distaff_data.errors import InputError
 from distaff_graph.coral.convergence import Convergence
@@ -28,11 +29,13 @@ from distaff_graph.coral.localisation import Blame, blame, by_entity
 from distaff_graph.coral.mechanism import broken
 from distaff_graph.coral.moments import LagMoments
 from distaff_graph.coral.scores import UNUSUAL, Anomalies, Baseline, beside_peers
+from distaff_graph.coral.trigger import TriggerSettings
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 _CLIP = 10.0  # robust z beyond which a deviation counts no more for the graph
+_EARLY = TriggerSettings().window  # first rows of an incident that may still be normal
 _MECHANISM_LAGS = 2  # rows for which an effect may lag behind a given cause
 
 
@@ -46,6 +49,9 @@ class GraphLearner(Protocol):
 
     def update(self, rows: Array) -> Graph:
         """The graph after more rows ``(n, M)``."""
+
+    def normal_edges(self) -> NDArray[np.bool_]:
+        """``(M, M)``: the edges of the normal state."""
 
     def tensors(self) -> dict[str, Array]:
         """What it holds."""
@@ -239,7 +245,12 @@ class CoralCore:
             self._learner.update(self._bounded(baseline, self._normal))
             self._learner.switch()
             rows = self._incident
-        self._learner.update(self._bounded(baseline, rows))
+        # An onset that was found lies some rows too early. Taken for the incident's, those rows would make a step of every
+        # level, and any two steps look related.
+        first_row = self._n_rows - len(rows)
+        early = int(max(min(self._onset.min(), _EARLY) - first_row, 0))
+        if early < len(rows):
+            self._learner.update(self._bounded(baseline, rows)[early:])
 
     def _weakest_candidate(self) -> float:
         """Own score that a metric outside must exceed for the candidates to be chosen anew."""
@@ -268,7 +279,7 @@ class CoralCore:
         graph = self._graph()
         self._anomalies = self._deviations(baseline)
         weight = beside_peers(self._anomalies.own, self.kind_of)
-        return graph, blame(self._anomalies, weight, graph.fused(), self.kpi, self.knowledge.known)
+        return graph, blame(self._anomalies, weight, self._edges(graph), self.kpi, learned=not self.knowledge.known.nnz)
 
     def _deviations(self, baseline: Baseline) -> Anomalies:
         """Own scores and onsets of all metrics; the course of the candidates only, 0 for others.
@@ -279,11 +290,15 @@ class CoralCore:
         chosen, first = self._candidates, self._n_rows - len(self._incident)
         z = baseline.take(chosen).z(self._incident[:, chosen])
         seen = baseline.take(chosen).course(z, upward=self.upward)
-        known = self.knowledge.take(chosen).known
-        if known.nnz:
+        parents = self._parents()
+        if parents.any():
+            before = baseline.take(chosen).z(self._normal[:, chosen])
             normal = LagMoments(len(chosen), _MECHANISM_LAGS)
-            normal.update(baseline.take(chosen).z(self._normal[:, chosen]))
-            seen = np.maximum(seen, np.abs(broken(normal, z, known.toarray().astype(bool))) / UNUSUAL)
+            normal.update(before)
+            ever = (
+                UNUSUAL if self.knowledge.known.nnz else np.abs(broken(normal, before, parents)).max(0, initial=UNUSUAL)
+            )
+            seen = np.maximum(seen, np.abs(broken(normal, z, parents)) / ever)
         recent = Anomalies.of(seen)
         own, onset = self._own.copy(), self._onset.copy()
         own[chosen] = np.maximum(own[chosen], recent.own)
@@ -291,6 +306,20 @@ class CoralCore:
         course = np.zeros((len(seen), self.n_metrics))
         course[:, chosen] = seen
         return Anomalies(course, own, onset)
+
+    def _edges(self, graph: Graph) -> csr_array:
+        """Strengths ``(M, M)`` by which blame moves: a metric that the given graph knows has only the given causes."""
+        known = self.knowledge.known
+        if not known.nnz:
+            return graph.fused()
+        untold = ((known.sum(0) + known.sum(1)) == 0).astype(float)
+        return csr_array(known.astype(float) + graph.fused() @ diags_array(untold))
+
+    def _parents(self) -> NDArray[np.bool_]:
+        """``(K, K)`` causes of each candidate: those given, and for a candidate without any those of the normal state."""
+        assert self._learner is not None
+        given = self.knowledge.take(self._candidates).known.toarray().astype(bool)
+        return given if self.knowledge.known.nnz else self._learner.normal_edges()
 
     def _cause(self, entity: int, metric: int, blamed: Blame, graph: Graph) -> Cause:
         path = blamed.path(metric)

@@ -5,10 +5,11 @@ One rule for every kind of graph. Let a_i in [0, 1) be how anomalous metric i is
     e_ji = g_ji  a_j  cos_ji  t_ji:
 
 there is an edge (strength g_ji), the parent is anomalous itself, its anomaly has the course of i's (the cosine of both
-over the rows), and it did not begin later (t_ji is 1, or a tenth where it did). Blame that arrives at i stays there with
-weight a_i prod_j (1 - e_ji), unexplained, and moves to parent j with weight e_ji. Half of it starts at the KPI. The other
-half, and whatever the graph does not explain of the KPI, starts at all other metrics by their own scores: what else is
-wrong in an incident has causes too, and a graph may lack an edge. Where blame comes to rest is the score; it sums to 1.
+over the rows), and it did not begin later (t_ji is 1, or a tenth where it did; 0.3 where both began in one row and the edge
+was learned). Blame that arrives at i stays there with weight a_i prod_j (1 - e_ji), unexplained, and moves to parent j with
+weight e_ji. Half of it starts at the KPI. The other half, and whatever the graph does not explain of the KPI, starts at all
+other metrics by their own scores: what else is wrong in an incident has causes too, and a graph may lack an edge. Where
+blame comes to rest is the score; it sums to 1.
 
 This is a random walk with restart whose restart probability is the node's own unexplained share, solved exactly as a
 sparse linear system instead of being simulated. CORAL (Wang et al., KDD 2023) walks with one fixed restart probability
@@ -34,6 +35,7 @@ Index = NDArray[np.int64]
 
 _FROM_KPI = 0.5
 _LATE = 0.1  # of an explanation that begins after what it explains
+_TOGETHER = 0.3  # of one by a learned edge whose ends begin in the same row: what came first is not seen
 _MOST = 0.999  # of a metric that its parents can explain: every walk ends
 _LEAST = 1e-6  # weight of resting at a metric that is not anomalous and has no anomalous parent
 
@@ -73,9 +75,7 @@ class Blame:
         return distance, previous
 
 
-def blame(
-    anomalies: Anomalies, weight: Array, edges: csr_array, kpi: int | None, given: csr_array | None = None
-) -> Blame:
+def blame(anomalies: Anomalies, weight: Array, edges: csr_array, kpi: int | None, *, learned: bool = False) -> Blame:
     """Send blame up the graph.
 
     Args:
@@ -83,12 +83,11 @@ def blame(
         weight: Own scores ``(M,)`` by which metrics without a way from the KPI are taken, at least 0.
         edges: Strengths ``(M, M)`` in [0, 1], cause -> effect.
         kpi: The metric to explain; None if nothing but the anomalies themselves is.
-        given: Boolean ``(M, M)``: edges that may act within a row. All others, learned from lags, take one at least;
-            None if every edge is given.
+        learned: The edges were learned and not given.
     """
     own = anomalies.own
     degree = own**2 / (1 + own**2)
-    explained = _explanations(anomalies, degree, edges, given)
+    explained = _explanations(anomalies, degree, edges, _TOGETHER if learned else 1.0)
     rest = degree * np.exp(csr_array(_log_unexplained(explained)).sum(0)) + _LEAST
     total = rest + explained.sum(0)
     moves = csr_array(diags_array(1 / total) @ explained.T)
@@ -134,26 +133,19 @@ def by_entity(score: Array, entity_of: Index, kpi: int | None) -> list[tuple[int
     return [(int(entities[r]), int(order[first[r]])) for r in ranked]
 
 
-def _explanations(anomalies: Anomalies, degree: Array, edges: csr_array, given: csr_array | None) -> csr_array:
+def _explanations(anomalies: Anomalies, degree: Array, edges: csr_array, together: float) -> csr_array:
     """e_ji, ``(M, M)`` cause -> effect, for the edges there are."""
     entries = edges.tocoo()
     cause, effect = entries.coords
     course, onset = anomalies.course, anomalies.onset
     length = np.linalg.norm(course, axis=0) + 1e-12
     alike = np.einsum("ne,ne->e", course[:, cause], course[:, effect]) / (length[cause] * length[effect])
-    delay = np.zeros(len(cause)) if given is None else ~_among(cause, effect, given)
-    in_time = np.where(onset[cause] + delay <= onset[effect], 1.0, _LATE)
+    in_time = np.where(onset[cause] <= onset[effect], 1.0, _LATE)
+    in_time = np.where((onset[cause] == onset[effect]) & np.isfinite(onset[cause]), together, in_time)
     values = np.minimum(entries.data * degree[cause] * alike * in_time, _MOST)
     explained = csr_array((values, (cause, effect)), shape=edges.shape)
     explained.eliminate_zeros()
     return explained
-
-
-def _among(cause: Index, effect: Index, given: csr_array) -> NDArray[np.bool_]:
-    """Which of the edges (cause, effect) are given."""
-    known, n = given.tocoo(), given.shape[0]
-    first, second = (place.astype(np.int64) for place in known.coords)
-    return np.isin(cause.astype(np.int64) * n + effect, first * n + second)
 
 
 def _log_unexplained(explained: csr_array) -> csr_array:

@@ -15,11 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distaff_graph.coral.moments import LagMoments
-from distaff_graph.coral.regression import EMPTY, Problem, fit
+from distaff_graph.coral.regression import EMPTY, Index, Problem, fit
 from distaff_graph.coral.scores import NOVEL
 
 Array = NDArray[np.float64]
-Index = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 _MOST_PARENTS = 12
@@ -41,8 +40,9 @@ def broken(normal: LagMoments, rows: Array, parents: Mask) -> Array:
     moves = spread > 1e-6 * np.abs(mean)
     unit = np.divide(1.0, spread, out=np.zeros_like(spread), where=moves)
     gram = gram * np.outer(np.tile(unit, len(lags)), np.tile(unit, len(lags)))
-    problem = Problem(gram, gram[:, :n_metrics], np.diag(gram)[:n_metrics], normal.n_rows, lags)
-    fitted = fit(problem, _sources(problem, parents & moves[:, None] & moves))
+    none = np.zeros((n_metrics, 0), np.int64)
+    problem = Problem(gram, gram[:, :n_metrics], np.diag(gram)[:n_metrics], normal.n_rows, none)
+    fitted = fit(problem, _columns(problem, parents & moves[:, None] & moves, normal.n_lags + 1))
 
     features = (normal.stack(rows)[:, 1:] - np.tile(mean, len(lags))) * np.tile(unit, len(lags))
     columns = np.maximum(fitted.columns, 0)
@@ -55,10 +55,11 @@ def broken(normal: LagMoments, rows: Array, parents: Mask) -> Array:
     return np.where(has_parents, np.clip(standard, -NOVEL, NOVEL), 0.0)
 
 
-def _sources(problem: Problem, parents: Mask) -> Index:
-    """Up to ``_MOST_PARENTS`` parents of each metric, those that it goes with most."""
-    n = problem.n_metrics
+def _columns(problem: Problem, parents: Mask, n_blocks: int) -> Index:
+    """All lags of up to ``_MOST_PARENTS`` parents of each metric, those that it goes with most."""
+    n = problem.n_targets
     alone = np.abs(problem.gram[:n, :n])
     ranked = np.argsort(-np.where(parents, alone, -1.0), axis=0)[:_MOST_PARENTS].T
     present = np.take_along_axis(parents.T, ranked, axis=1)
-    return np.where(present, ranked, EMPTY)
+    lagged = ranked[:, :, None] + n * np.arange(n_blocks)
+    return np.where(present[:, :, None], lagged, EMPTY).reshape(n, -1)

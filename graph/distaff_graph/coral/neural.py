@@ -160,6 +160,11 @@ class NeuralLearner:
         self._batches += 1
         return self.graph
 
+    def normal_edges(self) -> NDArray[np.bool_]:
+        """``(M, M)``: the edges of the normal state."""
+        edges: NDArray[np.bool_] = (self._last > 0).cpu().numpy()
+        return edges
+
     def tensors(self) -> dict[str, Array]:
         """Weights, history, the last rows of each state and the last graph."""
         state = {f"network_{name}": value for name, value in self._network.state_dict().items()}

@@ -1,4 +1,4 @@
-"""Controls that use a given graph: order of onsets, PageRank, traversal. Without one, all may act on the KPI."""
+"""Controls that use a given graph: order of onsets, recency, PageRank. Without one, all may act on the KPI."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ from distaff_data.incidents import Flags, Floats
 from distaff_graph.coral.graph import oriented
 from distaff_graph.root_cause_controls.ranker import Ranker, floor_scaled
 
-_ANOMALOUS = 5.0  # floor-scaled deviations; PetShop's traversal takes as many median absolute deviations
-_CHANGED = 3.0
+_CHANGED = 3.0  # floor-scaled deviations
 _DAMPING = 0.85
 _TURNS, _TOLERANCE = 500, 1e-12
 
 
 class OnsetOrder(Ranker):
-    """Whatever changed first; what the graph says cannot act on the KPI comes last (causRCA's recency with a prior)."""
+    """Whatever changed first; what the graph says cannot act on the KPI comes last ."""
 
     name: ClassVar[str] = "onset_order"
 
@@ -34,6 +33,34 @@ class OnsetOrder(Ranker):
         ancestors = _ancestors(causes(evidence), evidence.case.kpi)
         order: Floats = len(deviations) - onset + tie + (len(deviations) + 1.0) * ancestors
         return order
+
+
+class Recency(Ranker):
+    """Whatever changed last before an alarm, direct causes of an alarm first.
+
+    This is causRCA's recency with a causal prior (CIRPe 2025).
+    Alarms are the KPI and whatever the graph gives no effect, that never moved before the onset and does after it. With
+    several of them their lists are interleaved, the latest alarm's first.
+    """
+
+    name: ClassVar[str] = "recency"
+
+    def scores(self, evidence: Evidence) -> Floats:
+        """Minus the place in the interleaved lists of direct causes, then of all others; equal rows by deviation."""
+        edges = causes(evidence)
+        largest = floor_scaled(evidence).max(0)
+        alarms = _alarms(evidence, edges)
+        direct = (edges[:, [metric for metric, _ in alarms if metric is not None]].sum(1) > 0).astype(bool)
+        scores = np.full(len(direct), -np.inf)
+        for first, members in ((0.0, direct), (-float(len(direct) * len(alarms)), ~direct)):
+            for number, (_, row) in enumerate(alarms):
+                last = _last_change(evidence, row)
+                order = np.lexsort([-largest, -last, ~members])
+                place = np.empty(len(order))
+                place[order] = np.arange(len(order)) * len(alarms) + number
+                scores = np.where(members & (last >= 0), np.maximum(scores, first - place), scores)
+        unranked = -2.0 * len(direct) * len(alarms) - 1 + largest / (1 + largest)
+        return np.where(np.isfinite(scores), scores, unranked)
 
 
 class PageRank(Ranker):
@@ -52,28 +79,31 @@ class PageRank(Ranker):
         return scores
 
 
-class Traversal(Ranker):
-    """Anomalous metrics that the KPI reaches over anomalous ones, and that have no anomalous cause (PetShop, CLeaR 2024)."""
-
-    name: ClassVar[str] = "traversal"
-
-    def scores(self, evidence: Evidence) -> Floats:
-        """Deviation; ends of such paths come first, other metrics after them."""
-        largest = floor_scaled(evidence).max(0)
-        anomalous = largest > _ANOMALOUS
-        if evidence.case.kpi is not None:
-            anomalous[evidence.case.kpi] = True
-        among = csr_array(causes(evidence).multiply(np.outer(anomalous, anomalous)))
-        reached = anomalous & _ancestors(among, evidence.case.kpi)
-        ends = reached & (among.sum(0) == 0)
-        scores: Floats = largest / (1 + largest) + ends
-        return scores
-
-
 def causes(evidence: Evidence) -> csr_array:
     """The given graph among metrics, cause -> effect as it is read best for the KPI, bool ``(M, M)``."""
     edges = csr_array(evidence.case.prior(evidence.edges).known)
     return edges if evidence.case.kpi is None or not edges.nnz else oriented(edges, evidence.case.kpi)
+
+
+def _alarms(evidence: Evidence, edges: csr_array) -> list[tuple[int | None, int]]:
+    """Alarms and the rows of the case in which they first changed, the latest first; the last row where there is none."""
+    rows = np.vstack([evidence.normal[-1:], evidence.abnormal])
+    moves = np.diff(rows, axis=0) != 0
+    sinks = (edges.sum(1) == 0) & (edges.sum(0) > 0) & (np.ptp(evidence.normal, 0) == 0)
+    if evidence.case.kpi is not None:
+        sinks[evidence.case.kpi] = True
+    found = np.flatnonzero(sinks & moves.any(0))
+    first = len(evidence.normal) + moves.argmax(0)
+    alarms = sorted(((int(metric), int(first[metric])) for metric in found), key=lambda one: -one[1])
+    return list(alarms) or [(None, len(evidence.normal) + len(evidence.abnormal) - 1)]
+
+
+def _last_change(evidence: Evidence, row: int) -> Floats:
+    """Latest row up to ``row`` in which each metric changed, ``(M,)``; -1 if it never did."""
+    rows = np.vstack([evidence.normal, evidence.abnormal])[: row + 1]
+    moves = np.diff(rows, axis=0) != 0
+    last: Floats = np.where(moves.any(0), len(moves) - moves[::-1].argmax(0), -1).astype(float)
+    return last
 
 
 def _ancestors(edges: csr_array, kpi: int | None) -> Flags:

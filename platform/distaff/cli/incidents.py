@@ -32,6 +32,9 @@ def diagnose_verb(
     kpi: Annotated[str | None, typer.Option(help="With --follow: the KPI; the dataset's otherwise.")] = None,
     batch: Annotated[int, typer.Option(help="With --follow: rows at a time.", min=2)] = 60,
     idle: Annotated[float | None, typer.Option(help="With --follow: stop after so many quiet seconds.")] = None,
+    speed: Annotated[
+        float | None, typer.Option(help="With --follow: times real time; as fast as it can otherwise.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Rank the root causes of every incident, or follow metrics as they come.
@@ -43,7 +46,8 @@ def diagnose_verb(
     ws = workspace()
     if follow_ is not None:
         with open_source(follow_) as source:
-            follow(ws, dataset, source, model=model, kpi=kpi, batch=batch, idle=idle, report=_printer(as_json))
+            printer = _printer(as_json)
+            follow(ws, dataset, source, model=model, kpi=kpi, batch=batch, idle=idle, speed=speed, report=printer)
         return
     with counted(f"{model} on {dataset}") as progress:
         report = diagnose(

@@ -92,16 +92,38 @@ def test_a_restored_learner_goes_on_exactly(make: Make) -> None:
     np.testing.assert_array_equal(a.dependent.toarray(), b.dependent.toarray())
 
 
-def test_edges_within_a_row_are_found_without_cycles() -> None:
-    rng = np.random.default_rng(5)
-    rows = rng.standard_normal((800, 5))
-    rows[:, 1] += rows[:, 0]
-    rows[:, 2] += rows[:, 1]
-    learner = LinearLearner(Knowledge.nothing(5), contemporaneous=True)
-    found = learner.update(rows).invariant.toarray() > 0
-    # Directions within a row are not identified once metrics have no units; which metrics go together is.
-    assert np.argwhere(np.triu(found | found.T)).tolist() == [[0, 1], [1, 2]]
-    assert not (found & found.T).any()
+def _with_memory(n_rows: int, within: list[tuple[int, int]], memory: float, seed: int) -> np.ndarray:
+    """Five metrics that remember their last value, in an order in which causes come first."""
+    noise = np.random.default_rng(seed).standard_normal((n_rows, 5))
+    rows = np.zeros_like(noise)
+    for t in range(n_rows):
+        rows[t] = noise[t] + (memory * rows[t - 1] if t else 0)
+        for cause, effect in within:
+            rows[t, effect] += rows[t, cause]
+    return rows
+
+
+def test_edges_within_a_row_are_found_with_their_direction() -> None:
+    learner = LinearLearner(Knowledge.nothing(5))
+    found = learner.update(_with_memory(800, [(0, 1), (1, 2), (0, 3)], 0.5, 5)).invariant.toarray() > 0
+    assert np.argwhere(found).tolist() == [[0, 1], [0, 3], [1, 2]]
+
+
+def test_an_edge_whose_direction_nothing_tells_is_left_out() -> None:
+    learner = LinearLearner(Knowledge.nothing(5))
+    assert learner.update(_with_memory(800, [(0, 1)], 0.0, 6)).invariant.nnz == 0
+
+
+def test_a_shift_of_level_is_no_new_edge() -> None:
+    rows = _with_memory(900, [(0, 1), (1, 2)], 0.5, 7)
+    rows[600:, :3] += 20.0
+    rows[600:, 4] -= 30.0
+    learner = LinearLearner(Knowledge.nothing(5))
+    learner.update(rows[:600])
+    learner.switch()
+    graph = learner.update(rows[600:])
+    assert np.argwhere(graph.invariant.toarray()).tolist() == [[0, 1], [1, 2]]
+    assert graph.dependent.nnz == 0
 
 
 def test_a_metric_that_only_moves_in_the_incident_gets_edges_of_it() -> None:

@@ -8,16 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distaff_graph.coral.moments import LagMoments
-from distaff_graph.coral.regression import EMPTY, Problem, choose, fit, increases, strengths
+from distaff_graph.coral.regression import EMPTY, Problem, decreases, fit, increases, strengths
+from distaff_graph.coral.search import Criterion, choose
 
 
 def _problem(rows: np.ndarray, n_lags: int = 1) -> tuple[Problem, np.ndarray]:
     moments = LagMoments(rows.shape[1], n_lags)
     moments.update(rows)
     gram = moments.centred(np.zeros(rows.shape[1]))
-    lags = range(1, n_lags + 1)
     n = rows.shape[1]
-    problem = Problem(gram, gram[:, :n], np.diag(gram)[:n], moments.n_rows, lags, own_lags=lags)
+    own = np.add.outer(np.arange(n), n * np.arange(1, n_lags + 1))
+    problem = Problem(gram, gram[:, :n], np.diag(gram)[:n], moments.n_rows, own)
     return problem, LagMoments(n, n_lags).stack(rows)[:, 1:]
 
 
@@ -50,11 +51,10 @@ def test_older_rows_fade() -> None:
 def test_a_batched_fit_is_each_targets_own_ridge_regression() -> None:
     rows = np.random.default_rng(1).standard_normal((80, 4))
     problem, stacked = _problem(rows, n_lags=2)
-    support = np.array([[1, EMPTY], [0, 2], [EMPTY, EMPTY], [2, 0]])
+    support = np.array([[1, EMPTY], [8, 2], [EMPTY, EMPTY], [2, 5]])
     fitted = fit(problem, support)
     for target in range(4):
-        sources = [target, *(s for s in support[target] if s != EMPTY)]
-        features = np.hstack([stacked[:, [4 * lag + s for lag in (1, 2)]] for s in sources])
+        features = stacked[:, [target + 4, target + 8, *(s for s in support[target] if s != EMPTY)]]
         inner = features.T @ features + np.eye(features.shape[1])
         expected = np.linalg.solve(inner, features.T @ stacked[:, target])
         found = fitted.coefficients[target][fitted.columns[target] != EMPTY]
@@ -65,11 +65,14 @@ def test_what_a_source_saves_is_what_a_fit_without_it_loses() -> None:
     problem, _ = _problem(np.random.default_rng(2).standard_normal((60, 4)).cumsum(0))
     support = np.array([[1, 2], [0, 2], [0, 3], [2, EMPTY]])
     fitted = fit(problem, support)
-    grown = increases(problem, fitted)
+    grown = increases(fitted)
     for slot in range(2):
         without = support.copy()
         without[:, slot] = EMPTY
-        np.testing.assert_allclose(grown[:, slot], fit(problem, without).rss - fitted.rss, rtol=1e-6, atol=1e-8)
+        less = fit(problem, without)
+        np.testing.assert_allclose(grown[:, slot], less.rss - fitted.rss, rtol=1e-6, atol=1e-8)
+        fallen = decreases(problem, less)[support[:, slot], np.arange(4)]
+        np.testing.assert_allclose(fallen, np.where(support[:, slot] == EMPTY, fallen, grown[:, slot]), rtol=1e-6)
 
 
 def test_strength_is_the_partial_correlation() -> None:
@@ -77,7 +80,7 @@ def test_strength_is_the_partial_correlation() -> None:
     rows = rng.standard_normal((4000, 3))
     rows[1:, 2] += 0.8 * rows[:-1, 0] + 0.4 * rows[:-1, 1]
     problem, stacked = _problem(rows)
-    found = strengths(problem, fit(problem, np.array([[EMPTY, EMPTY], [EMPTY, EMPTY], [0, 1]])))[2]
+    found = strengths(fit(problem, np.array([[EMPTY, EMPTY], [EMPTY, EMPTY], [3, 4]])))[2]
     # Of target 2 and source 0 at lag 1, given source 1 and the target itself at lag 1: from the inverse covariance.
     inverse = np.linalg.inv(stacked[:, [2, 3, 4, 5]].T @ stacked[:, [2, 3, 4, 5]])
     expected = abs(inverse[0, 1]) / np.sqrt(inverse[0, 0] * inverse[1, 1])
@@ -90,14 +93,19 @@ def test_choice_finds_the_planted_sources_and_no_others() -> None:
     for t in range(1, 1000):
         rows[t, 3] += 0.5 * rows[t - 1, 0] - 0.5 * rows[t - 1, 5]
     problem, _ = _problem(rows)
-    anything = ~np.eye(6, dtype=bool)
-    none, kept = np.full((6, 3), EMPTY), np.zeros((6, 6), dtype=bool)
-    support = choose(problem, anything, none, kept).support
-    assert {int(s) for s in support[3] if s != EMPTY} == {0, 5}
+    anything = np.tile(~np.eye(6, dtype=bool), (2, 1))
+    none, kept = np.full((6, 4), EMPTY), np.zeros((12, 6), dtype=bool)
+    criterion = Criterion.of(problem, problem.n_rows, 12)
+
+    def chosen(start: np.ndarray) -> np.ndarray:
+        return choose(problem, anything, start, kept, criterion, most=3).support
+
+    support = chosen(none)
+    assert {int(s) for s in support[3] if s != EMPTY} == {6, 11}  # metrics 0 and 5, one row before
     assert (np.delete(support, 3, axis=0) == EMPTY).all()
     # From a wrong start too: backward steps drop what does not help, unless it is kept.
     wrong = none.copy()
-    wrong[1, 0] = 4
-    assert (choose(problem, anything, wrong, kept).support[1] == EMPTY).all()
-    kept[4, 1] = True
-    assert 4 in choose(problem, anything, wrong, kept).support[1]
+    wrong[1, 0] = 10
+    assert (chosen(wrong)[1] == EMPTY).all()
+    kept[10, 1] = True
+    assert 10 in chosen(wrong)[1]

@@ -1,0 +1,164 @@
+"""The choice of parents: one graph for all targets, greedily, by an information criterion.
+
+A column of :mod:`~distaff_graph.coral.regression` is a metric at a lag; columns lie in blocks of K, block 0 the metrics in
+the same row. The search adds the column of any target that saves most of
+
+    n log RSS + df (log n + 2 log of the number of candidates)
+
+(the extended BIC of Chen and Chen, Biometrika 2008, which has no penalty to tune and is free of units), then drops what
+that made superfluous, and goes on while the criterion falls.
+
+Edges within a row make no cycle: a column that would close one is refused. Their direction is told by the past. If i acts on
+j within a row, i's own past reaches j through i only, and given i it tells j no more; the other way round j would need it
+beside. The right direction therefore saves more. An edge within a row is added only if its direction saves more than the
+other one by as much as an edge has to save at all; what is not told is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from distaff_graph.coral.regression import EMPTY, Array, Fit, Index, Mask, Problem, decreases, fit, increases
+
+_ROWS_PER_PARENT = 3  # fewer rows cannot tell parents from chance
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """What a column is worth.
+
+    Attributes:
+        n_rows: Rows n that the criterion counts.
+        penalty: What a column must save of n log RSS.
+        spared: ``(K,)`` residual sums of squares that are of other rows and not counted.
+        least: ``(K,)`` residual sums of squares that are counted at least.
+    """
+
+    n_rows: float
+    penalty: float
+    spared: Array
+    least: Array
+
+    @classmethod
+    def of(cls, problem: Problem, n_rows: float, candidates: int) -> Criterion:
+        """The extended BIC over ``n_rows`` rows with so many candidates."""
+        penalty = np.log(max(n_rows, 2.0)) + 2 * np.log(candidates)
+        return cls(n_rows, float(penalty), np.zeros(problem.n_targets), problem.noise_floor)
+
+    def value(self, rss: Array) -> Array:
+        """N log RSS, ``(..., K)``."""
+        return self.n_rows * np.log(np.maximum(rss - self.spared, self.least))
+
+    def take(self, targets: Index) -> Criterion:
+        """Of these targets only."""
+        return Criterion(self.n_rows, self.penalty, self.spared[targets], self.least[targets])
+
+
+def choose(
+    problem: Problem,
+    allowed: Mask,
+    start: Index,
+    kept: Mask,
+    criterion: Criterion,
+    *,
+    most: int,
+    within: Sequence[int] = (0,),
+) -> Fit:
+    """Columns of every target, from those of ``start`` on.
+
+    Args:
+        problem: The moments of targets and blocks of K columns; the targets are the K metrics.
+        allowed: ``(F, K)``: columns that may be added.
+        start: ``(K, P)`` columns to begin with, and room for ``most`` beside those kept.
+        kept: ``(F, K)``: columns never dropped.
+        criterion: What a column is worth.
+        most: Columns of a target beside those kept, at most.
+        within: Blocks whose columns are of the targets' own row.
+    """
+    most = min(most, int(criterion.n_rows / _ROWS_PER_PARENT))
+    search = _Search(problem, allowed, start.copy(), kept, criterion, most, within)
+    while search.add():
+        pass
+    return fit(problem, search.support)
+
+
+class _Search:
+    """The columns chosen so far, what every other would save, and who acts on whom within a row."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        allowed: Mask,
+        support: Index,
+        kept: Mask,
+        criterion: Criterion,
+        most: int,
+        within: Sequence[int],
+    ) -> None:
+        self.problem, self.allowed, self.kept, self.criterion = problem, allowed, kept, criterion
+        self.support, self.most, self.within = support, most, within
+        self.saved = np.zeros_like(problem.cross)
+        self._settle(np.arange(problem.n_targets))
+        self.reach = self._reach()
+
+    def add(self) -> bool:
+        """Add the best column and drop what it makes superfluous; False if none is worth it."""
+        n = self.problem.n_targets
+        worth = self.saved.copy()
+        for block in self.within:
+            there = worth[block * n : (block + 1) * n]
+            there[(there < there.T + self.criterion.penalty) | self.reach.T] = 0
+        column, target = np.unravel_index(int(worth.argmax()), worth.shape)
+        if worth[column, target] <= self.criterion.penalty:
+            return False
+        self.support[target, int((self.support[target] == EMPTY).argmax())] = column
+        before = self.support[target].copy()
+        self._settle(np.array([target]))
+        if (self.support[target] != before).any():
+            self.reach = self._reach()
+        elif column // n in self.within:
+            self.reach |= np.outer(self.reach[:, column % n], self.reach[target])
+        return True
+
+    def _settle(self, targets: Index) -> None:
+        """Drop superfluous columns of these targets, and see what others would save."""
+        problem, criterion = self.problem.take(targets), self.criterion.take(targets)
+        support = self.support[targets]
+        each = np.arange(len(targets))
+        fitted = fit(problem, support)
+        for _ in range(support.shape[1]):
+            free = self._free(support, targets)
+            lost = (criterion.value(fitted.rss + increases(fitted).T) - criterion.value(fitted.rss)).T
+            cost = np.where(free, lost, np.inf)
+            slot = cost.argmin(1)
+            weak = cost[each, slot] < criterion.penalty
+            if not weak.any():
+                break
+            support[each[weak], slot[weak]] = EMPTY
+            fitted = fit(problem, support)
+        saved = criterion.value(fitted.rss) - criterion.value(fitted.rss - decreases(problem, fitted))
+        saved[~self.allowed[:, targets]] = 0
+        row, place = np.nonzero(support != EMPTY)
+        saved[support[row, place], row] = 0
+        saved[:, self._free(support, targets).sum(1) >= self.most] = 0
+        self.support[targets], self.saved[:, targets] = support, saved
+
+    def _free(self, support: Index, targets: Index) -> Mask:
+        """Which columns of the support may be dropped."""
+        free: Mask = (support != EMPTY) & ~self.kept[support, targets[:, None]]
+        return free
+
+    def _reach(self) -> Mask:
+        """``(K, K)``: whether one metric acts on another within a row, in any number of steps."""
+        n = self.problem.n_targets
+        reach = np.eye(n, dtype=bool)
+        target, slot = np.nonzero((self.support != EMPTY) & np.isin(self.support // n, self.within))
+        reach[self.support[target, slot] % n, target] = True
+        while True:
+            further = (reach.astype(np.float32) @ reach.astype(np.float32)) > 0
+            if (further == reach).all():
+                return reach
+            reach = further
