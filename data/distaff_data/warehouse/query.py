@@ -68,9 +68,15 @@ def select(root: Path, sql: str, *, limit: int, seconds: float, memory: str = "2
     return Selection(table.slice(0, limit), table.num_rows > limit)
 
 
+def rows_of(con: duckdb.DuckDBPyConnection, table: Table, files: list[Path]) -> str:
+    """Make a view of all rows in some files of a table, live or not, on a connection; returns its name."""
+    con.execute(f"CREATE VIEW every_row AS {_rows(con, table, files)}")
+    return "every_row"
+
+
 def generations(table: Path) -> set[str]:
     """Every generation with rows in a table, live or not."""
-    files = _files(table)
+    files = current_files(table)
     if not files:
         return set()
     with engine.connect() as con:
@@ -91,13 +97,13 @@ def _open_views(con: duckdb.DuckDBPyConnection, root: Path, names: Iterable[str]
     wanted = [_LIVE, *(TABLES[name] for name in sorted(names) if name != _LIVE.name)]
     files: list[Path] = []
     for table in wanted:
-        current = _files(root / table.name)
+        current = current_files(root / table.name)
         files += current
         con.execute(f"CREATE VIEW {engine.identifier(table.name)} AS {_view(con, table, current)}")
     return files
 
 
-def _files(table: Path) -> list[Path]:
+def current_files(table: Path) -> list[Path]:
     """A table's current files. Delta gives URIs, in which the folder's spaces are escaped."""
     return [table / PurePosixPath(uri).name for uri in DeltaTable(table).file_uris()]
 
@@ -107,7 +113,16 @@ def _scan(files: list[Path]) -> str:
 
 
 def _view(con: duckdb.DuckDBPyConnection, table: Table, files: list[Path]) -> str:
-    """SQL of a table's view; an empty typed relation fills in columns that older files lack."""
+    """SQL of a table's view: of a log the newest row of each key, of a generation table what is live."""
+    rows = _rows(con, table, files)
+    if table.key is None:
+        return f"{rows} WHERE generation IN (SELECT generation FROM {_LIVE.name} WHERE generation IS NOT NULL)"
+    key = ", ".join(table.key)
+    return f"{rows} QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY written_at DESC) = 1"
+
+
+def _rows(con: duckdb.DuckDBPyConnection, table: Table, files: list[Path]) -> str:
+    """SQL of all rows in a table's files; an empty typed relation fills in columns that older files lack."""
     columns = ", ".join(engine.identifier(column.name) for column in table.columns)
     empty = f"_empty_{table.name}"
     con.register(empty, table.arrow.empty_table())
@@ -116,11 +131,7 @@ def _view(con: duckdb.DuckDBPyConnection, table: Table, files: list[Path]) -> st
     rows = f"SELECT {columns} FROM {empty}_t"
     if files:
         rows += f" UNION ALL BY NAME SELECT * FROM {_scan(files)}"
-    rows = f"SELECT {columns} FROM ({rows})"
-    if table.key is None:
-        return f"{rows} WHERE generation IN (SELECT generation FROM {_LIVE.name} WHERE generation IS NOT NULL)"
-    key = ", ".join(table.key)
-    return f"{rows} QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY written_at DESC) = 1"
+    return f"SELECT {columns} FROM ({rows})"
 
 
 def _head(reader: pa.RecordBatchReader, limit: int) -> pa.Table:

@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from distaff.config import Choices, ModelConfig, Span
+from distaff.recommender import Unlearned
 from distaff_data.content import MAX_DF, MIN_DF, Content, Lexicon, Weighted
 from distaff_data.errors import InputError
 from distaff_data.interactions import Csr, Interactions
@@ -165,6 +166,14 @@ class DGVAE(Speaking):
     def user_documents(self, data: Interactions) -> Weighted:
         """Given with the data, or made of training items."""
         return self.documents(data.train) if self._given is None else self._given
+
+    def unlearn(self, users: Tensor, seed: int) -> Unlearned:
+        """The words that were given with the data have a row for each user too."""
+        if self._given is not None:
+            kept = torch.ones(self.data.n_users, dtype=torch.bool)
+            kept[users] = False
+            self._given = self._given.take(kept.nonzero().squeeze(1))
+        return super().unlearn(users, seed)
 
     @torch.no_grad()
     def settle(self) -> None:

@@ -11,7 +11,19 @@ import typer
 from distaff import registry, runs
 from distaff.board import Board
 from distaff.board import board as make_board
-from distaff.cli.state import Json, RunId, counted, emit_facts, emit_json, emit_table, epochs, pairs, talk, workspace
+from distaff.cli.state import (
+    Json,
+    RunId,
+    counted,
+    emit_facts,
+    emit_json,
+    emit_table,
+    epochs,
+    pairs,
+    talk,
+    tell_drift,
+    workspace,
+)
 from distaff.intervals import Interval
 from distaff.kinds import shown
 from distaff.model import Model
@@ -145,8 +157,9 @@ def score(
     """Publish top-k lists for all users, whole or not at all."""
     with counted(f"scoring {run}") as progress:
         done = score_run(workspace(), run, top_k=top_k, out=out, users=users, progress=progress)
+    warnings = tell_drift(run)
     if as_json:
-        emit_json(vars(done))
+        emit_json({**vars(done), "warnings": warnings})
     else:
         emit_facts(f"scored {run}", vars(done))
 
