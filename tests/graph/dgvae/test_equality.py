@@ -80,7 +80,8 @@ def test_every_part_of_the_objective_and_its_gradients_equal_the_plain_dense_com
     rated, written = parameters(model.network.rated), parameters(model.network.written)  # type: ignore[arg-type]
     assert model._neighbours is not None
     assert data.read_content is not None
-    dense_graph = reference.knn_graph(data.read_content().features["text"], 3) if graph else None
+    # The frozen graph is kept in single precision; both sides read the same numbers.
+    dense_graph = reference.knn_graph(data.read_content().features["text"], 3).float().double() if graph else None
     x, t = (torch.from_numpy(m.scipy().toarray()) for m in (items, words))
     identity = torch.eye(t.shape[1])
     theirs, _ = reference.losses(rated, written, x, t, dense_graph, identity, noise, tau=0.1, std=0.075, **WEIGHTS)
