@@ -70,7 +70,7 @@ CANDIDATES = (
         seeded=True,
         also=npmi,
     ),
-    # From a co-clustering training is done in a fifth of the epochs.
+    # The start of the default: from a co-clustering, so that factors have items and words that belong together.
     Candidate(
         "dgvae",
         _grid(

@@ -72,7 +72,13 @@ def test_without_a_model_or_the_extra_there_is_one_clear_line_and_nothing_change
     assert dataset.warehouse.rows("SELECT * FROM attributes") == []
 
 
-def test_a_model_that_is_cut_off_is_refused(dataset: Workspace, tmp_path: Path, model: Path) -> None:
+def test_a_model_that_is_pickled_or_cut_off_is_refused(dataset: Workspace, tmp_path: Path, model: Path) -> None:
+    (model / "pytorch_model.bin").touch()
+    weights = next(model.rglob("*.safetensors"))
+    kept = weights.rename(tmp_path / "kept")
+    with pytest.raises(InputError, match=r"pytorch_model\.bin.*pickled"):
+        ingest_attributes(dataset, "item", "d", tmp_path / "items.csv", embed_with=model)
+    kept.rename(weights)
     (model / "modules.json").write_text("[")
     with pytest.raises(InputError, match=r"model.*cannot read"):
         ingest_attributes(dataset, "item", "d", tmp_path / "items.csv", embed_with=model)

@@ -39,6 +39,8 @@ def open_encoder(folder: Path) -> Any:
     """
     if not (folder / "modules.json").is_file():
         raise InputError("no sentence-transformers model in this folder; give the folder of a saved one", path=folder)
+    if pickled := [path for path in folder.rglob("*.bin") if not any(path.parent.glob("*.safetensors"))]:
+        raise InputError("the model's weights are pickled; save it again as safetensors", path=pickled[0])
     try:
         from sentence_transformers import SentenceTransformer
     except ImportError:

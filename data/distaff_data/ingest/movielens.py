@@ -86,7 +86,7 @@ def _refuse(scratch: Scratch, path: Path, condition: str, message: str) -> None:
 def _genres(path: Path) -> list[str]:
     if not path.is_file():
         raise InputError("this file, which names the genres of u.item, is missing beside it", path=path)
-    names = []
+    names: list[str] = []
     for number, line in enumerate(_lines(path), 1):
         name, bar, place = line.strip().rpartition("|")
         if not line.strip():

@@ -47,7 +47,9 @@ def test_words_of_a_few_items_name_nothing(data: Interactions) -> None:
     pairs = list(zip(items, content.words.take(pa.array(words.numpy())).to_pylist(), strict=True))
     known = [item for item, word in pairs if word == "amber"]
     pairs += [(item, f"on {n}") for n in (4, 5) for item in known[:n]]
-    more = data.with_content(Content.from_words(*zip(*pairs, strict=True), data.item_ids, content.features))
+    more = data.with_content(
+        Content.from_words([item for item, _ in pairs], [word for _, word in pairs], data.item_ids)
+    )
     model = DGVAE(n_intents=1, embedding_dim=4, max_epochs=1, min_df=2, max_df=0.9).fit(more, device="cpu")
     named = {model.words[word].as_py() for word in top_words(model.factor_words(), 100, model.naming)[0].tolist()}
     assert "on 4" in model.words.to_pylist()
