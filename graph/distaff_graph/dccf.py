@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from distaff.config import Choices, ModelConfig, Span
 from distaff.gradient import GradientConfig, GradientRecommender
+from distaff.products import Products
 from distaff.recommender import Intents
-from distaff.selection import Products
 from distaff_data.interactions import Csr, Interactions
 from distaff_graph.contrast import bpr, info_nce
 from distaff_graph.nodes import Init, node_table, pair_scores, squares, table, triple_nodes

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from distaff.selection import Products, blocks, find_hits, one_thread, rows, top_k
+from distaff.products import Products
+from distaff.selection import blocks, find_hits, one_thread, rows, top_k
 from distaff_data.errors import InputError
 from distaff_data.interactions import Csr, Interactions
 
@@ -106,7 +107,7 @@ def _measure(data: Interactions, split: str, users: Tensor, items: Tensor, ks: S
 def _lists(predict: Callable[[Tensor], Tensor], users: Tensor, seen: Csr, k: int) -> Tensor:
     """The best ``k`` items of each of ``users`` ``(n,)``, without those in the rows of ``seen``; int64 ``(n, k)``."""
     if isinstance(predict, Products):
-        return predict.top_k(users, seen, k)
+        return predict.top_k(users, seen, k)[0]
     # Filled in place: a small tensor kept from each block would lie in the room of that block's scores, and the allocator
     # could not use it again for the next.
     items = torch.empty(users.numel(), k, dtype=torch.long)

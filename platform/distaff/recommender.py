@@ -75,7 +75,7 @@ class Recommender(Model[Interactions]):
     def ranker(self) -> Callable[[Tensor], Tensor]:
         """What :func:`distaff.ranking.evaluate` ranks by.
 
-        A model whose scores are inner products gives :class:`~distaff.selection.Products`, which are ranked faster.
+        A model whose scores are inner products gives :class:`~distaff.products.Products`, which are ranked faster.
         """
         return self.predict
 
