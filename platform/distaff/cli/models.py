@@ -11,7 +11,19 @@ import typer
 from distaff import registry, runs
 from distaff.board import Board
 from distaff.board import board as make_board
-from distaff.cli.state import Json, RunId, counted, emit_facts, emit_json, emit_table, epochs, pairs, talk, workspace
+from distaff.cli.state import (
+    Engine,
+    Json,
+    RunId,
+    counted,
+    emit_facts,
+    emit_json,
+    emit_table,
+    epochs,
+    pairs,
+    talk,
+    workspace,
+)
 from distaff.intervals import Interval
 from distaff.kinds import shown
 from distaff.model import Model
@@ -140,11 +152,12 @@ def score(
     top_k: Annotated[int, typer.Option(help="Length of each list.")] = 20,
     out: Annotated[Path | None, typer.Option(help="Write the lists as Parquet too.")] = None,
     users: Annotated[Path | None, typer.Option(help="Score only the users in this file, an id a line.")] = None,
+    engine: Engine = "local",
     as_json: Json = False,
 ) -> None:
     """Publish top-k lists for all users, whole or not at all."""
     with counted(f"scoring {run}") as progress:
-        done = score_run(workspace(), run, top_k=top_k, out=out, users=users, progress=progress)
+        done = score_run(workspace(), run, top_k=top_k, out=out, users=users, engine=engine, progress=progress)
     if as_json:
         emit_json(vars(done))
     else:
