@@ -16,6 +16,7 @@ from distaff_data.errors import InputError, UnknownNameError
 
 ENGINES = ("local", "ray")
 RETRIES = 3  # of work whose process was killed
+_POLL = 0.5  # seconds
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -34,7 +35,13 @@ def check(engine: str) -> None:
         _ray()
 
 
-def ray_each(work: Callable[[T], R], tasks: Iterable[T], workers: int | None = None) -> Iterator[R]:
+def ray_each(
+    work: Callable[[T], R],
+    tasks: Iterable[T],
+    *,
+    workers: int | None = None,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> Iterator[R]:
     """Carry out ``work`` with each task on a Ray cluster; yields results as they come, in any order.
 
     What a killed process was doing is done again, up to :data:`RETRIES` times a task.
@@ -43,6 +50,7 @@ def ray_each(work: Callable[[T], R], tasks: Iterable[T], workers: int | None = N
         work: A function that workers can import.
         tasks: What it is called with.
         workers: Processors of a cluster that is started here; all of the machine's when None.
+        meanwhile: Called again and again while the tasks are under way.
 
     Raises:
         InputError: Ray is not installed, or its cluster cannot be reached.
@@ -54,7 +62,8 @@ def ray_each(work: Callable[[T], R], tasks: Iterable[T], workers: int | None = N
         waiting = [remote.remote(task) for task in tasks]
         try:
             while waiting:
-                done, waiting = ray.wait(waiting)
+                done, waiting = ray.wait(waiting, timeout=_POLL)
+                meanwhile()
                 for result in done:
                     yield ray.get(result)
         except ray.exceptions.RayTaskError as error:
@@ -88,7 +97,7 @@ def _cluster(ray: Any, workers: int | None) -> Iterator[None]:
     try:
         ray.init(address or "local", **options)
     except Exception as error:  # whatever the client raises; its first line says what is wrong
-        reason = str(error).strip().split("\\n", 1)[0] or type(error).__name__
+        reason = str(error).strip().split("\n", 1)[0] or type(error).__name__
         raise InputError(f"cannot reach a Ray cluster: {reason}") from None
     try:
         yield
