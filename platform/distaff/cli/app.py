@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from distaff import __version__
+from distaff import __version__, parallel
 from distaff.cli import data, factors, incidents, models, operations, promotions, reasons, schedule, series, sweeps
 from distaff.cli.state import talk, use_workspace
 from distaff_data.errors import DistaffError
@@ -58,3 +58,5 @@ def main() -> None:
     except KeyboardInterrupt:
         talk.print("interrupted; continue a run with: distaff train --resume RUN", markup=False)
         sys.exit(1)
+    finally:
+        parallel.leave()
