@@ -134,7 +134,7 @@ def _write(writer: _Writer, folder: Path, shards: list[_Shard], engine: str, pro
     total = sum(shard.users.numel() for shard in shards)
     done = total - sum(shard.users.numel() for shard in missing)
     if engine == "local" or not missing:
-        written = map(writer.write, missing)
+        written: Iterator[int] = map(writer.write, missing)
     else:
         written = engines.ray_each(_write_shard, [(folder, shard) for shard in missing])
     progress(done, total)

@@ -115,7 +115,8 @@ def test_parts_of_an_epoch_hold_every_user_once_and_every_interaction_as_a_posit
     def draw(sampler: Sampler, share: float) -> Triples:
         return sampler.over_interactions(generator)
 
-    pairs, parts = [], []
+    pairs: list[Tensor] = []
+    parts: list[Part] = []
     for step in steps.epoch(draw, 4, generator):
         nodes = step.part.nodes
         assert nodes is not None
