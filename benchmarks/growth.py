@@ -6,7 +6,7 @@ peak memory and what it was made of. Stages:
 
 - ``ingest``: a Parquet file into a workspace, checked, split and published; and read back for training;
 - ``step``: one training step of ``--model`` on the whole graph, after one that is not counted;
-- ``parts``: one epoch of ``--model`` on parts of 8,192 users, with as many steps as parts, and the read-out of all users;
+- ``parts``: one epoch of ``--model`` on parts of ``--part`` users, for DCCF a step a part, and the read-out of all users;
 - ``score``: top-20 lists of all users (at most 100,000) from random vectors of 64 numbers.
 """
 
@@ -39,7 +39,7 @@ from distaff_data.loader import load_interactions
 from distaff_data.workspace import Workspace
 
 EACH, USERS_AN_ITEM = 50, 8  # interactions a user; users for each item
-PART, BATCH = 8192, 4096
+BATCH = 4096
 _CHUNK = 20_000  # users drawn at once
 
 
@@ -73,7 +73,7 @@ def dataset(train: Csr) -> Interactions:
     )
 
 
-def ingest(n: int, model: str) -> Callable[[], None]:
+def ingest(n: int, model: str, part: int) -> Callable[[], None]:
     train = generate(n)
     folder = Path(tempfile.mkdtemp(prefix="growth-"))
     columns = {"user_id": train.row_index().numpy(), "item_id": train.indices.numpy()}
@@ -87,24 +87,24 @@ def ingest(n: int, model: str) -> Callable[[], None]:
     return work
 
 
-def step(n: int, model: str) -> Callable[[], None]:
+def step(n: int, model: str, part: int) -> Callable[[], None]:
     settings = {"sampling": "interactions"} if model == "dccf" else {}
     once = stepper(_named(model)(batch_size=BATCH, **settings), generate(n))
     once()
     return once
 
 
-def parts(n: int, model: str) -> Callable[[], None]:
+def parts(n: int, model: str, part: int) -> Callable[[], None]:
     train = generate(n)
-    n_parts = -(-train.n_rows // PART)
-    settings: dict[str, Any] = {"users_a_part": PART, "batch_size": BATCH, "max_epochs": 1}
+    n_parts = -(-train.n_rows // part)
+    settings: dict[str, Any] = {"users_a_part": part, "batch_size": BATCH, "max_epochs": 1}
     if model == "dccf":
         settings["samples_per_epoch"] = BATCH * n_parts
     data = dataset(train)
     return lambda: _named(model)(**settings).fit(data, device="cpu") and None
 
 
-def score(n: int, model: str) -> Callable[[], None]:
+def score(n: int, model: str, part: int) -> Callable[[], None]:
     n_users, n_items = sizes(n)
     generator = np.random.default_rng(0)
     users, items = (torch.from_numpy(generator.standard_normal((k, 64), np.float32)) for k in (n_users, n_items))
@@ -117,9 +117,9 @@ def score(n: int, model: str) -> Callable[[], None]:
 STAGES = {"ingest": ingest, "step": step, "parts": parts, "score": score}
 
 
-def measure(stage: str, n: int, model: str) -> dict[str, Any]:
+def measure(stage: str, n: int, model: str, part: int) -> dict[str, Any]:
     """The JSON shape: what one stage took."""
-    work = STAGES[stage](n, model)
+    work = STAGES[stage](n, model, part)
     before, start = _cpu_seconds(), time.perf_counter()
     work()
     n_users, n_items = sizes(n)
@@ -129,6 +129,7 @@ def measure(stage: str, n: int, model: str) -> dict[str, Any]:
         "users": n_users,
         "items": n_items,
         **({"model": model} if stage in ("step", "parts") else {}),
+        **({"part": part} if stage == "parts" else {}),
         "cpu_seconds": round(_cpu_seconds() - before, 2),
         "seconds": round(time.perf_counter() - start, 2),
         "peak_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20), 2),
@@ -151,10 +152,11 @@ def main() -> None:
     parser.add_argument("stage", choices=STAGES)
     parser.add_argument("--interactions", type=int, default=1_000_000)
     parser.add_argument("--model", choices=("lightgcn", "dccf"), default="dccf")
+    parser.add_argument("--part", type=int, default=8192, help="users a part")
     parser.add_argument("--json", action="store_true", help="print JSON")
     args = parser.parse_args()
     torch.set_num_threads(1)  # CPU seconds then say how much work there is
-    found = measure(args.stage, args.interactions, args.model)
+    found = measure(args.stage, args.interactions, args.model, args.part)
     print(json.dumps(found) if args.json else "  ".join(f"{name} {value}" for name, value in found.items()))
 
 

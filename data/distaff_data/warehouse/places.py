@@ -14,10 +14,8 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 import duckdb
-import pyarrow.fs as pa_fs
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
-from deltalake.fs import DeltaStorageHandler
 
 from distaff_data.errors import InputError
 from distaff_data.schema import Table
@@ -25,6 +23,7 @@ from distaff_data.warehouse import engine
 
 SCHEMES = ("s3://",)
 _VERSION_FILE = "schema.json"
+_NOTED_ON, _PROPERTY = "publications", "distaff.schema"  # where there are no files but those of tables
 
 
 def is_remote(location: str) -> bool:
@@ -99,32 +98,27 @@ class Place:
             file = Path(self.location) / _VERSION_FILE
             return int(json.loads(file.read_text())["version"]) if file.exists() else None
         try:
-            if self._store.get_file_info(_VERSION_FILE).type == pa_fs.FileType.NotFound:
+            if not DeltaTable.is_deltatable(self.at(_NOTED_ON)):
                 return None
-            with self._store.open_input_stream(_VERSION_FILE) as stored:
-                return int(json.loads(stored.read())["version"])
+            noted = self.delta(_NOTED_ON).metadata().configuration.get(_PROPERTY)
         except (DeltaError, OSError) as error:
             raise InputError(f"cannot read {self.location}: {_first_line(error)}") from None
+        return None if noted is None else int(noted)
 
     def set_version(self, version: int) -> None:
         """Note the version of the schema."""
-        text = json.dumps({"version": version})
         if self.is_remote:
-            with self._store.open_output_stream(_VERSION_FILE) as stored:
-                stored.write(text.encode())
+            noted = {_PROPERTY: str(version)}
+            self.delta(_NOTED_ON).alter.set_table_properties(noted, raise_if_not_exists=False)
             return
         part = Path(self.location) / f"{_VERSION_FILE}.part"
-        part.write_text(text)
+        part.write_text(json.dumps({"version": version}))
         part.replace(Path(self.location) / _VERSION_FILE)
 
     @cached_property
     def is_remote(self) -> bool:
         """Whether the tables are in an object store."""
         return is_remote(self.location)
-
-    @cached_property
-    def _store(self) -> pa_fs.FileSystem:
-        return pa_fs.PyFileSystem(DeltaStorageHandler(self.location))
 
 
 def _first_line(error: Exception) -> str:
