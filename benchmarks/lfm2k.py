@@ -33,6 +33,7 @@ def read(folder: Path) -> Interactions:
     tagged = [(item, tag) for item, tag in tagged if any(map(str.isalpha, tag))]
     items, tags = zip(*tagged, strict=True)
     features = {
-        name: torch.from_numpy(np.load(base / f"{file}.npy").astype(np.float32)) for name, file in FEATURES.items()
+        name: torch.from_numpy(np.load(base / f"{file}.npy", allow_pickle=False).astype(np.float32))
+        for name, file in FEATURES.items()
     }
     return data.with_content(Content.from_words(items, tags, data.item_ids, features))

@@ -29,6 +29,7 @@ class Candidate:
         seeded: Whether its fit depends on the seed; one that does not is fitted once.
         published: Published test values by metric.
         also: What else to measure of each fitted model; no choice depends on it.
+        label: What the row is called, where one model has several.
     """
 
     model: str
@@ -36,6 +37,12 @@ class Candidate:
     seeded: bool = False
     published: Mapping[str, float] = field(default_factory=dict)
     also: Callable[[Recommender, Interactions], Mapping[str, float]] | None = None
+    label: str | None = None
+
+    @property
+    def row(self) -> str:
+        """What the row is called."""
+        return self.label or self.model
 
 
 def measure(candidate: Candidate, data: Interactions, n_seeds: int) -> list[dict[str, Any]]:
@@ -49,7 +56,7 @@ def measure(candidate: Candidate, data: Interactions, n_seeds: int) -> list[dict
     for seed in seeds:
         model = best if seed == FIRST_SEED else _fit(candidate.model, settings, data, seed)
         found = evaluate(model.ranker(), data, "test", ks=KS).metrics
-        say(f"{candidate.model} seed {seed}: test " + " ".join(f"{m} {found[m]:.4f}" for m in METRICS))
+        say(f"{candidate.row} seed {seed}: test " + " ".join(f"{m} {found[m]:.4f}" for m in METRICS))
         also = candidate.also(model, data) if candidate.also is not None else {}
         for metric, value in {**{metric: found[metric] for metric in METRICS}, **also}.items():
             values.setdefault(metric, []).append(value)
@@ -57,7 +64,7 @@ def measure(candidate: Candidate, data: Interactions, n_seeds: int) -> list[dict
     chosen = len(candidate.grid) > 1 or "patience" in best.Config.model_fields
     return [
         {
-            "model": candidate.model,
+            "model": candidate.row,
             "control": best.control,
             "metric": metric,
             "published": candidate.published.get(metric),
@@ -82,7 +89,7 @@ def _select(candidate: Candidate, data: Interactions) -> tuple[Recommender, Mapp
         seconds = time.perf_counter() - start
         if len(candidate.grid) > 1:
             shown = " ".join(f"{name}={value}" for name, value in settings.items())
-            say(f"{candidate.model} {shown}: valid {METRIC} {value:.4f} ({seconds:.0f} s)")
+            say(f"{candidate.row} {shown}: valid {METRIC} {value:.4f} ({seconds:.0f} s)")
         if best is None or value > best[0]:
             best = value, model, settings
     assert best is not None

@@ -40,13 +40,18 @@ def reproduce(name: str, data: Path, n_seeds: int, only: set[str], skip: set[str
             raise SystemExit(f"{name} measures all its models together")
         found: dict[str, Any] = {"rows": module.rows(data, n_seeds)}
     else:
-        known = {candidate.model for candidate in module.CANDIDATES}
+        known = {row_of(candidate) for candidate in module.CANDIDATES}
         if unknown := (only | skip) - known:
             raise SystemExit(f"{name} has no model {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}")
-        chosen = [c for c in module.CANDIDATES if (not only or c.model in only) and c.model not in skip]
+        chosen = [c for c in module.CANDIDATES if (not only or row_of(c) in only) and row_of(c) not in skip]
         own = hasattr(module, "measure")
         found = {"rows": module.measure(chosen, n_seeds)} if own else _lists(module.READ(data), chosen, n_seeds)
     return {"name": name, "seconds": round(time.perf_counter() - start, 1), **found}
+
+
+def row_of(candidate: Any) -> str:
+    """What a candidate's row is called."""
+    return str(getattr(candidate, "row", candidate.model))
 
 
 def _lists(interactions: Any, chosen: list[Any], n_seeds: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Starting the app in a process of its own, closed to everyone but this machine.
+"""Starting the app in a process of its own, closed to everyone but this machine and those who have logged in.
 
 Streamlit is imported in that process only, so that the command line starts fast and works without it.
 """
@@ -6,13 +6,13 @@ Streamlit is imported in that process only, so that the command line starts fast
 from __future__ import annotations
 
 import importlib.util
-import ipaddress
 import os
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
+from distaff_dashboards import login
 from distaff_data.errors import InputError
 from distaff_data.workspace import Workspace
 
@@ -37,24 +37,31 @@ def launch(workspace_root: Path, *, port: int = 8501, address: str = "127.0.0.1"
     Args:
         workspace_root: The workspace.
         port: TCP port.
-        address: A loopback address.
+        address: Of this machine; one that others can reach only where a login is configured (:mod:`.login`).
         open_browser: Also open it in the default browser.
 
     Returns:
         The server's exit status; 0 after Ctrl-C.
 
     Raises:
-        InputError: No workspace, an address that others could reach, a port in use, or the extra is not installed.
+        InputError: No workspace, an address that others could reach without a login, a login that is not safe, a port in
+            use, or the extra is not installed.
     """
     Workspace.open(workspace_root)
     _check_installed()
-    _check_free(_loopback(address), port)
+    found = login.find(workspace_root)
+    if found is None:
+        _check_loopback(address)
+    _check_free(address, port)
     environment = os.environ | {
         "DISTAFF_WORKSPACE": str(Path(workspace_root).resolve()),
         # A JSON list here would reject every WebSocket: the names are separated by spaces.
-        "STREAMLIT_SERVER_ALLOWED_HOSTS": f"localhost 127.0.0.1 ::1 {address}",
+        "STREAMLIT_SERVER_ALLOWED_HOSTS": f"localhost 127.0.0.1 ::1 {found.host if found else address}",
+        login.REQUIRED: "0" if found is None else "1",
     }
-    server = subprocess.Popen(command(port=port, address=address, open_browser=open_browser), env=environment)
+    secrets = Path(os.devnull) if found is None else found.file
+    arguments = command(port=port, address=address, open_browser=open_browser, secrets=secrets)
+    server = subprocess.Popen(arguments, env=environment)
     try:
         return server.wait()
     except KeyboardInterrupt:
@@ -63,12 +70,13 @@ def launch(workspace_root: Path, *, port: int = 8501, address: str = "127.0.0.1"
         return 0
 
 
-def command(*, port: int, address: str, open_browser: bool) -> list[str]:
-    """The server's command line."""
+def command(*, port: int, address: str, open_browser: bool, secrets: Path = Path(os.devnull)) -> list[str]:
+    """The server's command line; without a login no secrets are read, whatever another app left in the home folder."""
     options = _OPTIONS | {
         "server.address": address,
         "server.port": str(port),
         "server.headless": "false" if open_browser else "true",
+        "secrets.files": str(secrets),
     }
     flags = [f"--{name}={value}" for name, value in options.items()]
     return [sys.executable, "-m", "streamlit", "run", str(_HERE / "app.py"), *flags]
@@ -82,18 +90,13 @@ def _check_installed() -> None:
         )
 
 
-def _loopback(address: str) -> str:
-    try:
-        local = address == "localhost" or ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        local = False
-    if not local:
+def _check_loopback(address: str) -> None:
+    if not login.is_loopback(address):
         raise InputError(
-            "the dashboard has no login, so it only listens on this machine; "
-            "use 127.0.0.1 and reach it through an SSH tunnel or a proxy with a login",
+            "the dashboard has no login, so it only listens on this machine; configure one in login.toml "
+            "(see docs/security.md), or use 127.0.0.1 and reach it through an SSH tunnel",
             value=address,
         )
-    return address
 
 
 def _check_free(address: str, port: int) -> None:

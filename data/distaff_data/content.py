@@ -8,7 +8,7 @@ it, its weight is its count times ln((1 + n) / (1 + df)) + 1, and every document
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -83,6 +83,10 @@ class Content:
     item_words: Weighted
     features: Mapping[str, Tensor] = field(default_factory=dict)
     user_words: Weighted | None = None
+
+    def of_users(self, rows: Tensor) -> Content:
+        """The same for some of the users, in the given order."""
+        return self if self.user_words is None else replace(self, user_words=self.user_words.take(rows))
 
     @classmethod
     def from_words(

@@ -9,12 +9,28 @@ DistaffError
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
+_PASSWORD = re.compile(r"(?P<before>[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s@]+(?=@)", re.IGNORECASE)
+_NAMED = re.compile(
+    r"(?P<before>\b\w*(?:password|passwd|secret|token|access_key|api_key|session_key)\w*[\"']?\s*[=:]\s*)(?P<quote>[\"']?)"
+    r"[^\s\"'&;,]+(?P=quote)",
+    re.IGNORECASE,
+)
+
+
+def redacted(text: str) -> str:
+    """Text without the passwords in its URLs and without the values of what is called a secret."""
+    return _NAMED.sub(r"\g<before>***", _PASSWORD.sub(r"\g<before>***", text))
+
 
 class DistaffError(Exception):
-    """Root of Distaff's own errors; the message is one clear line for a person."""
+    """Root of Distaff's own errors; the message is one clear line for a person, without passwords."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(redacted(message))
 
 
 class InputError(DistaffError):

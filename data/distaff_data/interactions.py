@@ -186,6 +186,16 @@ class Interactions:
         """The same interactions with words and features of the items."""
         return replace(self, read_content=lambda: content)
 
+    def without(self, users: Tensor) -> Interactions:
+        """The same without users at the given positions; the others move up and keep their order."""
+        kept = torch.ones(self.n_users, dtype=torch.bool)
+        kept[users] = False
+        rows = kept.nonzero().squeeze(1)
+        train, valid, test = (self.split(name).take(rows) for name in SPLITS)
+        ids, read = self.user_ids.take(pa.array(rows.numpy())), self.read_content
+        content = None if read is None else lambda: read().of_users(rows)
+        return replace(self, user_ids=ids, train=train, valid=valid, test=test, read_content=content)
+
     @property
     def n_users(self) -> int:
         """Number of users, cold ones included."""
@@ -230,6 +240,12 @@ class Interactions:
         found = load_file(folder / _MATRICES)
         splits = {s: Csr(found[f"{s}.indptr"], found[f"{s}.indices"], len(items)) for s in SPLITS}
         return cls(name, users, items, splits["train"], splits["valid"], splits["test"], generation)
+
+    @staticmethod
+    def user_ids_in(folder: Path) -> pa.StringArray:
+        """The users of what :meth:`write` wrote; none where it wrote nothing."""
+        file = folder / _IDS[0]
+        return pq.read_table(file)["id"].combine_chunks() if file.is_file() else pa.array([], pa.string())
 
     def user_positions(self, ids: object) -> Tensor:
         """Positions of users' ids, int64; an unknown id gives -1."""

@@ -1,8 +1,10 @@
-"""Folders as DGVAE publishes them, read as they are: a split, users' documents and features of items.
+"""Folders as DGVAE and MMRec publish them, read as they are: a split, users' documents and features of items.
 
-``NAME.{train,valid,test}.ratings`` (CSV of user and item positions and a rating, with a header), ``NAME.uid.npy`` and
-``NAME.iid.npy`` (an id for each position), ``NAME.vocab`` (JSON), ``NAME.user.words.tfidf.npz`` (scipy's sparse format)
-and ``text_feat.npy``, ``image_feat.npy``. Nothing in them is unpickled.
+The split is ``NAME.{train,valid,test}.ratings`` (CSV of user and item positions and a rating, with a header) with
+``NAME.uid.npy`` and ``NAME.iid.npy`` (an id for each position), as DGVAE has it, or ``NAME.inter`` (tabs, with a header that
+names ``userID``, ``itemID`` and ``x_label``, 0, 1 or 2), as MMRec has it. Beside it are ``NAME.vocab`` (JSON) and
+``NAME.user.words.tfidf.npz`` (scipy's sparse format), which MMRec's folders lack, and ``text_feat.npy`` and
+``image_feat.npy``, where they are. Nothing in them is unpickled.
 """
 
 from __future__ import annotations
@@ -23,23 +25,31 @@ FEATURES = {"text": "text_feat.npy", "image": "image_feat.npy"}
 
 
 def read_published(folder: Path) -> Interactions:
-    """Interactions and content of a folder; ids are the files' positions.
+    """Interactions and content of a folder; ids are the files' positions. Without the words, dgvae cannot be fitted to it.
 
     Raises:
         InputError: A file is missing, or does not fit the others.
     """
-    names = sorted(path.name.removesuffix(".train.ratings") for path in folder.glob("*.train.ratings"))
-    if len(names) != 1:
-        raise InputError("a folder with one NAME.train.ratings is wanted", path=folder, value=", ".join(names))
-    base = folder / names[0]
-    n_users, n_items = (_length(_there(base, f"{side}.npy")) for side in ("uid", "iid"))
-    matrices = {split: _ratings(_there(base, f"{split}.ratings"), n_users, n_items) for split in SPLITS}
+    base, matrices = _split(folder)
+    n_users, n_items = matrices["train"].n_rows, matrices["train"].n_cols
+    users, items = (pa.array(np.arange(n)).cast(pa.string()) for n in (n_users, n_items))
+    data = Interactions(base.name, users, items, matrices["train"], matrices["valid"], matrices["test"])
+    if not base.with_name(f"{base.name}.vocab").is_file() and base.with_name(f"{base.name}.inter").is_file():
+        return data
     words, documents = _documents(base, n_users)
     features = {name: _features(folder / file, n_items) for name, file in FEATURES.items() if (folder / file).is_file()}
     nothing = counted(np.empty(0, np.int64), np.empty(0, np.int64), (n_items, len(words)))
-    users, items = (pa.array(np.arange(n)).cast(pa.string()) for n in (n_users, n_items))
-    data = Interactions(names[0], users, items, matrices["train"], matrices["valid"], matrices["test"])
     return data.with_content(Content(words, nothing, features, user_words=documents))
+
+
+def _split(folder: Path) -> tuple[Path, dict[str, Csr]]:
+    """The path that all names begin with, and the matrix of each split."""
+    for suffix, read in ((".train.ratings", _ratings), (".inter", _labelled)):
+        found = sorted(folder.glob(f"*{suffix}"))
+        if len(found) == 1:
+            base = found[0].with_name(found[0].name.removesuffix(suffix))
+            return base, read(base)
+    raise InputError("a folder with one NAME.train.ratings or one NAME.inter is wanted", path=folder)
 
 
 def _there(base: Path, suffix: str) -> Path:
@@ -63,14 +73,43 @@ def _length(path: Path) -> int:
     return int(shape[0])
 
 
-def _ratings(path: Path, n_users: int, n_items: int) -> Csr:
+def _ratings(base: Path) -> dict[str, Csr]:
+    """DGVAE's three files."""
+    n_users, n_items = (_length(_there(base, f"{side}.npy")) for side in ("uid", "iid"))
+    out = {}
+    for split in SPLITS:
+        path = _there(base, f"{split}.ratings")
+        rows = _numbers(path, ",")
+        if rows.shape[1] < 3:
+            raise InputError("the columns are user, item and rating", path=path, line=1)
+        out[split] = _matrix(path, rows[rows[:, 2] > 0], n_users, n_items)
+    return out
+
+
+def _labelled(base: Path) -> dict[str, Csr]:
+    """MMRec's one file."""
+    path = _there(base, "inter")
+    with path.open(encoding="utf-8") as file:
+        names = file.readline().rstrip("\r\n").split("\t")
+    wanted = ("userID", "itemID", "x_label")
+    if missing := [name for name in wanted if name not in names]:
+        raise InputError(f"the header names no column {missing[0]}", path=path, line=1)
+    rows = _numbers(path, "\t", [names.index(name) for name in wanted])
+    if wrong := np.flatnonzero(~np.isin(rows[:, 2], range(len(SPLITS)))).tolist():
+        raise InputError("x_label is 0, 1 or 2", path=path, line=wrong[0] + 2, value=rows[wrong[0], 2])
+    n_users, n_items = (int(rows[:, side].max(initial=-1)) + 1 for side in (0, 1))
+    return {split: _matrix(path, rows[rows[:, 2] == label], n_users, n_items) for label, split in enumerate(SPLITS)}
+
+
+def _numbers(path: Path, delimiter: str, columns: list[int] | None = None) -> np.ndarray[Any, np.dtype[np.float64]]:
     try:
-        rows = np.loadtxt(path, delimiter=",", skiprows=1, dtype=np.float64, ndmin=2)
+        return np.loadtxt(path, delimiter=delimiter, skiprows=1, dtype=np.float64, ndmin=2, usecols=columns)
     except ValueError as error:
-        raise InputError(f"cannot read the ratings: {error}", path=path) from None
-    if rows.shape[1] < 3:
-        raise InputError("the columns are user, item and rating", path=path, line=1)
-    users, items = (torch.from_numpy(rows[rows[:, 2] > 0, side].astype(np.int64)) for side in (0, 1))
+        raise InputError(f"cannot read the interactions: {error}", path=path) from None
+
+
+def _matrix(path: Path, rows: np.ndarray[Any, np.dtype[np.float64]], n_users: int, n_items: int) -> Csr:
+    users, items = (torch.from_numpy(rows[:, side].astype(np.int64)) for side in (0, 1))
     for what, found, n in (("user", users, n_users), ("item", items, n_items)):
         if found.numel() and (int(found.min()) < 0 or int(found.max()) >= n):
             raise InputError(f"the file names a {what} beyond the {n} of the ids", path=path, value=int(found.max()))

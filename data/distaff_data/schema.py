@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-VERSION = 5
+VERSION = 6
 
 TEXT, REAL, INT, FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_()
 TIME = pa.timestamp("us", tz="UTC")
@@ -26,11 +26,12 @@ SHARES, REALS, TEXTS = pa.list_(pa.float32()), pa.list_(REAL), pa.list_(TEXT)
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its Arrow type and what it means."""
+    """One column: its Arrow type and what it means. ``person`` marks what holds a person's own id."""
 
     name: str
     type: pa.DataType
     meaning: str
+    person: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,11 @@ class Table:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "arrow", pa.schema([(c.name, c.type) for c in self.columns]))
+
+    @property
+    def person(self) -> str | None:
+        """The column with a person's own id: where ``entity`` is user, in a table that has that column."""
+        return next((column.name for column in self.columns if column.person), None)
 
 
 _GENERATION = Column("generation", TEXT, "which write brought the row; only live generations are shown")
@@ -74,7 +80,11 @@ _TABLES = (
             _DATASET,
             Column("dataset_generation", TEXT, "the generation of the dataset that was fitted"),
             Column("seed", INT, "seed of every random draw"),
-            Column("status", TEXT, "running, done, failed, interrupted, or pruned: a trial that its sweep ended early"),
+            Column(
+                "status",
+                TEXT,
+                "running, done, failed, interrupted, pruned (a trial that its sweep ended early), or retired",
+            ),
             Column("config", TEXT, "the whole configuration, defaults included, as JSON"),
             Column("settings", TEXT, "the part of the configuration that differs from the defaults, as JSON"),
             Column("device", TEXT, "cpu or cuda"),
@@ -169,6 +179,61 @@ _TABLES = (
         key=("execution",),
     ),
     Table(
+        "forgettings",
+        "requests to forget people: what was asked for, and how far it has come",
+        (
+            Column("forgetting", TEXT, "the request's id"),
+            _DATASET,
+            Column("subjects", TEXTS, "the people: keyed hashes of their ids, whose key is in the workspace"),
+            Column("status", TEXT, "begun, or done: nothing but retraining is left"),
+            Column("requested_at", TIME, "when it was asked for"),
+            Column("completed_at", TIME, "when it was done"),
+            Column("rows", INT, "rows of tables that went away"),
+            Column("files", INT, "files outside the tables that were removed or rewritten"),
+            _WRITTEN,
+        ),
+        key=("forgetting",),
+    ),
+    Table(
+        "forgotten_models",
+        "fitted models that people were taken out of",
+        (
+            Column("forgetting", TEXT, "the request's id"),
+            _RUN,
+            Column("method", TEXT, "downdate or refit: what training without them gives; rows: their vectors only"),
+            Column("status", TEXT, "done; queued or failed: to be trained again; replaced: it was"),
+            Column("replacement", TEXT, "the run that was trained without them"),
+            Column("own_before", REAL, "AUC of telling their training items from held-out ones by their own scores"),
+            Column("before", REAL, "the same by scores of the rest of their history, before"),
+            Column("after", REAL, "the same afterwards; 0.5 is a guess"),
+            Column("low", REAL, "lower end of the 95 % interval of after"),
+            Column("high", REAL, "upper end of it"),
+            Column("pairs", INT, "items attacked"),
+            Column("message", TEXT, "what else is to be known"),
+            _WRITTEN,
+        ),
+        key=("forgetting", "run"),
+    ),
+    Table(
+        "drifts",
+        "how far the data at a scoring is from the data that the run was fitted to",
+        (
+            Column("drift", TEXT, "the comparison's id"),
+            _RUN,
+            _DATASET,
+            Column("execution", TEXT, "the scheduled execution; NULL for a scoring by hand"),
+            Column("part", TEXT, "what is compared: items, activity, factors or channels"),
+            Column("name", TEXT, "which channel; empty where it is one distribution"),
+            Column("measure", TEXT, "psi, total variation, shift of the mean, or ratio of the spreads"),
+            Column("value", REAL, "how far"),
+            Column("limit", REAL, "what sampling alone, and changes too small to matter, stay below"),
+            Column("drifted", FLAG, "whether the value is above the limit"),
+            Column("detail", TEXT, "what moved most"),
+            _WRITTEN,
+        ),
+        key=("drift", "part", "name", "measure"),
+    ),
+    Table(
         "datasets",
         "named, ingested data",
         (
@@ -187,7 +252,7 @@ _TABLES = (
         (
             _GENERATION,
             _DATASET,
-            Column("user_id", TEXT, "the user's own id"),
+            Column("user_id", TEXT, "the user's own id", person=True),
             Column("item_id", TEXT, "the item's own id"),
             Column("rating", REAL, "rating or weight, when the file has one"),
             Column("time", REAL, "time stamp in seconds since 1970, when the file has one"),
@@ -200,7 +265,7 @@ _TABLES = (
         (
             _GENERATION,
             _DATASET,
-            Column("user_id", TEXT, "the user's own id"),
+            Column("user_id", TEXT, "the user's own id", person=True),
             Column("position", INT, "row of the user in every model of this dataset"),
             Column("n_train", INT, "training interactions; 0 marks a cold user"),
         ),
@@ -223,7 +288,7 @@ _TABLES = (
             _GENERATION,
             _DATASET,
             Column("entity", TEXT, "user or item"),
-            Column("id", TEXT, "the user's or item's own id"),
+            Column("id", TEXT, "the user's or item's own id", person=True),
             Column("name", TEXT, "attribute, such as genre; 'title' is what people are shown"),
             Column("value", TEXT, "one value; several values of one attribute are several rows"),
         ),
@@ -235,7 +300,7 @@ _TABLES = (
             _GENERATION,
             _DATASET,
             Column("entity", TEXT, "user or item"),
-            Column("id", TEXT, "the user's or item's own id"),
+            Column("id", TEXT, "the user's or item's own id", person=True),
             Column("name", TEXT, "which text, such as description"),
             Column("text", TEXT, "the text"),
         ),
@@ -247,7 +312,7 @@ _TABLES = (
             _GENERATION,
             _DATASET,
             Column("entity", TEXT, "user or item"),
-            Column("id", TEXT, "the user's or item's own id"),
+            Column("id", TEXT, "the user's or item's own id", person=True),
             Column("name", TEXT, "the modality, such as text or image"),
             Column("vector", SHARES, "the vector; one length for each name"),
         ),
@@ -259,7 +324,7 @@ _TABLES = (
             _GENERATION,
             _DATASET,
             Column("entity", TEXT, "user or item"),
-            Column("id", TEXT, "the user's or item's own id"),
+            Column("id", TEXT, "the user's or item's own id", person=True),
             Column("shares", SHARES, "share of each planted factor, summing to 1"),
         ),
     ),
@@ -269,7 +334,7 @@ _TABLES = (
         (
             _GENERATION,
             _DATASET,
-            Column("user_id", TEXT, "the user's own id"),
+            Column("user_id", TEXT, "the user's own id", person=True),
             Column("item_id", TEXT, "the item's own id"),
             Column("intent", INT, "the planted intent that chose the item; -1 for noise and conformity"),
         ),
@@ -440,7 +505,7 @@ _TABLES = (
             _GENERATION,
             _RUN,
             Column("split", TEXT, "valid or test"),
-            Column("unit", TEXT, "own id of the user, window or case"),
+            Column("unit", TEXT, "own id of the user, window or case", person=True),
             Column("metric", TEXT, "such as recall@20"),
             Column("value", REAL, "the unit's value"),
         ),
@@ -462,7 +527,7 @@ _TABLES = (
         (
             _GENERATION,
             _RUN,
-            Column("user_id", TEXT, "the user's own id"),
+            Column("user_id", TEXT, "the user's own id", person=True),
             Column("rank", INT, "1-based rank in the user's list"),
             Column("item_id", TEXT, "the item's own id"),
             Column("score", pa.float32(), "the model's score; comparable within one user"),
@@ -512,21 +577,25 @@ _TABLES = (
     ),
     Table(
         "factors",
-        "the factors of a run and their evidence",
+        "the factors of a run and their evidence: intents of users, or latents of windows",
         (
             _GENERATION,
             _RUN,
             Column("factor", INT, "0-based id, stable within the run"),
             Column("name", TEXT, "name from attributes, or 'unnamed'"),
-            Column("activity", REAL, "mean share over users: how much behaviour the factor carries"),
-            Column("effect", REAL, "share of the top-20 lists' items that leave when the factor is removed"),
+            Column("activity", REAL, "mean share over users; or share of the nats that all latents tell of a window"),
+            Column(
+                "effect",
+                REAL,
+                "share of the top-20 lists' items that leave when the factor is removed; or of what is decoded that changes",
+            ),
             Column("stability", REAL, "match with the same model's factors under other seeds; NULL with one seed"),
             Column("purity", REAL, "share of the commonest attribute value among the top items"),
             Column("popularity", REAL, "rank correlation of item membership with log popularity"),
             Column("user_activity", REAL, "rank correlation of user share with log activity"),
             Column("warnings", pa.list_(TEXT), "reasons not to trust the factor as it stands"),
             Column("state", TEXT, "active, mixed (passive for part of the users) or passive"),
-            Column("passive_users", REAL, "share of users for whom the factor is passive"),
+            Column("passive_users", REAL, "share of users, or windows, for whom the factor is passive"),
             Column("badge", TEXT, "stable, split or seed-specific; NULL when no other seed tells"),
             Column("split", REAL, "R2 of a non-negative mix of another seed's factors, median over seeds"),
             Column("subspace", REAL, "R2 of any linear mix of another seed's factors, median over seeds"),
@@ -540,6 +609,7 @@ _TABLES = (
             Column("effect_low", REAL, "lower end of the change's 95 % interval"),
             Column("effect_high", REAL, "upper end of the change's 95 % interval"),
             Column("specificity", REAL, "that change over the sum of all changes, in absolute values"),
+            Column("segment", TEXT, "the segment of a latent; NULL where latents are not parted, and for intents"),
         ),
     ),
     Table(
@@ -552,17 +622,24 @@ _TABLES = (
             Column("effective_per_user", REAL, "mean over users of exp(entropy of the user's mix)"),
             Column("effective_overall", REAL, "exp(entropy of the mean mix)"),
             Column("seeds_compared", INT, "other seeds of the same configuration that gave other factors"),
+            Column("active", INT, "latents of a model of series that are not passive; NULL for intents"),
+            Column("information", REAL, "nats that all latents tell of a window, on average; NULL for intents"),
         ),
     ),
     Table(
         "factor_effects",
-        "what moving a factor from the 1 % to the 99 % quantile of its user share does to the lists",
+        "what moving a factor from its 1 % to its 99 % quantile does to the lists, or to the windows",
         (
             _GENERATION,
             _RUN,
             Column("factor", INT, "the factor's id"),
-            Column("property", TEXT, "share of an attribute value in the lists, popularity rank, or list churn"),
-            Column("effect", REAL, "mean change over users"),
+            Column(
+                "property",
+                TEXT,
+                "share of an attribute value in the lists, popularity rank, or list churn; level, slope, amplitude, period "
+                "or variance of windows, in units of its deviation over windows",
+            ),
+            Column("effect", REAL, "mean change over users or windows"),
             Column("low", REAL, "lower end of its 95 % paired bootstrap interval"),
             Column("high", REAL, "upper end of its 95 % paired bootstrap interval"),
             Column("consistency", REAL, "share of steps along the ladder that go the effect's way"),
@@ -573,17 +650,17 @@ _TABLES = (
     ),
     Table(
         "factor_ladders",
-        "properties of the lists at each rung that a factor is moved to",
+        "properties of the lists or windows at each rung that a factor is moved to",
         (
             _GENERATION,
             _RUN,
             Column("factor", INT, "the factor's id"),
             Column("property", TEXT, "as in factor_effects; those with the largest effects"),
             Column("rung", INT, "0-based, from low to high"),
-            Column("label", TEXT, "quantile of the user share, or distance from its mean"),
-            Column("level", REAL, "share of the factor that users are moved to"),
+            Column("label", TEXT, "quantile of the user share or latent, or distance from its mean"),
+            Column("level", REAL, "share of the factor that users are moved to, or value of the latent"),
             Column("out_of_range", FLAG, "true where no user's share is as far out"),
-            Column("value", REAL, "mean over users"),
+            Column("value", REAL, "mean over users or windows"),
             Column("low", REAL, "lower end of its 95 % bootstrap interval"),
             Column("high", REAL, "upper end of its 95 % bootstrap interval"),
         ),
@@ -616,17 +693,17 @@ _TABLES = (
     ),
     Table(
         "factor_examples",
-        "users and items by how much of a factor they hold: the top, then quantile bands",
+        "users and items, or windows, by how much of a factor they hold: the top, then quantile bands",
         (
             _GENERATION,
             _RUN,
             Column("factor", INT, "the factor's id"),
-            Column("entity", TEXT, "user or item"),
+            Column("entity", TEXT, "user, item or window"),
             Column("band", INT, "0: the top; 1 the highest to 10 the lowest tenth"),
             Column("band_low", REAL, "smallest share in the band"),
             Column("band_high", REAL, "largest share in the band"),
             Column("rank", INT, "1-based rank by share within the band's examples"),
-            Column("id", TEXT, "the user's or item's own id"),
+            Column("id", TEXT, "the user's or item's own id", person=True),
             Column("share", REAL, "its share of the factor"),
         ),
     ),
@@ -700,7 +777,7 @@ _TABLES = (
             _GENERATION,
             _RUN,
             Column("factor", INT, "the factor's id"),
-            Column("user_id", TEXT, "the user's own id"),
+            Column("user_id", TEXT, "the user's own id", person=True),
             Column("data_share", REAL, "mean posterior share over the user's interactions"),
             Column("list_share", REAL, "mean posterior share over the user's list"),
         ),
@@ -773,13 +850,62 @@ _TABLES = (
     ),
     Table(
         "loadings",
-        "how much of each factor is in each user and item",
+        "how much of each factor is in each user and item, or window",
         (
             _GENERATION,
             _RUN,
-            Column("entity", TEXT, "user or item"),
-            Column("id", TEXT, "the user's or item's own id"),
-            Column("shares", SHARES, "share of each factor, summing to 1"),
+            Column("entity", TEXT, "user, item or window"),
+            Column("id", TEXT, "its own id; of a window of a long series ENTITY@ROW", person=True),
+            Column("shares", SHARES, "share of each factor, summing to 1; or the mean of each latent"),
+        ),
+    ),
+    Table(
+        "leakage",
+        "what a linear probe reads from a run's representations of windows, beside chance and shuffled concepts",
+        (
+            _GENERATION,
+            _RUN,
+            Column("representation", TEXT, "instance or timestamp vectors, or a segment of latents"),
+            Column(
+                "concept", TEXT, "class, group, a planted factor, a property of the window, or value and position in it"
+            ),
+            Column(
+                "level", TEXT, "instance: a window has one value of the concept; timestamp: every patch has its own"
+            ),
+            Column("measure", TEXT, "accuracy of a nominal concept, r2 of a number"),
+            Column("score", REAL, "of the probe, on windows it was not fitted to"),
+            Column("chance", REAL, "of the commonest class, or of the mean"),
+            Column("floor", REAL, "of the same probe when the concept is shuffled over windows"),
+            Column("windows", INT, "windows probed: of validation and test, or all where those are few"),
+        ),
+    ),
+    Table(
+        "traversals",
+        "the window of a run's mean latents as one of them moves",
+        (
+            _GENERATION,
+            _RUN,
+            Column("factor", INT, "the latent that moves"),
+            Column("rung", INT, "0-based, from low to high; the rungs of factor_ladders"),
+            Column("label", TEXT, "quantile of the latent, or distance from its mean"),
+            Column("level", REAL, "value of the latent"),
+            Column("out_of_range", FLAG, "true where no window's latent is as far out"),
+            Column("channel", TEXT, "the channel"),
+            Column("values", REALS, "the decoded window, a value a row, in the channel's own unit"),
+        ),
+    ),
+    Table(
+        "reconstructions",
+        "some windows of a run's data beside what its latents give back",
+        (
+            _GENERATION,
+            _RUN,
+            Column("id", TEXT, "the window's id, as in loadings"),
+            Column("split", TEXT, "train, valid or test"),
+            Column("channel", TEXT, "the channel"),
+            Column("measured", REALS, "the window as it was measured, NaN where missing"),
+            Column("reconstruction", REALS, "what its mean latents give back"),
+            Column("noise", REAL, "deviation of the noise that the model expects around it"),
         ),
     ),
 )

@@ -168,6 +168,7 @@ class DCCF(GradientRecommender):
     """
 
     name: ClassVar[str] = "dccf"
+    user_tensors: ClassVar[tuple[str, ...]] = ("users",)
     Config: ClassVar[type[ModelConfig]] = DCCFConfig
     config: DCCFConfig
     network: Network

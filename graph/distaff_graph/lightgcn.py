@@ -84,6 +84,7 @@ class LightGCN(GradientRecommender):
     """
 
     name: ClassVar[str] = "lightgcn"
+    user_tensors: ClassVar[tuple[str, ...]] = ("users",)
     control: ClassVar[bool] = True
     Config: ClassVar[type[ModelConfig]] = LightGCNConfig
     config: LightGCNConfig

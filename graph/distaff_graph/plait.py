@@ -24,7 +24,7 @@ from pydantic import Field
 from torch import Tensor
 
 from distaff.config import Choices, ModelConfig, Span
-from distaff.recommender import Intents, Recommender, Session
+from distaff.recommender import Intents, Recommender, Session, Unlearned
 from distaff_data.interactions import Csr, Interactions
 from distaff_graph.controls.als import ALS, solve_users
 from distaff_graph.controls.ease import EASE
@@ -82,6 +82,10 @@ class Plait(Recommender):
             "mass": mix(data.train, parts).sum(0),
         }
         self._train = data.train
+
+    def unlearn(self, users: Tensor, seed: int) -> Unlearned:
+        """Fit anew without them."""
+        return self.relearn(users, seed)
 
     def predict(self, users: Tensor) -> Tensor:
         """Scores of the users' training interactions."""

@@ -144,6 +144,7 @@ class PostHoc(Recommender):
     """
 
     name: ClassVar[str] = "posthoc"
+    user_tensors: ClassVar[tuple[str, ...]] = ("users", "user_amounts")
     control: ClassVar[bool] = True
     Config: ClassVar[type[ModelConfig]] = PostHocConfig
     config: PostHocConfig

@@ -14,7 +14,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from distaff_data.errors import InputError
@@ -28,6 +30,7 @@ _WEIGHTS = "model.safetensors"
 
 def save(model: Model[Any], folder: Path) -> None:
     """Write a fitted model; an older one in the same place is replaced."""
+    tidy(folder)
     part = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.part")
     part.mkdir(parents=True)
     try:
@@ -42,10 +45,24 @@ def save(model: Model[Any], folder: Path) -> None:
         }
         (part / _MANIFEST).write_text(json.dumps(manifest, indent=2))
         if folder.exists():
-            shutil.rmtree(folder)
+            folder.rename(_old(folder))
         part.rename(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+    shutil.rmtree(_old(folder), ignore_errors=True)
+
+
+def tidy(folder: Path) -> None:
+    """Put things right that a process left which was killed while it replaced the model in a folder."""
+    if _old(folder).exists() and not folder.exists():
+        _old(folder).rename(folder)
+    for left in (_old(folder), *folder.parent.glob(f".{folder.name}.*.part")):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _old(folder: Path) -> Path:
+    """Where an older model waits until the newer one is in its place."""
+    return folder.with_name(f".{folder.name}.old")
 
 
 def load(folder: Path) -> Model[Any]:
@@ -58,14 +75,17 @@ def load(folder: Path) -> Model[Any]:
 
     if not (folder / _MANIFEST).is_file():
         raise InputError("no saved model in this folder", path=folder)
-    manifest = json.loads((folder / _MANIFEST).read_text())
-    for name, digest in manifest["sha256"].items():
-        file = folder / Path(name).name
-        if not file.is_file() or _sha256(file) != digest:
-            raise InputError("the file is missing or was changed since it was saved", path=file)
-    model = model_class(manifest["model"])(**manifest["config"])
-    model.bind(model.read_data(folder, manifest["dataset"], manifest["generation"]))
-    model.restore(load_file(folder / _WEIGHTS))
+    try:
+        manifest = json.loads((folder / _MANIFEST).read_text())
+        for name, digest in manifest["sha256"].items():
+            file = folder / Path(name).name
+            if not file.is_file() or _sha256(file) != digest:
+                raise InputError("the file is missing or was changed since it was saved", path=file)
+        model = model_class(manifest["model"])(**manifest["config"])
+        model.bind(model.read_data(folder, manifest["dataset"], manifest["generation"]))
+        model.restore(load_file(folder / _WEIGHTS))
+    except (SafetensorError, pa.ArrowInvalid, KeyError, TypeError, AttributeError, ValueError, OSError) as error:
+        raise InputError(f"the saved model cannot be read: {type(error).__name__}", path=folder) from error
     return model
 
 
@@ -84,9 +104,12 @@ def read_checkpoint(folder: Path, name: str) -> tuple[dict[str, torch.Tensor], d
     file = folder / f"{name}.safetensors"
     if not file.is_file():
         return None
-    with safe_open(file, "pt") as opened:
-        state: dict[str, object] = json.loads(opened.metadata()["state"])
-        return {key: opened.get_tensor(key) for key in opened.keys()}, state  # noqa: SIM118 - not a mapping
+    try:
+        with safe_open(file, "pt") as opened:
+            state: dict[str, object] = json.loads(opened.metadata()["state"])
+            return {key: opened.get_tensor(key) for key in opened.keys()}, state  # noqa: SIM118 - not a mapping
+    except (SafetensorError, KeyError, TypeError, ValueError):
+        raise InputError("the checkpoint cannot be read; train anew", path=file) from None
 
 
 def _sha256(file: Path) -> str:

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from distaff.config import ModelConfig
 from distaff.model import Epoch, Measurement, Model, Session
+from distaff.moments import Moments, normal_moments
 from distaff.rootcauses import METRICS, Cause, Diagnosis, LearnedEdge, score_cases, score_ranking
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.incident_tables import load_incidents
@@ -73,6 +74,7 @@ class Diagnoser(Model[Incidents]):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.diagnoses: tuple[Diagnosis, ...] = ()
+        self.normal: dict[str, Moments] = {}
 
     @abstractmethod
     def explain(self, evidence: Evidence) -> tuple[tuple[Cause, ...], tuple[LearnedEdge, ...]]:
@@ -181,12 +183,23 @@ class Diagnoser(Model[Incidents]):
     def write_data(self, folder: Path) -> tuple[str, ...]:
         """Write the diagnoses; measurements stay in the warehouse, which the model's generation names."""
         (folder / "diagnoses.json").write_text(json.dumps([asdict(d) for d in self.diagnoses]))
-        return ("diagnoses.json",)
+        cases = self.data.cases
+        normal = normal_moments([normal_rows(case) for case in cases]) if cases else self.normal
+        (folder / "normal.json").write_text(json.dumps({name: m.as_dict() for name, m in normal.items()}))
+        return ("diagnoses.json", "normal.json")
 
     def read_data(self, folder: Path, name: str, generation: str) -> Incidents:
         """Read the diagnoses; the dataset comes without its measurements."""
         self.diagnoses = tuple(map(_diagnosis, json.loads((folder / "diagnoses.json").read_text())))
+        if (folder / "normal.json").is_file():  # models saved before drift was watched have none
+            found = json.loads((folder / "normal.json").read_text())
+            self.normal = {name: Moments(**moments) for name, moments in found.items()}
         return Incidents(name, (), generation=generation)
+
+
+def normal_rows(case: Case) -> tuple[Sequence[str], Floats]:
+    """Names of a case's metrics, and their values in the rows before which no trigger is watched for, ``(T, n)``."""
+    return case.columns, case.values[: watched_from(case)]
 
 
 def watched_from(case: Case) -> int:

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from distaff import registry, runs
+from distaff.forgetting import audit
 from distaff.sweeps import journal
 from distaff_data.errors import DistaffError
 from distaff_data.workspace import Workspace
@@ -56,6 +57,7 @@ def examine(root: Path, *, fix: bool = False) -> list[Finding]:
     found += _stale_runs(workspace, fix)
     found += _missing_models(workspace)
     found += _torn_journals(workspace, fix)
+    found += _unfinished_forgettings(workspace)
     if fix:
         removed = workspace.warehouse.reclaim()
         found.append(Finding("warehouse", "fixed", f"{sum(removed.values())} unused files removed"))
@@ -87,6 +89,24 @@ def _stale_runs(workspace: Workspace, fix: bool) -> list[Finding]:
             + (f"distaff train --resume {r.run}" if r.study is None else f"study {r.study} goes on with distaff tune"),
         )
         for r in stale
+    ]
+
+
+def _unfinished_forgettings(workspace: Workspace) -> list[Finding]:
+    """Requests to forget people that were not carried out to the end."""
+    return [
+        Finding(
+            f"forgetting {request.forgetting}",
+            "problem",
+            f"not finished; make the request of {request.requested_at:%Y-%m-%d %H:%M} UTC again: "
+            f"distaff forget USER --dataset {request.dataset}",
+        )
+        for request in audit.unfinished(workspace)
+    ] + [
+        Finding(
+            f"forgetting {model.forgetting}", "problem", f"run {model.run} could not be fitted anew: {model.message}"
+        )
+        for model in audit.models(workspace, status="failed")
     ]
 
 

@@ -199,5 +199,5 @@ def _profile(model: Worded, user: int) -> list[WordShare]:
     """The words most relevant to a user."""
     own = model.user_words(torch.tensor([user])).double()
     lift = own / model.word_shares().clamp(min=1e-300)
-    best = top_words(Membership(own, lift), 2 * _SHOWN)[0].tolist()
+    best = top_words(Membership(own, lift), 2 * _SHOWN, model.naming)[0].tolist()
     return [WordShare(model.words[w].as_py(), float(own[0, w]), float(lift[0, w])) for w in best]

@@ -17,7 +17,7 @@ import tomlkit
 
 from distaff_data.errors import InputError
 
-_FORMULA = r"^[=+\-@\t\r]"
+_FORMULA = r"^[=+\-@\t\r\n\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"  # the last four are read like the first, full width
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 
 
@@ -29,7 +29,7 @@ def write(table: pa.Table, out: Path) -> None:
     """
     if out.suffix not in (".csv", ".parquet", ".arrow"):
         raise InputError("export to .csv, .parquet or .arrow", path=out)
-    with _whole(out) as part:
+    with whole(out) as part:
         if out.suffix == ".csv":
             pa_csv.write_csv(harmless(table), part)
         elif out.suffix == ".parquet":
@@ -44,12 +44,12 @@ def write_settings(settings: Mapping[str, Any], out: Path) -> None:
     Raises:
         InputError: The folder does not exist.
     """
-    with _whole(out) as part:
+    with whole(out) as part:
         part.write_text(tomlkit.dumps(settings), encoding="utf-8")
 
 
 @contextmanager
-def _whole(out: Path) -> Iterator[Path]:
+def whole(out: Path) -> Iterator[Path]:
     """A file beside ``out`` that takes its place when the block ends well."""
     if not out.parent.is_dir():
         raise InputError("the folder of the output file does not exist", path=out.parent)
@@ -62,17 +62,34 @@ def _whole(out: Path) -> Iterator[Path]:
 
 
 def harmless(table: pa.Table) -> pa.Table:
-    """Put an apostrophe before text that starts like a formula and is no number; lists become text."""
+    """Put an apostrophe before text that starts like a formula and is no number, in cells and in column names.
+
+    Lists and other nested values become text.
+    """
     columns = []
     for column in table.columns:
-        if pa.types.is_list(column.type):
-            column = pa.array(
-                ["; ".join(map(str, v)) if v is not None else None for v in column.to_pylist()], pa.string()
-            )
-        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-            risky = pc.and_(
-                pc.match_substring_regex(column, _FORMULA), pc.invert(pc.match_substring_regex(column, _NUMBER))
-            )
-            column = pc.if_else(risky, pc.binary_join_element_wise("'", column, ""), column)
-        columns.append(column)
-    return pa.table(columns, names=table.column_names)
+        kind = column.type
+        if pa.types.is_dictionary(kind):
+            column = column.cast(kind.value_type)
+        elif pa.types.is_nested(kind):
+            column = pa.array([None if v is None else _flat(v) for v in column.to_pylist()], pa.string())
+        columns.append(_defused(column) if _is_text(column.type) else column)
+    names = _defused(pa.array(table.column_names, pa.string())).to_pylist()
+    return pa.table(columns, names=names)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return any(
+        bool(is_kind(kind)) for is_kind in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    )
+
+
+def _flat(value: Any) -> str:
+    return "; ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _defused(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    column = column.cast(pa.large_string())
+    risky = pc.and_(pc.match_substring_regex(column, _FORMULA), pc.invert(pc.match_substring_regex(column, _NUMBER)))
+    mark, nothing = pa.scalar("'", pa.large_string()), pa.scalar("", pa.large_string())
+    return pc.if_else(risky, pc.binary_join_element_wise(mark, column, nothing), column)

@@ -12,7 +12,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Literal, Self
 
 import pyarrow as pa
 import torch
@@ -25,7 +25,10 @@ from distaff_data.interactions import SPLITS, Csr, Interactions
 from distaff_data.loader import load_interactions
 from distaff_data.warehouse import Warehouse
 
-__all__ = ["SCORE_SCHEMA", "Epoch", "Intents", "Recommender", "Session", "top_k_of"]
+__all__ = ["SCORE_SCHEMA", "Epoch", "Intents", "Recommender", "Session", "Unlearned", "top_k_of"]
+
+Unlearned = Literal["downdate", "refit", "rows"]
+"""How people were taken out: the first two give what training without them gives, the third leaves that to a new fit."""
 
 _VALID_KS = (10, 20)
 
@@ -58,6 +61,8 @@ class Recommender(Model[Interactions]):
     kind = "interactions"
     headline = ("recall@20", "ndcg@20")
     shown = ("recall@20", "ndcg@20", "coverage@20")
+    user_tensors: ClassVar[tuple[str, ...]] = ()
+    """Those of :meth:`~distaff.model.Model.tensors` that have a row for each user."""
 
     # ------------------------------------------------------------------------------------------ what a model implements
 
@@ -114,6 +119,34 @@ class Recommender(Model[Interactions]):
         For variational models with a prior of variance 1, which tell by it which intents are passive; None for all others.
         """
         return None
+
+    def unlearn(self, users: Tensor, seed: int) -> Unlearned:
+        """Take users out of the fitted model and of its data.
+
+        A model whose fit can be undone, or is cheap enough to be repeated, overrides this and is afterwards what training
+        without them gives. Here their rows of :attr:`user_tensors` go, and whatever else was learned from them stays.
+
+        Args:
+            users: Positions, int64 ``(b,)``.
+            seed: Seed of the fit.
+
+        Returns:
+            How it was done.
+        """
+        rows = torch.ones(self.data.n_users, dtype=torch.bool)
+        rows[users] = False
+        kept = {n: v[rows.to(v.device)] if n in self.user_tensors else v for n, v in self.tensors().items()}
+        self.bind(self.data.without(users))
+        self.restore(kept)
+        return "rows"
+
+    def relearn(self, users: Tensor, seed: int) -> Unlearned:
+        """An :meth:`unlearn` for models whose fit is cheap: it is repeated without the users."""
+        data = self.data.without(users)
+        torch.manual_seed(seed)
+        self.learn(data, Session(seed, torch.device("cpu")))
+        self.bind(data)
+        return "refit"
 
     # ------------------------------------------------------------------------------------- how interactions are handled
 

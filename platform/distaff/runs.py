@@ -24,7 +24,7 @@ from distaff import __version__
 from distaff.fitting import fit, pick_device
 from distaff.model import Epoch, Measurement, Model
 from distaff.registry import model_class
-from distaff_data.errors import InputError, UnknownNameError
+from distaff_data.errors import InputError, UnknownNameError, redacted
 from distaff_data.workspace import Workspace
 
 
@@ -201,6 +201,19 @@ def listing(workspace: Workspace, dataset: str | None = None, *, study: str | No
     return [Run(**row) for row in rows]
 
 
+def same_but_seed(workspace: Workspace, run_id: str) -> list[Run]:
+    """Finished runs of the same model, settings and data as a run's under other seeds; the oldest of each seed."""
+    run = find(workspace, run_id)
+    found = {
+        r.seed: r
+        for r in listing(workspace, run.dataset)
+        if r.status == "done"
+        and (r.model, r.settings, r.dataset_generation) == (run.model, run.settings, run.dataset_generation)
+        and r.seed != run.seed
+    }
+    return list(found.values())
+
+
 def metrics_of(workspace: Workspace, run_ids: list[str]) -> dict[str, dict[str, dict[str, float]]]:
     """Metrics by run, split and name."""
     found: dict[str, dict[str, dict[str, float]]] = {run_id: {} for run_id in run_ids}
@@ -224,6 +237,8 @@ def model_folder(workspace: Workspace, run_id: str) -> Path:
             f"run {run_id!r} is trial {run.trial} of {run.study}, whose weights are not kept; for its configuration: "
             f"distaff tune export {run.study} FILE --trial {run.trial}"
         )
+    if run.status == "retired":
+        raise InputError(f"run {run_id!r} is retired: {run.message}")
     if run.status != "done":
         raise InputError(f"run {run_id!r} is {run.status}, not done; continue it with: distaff train --resume {run_id}")
     return run_folder(workspace, run_id) / "model"
@@ -312,7 +327,7 @@ def _carry_out(
         ended("interrupted", "stopped by the user")
         raise
     except Exception as error:
-        ended("failed", f"{type(error).__name__}: {error}")
+        ended("failed", redacted(f"{type(error).__name__}: {error}"))
         raise
     shutil.rmtree(folder / "checkpoint", ignore_errors=True)
     return ended("done")

@@ -93,9 +93,18 @@ def _shard_folder(workspace: Workspace, run_id: str, top_k: int, positions: Tens
     """Where the shards are: named by all that decides what is in them."""
     users = hashlib.sha256(positions.numpy().tobytes()).hexdigest()
     key = hashlib.sha256(f"{run_id}\n{top_k}\n{_USERS_A_SHARD}\n{users}".encode()).hexdigest()[:32]
-    folder = workspace.scratch / f"scoring-{key}"
+    folder = workspace.scratch / f"{_shards_of(run_id)}{key}"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def unfinished(workspace: Workspace, run_id: str) -> list[Path]:
+    """Folders with shards of interrupted scorings of a run."""
+    return sorted(f for f in workspace.scratch.glob("scoring-*") if f.name.startswith(_shards_of(run_id)))
+
+
+def _shards_of(run_id: str) -> str:
+    return f"scoring-{Path(run_id).name}-"
 
 
 @dataclass(frozen=True)

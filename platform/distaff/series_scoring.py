@@ -10,6 +10,7 @@ import pyarrow as pa
 from distaff import exports
 from distaff.runs import model_folder
 from distaff.series import SeriesModel
+from distaff_data.series import Series
 from distaff_data.workspace import Workspace
 
 
@@ -26,7 +27,7 @@ class Published:
 def embed_run(
     workspace: Workspace, run_id: str, *, level: str = "instance", step: int | None = None, out: Path | None = None
 ) -> Published:
-    """Publish a run's embeddings of its dataset; see :meth:`distaff.series.SeriesModel.embed`.
+    """Publish a run's embeddings of its dataset as it is now; see :meth:`distaff.series.SeriesModel.embed`.
 
     Args:
         workspace: Where the run is and the table goes.
@@ -38,14 +39,15 @@ def embed_run(
     Raises:
         InputError: Unknown run, level or file ending; nothing is published.
     """
-    table = SeriesModel.load(model_folder(workspace, run_id)).embed(level=level, step=step)
+    model, series = _current(workspace, run_id)
+    table = model.embed(series, level=level, step=step)
     return _publish(workspace, run_id, "embeddings", f"embeddings/{level}/{run_id}", table, out)
 
 
 def forecast_run(
     workspace: Workspace, run_id: str, *, horizon: int | None = None, coverage: float = 0.9, out: Path | None = None
 ) -> Published:
-    """Publish a run's forecasts after the end of its dataset; see :meth:`distaff.series.SeriesModel.forecast`.
+    """Publish a run's forecasts after the end of its dataset as it is now; see :meth:`distaff.series.SeriesModel.forecast`.
 
     Args:
         workspace: Where the run is and the table goes.
@@ -57,7 +59,8 @@ def forecast_run(
     Raises:
         InputError: Unknown run, horizon or file ending; nothing is published.
     """
-    table = SeriesModel.load(model_folder(workspace, run_id)).forecast(horizon=horizon, coverage=coverage)
+    model, series = _current(workspace, run_id)
+    table = model.forecast(series, horizon=horizon, coverage=coverage)
     return _publish(workspace, run_id, "forecasts", f"forecasts/{run_id}", table, out)
 
 
@@ -72,8 +75,18 @@ def classify_run(workspace: Workspace, run_id: str, *, out: Path | None = None) 
     Raises:
         InputError: Unknown run or file ending; nothing is published.
     """
-    table = SeriesModel.load(model_folder(workspace, run_id)).classify()
+    model, series = _current(workspace, run_id)
+    table = model.classify(series)
     return _publish(workspace, run_id, "classifications", f"classifications/{run_id}", table, out)
+
+
+def _current(workspace: Workspace, run_id: str) -> tuple[SeriesModel, Series | None]:
+    """The model, and its dataset as it is now; None where that is what it was fitted to, or is gone."""
+    model = SeriesModel.load(model_folder(workspace, run_id))
+    live = workspace.warehouse.live(f"dataset/{model.data.name}")
+    if live in (None, model.data.generation):
+        return model, None
+    return model, model.read(workspace.warehouse, model.data.name)
 
 
 def _publish(workspace: Workspace, run_id: str, name: str, target: str, table: pa.Table, out: Path | None) -> Published:

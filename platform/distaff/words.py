@@ -61,9 +61,14 @@ class Worded(ABC):
     def words(self) -> pa.StringArray:
         """The words."""
 
+    @property
+    @abstractmethod
+    def naming(self) -> Tensor:
+        """Which words may stand for a factor or a person, bool ``(n_words,)``: not those of a few items alone."""
+
     @abstractmethod
     def factor_words(self) -> Membership:
-        """Words of each factor: p(word | factor) over all users, and its lift, ``(K, n_words)``."""
+        """Words of each factor: p(word | factor), and its lift over :meth:`word_shares`, ``(K, n_words)``."""
 
     @abstractmethod
     def word_shares(self) -> Tensor:
@@ -88,16 +93,23 @@ class Worded(ABC):
         """
 
 
-def top_words(found: Membership, n: int, weight: float = LAMBDA) -> Tensor:
-    """The most relevant words of each row, best first, int64 ``(K, n)``."""
-    n = min(n, found.probability.shape[1])
-    return relevance(found.probability, found.lift, weight).topk(n, dim=1).indices
+def top_words(found: Membership, n: int, among: Tensor, weight: float = LAMBDA) -> Tensor:
+    """The most relevant words of each row, best first, int64 ``(K, n)``; fewer where fewer may be taken.
+
+    Args:
+        found: Probabilities and lifts of words.
+        n: How many.
+        among: Which words may be taken, bool ``(n_words,)``.
+        weight: Lambda of relevance.
+    """
+    scores = relevance(found.probability, found.lift, weight).masked_fill(~among, -torch.inf)
+    return scores.topk(min(n, int(among.sum())), dim=1).indices
 
 
 def word_rows(model: Worded) -> pa.Table:
     """The rows of ``factor_words``: of each factor the ``KEPT`` most relevant words."""
     found = model.factor_words()
-    best = top_words(found, KEPT)
+    best = top_words(found, KEPT, model.naming)
     scores = relevance(found.probability, found.lift, LAMBDA)
     n_factors, n = best.shape
     return pa.table(
@@ -113,10 +125,10 @@ def word_rows(model: Worded) -> pa.Table:
 
 
 def names(model: object) -> dict[int, str]:
-    """Factors named by their two most relevant words; none where the model has no words."""
-    if not isinstance(model, Worded):
+    """Factors named by their two most relevant words; none where the model has no words to name them by."""
+    if not isinstance(model, Worded) or not bool(model.naming.any()):
         return {}
-    best = top_words(model.factor_words(), _NAMING).tolist()
+    best = top_words(model.factor_words(), _NAMING, model.naming).tolist()
     return {k: " · ".join(model.words[word].as_py() for word in row) for k, row in enumerate(best)}
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from streamlit import config
 
 from distaff import runs
 from distaff.factors.evidence import explain_run
@@ -67,6 +68,12 @@ def with_dataset(root: Path) -> Workspace:
     titles = {f"i{n}": f"Item number {n}" for n in range(N_ITEMS - 1)} | {"i0": HOSTILE}
     publish_dataset(workspace, DATASET, planted_rows(), titles)
     return workspace
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _on_loopback() -> None:
+    """As the launcher sets it: the app refuses any other address."""
+    config.set_option("server.address", "127.0.0.1")
 
 
 @pytest.fixture

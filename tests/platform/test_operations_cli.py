@@ -134,3 +134,28 @@ def test_failed_execution_is_exit_status_1(call: Call, filled: Workspace) -> Non
     assert status == 1
     assert "no run named 'nobody'" in error
     assert "makes up for 2 missed" in error
+
+
+def test_forgetting_prints_what_it_did_and_refuses_strangers(call: Call, filled: Workspace) -> None:
+    run = runs.train(filled, "popularity", "checkerboard", device="cpu").run
+    status, out, _ = call("forget", "7", "8", "--dataset", "checkerboard", "--yes", "--json")
+    found = json.loads(out)
+    assert status == 0
+    assert (found["dataset"], found["people"], found["status"]) == ("checkerboard", 2, "done")
+    assert [(m["run"], m["method"], m["status"]) for m in found["models"]] == [(run, "downdate", "done")]
+    status, out, err = call("forget", "7")
+    assert (status, out) == (2, "")
+    assert len(err.strip().splitlines()) == 1
+    assert "no dataset has people" in err
+    status, out, _ = call("score", run, "--json")
+    assert json.loads(out)["users"] == 38
+    assert json.loads(out)["warnings"] == []
+
+
+def test_job_may_be_of_another_task_that_there_is(call: Call, filled: Workspace) -> None:
+    run = runs.train(filled, "popularity", "checkerboard", device="cpu").run
+    add = ("schedule", "add", "outlook", "--cron", "* * * * *", "--model", run, "--task")
+    assert call(*add, "shell")[0] == 2
+    assert call(*add, "forecast")[0] == 0
+    _status, out, _ = call("schedule", "list", "--json")
+    assert [job["task"] for job in json.loads(out)["jobs"]] == ["forecast"]

@@ -1,4 +1,4 @@
-"""A tiny folder in the layout that DGVAE publishes."""
+"""A tiny folder in the layouts that DGVAE and MMRec publish."""
 
 from __future__ import annotations
 
@@ -32,4 +32,18 @@ def write_published(folder: Path, name: str = "baby") -> Path:
     save_npz(folder / f"{name}.user.words.tfidf.npz", csr_matrix(lexicon.documents(data.train).scipy()))
     for file in ("text_feat.npy", "image_feat.npy"):
         np.save(folder / file, content.features["text"].numpy())
+    return folder
+
+
+def to_mmrec(folder: Path, name: str = "baby") -> Path:
+    """Turn a folder of :func:`write_published` into MMRec's layout: one file with a label of the split, and no words."""
+    lines = ["userID\titemID\trating\ttimestamp\tx_label"]
+    for label, split in enumerate(SPLITS):
+        path = folder / f"{name}.{split}.ratings"
+        rows = [row.split(",") for row in path.read_text().split()[1:]]
+        lines += [f"{user}\t{item}\t5.0\t{1400000000 + n}\t{label}" for n, (user, item, _) in enumerate(rows)]
+        path.unlink()
+    (folder / f"{name}.inter").write_text("\n".join(lines) + "\n")
+    for suffix in ("uid.npy", "iid.npy", "vocab", "user.words.tfidf.npz"):
+        (folder / f"{name}.{suffix}").unlink()
     return folder

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import torch
 from gradient_checks import own_blocks
@@ -161,6 +162,26 @@ class RecommenderSuite:
             pytest.skip("cannot score new users, and says so")
         assert folded.shape == (2, data.n_items)
         assert bool(folded.isfinite().all())
+
+    def test_people_can_be_taken_out(self, make: Make, fitted: Recommender, data: Interactions, tmp_path: Path) -> None:
+        fitted.save(tmp_path / "model")
+        model, users = Recommender.load(tmp_path / "model"), torch.tensor([11, 4])
+        rest = data.without(users)
+        method = model.unlearn(users, 1)
+        model.save(tmp_path / "model")
+        model = Recommender.load(tmp_path / "model")
+        assert model.data.user_ids.equals(rest.user_ids)
+        assert bool((model.data.user_positions(data.user_ids.take(pa.array([4, 11]))) < 0).all())
+        everyone = torch.arange(rest.n_users)
+        scores = model.predict(everyone)
+        assert scores.shape == (rest.n_users, data.n_items)
+        assert bool(scores.isfinite().all())
+        if method == "rows":  # everybody else is scored as before
+            kept = [user for user in range(data.n_users) if user not in (4, 11)]
+            torch.testing.assert_close(scores, fitted.predict(torch.tensor(kept)), rtol=1e-5, atol=1e-5)
+        else:
+            anew = make().fit(rest, seed=1, device="cpu")
+            torch.testing.assert_close(scores, anew.predict(everyone), rtol=1e-4, atol=1e-4)
 
     def test_intents_are_shares(self, fitted: Recommender, data: Interactions) -> None:
         intents = _intents(fitted)

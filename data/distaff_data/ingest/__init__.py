@@ -14,6 +14,7 @@ import pyarrow as pa
 from distaff_data.errors import InputError, UnknownNameError
 from distaff_data.ingest.attributes import FOUND, FOUND_TEXTS, id_column, stage_attributes
 from distaff_data.ingest.detect import Source, existing_files, find_source
+from distaff_data.ingest.embedding import embed, open_encoder
 from distaff_data.ingest.layout import FORMATS, layout_of
 from distaff_data.ingest.publish import Description, check_new, number_entities, publish_interactions
 from distaff_data.ingest.refine import refine
@@ -120,6 +121,7 @@ def ingest_attributes(
     separator: str | None = None,
     text: Sequence[str] | None = None,
     rows: str | Path | None = None,
+    embed_with: str | Path | None = None,
 ) -> AttributesReport:
     """Load what is known about a dataset's items or users: attributes, running text, feature vectors.
 
@@ -138,6 +140,7 @@ def ingest_attributes(
         separator: Between values in one cell; ``|`` when None, and a space in RecBole's ``token_seq``.
         text: Columns of running text, such as descriptions; detected by name when None.
         rows: A file with the id of each row of the matrices, an id a line or ``.npy``; the rows' numbers when None.
+        embed_with: A folder with a sentence-transformers model, which makes vectors named ``text`` of what the tables say.
 
     Raises:
         UnknownNameError: There is no such dataset.
@@ -150,6 +153,7 @@ def ingest_attributes(
     matrices = [Matrix.open(path, name) for name, path in named if path.suffix == ".npy"]
     tables = [path for path in files if path.suffix != ".npy"]
     ids = None if rows is None else read_ids(existing_files([rows])[0])
+    encoder = None if embed_with is None else open_encoder(Path(embed_with))
     warehouse = workspace.warehouse
     known = [row["dataset"] for row in warehouse.rows("SELECT dataset FROM datasets WHERE kind = 'interactions'")]
     if dataset not in known:
@@ -164,6 +168,8 @@ def ingest_attributes(
                 stage_columns(scratch, layout, id_column(layout, entity, id))
         for matrix in matrices:
             matrix.stage(scratch, ids)
+        if encoder is not None:
+            embed(scratch, encoder)
         theirs = warehouse.query(f"SELECT {entity}_id AS id FROM {entity}s WHERE dataset = ?", [dataset])
         counts = _check_found(scratch, theirs, entity, dataset, files[0])
         with warehouse.publish() as publication:

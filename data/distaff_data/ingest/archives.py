@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from distaff_data.ingest.detect import SPLIT_WORDS
 from distaff_data.interactions import SPLITS
 from distaff_data.series import Series
 
+_UNPACKED = 8 << 30  # bytes
 _GROUPS = ("group", "groups", "subject", "subjects")
 _Array = npt.NDArray[np.generic]
 
@@ -85,11 +87,34 @@ def read_ts(files: Sequence[Path], name: str, *, channels_first: bool = False) -
 
 def _arrays(path: Path) -> Mapping[str, _Array]:
     try:
+        _check_size(path)
         with np.load(path, allow_pickle=False) as opened:
             return {key: opened[key] for key in opened.files}
     except (ValueError, OSError, zipfile.BadZipFile, EOFError) as error:
         reason = "it holds Python objects" if "allow_pickle" in str(error) else str(error).split("\n", 1)[0]
         raise InputError(f"cannot read the arrays: {reason}", path=path) from None
+
+
+def _check_size(path: Path) -> None:
+    """Refuse an archive that would unpack to more than memory should hold, or whose arrays are not as large as they say.
+
+    Raises:
+        InputError: See above.
+    """
+    with zipfile.ZipFile(path) as archive:
+        unpacked = sum(member.file_size for member in archive.infolist())
+        if unpacked > _UNPACKED:
+            raise InputError(
+                f"the arrays unpack to {unpacked / 2**30:.0f} GB, above {_UNPACKED / 2**30:.0f}; give them in several files",
+                path=path,
+            )
+        for member in archive.infolist():
+            with archive.open(member) as opened:
+                version = np.lib.format.read_magic(opened)
+                read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+                shape, _, dtype = read(opened)
+                if not dtype.hasobject and math.prod(shape) * dtype.itemsize != member.file_size - opened.tell():
+                    raise InputError(f"the array {member.filename} is not as large as it says", path=path)
 
 
 def _windows(arrays: Mapping[str, _Array]) -> dict[str, str | None]:

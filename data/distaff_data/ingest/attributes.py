@@ -13,6 +13,7 @@ from distaff_data.errors import InputError
 from distaff_data.ingest.columns import all_common, common, find_column, plain
 from distaff_data.ingest.layout import Layout, layout_of
 from distaff_data.ingest.lines import physical_line
+from distaff_data.ingest.movielens import NO_GENRE
 from distaff_data.ingest.vectors import vector_columns
 from distaff_data.warehouse import Scratch, identifier, literal
 
@@ -72,8 +73,9 @@ def stage_attributes(
         name = "title" if column == titles else column.partition(":")[0]
         values = _values(layout, column, None if column == titles else separator)
         scratch.execute(
-            f"INSERT INTO found SELECT DISTINCT ?, id, ?, value FROM "
-            f"(SELECT {identifier(key)} AS id, trim(unnest({values})) AS value FROM raw) WHERE value <> ''"
+            f"INSERT INTO found SELECT DISTINCT ?, id, ?, value "
+            f"FROM (SELECT {identifier(key)} AS id, trim(unnest({values})) AS value FROM raw) "
+            f"WHERE value NOT IN ('', {literal(NO_GENRE)})"
             if column != titles
             else f"INSERT INTO found SELECT ?, {identifier(key)}, ?, arg_min(trim({identifier(column)}), row) FROM raw "
             f"WHERE trim({identifier(column)}) <> '' GROUP BY {identifier(key)}",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from distaff_data.errors import InputError
+from distaff_data.ingest.movielens import BESIDE
 
 # What people call the splits, in file names and in split columns (where MMRec writes 0, 1, 2).
 SPLIT_WORDS = {
@@ -16,7 +17,6 @@ SPLIT_WORDS = {
     **{"test": "test", "testing": "test", "2": "test"},
 }
 _DATA = {".csv", ".tsv", ".txt", ".dat", ".data", ".inter", ".jsonl", ".ndjson", ".json", ".parquet", ".pq"}
-_MOVIELENS = ("ratings.csv", "ratings.dat", "u.data")
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def find_source(paths: Sequence[str | Path]) -> Source:
             if path.is_dir():
                 raise InputError("give one folder, or any number of files", path=path)
         parts = (_by_name(given) if len(given) > 1 else ()) or tuple(Part(path) for path in given)
-    return Source(parts, _beside(parts[0].path, ".item", "movies.csv"), _beside(parts[0].path, ".user", None))
+    return Source(parts, *_beside(parts[0].path))
 
 
 def existing_files(paths: Sequence[str | Path]) -> list[Path]:
@@ -78,10 +78,12 @@ def existing_files(paths: Sequence[str | Path]) -> list[Path]:
 
 
 def _existing(path: Path) -> Path:
+    if path.exists():
+        return path
     prefixed = path.with_name(path.name + ".inter")
-    if not path.exists() and not prefixed.exists():
+    if not prefixed.exists():
         raise InputError("there is no such file or folder", path=path)
-    return path if path.exists() else prefixed
+    return prefixed
 
 
 def _in_folder(folder: Path) -> tuple[Part, ...]:
@@ -90,7 +92,7 @@ def _in_folder(folder: Path) -> tuple[Part, ...]:
         for path in folder.iterdir()
         if path.is_file() and path.suffix.lower() in _DATA and not path.name.lower().startswith(("readme", ".", "_"))
     )
-    for name in (*_MOVIELENS, f"{folder.resolve().name}.inter"):
+    for name in (*BESIDE, f"{folder.resolve().name}.inter"):
         if folder / name in files:
             return (Part(folder / name),)
     parts = _by_name([path for path in files if _split_of(path)])
@@ -124,12 +126,11 @@ def _split_of(path: Path) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _beside(path: Path, suffix: str, movielens: str | None) -> Path | None:
-    """The file of attributes that belongs to a file of interactions by its name."""
+def _beside(path: Path) -> tuple[Path | None, Path | None]:
+    """The files about items and users that belong to a file of interactions by its name."""
+    names: tuple[str | None, ...] = BESIDE.get(path.name, (None, None))
     if path.suffix == ".inter":
-        found = path.with_name(path.name.split(".")[0] + suffix)
-    elif path.name == "ratings.csv" and movielens is not None:
-        found = path.with_name(movielens)
-    else:
-        return None
-    return found if found.is_file() else None
+        base = path.name.split(".")[0]
+        names = (f"{base}.item", f"{base}.user")
+    items, users = (None if name is None or not (found := path.with_name(name)).is_file() else found for name in names)
+    return items, users

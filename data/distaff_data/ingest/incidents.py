@@ -152,10 +152,13 @@ def _folder_cases(folder: Path, options: _Options) -> list[Case]:
 
 
 def _listed_case(folder: Path, listing: Path, row: Mapping[str, object], options: _Options) -> Case:
+    if Path(str(row["case"])).name != str(row["case"]):
+        raise InputError("a case's name is the name of its file in the folder cases", path=listing, value=row["case"])
     path = folder / "cases" / f"{row['case']}.parquet"
     columns, times, values, _ = _read_metrics(path, options)
     kpi, roots, metrics = row.get("kpi"), row.get("root_entities") or [], row.get("root_metrics") or []
-    assert isinstance(roots, list) and isinstance(metrics, list)  # noqa: PT018
+    if not isinstance(roots, list) or not isinstance(metrics, list):
+        raise InputError("root_entities and root_metrics are lists", path=listing, value=row["case"])
     return _checked_case(
         listing,
         Case(

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from distaff_data.errors import InputError
+from distaff_data.ingest import movielens
 from distaff_data.ingest.columns import common, unique_names
 from distaff_data.warehouse import Scratch
 
 FORMATS = ("delimited", "jsonl", "lightgcn", "movielens", "parquet", "recbole")
+ENTITIES = "movielens entities"  # MovieLens' older files about movies and people, known by their names
 HEADERLESS = ("user", "item", "rating", "time")  # the order of columns in a file that does not name them
 
 _DELIMITERS = ("::", "\t", ",", ";", "|", " ")  # the first wins where several fit
@@ -29,7 +31,7 @@ class Layout:
 
     Attributes:
         path: The file.
-        format: One of ``FORMATS``.
+        format: One of ``FORMATS``, or ``ENTITIES``.
         columns: Its columns by the names they are staged under; none for ``lightgcn``.
         delimiter: Between columns of a delimited file; empty for the others.
         header: Whether the first line names the columns.
@@ -49,6 +51,8 @@ class Layout:
             scratch.stage_parquet(table, self.path, columns=columns)
         elif self.format == "jsonl":
             scratch.stage_json(table, self.path, columns=columns)
+        elif self.format == ENTITIES:
+            movielens.stage(scratch, table, self.path, columns)
         elif self.format == "lightgcn":
             scratch.stage_delimited(
                 table, self.path, columns=["line"], keep=["line"], delimiter="\x1f", header=False, quote=""
@@ -77,6 +81,8 @@ def layout_of(path: Path, scratch: Scratch, format: str | None = None, *, header
     Raises:
         InputError: The file is empty, not UTF-8, not what ``format`` says, or has no recognisable columns.
     """
+    if format is None and (columns := movielens.columns_of(path)):
+        return Layout(path, ENTITIES, columns)
     lines = [] if _is_parquet(path, format) else _head(path)
     format = format or _format(path, lines)
     if format == "parquet":

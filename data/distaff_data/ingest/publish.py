@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from distaff_data.errors import InputError
 from distaff_data.warehouse import Publication, Scratch, Warehouse
 
-_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_NAME = re.compile(r"(?!\.)[A-Za-z0-9._-]{1,64}")
 _INTERACTIONS = """
 SELECT user_id, item_id, rating, time, split
 FROM kept JOIN user_codes c ON c.code = u JOIN item_codes d ON d.code = i
@@ -59,7 +59,9 @@ def check_new(warehouse: Warehouse, name: str, *, replace: bool) -> None:
     """
     if not _NAME.fullmatch(name):
         raise InputError(
-            "a dataset's name has 1 to 64 letters, digits, dots, underscores and hyphens", column="name", value=name
+            "a dataset's name has 1 to 64 letters, digits, underscores, hyphens and, but for its begin, dots",
+            column="name",
+            value=name,
         )
     if not replace and warehouse.live(f"dataset/{name}") is not None:
         raise InputError(

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -61,20 +62,16 @@ class Matrix:
         Raises:
             InputError: Another number of ids than rows.
         """
-        n, d = self.values.shape
+        n = len(self.values)
         if ids is not None and len(ids) != n:
             raise InputError(f"there are {len(ids)} ids for {n} rows", path=self.path)
         own = pa.array(np.arange(n)).cast(pa.string()) if ids is None else ids
 
         def batches() -> Iterator[pa.RecordBatch]:
             for start in range(0, n, _ROWS):
-                block = np.ascontiguousarray(self.values[start : start + _ROWS], dtype=np.float32)
-                offsets = pa.array(np.arange(0, block.size + 1, d, dtype=np.int32))
-                vectors = pa.ListArray.from_arrays(offsets, pa.array(block.ravel()))
-                names = pa.repeat(self.name, len(block))
-                yield pa.record_batch([own[start : start + len(block)], names, vectors], schema=_SCHEMA)
+                yield vector_batch(own[start : start + _ROWS], self.name, self.values[start : start + _ROWS])
 
-        _insert(scratch, batches())
+        insert_vectors(scratch, batches())
 
 
 def read_ids(path: Path) -> pa.StringArray:
@@ -113,7 +110,7 @@ def stage_columns(scratch: Scratch, layout: Layout, key: str) -> None:
     """
     for column in vector_columns(layout):
         if layout.format == "parquet":
-            _insert(scratch, _parquet_batches(layout.path, key, column))
+            insert_vectors(scratch, _parquet_batches(layout.path, key, column))
             continue
         layout.stage(scratch, "raw", [key, column])
         cell = f"trim({identifier(column)})"
@@ -140,7 +137,16 @@ def _parquet_batches(path: Path, key: str, column: str) -> Iterator[pa.RecordBat
         yield from whole.filter(pa.compute.is_valid(whole["vector"])).to_batches()
 
 
-def _insert(scratch: Scratch, batches: Iterator[pa.RecordBatch]) -> None:
+def vector_batch(ids: pa.StringArray, name: str, values: np.ndarray[Any, np.dtype[Any]]) -> pa.RecordBatch:
+    """Rows of a matrix ``(n, d)`` and their ids as :func:`insert_vectors` takes them."""
+    block = np.ascontiguousarray(values, dtype=np.float32)
+    offsets = pa.array(np.arange(0, block.size + 1, block.shape[1], dtype=np.int32))
+    vectors = pa.ListArray.from_arrays(offsets, pa.array(block.ravel()))
+    return pa.record_batch([ids, pa.repeat(name, len(block)), vectors], schema=_SCHEMA)
+
+
+def insert_vectors(scratch: Scratch, batches: Iterator[pa.RecordBatch]) -> None:
+    """Add batches of ids, names and vectors to ``found_vectors``."""
     scratch.stage_arrow("arrived", _SCHEMA, batches)
     scratch.execute("INSERT INTO found_vectors SELECT id, name, vector FROM arrived")
     scratch.execute("DROP TABLE arrived")

@@ -78,18 +78,19 @@ class Place:
         Returns:
             Its SQL, None when there are no rows; and the files that DuckDB itself will read.
         """
+        if not self.is_remote:
+            files = self.files(table)
+            return (scan(files), files) if files else (None, [])
         delta = self.delta(table)
-        names = [PurePosixPath(uri).name for uri in delta.file_uris()]
-        if not names:
+        if not delta.file_uris():
             return None, []
-        if self.is_remote:
-            relation = f"_stored_{table}"
-            con.register(relation, delta.to_pyarrow_dataset())
-            return engine.identifier(relation), []
-        # Delta gives URIs, in which the folder's spaces are escaped.
-        files = [Path(self.location) / table / name for name in names]
-        patterns = engine.literal([engine.pattern(file) for file in files])
-        return f"read_parquet({patterns}, union_by_name = true)", files
+        relation = f"_stored_{table}"
+        con.register(relation, delta.to_pyarrow_dataset())
+        return engine.identifier(relation), []
+
+    def files(self, table: str) -> list[Path]:
+        """A table's current files in a folder. Delta gives URIs, in which the folder's spaces are escaped."""
+        return [Path(self.at(table)) / PurePosixPath(uri).name for uri in self.delta(table).file_uris()]
 
     @property
     def version(self) -> int | None:
@@ -119,6 +120,11 @@ class Place:
     def is_remote(self) -> bool:
         """Whether the tables are in an object store."""
         return is_remote(self.location)
+
+
+def scan(files: list[Path]) -> str:
+    """SQL of the rows in files."""
+    return f"read_parquet({engine.literal([engine.pattern(file) for file in files])}, union_by_name = true)"
 
 
 def _first_line(error: Exception) -> str:

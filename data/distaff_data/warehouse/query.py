@@ -68,6 +68,15 @@ def select(place: Place, sql: str, *, limit: int, seconds: float, memory: str = 
     return Selection(table.slice(0, limit), table.num_rows > limit)
 
 
+def rows_of(con: duckdb.DuckDBPyConnection, table: Table, stored: str | None) -> str:
+    """Make a view of all rows of a table, live or not, on a connection; returns its name.
+
+    ``stored`` is the relation that holds them, as :meth:`~distaff_data.warehouse.places.Place.rows` gives it.
+    """
+    con.execute(f"CREATE VIEW every_row AS {_rows(con, table, stored)}")
+    return "every_row"
+
+
 def generations(place: Place, table: str) -> set[str]:
     """Every generation with rows in a table, live or not."""
     with engine.connect() as con:
@@ -98,7 +107,16 @@ def _open_views(con: duckdb.DuckDBPyConnection, place: Place, names: Iterable[st
 
 
 def _view(con: duckdb.DuckDBPyConnection, table: Table, stored: str | None) -> str:
-    """SQL of a table's view; an empty typed relation fills in columns that older files lack."""
+    """SQL of a table's view: of a log the newest row of each key, of a generation table what is live."""
+    rows = _rows(con, table, stored)
+    if table.key is None:
+        return f"{rows} WHERE generation IN (SELECT generation FROM {_LIVE.name} WHERE generation IS NOT NULL)"
+    key = ", ".join(table.key)
+    return f"{rows} QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY written_at DESC) = 1"
+
+
+def _rows(con: duckdb.DuckDBPyConnection, table: Table, stored: str | None) -> str:
+    """SQL of all stored rows of a table; an empty typed relation fills in columns that older files lack."""
     columns = ", ".join(engine.identifier(column.name) for column in table.columns)
     empty = f"_empty_{table.name}"
     con.register(empty, table.arrow.empty_table())
@@ -107,11 +125,7 @@ def _view(con: duckdb.DuckDBPyConnection, table: Table, stored: str | None) -> s
     rows = f"SELECT {columns} FROM {empty}_t"
     if stored is not None:
         rows += f" UNION ALL BY NAME SELECT * FROM {stored}"
-    rows = f"SELECT {columns} FROM ({rows})"
-    if table.key is None:
-        return f"{rows} WHERE generation IN (SELECT generation FROM {_LIVE.name} WHERE generation IS NOT NULL)"
-    key = ", ".join(table.key)
-    return f"{rows} QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY written_at DESC) = 1"
+    return f"SELECT {columns} FROM ({rows})"
 
 
 def _head(reader: pa.RecordBatchReader, limit: int) -> pa.Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from distaff_data.warehouse import engine
 
 _NOT_UTF8 = "the file is not UTF-8; convert it first (iconv -f LATIN1 -t UTF-8)"
 _MIXED_ENDS = "lines end in different ways (CR LF and LF); make them one (dos2unix)"
+_BYTES = 8  # that a value takes on disk, about
+_DATABASE = "scratch.duckdb"
 _SHOWN = 80  # characters of an offending line that a message repeats
 
 
@@ -42,12 +45,24 @@ class Scratch:
         self._folder = tempfile.TemporaryDirectory(prefix="scratch-", dir=folder)
         root = Path(self._folder.name)
         self._con = engine.connect(
-            root / "scratch.duckdb",
+            root / _DATABASE,
             memory_limit=memory,
             temp_directory=str(root / "spill"),
             preserve_insertion_order=True,
         )
         engine.lock(self._con, inputs)
+
+    @staticmethod
+    def is_abandoned(folder: Path) -> bool:
+        """Whether a folder is what a killed process left of its scratch database: nobody holds the file."""
+        database = folder / _DATABASE
+        if not database.is_file():
+            return False
+        try:
+            engine.connect(database).close()
+        except duckdb.Error:
+            return False
+        return True
 
     def __enter__(self) -> Scratch:
         return self
@@ -132,6 +147,7 @@ class Scratch:
         A list becomes a JSON array, as :meth:`stage_json` leaves one.
         """
         source = f"read_parquet({_exactly(path)})"
+        self._check_room(path, len(columns))
         lists = {str(row[0]) for row in self.rows(f"DESCRIBE SELECT * FROM {source}") if str(row[1]).endswith("]")}
         picked = ", ".join(
             f"to_json({(q := engine.identifier(column))}) AS {q}" if column in lists else engine.identifier(column)
@@ -149,6 +165,13 @@ class Scratch:
             return [str(row[0]) for row in self.rows(f"DESCRIBE SELECT * FROM read_parquet({_exactly(path)})")]
         except duckdb.Error as error:
             raise _unreadable(path, error) from None
+
+    def _check_room(self, path: Path, n_columns: int) -> None:
+        """Refuse a Parquet file of more values than the disk has room for: a few kilobytes may hold billions."""
+        rows = self.count(f"SELECT sum(num_rows)::BIGINT FROM parquet_file_metadata({_exactly(path)})")
+        free = shutil.disk_usage(self._folder.name).free
+        if rows * n_columns * _BYTES > free:
+            raise InputError(f"the file has {rows:,} rows, for which the disk has no room", path=path)
 
     def _read(self, table: str, path: Path, source: str, columns: Sequence[str], cast: str = "::VARCHAR") -> None:
         picked = ", ".join(f"{(q := engine.identifier(column))}{cast} AS {q}" for column in columns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,11 +17,13 @@ from filelock import FileLock
 
 from distaff_data.errors import InputError
 from distaff_data.schema import TABLES, VERSION, Table
+from distaff_data.warehouse import erasure
 from distaff_data.warehouse import query as reading
 from distaff_data.warehouse.places import Place
 
 Rows: TypeAlias = pa.Table | pa.RecordBatchReader | Sequence[Mapping[str, object]]
 
+_COMMITTED = timedelta(hours=1)  # no append takes as long
 _UNADDRESSABLE = frozenset("[]^|%")  # delta-rs 1.6 makes URLs of paths, and fails on these
 _STAMP = "%Y%m%dT%H%M%S"  # begins every generation: its age can be read off, and file statistics sort by time
 
@@ -143,6 +146,14 @@ class Warehouse:
         """Run Distaff's own SQL over the live rows; values go through ``?`` parameters."""
         return reading.query(self._place, sql, params)
 
+    def stream(self, sql: str, params: Sequence[object] = (), *, rows: int = 262_144) -> pa.RecordBatchReader:
+        """Like :meth:`query`, in batches of ``rows`` rows and bounded memory."""
+        batches = iter(reading.stream(self._place, sql, params, rows))
+        first = next(batches, None)
+        if first is None:
+            return self.query(sql, params).to_reader()
+        return pa.RecordBatchReader.from_batches(first.schema, itertools.chain([first], batches))
+
     def rows(self, sql: str, params: Sequence[object] = ()) -> list[dict[str, Any]]:
         """Like :meth:`query`, as a list of mappings: for few rows."""
         found: list[dict[str, Any]] = self.query(sql, params).to_pylist()
@@ -157,6 +168,37 @@ class Warehouse:
         folder = self.root / ".locks"
         folder.mkdir(parents=True, exist_ok=True)
         return FileLock(folder / (uuid.uuid5(uuid.NAMESPACE_OID, name).hex + ".lock"))
+
+    def erase(self, table: str, condition: str, params: Sequence[object] = ()) -> int:
+        """Rewrite every generation of a table, live or not, without the rows that meet a condition.
+
+        What was there before is still in older versions of the table until :meth:`expunge`.
+
+        Args:
+            table: A generation table.
+            condition: SQL over its columns; values, which reach no log, go through ``?`` parameters.
+            params: Their values.
+
+        Returns:
+            How many rows went away.
+        """
+        return erasure.erase(self._place, TABLES[table], condition, params)
+
+    def expunge(self, table: str, condition: str, params: Sequence[object] = ()) -> int:
+        """Remove every older version of a table that may hold rows that :meth:`erase` took out, its files and its log.
+
+        A reader that has begun may fail for want of a file; the next one finds the present version. Writers are not
+        disturbed.
+
+        Args:
+            table: A generation table.
+            condition: The condition of the erasure.
+            params: Values of its ``?`` parameters.
+
+        Returns:
+            How many files went away.
+        """
+        return erasure.expunge(self._place, TABLES[table], condition, params)
 
     def reclaim(self, grace: timedelta = timedelta(hours=24), tables: Iterable[str] = TABLES) -> dict[str, int]:
         """Delete rows that no reader can see, merge small files and remove unused ones.
@@ -177,7 +219,10 @@ class Warehouse:
             delta = self._place.delta(table.name)
             delta.optimize.compact()
             gone = delta.vacuum(
-                retention_hours=math.ceil(grace.total_seconds() / 3600), enforce_retention_duration=False, dry_run=False
+                retention_hours=math.ceil(grace.total_seconds() / 3600),
+                enforce_retention_duration=False,
+                dry_run=False,
+                full=grace >= _COMMITTED,  # also what killed writers left; a file that is younger may have a writer
             )
             if gone:
                 removed[table.name] = len(gone)

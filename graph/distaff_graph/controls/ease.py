@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -12,7 +12,7 @@ from scipy.linalg import lapack
 from torch import Tensor
 
 from distaff.config import ModelConfig, Span
-from distaff.recommender import Recommender, Session
+from distaff.recommender import Recommender, Session, Unlearned
 from distaff_data.errors import UnsupportedError
 from distaff_data.interactions import Csr, Interactions
 from distaff_graph.controls.inner_products import sum_rows
@@ -54,6 +54,15 @@ class EASE(Recommender):
         self._weights = torch.from_numpy(item_weights(data.train, self.config.penalty, dtype)).float()
         self._train = data.train
 
+    def unlearn(self, users: Tensor, seed: int) -> Unlearned:
+        """Take their interactions off the Gram matrix by a low-rank update of its inverse; see :func:`downdate`."""
+        taken = self._train.take(users)
+        data = self.data.without(users)
+        weights = downdate(self._weights.double().numpy(), self._train, taken, self.config.penalty)
+        self._weights, self._train = torch.from_numpy(weights).float(), data.train
+        self.bind(data)
+        return "downdate"
+
     def predict(self, users: Tensor) -> Tensor:
         """Rows of X B."""
         return self.fold_in(self._train.take(users))
@@ -94,14 +103,51 @@ def item_weights(x: Csr, penalty: float, dtype: type[np.floating[Any]]) -> np.nd
     return p
 
 
+def downdate(weights: np.ndarray[Any, Any], x: Csr, taken: Csr, penalty: float) -> np.ndarray[Any, Any]:
+    """B of EASE without some users, from B with them, in O(n_items^2) times their number.
+
+    With G = X^T X + penalty I, B = I - P diag(1 / P_jj), so G (I - B) = diag(1 / P_jj) gives P back. For the rows U of the
+    users, Woodbury's identity then gives (G - U^T U)^-1 = P + P U^T (I - U P U^T)^-1 U P. The matrix that is inverted
+    there is as small as the number of users, and positive definite since the penalty is above 0.
+
+    Args:
+        weights: B, float64 ``(n_items, n_items)``; overwritten.
+        x: X, the interactions that it was fitted to.
+        taken: U, the rows of X that go away.
+        penalty: Of the fit.
+
+    Returns:
+        B without them, float64.
+    """
+    p: np.ndarray[Any, Any] = np.negative(weights, out=weights)
+    np.fill_diagonal(p, 1.0)
+    # The diagonal of G (I - B): each row of G with the same column of I - B, whose diagonal is 1.
+    scale = np.full(len(p), penalty)
+    for rows, gram in _gram_rows(x):
+        scale[rows] += np.einsum("ji,ij->j", gram, p[:, rows])
+    p /= scale
+    u = taken.scipy().astype(np.float64)
+    up = u @ p
+    p += up.T @ np.linalg.solve(np.eye(u.shape[0]) - (u @ up.T), up)
+    p /= -p.diagonal().copy()
+    np.fill_diagonal(p, 0.0)
+    return p
+
+
 def _gram(x: Csr, dtype: type[np.floating[Any]]) -> np.ndarray[Any, Any]:
     """X^T X, dense ``(n_items, n_items)``, without holding it sparse as well."""
+    out = np.empty((x.n_cols, x.n_cols), dtype)
+    for rows, gram in _gram_rows(x):
+        out[rows] = gram
+    return out
+
+
+def _gram_rows(x: Csr) -> Iterator[tuple[slice, np.ndarray[Any, Any]]]:
+    """Blocks of rows of X^T X, dense ``(b, n_items)``."""
     matrix = x.scipy()
     transposed = matrix.T.tocsr()
-    out = np.empty((x.n_cols, x.n_cols), dtype)
     for start in range(0, x.n_cols, _ROWS):
-        out[start : start + _ROWS] = (transposed[start : start + _ROWS] @ matrix).toarray()
-    return out
+        yield slice(start, start + _ROWS), (transposed[start : start + _ROWS] @ matrix).toarray()
 
 
 def _precision(n_items: int, max_gb: float) -> type[np.floating[Any]]:

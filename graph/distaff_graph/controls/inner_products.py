@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from distaff.products import Products
-from distaff.recommender import Intents, Recommender, Session
+from distaff.recommender import Intents, Recommender, Session, Unlearned
 from distaff_data.interactions import Csr, Interactions
 from distaff_graph.sparse import history_pattern, product
 
@@ -41,6 +41,10 @@ class InnerProducts(Recommender):
         """Fit the items' vectors, then project everyone."""
         self._items = self.item_vectors(data, session)
         self._users = self.project(data.train, self._items)
+
+    def unlearn(self, users: Tensor, seed: int) -> Unlearned:
+        """Fit anew without them."""
+        return self.relearn(users, seed)
 
     def predict(self, users: Tensor) -> Tensor:
         """Inner products."""

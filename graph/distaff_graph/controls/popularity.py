@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from distaff.recommender import Recommender, Session
+from distaff.recommender import Recommender, Session, Unlearned
 from distaff_data.interactions import Csr, Interactions
 
 
@@ -21,6 +21,12 @@ class Popularity(Recommender):
     def learn(self, data: Interactions, session: Session) -> None:
         """Count training interactions by item."""
         self._counts = torch.bincount(data.train.indices, minlength=data.n_items).float()
+
+    def unlearn(self, users: Tensor, seed: int) -> Unlearned:
+        """Take their interactions off the counts."""
+        self._counts -= torch.bincount(self.data.train.take(users).indices, minlength=self.data.n_items)
+        self.bind(self.data.without(users))
+        return "downdate"
 
     def predict(self, users: Tensor) -> Tensor:
         """The counts, once for each user."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from distaff.config import Choices, ModelConfig, Span
 from distaff.gradient import GradientConfig, GradientRecommender
@@ -18,6 +18,7 @@ from distaff_data.interactions import Csr, Interactions
 from distaff_graph.dgvae.half import Half
 from distaff_graph.dgvae.mixture import log_scores
 from distaff_graph.dgvae.network import Codes, Network
+from distaff_graph.dgvae.start import start_together
 
 _USERS = 512  # scored at once
 
@@ -53,12 +54,15 @@ class FactorConfig(VariationalConfig):
         temperature: Of memberships and decoder.
         decoder_temperature: Of the decoder, where it has one of its own: softer scores than memberships.
         std: Deviation of the code's noise.
+        start: Where vectors and prototypes begin: ``random``, as the authors have it, or ``spectral``, at a co-clustering
+            of the training data (:mod:`distaff_graph.dgvae.start`).
     """
 
     n_intents: Annotated[int, Field(ge=1), Choices(2, 3, 4, 6, 8)] = 3
     temperature: Annotated[float, Field(gt=0), Span(0.05, 0.3, log=True)] = 0.1
     decoder_temperature: Annotated[float, Field(gt=0)] | None = None
     std: Annotated[float, Field(ge=0), Span(0.03, 0.3, log=True)] = 0.075
+    start: Literal["random", "spectral"] = "random"
 
 
 class Variational(GradientRecommender):
@@ -77,7 +81,7 @@ class Variational(GradientRecommender):
         """Words of people who took these items; None where words play no part."""
         return None
 
-    def build(self, data: Interactions, generator: torch.Generator, device: torch.device) -> nn.Module:
+    def build(self, data: Interactions, generator: torch.Generator, device: torch.device) -> Network:
         """The network, and every user's items and words."""
         self._users = Weighted.ones(data.train)
         self._n_active = int((data.train.counts() > 0).sum())
@@ -168,6 +172,14 @@ class Factored(Variational):
 
     Config: ClassVar[type[ModelConfig]] = FactorConfig
     config: FactorConfig
+
+    def build(self, data: Interactions, generator: torch.Generator, device: torch.device) -> Network:
+        """The network, at its start."""
+        network = super().build(data, generator, device)
+        if self.config.start == "spectral":
+            seed = int(torch.randint(1 << 31, (), generator=generator))
+            start_together(network, self._users, self._texts, seed)
+        return network
 
     def half(self, n_things: int, generator: torch.Generator) -> Half:
         """A half over so many things."""

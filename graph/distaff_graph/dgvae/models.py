@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import pyarrow as pa
 import torch
@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from distaff.config import Choices, ModelConfig, Span
+from distaff.recommender import Unlearned
 from distaff_data.content import MAX_DF, MIN_DF, Content, Lexicon, Weighted
 from distaff_data.errors import InputError
 from distaff_data.interactions import Csr, Interactions
@@ -83,7 +84,7 @@ class MacridVAE(Factored):
 
 
 class DGVAEConfig(FactorConfig):
-    """Settings of DGVAE; defaults of the authors' run on Baby.
+    """Settings of DGVAE; defaults of the authors' run on Baby, but for the start.
 
     Attributes:
         text_weight: lambda_text, of the words' likelihood and divergence.
@@ -91,6 +92,7 @@ class DGVAEConfig(FactorConfig):
         n_neighbours: k of the item graph, the item itself included.
         text_share: Share of the text modality in the item graph; the others divide the rest equally.
         item_graph: Spread a user's items over the graph before they are encoded.
+        start: As above; ``spectral`` here, so that a factor has words and items that belong together.
         min_df: Least number of people whose items have a word.
         max_df: Largest share of people whose items have it.
     """
@@ -100,6 +102,7 @@ class DGVAEConfig(FactorConfig):
     n_neighbours: Annotated[int, Field(ge=1), Choices(5, 10, 20)] = 10
     text_share: Annotated[float, Field(ge=0, le=1), Span(0, 1)] = 0.96
     item_graph: bool = True
+    start: Literal["random", "spectral"] = "spectral"
     min_df: Annotated[int, Field(ge=1)] = MIN_DF
     max_df: Annotated[float, Field(gt=0, le=1)] = MAX_DF
 
@@ -114,9 +117,10 @@ class DGVAE(Speaking):
 
     Departures from the authors' code, none of which changes an equation: no identity graph over words and no dense graph
     over items; the decoder in logarithms; the weight of the divergence grows by epochs (``kl_steps`` is their schedule);
-    words of different fields are never joined. An item nobody took in training has the mean vector of its neighbours in
-    the graph instead of an untrained one. New people's scores follow from their items and the words of those, or from
-    words alone.
+    words of different fields are never joined; vectors and prototypes start at a co-clustering of the training data
+    (``start="random"`` is theirs), without which a factor's words and items have little to do with each other. An item
+    nobody took in training has the mean vector of its neighbours in the graph instead of an untrained one. New people's
+    scores follow from their items and the words of those, or from words alone.
 
     Raises:
         InputError: The dataset has no words.
@@ -126,7 +130,7 @@ class DGVAE(Speaking):
     Config: ClassVar[type[ModelConfig]] = DGVAEConfig
     config: DGVAEConfig
 
-    def build(self, data: Interactions, generator: torch.Generator, device: torch.device) -> torch.nn.Module:
+    def build(self, data: Interactions, generator: torch.Generator, device: torch.device) -> Network:
         """Words and item graph from the content, then the network."""
         c = self.config
         if data.read_content is None:
@@ -162,6 +166,14 @@ class DGVAE(Speaking):
     def user_documents(self, data: Interactions) -> Weighted:
         """Given with the data, or made of training items."""
         return self.documents(data.train) if self._given is None else self._given
+
+    def unlearn(self, users: Tensor, seed: int) -> Unlearned:
+        """The words that were given with the data have a row for each user too."""
+        if self._given is not None:
+            kept = torch.ones(self.data.n_users, dtype=torch.bool)
+            kept[users] = False
+            self._given = self._given.take(kept.nonzero().squeeze(1))
+        return super().unlearn(users, seed)
 
     @torch.no_grad()
     def settle(self) -> None:

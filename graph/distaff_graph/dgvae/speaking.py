@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from distaff.factors.relevance import Membership
+from distaff.factors.relevance import MIN_ITEMS, Membership
 from distaff.recommender import lists_of, top_k_of
 from distaff.words import Reasons, Worded
 from distaff_data.content import Lexicon, Weighted
@@ -29,8 +29,8 @@ class Speaking(Factored, Worded):
     """The part of :class:`~distaff_graph.dgvae.models.DGVAE` that speaks."""
 
     lexicon: Lexicon
-    _joint_found: Tensor
-    _joint_of: Tensor | None = None
+    _spoken_found: tuple[Tensor, Tensor]
+    _spoken_of: Tensor | None = None
 
     @property
     def words(self) -> pa.StringArray:
@@ -44,26 +44,45 @@ class Speaking(Factored, Worded):
             s = log_scores(half.query(codes.z), half.things(), half.log_memberships())
             return s.flatten(1).softmax(1).view_as(s).cpu()
 
+    @property
+    def naming(self) -> Tensor:
+        """Words of at least ``MIN_ITEMS`` items; all where only people's documents are known."""
+        counts = self.lexicon.item_words
+        if counts is None:
+            return torch.ones(len(self.words), dtype=torch.bool)
+        return torch.bincount(counts.pattern.indices, minlength=len(self.words)) >= MIN_ITEMS
+
     def factor_words(self) -> Membership:
-        """From the joint distribution of factors and words over all users with training items."""
-        joint = self._joint
-        probability = joint / joint.sum(1, keepdim=True).clamp(min=1e-300)
-        return Membership(probability, probability / joint.sum(0).clamp(min=1e-300))
+        """Words of the people to whom a factor matters most.
+
+        What a factor says differs from person to person, and its mean over everybody is what anybody likes. So p(word |
+        factor) is a mean in which a person weighs as much as the factor's share of their scores exceeds its mean share.
+        """
+        by_factor, overall = self._spoken
+        probability = by_factor / by_factor.sum(1, keepdim=True).clamp(min=1e-300)
+        return Membership(probability, probability / overall.clamp(min=1e-300))
 
     def word_shares(self) -> Tensor:
-        """The same, summed over factors."""
-        return self._joint.sum(0)
+        """The mean of :meth:`user_words` over all users with training items."""
+        return self._spoken[1]
 
     @property
-    def _joint(self) -> Tensor:
-        """p(factor, word), float64 ``(K, n_words)``, made once a fit."""
-        if self._joint_of is not self._things:
+    def _spoken(self) -> tuple[Tensor, Tensor]:
+        """Words by factor ``(K, n_words)``, up to each factor's sum, and by all ``(n_words,)``; float64, made once a fit."""
+        if self._spoken_of is not self._things:
             active = torch.nonzero(self.data.train.counts() > 0).squeeze(1)
-            joint = torch.zeros(self._written.n_factors, len(self.words), dtype=torch.float64)
-            for users in active.split(_USERS):
-                joint += self.word_parts(self.user_codes(users)).sum(0)
-            self._joint_found, self._joint_of = joint / len(active), self._things
-        return self._joint_found
+            blocks = [self.user_codes(users) for users in active.split(_USERS)]
+            shares = torch.cat([self.parts(codes).sum(2) for codes in blocks]).double().cpu()
+            excess = (shares - shares.mean(0)).clamp(min=0)
+            excess = torch.where(excess.sum(0) > 0, excess, 1.0)  # a single factor is everybody's
+            by_factor = torch.zeros(shares.shape[1], len(self.words), dtype=torch.float64)
+            overall = torch.zeros(len(self.words), dtype=torch.float64)
+            for codes, weights in zip(blocks, excess.split(_USERS), strict=True):
+                parts = self.word_parts(codes).double()
+                by_factor += torch.einsum("uk,ukw->kw", weights, parts)
+                overall += parts.sum((0, 1))
+            self._spoken_found, self._spoken_of = (by_factor, overall / len(active)), self._things
+        return self._spoken_found
 
     def user_words(self, users: Tensor) -> Tensor:
         """Sums of :meth:`word_parts` over factors."""

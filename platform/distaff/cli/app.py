@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated
 
@@ -10,9 +11,21 @@ import typer
 from rich.markup import escape
 
 from distaff import __version__, parallel
-from distaff.cli import data, factors, incidents, models, operations, promotions, reasons, schedule, series, sweeps
-from distaff.cli.state import talk, use_workspace
-from distaff_data.errors import DistaffError
+from distaff.cli import (
+    data,
+    factors,
+    forgetting,
+    incidents,
+    models,
+    operations,
+    promotions,
+    reasons,
+    schedule,
+    series,
+    sweeps,
+)
+from distaff.cli.state import printable, talk, use_workspace
+from distaff_data.errors import DistaffError, redacted
 
 app = typer.Typer(
     name="distaff",
@@ -21,7 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog="Start with: distaff demo",
 )
-for module in (data, models, sweeps, factors, reasons, incidents, series, promotions, schedule, operations):
+for module in (data, models, sweeps, factors, reasons, incidents, series, promotions, schedule, forgetting, operations):
     module.add_to(app)
 
 
@@ -53,8 +66,11 @@ def main() -> None:
     try:
         app()
     except DistaffError as error:
-        talk.print(f"[bold red]error[/]: {escape(str(error))}", soft_wrap=True, highlight=False)
+        talk.print(f"[bold red]error[/]: {escape(printable(str(error)))}", soft_wrap=True, highlight=False)
         sys.exit(2)
+    except Exception:
+        sys.stderr.write(redacted(traceback.format_exc()))
+        sys.exit(1)
     except KeyboardInterrupt:
         talk.print("interrupted; continue a run with: distaff train --resume RUN", markup=False)
         sys.exit(1)

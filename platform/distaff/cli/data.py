@@ -112,6 +112,9 @@ def ingest_items(
     separator: Separator = None,
     text: Text = None,
     rows: Rows = None,
+    embed: Annotated[
+        Path | None, typer.Option(help="Folder of a sentence-transformers model: makes vectors 'text' of what is read.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Load what is known about a dataset's items: categories and tags, titles, running text, feature vectors.
@@ -129,6 +132,7 @@ def ingest_items(
         separator=separator,
         text=text,
         rows=rows,
+        embed_with=embed,
     )
     _show(report, as_json)
 

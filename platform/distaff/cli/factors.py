@@ -12,6 +12,9 @@ from distaff.cli.state import Json, RunId, emit_json, emit_table, pairs, talk, w
 from distaff.factors import Audit, Calibration, FactorReport, annotate, audit_run, explain_run, notes_of
 from distaff.factors import rerank as rerank_user
 from distaff.recommender import Recommender
+from distaff.registry import model_class
+from distaff.series import SeriesModel
+from distaff.series_factors import SeriesFactorReport, explain_series_run
 from distaff_data.errors import InputError
 from distaff_data.loader import load_titles
 
@@ -27,14 +30,18 @@ def factors(
     export: Annotated[Path | None, typer.Option(help="Write the factors as .csv, .parquet or .arrow.")] = None,
     as_json: Json = False,
 ) -> None:
-    """The intents of a run with the evidence behind each."""
+    """The intents of a run, or the latents of a model of series, with the evidence behind each."""
     ws = workspace()
-    report = explain_run(ws, run)
+    series = model_class(runs.find(ws, run).model).kind == SeriesModel.kind
+    report = explain_series_run(ws, run) if series else explain_run(ws, run)
     if export is not None:
         exports.write(ws.warehouse.query("SELECT * EXCLUDE (generation) FROM factors WHERE run = ?", [run]), export)
     if as_json:
         return emit_json(report.as_dict())
-    _show_factors(report)
+    if isinstance(report, SeriesFactorReport):
+        _show_latents(report)
+    else:
+        _show_factors(report)
 
 
 def note(
@@ -184,6 +191,46 @@ def _show_factors(report: FactorReport) -> None:
             for f in sorted(report.factors, key=lambda f: -f.activity)
             if f.note is None or not f.note.hidden
         ],
+    )
+
+
+def _show_latents(report: SeriesFactorReport) -> None:
+    if report.factors:
+        active = f"{report.active} of {len(report.factors)} active"
+        emit_table(
+            f"latents of {report.run}: {active}, {report.information:.1f} nats a window",
+            (
+                "latent",
+                "segment",
+                "name",
+                "state",
+                "activity",
+                "effect",
+                "stability",
+                "badge",
+                "moves most",
+                "warnings",
+            ),
+            [
+                (
+                    f.factor,
+                    f.segment or "",
+                    f.name,
+                    f.state,
+                    f.activity,
+                    f.effect,
+                    f.stability,
+                    f.badge,
+                    _headline(f.card.headline if f.card is not None else None),
+                    "; ".join(f.warnings),
+                )
+                for f in sorted(report.factors, key=lambda f: -f.activity)
+            ],
+        )
+    emit_table(
+        f"what linear probes read from {report.run}",
+        ("representation", "concept", "level", "measure", "score", "chance", "shuffled", "windows"),
+        [tuple(probe.as_dict().values()) for probe in report.leakage],
     )
 
 

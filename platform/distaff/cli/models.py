@@ -22,6 +22,7 @@ from distaff.cli.state import (
     epochs,
     pairs,
     talk,
+    tell_drift,
     workspace,
 )
 from distaff.intervals import Interval
@@ -179,8 +180,9 @@ def score(
     """Publish top-k lists for all users, whole or not at all."""
     with counted(f"scoring {run}") as progress:
         done = score_run(workspace(), run, top_k=top_k, out=out, users=users, engine=engine, progress=progress)
+    warnings = tell_drift(run)
     if as_json:
-        emit_json(vars(done))
+        emit_json({**vars(done), "warnings": warnings})
     else:
         emit_facts(f"scored {run}", vars(done))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,9 +10,11 @@ from typing import Annotated, Any
 import typer
 
 from distaff.cli.state import Json, emit_json, emit_table, talk, workspace
-from distaff.scheduling import executions, jobs, scheduler
+from distaff.scheduling import executions, jobs, readiness, scheduler
 from distaff.scheduling.executions import Execution, SystemClock
 from distaff.scheduling.jobs import Job
+from distaff.scheduling.readiness import Pulse
+from distaff.scheduling.tasks import Task
 
 schedule = typer.Typer(no_args_is_help=True, help="Batch scoring by cron expression.")
 
@@ -29,8 +32,11 @@ def add(
     cron: Annotated[str, typer.Option(help="Minute, hour, day of month, month, day of week: '0 3 * * *'.")],
     model: Annotated[str, typer.Option(help="Alias or run to score with; an alias is looked up each time.")],
     dataset: Annotated[str | None, typer.Option(help="Fail when the run is of another dataset.")] = None,
+    task: Annotated[
+        Task, typer.Option(help="What to do: score users, or embed, forecast, classify, diagnose.")
+    ] = "score",
     top_k: Annotated[int, typer.Option(help="Length of each list.")] = 20,
-    out: Annotated[Path | None, typer.Option(help="Parquet file to replace each time.")] = None,
+    out: Annotated[Path | None, typer.Option(help="File to replace each time; Parquet for score.")] = None,
     timezone: Annotated[str, typer.Option(help="Whose clock the expression means.")] = "UTC",
     retries: Annotated[int, typer.Option(help="How often a failed scoring is tried again.")] = 3,
     keep_hours: Annotated[float, typer.Option(help="How long replaced lists are kept.")] = 24,
@@ -44,6 +50,7 @@ def add(
         "cron": cron,
         "model": model,
         "dataset": dataset,
+        "task": task,
         "top_k": top_k,
         "out": None if out is None else str(out.resolve()),
         "timezone": timezone,
@@ -53,7 +60,7 @@ def add(
     job = Job.parse(name, settings)
     jobs.add(ws, job)
     clock = SystemClock()
-    executions.begin(ws, job, "added", clock, clock.now())
+    executions.begin(ws, job.name, job.model, "added", clock, clock.now())
     typer.echo(f"job {name} is due next at {_time(next(job.times(clock.now())))}; distaff schedule run carries it out")
 
 
@@ -71,11 +78,12 @@ def list_jobs(as_json: Json = False) -> None:
         return emit_json({"jobs": rows})
     emit_table(
         "jobs",
-        ("job", "cron", "model", "dataset", "top-k", "next", "last", "status", "message"),
+        ("job", "cron", "task", "model", "dataset", "top-k", "next", "last", "status", "message"),
         [
             (
                 row["name"],
                 row["cron"],
+                row["task"],
                 row["model"],
                 row["dataset"],
                 row["top_k"],
@@ -97,15 +105,25 @@ def remove(name: Name) -> None:
 @schedule.command()
 def run(
     once: Annotated[bool, typer.Option("--once", help="Execute what is due now and end: for cron or systemd.")] = False,
+    ready_port: Annotated[
+        int | None, typer.Option(help="Answer GET /ready on this port, to this machine only.", min=0, max=65535)
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Carry out jobs as they become due, until stopped; missed times are made up for once.
+
+    Models that have to be fitted anew since people were forgotten are fitted too.
 
     With --once the exit status is 1 when an execution failed.
     """
     ws = workspace()
     if not once:
-        return scheduler.serve(ws, done=_tell, talk=_talk)
+        pulse = Pulse()
+        with nullcontext() if ready_port is None else readiness.serve(ws, pulse, ready_port) as port:
+            if port is not None:
+                _talk(f"ready: http://127.0.0.1:{port}/ready")
+            scheduler.serve(ws, done=_tell, talk=_talk, pulse=pulse)
+        return
     found = scheduler.run_due(ws, talk=_talk)
     if as_json:
         emit_json({"executions": [vars(execution) for execution in found]})
@@ -117,7 +135,7 @@ def run(
 
 
 def _tell(execution: Execution) -> None:
-    what = execution.message or f"{execution.rows} rows for {execution.users} users with {execution.run}"
+    what = execution.message or f"{execution.rows} rows with {execution.run}"
     late = f", makes up for {execution.missed} missed" if execution.missed else ""
     _talk(f"{_time(execution.due_at)} {execution.job} {execution.status}{late}: {what}")
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from distaff.cli.state import Json, RunId, emit_facts, emit_json, workspace
+from distaff.cli.state import Json, RunId, emit_facts, emit_json, tell_drift, workspace
 from distaff.series_scoring import Published, classify_run, embed_run, forecast_run
 
 Out = Annotated[Path | None, typer.Option(help="Write .csv, .parquet or .arrow too.")]
@@ -50,7 +50,8 @@ def classify(run: RunId, out: Out = None, as_json: Json = False) -> None:
 
 
 def _show(done: Published, as_json: bool) -> None:
+    warnings = tell_drift(done.run)
     if as_json:
-        emit_json(vars(done))
+        emit_json({**vars(done), "warnings": warnings})
     else:
         emit_facts(f"published {done.table}", vars(done))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from distaff import aliases
+from distaff import aliases, drift
 from distaff.kinds import shown
 from distaff.model import Epoch
 from distaff_data.workspace import Workspace, default_root
@@ -31,8 +32,11 @@ RunId = Annotated[
     ),
 ]
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tab and line feed
+
 talk = Console(stderr=True)
-_out = Console() if sys.stdout.isatty() else Console(width=200)  # a pipe has no width; do not fold ids at 80
+# What people called their items is no markup. A pipe has no width; do not fold ids at 80.
+_out = Console(markup=False, emoji=False, width=None if sys.stdout.isatty() else 200)
 _root: list[Path] = [default_root()]
 
 
@@ -62,7 +66,7 @@ def emit_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[objec
     body = [list(row) for row in rows]
     for i, column in enumerate(columns):
         numeric = bool(body) and all(isinstance(row[i], int | float) or row[i] is None for row in body)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=i == 0)
+        table.add_column(printable(column), justify="right" if numeric else "left", overflow="fold", no_wrap=i == 0)
     for row in body:
         table.add_row(*[_cell(value) for value in row])
     _out.print(table)
@@ -71,6 +75,17 @@ def emit_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[objec
 def emit_facts(title: str, facts: Mapping[str, object]) -> None:
     """Print names and values, a line each."""
     emit_table(title, ("what", "value"), [(key, _cell(value)) for key, value in facts.items()])
+
+
+def tell_drift(run: str) -> list[str]:
+    """Compare what was published with the run's training data, and say what has drifted; trouble is only told."""
+    try:
+        said = drift.warning(drift.watch(workspace(), run))
+    except Exception as error:
+        said = f"drift was not measured: {type(error).__name__}: {error}"
+    if said is not None:
+        talk.print(said, markup=False, highlight=False, soft_wrap=True)
+    return [] if said is None else [said]
 
 
 def pairs(settings: Sequence[str]) -> dict[str, str]:
@@ -120,4 +135,9 @@ def _course(epoch: Epoch) -> str:
 def _cell(value: Any) -> str:
     if value is None:
         return "–"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else printable(str(value))
+
+
+def printable(text: str) -> str:
+    """Text without characters that a terminal would obey."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)

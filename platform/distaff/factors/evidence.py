@@ -126,15 +126,8 @@ def tell(run_id: str, evidence: Evidence, titles: dict[str, str], notes: dict[in
 
 def _other_seeds(workspace: Workspace, run_id: str) -> dict[str, Tensor]:
     """Item shares of the same configuration under each other seed, by run."""
-    run = runs.find(workspace, run_id)
-    others = {
-        r.seed: r.run
-        for r in runs.listing(workspace, run.dataset)
-        if r.status == "done"
-        and (r.model, r.settings, r.dataset_generation) == (run.model, run.settings, run.dataset_generation)
-        and r.seed != run.seed
-    }
-    return {other: Recommender.load(runs.model_folder(workspace, other)).intents().items for other in others.values()}
+    others = [run.run for run in runs.same_but_seed(workspace, run_id)]
+    return {other: Recommender.load(runs.model_folder(workspace, other)).intents().items for other in others}
 
 
 def _factor(k: int, evidence: Evidence, titles: dict[str, str], note: Note | None) -> Factor:

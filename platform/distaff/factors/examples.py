@@ -66,23 +66,26 @@ def _band(
 
 
 def histograms(shares: Tensor, known: Tensor) -> pa.Table:
-    """Counts of each factor's activations ``(n, K)``, over known rows ``(n,)``, in 50 bins from 0 to its largest.
+    """Counts of each factor's activations ``(n, K)``, over known rows ``(n,)``, in 50 bins up to its largest.
+
+    Bins begin at 0, or at the smallest activation where one is below 0.
 
     Returns:
         ``factor, bin, low, high, count``.
     """
     values = shares[known].double().numpy()
     n_factors = values.shape[1]
-    top = np.maximum(values.max(0, initial=0.0), 1e-12)
-    bins = np.minimum((values / top * BINS).astype(int), BINS - 1)
+    bottom = values.min(0, initial=0.0)
+    width = np.maximum(values.max(0, initial=0.0) - bottom, 1e-12)
+    bins = np.minimum(((values - bottom) / width * BINS).astype(int), BINS - 1)
     cells = np.bincount((bins + np.arange(n_factors) * BINS).ravel(), minlength=n_factors * BINS)
     step = np.arange(BINS) / BINS
     return pa.table(
         {
             "factor": np.repeat(np.arange(n_factors), BINS),
             "bin": np.tile(np.arange(BINS), n_factors),
-            "low": np.outer(top, step).ravel(),
-            "high": np.outer(top, step + 1 / BINS).ravel(),
+            "low": (bottom[:, None] + np.outer(width, step)).ravel(),
+            "high": (bottom[:, None] + np.outer(width, step + 1 / BINS)).ravel(),
             "count": cells,
         }
     )

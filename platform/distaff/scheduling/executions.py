@@ -1,4 +1,4 @@
-"""Executions: one due scoring, tried until it succeeds or has failed often enough, and recorded whatever happens."""
+"""Executions: one due task, tried until it succeeds or has failed often enough, and recorded whatever happens."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from distaff import aliases, runs
+from distaff import aliases, drift, runs
 from distaff.scheduling.jobs import Job
-from distaff.scoring import Scored, score_run
-from distaff_data.errors import InputError
+from distaff.scheduling.tasks import TABLES, Outcome, perform
+from distaff_data.errors import InputError, redacted
 from distaff_data.workspace import Workspace
 
 _FIRST_WAIT = 30.0  # seconds before the second attempt; it doubles
@@ -62,9 +62,11 @@ class Execution:
     message: str | None = None
 
 
-def begin(workspace: Workspace, job: Job, status: str, clock: Clock, due_at: datetime, missed: int = 0) -> Execution:
+def begin(
+    workspace: Workspace, job: str, model: str, status: str, clock: Clock, due_at: datetime, missed: int = 0
+) -> Execution:
     """Record that an execution has begun or, as ``added``, that the job is due from now on."""
-    execution = Execution(uuid.uuid4().hex[:12], job.name, job.model, due_at, missed, clock.now(), status, os.getpid())
+    execution = Execution(uuid.uuid4().hex[:12], job, model, due_at, missed, clock.now(), status, os.getpid())
     record(workspace, execution)
     return execution
 
@@ -86,14 +88,11 @@ def history(workspace: Workspace, job: str | None = None) -> list[Execution]:
 def execute(
     workspace: Workspace, job: Job, due_at: datetime, missed: int, clock: Clock, talk: Callable[[str], None]
 ) -> Execution:
-    """Score what the job says.
-
-    What may pass, such as a full disk, is tried again; a job that names what does not exist is not. A scoring that was
-    interrupted goes on where it stopped.
+    """Do what the job says, see how far its data has drifted, and remove what was replaced long enough ago.
 
     Args:
         workspace: The workspace.
-        job: What to score.
+        job: What to do.
         due_at: The time it was due.
         missed: Earlier times that this execution makes up for.
         clock: Measures and waits.
@@ -105,7 +104,54 @@ def execute(
     Raises:
         KeyboardInterrupt: Passed on, after the execution has been marked ``interrupted``.
     """
-    execution = begin(workspace, job, "running", clock, due_at, missed)
+    return attempt(
+        workspace,
+        job.name,
+        job.model,
+        lambda: _perform(workspace, job),
+        lambda execution: _afterwards(workspace, job, execution),
+        due_at=due_at,
+        missed=missed,
+        retries=job.retries,
+        clock=clock,
+        talk=talk,
+    )
+
+
+def attempt(
+    workspace: Workspace,
+    job: str,
+    model: str,
+    work: Callable[[], Outcome],
+    afterwards: Callable[[Execution], str | None] = lambda execution: None,
+    *,
+    due_at: datetime,
+    missed: int = 0,
+    retries: int,
+    clock: Clock,
+    talk: Callable[[str], None],
+) -> Execution:
+    """Try some work until it succeeds or has failed often enough, and record how it went.
+
+    What may pass, such as a full disk, is tried again; what names something that does not exist is not. A scoring that was
+    interrupted goes on where it stopped.
+
+    Args:
+        workspace: The workspace.
+        job: What it is recorded under.
+        model: The run or alias that it is about.
+        work: The work.
+        afterwards: What follows when it is out; gives what there is to say of it.
+        due_at: The time it was due.
+        missed: Earlier times that this execution makes up for.
+        retries: How often to try again.
+        clock: Measures and waits.
+        talk: Told of attempts that failed.
+
+    Raises:
+        KeyboardInterrupt: Passed on, after the execution has been marked ``interrupted``.
+    """
+    execution = begin(workspace, job, model, "running", clock, due_at, missed)
 
     def ended(status: str, exit_status: int, **found: object) -> Execution:
         seconds = (clock.now() - execution.started_at).total_seconds()
@@ -113,42 +159,47 @@ def execute(
         record(workspace, done)
         return done
 
-    attempt = 0
+    tried = 0
     try:
         while True:
-            attempt += 1
+            tried += 1
             try:
-                scored = _score(workspace, job)
+                outcome = work()
             except InputError as error:
-                return ended("failed", 2, attempts=attempt, message=str(error))
+                return ended("failed", 2, attempts=tried, message=str(error))
             except Exception as error:
-                reason = f"{type(error).__name__}: {error}"
-                if attempt > job.retries:
-                    return ended("failed", 1, attempts=attempt, message=reason)
-                wait = _FIRST_WAIT * 2 ** (attempt - 1)
-                talk(f"{job.name}: attempt {attempt} failed, the next in {wait:g} s: {reason}")
+                reason = redacted(f"{type(error).__name__}: {error}")
+                if tried > retries:
+                    return ended("failed", 1, attempts=tried, message=reason)
+                wait = _FIRST_WAIT * 2 ** (tried - 1)
+                talk(f"{job}: attempt {tried} failed, the next in {wait:g} s: {reason}")
                 clock.sleep(wait)
                 continue
-            left = _prune(workspace, job)
-            return ended(
-                "done", 0, attempts=attempt, run=scored.run, users=scored.users, rows=scored.rows, message=left
-            )
+            said = afterwards(execution)
+            found = {"run": outcome.run, "users": outcome.users, "rows": outcome.rows}
+            return ended("done", 0, attempts=tried, message=said, **found)
     except (KeyboardInterrupt, SystemExit):
-        ended("interrupted", 1, attempts=attempt, message="stopped by the user")
+        ended("interrupted", 1, attempts=tried, message="stopped by the user")
         raise
 
 
-def _score(workspace: Workspace, job: Job) -> Scored:
+def _perform(workspace: Workspace, job: Job) -> Outcome:
     run = runs.find(workspace, aliases.resolve(workspace, job.model))
     if job.dataset not in (None, run.dataset):
         raise InputError(f"{job.model} is run {run.run!r} on {run.dataset!r}, not on {job.dataset!r}")
-    return score_run(workspace, run.run, top_k=job.top_k, out=job.out_path(workspace))
+    return perform(workspace, job.task, run, top_k=job.top_k, out=job.out_path(workspace))
 
 
-def _prune(workspace: Workspace, job: Job) -> str | None:
-    """Remove replaced lists that are old enough; the new lists are out, so trouble here is only told."""
+def _afterwards(workspace: Workspace, job: Job, execution: Execution) -> str | None:
+    """Compare with training, and prune; what was published is out, so trouble here is only told."""
+    said = []
     try:
-        workspace.warehouse.reclaim(timedelta(hours=job.keep_hours), tables=("recommendations",))
+        warning = drift.warning(drift.watch(workspace, aliases.resolve(workspace, job.model), execution.execution))
+        said += [warning] if warning else []
     except Exception as error:
-        return f"scored; old lists were left: {type(error).__name__}: {error}"
-    return None
+        said.append(redacted(f"drift was not measured: {type(error).__name__}: {error}"))
+    try:
+        workspace.warehouse.reclaim(timedelta(hours=job.keep_hours), tables=TABLES[job.task])
+    except Exception as error:
+        said.append(redacted(f"what was replaced was left: {type(error).__name__}: {error}"))
+    return "; ".join(said) or None

@@ -13,6 +13,7 @@ from cronsim import CronSim, CronSimError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from tomlkit.exceptions import TOMLKitError
 
+from distaff.scheduling.tasks import Task
 from distaff_data.errors import InputError, UnknownNameError
 from distaff_data.workspace import Workspace
 
@@ -20,18 +21,20 @@ _SECTION = "schedule"
 
 
 class Job(BaseModel):
-    """Lists to be scored again and again.
+    """What is to be done again and again.
 
     Attributes:
         name: Its name.
         cron: When: minute, hour, day of month, month, day of week.
         model: A run, or an alias, which is looked up each time.
         dataset: The dataset that the run must be of; any when None.
-        top_k: Length of each list.
-        out: A Parquet file that is replaced each time; a relative path begins at the workspace.
+        task: score, embed, forecast, classify or diagnose.
+        top_k: Length of each list, of the task score.
+        out: A file that is replaced each time: Parquet for score, else .csv, .parquet or .arrow; a relative path begins at
+            the workspace and stays in it.
         timezone: Whose clock the expression means.
         retries: How often a failed execution is tried again, after waits that double.
-        keep_hours: How long lists that were replaced are kept.
+        keep_hours: How long rows that were replaced are kept.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -40,6 +43,7 @@ class Job(BaseModel):
     cron: str
     model: Annotated[str, Field(min_length=1)]
     dataset: str | None = None
+    task: Task = "score"
     top_k: Annotated[int, Field(ge=1)] = 20
     out: str | None = None
     timezone: str = "UTC"
@@ -54,6 +58,13 @@ class Job(BaseModel):
         except (CronSimError, StopIteration) as error:
             raise ValueError(f"no cron expression that ever comes due: {error}") from None
         return text
+
+    @field_validator("out")
+    @classmethod
+    def _stays(cls, path: str | None) -> str | None:
+        if path is not None and not Path(path).is_absolute() and ".." in Path(path).parts:
+            raise ValueError("a relative path stays in the workspace; give an absolute one for elsewhere")
+        return path
 
     @field_validator("timezone")
     @classmethod

@@ -12,9 +12,10 @@ from datetime import datetime, timedelta
 
 from filelock import Timeout
 
-from distaff.scheduling import executions, jobs
+from distaff.scheduling import executions, jobs, retraining
 from distaff.scheduling.executions import Clock, Execution, SystemClock
 from distaff.scheduling.jobs import Job
+from distaff.scheduling.readiness import Pulse
 from distaff_data.errors import InputError
 from distaff_data.workspace import Workspace
 
@@ -27,6 +28,7 @@ def serve(
     clock: Clock | None = None,
     done: Callable[[Execution], None] = lambda execution: None,
     talk: Callable[[str], None] = lambda text: None,
+    pulse: Pulse | None = None,
 ) -> None:
     """Execute jobs as they become due, until interrupted; changes of ``distaff.toml`` are taken up.
 
@@ -35,16 +37,18 @@ def serve(
         clock: The machine's when None.
         done: Called after each execution.
         talk: Told of trouble.
+        pulse: Told that the loop goes on.
 
     Raises:
         InputError: ``distaff.toml`` is wrong at the start; later it is told, and the jobs stay as they were.
         KeyboardInterrupt: Passed on.
     """
-    clock = clock or SystemClock()
+    clock, pulse = clock or SystemClock(), pulse or Pulse()
     known = jobs.read(workspace)
     while True:
-        for execution in run_due(workspace, known, clock=clock, talk=talk):
-            done(execution)
+        with pulse.busy():
+            for execution in run_due(workspace, known, clock=clock, talk=talk):
+                done(execution)
         now = clock.now()
         soonest = min((next(job.times(now)) for job in known), default=now + timedelta(seconds=_LOOK))
         clock.sleep(min(max((soonest - now).total_seconds(), 0.0), _LOOK))
@@ -61,7 +65,9 @@ def run_due(
     clock: Clock | None = None,
     talk: Callable[[str], None] = lambda text: None,
 ) -> list[Execution]:
-    """Execute every job that is due now, once, however many times it was missed; returns the executions.
+    """Execute every job that is due now, once, however many times it was missed, and fit anew what is queued for it.
+
+    Returns the executions.
 
     A job that another process is executing is left to it.
     """
@@ -75,7 +81,7 @@ def run_due(
                     found.append(executions.execute(workspace, job, due[-1], len(due) - 1, clock, talk))
         except Timeout:
             talk(f"{job.name}: another process is at it")
-    return found
+    return found + retraining.run_queued(workspace, clock, talk)
 
 
 def _due(workspace: Workspace, job: Job, clock: Clock, now: datetime) -> list[datetime]:
@@ -86,7 +92,7 @@ def _due(workspace: Workspace, job: Job, clock: Clock, now: datetime) -> list[da
             executions.record(workspace, replace(execution, status="interrupted", message="its process is gone"))
     covered = [e.due_at for e in past if e.status in ("added", "done", "failed")]
     if not covered:
-        executions.begin(workspace, job, "added", clock, now)
+        executions.begin(workspace, job.name, job.model, "added", clock, now)
         return []
     due = []
     for time in job.times(max(covered)):

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import pyarrow as pa
 import pytest
 import torch
 from worded_data import worded_checkerboard
 
 from distaff.words import coherence, top_words
-from distaff_data.content import Weighted
+from distaff_data.content import Content, Weighted
 from distaff_data.errors import InputError
 from distaff_data.interactions import Interactions
 from distaff_graph.dgvae.models import DGVAE
@@ -33,9 +34,27 @@ def test_the_words_of_a_factor_are_those_of_one_block(model: DGVAE) -> None:
     found = model.factor_words()
     torch.testing.assert_close(found.probability.sum(1), torch.ones(2, dtype=torch.float64))
     words = model.words.to_pylist()
-    blocks = [[words[w].split()[0] for w in row] for row in top_words(found, 6).tolist()]
+    blocks = [[words[w].split()[0] for w in row] for row in top_words(found, 6, model.naming).tolist()]
     assert all(max(row.count("amber"), row.count("basalt")) >= 5 for row in blocks)
     assert {max(set(row), key=row.count) for row in blocks} == {"amber", "basalt"}
+
+
+def test_words_of_a_few_items_name_nothing(data: Interactions) -> None:
+    assert data.read_content is not None
+    content = data.read_content()
+    at, words = content.item_words.pattern.row_index(), content.item_words.pattern.indices
+    items = data.item_ids.take(pa.array(at.numpy())).to_pylist()
+    pairs = list(zip(items, content.words.take(pa.array(words.numpy())).to_pylist(), strict=True))
+    known = [item for item, word in pairs if word == "amber"]
+    pairs += [(item, f"on {n}") for n in (4, 5) for item in known[:n]]
+    more = data.with_content(Content.from_words(*zip(*pairs, strict=True), data.item_ids, content.features))
+    model = DGVAE(n_intents=1, embedding_dim=4, max_epochs=1, min_df=2, max_df=0.9).fit(more, device="cpu")
+    named = {model.words[word].as_py() for word in top_words(model.factor_words(), 100, model.naming)[0].tolist()}
+    assert "on 4" in model.words.to_pylist()
+    assert "on 4" not in named
+    assert {"on 5", "amber", "basalt"} <= named
+    # One factor is everybody's, so its words are those of all.
+    torch.testing.assert_close(model.factor_words().probability[0], model.word_shares())
 
 
 def test_a_users_words_are_those_of_their_block(model: DGVAE, data: Interactions) -> None:

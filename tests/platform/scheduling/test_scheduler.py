@@ -114,7 +114,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, times: int, error: Exception) -> No
             raise error
         return score_run(*args, **options)
 
-    monkeypatch.setattr("distaff.scheduling.executions.score_run", score)
+    monkeypatch.setattr("distaff.scheduling.tasks.score_run", score)
 
 
 def test_failures_are_tried_again_after_waits_that_double(scorer: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,7 +163,7 @@ def test_killed_execution_is_done_again_and_marked(scorer: Workspace) -> None:
     clock = FastClock()
     scheduler.run_due(scorer, clock=clock)
     clock.time += HOUR
-    killed = executions.begin(scorer, job, "running", clock, clock.time.replace(minute=0, second=0))
+    killed = executions.begin(scorer, job.name, job.model, "running", clock, clock.time.replace(minute=0, second=0))
     (execution,) = scheduler.run_due(scorer, clock=clock)
     assert (execution.status, execution.due_at) == ("done", killed.due_at)
     assert [e.status for e in executions.history(scorer) if e.execution == killed.execution] == ["interrupted"]

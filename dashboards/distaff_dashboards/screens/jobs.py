@@ -1,0 +1,5 @@
+"""The page *Jobs*."""
+
+from distaff_dashboards.jobs_view import show
+
+show()

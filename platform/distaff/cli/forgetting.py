@@ -1,0 +1,53 @@
+"""The verb forget."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from distaff import forgetting
+from distaff.cli.state import Json, emit_json, emit_table, talk, workspace
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the verb."""
+    app.command()(forget)
+
+
+def forget(
+    people: Annotated[list[str], typer.Argument(metavar="USER...", help="Own ids of users.")],
+    dataset: Annotated[
+        str | None, typer.Option(help="The dataset; the only one that names them otherwise.", show_default=False)
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask: it cannot be undone.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Remove users from a dataset, its runs' tables with their history, and models; leaves an audit record.
+
+    A request that was interrupted is finished by making it again. Models that cannot forget exactly are fitted anew by
+    distaff schedule run.
+
+    Example: distaff forget alice@example.org --dataset shop
+    """
+    if not yes and talk.is_terminal:
+        typer.confirm(f"Forget {len(set(people))} user(s) for good?", abort=True)
+
+    def progress(step: str) -> None:
+        talk.print(step, markup=False, highlight=False, soft_wrap=True)
+
+    found = forgetting.forget(workspace(), people, dataset, progress=progress)
+    if as_json:
+        return emit_json(found.as_dict())
+    request = found.request
+    typer.echo(
+        f"{len(request.subjects)} user(s) forgotten in {request.dataset}: {request.rows} rows and {request.files} files; "
+        f"audit record {request.forgetting}"
+    )
+    emit_table(
+        "models",
+        ("run", "how", "status", "own scores", "attack before", "after", "low", "high", "message"),
+        [(m.run, m.method, m.status, m.own_before, m.before, m.after, m.low, m.high, m.message) for m in found.models],
+    )
+    if found.sources:
+        typer.echo(f"the dataset was read from {found.sources}: take them out of there too, or they come back")

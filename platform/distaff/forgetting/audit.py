@@ -1,0 +1,122 @@
+"""The record of a forgetting, which must not name the person: the tables ``forgettings`` and ``forgotten_models``.
+
+People are told by keyed hashes. The key is a file of the workspace. Whoever has it can check whether an id was forgotten by
+hashing it, and nobody can without: ids are too easily guessed for a hash alone. Throw the key away, and not even that is
+possible.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+import os
+import secrets
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from distaff_data.workspace import Workspace
+
+_KEY = "forget.key"
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request; field by field the table ``forgettings``."""
+
+    forgetting: str
+    dataset: str
+    subjects: list[str]
+    status: str
+    requested_at: datetime
+    completed_at: datetime | None = None
+    rows: int = 0
+    files: int = 0
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """What was done to one run's model; field by field the table ``forgotten_models``."""
+
+    forgetting: str
+    run: str
+    method: str | None
+    status: str
+    replacement: str | None = None
+    own_before: float | None = None
+    before: float | None = None
+    after: float | None = None
+    low: float | None = None
+    high: float | None = None
+    pairs: int = 0
+    message: str | None = None
+
+
+def hashes(workspace: Workspace, dataset: str, people: Iterable[str]) -> list[str]:
+    """The people's keyed hashes, sorted: HMAC-SHA256 of dataset and id; the key is made when there is none."""
+    file = workspace.root / _KEY
+    with contextlib.suppress(FileExistsError):
+        descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(descriptor, "w") as out:
+            out.write(secrets.token_hex(32))
+    key = bytes.fromhex(file.read_text())
+    return sorted(hmac.digest(key, f"{dataset}\0{person}".encode(), "sha256").hex() for person in people)
+
+
+def begin(workspace: Workspace, dataset: str, people: Sequence[str]) -> Request:
+    """Record that people are to be forgotten; a request for them that was begun and not finished goes on."""
+    subjects = hashes(workspace, dataset, people)
+    for request in unfinished(workspace):
+        if request.dataset == dataset and request.subjects == subjects:
+            return request
+    request = Request(uuid.uuid4().hex[:12], dataset, subjects, "begun", datetime.now(UTC))
+    record(workspace, request)
+    return request
+
+
+def unfinished(workspace: Workspace) -> list[Request]:
+    """Requests that were begun and not finished, oldest first."""
+    rows = workspace.warehouse.rows(
+        "SELECT * EXCLUDE (written_at) FROM forgettings WHERE status = 'begun' ORDER BY requested_at"
+    )
+    return [Request(**row) for row in rows]
+
+
+def counted(workspace: Workspace, request: Request, *, rows: int = 0, files: int = 0) -> Request:
+    """Add to what went away, and record it."""
+    more = replace(request, rows=request.rows + rows, files=request.files + files)
+    record(workspace, more)
+    return more
+
+
+def finish(workspace: Workspace, request: Request) -> Request:
+    """Record that a request was carried out."""
+    done = replace(request, status="done", completed_at=datetime.now(UTC))
+    record(workspace, done)
+    return done
+
+
+def record(workspace: Workspace, request: Request) -> None:
+    """Append a request's present state; the newest row counts."""
+    workspace.warehouse.append("forgettings", [vars(request)], written_at=datetime.now(UTC))
+
+
+def record_models(workspace: Workspace, records: Sequence[ModelRecord]) -> None:
+    """Append what was done to models."""
+    workspace.warehouse.append("forgotten_models", [vars(r) for r in records], written_at=datetime.now(UTC))
+
+
+def touched(workspace: Workspace, run: str) -> bool:
+    """Whether people were taken out of a run's model after its fit."""
+    return bool(workspace.warehouse.rows("SELECT 1 FROM forgotten_models WHERE run = ?", [run]))
+
+
+def models(workspace: Workspace, *, forgetting: str | None = None, status: str | None = None) -> list[ModelRecord]:
+    """What was done to models: those of one request, or with one status, or all; oldest first."""
+    rows = workspace.warehouse.rows(
+        "SELECT * EXCLUDE (written_at) FROM forgotten_models "
+        "WHERE forgetting = coalesce(?, forgetting) AND status = coalesce(?, status) ORDER BY written_at, run",
+        [forgetting, status],
+    )
+    return [ModelRecord(**row) for row in rows]

@@ -1,0 +1,67 @@
+"""Files of a workspace, outside the tables, that name people."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from distaff import aliases, exports
+from distaff.runs import Run
+from distaff.scheduling import jobs
+from distaff.scoring import unfinished
+from distaff_data.errors import InputError
+from distaff_data.warehouse import Scratch
+from distaff_data.workspace import Workspace
+
+_USER = "user_id"
+
+
+def clear(workspace: Workspace, dataset: str, found: Sequence[Run], people: Sequence[str]) -> int:
+    """Remove what interrupted work left of the people, and take them out of the jobs' files; returns how many files."""
+    removed = 0
+    left_behind = [folder for run in found for folder in unfinished(workspace, run.run)]
+    left_behind += [folder for folder in workspace.scratch.glob("*") if Scratch.is_abandoned(folder)]
+    for folder in left_behind:
+        removed += sum(1 for file in folder.rglob("*") if file.is_file())
+        shutil.rmtree(folder)
+    for file in _outputs(workspace, {run.run for run in found}):
+        for left in file.parent.glob(f".{file.name}.*.part"):
+            left.unlink()
+            removed += 1
+        if _names(file, people):
+            _rewrite(file, people)
+            removed += 1
+    return removed
+
+
+def _outputs(workspace: Workspace, names: set[str]) -> list[Path]:
+    """Files that jobs on these runs write."""
+    try:
+        known = jobs.read(workspace)
+    except InputError:  # a broken distaff.toml must not keep anybody from being forgotten
+        return []
+    of = [job.out_path(workspace) for job in known if aliases.resolve(workspace, job.model) in names]
+    return [file for file in of if file is not None and file.is_file()]
+
+
+def _names(file: Path, people: Sequence[str]) -> bool:
+    """Whether a file has lists of the people."""
+    try:
+        with pq.ParquetFile(file) as opened:
+            if _USER not in opened.schema_arrow.names:
+                return False
+            batches = opened.iter_batches(columns=[_USER])
+            return any(pc.any(pc.is_in(b[0], pa.array(people, pa.string()))).as_py() for b in batches)
+    except pa.ArrowInvalid:  # no Parquet: a job of another kind, whose rows are nobody's
+        return False
+
+
+def _rewrite(file: Path, people: Sequence[str]) -> None:
+    table = pq.read_table(file)
+    with exports.whole(file) as part:
+        pq.write_table(table.filter(pc.invert(pc.is_in(table[_USER], pa.array(people, pa.string())))), part)

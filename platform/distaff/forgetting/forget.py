@@ -1,0 +1,160 @@
+"""One request from beginning to end.
+
+Every step finds what is left of the people and takes it out, so that a request that was killed is finished by making it
+again: first the live tables, that nothing is fitted to them any more; then the models, that nothing is recommended to them;
+then files; and last every older version of the tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from filelock import Timeout
+
+from distaff import runs
+from distaff.factors.evidence import explain_run
+from distaff.forgetting import audit, files, unlearning
+from distaff.forgetting.audit import ModelRecord, Request
+from distaff.runs import Run
+from distaff_data import persons
+from distaff_data.errors import DistaffError, InputError
+from distaff_data.loader import kind_of
+from distaff_data.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """What a request did.
+
+    Attributes:
+        request: The audit record.
+        models: What was done to each model, and what the attack on it found before and after.
+        sources: Files that the dataset was read from. They are not Distaff's: take the people out of them too, or the next
+            ingestion brings them back.
+    """
+
+    request: Request
+    models: tuple[ModelRecord, ...]
+    sources: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON shape of ``forget``."""
+        facts = asdict(self.request)
+        facts["people"] = len(facts.pop("subjects"))
+        return facts | {"models": [asdict(m) for m in self.models], "sources": self.sources}
+
+
+def forget(
+    workspace: Workspace,
+    people: Sequence[str],
+    dataset: str | None = None,
+    *,
+    progress: Callable[[str], None] = lambda step: None,
+) -> Forgotten:
+    """Take people out of a dataset, its runs and their models; models that are not exact are queued for a new fit.
+
+    Args:
+        workspace: The workspace.
+        people: Their own ids.
+        dataset: A dataset of interactions; the only one that names them when None.
+        progress: Told of each step before it begins.
+
+    Raises:
+        InputError: Nobody of such an id, or in several datasets; nothing was changed.
+        DistaffError: Somebody else is at the dataset, or a model could not be changed; make the request again.
+    """
+    people = sorted(set(people))
+    dataset = _dataset(workspace, people, dataset)
+    with ExitStack() as locks:
+        found = _hold(workspace, dataset, locks)
+        names = [run.run for run in found]
+        request = _check(workspace, dataset, names, people)
+        progress("tables: what is shown")
+        persons.republish(workspace.warehouse, dataset, names, people)
+        failed = unlearning.unlearn(workspace, request, found, people, progress)
+        _explain(workspace, request, progress)
+        progress("files")
+        request = audit.counted(workspace, request, files=files.clear(workspace, dataset, found, people))
+        progress("tables: what was replaced")
+        request = audit.counted(workspace, request, rows=persons.erase(workspace.warehouse, dataset, names, people))
+        progress("tables: older versions")
+        persons.expunge(workspace.warehouse, dataset, names, people)
+        if failed:
+            why = "; ".join(f"{run}: {reason}" for run, reason in failed.items())
+            raise DistaffError(f"some models could not be changed, make the request again: {why}")
+        progress("audit")
+        request = audit.finish(workspace, request)
+    (row,) = workspace.warehouse.rows("SELECT source FROM datasets WHERE dataset = ?", [dataset])
+    return Forgotten(request, tuple(audit.models(workspace, forgetting=request.forgetting)), row["source"] or "")
+
+
+def _dataset(workspace: Workspace, people: list[str], dataset: str | None) -> str:
+    if not people:
+        raise InputError("name at least one person")
+    if dataset is not None:
+        kind = kind_of(workspace.warehouse, dataset)
+        if kind != "interactions":
+            raise InputError(f"dataset {dataset!r} holds {kind}, which belong to nobody; replace it without the entity")
+        return dataset
+    rows = workspace.warehouse.rows("SELECT DISTINCT dataset FROM users WHERE list_contains(?, user_id)", [people])
+    named = {str(row["dataset"]) for row in rows}
+    named |= {
+        r.dataset
+        for r in audit.unfinished(workspace)
+        if set(audit.hashes(workspace, r.dataset, people)) <= set(r.subjects)
+    }
+    if len(named) > 1:
+        raise InputError(f"several datasets have people of such ids; say which: --dataset {' or '.join(sorted(named))}")
+    if not named:
+        raise InputError("no dataset has people of such ids")
+    return named.pop()
+
+
+def _hold(workspace: Workspace, dataset: str, locks: ExitStack) -> list[Run]:
+    """Keep ingestions, scorings and other requests out; returns the dataset's runs, trials included.
+
+    Raises:
+        DistaffError: One is under way, or a run is being fitted.
+    """
+    names = [f"dataset/{dataset}", f"users/{dataset}", f"forget/{dataset}"]
+    try:
+        for name in names:
+            locks.enter_context(workspace.warehouse.lock(name).acquire(blocking=False))
+        rows = workspace.warehouse.rows(
+            "SELECT * EXCLUDE (written_at) FROM runs WHERE dataset = ? ORDER BY run", [dataset]
+        )
+        found = [Run(**row) for row in rows]
+        for run in found:
+            locks.enter_context(workspace.warehouse.lock(f"scoring/{run.run}").acquire(blocking=False))
+    except Timeout:
+        raise DistaffError(f"another process is at dataset {dataset!r} or at one of its runs; wait for it") from None
+    fitting = [run.run for run in found if run.status == "running" and runs.is_alive(run)]
+    if fitting:
+        raise DistaffError(f"{', '.join(fitting)} is being fitted to dataset {dataset!r}; wait for it or stop it")
+    return found
+
+
+def _check(workspace: Workspace, dataset: str, names: list[str], people: list[str]) -> Request:
+    """Record the request, if there is anybody to forget.
+
+    Raises:
+        InputError: Somebody is named by no table and no model, and no request for them was begun.
+    """
+    subjects = audit.hashes(workspace, dataset, people)
+    if not any(r.dataset == dataset and r.subjects == subjects for r in audit.unfinished(workspace)):
+        unknown = set(people) - persons.named(workspace.warehouse, dataset, names, people)
+        unknown -= unlearning.known(workspace, names, people)
+        if unknown:
+            raise InputError(f"nobody of this id in dataset {dataset!r}", value=min(unknown))
+    return audit.begin(workspace, dataset, people)
+
+
+def _explain(workspace: Workspace, request: Request, progress: Callable[[str], None]) -> None:
+    """Tell the factors of models that were fitted anew again: they are other factors now."""
+    for model in audit.models(workspace, forgetting=request.forgetting):
+        if model.method == "refit" and workspace.warehouse.live(f"factors/{model.run}") is not None:
+            progress(f"factors: {model.run}")
+            explain_run(workspace, model.run)

@@ -1,0 +1,109 @@
+"""Fitted models without the people: the attack before and after, the record, the measures, and then the model's files."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from torch import Tensor
+
+from distaff import artefacts, runs
+from distaff.forgetting import audit
+from distaff.forgetting.audit import ModelRecord, Request
+from distaff.membership import NOTHING, Membership, by_folding, by_own_scores
+from distaff.recommender import Recommender
+from distaff.runs import Run
+from distaff_data.errors import DistaffError, UnsupportedError
+from distaff_data.interactions import SPLITS, Interactions
+from distaff_data.loader import load_interactions
+from distaff_data.workspace import Workspace
+
+
+def unlearn(
+    workspace: Workspace, request: Request, found: Sequence[Run], people: Sequence[str], progress: Callable[[str], None]
+) -> dict[str, str]:
+    """Take the people out of the models of runs; returns why, for those where it failed."""
+    live, failed = load_interactions(workspace.warehouse, request.dataset), {}
+    for run in found:
+        folder = runs.run_folder(workspace, run.run)
+        shutil.rmtree(folder / "checkpoint", ignore_errors=True)  # it has the people's vectors, and cannot be continued
+        artefacts.tidy(folder / "model")
+        if not (folder / "model").is_dir():
+            continue
+        progress(f"model: {run.run}")
+        try:
+            _unlearn(workspace, request, run, folder / "model", people, live)
+        except DistaffError as error:
+            failed[run.run] = str(error)
+    return failed
+
+
+def known(workspace: Workspace, names: Sequence[str], people: Sequence[str]) -> set[str]:
+    """Which of the people the models of runs know, whatever the tables say."""
+    found: set[str] = set()
+    for name in names:
+        ids = Interactions.user_ids_in(runs.run_folder(workspace, name) / "model")
+        found |= set(people) & set(ids.filter(pc.is_in(ids, pa.array(people, pa.string()))).to_pylist())
+    return found
+
+
+def _unlearn(
+    workspace: Workspace, request: Request, run: Run, folder: Path, people: Sequence[str], live: Interactions
+) -> None:
+    model = Recommender.load(folder)
+    users = model.data.user_positions(list(people))
+    users = users[users >= 0]
+    if users.numel():
+        audit.record_models(workspace, [_without(model, users, request, run)])
+        if _same(model.data, live):
+            model.bind(replace(model.data, generation=live.generation))
+        runs.store_measurements(workspace, run.run, model.measure())
+        model.save(folder)  # last: until then all of this is done again
+    if model.data.generation != run.dataset_generation:
+        runs.record(workspace, replace(run, dataset_generation=model.data.generation))
+
+
+def _without(model: Recommender, users: Tensor, request: Request, run: Run) -> ModelRecord:
+    """Change the model, and attack it before and after."""
+    train, held = model.data.train.take(users), model.data.valid.union(model.data.test).take(users)
+
+    def attack() -> Membership:
+        try:
+            return by_folding(model, train, held)
+        except UnsupportedError:
+            return NOTHING
+
+    own, before = by_own_scores(model, users), attack()
+    method = model.unlearn(users, run.seed)
+    after = attack()
+    return ModelRecord(
+        request.forgetting,
+        run.run,
+        method,
+        "queued" if method == "rows" else "done",
+        own_before=own.auc,
+        before=before.auc,
+        after=after.auc,
+        low=after.low,
+        high=after.high,
+        pairs=after.pairs,
+        message=None if after.auc is not None else "no attack: too few items held out, or the model takes no history",
+    )
+
+
+def _same(one: Interactions, other: Interactions) -> bool:
+    """Whether two loads hold the same data, whatever generation they say."""
+    return (
+        one.user_ids.equals(other.user_ids)
+        and one.item_ids.equals(other.item_ids)
+        and all(
+            torch.equal(getattr(one.split(s), part), getattr(other.split(s), part))
+            for s in SPLITS
+            for part in ("indptr", "indices")
+        )
+    )

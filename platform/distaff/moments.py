@@ -1,0 +1,72 @@
+"""Mean and spread of a channel, and how sure they are.
+
+Rows that follow each other are not independent; blocks of them nearly are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Moments of one channel.
+
+    Attributes:
+        mean: Over rows.
+        std: Over rows.
+        mean_error: Standard error of the mean over blocks, in units of ``std``.
+        spread_error: Standard error of log ``std`` over blocks.
+        blocks: How many blocks there were.
+    """
+
+    mean: float
+    std: float
+    mean_error: float
+    spread_error: float
+    blocks: int
+
+    @classmethod
+    def of(cls, values: Floats, block: npt.NDArray[np.int64]) -> Moments | None:
+        """Moments of values ``(n,)`` in blocks ``(n,)``; NaN is missing. None where fewer than two blocks are left."""
+        known = np.isfinite(values)
+        x, (_, block) = values[known], np.unique(block[known], return_inverse=True)
+        n = int(block.max()) + 1 if block.size else 0
+        if n < 2:
+            return None
+        mean, std = float(x.mean()), float(x.std())
+        size = np.bincount(block)
+        if std == 0.0:
+            return cls(mean, std, 0.0, 0.0, n)
+        z = (x - mean) / std
+        means, squares = np.bincount(block, z) / size, np.bincount(block, z * z) / size
+        root = math.sqrt(n)
+        return cls(mean, std, float(means.std(ddof=1)) / root, float(squares.std(ddof=1)) / root / 2, n)
+
+    def as_dict(self) -> dict[str, float]:
+        """For JSON."""
+        return asdict(self)
+
+
+def normal_moments(cases: Sequence[tuple[Sequence[str], Floats]]) -> dict[str, Moments]:
+    """Moments of each metric over incidents, a block each.
+
+    Args:
+        cases: Names of metrics, and their values in normal rows ``(T, n)``, of each incident.
+    """
+    by_name: dict[str, list[Floats]] = {}
+    for names, values in cases:
+        for at, name in enumerate(names):
+            by_name.setdefault(name, []).append(values[:, at])
+    found = {
+        name: Moments.of(np.concatenate(parts), np.repeat(np.arange(len(parts)), [len(part) for part in parts]))
+        for name, parts in by_name.items()
+    }
+    return {name: moments for name, moments in found.items() if moments is not None}

@@ -1,0 +1,93 @@
+"""Models that could not forget exactly, fitted anew without the people: the queue is in the table ``forgotten_models``.
+
+The new run takes the old one's place: aliases are promoted to it, its factors are told where the old one's were, notes are
+carried over, and lists are published where there were some. The old run's model and tables go, and it is ``retired``.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+
+from filelock import Timeout
+
+from distaff import aliases, runs
+from distaff.factors.evidence import explain_run
+from distaff.forgetting import audit
+from distaff.runs import Run
+from distaff.scheduling.executions import Clock, Execution, attempt
+from distaff.scheduling.tasks import Outcome
+from distaff.scoring import score_run
+from distaff_data.errors import InputError
+from distaff_data.workspace import Workspace
+
+_RETRIES = 1
+_TARGETS = ("recommendations", "factors", "blind_spots", "calibrations", "metrics", "history")
+
+
+def run_queued(workspace: Workspace, clock: Clock, talk: Callable[[str], None]) -> list[Execution]:
+    """Fit every queued model anew, one after the other; those that another process fits are left to it."""
+    done = []
+    for name in sorted({record.run for record in audit.models(workspace, status="queued")}):
+        try:
+            with workspace.warehouse.lock(f"retraining/{name}").acquire(blocking=False):
+                if any(record.run == name for record in audit.models(workspace, status="queued")):
+                    done.append(_retrain(workspace, name, clock, talk))
+        except Timeout:
+            talk(f"{name}: another process fits it anew")
+    return done
+
+
+def _retrain(workspace: Workspace, name: str, clock: Clock, talk: Callable[[str], None]) -> Execution:
+    execution = attempt(
+        workspace,
+        f"retrain {name}",
+        name,
+        lambda: _replace(workspace, name),
+        due_at=clock.now(),
+        retries=_RETRIES,
+        clock=clock,
+        talk=talk,
+    )
+    waiting = [record for record in audit.models(workspace, status="queued") if record.run == name]
+    if execution.status == "done":
+        audit.record_models(workspace, [replace(r, status="replaced", replacement=execution.run) for r in waiting])
+    elif execution.status == "failed":
+        audit.record_models(workspace, [replace(r, status="failed", message=execution.message) for r in waiting])
+    return execution
+
+
+def _replace(workspace: Workspace, name: str) -> Outcome:
+    """Fit, and put the new run in the old one's place; what a killed process left of it is taken up."""
+    old = runs.find(workspace, name)
+    new = _fitted(workspace, old)
+    rows = 0
+    if workspace.warehouse.live(f"factors/{name}") is not None:
+        explain_run(workspace, new)
+    top = workspace.warehouse.rows("SELECT max(rank) AS k FROM recommendations WHERE run = ?", [name])[0]["k"]
+    if top is not None:
+        rows = score_run(workspace, new, top_k=top).rows
+    for alias, run in aliases.current(workspace).items():
+        if run == name:
+            aliases.promote(workspace, new, alias)
+    runs.record(workspace, replace(old, status="retired", message=f"people were forgotten; {new} takes its place"))
+    shutil.rmtree(runs.run_folder(workspace, name) / "model", ignore_errors=True)
+    workspace.warehouse.drop(*(f"{target}/{name}" for target in _TARGETS))
+    return Outcome(new, rows)
+
+
+def _fitted(workspace: Workspace, old: Run) -> str:
+    """A run of the same configuration and seed on the dataset as it is now: one that is there, or a new one."""
+    live = workspace.warehouse.live(f"dataset/{old.dataset}")
+    if live is None:
+        raise InputError(f"dataset {old.dataset!r} is gone")
+    alike = (old.model, old.config, old.seed, live)
+    for run in runs.listing(workspace, old.dataset):
+        if run.status == "done" and run.started_at > old.started_at and run.run != old.run:
+            later = run.dataset_generation == live and not audit.touched(workspace, run.run)
+            if later and (run.model, run.config, run.seed, run.dataset_generation) == alike:
+                return run.run
+    settings = json.loads(old.settings)
+    return runs.train(workspace, old.model, old.dataset, settings=settings, seed=old.seed, device=old.device).run

@@ -1,0 +1,103 @@
+"""What jobs do: each task publishes what one run makes of its dataset as it is now, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from filelock import Timeout
+
+from distaff import exports, runs
+from distaff.diagnoser import Diagnoser
+from distaff.diagnosing import diagnose, store
+from distaff.runs import Run
+from distaff.scoring import score_run
+from distaff.series_scoring import Published, classify_run, embed_run, forecast_run
+from distaff_data.errors import DistaffError
+from distaff_data.workspace import Workspace
+
+Task = Literal["score", "embed", "forecast", "classify", "diagnose"]
+
+TABLES: Mapping[Task, tuple[str, ...]] = {
+    "score": ("recommendations",),
+    "embed": ("embeddings",),
+    "forecast": ("forecasts",),
+    "classify": ("classifications",),
+    "diagnose": ("diagnoses", "causes", "cause_edges"),
+}
+"""The tables that each task publishes into."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was published: the run behind it, the people it is about where it is about people, and the rows."""
+
+    run: str
+    rows: int
+    users: int | None = None
+
+
+def perform(workspace: Workspace, task: Task, run: Run, *, top_k: int, out: Path | None) -> Outcome:
+    """Carry out a task with a run.
+
+    Raises:
+        InputError: The run's model cannot do it, or the file cannot be written.
+        DistaffError: Another process does the same with the run.
+    """
+    if task == "score":
+        scored = score_run(workspace, run.run, top_k=top_k, out=out)
+        return Outcome(scored.run, scored.rows, scored.users)
+    try:
+        with workspace.warehouse.lock(f"{task}/{run.run}").acquire(blocking=False):
+            return _SERIAL[task](workspace, run, out)
+    except Timeout:
+        raise DistaffError(f"another process is at {task} with run {run.run!r}") from None
+
+
+def _published(publish: Callable[..., Published]) -> Callable[[Workspace, Run, Path | None], Outcome]:
+    def carry_out(workspace: Workspace, run: Run, out: Path | None) -> Outcome:
+        done = publish(workspace, run.run, out=out)
+        return Outcome(done.run, done.rows)
+
+    return carry_out
+
+
+def _diagnose(workspace: Workspace, run: Run, out: Path | None) -> Outcome:
+    """Explain the incidents as they are now: by the run's own diagnoses, or as the same model explains the new ones."""
+    known = _latest(workspace, run)
+    if known is None:
+        known = diagnose(
+            workspace,
+            run.dataset,
+            model=run.model,
+            onset=str(json.loads(run.config)["onset"]),
+            settings={name: value for name, value in json.loads(run.settings).items() if name != "onset"},
+            seed=run.seed,
+        ).run
+    else:
+        store(workspace, known.run, Diagnoser.load(runs.model_folder(workspace, known.run)).diagnoses)
+    causes = workspace.warehouse.query("SELECT * EXCLUDE (generation) FROM causes WHERE run = ?", [known.run])
+    if out is not None:
+        exports.write(causes, out)
+    return Outcome(known.run, causes.num_rows)
+
+
+def _latest(workspace: Workspace, run: Run) -> Run | None:
+    """A finished run of the same configuration on the incidents as they are now."""
+    live = workspace.warehouse.live(f"dataset/{run.dataset}")
+    alike = (run.model, run.config, run.seed, live)
+    found = runs.listing(workspace, run.dataset)
+    return next(
+        (r for r in found if r.status == "done" and (r.model, r.config, r.seed, r.dataset_generation) == alike), None
+    )
+
+
+_SERIAL: Mapping[str, Callable[[Workspace, Run, Path | None], Outcome]] = {
+    "embed": _published(embed_run),
+    "forecast": _published(forecast_run),
+    "classify": _published(classify_run),
+    "diagnose": _diagnose,
+}

@@ -1,0 +1,245 @@
+"""A person who was forgotten is nowhere; everybody else is where they were."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from deltalake import DeltaTable
+
+from distaff import runs
+from distaff.factors.evidence import explain_run
+from distaff.forgetting import forget
+from distaff.recommender import Recommender
+from distaff.scheduling import jobs
+from distaff.scheduling.jobs import Job
+from distaff.scoring import score_run
+from distaff_data.errors import DistaffError, InputError
+from distaff_data.ingest import ingest_attributes, ingest_interactions
+from distaff_data.loader import load_interactions
+from distaff_data.workspace import Workspace
+
+PERSON = "zoë.quandt@example.org"
+N_USERS, N_ITEMS = 40, 30
+LIGHTGCN: dict[str, Any] = {"embedding_dim": 4, "max_epochs": 2}
+
+
+def write_log(folder: Path) -> Path:
+    """Users who take items of their own half; the person is one of them, in the middle of the order."""
+    draw = np.random.default_rng(0)
+    lines = ["user,item"]
+    for user in range(N_USERS):
+        name = PERSON if user == 17 else f"user{user:02d}"
+        own = [i for i in range(N_ITEMS) if i % 2 == user % 2]
+        lines += [f"{name},item{i}" for i in draw.choice(own, 10, replace=False)]
+    (folder / "log.csv").write_text("\n".join(lines) + "\n")
+    (folder / "people.csv").write_text(f"user,country\nuser01,DE\n{PERSON},zamunda\n")
+    return folder / "log.csv"
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A dataset, three kinds of models, evidence, lists twice, a job's file, and what kills left behind."""
+    folder = tmp_path_factory.mktemp("forget")
+    log = write_log(folder)
+    workspace = Workspace.create(folder / "workspace")
+    ingest_interactions(workspace, "shop", log, split="random:0.6,0.2,0.2")
+    ingest_attributes(workspace, "user", "shop", [folder / "people.csv"])
+    for model, settings in (("ease", {}), ("nmf", {"n_intents": 2}), ("lightgcn", LIGHTGCN)):
+        run = runs.train(workspace, model, "shop", settings=settings, device="cpu").run
+        score_run(workspace, run, top_k=4)
+    nmf = next(r.run for r in runs.listing(workspace) if r.model == "nmf")
+    explain_run(workspace, nmf)
+    jobs.add(workspace, Job.parse("nightly", {"cron": "0 3 * * *", "model": nmf, "out": "lists.parquet"}))
+    score_run(workspace, nmf, top_k=4, out=workspace.root / "lists.parquet")
+
+    def killed(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        score_run(workspace, nmf, top_k=7, progress=killed)
+    (runs.run_folder(workspace, nmf) / "checkpoint").mkdir()
+    lists = next((workspace.warehouse.root / "recommendations").glob("*.parquet"))
+    shutil.copy(lists, lists.with_name("part-00000-of-a-writer-that-was-killed.parquet"))  # written, and not committed
+    return workspace
+
+
+@pytest.fixture
+def filled(template: Workspace, tmp_path: Path) -> Workspace:
+    """A copy of it."""
+    shutil.copytree(template.root, tmp_path / "workspace")
+    return Workspace.open(tmp_path / "workspace")
+
+
+def traces(workspace: Workspace) -> list[str]:
+    """Files of the workspace in which the person's id occurs: byte by byte, and in what Parquet files say unpacked."""
+    found = []
+    for file in sorted(f for f in workspace.root.rglob("*") if f.is_file()):
+        told = file.read_bytes()
+        if told[:4] == b"PAR1":
+            told += str(pq.read_table(file).to_pylist()).encode() + str(pq.read_metadata(file).to_dict()).encode()
+        if PERSON.encode() in told or b"zamunda" in told:
+            found.append(str(file.relative_to(workspace.root)))
+    return found
+
+
+def test_nothing_in_the_workspace_names_a_forgotten_person(filled: Workspace) -> None:
+    kinds = {Path(name).parts[0] for name in traces(filled)}
+    assert {"warehouse", "runs", ".scratch", "lists.parquet"} <= kinds
+    found = forget(filled, [PERSON])
+    assert traces(filled) == []
+    assert found.request.status == "done"
+    assert found.request.rows > 30
+    assert {(m.run.split("-")[0], m.method, m.status) for m in found.models} == {
+        ("ease", "downdate", "done"), ("nmf", "refit", "done"), ("lightgcn", "rows", "queued"),
+    }  # fmt: skip
+    assert "log.csv" in found.sources
+
+
+def test_everybody_else_stays_and_every_table_can_still_be_read(filled: Workspace) -> None:
+    before = load_interactions(filled.warehouse, "shop")
+    tables = ("interactions", "recommendations", "loadings", "factor_examples", "unit_metrics", "attributes")
+    count = "SELECT count(*) AS n FROM {} WHERE {}"
+    own = {t: filled.warehouse.rows(count.format(t, "true"))[0]["n"] for t in tables}
+    forget(filled, [PERSON], "shop")
+    data = load_interactions(filled.warehouse, "shop")
+    assert data.n_users == before.n_users - 1
+    expected = before.without(before.user_positions([PERSON]))
+    assert data.user_ids.equals(expected.user_ids)
+    for split in ("train", "valid", "test"):
+        assert torch.equal(data.split(split).dense(), expected.split(split).dense())
+    after = {t: filled.warehouse.rows(count.format(t, "true"))[0]["n"] for t in tables}
+    assert after["recommendations"] == own["recommendations"] - 3 * 4
+    assert after["attributes"] == own["attributes"] - 1
+    assert after["interactions"] == own["interactions"] - 10
+    (facts,) = filled.warehouse.rows("SELECT facts::JSON->>'users' AS u, facts::JSON->>'train' AS t FROM datasets")
+    assert (int(facts["u"]), int(facts["t"])) == (N_USERS - 1, data.train.nnz)
+    items = filled.warehouse.rows("SELECT n_train FROM items ORDER BY position")
+    assert [row["n_train"] for row in items] == torch.bincount(data.train.indices, minlength=data.n_items).tolist()
+    assert DeltaTable(filled.warehouse.root / "interactions").version() > 0
+    with filled.warehouse.publish("recommendations/later") as publication:
+        publication.append("recommendations", [{"user_id": "user01", "rank": 1}], run="later")
+
+
+def test_models_are_what_training_without_the_person_gives(filled: Workspace) -> None:
+    trained = {r.model: r for r in runs.listing(filled)}
+    forget(filled, [PERSON])
+    data = load_interactions(filled.warehouse, "shop")
+    everyone = torch.arange(data.n_users)
+    for model in ("ease", "nmf"):
+        kept = Recommender.load(runs.model_folder(filled, trained[model].run))
+        anew = type(kept)(**kept.config.model_dump()).fit(data, seed=0, device="cpu")
+        torch.testing.assert_close(kept.predict(everyone), anew.predict(everyone), rtol=1e-4, atol=1e-4)
+    assert {r.dataset_generation for r in runs.listing(filled)} == {data.generation}
+
+
+def test_scoring_afterwards_has_no_list_for_the_person(filled: Workspace, tmp_path: Path) -> None:
+    forget(filled, [PERSON])
+    for run in runs.listing(filled):
+        assert score_run(filled, run.run, top_k=2).users == N_USERS - 1
+    assert filled.warehouse.rows("SELECT 1 FROM recommendations WHERE user_id = ?", [PERSON]) == []
+    (tmp_path / "users.txt").write_text(PERSON)
+    with pytest.raises(InputError, match="not in the data"):
+        score_run(filled, runs.listing(filled)[0].run, users=tmp_path / "users.txt")
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing catches it."""
+
+
+def test_request_that_is_killed_at_any_step_is_finished_by_making_it_again(filled: Workspace) -> None:
+    steps: list[str] = []
+
+    def kill_at_the_next(step: str) -> None:
+        if step not in steps:
+            steps.append(step)
+            raise Killed
+
+    for _ in range(20):
+        try:
+            found = forget(filled, [PERSON], progress=kill_at_the_next)
+        except Killed:
+            continue
+        break
+    assert len(steps) == 9, steps  # three models, the factors of one, and five others
+    assert traces(filled) == []
+    assert found.request.status == "done"
+    assert len(filled.warehouse.rows("SELECT * FROM forgettings")) == 1
+    assert len(found.models) == 3
+    data = load_interactions(filled.warehouse, "shop")
+    assert data.n_users == N_USERS - 1
+    assert {r.dataset_generation for r in runs.listing(filled)} == {data.generation}
+
+
+def test_model_that_is_killed_while_it_is_saved_is_whole_afterwards(
+    filled: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = Path.rename
+
+    def killed(self: Path, target: Path) -> Path:
+        if self.name.endswith(".part") and target.name == "model":
+            raise Killed
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", killed)
+    monkeypatch.setattr("shutil.rmtree", lambda *args, **options: None)
+    with pytest.raises(Killed):
+        forget(filled, [PERSON])
+    monkeypatch.undo()
+    assert traces(filled)
+    forget(filled, [PERSON])
+    assert traces(filled) == []
+    for run in runs.listing(filled):
+        assert Recommender.load(runs.model_folder(filled, run.run)).data.n_users == N_USERS - 1
+
+
+def test_audit_record_says_what_was_done_and_names_nobody(filled: Workspace) -> None:
+    found = forget(filled, [PERSON])
+    (row,) = filled.warehouse.rows("SELECT * FROM forgettings")
+    assert len(row["subjects"]) == 1
+    assert len(row["subjects"][0]) == 64
+    assert row["completed_at"] >= row["requested_at"]
+    assert ((filled.root / "forget.key").stat().st_mode & 0o777) == 0o600
+    models = filled.warehouse.rows("SELECT * FROM forgotten_models")
+    assert {m["run"] for m in models} == {m.run for m in found.models}
+    assert all(0 <= m["low"] <= m["after"] <= m["high"] <= 1 for m in models)
+
+
+def test_stranger_is_refused_and_changes_nothing(filled: Workspace) -> None:
+    with pytest.raises(InputError, match="nobody of this id"):
+        forget(filled, ["nobody"], "shop")
+    with pytest.raises(InputError, match="no dataset has people"):
+        forget(filled, ["nobody"])
+    with pytest.raises(InputError, match="no dataset named"):
+        forget(filled, [PERSON], "shops")
+    assert filled.warehouse.rows("SELECT * FROM forgettings") == []
+
+
+def test_person_of_the_same_id_in_another_dataset_is_somebody_else(filled: Workspace, tmp_path: Path) -> None:
+    ingest_interactions(filled, "other", write_log(tmp_path), split="random:0.6,0.2,0.2")
+    with pytest.raises(InputError, match="--dataset other or shop"):
+        forget(filled, [PERSON])
+    forget(filled, [PERSON], "other")
+    assert load_interactions(filled.warehouse, "other").n_users == N_USERS - 1
+    assert load_interactions(filled.warehouse, "shop").n_users == N_USERS
+
+
+def test_dataset_that_somebody_works_on_is_left_alone(filled: Workspace) -> None:
+    run = runs.listing(filled)[0].run
+    with filled.warehouse.lock(f"scoring/{run}"), pytest.raises(DistaffError, match="another process"):
+        forget(filled, [PERSON])
+    assert filled.warehouse.rows("SELECT * FROM forgettings") == []
+
+
+def test_replaced_dataset_is_forgotten_in_its_older_generations_too(filled: Workspace, tmp_path: Path) -> None:
+    log = write_log(tmp_path)
+    log.write_text("\n".join(line for line in log.read_text().splitlines() if PERSON not in line) + "\n")
+    ingest_interactions(filled, "shop", log, split="random:0.6,0.2,0.2", replace=True)
+    assert traces(filled)
+    forget(filled, [PERSON], "shop")
+    assert traces(filled) == []

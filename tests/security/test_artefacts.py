@@ -1,0 +1,130 @@
+"""Attacks through files that are loaded: objects that run when they are unpickled, content that was changed."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from block_data import checkerboard
+
+import distaff
+from distaff import artefacts
+from distaff.recommender import Recommender
+from distaff_data.errors import InputError
+from distaff_data.ingest import ingest_attributes, ingest_interactions
+from distaff_data.ingest.archives import read_npz
+from distaff_data.workspace import Workspace
+
+ROOT = Path(distaff.__file__).parents[2]
+SOURCES = [
+    f
+    for folder in ("platform", "graph", "timeseries", "dashboards", "data", "benchmarks")
+    for f in (ROOT / folder).rglob("*.py")
+]
+MODULES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "jsonpickle", "yaml"}
+
+
+class Bomb:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, victim: Path) -> None:
+        self.victim = victim
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return Path.write_text, (self.victim, "owned")
+
+
+def test_no_source_unpickles_or_evaluates() -> None:
+    assert len(SOURCES) > 150
+    for file in SOURCES:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                assert not MODULES & {name.name.split(".")[0] for name in node.names}, file
+            if isinstance(node, ast.ImportFrom):
+                assert (node.module or "").split(".")[0] not in MODULES, file
+            if not isinstance(node, ast.Call):
+                continue
+            called, keywords = ast.unparse(node.func), {k.arg: ast.unparse(k.value) for k in node.keywords}
+            assert called not in ("eval", "exec", "compile", "__import__", "os.system", "os.popen"), file
+            assert called not in ("torch.load", "pd.read_pickle", "pandas.read_pickle"), file
+            if called in ("np.load", "numpy.load"):
+                assert keywords.get("allow_pickle") == "False", file
+            assert keywords.get("shell", "False") == "False", file
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    model = Recommender.named("popularity")().fit(checkerboard(), device="cpu")
+    model.save(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def resign(folder: Path, name: str) -> None:
+    """Write the file's new digest into the manifest, as an attacker would."""
+    manifest = json.loads((folder / "model.json").read_text())
+    manifest["sha256"][name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+    (folder / "model.json").write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "interactions.safetensors", "users.parquet"])
+@pytest.mark.parametrize("signed", [False, True])
+def test_pickle_in_the_place_of_an_artefact_is_refused_and_not_run(
+    saved: Path, tmp_path: Path, name: str, signed: bool
+) -> None:
+    victim = tmp_path / "victim"
+    torch.save({"counts": Bomb(victim)}, saved / name) if signed else (saved / name).write_bytes(
+        pickle.dumps(Bomb(victim))
+    )
+    if signed:
+        resign(saved, name)
+    with pytest.raises(InputError, match="cannot be read" if signed else "changed since"):
+        artefacts.load(saved)
+    assert not victim.exists()
+
+
+def test_pickled_checkpoint_is_refused_and_not_run(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    (tmp_path / "last.safetensors").write_bytes(pickle.dumps(Bomb(victim)))
+    with pytest.raises(InputError, match="checkpoint"):
+        artefacts.read_checkpoint(tmp_path, "last")
+    assert not victim.exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"model": "os"},
+        {"model": "popularity", "config": {"__class__": "x"}},
+        {"sha256": []},
+        {"config": None},
+        {"generation": {}, "dataset": 7, "config": {"no_such": 1}},
+    ],
+)
+def test_manifest_that_was_tampered_with_is_refused(saved: Path, change: dict[str, object]) -> None:
+    manifest = json.loads((saved / "model.json").read_text())
+    (saved / "model.json").write_text(json.dumps(manifest | change))
+    with pytest.raises(InputError):
+        artefacts.load(saved)
+    (saved / "model.json").write_text("{")
+    with pytest.raises(InputError):
+        artefacts.load(saved)
+
+
+def test_arrays_of_objects_are_refused_and_not_run(workspace: Workspace, tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    array = np.array([Bomb(victim), Bomb(victim)], dtype=object)
+    np.savez(tmp_path / "x.npz", x=array)
+    np.save(tmp_path / "vectors.npy", array, allow_pickle=True)
+    with pytest.raises(InputError, match="Python objects"):
+        read_npz([tmp_path / "x.npz"], "x")
+    (tmp_path / "log.csv").write_text("user,item\n1,0\n2,1\n")
+    ingest_interactions(workspace, "shop", tmp_path / "log.csv", split=None)
+    with pytest.raises(InputError):
+        ingest_attributes(workspace, "item", "shop", [f"text={tmp_path / 'vectors.npy'}"])
+    assert not victim.exists()

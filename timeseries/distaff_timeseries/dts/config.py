@@ -1,0 +1,135 @@
+"""Settings of DTS and its relatives."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from distaff.config import Choices, Span
+from distaff.gradient import GradientSeriesConfig
+from distaff_timeseries.dts.decomposition import Estimator
+from distaff_timeseries.dts.network import Architecture, Noise
+from distaff_timeseries.dts.segments import Adversary, Segment, parse_segments
+
+
+def _texts(value: object) -> object:
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+class VariationalConfig(GradientSeriesConfig):
+    """Settings of every autoencoder here.
+
+    Attributes:
+        encoder: Convolutions (``conv``), an LSTM, or a network of the window's Fourier ``wave``s and their powers.
+        decoder: Likewise; each is given the latents alone, the LSTM at every step.
+        hidden: Channels of convolutions, or the LSTMs' state.
+        teacher_forcing: Tells an LSTM decoder the value before, as published LSTM autoencoders do; it then tends to ignore
+            the latents.
+        noise: Variance of the Gaussian likelihood, in scaled units: ``fixed`` at 1 (mean squared error), ``learned`` for
+            each channel, or ``predicted`` from the latents for each window and channel, so that latents can tell of noise.
+        spectrum: Weight of the likelihood of the window's log power spectrum beside that of its values. A wave whose phase
+            is wrong is worth nothing as values; as a spectrum it is, so that latents find period and amplitude first.
+        estimator: How a batch stands for all windows; see :mod:`distaff_timeseries.dts.decomposition`.
+        free_bits: Nats of divergence that cost a latent nothing.
+        warmup: Share of the training in which the penalties grow to their full weight.
+        window_step: Rows between the starts of training windows.
+        weight_decay: AdamW's.
+    """
+
+    lr: Annotated[float, Field(gt=0), Span(3e-4, 5e-3, log=True)] = 1e-3
+    batch_size: Annotated[int, Field(ge=2)] = 128
+    max_epochs: Annotated[int, Field(ge=1)] = 60
+    eval_every: Annotated[int, Field(ge=1)] = 1
+    patience: Annotated[int, Field(ge=1)] = 10
+    encoder: Architecture = "conv"
+    decoder: Architecture = "conv"
+    hidden: Annotated[int, Field(ge=2, multiple_of=2), Choices(32, 64, 128)] = 64
+    teacher_forcing: bool = False
+    noise: Noise = "predicted"
+    spectrum: Annotated[float, Field(ge=0)] = 0.0
+    estimator: Estimator = "stratified"
+    free_bits: Annotated[float, Field(ge=0)] = 0.0
+    warmup: Annotated[float, Field(ge=0, le=1)] = 0.2
+    window_step: Annotated[int, Field(ge=1)] = 1
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+
+    @model_validator(mode="after")
+    def _forcing_has_a_decoder(self) -> Self:
+        if self.teacher_forcing and self.decoder != "lstm":
+            raise ValueError("teacher_forcing is told to an LSTM: set decoder=lstm")
+        return self
+
+
+class VAEConfig(VariationalConfig):
+    """Settings of the VAE.
+
+    Attributes:
+        latent_dim: K, latents of a window.
+    """
+
+    latent_dim: Annotated[int, Field(ge=1), Choices(6, 10, 16, 32)] = 10
+
+
+class BetaVAEConfig(VAEConfig):
+    """Settings of the beta-VAE.
+
+    Attributes:
+        beta: Weight of the whole divergence.
+    """
+
+    beta: Annotated[float, Field(ge=0), Span(1.0, 16.0, log=True)] = 4.0
+
+
+class BetaTCVAEConfig(VAEConfig):
+    """Settings of the beta-TCVAE.
+
+    Attributes:
+        beta: Weight of the total correlation.
+    """
+
+    beta: Annotated[float, Field(ge=0), Span(1.0, 16.0, log=True)] = 6.0
+
+
+class DTSConfig(VariationalConfig):
+    """Settings of DTS.
+
+    Attributes:
+        segments: Latents by concept, in their order: ``class:4,group:4,free:8``. A segment whose concept has no labels in
+            the data is free.
+        alpha: Weight of the mutual information that is given back: 1 cancels its penalty, more rewards it.
+        beta: Weight of the total correlation.
+        gamma: Weight of the latents' own divergences.
+        adversary: What is read from a segment against its will: other segments' ``labels``, their ``latents``, or nothing.
+        eta: Weight of the heads that predict a segment's own concept.
+        xi: Weight of the adversaries.
+        bottleneck: ``gaussian``, or ``quantized`` (QLAE), which has no divergences to weigh.
+        n_values: Values of a quantised latent.
+        commitment: Weight of what rounding costs.
+    """
+
+    segments: Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_texts)] = ("free:10",)
+    alpha: Annotated[float, Field(ge=0), Span(0.5, 1.5)] = 1.0
+    beta: Annotated[float, Field(ge=0), Span(1.0, 16.0, log=True)] = 5.0
+    gamma: Annotated[float, Field(ge=0), Span(0.5, 4.0, log=True)] = 1.0
+    adversary: Adversary = "labels"
+    eta: Annotated[float, Field(ge=0)] = 1.0
+    xi: Annotated[float, Field(ge=0)] = 1.0
+    bottleneck: Literal["gaussian", "quantized"] = "gaussian"
+    n_values: Annotated[int, Field(ge=2), Choices(8, 12, 16)] = 12
+    commitment: Annotated[float, Field(ge=0)] = 1.0
+
+    @model_validator(mode="after")
+    def _segments_parse(self) -> Self:
+        parse_segments(self.segments)
+        return self
+
+    @property
+    def parsed(self) -> tuple[Segment, ...]:
+        """The segments."""
+        return parse_segments(self.segments)
+
+    @property
+    def latent_dim(self) -> int:
+        """K, latents of a window."""
+        return self.parsed[-1].stop

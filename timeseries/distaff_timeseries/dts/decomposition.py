@@ -1,0 +1,82 @@
+"""The three parts of what a variational autoencoder pays for its latents, estimated from a mini-batch.
+
+Averaged over data, the KL divergence from the posterior to the prior is a sum (Hoffman and Johnson 2016; Chen et al. 2018):
+
+    E[KL(q(z|x) || p(z))] = I(x; z) + KL(q(z) || prod_j q(z_j)) + sum_j KL(q(z_j) || p(z_j)).
+
+The aggregate q(z) is a mixture over all N windows, of which a batch holds M. Both estimators replace it by a weighted
+mixture over the batch; whatever they get wrong, the three parts sum to ``log q(z|x) - log p(z)`` exactly.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Estimator = Literal["weighted", "stratified"]
+
+_LOG_2PI = math.log(2 * math.pi)
+
+
+@dataclass(frozen=True)
+class Decomposition:
+    """The parts in nats: means over the batch.
+
+    Attributes:
+        information: I(x; z), a scalar. At most log N by stratified sampling, log(N M) by weighted sampling.
+        total_correlation: A scalar.
+        dimension_kl: One number a latent, ``(K,)``.
+    """
+
+    information: Tensor
+    total_correlation: Tensor
+    dimension_kl: Tensor
+
+
+def gaussian_log_density(x: Tensor, mean: Tensor, logvar: Tensor) -> Tensor:
+    """Element by element, broadcast."""
+    return -0.5 * (_LOG_2PI + logvar + (x - mean).square() * torch.exp(-logvar))
+
+
+def log_weights(m: int, n: int, estimator: Estimator, like: Tensor) -> Tensor:
+    """Logarithm of the weight of window j of the batch in the mixture that stands for q(z_i), ``(M, M)``.
+
+    ``weighted`` (minibatch-weighted sampling): 1 / (N M) for all; biased, by log M at worst where posteriors do not overlap.
+    ``stratified``: a window's own posterior counts 1 / N, as it does among all windows, and the M - 1 others share what the
+    N - 1 others hold: the mean of minibatch-stratified sampling over the orders of a batch. Unbiased for q(z), and exact
+    when the batch is everything.
+
+    Args:
+        m: M, windows of the batch.
+        n: N, windows of the data set, at least M.
+        estimator: Which.
+        like: Whose type and device the result has.
+    """
+    if estimator == "weighted":
+        return like.new_full((m, m), -math.log(n * m))
+    others = -math.inf if n == 1 or m == 1 else math.log((n - 1) / (n * (m - 1)))
+    weights = like.new_full((m, m), others)
+    return weights.fill_diagonal_(-math.log(n) if m > 1 else 0.0)
+
+
+def decompose(z: Tensor, mean: Tensor, logvar: Tensor, n: int, estimator: Estimator = "stratified") -> Decomposition:
+    """Estimate the parts.
+
+    Args:
+        z: One draw of each window's posterior, ``(M, K)``.
+        mean: Of the posteriors, likewise.
+        logvar: Logarithms of their variances, likewise.
+        n: N, windows of the data set.
+        estimator: How the batch stands for the data set; see :func:`log_weights`.
+    """
+    each = gaussian_log_density(z.unsqueeze(1), mean.unsqueeze(0), logvar.unsqueeze(0))  # (M draws, M windows, K)
+    weights = log_weights(len(z), max(n, len(z)), estimator, z)
+    aggregate = torch.logsumexp(each.sum(2) + weights, 1)
+    marginals = torch.logsumexp(each + weights.unsqueeze(2), 1)
+    own = gaussian_log_density(z, mean, logvar).sum(1)
+    prior = -0.5 * (_LOG_2PI + z.square())
+    return Decomposition((own - aggregate).mean(), (aggregate - marginals.sum(1)).mean(), (marginals - prior).mean(0))

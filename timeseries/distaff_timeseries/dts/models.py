@@ -1,0 +1,130 @@
+"""DTS (Li et al., KDD 2022), and VAE, beta-VAE and beta-TCVAE, which are the same model with other weights.
+
+No code of DTS is public and the paper's tables could not be read; this follows its abstract, the patent application
+US 2022/0253696, and the papers they build on. Ours are: the latents given to the decoder at every step and no teacher
+forcing by default, convolutions as the default architecture and Fourier waves as another, noise predicted from the latents,
+the likelihood of the spectrum, the label-free adversary, free bits, and quantised latents as an option.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from torch import Tensor
+
+from distaff.config import ModelConfig
+from distaff.latents import FREE, Part
+from distaff.model import Session
+from distaff_data.errors import InputError
+from distaff_data.series import Series
+from distaff_timeseries.dts.bottleneck import Posterior
+from distaff_timeseries.dts.config import BetaTCVAEConfig, BetaVAEConfig, DTSConfig, VAEConfig
+from distaff_timeseries.dts.network import Autoencoder
+from distaff_timeseries.dts.reversal import schedule
+from distaff_timeseries.dts.segments import SegmentHeads, concept_codes
+from distaff_timeseries.dts.variational import Batch, Network, VariationalModel, Weights
+
+
+class VAE(VariationalModel):
+    """Variational autoencoder (Kingma and Welling 2014): every part of the divergence costs 1."""
+
+    name: ClassVar[str] = "vae"
+    control: ClassVar[bool] = True
+    Config: ClassVar[type[ModelConfig]] = VAEConfig
+
+    @property
+    def weights(self) -> Weights:
+        """1 each."""
+        return Weights(1.0, 1.0, 1.0)
+
+
+class BetaVAE(VariationalModel):
+    """Beta-VAE (Higgins et al. 2017): every part costs beta."""
+
+    name: ClassVar[str] = "beta_vae"
+    control: ClassVar[bool] = True
+    Config: ClassVar[type[ModelConfig]] = BetaVAEConfig
+    config: BetaVAEConfig
+
+    @property
+    def weights(self) -> Weights:
+        """Beta each."""
+        beta = self.config.beta
+        return Weights(beta, beta, beta)
+
+
+class BetaTCVAE(VariationalModel):
+    """Beta-TCVAE (Chen et al. 2018): the total correlation costs beta, the others 1."""
+
+    name: ClassVar[str] = "beta_tcvae"
+    control: ClassVar[bool] = True
+    Config: ClassVar[type[ModelConfig]] = BetaTCVAEConfig
+    config: BetaTCVAEConfig
+
+    @property
+    def weights(self) -> Weights:
+        """Beta for the total correlation."""
+        return Weights(1.0, self.config.beta, 1.0)
+
+
+class SegmentedNetwork(Network):
+    """The autoencoder, with heads and adversaries of segments."""
+
+    def __init__(self, autoencoder: Autoencoder, heads: SegmentHeads) -> None:
+        super().__init__(autoencoder)
+        self.heads = heads
+
+
+class DTS(VariationalModel):
+    """Independent latents in segments tied to concepts.
+
+    J = E[log p(x|z)] + (alpha - 1) I(x; z) - beta TC(z) - gamma sum_j KL(q(z_j) || p(z_j)); the loss is -J, and eta times
+    what the segments' heads lose, and xi times what the adversaries lose, whose gradient is reversed below them.
+    """
+
+    name: ClassVar[str] = "dts"
+    Config: ClassVar[type[ModelConfig]] = DTSConfig
+    config: DTSConfig  # type: ignore[assignment]
+    network: SegmentedNetwork
+
+    @property
+    def weights(self) -> Weights:
+        """Of the three parts."""
+        c = self.config
+        return Weights(1.0 - c.alpha, c.beta, c.gamma)
+
+    def segments(self) -> tuple[Part, ...]:
+        """The segments' names and latents."""
+        return tuple(Part(s.name, s.concept, s.start, s.stop) for s in self.config.parsed)
+
+    def assemble(self, data: Series) -> SegmentedNetwork:
+        """The networks, with a head for each concept that the data has."""
+        c = self.config
+        autoencoder = self.make_autoencoder(data, c.n_values if c.bottleneck == "quantized" else None, c.commitment)
+        n_classes = {concept: len(names) for concept, (_, names) in concept_codes(data).items()}
+        tied = [segment.concept for segment in c.parsed if segment.concept != FREE]
+        return SegmentedNetwork(autoencoder, SegmentHeads(c.parsed, n_classes, c.adversary, forgotten=tied))
+
+    def learn_encoder(self, data: Series, session: Session) -> None:
+        """Train; refuses segments of concepts that the data lacks.
+
+        Raises:
+            InputError: A segment is tied to a concept of which the data has fewer than two values.
+        """
+        known = concept_codes(data)
+        for segment in self.config.parsed:
+            if segment.concept != FREE and segment.concept not in known:
+                what = "classes" if segment.concept == "class" else "groups"
+                raise InputError(f"dataset {data.name!r} has no two {what} to tie a segment to", value=segment.name)
+        self._codes = {concept: codes for concept, (codes, _) in known.items()}
+        super().learn_encoder(data, session)
+
+    def beside(self, batch: Batch, posterior: Posterior) -> dict[str, Tensor]:
+        """What heads and adversaries lose, weighted."""
+        heads = self.network.heads
+        if not heads.heads and not heads.pairs:
+            return {}
+        device = posterior.z.device
+        codes = {concept: found[batch.entities].to(device) for concept, found in self._codes.items()}
+        main, against = heads(posterior.z, codes, schedule(self.progress))
+        return {"concepts": self.config.eta * main, "adversaries": self.config.xi * against}

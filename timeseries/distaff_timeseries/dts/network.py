@@ -1,0 +1,141 @@
+"""A variational autoencoder of series: encoder, bottleneck, decoder, and the likelihood of what was measured."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from distaff_timeseries.dts.bottleneck import GaussianBottleneck, Posterior, QuantisedBottleneck
+from distaff_timeseries.dts.networks import (
+    ConvDecoder,
+    ConvEncoder,
+    LstmDecoder,
+    LstmEncoder,
+    WaveDecoder,
+    WaveEncoder,
+    Waves,
+)
+
+Noise = Literal["fixed", "learned", "predicted"]
+Architecture = Literal["conv", "wave", "lstm"]
+
+_WIDTH = 128  # of the vector that encoders end in
+_LOG_POWER_VARIANCE = math.pi**2 / 6  # of the logarithm of an exponential variable, as the power of noise is
+_NOISE = (-5.0, 2.0)  # logarithm of the noise variance in scaled units: a deviation from 0.08 to 2.7
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Sizes that follow from a dataset: channels C and rows of a window T."""
+
+    n_channels: int
+    length: int
+
+
+def gaussian_log_likelihood(mean: Tensor, logvar: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+    """Of what was measured, summed over each window, ``(b,)``; a missing value has no part in it and no gradient.
+
+    Args:
+        mean: ``(b, T, C)``.
+        logvar: Logarithm of the noise variance of each window and channel, ``(b, C)`` or ``(b, 1)``.
+        values: ``(b, T, C)``.
+        mask: bool ``(b, T, C)``.
+    """
+    away = torch.where(mask, mean - values, 0.0).square()
+    spread = logvar.unsqueeze(1)
+    each = -0.5 * (math.log(2 * math.pi) + spread + away * torch.exp(-spread))
+    return torch.where(mask, each, 0.0).sum((1, 2))
+
+
+class Autoencoder(nn.Module):
+    """Windows to latents and back.
+
+    Args:
+        sizes: Of the data.
+        latent_dim: K.
+        encoder: Architecture.
+        decoder: Architecture.
+        hidden: Channels of convolutions, or the LSTMs' state.
+        teacher_forcing: Whether an LSTM decoder is told the value before.
+        noise: Whose the variance of the likelihood is: 1 for all, a learned one for each channel, or one for each window and
+            channel that is predicted from the latents.
+        n_values: Values of a quantised latent; None for Gaussian latents.
+        commitment: Weight of what rounding costs.
+        spectrum: Weight of the likelihood of the window's log power spectrum, beside that of its values.
+    """
+
+    def __init__(
+        self,
+        sizes: Sizes,
+        *,
+        latent_dim: int,
+        encoder: Architecture,
+        decoder: Architecture,
+        hidden: int,
+        teacher_forcing: bool,
+        noise: Noise,
+        n_values: int | None,
+        commitment: float,
+        spectrum: float,
+    ) -> None:
+        super().__init__()
+        self.sizes = sizes
+        n_channels, length = sizes.n_channels, sizes.length
+        self.encoder: nn.Module = (
+            LstmEncoder(n_channels, hidden, _WIDTH)
+            if encoder == "lstm"
+            else {"conv": ConvEncoder, "wave": WaveEncoder}[encoder](n_channels, length, hidden, _WIDTH)
+        )
+        self.bottleneck: nn.Module = (
+            GaussianBottleneck(_WIDTH, latent_dim)
+            if n_values is None
+            else QuantisedBottleneck(_WIDTH, latent_dim, n_values, commitment)
+        )
+        self.decoder: nn.Module = (
+            LstmDecoder(n_channels, length, hidden, latent_dim, teacher_forcing=teacher_forcing)
+            if decoder == "lstm"
+            else {"conv": ConvDecoder, "wave": WaveDecoder}[decoder](n_channels, length, hidden, latent_dim)
+        )
+        self.spectrum_weight, self.waves = spectrum, Waves(length)
+        self.spectrum: nn.Module | None = None
+        if spectrum > 0:
+            n_powers = self.waves.n_waves * n_channels
+            self.spectrum = nn.Sequential(nn.Linear(latent_dim, 2 * hidden), nn.ELU(), nn.Linear(2 * hidden, n_powers))
+        self.noise: nn.Module | None = None
+        self.own_noise: nn.Parameter | None = None
+        if noise == "predicted":
+            self.noise = nn.Sequential(nn.Linear(latent_dim, 64), nn.ELU(), nn.Linear(64, n_channels))
+        elif noise == "learned":
+            self.own_noise = nn.Parameter(torch.zeros(n_channels))
+
+    def posterior(self, values: Tensor, mask: Tensor) -> Posterior:
+        """Of windows ``(b, T, C)``."""
+        found: Posterior = self.bottleneck(self.encoder(values, mask))
+        return found
+
+    def log_likelihood(self, z: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+        """Logarithm of p(x|z) of what was measured, summed over each window, ``(b,)``; no gradient to missing values.
+
+        Where it counts, the spectrum of a channel does so when all of the channel was measured.
+        """
+        found = gaussian_log_likelihood(self.decoder(z, values), self.noise_logvar(z), values, mask)
+        if self.spectrum is None:
+            return found
+        wanted = self.waves.log_power(self.waves.sizes(values))
+        told = self.spectrum(z).unflatten(1, wanted.shape[1:])
+        whole = mask.all(1, keepdim=True).expand_as(wanted)
+        spread = wanted.new_full((len(z), 1), math.log(_LOG_POWER_VARIANCE))
+        return found + self.spectrum_weight * gaussian_log_likelihood(told, spread, wanted, whole)
+
+    def noise_logvar(self, z: Tensor) -> Tensor:
+        """Logarithm of the noise variance of each window and channel, ``(b, C)``."""
+        low, high = _NOISE
+        if self.noise is not None:
+            return low + (high - low) * torch.sigmoid(self.noise(z))
+        if self.own_noise is not None:
+            return (low + (high - low) * torch.sigmoid(self.own_noise)).expand(len(z), -1)
+        return z.new_zeros(len(z), 1)

@@ -1,0 +1,235 @@
+"""What DTS, VAE, beta-VAE and beta-TCVAE share: one objective with three weights."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from distaff.config import ModelConfig
+from distaff.forecasting import blocks
+from distaff.gradient import GradientSeriesModel
+from distaff.latents import Codes, Latent
+from distaff.series import Encoding, SeriesModel
+from distaff_data.series import Series
+from distaff_data.windows import Windows, slide
+from distaff_timeseries.dts.bottleneck import Posterior
+from distaff_timeseries.dts.config import VAEConfig, VariationalConfig
+from distaff_timeseries.dts.decomposition import decompose
+from distaff_timeseries.dts.network import Autoencoder, Sizes
+
+_STEEPEST = 4.0  # norm of the gradient a value of a window; about its median once training has begun
+
+
+class ClippedAdamW(torch.optim.AdamW):
+    """AdamW whose gradients together have a norm of at most ``most``."""
+
+    def __init__(self, parameters: Iterable[nn.Parameter], most: float, *, lr: float, weight_decay: float) -> None:
+        super().__init__(parameters, lr=lr, weight_decay=weight_decay, fused=True)
+        self.most = most
+
+    def step(self, closure: Any = None) -> Any:
+        """Clip, and step."""
+        nn.utils.clip_grad_norm_([p for group in self.param_groups for p in group["params"]], self.most)
+        return super().step(closure)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What mutual information (below 0 it is rewarded), total correlation and the latents' own divergences cost."""
+
+    information: float
+    total_correlation: float
+    dimension: float
+
+
+class Network(nn.Module):
+    """The autoencoder, and how many steps it was trained: saved with it, so that a resumed fit knows where it is."""
+
+    steps: Tensor
+
+    def __init__(self, autoencoder: Autoencoder) -> None:
+        super().__init__()
+        self.autoencoder = autoencoder
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Windows of a step: scaled values and mask ``(b, T, C)``, and entities ``(b,)``."""
+
+    values: Tensor
+    mask: Tensor
+    entities: Tensor
+
+
+class VariationalModel(GradientSeriesModel, Latent):
+    """An autoencoder that is trained on -J, J = E[log p(x|z)] less the weighted parts of the divergence.
+
+    The epoch is chosen by J on validation windows, with no label.
+    """
+
+    monitor = "pretext"
+    lower_is_better = SeriesModel.lower_is_better | {"pretext"}
+    Config: ClassVar[type[ModelConfig]] = VariationalConfig
+    config: VAEConfig
+    network: Network
+
+    @property
+    @abstractmethod
+    def weights(self) -> Weights:
+        """What the parts cost."""
+
+    @property
+    def autoencoder(self) -> Autoencoder:
+        """The networks."""
+        return self.network.autoencoder
+
+    def assemble(self, data: Series) -> Network:
+        """Untrained networks for some data."""
+        return Network(self.make_autoencoder(data))
+
+    def make_autoencoder(self, data: Series, n_values: int | None = None, commitment: float = 0.0) -> Autoencoder:
+        """An untrained autoencoder for some data."""
+        c = self.config
+        return Autoencoder(
+            Sizes(len(data.channels), self.length_for(data)),
+            latent_dim=c.latent_dim,
+            encoder=c.encoder,
+            decoder=c.decoder,
+            hidden=c.hidden,
+            teacher_forcing=c.teacher_forcing,
+            noise=c.noise,
+            n_values=n_values,
+            commitment=commitment,
+            spectrum=c.spectrum,
+        )
+
+    def build(self, data: Series, generator: torch.Generator, device: torch.device) -> nn.Module:
+        """The networks, and the training windows."""
+        self._windows = slide(data, self.length_for(data), split="train", step=self.config.window_step, device=device)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(generator.initial_seed())
+            return self.assemble(data).to(device)
+
+    def batches(self, data: Series, generator: torch.Generator) -> Iterator[Batch]:
+        """Every training window once, but for one left over."""
+        order = torch.randperm(len(self._windows), generator=generator)
+        for block in order.split(self.config.batch_size):
+            if len(block) > 1:
+                yield self.batch(self._windows, block)
+
+    def batch(self, windows: Windows, block: Tensor) -> Batch:
+        """Some windows."""
+        return Batch(*self.take(windows, block), windows.entities[block])
+
+    @property
+    def progress(self) -> float:
+        """How much of the longest training is done, from 0 to 1."""
+        steps = self.config.max_epochs * math.ceil(len(self._windows) / self.config.batch_size)
+        return float(self.network.steps) / max(steps, 1)
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """The parts of -J, weighted as they are at this point of the training."""
+        growth = min(self.progress / self.config.warmup, 1.0) if self.config.warmup > 0 else 1.0
+        posterior = self.autoencoder.posterior(batch.values, batch.mask)
+        self.network.steps += 1
+        found = self.objective(batch, posterior, len(self._windows), growth)
+        return found | self.beside(batch, posterior)
+
+    def beside(self, batch: Batch, posterior: Posterior) -> dict[str, Tensor]:
+        """What else is minimised in training; nothing here."""
+        return {}
+
+    def objective(self, batch: Batch, posterior: Posterior, n: int, growth: float = 1.0) -> dict[str, Tensor]:
+        """The parts of -J of a batch, for N windows in all, with penalties at a share of their weight.
+
+        Rewarded mutual information counts up to log M: no batch of M windows can show more.
+        """
+        found = {"reconstruction": -self.autoencoder.log_likelihood(posterior.z, batch.values, batch.mask).mean()}
+        if posterior.logvar is None:
+            return found | {"commitment": posterior.commitment}
+        weights = self.weights
+        parts = decompose(posterior.z, posterior.mean, posterior.logvar, n, self.config.estimator)
+        information = parts.information
+        if weights.information < 0:
+            information = information.clamp(max=math.log(len(batch.values)))
+        own = parts.dimension_kl.clamp(min=self.config.free_bits) if self.config.free_bits > 0 else parts.dimension_kl
+        return found | {
+            "information": growth * weights.information * information,
+            "total_correlation": growth * weights.total_correlation * parts.total_correlation,
+            "dimension": growth * weights.dimension * own.sum(),
+        }
+
+    def optimizer(self) -> torch.optim.Optimizer:
+        """AdamW, its gradient cut to a norm of 4 a value of a window: where little noise is expected, errors are steep."""
+        c, geometry = self.config, self.autoencoder
+        most = _STEEPEST * geometry.sizes.length * geometry.sizes.n_channels
+        return ClippedAdamW(self.network.parameters(), most, lr=c.lr, weight_decay=c.weight_decay)
+
+    def settle(self) -> None:
+        """Nothing: latents come from the network as it stands."""
+
+    def pretext(self, data: Series) -> Callable[[], Mapping[str, float]] | None:
+        """-J on validation windows, drawn with the same noise each time."""
+        length = self.length_for(data)
+        if not len(slide(data, length, split="valid")):
+            return None
+
+        @torch.no_grad()
+        def validate() -> Mapping[str, float]:
+            windows = slide(data, length, split="valid", device=self.device)
+            sums, count = 0.0, 0
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(0)
+                for block in blocks(windows):
+                    batch = self.batch(windows, block)
+                    posterior = self.autoencoder.posterior(batch.values, batch.mask)
+                    losses = self.objective(batch, posterior, len(windows))
+                    sums, count = sums + float(sum(losses.values())) * len(block), count + len(block)
+            return {"pretext": sums / count}
+
+        return validate
+
+    # ---------------------------------------------------------------------------------------------------- after training
+
+    @torch.no_grad()
+    def latents(self, values: Tensor, mask: Tensor) -> Codes:
+        """Posterior means and variances of windows."""
+        self.network.eval()
+        found = self.autoencoder.posterior(values, mask)
+        return Codes(found.mean, torch.zeros_like(found.mean) if found.logvar is None else found.logvar.exp())
+
+    @torch.no_grad()
+    def decode(self, codes: Tensor) -> Tensor:
+        """Mean of the windows that have these latents."""
+        self.network.eval()
+        decoded: Tensor = self.autoencoder.decoder(codes)
+        return decoded
+
+    @torch.no_grad()
+    def noise_variance(self, codes: Tensor) -> Tensor:
+        """Of the likelihood."""
+        return self.autoencoder.noise_logvar(codes).exp()
+
+    def encode(self, values: Tensor, mask: Tensor) -> Encoding:
+        """One vector of posterior means ``(b, 1, K)``."""
+        means = self.latents(values, mask).means
+        return Encoding(
+            means.unsqueeze(1), None, means.new_zeros(len(values), values.shape[2]), means.new_ones(len(values), 1)
+        )
+
+    def parts(self) -> dict[str, Tensor]:
+        """The networks' parameters."""
+        return dict(self.network.state_dict())
+
+    def put_parts(self, tensors: Mapping[str, Tensor]) -> None:
+        """Build the networks for the bound data, and fill them."""
+        self.network = self.assemble(self.data)
+        self.network.load_state_dict(tensors)
+        self.network.eval()
