@@ -101,7 +101,11 @@ def parts(n: int, model: str, part: int) -> Callable[[], None]:
     if model == "dccf":
         settings["samples_per_epoch"] = BATCH * n_parts
     data = dataset(train)
-    return lambda: _named(model)(**settings).fit(data, device="cpu") and None
+
+    def work() -> None:
+        _named(model)(**settings).fit(data, device="cpu")
+
+    return work
 
 
 def score(n: int, model: str, part: int) -> Callable[[], None]:
