@@ -7,7 +7,8 @@ A benchmark is a module in ``benchmarks/speeds`` named like the benchmark (``dcc
 - ``ours(data)`` and ``peer(data)``: given the folder of real data, prepare everything and return a function of no
   arguments that does the work once. One that prepares work of its own for each repetition returns ``(prepare,
   work)``, and only ``work(prepare())`` is timed;
-- optionally ``ALSO``: names of more functions like ``ours``, timed without a peer and reported under their names.
+- optionally ``ALSO``: names of more functions like ``ours``, timed without a peer and reported under their names;
+- optionally ``UNITS``: of what and how many are done in one repetition, for a rate a second.
 
 Each side lives in a process of its own, so that the peaks of memory are its own, and the repetitions alternate, so that
 other load on the machine falls on both. Seconds are medians.
@@ -82,7 +83,8 @@ def benchmark(name: str) -> Any:
 
 def about(module: Any) -> dict[str, Any]:
     """What a side's process says of its benchmark."""
-    return {"peer": module.PEER, "repeats": module.REPEATS, "also": getattr(module, "ALSO", ())}
+    optional = {name.lower(): getattr(module, name, ()) for name in ("ALSO", "UNITS")}
+    return {"peer": module.PEER, "repeats": module.REPEATS, **optional}
 
 
 def work_side(name: str, side: str, data: Path) -> None:
@@ -115,13 +117,18 @@ def compare(name: str, data: Path) -> dict[str, Any]:
         for side in sides:
             side.close()
     ours, peer = (side.report() for side in sides)
-    return {
+    result = {
         "name": name,
         "ours": ours,
         "peer": {"name": found["peer"], **peer},
         "ratio": round(peer["seconds"] / ours["seconds"], 2),
         **{other: alone(name, other, data, found["repeats"]) for other in found["also"]},
     }
+    if found["units"]:
+        unit, n = found["units"]
+        for side in (result["ours"], result["peer"], *(result[other] for other in found["also"])):
+            side[f"{unit}_a_second"] = round(n / side["seconds"])
+    return result
 
 
 def alone(name: str, side: str, data: Path, repeats: int) -> dict[str, Any]:

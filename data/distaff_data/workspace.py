@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 from distaff_data.errors import InputError
-from distaff_data.warehouse import Warehouse
+from distaff_data.warehouse import Warehouse, is_remote
 
 _CONFIG = "distaff.toml"
 _CONFIG_TEXT = "# Settings of this Distaff workspace. Everything has a default; see the documentation.\n"
@@ -26,20 +28,33 @@ class Workspace:
     warehouse: Warehouse
 
     @classmethod
-    def create(cls, root: str | Path) -> Workspace:
+    def create(cls, root: str | Path, warehouse_at: str | None = None) -> Workspace:
         """Make a workspace, or open the one that is there.
 
+        Args:
+            root: The folder.
+            warehouse_at: URL of an object store's prefix for the tables, such as ``s3://bucket/prefix``; in the folder when
+                None. Its credentials come from the environment.
+
         Raises:
-            InputError: ``root`` is a file, or a folder with other things in it.
+            InputError: ``root`` is a file, or a folder with other things in it; it has its tables elsewhere; or the object
+                store cannot be reached.
         """
         root = Path(root)
+        if warehouse_at is not None:
+            is_remote(warehouse_at)
+            if (root / _CONFIG).exists() and _location(root) != warehouse_at:
+                raise InputError("the workspace exists, with its tables elsewhere", path=root)
         if root.exists() and not (root / _CONFIG).exists() and (not root.is_dir() or any(root.iterdir())):
             raise InputError("not a workspace, and not an empty folder to make one in", path=root)
         root.mkdir(parents=True, exist_ok=True)
-        warehouse = Warehouse.create(root / "warehouse")
-        (root / "runs").mkdir(exist_ok=True)
         if not (root / _CONFIG).exists():
-            (root / _CONFIG).write_text(_CONFIG_TEXT)
+            at = "" if warehouse_at is None else f"\n[warehouse]\nlocation = {json.dumps(warehouse_at)}\n"
+            warehouse = Warehouse.create(root / "warehouse", warehouse_at)
+            (root / _CONFIG).write_text(_CONFIG_TEXT + at)
+        else:
+            warehouse = Warehouse.create(root / "warehouse", _location(root))
+        (root / "runs").mkdir(exist_ok=True)
         return cls(root, warehouse)
 
     @classmethod
@@ -52,7 +67,7 @@ class Workspace:
         root = Path(root)
         if not (root / _CONFIG).exists():
             raise InputError("there is no workspace here; make one with: distaff init", path=root)
-        return cls(root, Warehouse.open(root / "warehouse"))
+        return cls(root, Warehouse.open(root / "warehouse", _location(root)))
 
     @property
     def config(self) -> Path:
@@ -68,6 +83,25 @@ class Workspace:
     def scratch(self) -> Path:
         """Folder for temporary files, on the workspace's own disk."""
         return self.root / ".scratch"
+
+
+def _location(root: Path) -> str | None:
+    """Where the configuration says that the tables are; None for the workspace's own folder.
+
+    Raises:
+        InputError: It says so wrongly.
+    """
+    file = root / _CONFIG
+    try:
+        section = tomllib.loads(file.read_text(encoding="utf-8")).get("warehouse", {})
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"the file is not TOML: {error}", path=file) from None
+    location = section.get("location") if isinstance(section, dict) else section
+    if location is None:
+        return None
+    if not isinstance(location, str) or not is_remote(location):
+        raise InputError("[warehouse] location is the URL of an object store's prefix", path=file, value=location)
+    return location
 
 
 def default_root() -> Path:

@@ -17,20 +17,19 @@ from torch import Tensor, nn
 
 from distaff.config import Choices, ModelConfig, Span
 from distaff.gradient import GradientConfig, GradientRecommender
+from distaff.products import Products
 from distaff.recommender import Intents
-from distaff.selection import Products
 from distaff_data.interactions import Csr, Interactions
 from distaff_graph.contrast import bpr, info_nce
 from distaff_graph.nodes import Init, node_table, pair_scores, squares, table, triple_nodes
-from distaff_graph.sampling import Batch, Sampler
+from distaff_graph.parts import Part, Step, Steps
+from distaff_graph.sampling import Sampler, Triples
 from distaff_graph.sparse import (
-    Bipartite,
     edge_dots,
     history_pattern,
     history_sums,
     masked_mean,
     product,
-    propagate,
     row_shares,
     with_values,
 )
@@ -70,6 +69,9 @@ class DCCFConfig(GradientConfig):
         item_divisor: What the items' InfoNCE is divided by: the number of distinct ``items`` of the batch, or of
             ``users`` (which RLMRec's code does).
         init: How embeddings and prototypes start.
+        users_a_part: For graphs that do not fit: how many users' interactions a step's graph holds; all when None. See
+            :mod:`distaff_graph.parts`; the masked means, which are shares, need no scale, but count a user's own part
+            in an item more often than the whole graph does.
     """
 
     batch_size: Annotated[int, Field(ge=1)] = 10_240
@@ -86,6 +88,7 @@ class DCCFConfig(GradientConfig):
     samples_per_epoch: Annotated[int, Field(ge=1)] = 409_600
     item_divisor: Literal["items", "users"] = "items"
     init: Init = "xavier_normal"
+    users_a_part: Annotated[int | None, Field(ge=2)] = None
 
 
 @dataclass(frozen=True)
@@ -124,21 +127,21 @@ class Network(nn.Module):
         self.user_intents = nn.Parameter(user_intents)
         self.item_intents = nn.Parameter(item_intents)
 
-    def layers(self, graph: Bipartite, matrix: Tensor, n_layers: int) -> Iterator[Layer]:
-        """Each layer in turn, over the adjacency's normalised ``matrix``.
+    def layers(self, part: Part, x: Tensor, n_layers: int) -> Iterator[Layer]:
+        """Each layer in turn, from ``x``, the rows of X_0 of the nodes of ``part``.
 
         z = D^-1/2 A D^-1/2 x (5); P = softmax(x C), r = P C^T (7, 8); masked means (10 to 12); and the next x is
         x + z + r + local view + intent view (13).
         """
-        x: Tensor = self.nodes
+        graph, before = part.graph, None
         for _ in range(n_layers):
-            z = propagate(matrix, x)
+            z = part.propagate(x, before)
             user_shares = shares(x[: graph.n_users], self.user_intents)
             item_shares = shares(x[graph.n_users :], self.item_intents)
             r = torch.cat([user_shares @ self.user_intents.T, item_shares @ self.item_intents.T])
             local, intent = F.normalize(z), F.normalize(r)
             local_view, intent_view = masked_mean(graph, local, x), masked_mean(graph, intent, x)
-            x = x + z + r + local_view + intent_view
+            x, before = x + z + r + local_view + intent_view, x
             yield Layer(local, intent, local_view, intent_view, user_shares, item_shares, x)
 
 
@@ -169,57 +172,65 @@ class DCCF(GradientRecommender):
     Config: ClassVar[type[ModelConfig]] = DCCFConfig
     config: DCCFConfig
     network: Network
+    divisible: ClassVar[bool] = True
 
     def build(self, data: Interactions, generator: torch.Generator, device: torch.device) -> nn.Module:
         """The network, the graph and the sampler."""
         c = self.config
-        self._graph = Bipartite.build(data.train, device)
-        self._matrix = self._graph.matrix(self._graph.normalised_edges())
-        self._sampler = Sampler(data.train)
+        self._steps = Steps(data.train, device, c.users_a_part, self.world)
         nodes = node_table(data.n_users, data.n_items, c.embedding_dim, c.init, generator)
         prototypes = (table(c.embedding_dim, c.n_intents, c.init, generator) for _ in range(2))
         return Network(nodes, *prototypes).to(device)
 
-    def batches(self, data: Interactions, generator: torch.Generator) -> Iterator[Batch]:
+    def batches(self, data: Interactions, generator: torch.Generator) -> Iterator[Step]:
         """Mini-batches of the configured sampling."""
         c = self.config
-        if c.sampling == "users":
-            triples = self._sampler.over_users(c.samples_per_epoch, generator)
-        else:
-            triples = self._sampler.over_interactions(generator)
-        for batch in triples.batches(c.batch_size):
-            yield batch.to(self._matrix.device)
 
-    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        def draw(sampler: Sampler, share: float) -> Triples:
+            if c.sampling == "users":
+                return sampler.over_users(max(1, round(c.samples_per_epoch * share)), generator)
+            return sampler.over_interactions(generator)
+
+        return self._steps.epoch(draw, c.batch_size, generator)
+
+    def losses(self, step: Step) -> dict[str, Tensor]:
         """BPR, InfoNCE, and the squares of embeddings and prototypes."""
-        c, network, n_users = self.config, self.network, self._graph.n_users
+        c, network, batch, part = self.config, self.network, step.batch, step.part
+        n_users = part.graph.n_users
         items = batch.unique_positives + n_users
         n_distinct_users = batch.unique_users.numel()
         per_items = n_distinct_users if c.item_divisor == "users" else items.numel()
-        total: Tensor = network.nodes
+        total = x = part.pick(network.nodes)
         contrast: list[Tensor] = []
-        for layer in network.layers(self._graph, self._matrix, c.n_layers):
+        for layer in network.layers(part, x, c.n_layers):
             contrast.append(self._contrast(layer, batch.unique_users, n_distinct_users))
             contrast.append(self._contrast(layer, items, per_items))
             total = total + layer.out
         triples = triple_nodes(batch, n_users)
-        norm = squares(network.nodes if c.reg_on == "all" else network.nodes.index_select(0, triples))
+        everyones = 1 / self.world.size  # what no share of the batch has to itself
+        norm = everyones * squares(network.nodes) if c.reg_on == "all" else squares(x.index_select(0, triples))
         return {
-            "bpr": bpr(*pair_scores(total.index_select(0, triples))),
+            "bpr": bpr(*pair_scores(total.index_select(0, triples)), step.n),
             "ssl": c.ssl_reg * torch.stack(contrast).sum(),
             "emb": c.emb_reg * norm,
-            "cen": c.cen_reg * (squares(network.user_intents) + squares(network.item_intents)),
+            "cen": c.cen_reg * everyones * (squares(network.user_intents) + squares(network.item_intents)),
         }
 
     def settle(self) -> None:
         """The read-out, the items' shares, and every layer of the items for folding in."""
-        n_users, n_layers = self._graph.n_users, self.config.n_layers
-        xs, layers = [self.network.nodes.detach()], []
-        for layer in self.network.layers(self._graph, self._matrix, n_layers):
-            xs.append(layer.out.detach())
-            layers.append(layer)
-        vectors = torch.stack(xs).sum(0)
-        item_shares = torch.stack([layer.item_shares for layer in layers])
+        part, n_layers = self._steps.whole, self.config.n_layers
+        network = self._steps.beside_whole(self.network)
+        n_users = part.graph.n_users
+        x = network.nodes.detach()
+        vectors = x.clone()
+        kept: dict[str, list[Tensor]] = {"items": [], "local": [], "intent": [], "shares": []}
+        for layer in network.layers(part, x, n_layers):
+            parts = (x[n_users:], layer.local[n_users:], layer.intent[n_users:], layer.item_shares)
+            for values, value in zip(kept.values(), parts, strict=True):
+                values.append(value.detach().clone())
+            x = layer.out.detach()
+            vectors += x
+        item_shares = torch.stack(kept["shares"])
         # r of layer l occurs in X_{l+1}, ..., X_L.
         carried = torch.arange(n_layers, 0, -1, device=vectors.device, dtype=vectors.dtype)
         self._state = {
@@ -227,12 +238,12 @@ class DCCF(GradientRecommender):
             "items": vectors[n_users:].clone(),
             "item_shares": item_shares.mean(0),
             "item_weights": torch.einsum("l,lik->ik", carried, item_shares),
-            "user_intents": self.network.user_intents.detach().clone(),
-            "item_intents": self.network.item_intents.detach().clone(),
-            "layer_items": torch.stack([x[n_users:] for x in xs[:-1]]),
-            "layer_local": torch.stack([layer.local[n_users:] for layer in layers]),
-            "layer_intent": torch.stack([layer.intent[n_users:] for layer in layers]),
-            "item_scaling": self._graph.scaling()[n_users:].clone(),
+            "user_intents": network.user_intents.detach().clone(),
+            "item_intents": network.item_intents.detach().clone(),
+            "layer_items": torch.stack(kept["items"]),
+            "layer_local": torch.stack(kept["local"]),
+            "layer_intent": torch.stack(kept["intent"]),
+            "item_scaling": part.graph.scaling()[n_users:].clone(),
         }
 
     def predict(self, users: Tensor) -> Tensor:
@@ -284,7 +295,8 @@ class DCCF(GradientRecommender):
             view.index_select(0, nodes) for view in (layer.local, layer.intent, layer.local_view, layer.intent_view)
         )
         views = (intent, F.normalize(local_view), F.normalize(intent_view))
-        return info_nce(anchor, views, self.config.temperature, divisor=divisor)
+        rows = self.world.part(nodes.numel())
+        return info_nce(anchor, views, self.config.temperature, divisor=divisor, rows=rows)
 
 
 def _masked_rows(pattern: Tensor, q: Tensor, keys: Tensor, values: Tensor) -> Tensor:

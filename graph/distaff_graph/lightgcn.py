@@ -12,12 +12,13 @@ from torch import Tensor, nn
 
 from distaff.config import Choices, ModelConfig, Span
 from distaff.gradient import GradientConfig, GradientRecommender
-from distaff.selection import Products
+from distaff.products import Products
 from distaff_data.interactions import Csr, Interactions
 from distaff_graph.contrast import bpr
 from distaff_graph.nodes import Init, node_table, pair_scores, squares, triple_nodes
-from distaff_graph.sampling import Batch, Sampler
-from distaff_graph.sparse import Bipartite, RowPolynomial, Rows, history_sums, polynomial, product
+from distaff_graph.parts import Part, Step, Steps
+from distaff_graph.sampling import Sampler, Triples
+from distaff_graph.sparse import RowPolynomial, Rows, history_sums, polynomial, product
 
 RLMREC: dict[str, Any] = {
     "embedding_dim": 32,
@@ -47,6 +48,8 @@ class LightGCNConfig(GradientConfig):
         edge_keep: Share of the adjacency's entries kept in each step, the two directions of an edge drawn separately
             and what is kept not scaled up (RLMRec); 1 keeps all.
         init: How embeddings start.
+        users_a_part: For graphs that do not fit: how many users' interactions a step's graph holds; all when None. See
+            :mod:`distaff_graph.parts`.
     """
 
     batch_size: Annotated[int, Field(ge=1)] = 2048
@@ -57,13 +60,13 @@ class LightGCNConfig(GradientConfig):
     readout: Literal["mean", "sum"] = "mean"
     edge_keep: Annotated[float, Field(gt=0, le=1)] = 1.0
     init: Init = "xavier_uniform"
+    users_a_part: Annotated[int | None, Field(ge=2)] = None
 
 
 @dataclass(frozen=True)
-class _Step:
-    """A batch, and the part of the adjacency that it needs where cutting that out pays."""
+class _Step(Step):
+    """A step, and the rows of the adjacency that it needs where cutting those out pays."""
 
-    batch: Batch
     rows: Rows | None
 
 
@@ -86,49 +89,53 @@ class LightGCN(GradientRecommender):
     Config: ClassVar[type[ModelConfig]] = LightGCNConfig
     config: LightGCNConfig
     network: _Network
+    divisible: ClassVar[bool] = True
 
     def build(self, data: Interactions, generator: torch.Generator, device: torch.device) -> nn.Module:
         """The table X_0, the graph and the sampler."""
         c = self.config
-        self._graph = Bipartite.build(data.train, device)
-        self._edges = self._graph.normalised_edges()
-        self._matrix = self._graph.matrix(self._edges)
-        self._sampler = Sampler(data.train)
+        self._steps = Steps(data.train, device, c.users_a_part, self.world)
         # On a GPU the products that cutting saves cost less than the cutting.
-        cuts = device.type == "cpu" and c.edge_keep == 1 and c.n_layers > 0
-        self._some_rows = RowPolynomial(self._matrix, c.n_layers) if cuts else None
+        cuts = device.type == "cpu" and c.edge_keep == 1 and c.n_layers > 0 and self._steps.is_whole
+        self._some_rows = RowPolynomial(self._steps.whole.matrix, c.n_layers) if cuts else None
         return _Network(node_table(data.n_users, data.n_items, c.embedding_dim, c.init, generator)).to(device)
 
     def batches(self, data: Interactions, generator: torch.Generator) -> Iterator[_Step]:
         """Every interaction once, with one negative."""
-        n_users = self._graph.n_users
-        for batch in self._sampler.over_interactions(generator).batches(self.config.batch_size):
-            rows = self._some_rows.take(torch.unique(triple_nodes(batch, n_users))) if self._some_rows else None
-            yield _Step(batch.to(self._edges.device), rows)
 
-    def losses(self, batch: _Step) -> dict[str, Tensor]:
+        def draw(sampler: Sampler, share: float) -> Triples:
+            return sampler.over_interactions(generator)
+
+        for step in self._steps.epoch(draw, self.config.batch_size, generator):
+            triples = triple_nodes(step.batch, step.part.graph.n_users)
+            yield _Step(**vars(step), rows=self._some_rows.take(torch.unique(triples)) if self._some_rows else None)
+
+    def losses(self, step: _Step) -> dict[str, Tensor]:
         """BPR and the squared norm."""
-        c, x = self.config, self.network.nodes
-        triples = triple_nodes(batch.batch, self._graph.n_users)
-        if self._some_rows is None or batch.rows is None:
-            matrix, transposed = self._dropped()
-            vectors = polynomial(matrix, x, c.n_layers, transposed).index_select(0, triples)
+        c, x = self.config, step.part.pick(self.network.nodes)
+        triples = triple_nodes(step.batch, step.part.graph.n_users)
+        if self._some_rows is None or step.rows is None:
+            part = step.part if c.edge_keep == 1 else step.part.dropped(c.edge_keep)
+            vectors = self._layers(part, x).index_select(0, triples)
         else:
-            found = self._some_rows(x, batch.rows)
-            vectors = found.index_select(0, torch.searchsorted(batch.rows.nodes, triples))
+            found = self._some_rows(x, step.rows)
+            vectors = found.index_select(0, torch.searchsorted(step.rows.nodes, triples))
         positive, negative = pair_scores(vectors * self._share)
-        rows = x if c.reg_on == "all" else x.index_select(0, triples)
-        scale = c.reg if c.reg_on == "all" else c.reg / (2 * batch.batch.users.numel())
-        return {"bpr": bpr(positive, negative), "reg": scale * squares(rows)}
+        if c.reg_on == "all":
+            norm = squares(self.network.nodes) / self.world.size
+        else:
+            norm = squares(x.index_select(0, triples)) / (2 * step.n)
+        return {"bpr": bpr(positive, negative, step.n), "reg": c.reg * norm}
 
     def settle(self) -> None:
         """All layers; and what folding in needs of the items: D^-1/2 times the sum of layers 0 to L-1."""
-        n_users, n_layers = self._graph.n_users, self.config.n_layers
-        x = self.network.nodes.detach()
-        before = polynomial(self._matrix, x, n_layers - 1) if n_layers else torch.zeros_like(x)
-        vectors = self._share * (x + product(self._matrix, before) if n_layers else x)
+        part, n_layers = self._steps.whole, self.config.n_layers
+        n_users = part.graph.n_users
+        x = self._steps.beside_whole(self.network).nodes.detach()
+        before = polynomial(part.matrix, x, n_layers - 1) if n_layers else torch.zeros_like(x)
+        vectors = self._share * (x + product(part.matrix, before) if n_layers else x)
         self._users, self._items = vectors[:n_users].clone(), vectors[n_users:].clone()
-        self._folding = before[n_users:] * (self._share * self._graph.scaling()[n_users:]).unsqueeze(1)
+        self._folding = before[n_users:] * (self._share * part.graph.scaling()[n_users:]).unsqueeze(1)
 
     def predict(self, users: Tensor) -> Tensor:
         """Inner products."""
@@ -155,9 +162,12 @@ class LightGCN(GradientRecommender):
         """Weight of each layer in the read-out."""
         return 1.0 / (self.config.n_layers + 1) if self.config.readout == "mean" else 1.0
 
-    def _dropped(self) -> tuple[Tensor, Tensor]:
-        """The adjacency with entries left out at random, and its transpose."""
-        if self.config.edge_keep == 1:
-            return self._matrix, self._matrix
-        there, back = (self._edges * (torch.rand_like(self._edges) < self.config.edge_keep) for _ in range(2))
-        return self._graph.matrix(there, back), self._graph.matrix(back, there)
+    def _layers(self, part: Part, x: Tensor) -> Tensor:
+        """The sum of all layers on a part of the graph."""
+        if part.nodes is None:
+            return polynomial(part.matrix, x, self.config.n_layers, part.transposed)
+        total, before = x, None
+        for _ in range(self.config.n_layers):
+            x, before = part.propagate(x, before), x
+            total = total + x
+        return total

@@ -20,9 +20,9 @@ from pydantic import Field
 from torch import Tensor
 
 from distaff.config import Choices, ModelConfig
+from distaff.products import Products
 from distaff.recommender import Intents, Recommender, Session
 from distaff.registry import names
-from distaff.selection import Products
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.interactions import Interactions
 from distaff_graph.controls.varimax import varimax

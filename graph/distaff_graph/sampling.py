@@ -34,6 +34,11 @@ class Batch:
     unique_users: Tensor
     unique_positives: Tensor
 
+    def part(self, triples: slice) -> Batch:
+        """Some of the triples; the distinct nodes stay those of all."""
+        users, positives, negatives = (part[triples] for part in (self.users, self.positives, self.negatives))
+        return Batch(users, positives, negatives, self.unique_users, self.unique_positives)
+
     def to(self, device: torch.device) -> Batch:
         """The same batch on a device."""
         return Batch(
@@ -71,12 +76,9 @@ class Sampler:
     """
 
     def __init__(self, train: Csr) -> None:
-        counts = train.counts()
         self._train = train
         self._keys = train.row_index() * train.n_cols + train.indices
-        self._eligible = torch.nonzero((counts > 0) & (counts < train.n_cols)).squeeze(1)
-        if not self._eligible.numel():
-            raise InputError("no user has both an item taken and an item not taken, so there is nothing to learn from")
+        self._eligible = check_can_learn(train)
 
     def over_interactions(self, generator: torch.Generator) -> Triples:
         """Every training interaction once, shuffled, with one negative (LightGCN, RLMRec)."""
@@ -110,6 +112,19 @@ class Sampler:
         keys = users * self._train.n_cols + items
         at = torch.searchsorted(self._keys, keys).clamp_(max=self._keys.numel() - 1)
         return torch.nonzero(self._keys[at] == keys).squeeze(1)
+
+
+def check_can_learn(train: Csr) -> Tensor:
+    """Positions of the users with both a positive and a negative.
+
+    Raises:
+        InputError: There are none.
+    """
+    counts = train.counts()
+    eligible = torch.nonzero((counts > 0) & (counts < train.n_cols)).squeeze(1)
+    if not eligible.numel():
+        raise InputError("no user has both an item taken and an item not taken, so there is nothing to learn from")
+    return eligible
 
 
 def _unique_by_batch(ids: Tensor, size: int) -> tuple[Tensor, ...]:

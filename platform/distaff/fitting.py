@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from distaff import parallel
 from distaff.model import D, Epoch, Model, Session
 from distaff_data.errors import InputError
 
@@ -48,13 +49,17 @@ def fit(
         resume: Continue from the checkpoint in ``folder``.
 
     Raises:
-        InputError: Nothing to train on, or a device that is not there.
+        InputError: Nothing to train on, a device that is not there, or several processes for a model that has no use for
+            them.
     """
+    if parallel.world_size() > 1 and not model.divisible:
+        raise InputError(f"{model.name} is fitted by one process; start it without torchrun")
     validate = model.validator(data)
     where = pick_device(device)
+    world = parallel.join(where)
     if where.type == "cuda":
         # TensorFloat-32 products: the one mixed precision that leaves every loss here within its tolerance.
         torch.set_float32_matmul_precision("high")
     torch.manual_seed(seed)
-    model.learn(data, Session(seed, where, validate, report, folder, resume))
+    model.learn(data, Session(seed, where, validate, report, folder, resume, world))
     model.bind(data)

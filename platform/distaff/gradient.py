@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from distaff import artefacts
 from distaff.config import ModelConfig, Span
 from distaff.model import D, Epoch, Model, Session
+from distaff.parallel import ALONE, World
 from distaff.recommender import Recommender
 from distaff.series import SeriesConfig, SeriesModel
 from distaff_data.interactions import Interactions
@@ -54,12 +55,15 @@ class GradientModel(Model[D], Generic[D]):
 
     Attributes:
         monitor: The validation metric that chooses the epoch.
+        world: The processes of the fit. Where a model is :attr:`~distaff.model.Model.divisible`, its :meth:`losses` are
+            this process' share, and those of all processes sum to the objective.
     """
 
     monitor: ClassVar[str]
     Config: ClassVar[type[ModelConfig]] = GradientConfig
     config: GradientConfig
     network: nn.Module
+    world: World = ALONE
 
     @abstractmethod
     def build(self, data: D, generator: torch.Generator, device: torch.device) -> nn.Module:
@@ -83,6 +87,7 @@ class GradientModel(Model[D], Generic[D]):
 
     def learn(self, data: D, session: Session) -> None:
         """Train until validation stops improving, or for ``max_epochs``; keeps the best parameters."""
+        self.world = session.world
         self.network = self.build(data, session.generator(), session.device)
         _Fit(self, data, session).run()
         with torch.no_grad():
@@ -118,7 +123,7 @@ class _Fit(Generic[D]):
     """One training run: epochs, validation, early stopping, checkpoints."""
 
     def __init__(self, model: GradientModel[D], data: D, session: Session) -> None:
-        self.model, self.data, self.session = model, data, session
+        self.model, self.data, self.session, self.world = model, data, session, session.world
         self.optimizer = model.optimizer()
         self.rates = [group["lr"] for group in self.optimizer.param_groups]
         self.best = _copy(model.network.state_dict())
@@ -153,11 +158,12 @@ class _Fit(Generic[D]):
             total = torch.stack(list(losses.values())).sum()
             self.optimizer.zero_grad(set_to_none=True)
             total.backward()
+            self.world.add_up(self.model.network.parameters())
             self.optimizer.step()
             steps += 1
             for name, value in {**losses, "total": total}.items():
                 sums[name] = sums.get(name, torch.zeros((), device=value.device)) + value.detach()
-        means = {name: float(value) / max(steps, 1) for name, value in sums.items()}
+        means = {name: float(self.world.total(value)) / max(steps, 1) for name, value in sums.items()}
         if not all(map(math.isfinite, means.values())):
             raise FloatingPointError(
                 f"the loss is not finite after epoch {self.epoch}: {means}; lower the learning rate"
@@ -166,12 +172,16 @@ class _Fit(Generic[D]):
 
     def _validate(self) -> Mapping[str, float]:
         assert self.session.validate is not None
-        self.model.network.eval()
-        with torch.no_grad():
-            self.model.settle()
-        valid = self.session.validate()
-        monitor = self.model.monitor
-        value = -valid[monitor] if self.model.less_is_better(monitor) else valid[monitor]
+        valid: Mapping[str, float] = {}
+        value = -math.inf
+        if self.world.rank == 0:
+            self.model.network.eval()
+            with torch.no_grad():
+                self.model.settle()
+            valid = self.session.validate()
+            monitor = self.model.monitor
+            value = -valid[monitor] if self.model.less_is_better(monitor) else valid[monitor]
+        value = self.world.agree(value, self.session.device)
         if value > self.best_value:
             self.best_value, self.bad_validations = value, 0
             self.best = _copy(self.model.network.state_dict())
@@ -180,7 +190,7 @@ class _Fit(Generic[D]):
         return valid
 
     def _checkpoint(self) -> None:
-        if self.session.folder is None:
+        if self.session.folder is None or self.world.rank:
             return
         tensors = {f"network.{k}": v for k, v in self.model.network.state_dict().items()}
         tensors |= {f"best.{k}": v for k, v in self.best.items()}

@@ -17,9 +17,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from distaff.products import Products
 from distaff.ranking import blocks
 from distaff.recommender import Recommender
-from distaff.selection import Products
 from distaff_data.errors import UnsupportedError
 from distaff_data.interactions import Csr
 

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from distaff import artefacts
 from distaff.config import ModelConfig
+from distaff.parallel import ALONE, World
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.warehouse import Warehouse
 
@@ -58,6 +59,7 @@ class Session:
         report: Called after each epoch.
         folder: Where a fit that can be resumed keeps its checkpoint; None to keep none.
         resume: Continue from the checkpoint in ``folder``.
+        world: The processes that share the work of this fit.
     """
 
     seed: int
@@ -66,6 +68,7 @@ class Session:
     report: Callable[[Epoch], None] = lambda _: None
     folder: Path | None = None
     resume: bool = False
+    world: World = ALONE
 
     def generator(self, stream: int = 0) -> torch.Generator:
         """A CPU generator of its own for each ``stream``, such as an epoch; the same for the same seed."""
@@ -104,6 +107,7 @@ class Model(ABC, Generic[D]):
         headline: Metrics kept for each unit; the board ranks by the first that was measured.
         shown: Metrics that tables on a terminal show.
         lower_is_better: The metrics of which less is better, at any length after an @.
+        divisible: Whether several processes can share a fit; see :mod:`distaff.parallel`.
 
     Raises:
         InputError: A setting that is unknown or out of range.
@@ -115,6 +119,7 @@ class Model(ABC, Generic[D]):
     headline: ClassVar[tuple[str, ...]]
     shown: ClassVar[tuple[str, ...]]
     lower_is_better: ClassVar[frozenset[str]] = frozenset()
+    divisible: ClassVar[bool] = False
     Config: ClassVar[type[ModelConfig]] = ModelConfig
 
     def __init__(self, **settings: Any) -> None:

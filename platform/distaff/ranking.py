@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from distaff.selection import Products, blocks, find_hits, one_thread, rows, top_k
+from distaff.products import Products
+from distaff.selection import blocks, find_hits, one_thread, rows, top_k
 from distaff_data.errors import InputError
 from distaff_data.interactions import Csr, Interactions
 
@@ -23,6 +24,7 @@ __all__ = [
     "KS",
     "Evaluation",
     "Products",
+    "best_items",
     "blocks",
     "catalogue_metrics",
     "chance",
@@ -82,7 +84,7 @@ def evaluate(
         raise InputError(f"dataset {data.name!r} has no {split} interactions to evaluate on")
     seen = exclusion(data, exclude).take(users)
     k = min(max(ks), data.n_items)
-    items = _lists(predict, users, seen, k)
+    items, _ = best_items(predict, users, seen, k)
     with one_thread():
         return _measure(data, split, users, items, ks)
 
@@ -103,19 +105,32 @@ def _measure(data: Interactions, split: str, users: Tensor, items: Tensor, ks: S
     )
 
 
-def _lists(predict: Callable[[Tensor], Tensor], users: Tensor, seen: Csr, k: int) -> Tensor:
-    """The best ``k`` items of each of ``users`` ``(n,)``, without those in the rows of ``seen``; int64 ``(n, k)``."""
+def best_items(predict: Callable[[Tensor], Tensor], users: Tensor, seen: Csr, k: int) -> tuple[Tensor, Tensor]:
+    """The best ``k`` items of each user, best first.
+
+    Args:
+        predict: As for :func:`evaluate`.
+        users: Positions, int64 ``(n,)``.
+        seen: ``(n, n_items)`` items not to list, a row for each of ``users``.
+        k: List length, at most ``n_items``.
+
+    Returns:
+        Items int64 ``(n, k)``, -1 where fewer than ``k`` are left, and their scores, float32 ``(n, k)``.
+
+    Raises:
+        ValueError: A score is NaN.
+    """
     if isinstance(predict, Products):
         return predict.top_k(users, seen, k)
     # Filled in place: a small tensor kept from each block would lie in the room of that block's scores, and the allocator
     # could not use it again for the next.
-    items = torch.empty(users.numel(), k, dtype=torch.long)
+    items, scores = torch.empty(users.numel(), k, dtype=torch.long), torch.empty(users.numel(), k)
     start = 0
     for block in blocks(users, seen.n_cols):
         stop = start + block.numel()
-        items[start:stop] = top_k(predict(block), rows(seen, start, stop), k)[0]
+        items[start:stop], scores[start:stop] = top_k(predict(block), rows(seen, start, stop), k)
         start = stop
-    return items
+    return items, scores
 
 
 def exclusion(data: Interactions, splits: Sequence[str]) -> Csr:

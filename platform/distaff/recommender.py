@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from distaff.model import Epoch, Measurement, Model, Session
-from distaff.ranking import Evaluation, blocks, chance, evaluate, exclusion, top_k
+from distaff.ranking import Evaluation, best_items, chance, evaluate, exclusion, top_k
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.interactions import SPLITS, Csr, Interactions
 from distaff_data.loader import load_interactions
@@ -80,7 +80,7 @@ class Recommender(Model[Interactions]):
     def ranker(self) -> Callable[[Tensor], Tensor]:
         """What :func:`distaff.ranking.evaluate` ranks by.
 
-        A model whose scores are inner products gives :class:`~distaff.selection.Products`, which are ranked faster.
+        A model whose scores are inner products gives :class:`~distaff.products.Products`, which are ranked faster.
         """
         return self.predict
 
@@ -235,11 +235,7 @@ class Recommender(Model[Interactions]):
         """
         positions = torch.arange(self.data.n_users) if users is None else self.positions_of(users)
         seen = exclusion(self.data, tuple(exclude))
-        parts = [
-            self.lists(block, seen.take(block), self.predict(block), top_k)
-            for block in blocks(positions, self.data.n_items)
-        ]
-        return pa.concat_tables(parts) if parts else SCORE_SCHEMA.empty_table()
+        return self.lists(positions, seen.take(positions), top_k)
 
     def score_new(self, histories: Mapping[str, Iterable[object]], *, top_k: int = 20) -> pa.Table:
         """Top-k lists for people the model was not trained on, from the items they took; see :meth:`fold_in`.
@@ -264,10 +260,21 @@ class Recommender(Model[Interactions]):
         """The model's intents, rows in the order of ``data.user_ids`` and ``data.item_ids``."""
         return self.intents()
 
-    def lists(self, users: Tensor, seen: Csr, scores: Tensor, k: int) -> pa.Table:
-        """Lists of a block of users by their own ids, from scores ``(b, n_items)`` that are overwritten."""
-        items, best = top_k_of(scores, seen, k)
-        return lists_of(self.data.user_ids.take(pa.array(users.numpy())), self.data.item_ids, items, best)
+    def lists(self, users: Tensor, seen: Csr, k: int, ranker: Callable[[Tensor], Tensor] | None = None) -> pa.Table:
+        """Lists of users by their own ids.
+
+        Args:
+            users: Positions, int64 ``(n,)``.
+            seen: ``(n, n_items)`` items not to list.
+            k: List length, cut to the catalogue.
+            ranker: What :meth:`ranker` gave, for whoever calls this again and again.
+
+        Raises:
+            InputError: ``k`` is not positive.
+        """
+        _check_length(k)
+        items, scores = best_items(ranker or self.ranker(), users, seen, min(k, self.data.n_items))
+        return lists_of(self.data.user_ids.take(pa.array(users.numpy())), self.data.item_ids, items, scores)
 
     def positions_of(self, users: Iterable[object]) -> Tensor:
         """Positions of users by their own ids, int64.
@@ -289,9 +296,13 @@ def top_k_of(scores: Tensor, seen: Csr, k: int) -> tuple[Tensor, Tensor]:
     Raises:
         InputError: ``k`` is not positive.
     """
+    _check_length(k)
+    return top_k(scores, seen, min(k, seen.n_cols))
+
+
+def _check_length(k: int) -> None:
     if k < 1:
         raise InputError(f"top_k must be at least 1, not {k}")
-    return top_k(scores, seen, min(k, seen.n_cols))
 
 
 def _cold(found: Evaluation) -> tuple[str, ...]:

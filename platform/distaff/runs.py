@@ -141,6 +141,23 @@ def train(
     return _carry_out(workspace, run, estimator, data, report, trial=trial)
 
 
+def help_train(
+    workspace: Workspace, model: str, dataset: str, *, settings: Mapping[str, Any], seed: int, device: str
+) -> None:
+    """Take this process' share of a fit that process 0 of ``torchrun`` does with :func:`train`; records nothing."""
+    estimator = model_class(model)(**settings)
+    fit(estimator, estimator.read(workspace.warehouse, dataset), seed=seed, device=device)
+
+
+def help_resume(workspace: Workspace, run_id: str) -> None:
+    """The same for :func:`resume`."""
+    run = find(workspace, run_id)
+    estimator = model_class(run.model)(**json.loads(run.config))
+    data = estimator.read(workspace.warehouse, run.dataset)
+    folder = run_folder(workspace, run_id) / "checkpoint"
+    fit(estimator, data, seed=run.seed, device=run.device, folder=folder, resume=True)
+
+
 def resume(workspace: Workspace, run_id: str, *, report: Callable[[Epoch], None] = lambda _: None) -> Run:
     """Continue a run that was interrupted, killed or failed, from its last checkpoint.
 

@@ -1,7 +1,7 @@
 """Batch scoring: top-k lists of many users, in shards that outlive an interruption, published whole or not at all.
 
-Each shard is a range of users and a Parquet file in the workspace's scratch folder. Scoring the same run again for the same
-users and length takes over the shards that are there.
+Each shard is a range of users and a Parquet file in the workspace's scratch folder, written by this process or by the
+workers of a Ray cluster. Scoring the same run again for the same users and length takes over the shards that are there.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,14 +20,17 @@ import torch
 from filelock import Timeout
 from torch import Tensor
 
-from distaff.ranking import blocks, exclusion
+from distaff import engines
+from distaff.ranking import exclusion
 from distaff.recommender import SCORE_SCHEMA, Recommender
 from distaff.runs import model_folder
 from distaff_data.errors import DistaffError, InputError
-from distaff_data.interactions import SPLITS, Csr
+from distaff_data.interactions import SPLITS
 from distaff_data.workspace import Workspace
 
-_USERS_A_SHARD = 16_384
+_USERS_A_SHARD = 8_192
+
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,8 @@ def score_run(
     top_k: int = 20,
     out: Path | None = None,
     users: Path | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    engine: str = "local",
+    progress: Progress = lambda done, total: None,
 ) -> Scored:
     """Score users with a run's model; replaces the run's earlier lists, and goes on where the same scoring stopped.
 
@@ -57,23 +62,27 @@ def score_run(
         top_k: List length.
         out: A Parquet file to write as well (``user_id, rank, item_id, score``); appears whole.
         users: Text file with one user id a line; all users when None.
+        engine: Who writes the shards, one of :data:`distaff.engines.ENGINES`.
         progress: Called with users done and users in all.
 
     Raises:
-        InputError: Unknown run or user, or a bad ``top_k``; nothing is published.
+        InputError: Unknown run, user or engine, or a bad ``top_k``; nothing is published.
         DistaffError: Another process is scoring the run.
     """
-    model = Recommender.load(model_folder(workspace, run_id))
+    engines.check(engine)
+    model_at = model_folder(workspace, run_id)
+    writer = _Writer(model_at)
     if top_k < 1:
         raise InputError(f"top-k must be at least 1, not {top_k}")
     if out is not None and not out.parent.is_dir():
         raise InputError("the folder of the output file does not exist", path=out.parent)
-    positions = torch.arange(model.data.n_users) if users is None else _read_users(model, users)
+    positions = torch.arange(writer.model.data.n_users) if users is None else _read_users(writer.model, users)
     try:
         with workspace.warehouse.lock(f"scoring/{run_id}").acquire(blocking=False):
             folder = _shard_folder(workspace, run_id, top_k, positions)
-            shards = _shards(model, positions, top_k, folder, progress)
-            rows = _publish(workspace, run_id, shards, out)
+            shards = _cut(positions, top_k, folder)
+            _write(writer, model_at, shards, engine, progress)
+            rows = _publish(workspace, run_id, [shard.file for shard in shards], out)
             shutil.rmtree(folder)
     except Timeout:
         raise DistaffError(f"run {run_id!r} is being scored by another process") from None
@@ -98,31 +107,60 @@ def _shards_of(run_id: str) -> str:
     return f"scoring-{Path(run_id).name}-"
 
 
-def _shards(
-    model: Recommender, positions: Tensor, top_k: int, folder: Path, progress: Callable[[int, int], None]
-) -> list[Path]:
-    """Write the shards that are missing; returns all, in order."""
-    seen, done, files = exclusion(model.data, SPLITS), 0, []
-    for number, users in enumerate(positions.split(_USERS_A_SHARD)):
-        file = folder / f"{number:06d}.parquet"
-        files.append(file)
-        if _is_whole(file):
-            done += users.numel()
-            progress(done, positions.numel())
-            continue
-        part = file.with_suffix(".part")
-        with pq.ParquetWriter(part, SCORE_SCHEMA) as writer:
-            for table, n_users in _lists(model, users, seen, top_k):
-                writer.write_table(table)
-                done += n_users
-                progress(done, positions.numel())
-        part.replace(file)
-    return files
+@dataclass(frozen=True)
+class _Shard:
+    """A range of users, the length of their lists, and the file they go to."""
+
+    users: Tensor
+    top_k: int
+    file: Path
 
 
-def _lists(model: Recommender, users: Tensor, seen: Csr, top_k: int) -> Iterator[tuple[pa.Table, int]]:
-    for block in blocks(users, model.data.n_items):
-        yield model.lists(block, seen.take(block), model.predict(block), top_k), block.numel()
+class _Writer:
+    """A fitted model at hand, with what does not change from shard to shard."""
+
+    def __init__(self, folder: Path) -> None:
+        self.model = Recommender.load(folder)
+        self._seen, self._ranker = exclusion(self.model.data, SPLITS), self.model.ranker()
+
+    def write(self, shard: _Shard) -> int:
+        """Write a shard's file, which appears whole; returns the number of its users."""
+        part = shard.file.with_name(f"{shard.file.stem}.{uuid.uuid4().hex[:8]}.part")
+        users = shard.users
+        pq.write_table(self.model.lists(users, self._seen.take(users), shard.top_k, self._ranker), part)
+        part.replace(shard.file)
+        return users.numel()
+
+
+def _cut(positions: Tensor, top_k: int, folder: Path) -> list[_Shard]:
+    parts = enumerate(positions.split(_USERS_A_SHARD))
+    return [_Shard(users, top_k, folder / f"{number:06d}.parquet") for number, users in parts]
+
+
+def _write(writer: _Writer, folder: Path, shards: list[_Shard], engine: str, progress: Progress) -> None:
+    """Have the shards written that are missing."""
+    missing = [shard for shard in shards if not _is_whole(shard.file)]
+    total = sum(shard.users.numel() for shard in shards)
+    done = total - sum(shard.users.numel() for shard in missing)
+    if engine == "local" or not missing:
+        written: Iterator[int] = map(writer.write, missing)
+    else:
+        written = engines.ray_each(_write_shard, [(folder, shard) for shard in missing])
+    progress(done, total)
+    for n_users in written:
+        done += n_users
+        progress(done, total)
+
+
+def _write_shard(task: tuple[Path, _Shard]) -> int:
+    """What a cluster's worker does: write one shard with the model it holds, which the first shard made it load."""
+    folder, shard = task
+    return _writer(folder).write(shard)
+
+
+@lru_cache(maxsize=1)
+def _writer(folder: Path) -> _Writer:
+    return _Writer(folder)
 
 
 def _publish(workspace: Workspace, run_id: str, shards: list[Path], out: Path | None) -> int:

@@ -41,8 +41,8 @@ def test_every_loss_and_gradient_equals_the_edge_level_reference(settings: dict[
     data = random_interactions(N_USERS, N_ITEMS, 0.4)
     model = built(data, **settings)
     c = model.config
-    batch = next(iter(model.batches(data, torch.Generator().manual_seed(1))))
-    losses = model.losses(batch)
+    step = next(iter(model.batches(data, torch.Generator().manual_seed(1))))
+    losses, batch = model.losses(step), step.batch
     parameters = list(model.network.parameters())
 
     tables = [parameter.detach().clone().requires_grad_() for parameter in parameters]

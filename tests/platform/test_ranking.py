@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 import pytest
 import torch
 from block_data import checkerboard, random_csr
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from distaff import selection
+from distaff import products, screening, selection
 from distaff.ranking import (
     Evaluation,
     Products,
@@ -213,46 +213,89 @@ def threads(request: pytest.FixtureRequest) -> Iterator[int]:
 @pytest.mark.parametrize("n_items", [1, 40, 257, 1030, 2500])
 @pytest.mark.parametrize("k", [1, 3])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("skew", [0, 3])
 def test_products_list_the_same_items_as_their_scores(
-    monkeypatch: pytest.MonkeyPatch, threads: int, n_items: int, k: int, dtype: torch.dtype
+    monkeypatch: pytest.MonkeyPatch, threads: int, n_items: int, k: int, dtype: torch.dtype, skew: int
 ) -> None:
-    monkeypatch.setattr(selection, "_USERS", 7)
-    monkeypatch.setattr(selection, "_TILE", 4 * selection._INNER)
+    monkeypatch.setattr(products, "_USERS", 7)
+    monkeypatch.setattr(screening, "_TILE", 4 * screening._GROUP)
+    monkeypatch.setattr(screening, "_PAIRS", 5)
+    monkeypatch.setattr(screening, "_WAITING", 2)
     k = min(k, n_items)
     generator = torch.Generator().manual_seed(n_items)
     users, items = (torch.randn(n, 6, generator=generator, dtype=dtype) for n in (30, n_items))
+    items *= torch.rand(n_items, 1, generator=generator, dtype=dtype) ** skew
     positions = torch.randperm(30, generator=generator)[:23]
     seen = random_csr(23, n_items, 0.4, seed=k)
-    products = Products(users, items)
-    expected, _ = top_k(products(positions), seen, k)
-    assert torch.equal(products.top_k(positions, seen, k), expected)
-    assert products.top_k(positions[:0], seen.take(torch.arange(0)), k).shape == (0, k)
+    table = Products(users, items)
+    expected, expected_scores = top_k(table(positions), seen, k)
+    found, scores = table.top_k(positions, seen, k)
+    assert torch.equal(found, expected)
+    assert torch.allclose(scores, expected_scores, rtol=1e-5, atol=1e-6)
+    assert table.top_k(positions[:0], seen.take(torch.arange(0)), k)[0].shape == (0, k)
     assert torch.get_num_threads() == threads
+
+
+@given(
+    seed=st.integers(0, 10_000),
+    dim=st.integers(1, 40),
+    scales=st.tuples(st.floats(1e-6, 1e6), st.floats(1e-6, 1e6)),
+    coarse=st.booleans(),
+)
+@settings(deadline=None, max_examples=40)
+def test_screening_passes_every_item_that_exceeds_the_bar(
+    seed: int, dim: int, scales: tuple[float, float], coarse: bool
+) -> None:
+    if coarse and not screening.has_coarse_products():
+        return
+    generator = torch.Generator().manual_seed(seed)
+    users, items = (
+        torch.randn(n, dim, generator=generator) ** 3 * scale for n, scale in zip((9, 50), scales, strict=True)
+    )
+    scores = users.double() @ items.double().T
+    bar = scores.quantile(0.9, 1).float()
+    tile = screening._tile(0, items, float(items.norm(dim=1).max()), coarse)
+    at, ranks = screening._Asking.all(users, coarse).screen(tile, bar)
+    passed = torch.zeros(9, 56, dtype=torch.bool)
+    passed[at, ranks] = True
+    assert bool(passed[:, :50][scores > bar.unsqueeze(1)].all())
+    assert len(at) == int(passed.sum())  # each pair once
+
+
+def test_short_items_are_not_multiplied(monkeypatch: pytest.MonkeyPatch) -> None:
+    # One long item in the right direction ends the search for everyone.
+    items = torch.full((5000, 2), 1e-3)
+    items[:40] = torch.tensor([1.0, 1.0])
+    asked: list[int] = []
+    monkeypatch.setattr(screening._Asking, "screen", lambda self, tile, bar: asked.append(len(bar)))
+    found, _ = Products(torch.ones(3, 2), items).top_k(torch.arange(3), random_csr(3, 5000, 0.0), 20)
+    assert not asked
+    assert bool((found < 40).all())
 
 
 def test_products_leave_lists_short_where_too_few_items_are_left() -> None:
     # Everything is seen but two items, one of them in the last group, which is not full.
-    n_items = 4 * 3 * selection._INNER * selection._OUTER + 3
+    n_items = 3 * screening._TILE + 3
     users, items = torch.ones(2, 1), torch.arange(1.0, n_items + 1).unsqueeze(1)
     left = {5, n_items - 1}
     cols = torch.tensor([i for i in range(n_items) if i not in left])
     seen = Csr.from_pairs(torch.arange(2).repeat_interleave(len(cols)), cols.repeat(2), 2, n_items)
-    assert Products(users, items).top_k(torch.arange(2), seen, 3).tolist() == [[n_items - 1, 5, -1]] * 2
+    assert Products(users, items).top_k(torch.arange(2), seen, 3)[0].tolist() == [[n_items - 1, 5, -1]] * 2
 
 
 def test_products_that_are_not_numbers_are_refused(threads: int) -> None:
-    items = torch.randn(2000, 3)
+    items = torch.randn(3000, 3)
     items[1999, 0] = torch.nan
     with pytest.raises(ValueError, match="not numbers"):
-        Products(torch.randn(9, 3), items).top_k(torch.arange(9), random_csr(9, 2000, 0.0), 2)
+        Products(torch.randn(9, 3), items).top_k(torch.arange(9), random_csr(9, 3000, 0.0), 2)
 
 
 def test_evaluating_products_equals_evaluating_their_scores() -> None:
-    data = random_splits(40, 600)
+    data = random_splits(40, 2600)
     generator = torch.Generator().manual_seed(0)
-    products = Products(*(torch.randn(n, 5, generator=generator) for n in (data.n_users, data.n_items)))
-    found = evaluate(products, data, "test", ks=(1, 2))
-    assert found.metrics == evaluate(lambda users: products(users), data, "test", ks=(1, 2)).metrics
+    table = Products(*(torch.randn(n, 5, generator=generator) for n in (data.n_users, data.n_items)))
+    found = evaluate(table, data, "test", ks=(1, 2))
+    assert found.metrics == evaluate(lambda users: table(users), data, "test", ks=(1, 2)).metrics
 
 
 @given(seed=st.integers(0, 1000), shift=st.floats(-5, 5), scale=st.floats(0.5, 4))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,7 @@ def test_interrupted_scoring_goes_on_where_it_stopped(
     seen: list[int] = []
     assert score_run(workspace, run, top_k=4, progress=lambda done, total: seen.append(done)).rows == 160
     assert counted == [16, 8]
-    assert seen == [16, 32, 40]
+    assert seen == [16, 32, 40]  # the first counts what was there
     assert not folder.exists()
     whole = workspace.warehouse.query("SELECT user_id, rank, item_id FROM recommendations ORDER BY ALL")
     monkeypatch.undo()
@@ -139,3 +140,27 @@ def test_run_is_scored_by_one_process_at_a_time(scored: tuple[Workspace, str]) -
     with workspace.warehouse.lock(f"scoring/{run}"), pytest.raises(DistaffError, match="by another process"):
         score_run(workspace, run)
     assert score_run(workspace, run).users == 40
+
+
+def test_workers_of_ray_write_the_shards_that_this_process_writes(
+    scored: tuple[Workspace, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("ray", reason="ray is not installed; pip install distaff[ray]")
+    workspace, run = scored
+    monkeypatch.setattr("distaff.scoring._USERS_A_SHARD", 16)
+    rows = "SELECT user_id, rank, item_id, score FROM recommendations ORDER BY ALL"
+    score_run(workspace, run, top_k=4)
+    here = workspace.warehouse.query(rows)
+    workspace.warehouse.drop(f"recommendations/{run}")
+    done: list[int] = []
+    scored_there = score_run(workspace, run, top_k=4, engine="ray", progress=lambda n, total: done.append(n))
+    assert workspace.warehouse.query(rows).equals(here)
+    assert scored_there.users == done[-1] == 40
+
+
+def test_engine_that_is_not_there_is_refused(scored: tuple[Workspace, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match="did you mean ray"):
+        score_run(*scored, engine="rey")
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(InputError, match=r"pip install .distaff\[ray\]"):
+        score_run(*scored, engine="ray")

@@ -7,17 +7,19 @@ generations under a condition that names only those; then the old files go, and 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
-from deltalake import DeltaTable, write_deltalake
+from deltalake import write_deltalake
 from deltalake.exceptions import CommitFailedError
 
 from distaff_data.schema import Table
 from distaff_data.warehouse import engine
 from distaff_data.warehouse import query as reading
+from distaff_data.warehouse.places import Place, scan
 
 _ATTEMPTS = 20
 _HALF_WRITTEN = 3600.0  # seconds after which a file that cannot be read has no writer any more
@@ -25,38 +27,44 @@ _LOG_KEPT = "delta.logRetentionDuration"
 _USUAL = "interval 30 days"  # Delta's default
 
 
-def erase(root: Path, table: Table, condition: str, params: Sequence[object]) -> int:
+def erase(place: Place, table: Table, condition: str, params: Sequence[object]) -> int:
     """See :meth:`distaff_data.warehouse.Warehouse.erase`; tried again when somebody else writes at the same moment."""
     for attempt in range(_ATTEMPTS):
         try:
-            return _erase(root, table, condition, params)
+            return _erase(place, table, condition, params)
         except CommitFailedError:
             if attempt == _ATTEMPTS - 1:
                 raise
     raise AssertionError("unreachable")
 
 
-def expunge(root: Path, table: Table, condition: str, params: Sequence[object]) -> int:
+def expunge(place: Place, table: Table, condition: str, params: Sequence[object]) -> int:
     """See :meth:`distaff_data.warehouse.Warehouse.expunge`."""
-    folder = root / table.name
-    gone = len(DeltaTable(folder).vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False))
-    gone += _remove_strays(root, table, condition, params)
-    DeltaTable(folder).alter.set_table_properties({_LOG_KEPT: "interval 0 seconds"})
-    delta = DeltaTable(folder)
+    delta = place.delta(table.name)
+    gone = len(delta.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False))
+    gone += _remove_strays(place, table, condition, params)
+    place.delta(table.name).alter.set_table_properties({_LOG_KEPT: "interval 0 seconds"})
+    delta = place.delta(table.name)
     delta.create_checkpoint()
     delta.cleanup_metadata()
-    DeltaTable(folder).alter.set_table_properties({_LOG_KEPT: _USUAL})
+    place.delta(table.name).alter.set_table_properties({_LOG_KEPT: _USUAL})
     return gone
 
 
-def _remove_strays(root: Path, table: Table, condition: str, params: Sequence[object]) -> int:
+def _remove_strays(place: Place, table: Table, condition: str, params: Sequence[object]) -> int:
     """Remove files that no version of the table needs, and that hold such rows.
 
     A writer that was killed leaves files that were never committed, and vacuuming leaves those, since a writer that is alive
-    has some too. So they are looked into; one that cannot be read is half written, and goes when it is old.
+    has some too. So they are looked into; one that cannot be read is half written, and goes when it is old. In an object
+    store they are not looked into: all go when they are old.
     """
-    files = list((root / table.name).glob("*.parquet"))  # before the version: what is committed meanwhile is in that
-    needed = set(reading.current_files(root / table.name))
+    if place.is_remote:
+        hours = math.ceil(_HALF_WRITTEN / 3600)
+        delta = place.delta(table.name)
+        return len(delta.vacuum(retention_hours=hours, enforce_retention_duration=False, dry_run=False, full=True))
+    # Before the version: what is committed meanwhile is in that.
+    files = list(Path(place.at(table.name)).glob("*.parquet"))
+    needed = set(place.files(table.name))
     strays = [file for file in files if file not in needed and _holds(table, file, condition, params)]
     for file in strays:
         file.unlink(missing_ok=True)
@@ -66,16 +74,16 @@ def _remove_strays(root: Path, table: Table, condition: str, params: Sequence[ob
 def _holds(table: Table, file: Path, condition: str, params: Sequence[object]) -> bool:
     with engine.connect() as con:
         try:
-            rows = reading.rows_of(con, table, [file])
+            rows = reading.rows_of(con, table, scan([file]))
             return con.execute(f"SELECT 1 FROM {rows} WHERE {condition} LIMIT 1", list(params)).fetchone() is not None
         except duckdb.Error:
             return file.exists() and time.time() - file.stat().st_mtime > _HALF_WRITTEN
 
 
-def _erase(root: Path, table: Table, condition: str, params: Sequence[object]) -> int:
-    delta = DeltaTable(root / table.name)  # the version that is read is the one that is replaced
+def _erase(place: Place, table: Table, condition: str, params: Sequence[object]) -> int:
+    delta = place.delta(table.name)  # the version that is read is the one that is replaced
     with engine.connect() as con:
-        rows = reading.rows_of(con, table, reading.current_files(root / table.name))
+        rows = reading.rows_of(con, table, place.rows(con, table.name)[0])
         found = con.execute(
             f"SELECT generation, count(*) FROM {rows} WHERE {condition} GROUP BY generation", list(params)
         ).fetchall()

@@ -6,15 +6,15 @@ import re
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-from deltalake import DeltaTable
 
 from distaff_data.errors import InputError
 from distaff_data.schema import TABLES, Table
 from distaff_data.warehouse import engine
+from distaff_data.warehouse.places import Place
 
 _LIVE = TABLES["publications"]
 
@@ -27,21 +27,21 @@ class Selection:
     truncated: bool
 
 
-def query(root: Path, sql: str, params: Sequence[object] = ()) -> pa.Table:
-    """Run Distaff's own SQL over the warehouse at ``root``; user values go through ``params``."""
+def query(place: Place, sql: str, params: Sequence[object] = ()) -> pa.Table:
+    """Run Distaff's own SQL over the warehouse at ``place``; user values go through ``params``."""
     with engine.connect() as con:
-        _open_views(con, root, _named(sql))
+        _open_views(con, place, _named(sql))
         return con.sql(sql, params=list(params)).to_arrow_table()
 
 
-def stream(root: Path, sql: str, params: Sequence[object], rows: int) -> Iterable[pa.RecordBatch]:
+def stream(place: Place, sql: str, params: Sequence[object], rows: int) -> Iterable[pa.RecordBatch]:
     """Like :func:`query`, in batches of ``rows`` rows and bounded memory."""
     with engine.connect() as con:
-        _open_views(con, root, _named(sql))
+        _open_views(con, place, _named(sql))
         yield from con.sql(sql, params=list(params)).to_arrow_reader(rows)
 
 
-def select(root: Path, sql: str, *, limit: int, seconds: float, memory: str = "2GB") -> Selection:
+def select(place: Place, sql: str, *, limit: int, seconds: float, memory: str = "2GB") -> Selection:
     """Run one SELECT a person typed, with no way out of the warehouse.
 
     Raises:
@@ -54,7 +54,7 @@ def select(root: Path, sql: str, *, limit: int, seconds: float, memory: str = "2
             raise InputError(f"cannot read the statement: {_first_line(error)}") from None
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
             raise InputError("give exactly one SELECT statement; everything else is refused")
-        engine.lock(con, _open_views(con, root, TABLES))
+        engine.lock(con, _open_views(con, place, TABLES))
         timer = threading.Timer(seconds, con.interrupt)
         timer.start()
         try:
@@ -68,19 +68,22 @@ def select(root: Path, sql: str, *, limit: int, seconds: float, memory: str = "2
     return Selection(table.slice(0, limit), table.num_rows > limit)
 
 
-def rows_of(con: duckdb.DuckDBPyConnection, table: Table, files: list[Path]) -> str:
-    """Make a view of all rows in some files of a table, live or not, on a connection; returns its name."""
-    con.execute(f"CREATE VIEW every_row AS {_rows(con, table, files)}")
+def rows_of(con: duckdb.DuckDBPyConnection, table: Table, stored: str | None) -> str:
+    """Make a view of all rows of a table, live or not, on a connection; returns its name.
+
+    ``stored`` is the relation that holds them, as :meth:`~distaff_data.warehouse.places.Place.rows` gives it.
+    """
+    con.execute(f"CREATE VIEW every_row AS {_rows(con, table, stored)}")
     return "every_row"
 
 
-def generations(table: Path) -> set[str]:
+def generations(place: Place, table: str) -> set[str]:
     """Every generation with rows in a table, live or not."""
-    files = current_files(table)
-    if not files:
-        return set()
     with engine.connect() as con:
-        return {str(row[0]) for row in con.execute(f"SELECT DISTINCT generation FROM {_scan(files)}").fetchall()}
+        rows, _ = place.rows(con, table)
+        if rows is None:
+            return set()
+        return {str(row[0]) for row in con.execute(f"SELECT DISTINCT generation FROM {rows}").fetchall()}
 
 
 def _named(sql: str) -> set[str]:
@@ -88,8 +91,8 @@ def _named(sql: str) -> set[str]:
     return TABLES.keys() & set(re.findall(r"\w+", sql))
 
 
-def _open_views(con: duckdb.DuckDBPyConnection, root: Path, names: Iterable[str]) -> list[Path]:
-    """Make the views of ``names``; returns the files they read.
+def _open_views(con: duckdb.DuckDBPyConnection, place: Place, names: Iterable[str]) -> list[Path]:
+    """Make the views of ``names``; returns the files that DuckDB reads.
 
     ``publications`` is resolved first. A generation's rows are appended before its publication, so the files resolved
     afterwards hold every row of each generation seen as live; the other way round a reader could meet half of one.
@@ -97,40 +100,31 @@ def _open_views(con: duckdb.DuckDBPyConnection, root: Path, names: Iterable[str]
     wanted = [_LIVE, *(TABLES[name] for name in sorted(names) if name != _LIVE.name)]
     files: list[Path] = []
     for table in wanted:
-        current = current_files(root / table.name)
-        files += current
-        con.execute(f"CREATE VIEW {engine.identifier(table.name)} AS {_view(con, table, current)}")
+        stored, read = place.rows(con, table.name)
+        files += read
+        con.execute(f"CREATE VIEW {engine.identifier(table.name)} AS {_view(con, table, stored)}")
     return files
 
 
-def current_files(table: Path) -> list[Path]:
-    """A table's current files. Delta gives URIs, in which the folder's spaces are escaped."""
-    return [table / PurePosixPath(uri).name for uri in DeltaTable(table).file_uris()]
-
-
-def _scan(files: list[Path]) -> str:
-    return f"read_parquet({engine.literal([engine.pattern(file) for file in files])}, union_by_name = true)"
-
-
-def _view(con: duckdb.DuckDBPyConnection, table: Table, files: list[Path]) -> str:
+def _view(con: duckdb.DuckDBPyConnection, table: Table, stored: str | None) -> str:
     """SQL of a table's view: of a log the newest row of each key, of a generation table what is live."""
-    rows = _rows(con, table, files)
+    rows = _rows(con, table, stored)
     if table.key is None:
         return f"{rows} WHERE generation IN (SELECT generation FROM {_LIVE.name} WHERE generation IS NOT NULL)"
     key = ", ".join(table.key)
     return f"{rows} QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY written_at DESC) = 1"
 
 
-def _rows(con: duckdb.DuckDBPyConnection, table: Table, files: list[Path]) -> str:
-    """SQL of all rows in a table's files; an empty typed relation fills in columns that older files lack."""
+def _rows(con: duckdb.DuckDBPyConnection, table: Table, stored: str | None) -> str:
+    """SQL of all stored rows of a table; an empty typed relation fills in columns that older files lack."""
     columns = ", ".join(engine.identifier(column.name) for column in table.columns)
     empty = f"_empty_{table.name}"
     con.register(empty, table.arrow.empty_table())
     con.execute(f"CREATE TABLE {empty}_t AS SELECT * FROM {empty}")
     con.unregister(empty)
     rows = f"SELECT {columns} FROM {empty}_t"
-    if files:
-        rows += f" UNION ALL BY NAME SELECT * FROM {_scan(files)}"
+    if stored is not None:
+        rows += f" UNION ALL BY NAME SELECT * FROM {stored}"
     return f"SELECT {columns} FROM ({rows})"
 
 

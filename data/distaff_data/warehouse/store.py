@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import math
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,18 +12,18 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import pyarrow as pa
-from deltalake import DeltaTable, Schema, write_deltalake
+from deltalake import Schema, write_deltalake
 from filelock import FileLock
 
 from distaff_data.errors import InputError
 from distaff_data.schema import TABLES, VERSION, Table
 from distaff_data.warehouse import erasure
 from distaff_data.warehouse import query as reading
+from distaff_data.warehouse.places import Place
 
 Rows: TypeAlias = pa.Table | pa.RecordBatchReader | Sequence[Mapping[str, object]]
 
 _COMMITTED = timedelta(hours=1)  # no append takes as long
-_VERSION_FILE = "schema.json"
 _UNADDRESSABLE = frozenset("[]^|%")  # delta-rs 1.6 makes URLs of paths, and fails on these
 _STAMP = "%Y%m%dT%H%M%S"  # begins every generation: its age can be read off, and file statistics sort by time
 
@@ -65,38 +64,51 @@ class Warehouse:
     no open file and may be shared between threads. It does not survive ``fork``: start processes with ``spawn``.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, location: str | None = None) -> None:
         self.root = root
+        self._place = Place(str(root) if location is None else location)
+
+    @property
+    def location(self) -> str:
+        """Where the tables are: :attr:`root`, or the URL of an object store."""
+        return self._place.location
 
     @classmethod
-    def create(cls, root: Path) -> Warehouse:
+    def create(cls, root: Path, location: str | None = None) -> Warehouse:
         """Make the tables that are missing and return the warehouse; one that exists is opened.
 
+        Args:
+            root: Folder of the locks, and of the tables unless they are elsewhere.
+            location: URL of an object store's prefix where the tables are; see :mod:`distaff_data.warehouse.places`.
+
         Raises:
-            InputError: The folder's path has a character that Delta cannot address.
+            InputError: The folder's path has a character that Delta cannot address, or the object store refuses.
         """
+        place = Place(str(root) if location is None else location)
         if wrong := _UNADDRESSABLE & set(str(root.resolve())):
             raise InputError("a workspace cannot lie under a folder with this character", path=root, value=min(wrong))
         root.mkdir(parents=True, exist_ok=True)
         with _exclusive(root):
-            if not (root / _VERSION_FILE).exists():
+            if place.version is None:
                 for table in TABLES.values():
-                    DeltaTable.create(root / table.name, schema=table.arrow, mode="ignore")
-                _write_version(root, VERSION)
-        return cls.open(root)
+                    place.create(table)
+                place.set_version(VERSION)
+        return cls.open(root, location)
 
     @classmethod
-    def open(cls, root: Path) -> Warehouse:
+    def open(cls, root: Path, location: str | None = None) -> Warehouse:
         """Open an existing warehouse, bringing an older one up to this schema version.
 
         Raises:
             InputError: There is none, or a newer Distaff made it.
         """
-        if not (root / _VERSION_FILE).exists():
-            raise InputError("there is no warehouse here; make one with: distaff init", path=root)
-        if _read_version(root) != VERSION:
-            _migrate(root)
-        return cls(root)
+        found = cls(root, location)
+        version = found._place.version
+        if version is None:
+            raise InputError("there is no warehouse here; make one with: distaff init", path=found.location)
+        if version != VERSION:
+            _migrate(root, found._place)
+        return found
 
     def append(self, table: str, rows: Rows, **constants: object) -> None:
         """Append rows to a table in one commit; see :meth:`Publication.append`."""
@@ -108,7 +120,7 @@ class Warehouse:
         else:
             source = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(list(rows), schema=schema)
             data = _shape(source, schema, constants)
-        write_deltalake(self.root / table, data, mode="append")
+        write_deltalake(self._place.at(table), data, mode="append")
 
     @contextmanager
     def publish(self, *targets: str) -> Iterator[Publication]:
@@ -132,11 +144,11 @@ class Warehouse:
 
     def query(self, sql: str, params: Sequence[object] = ()) -> pa.Table:
         """Run Distaff's own SQL over the live rows; values go through ``?`` parameters."""
-        return reading.query(self.root, sql, params)
+        return reading.query(self._place, sql, params)
 
     def stream(self, sql: str, params: Sequence[object] = (), *, rows: int = 262_144) -> pa.RecordBatchReader:
         """Like :meth:`query`, in batches of ``rows`` rows and bounded memory."""
-        batches = iter(reading.stream(self.root, sql, params, rows))
+        batches = iter(reading.stream(self._place, sql, params, rows))
         first = next(batches, None)
         if first is None:
             return self.query(sql, params).to_reader()
@@ -149,12 +161,12 @@ class Warehouse:
 
     def select(self, sql: str, *, limit: int = 1_000_000, seconds: float = 60.0) -> reading.Selection:
         """Run one read-only statement that a person typed; see :func:`distaff_data.warehouse.query.select`."""
-        return reading.select(self.root, sql, limit=limit, seconds=seconds)
+        return reading.select(self._place, sql, limit=limit, seconds=seconds)
 
     def lock(self, name: str) -> FileLock:
         """A lock between processes, for what only one may do at a time, such as replacing one dataset."""
         folder = self.root / ".locks"
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         return FileLock(folder / (uuid.uuid5(uuid.NAMESPACE_OID, name).hex + ".lock"))
 
     def erase(self, table: str, condition: str, params: Sequence[object] = ()) -> int:
@@ -170,7 +182,7 @@ class Warehouse:
         Returns:
             How many rows went away.
         """
-        return erasure.erase(self.root, TABLES[table], condition, params)
+        return erasure.erase(self._place, TABLES[table], condition, params)
 
     def expunge(self, table: str, condition: str, params: Sequence[object] = ()) -> int:
         """Remove every older version of a table that may hold rows that :meth:`erase` took out, its files and its log.
@@ -186,7 +198,7 @@ class Warehouse:
         Returns:
             How many files went away.
         """
-        return erasure.expunge(self.root, TABLES[table], condition, params)
+        return erasure.expunge(self._place, TABLES[table], condition, params)
 
     def reclaim(self, grace: timedelta = timedelta(hours=24), tables: Iterable[str] = TABLES) -> dict[str, int]:
         """Delete rows that no reader can see, merge small files and remove unused ones.
@@ -203,8 +215,8 @@ class Warehouse:
         removed = {}
         for table in (TABLES[name] for name in tables):
             if table.key is None:
-                self._delete_dead(self.root / table.name, before)
-            delta = DeltaTable(self.root / table.name)
+                self._delete_dead(table.name, before)
+            delta = self._place.delta(table.name)
             delta.optimize.compact()
             gone = delta.vacuum(
                 retention_hours=math.ceil(grace.total_seconds() / 3600),
@@ -216,15 +228,17 @@ class Warehouse:
                 removed[table.name] = len(gone)
         return removed
 
-    def _delete_dead(self, table: Path, before: datetime) -> None:
+    def _delete_dead(self, table: str, before: datetime) -> None:
         """Delete generations begun and replaced before ``before``."""
-        published = DeltaTable(self.root / "publications").to_pyarrow_table().to_pylist()
+        published = self._place.delta("publications").to_pyarrow_table().to_pylist()
         changed = {row["target"] for row in published if row["written_at"] > before}
         kept = {row["generation"] for row in published if row["target"] in changed}
         kept |= {row["generation"] for row in self.rows("SELECT generation FROM publications")}
-        dead = sorted(g for g in reading.generations(table) - kept if g < f"{before:{_STAMP}}")
+        dead = sorted(g for g in reading.generations(self._place, table) - kept if g < f"{before:{_STAMP}}")
         if dead:
-            DeltaTable(table).delete("generation IN (" + ", ".join(f"'{generation}'" for generation in dead) + ")")
+            self._place.delta(table).delete(
+                "generation IN (" + ", ".join(f"'{generation}'" for generation in dead) + ")"
+            )
 
     def _point(self, targets: Mapping[str, str | None]) -> None:
         now = datetime.now(UTC)
@@ -254,31 +268,21 @@ def _exclusive(root: Path) -> Iterator[None]:
         yield
 
 
-def _read_version(root: Path) -> int:
-    return int(json.loads((root / _VERSION_FILE).read_text())["version"])
-
-
-def _write_version(root: Path, version: int) -> None:
-    part = root / f"{_VERSION_FILE}.part"
-    part.write_text(json.dumps({"version": version}))
-    part.replace(root / _VERSION_FILE)
-
-
-def _migrate(root: Path) -> None:
+def _migrate(root: Path, place: Place) -> None:
     with _exclusive(root):
-        found = _read_version(root)
-        if found > VERSION:
+        found = place.version
+        if found is not None and found > VERSION:
             raise InputError(
-                f"the warehouse has schema {found}, newer than this Distaff's {VERSION}; upgrade", path=root
+                f"the warehouse has schema {found}, newer than this Distaff's {VERSION}; upgrade", path=place.location
             )
         for table in TABLES.values():
-            _bring_up(root, table)
-        _write_version(root, VERSION)
+            _bring_up(place, table)
+        place.set_version(VERSION)
 
 
-def _bring_up(root: Path, table: Table) -> None:
+def _bring_up(place: Place, table: Table) -> None:
     """Create a table that is missing; add the columns it lacks. Doing it twice does nothing."""
-    delta = DeltaTable.create(root / table.name, schema=table.arrow, mode="ignore")
+    delta = place.create(table)
     there = {field.name for field in delta.schema().fields}
     missing = [field for field in Schema.from_arrow(table.arrow).fields if field.name not in there]
     if missing:

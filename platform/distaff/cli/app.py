@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from distaff import __version__
+from distaff import __version__, parallel
 from distaff.cli import (
     data,
     factors,
@@ -74,3 +74,5 @@ def main() -> None:
     except KeyboardInterrupt:
         talk.print("interrupted; continue a run with: distaff train --resume RUN", markup=False)
         sys.exit(1)
+    finally:
+        parallel.leave()

@@ -49,9 +49,16 @@ def add_to(app: typer.Typer) -> None:
     app.command()(sql)
 
 
-def init() -> None:
+def init(
+    warehouse: Annotated[
+        str | None,
+        typer.Option(
+            help="URL for the tables, s3://bucket/prefix, with credentials in AWS_...; in the folder otherwise."
+        ),
+    ] = None,
+) -> None:
     """Make a workspace: a folder with the warehouse, the runs and distaff.toml."""
-    Workspace.create(root())
+    Workspace.create(root(), warehouse)
     typer.echo(f"workspace ready: {root()}")
 
 

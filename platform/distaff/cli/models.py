@@ -8,10 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
-from distaff import registry, runs
+from distaff import parallel, registry, runs
 from distaff.board import Board
 from distaff.board import board as make_board
 from distaff.cli.state import (
+    Engine,
     Json,
     RunId,
     counted,
@@ -78,8 +79,12 @@ def train(
     """Fit a model on a dataset: one run per seed.
 
     Example: distaff train dccf ml-100k --set n_intents=32 --seeds 3
+
+    By two processes: torchrun --nproc-per-node 2 -m distaff train dccf ml-100k
     """
     ws = workspace()
+    if parallel.rank():
+        return _help(ws, model, dataset, pairs(set or []), range(seed, seed + seeds), device, resume)
     done: list[Run] = []
     if resume is not None:
         with epochs(resume) as report:
@@ -93,6 +98,23 @@ def train(
                     runs.train(ws, model, dataset, settings=pairs(set or []), seed=each, device=device, report=report)
                 )
     _show_runs(ws, done, as_json)
+
+
+def _help(
+    ws: Workspace,
+    model: str | None,
+    dataset: str | None,
+    settings: dict[str, str],
+    seeds: range,
+    device: str,
+    resume: str | None,
+) -> None:
+    """What the processes of torchrun do that are not the first; what is wrong, the first says."""
+    if resume is not None:
+        runs.help_resume(ws, resume)
+    elif model is not None and dataset is not None:
+        for seed in seeds:
+            runs.help_train(ws, model, dataset, settings=settings, seed=seed, device=device)
 
 
 def evaluate(run: RunId, as_json: Json = False) -> None:
@@ -152,11 +174,12 @@ def score(
     top_k: Annotated[int, typer.Option(help="Length of each list.")] = 20,
     out: Annotated[Path | None, typer.Option(help="Write the lists as Parquet too.")] = None,
     users: Annotated[Path | None, typer.Option(help="Score only the users in this file, an id a line.")] = None,
+    engine: Engine = "local",
     as_json: Json = False,
 ) -> None:
     """Publish top-k lists for all users, whole or not at all."""
     with counted(f"scoring {run}") as progress:
-        done = score_run(workspace(), run, top_k=top_k, out=out, users=users, progress=progress)
+        done = score_run(workspace(), run, top_k=top_k, out=out, users=users, engine=engine, progress=progress)
     warnings = tell_drift(run)
     if as_json:
         emit_json({**vars(done), "warnings": warnings})

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from typer.core import TyperGroup
 
 from distaff import exports, runs
-from distaff.cli.state import Json, emit_facts, emit_json, emit_table, epochs, pairs, talk, workspace
+from distaff.cli.state import Engine, Json, emit_facts, emit_json, emit_table, epochs, pairs, talk, workspace
 from distaff.registry import model_class
 from distaff.sweeps import processes, tuning
 from distaff.sweeps.plan import PRUNERS, Plan
@@ -69,6 +69,7 @@ def start(
     controls: Annotated[bool, typer.Option("--controls", help="Tune the controls too, with the same budget.")] = False,
     study: Annotated[str | None, typer.Option(help="Name of the study; MODEL-DATASET otherwise.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    engine: Engine = "local",
     as_json: Json = False,
 ) -> None:
     """Search a model's space on validation data, then put its best configuration on the board; goes on where it stopped.
@@ -87,7 +88,9 @@ def start(
         seed=seed,
         device=device,
     )
-    run = functools.partial(_sweep, ws, budget=trials, workers=workers, timeout=timeout, storage=storage, seeds=seeds)
+    run = functools.partial(
+        _sweep, ws, budget=trials, workers=workers, timeout=timeout, storage=storage, engine=engine, seeds=seeds
+    )
     found = [run(plan, study or f"{model}-{dataset}")]
     fitted: list[str] = []
     for name in tuning.controls(plan) if controls else []:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import unquote
 
 import optuna
 from filelock import FileLock, Timeout
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import BaseJournalBackend, JournalFileBackend, JournalFileOpenLock, JournalRedisBackend
+from sqlalchemy.pool import NullPool
 
 from distaff_data.errors import InputError, UnknownNameError
 from distaff_data.workspace import Workspace
 
 REMAINS = "journal.torn"
 _JOURNAL = "journal.log"
+_BEAT, _SILENCE = 20.0, 600.0  # seconds; the second allows for clocks that differ, and for a file server's cache
 
 
 def sweep_folder(workspace: Workspace, study: str) -> Path:
@@ -47,10 +52,25 @@ def open_storage(workspace: Workspace, study: str, url: str | None) -> BaseStora
         if url.startswith(("redis://", "rediss://", "unix://")):
             backend: BaseJournalBackend = JournalRedisBackend(url)
             return JournalStorage(backend)
-        return RDBStorage(url)
+        # SQLAlchemy's own choice of a driver is one that is no longer developed.
+        driven = url.replace("postgresql://", "postgresql+psycopg://", 1)
+        # No connection is kept: a trial lasts for minutes, and workers may be many.
+        return RDBStorage(driven, engine_kwargs={"poolclass": NullPool})
+    except ImportError as error:
+        raise InputError(
+            f'the storage needs a package, for Postgres: pip install "distaff[postgres]" ({error})'
+        ) from None
     except Exception as error:  # whatever the driver raises; its first line says what is wrong
         reason = str(error).strip().split("\n", 1)[0] or type(error).__name__
-        raise InputError(f"cannot open the storage: {reason}") from None
+        raise InputError(f"cannot open the storage: {_without_password(reason, url)}") from None
+
+
+def _without_password(text: str, url: str) -> str:
+    """A message in which no driver can repeat the password of the URL, as it stands there or decoded."""
+    secret = url.rpartition("@")[0].rpartition("://")[2].partition(":")[2]
+    for form in {secret, unquote(secret)} - {""}:
+        text = text.replace(form, "***")
+    return text
 
 
 def load_study(workspace: Workspace, study: str, url: str | None) -> optuna.Study:
@@ -142,19 +162,38 @@ def _held(file: Path) -> Iterator[None]:
 
 @contextmanager
 def alive(workspace: Workspace, study: str, worker: str) -> Iterator[None]:
-    """Hold what tells other processes that this worker lives: a file lock, which the kernel drops with the process."""
+    """Hold what tells others that this worker lives: a file that is locked, and touched again and again.
+
+    The lock, which the kernel drops with the process, is for this machine; the time of the last touch for the others.
+    """
     file = _worker_file(workspace, study, worker)
     file.parent.mkdir(parents=True, exist_ok=True)
+    ended = threading.Event()
+
+    def beat() -> None:
+        while not ended.wait(_BEAT):
+            file.touch()
+
     with FileLock(file):
-        yield
+        beating = threading.Thread(target=beat, daemon=True)
+        beating.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            beating.join()
     file.unlink(missing_ok=True)
 
 
-def is_alive(workspace: Workspace, study: str, worker: str) -> bool:
-    """Whether the process of a worker on this machine still exists, however its process id was used again."""
+def is_alive(workspace: Workspace, study: str, worker: str, *, here: bool = True) -> bool:
+    """Whether a worker still exists: on this machine, however its process id was used again; or by its last touch."""
     file = _worker_file(workspace, study, worker)
-    if not file.exists():
+    try:
+        touched = file.stat().st_mtime
+    except FileNotFoundError:
         return False
+    if not here:
+        return time.time() - touched < _SILENCE
     try:
         with FileLock(file, blocking=False):
             pass

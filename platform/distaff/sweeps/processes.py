@@ -1,4 +1,7 @@
-"""The worker processes of a sweep: started, watched, replaced when they are killed, and stopped with it."""
+"""The worker processes of a sweep: started, watched, replaced when they are killed, and stopped with it.
+
+They are processes of this machine, or tasks on a Ray cluster; what each does is :func:`distaff.sweeps.worker.work`.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,9 @@ from pathlib import Path
 
 import optuna
 
+from distaff import engines
 from distaff.sweeps import journal, trials
+from distaff.sweeps.worker import work
 from distaff_data.errors import DistaffError
 from distaff_data.workspace import Workspace
 
@@ -37,10 +42,16 @@ def watch(
     timeout: float | None,
     storage: str | None,
     follow: Callable[[], None],
+    engine: str = "local",
 ) -> None:
     """Keep worker processes going until the budget is met; those that were killed are replaced."""
     until, deaths = time.monotonic() + (timeout or float("inf")), 0
     workers = min(workers, max(trials.budget(study) - trials.spent(study), 0))
+    if engine == "ray":
+        tasks = [(workspace.root.resolve(), study.study_name, storage, timeout)] * workers
+        for _ in engines.ray_each(_work, tasks, workers=workers, meanwhile=follow):
+            pass
+        return
     going = [_start(workspace, study.study_name, n, workers, timeout, storage) for n in range(workers)]
     try:
         while going:
@@ -62,6 +73,12 @@ def watch(
             worker.process.send_signal(signal.SIGINT)
         for worker in going:
             worker.process.wait()
+
+
+def _work(task: tuple[Path, str, str | None, float | None]) -> int:
+    """What a cluster's worker does."""
+    root, name, storage, timeout = task
+    return work(Workspace.open(root), name, storage=storage, timeout=timeout)
 
 
 def _start(

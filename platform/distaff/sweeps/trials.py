@@ -157,11 +157,10 @@ def _retries(trial: FrozenTrial) -> int:
 
 
 def _is_alive(workspace: Workspace, study: optuna.Study, trial: FrozenTrial) -> bool:
-    """Whether a trial under way is being worked on; of another machine's nothing can be said, so it is left alone."""
+    """Whether a trial under way is being worked on, here or on another machine."""
     worker, host = trial.user_attrs.get("worker"), trial.user_attrs.get("host", socket.gethostname())
-    if host != socket.gethostname():
-        return True
-    return worker is not None and journal.is_alive(workspace, study.study_name, worker)
+    here = host == socket.gethostname()
+    return worker is not None and journal.is_alive(workspace, study.study_name, worker, here=here)
 
 
 def _utc(time: datetime | None) -> datetime:

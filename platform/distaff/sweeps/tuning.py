@@ -14,7 +14,7 @@ from filelock import Timeout
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from distaff import registry, runs
+from distaff import engines, registry, runs
 from distaff.model import Epoch
 from distaff.registry import model_class
 from distaff.runs import Run
@@ -86,6 +86,7 @@ def tune(
     workers: int = 1,
     timeout: float | None = None,
     storage: str | None = None,
+    engine: str = "local",
     progress: Progress = lambda new, done, budget: None,
 ) -> Sweep:
     """Try configurations until the study has ``budget`` trials; goes on with a study that has fewer.
@@ -98,6 +99,7 @@ def tune(
         workers: Processes.
         timeout: Seconds after which no other trial is begun.
         storage: URL of an Optuna storage; the journal in the workspace when None.
+        engine: Who the workers are, one of :data:`distaff.engines.ENGINES`.
         progress: Called when trials have ended, with these, how many have ended in all, and the budget.
 
     Raises:
@@ -105,6 +107,7 @@ def tune(
         DistaffError: The workers cannot work, or every trial failed.
         KeyboardInterrupt: Passed on, when the workers have stopped; the same call goes on.
     """
+    engines.check(engine)
     try:
         with workspace.warehouse.lock(f"tuning/{name}").acquire(blocking=False):
             study = _open(workspace, plan, name, budget, storage)
@@ -112,7 +115,7 @@ def tune(
             record.write("running")
             state = "interrupted"
             try:
-                processes.watch(workspace, study, workers, timeout, storage, lambda: record.follow(progress))
+                processes.watch(workspace, study, workers, timeout, storage, lambda: record.follow(progress), engine)
                 state = "done"
             finally:
                 record.follow(progress)

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import signal
-import threading
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -16,6 +12,7 @@ import optuna
 import pytest
 from block_data import checkerboard
 from published import publish
+from sweeping import SPACE, slow_plan, tune_and_kill
 
 from distaff import doctor, runs
 from distaff.board import board
@@ -25,7 +22,6 @@ from distaff.sweeps.worker import work
 from distaff_data.errors import DistaffError, InputError, UnknownNameError
 from distaff_data.workspace import Workspace
 
-SPACE = "lr = {low = 0.01, high = 0.1, log = true}\nn_layers = [1, 2]\nembedding_dim = 8\nreg = 0.0\n"
 FAST = {"max_epochs": 4, "eval_every": 2}
 
 
@@ -51,7 +47,9 @@ def plan(filled: Workspace, space_file: Path) -> Plan:
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Work in this process instead of starting others: what the processes do is the same."""
 
-    def watch(workspace: Workspace, study: optuna.Study, workers: int, timeout: Any, storage: Any, follow: Any) -> None:
+    def watch(
+        workspace: Workspace, study: optuna.Study, workers: int, timeout: Any, storage: Any, follow: Any, engine: str
+    ) -> None:
         work(workspace, study.study_name, storage=storage, timeout=timeout)
         follow()
 
@@ -237,38 +235,8 @@ def test_dataset_without_validation_is_refused(workspace: Workspace) -> None:
         Plan.make(workspace, "lightgcn", "checkerboard")
 
 
-def test_two_workers_one_killed_midway_lose_and_double_no_trial(filled: Workspace, space_file: Path) -> None:
-    plan = Plan.make(
-        filled,
-        "lightgcn",
-        "checkerboard",
-        space=space_file,
-        settings={"max_epochs": 60, "eval_every": 2},
-        pruner="none",
-    )
-    result: list[tuning.Sweep] = []
-    sweep = threading.Thread(target=lambda: result.append(tuning.tune(filled, plan, "s", budget=4, workers=2)))
-    sweep.start()
-    killed, deadline = None, time.monotonic() + 120
-    while killed is None:
-        assert time.monotonic() < deadline, "no trial of a worker was under way"
-        time.sleep(0.05)
-        busy = [run for run in runs.listing(filled, study="s") if run.status == "running"]
-        if busy and tuning.find(filled, "s").trials:
-            killed = busy[0]
-            os.kill(killed.process, signal.SIGKILL)
-    sweep.join(timeout=240)
-    assert not sweep.is_alive()
-    rows = result[0].trials
-    good = [row for row in rows if row.state == "complete"]
-    assert len(good) == 4
-    assert len({row.settings for row in good}) == 4
-    assert len({row.run for row in good}) == 4
-    lost = [row for row in rows if row.state == "lost"]
-    assert {row.retry_of for row in good} - {None} == {row.trial for row in lost}
-    by_run = {run.run: run.status for run in runs.listing(filled, study="s")}
-    assert by_run.pop(killed.run) in ("interrupted", "done")  # done, when it ended while it was being picked
-    assert set(by_run.values()) == {"done"}
+def test_two_workers_one_killed_midway_lose_and_double_no_trial(filled: Workspace, tmp_path: Path) -> None:
+    tune_and_kill(filled, slow_plan(filled, tmp_path))
 
 
 @pytest.mark.usefixtures("here")

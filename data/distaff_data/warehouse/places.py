@@ -1,0 +1,131 @@
+"""Where the tables of a warehouse lie: in a folder, or under a prefix of an object store such as ``s3://bucket/prefix``.
+
+Both have the same layout. Of a folder DuckDB reads the files; of an object store delta-rs does, as Arrow batches that
+DuckDB takes in, so that DuckDB needs no way out and holds no secret. Credentials and the server come from the environment
+alone (``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``, ``AWS_REGION``, ``AWS_ENDPOINT_URL`` and so on), where delta-rs
+finds them; nothing here reads, stores or prints them.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+import duckdb
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
+
+from distaff_data.errors import InputError
+from distaff_data.schema import Table
+from distaff_data.warehouse import engine
+
+SCHEMES = ("s3://",)
+_VERSION_FILE = "schema.json"
+_NOTED_ON, _PROPERTY = "publications", "distaff.schema"  # where there are no files but those of tables
+
+
+def is_remote(location: str) -> bool:
+    """Whether a location is in an object store.
+
+    Raises:
+        InputError: It is a URL, but none that is known, or one with a password in it.
+    """
+    if "://" not in location:
+        return False
+    if "@" in location.partition("://")[2].partition("/")[0]:
+        raise InputError("credentials come from the environment (AWS_ACCESS_KEY_ID, ...), not from the warehouse's URL")
+    if not location.startswith(SCHEMES):
+        raise InputError(f"a warehouse lies in a folder or under {' or '.join(SCHEMES)}bucket/prefix", value=location)
+    return True
+
+
+@dataclass(frozen=True)
+class Place:
+    """Tables under a folder or a URL.
+
+    Attributes:
+        location: The folder's path, or the URL.
+    """
+
+    location: str
+
+    def at(self, table: str) -> str:
+        """Path or URL of a table."""
+        return f"{self.location.rstrip('/')}/{table}"
+
+    def delta(self, table: str) -> DeltaTable:
+        """A table as it stands now."""
+        return DeltaTable(self.at(table))
+
+    def create(self, table: Table) -> DeltaTable:
+        """A table, made if it is missing.
+
+        Raises:
+            InputError: The object store cannot be reached, or refuses.
+        """
+        if not self.is_remote:
+            return DeltaTable.create(self.at(table.name), schema=table.arrow, mode="ignore")
+        try:
+            return DeltaTable.create(self.at(table.name), schema=table.arrow, mode="ignore")
+        except (DeltaError, OSError) as error:
+            raise InputError(f"cannot write to {self.location}: {_first_line(error)}") from None
+
+    def rows(self, con: duckdb.DuckDBPyConnection, table: str) -> tuple[str | None, list[Path]]:
+        """A relation of every row of a table as it stands now, on a connection.
+
+        Returns:
+            Its SQL, None when there are no rows; and the files that DuckDB itself will read.
+        """
+        if not self.is_remote:
+            files = self.files(table)
+            return (scan(files), files) if files else (None, [])
+        delta = self.delta(table)
+        if not delta.file_uris():
+            return None, []
+        relation = f"_stored_{table}"
+        con.register(relation, delta.to_pyarrow_dataset())
+        return engine.identifier(relation), []
+
+    def files(self, table: str) -> list[Path]:
+        """A table's current files in a folder. Delta gives URIs, in which the folder's spaces are escaped."""
+        return [Path(self.at(table)) / PurePosixPath(uri).name for uri in self.delta(table).file_uris()]
+
+    @property
+    def version(self) -> int | None:
+        """Version of the schema that the tables have; None when there is no warehouse here."""
+        if not self.is_remote:
+            file = Path(self.location) / _VERSION_FILE
+            return int(json.loads(file.read_text())["version"]) if file.exists() else None
+        try:
+            if not DeltaTable.is_deltatable(self.at(_NOTED_ON)):
+                return None
+            noted = self.delta(_NOTED_ON).metadata().configuration.get(_PROPERTY)
+        except (DeltaError, OSError) as error:
+            raise InputError(f"cannot read {self.location}: {_first_line(error)}") from None
+        return None if noted is None else int(noted)
+
+    def set_version(self, version: int) -> None:
+        """Note the version of the schema."""
+        if self.is_remote:
+            noted = {_PROPERTY: str(version)}
+            self.delta(_NOTED_ON).alter.set_table_properties(noted, raise_if_not_exists=False)
+            return
+        part = Path(self.location) / f"{_VERSION_FILE}.part"
+        part.write_text(json.dumps({"version": version}))
+        part.replace(Path(self.location) / _VERSION_FILE)
+
+    @cached_property
+    def is_remote(self) -> bool:
+        """Whether the tables are in an object store."""
+        return is_remote(self.location)
+
+
+def scan(files: list[Path]) -> str:
+    """SQL of the rows in files."""
+    return f"read_parquet({engine.literal([engine.pattern(file) for file in files])}, union_by_name = true)"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", 1)[0]

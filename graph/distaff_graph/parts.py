@@ -1,0 +1,179 @@
+"""The graph that a training step propagates over: all of it, or the interactions of some users.
+
+Where all of it does not fit, each epoch deals the users into parts at random and takes its steps on one part after the
+other. A part holds every interaction of its m of the n users, so that what a user gathers from items is whole; what an
+item gathers from users is a sample, scaled by s = (n - 1) / (m - 1): with the user who asks in the part, any other is
+there with probability 1 / s. That user's own share comes back unsampled, and (s - 1) times too much of it is taken off
+again, sum_i A_ui A_iu = sum_i 1 / (D_u D_i) times x two layers before. Degrees are those of the whole graph. So for up
+to three layers of the symmetrically normalised adjacency A, a user's row is right in expectation.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from distaff.parallel import World
+from distaff_data.interactions import Csr
+from distaff_graph.sampling import Batch, Sampler, Triples, check_can_learn
+from distaff_graph.sparse import Bipartite, propagate
+
+M = TypeVar("M", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Users and items with the interactions between them, users first; ``n`` nodes.
+
+    Attributes:
+        graph: The interactions.
+        there, back: Weight of each in the rows of users and in those of items, ``(|R|,)``.
+        nodes: Positions of the nodes in the whole graph, int64 ``(n,)``; None when it is the whole.
+        returns: What of each user's own vector comes back too much after two layers, ``(n_users, 1)``; None in the whole.
+    """
+
+    graph: Bipartite
+    there: Tensor
+    back: Tensor
+    nodes: Tensor | None = None
+    returns: Tensor | None = None
+
+    @classmethod
+    def whole(cls, train: Csr, device: torch.device) -> Part:
+        """All interactions."""
+        graph = Bipartite.build(train, device)
+        edges = graph.normalised_edges()
+        return cls(graph, edges, edges)
+
+    @classmethod
+    def of_users(cls, rows: Csr, nodes: Tensor, item_degrees: Tensor, scale: float, device: torch.device) -> Part:
+        """The interactions ``rows`` of some users with the items whose degrees in the whole graph are given."""
+        graph = Bipartite.build(rows, device)
+        degrees = torch.cat([rows.counts(), item_degrees]).to(device=device, dtype=graph.degrees.dtype)
+        edges = replace(graph, degrees=degrees).normalised_edges()
+        square = torch.zeros(rows.n_rows, device=device).index_add_(0, rows.row_index().to(device), edges.square())
+        return cls(graph, edges, edges * scale, nodes.to(device), ((scale - 1) * square).unsqueeze(1))
+
+    @cached_property
+    def matrix(self) -> Tensor:
+        """The adjacency, CSR ``(n, n)``."""
+        return self.graph.matrix(self.there, self.back)
+
+    @cached_property
+    def transposed(self) -> Tensor:
+        """Its transpose."""
+        return self.matrix if self.there is self.back else self.graph.matrix(self.back, self.there)
+
+    def dropped(self, keep: float) -> Part:
+        """With entries left out at random, those of the two directions apart, and what is kept not scaled up."""
+        there, back = (e * (torch.rand_like(e) < keep) for e in (self.there, self.back))
+        return replace(self, there=there, back=back)
+
+    def pick(self, table: Tensor) -> Tensor:
+        """The nodes' rows of a table of all nodes."""
+        return table if self.nodes is None else table.index_select(0, self.nodes)
+
+    def propagate(self, x: Tensor, before: Tensor | None = None) -> Tensor:
+        """The adjacency times ``x`` ``(n, d)``; ``before`` is what ``x`` was one layer earlier, None in the first."""
+        y = propagate(self.matrix, x, self.transposed)
+        if self.returns is None or before is None:
+            return y
+        n_users = self.graph.n_users
+        return torch.cat([y[:n_users] - self.returns * before[:n_users], y[n_users:]])
+
+
+@dataclass(frozen=True)
+class Step:
+    """One mini-batch on its part of the graph.
+
+    Attributes:
+        batch: This process' share of the triples, in the part's positions; the distinct nodes are those of all shares.
+        n: Triples of all shares.
+        part: The graph.
+    """
+
+    batch: Batch
+    n: int
+    part: Part
+
+
+class Steps:
+    """Deals out the steps of a model's training.
+
+    Args:
+        train: Binary matrix ``(n_users, n_items)``.
+        device: Where to compute.
+        users_a_part: How many users' interactions a step's graph holds; all when None.
+        world: The processes among which mini-batches are divided.
+
+    Raises:
+        InputError: No user has both an item taken and an item not taken.
+    """
+
+    def __init__(self, train: Csr, device: torch.device, users_a_part: int | None, world: World) -> None:
+        check_can_learn(train)
+        self.train, self.device, self.world = train, device, world
+        self._n_parts = 1 if users_a_part is None else -(-train.n_rows // max(users_a_part, 2))
+        self._sampler = Sampler(train) if self.is_whole else None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every step sees the whole graph."""
+        return self._n_parts == 1
+
+    @cached_property
+    def whole(self) -> Part:
+        """The whole graph; on the CPU where it is too large for training."""
+        return Part.whole(self.train, self.device if self.is_whole else torch.device("cpu"))
+
+    def beside_whole(self, network: M) -> M:
+        """The network on the device of :attr:`whole`: itself, or a copy where training is elsewhere."""
+        device = self.whole.there.device
+        return network if device == self.device else copy.deepcopy(network).to(device)
+
+    def epoch(self, draw: Callable[[Sampler, float], Triples], size: int, generator: torch.Generator) -> Iterator[Step]:
+        """The steps of one epoch.
+
+        Args:
+            draw: Gives the triples of a sampler that holds a share of the users.
+            size: Triples a step.
+            generator: Of every draw.
+        """
+        if self._sampler is not None:
+            yield from self._steps(draw(self._sampler, 1.0), size, self.whole)
+            return
+        n_users = self.train.n_rows
+        for users in torch.randperm(n_users, generator=generator).tensor_split(self._n_parts):
+            users = users.sort().values
+            rows = self.train.take(users)
+            counts = rows.counts()
+            if not bool(((counts > 0) & (counts < rows.n_cols)).any()):
+                continue
+            triples = draw(Sampler(rows), len(users) / n_users)
+            part, local = self._part(users, rows, triples)
+            yield from self._steps(local, size, part)
+
+    def _steps(self, triples: Triples, size: int, part: Part) -> Iterator[Step]:
+        for batch in triples.batches(size):
+            n = batch.users.numel()
+            yield Step(batch.part(self.world.part(n)).to(self.device), n, part)
+
+    def _part(self, users: Tensor, rows: Csr, triples: Triples) -> tuple[Part, Triples]:
+        """The part of some users with the items that they took or that are their negatives; and the triples in it."""
+        items = torch.unique(torch.cat([rows.indices.long(), triples.negatives]))
+        position = torch.empty(rows.n_cols, dtype=torch.long).scatter_(0, items, torch.arange(len(items)))
+        local = Csr(rows.indptr, position[rows.indices.long()].int(), len(items))
+        scale = (self.train.n_rows - 1) / max(len(users) - 1, 1)
+        nodes = torch.cat([users, items + self.train.n_rows])
+        part = Part.of_users(local, nodes, self._item_degrees[items], scale, self.device)
+        return part, Triples(triples.users, position[triples.positives], position[triples.negatives])
+
+    @cached_property
+    def _item_degrees(self) -> Tensor:
+        return torch.bincount(self.train.indices, minlength=self.train.n_cols)

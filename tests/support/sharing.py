@@ -1,0 +1,30 @@
+"""A fit by one of several processes, run as ``torchrun ... -m sharing MODEL SETTINGS FILE``: writes what it learned."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from block_data import checkerboard
+from safetensors.torch import save_file
+
+from distaff import parallel
+from distaff.recommender import Epoch, Recommender
+
+
+def main(name: str, settings: str, file: str) -> None:
+    model, losses = Recommender.named(name)(**json.loads(settings)), []
+
+    def report(epoch: Epoch) -> None:
+        losses.append({**epoch.losses, **epoch.valid})
+
+    model.fit(checkerboard(), seed=1, device="cpu", report=report)
+    save_file({k: v.contiguous() for k, v in model.tensors().items()}, f"{file}.{parallel.rank()}")
+    if parallel.rank() == 0:
+        with open(f"{file}.json", "w") as out:
+            json.dump(losses, out)
+    parallel.leave()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
