@@ -9,7 +9,7 @@ demo: .venv/.user
 	$(BIN)/distaff --workspace workspace demo
 
 test: .venv/.dev check
-	$(BIN)/pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2
 
 check: .venv/.dev
 	$(BIN)/ruff check $(ROOTS)

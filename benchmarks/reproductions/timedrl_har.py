@@ -26,7 +26,7 @@ _HELD_OUT = 0.2  # of the training subjects
 
 def read(data: Path) -> series.Read:
     """UCI HAR as each seed divides it: the canonical test subjects, and validation subjects drawn from the others."""
-    with np.load(data / "series" / "uci_har" / "uci_har_subjectwise.npz") as arrays:
+    with np.load(data / "series" / "uci_har" / "uci_har_subjectwise.npz", allow_pickle=False) as arrays:
         x, y, subject = arrays["x"], arrays["y"], arrays["subject"]
     windows = Series.from_windows(x, y, groups=[str(s) for s in subject], name="uci_har")
     test = torch.from_numpy(~np.isin(subject, _TRAIN))

@@ -912,7 +912,7 @@ _TABLES = (
         (
             _GENERATION,
             _RUN,
-            Column("id", TEXT, "the window's id, as in loadings"),
+            Column("id", TEXT, "the window's id, as in loadings", person=True),
             Column("split", TEXT, "train, valid or test"),
             Column("channel", TEXT, "the channel"),
             Column("measured", REALS, "the window as it was measured, NaN where missing"),

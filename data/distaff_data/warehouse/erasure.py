@@ -8,9 +8,11 @@ generations under a condition that names only those; then the old files go, and 
 from __future__ import annotations
 
 import math
+import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 from deltalake import write_deltalake
@@ -21,7 +23,10 @@ from distaff_data.warehouse import engine
 from distaff_data.warehouse import query as reading
 from distaff_data.warehouse.places import Place, scan
 
+T = TypeVar("T")
+
 _ATTEMPTS = 20
+_PAUSE = 0.2  # seconds between attempts, at most: two writers that lost to each other do not meet again
 _HALF_WRITTEN = 3600.0  # seconds after which a file that cannot be read has no writer any more
 _LOG_KEPT = "delta.logRetentionDuration"
 _USUAL = "interval 30 days"  # Delta's default
@@ -29,13 +34,17 @@ _USUAL = "interval 30 days"  # Delta's default
 
 def erase(place: Place, table: Table, condition: str, params: Sequence[object]) -> int:
     """See :meth:`distaff_data.warehouse.Warehouse.erase`; tried again when somebody else writes at the same moment."""
-    for attempt in range(_ATTEMPTS):
+    return insist(lambda: _erase(place, table, condition, params))
+
+
+def insist(commit: Callable[[], T]) -> T:
+    """Try a commit again while Delta refuses it because rows went away or came meanwhile."""
+    for _ in range(_ATTEMPTS - 1):
         try:
-            return _erase(place, table, condition, params)
+            return commit()
         except CommitFailedError:
-            if attempt == _ATTEMPTS - 1:
-                raise
-    raise AssertionError("unreachable")
+            time.sleep(random.uniform(0.0, _PAUSE))
+    return commit()
 
 
 def expunge(place: Place, table: Table, condition: str, params: Sequence[object]) -> int:

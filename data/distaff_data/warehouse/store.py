@@ -13,9 +13,10 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 from deltalake import Schema, write_deltalake
+from deltalake.exceptions import CommitFailedError
 from filelock import FileLock
 
-from distaff_data.errors import InputError
+from distaff_data.errors import DistaffError, InputError
 from distaff_data.schema import TABLES, VERSION, Table
 from distaff_data.warehouse import erasure
 from distaff_data.warehouse import query as reading
@@ -112,15 +113,18 @@ class Warehouse:
 
     def append(self, table: str, rows: Rows, **constants: object) -> None:
         """Append rows to a table in one commit; see :meth:`Publication.append`."""
-        schema = TABLES[table].arrow
-        data: pa.Table | pa.RecordBatchReader
+        schema, place = TABLES[table].arrow, self._place.at(table)
         if isinstance(rows, pa.RecordBatchReader):
             shaped = (_shape(pa.Table.from_batches([batch]), schema, constants) for batch in rows)
-            data = pa.RecordBatchReader.from_batches(schema, (b for t in shaped for b in t.to_batches()))
+            stream = pa.RecordBatchReader.from_batches(schema, (b for t in shaped for b in t.to_batches()))
+            try:
+                write_deltalake(place, stream, mode="append")
+            except CommitFailedError as error:
+                raise DistaffError(f"rows of {table} were taken out meanwhile; do the same again") from error
         else:
             source = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(list(rows), schema=schema)
             data = _shape(source, schema, constants)
-        write_deltalake(self._place.at(table), data, mode="append")
+            erasure.insist(lambda: write_deltalake(place, data, mode="append"))
 
     @contextmanager
     def publish(self, *targets: str) -> Iterator[Publication]:
