@@ -4,7 +4,7 @@ Each subject's windows are divided 70/30 as in AdaTime; methods see the source's
 training windows, and the macro-F1 (per cent) of the target's test windows after the last epoch is looked at once for each
 method. Settings are the same for all pairs; DTS's two weights of its own were tried on the pairs 9 -> 18, 12 -> 16 and
 20 -> 5 (seven looks at their targets, seed 0). ``published`` is AdaTime's DANN, chosen by source risk, 5 runs of 40 epochs
-(Ragab et al., TKDD 2023); the other published figures, of source risk and, in brackets, of target risk, are in ``REFERENCES``.
+(Ragab et al., TKDD 2023); ``REFERENCES`` has the other published figures, of source risk and, in brackets, of target risk.
 
 The leak matrix is of DTS's segments on the test windows of both subjects: linear probes read the class and the subject from
 each. ``chance`` is the commonest class's share.
