@@ -1,0 +1,47 @@
+"""What a table is made of: columns with their meaning, and the ones that many tables have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+TEXT, REAL, INT, FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_()
+TIME = pa.timestamp("us", tz="UTC")
+SHARES, REALS, TEXTS = pa.list_(pa.float32()), pa.list_(REAL), pa.list_(TEXT)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its Arrow type and what it means. ``person`` marks what holds a person's own id."""
+
+    name: str
+    type: pa.DataType
+    meaning: str
+    person: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table. ``key`` names the columns whose newest row a log's view shows; None marks a generation table."""
+
+    name: str
+    meaning: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...] | None = None
+    arrow: pa.Schema = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "arrow", pa.schema([(c.name, c.type) for c in self.columns]))
+
+    @property
+    def person(self) -> str | None:
+        """The column with a person's own id: where ``entity`` is user, in a table that has that column."""
+        return next((column.name for column in self.columns if column.person), None)
+
+
+GENERATION = Column("generation", TEXT, "which write brought the row; only live generations are shown")
+DATASET = Column("dataset", TEXT, "the dataset's name")
+RUN = Column("run", TEXT, "the run's id")
+STUDY = Column("study", TEXT, "the sweep's name")
+WRITTEN = Column("written_at", TIME, "when the row was appended; the newest row of a key counts")
