@@ -18,12 +18,14 @@ from torch import Tensor, nn
 
 from distaff import artefacts
 from distaff.config import ModelConfig, Span
+from distaff.forecasting import blocks
 from distaff.model import D, Epoch, Model, Session
 from distaff.parallel import ALONE, World
 from distaff.recommender import Recommender
 from distaff.series import SeriesConfig, SeriesModel
 from distaff_data.interactions import Interactions
 from distaff_data.series import Series
+from distaff_data.windows import Windows, slide
 
 _CHECKPOINT = "last"
 
@@ -111,8 +113,31 @@ class GradientSeriesModel(SeriesModel, GradientModel[Series]):
     config: GradientSeriesConfig
 
     @abstractmethod
+    def pretext_loss(self, windows: Windows, block: Tensor) -> Tensor:
+        """The objective of some of the windows, a mean over them, as the encoder stands."""
+
+    def watched(self, data: Series) -> Mapping[str, float]:
+        """What else is told of an encoder at every validation; nothing here."""
+        return {}
+
     def pretext(self, data: Series) -> Callable[[], Mapping[str, float]] | None:
-        """What scores the encoder as it stands without any label or head, by which the epoch is chosen."""
+        """The objective on validation windows, without labels or heads, by which the epoch is chosen.
+
+        Random draws are the same each time. None where there are no such windows.
+        """
+        length = self.length_for(data)
+        if not len(slide(data, length, split="valid")):
+            return None
+
+        @torch.no_grad()
+        def validate() -> Mapping[str, float]:
+            windows = slide(data, length, split="valid", device=self.device)
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(0)
+                total = sum(float(self.pretext_loss(windows, block)) * len(block) for block in blocks(windows))
+            return {"pretext": total / len(windows), **self.watched(data)}
+
+        return validate
 
     def learn_encoder(self, data: Series, session: Session) -> None:
         """The loop of :class:`GradientModel`, validated by :meth:`pretext`."""

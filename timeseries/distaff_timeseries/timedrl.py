@@ -27,12 +27,11 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from distaff.config import Choices, Listed, ModelConfig, Span
-from distaff.forecasting import blocks
 from distaff.gradient import GradientSeriesConfig, GradientSeriesModel
 from distaff.model import Session
 from distaff.series import Encoding, SeriesModel
 from distaff_data.series import Series
-from distaff_data.windows import slide
+from distaff_data.windows import Windows, slide
 from distaff_timeseries.bodies import Architecture
 from distaff_timeseries.dropout import dropout
 from distaff_timeseries.encoder import Encoder, Position, TokenEmbedding
@@ -293,22 +292,13 @@ class TimeDRL(GradientSeriesModel):
     def settle(self) -> None:
         """Nothing: encodings come from the network as it stands."""
 
-    def pretext(self, data: Series) -> Callable[[], Mapping[str, float]] | None:
-        """The pretext loss on validation windows, without dropout, and how far instance embeddings spread."""
-        length = self.length_for(data)
-        if not len(slide(data, length, split="valid")):
-            return None
+    def pretext_loss(self, windows: Windows, block: Tensor) -> Tensor:
+        """Both losses, without dropout."""
+        return torch.stack(list(self.losses(self.take(windows, block)).values())).sum()
 
-        @torch.no_grad()
-        def validate() -> Mapping[str, float]:
-            windows = slide(data, length, split="valid", device=self.device)
-            sums, count = 0.0, 0
-            for block in blocks(windows):
-                losses = self.losses(self.take(windows, block))
-                sums, count = sums + float(sum(losses.values())) * len(block), count + len(block)
-            return {"pretext": sums / count, "spread": self.spread(data)}
-
-        return validate
+    def watched(self, data: Series) -> Mapping[str, float]:
+        """How far instance embeddings spread."""
+        return {"spread": self.spread(data)}
 
     @torch.no_grad()
     def spread(self, data: Series) -> float:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -12,9 +14,10 @@ from distaff.factors.blind_spots import Audit
 from distaff.factors.calibration import Calibration
 from distaff.factors.effects import EffectCard
 from distaff.factors.examples import bands, histograms
+from distaff.factors.independence import Dependence
 from distaff.factors.moves import share_of
 from distaff.factors.relevance import Membership, relevance
-from distaff.factors.report import Factor, FactorReport
+from distaff.factors.report import FactorReport
 from distaff.factors.stability import Stability
 from distaff.recommender import Intents
 from distaff_data.interactions import Interactions
@@ -39,7 +42,8 @@ def publish_factors(
 ) -> None:
     """Write everything about a run's factors."""
     run = report.run
-    out.append("factors", [_row(f, report.stability_nulls) for f in report.factors], run=run)
+    rows = [factor_row(f, _PLAIN, report.stability_nulls) | {"name": f.automatic_name} for f in report.factors]
+    out.append("factors", rows, run=run)
     summary = {name: getattr(report, name) for name in ("effective_per_user", "effective_overall", "seeds_compared")}
     out.append("factor_summaries", [summary | {"factors": len(report.factors)}], run=run)
     out.append("factor_members", _members(found, data.item_ids), run=run)
@@ -85,9 +89,21 @@ def publish_calibrations(out: Publication, run: str, steps: list[Calibration]) -
     out.append("calibration_costs", costs, run=run)
 
 
-def _row(factor: Factor, nulls: tuple[float, float, float] | None) -> dict[str, object]:
-    row: dict[str, object] = {name: getattr(factor, name) for name in _PLAIN}
-    row["name"] = factor.automatic_name
+class Evident(Protocol):
+    """A factor of any kind of model, with its evidence."""
+
+    @property
+    def dependences(self) -> list[Dependence]:
+        """The factors it depends on most, largest first."""
+
+    @property
+    def card(self) -> EffectCard | None:
+        """What moving it changes."""
+
+
+def factor_row(factor: Evident, plain: Sequence[str], nulls: tuple[float, float, float] | None) -> dict[str, object]:
+    """A factor's row in the table ``factors``: attributes as they are, nulls of its stability, strongest tie and effect."""
+    row: dict[str, object] = {name: getattr(factor, name) for name in plain}
     if nulls is not None:
         row |= dict(zip(("stability_null", "split_null", "subspace_null"), nulls, strict=True))
     if factor.dependences:

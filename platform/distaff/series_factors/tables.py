@@ -11,9 +11,10 @@ import torch
 from distaff.factors.effects import EffectCard
 from distaff.factors.examples import bands, histograms
 from distaff.factors.stability import Stability
+from distaff.factors.tables import factor_row
 from distaff.series import SeriesModel
 from distaff.series_factors.moves import Mover
-from distaff.series_factors.report import SeriesFactor, SeriesFactorReport
+from distaff.series_factors.report import SeriesFactorReport
 from distaff.series_factors.representations import Held
 from distaff.series_results import window_ids
 from distaff_data.interactions import SPLITS
@@ -47,7 +48,10 @@ def publish_series_factors(
     out.append("leakage", [probe.as_dict() for probe in report.leakage], run=run)
     if mover is None or held.codes is None:
         return
-    out.append("factors", [_row(factor, report.stability_nulls) for factor in report.factors], run=run)
+    rows = [
+        factor_row(f, _PLAIN, report.stability_nulls) | {"passive_users": f.passive_windows} for f in report.factors
+    ]
+    out.append("factors", rows, run=run)
     summary = {"factors": len(report.factors), "seeds_compared": report.seeds_compared}
     out.append("factor_summaries", [summary | {"active": report.active, "information": report.information}], run=run)
     cards = [(f.factor, f.card) for f in report.factors if f.card is not None]
@@ -65,20 +69,6 @@ def publish_series_factors(
     out.append("loadings", pa.table({"id": ids, "shares": shares}), run=run, entity="window")
     out.append("traversals", [row for k, _ in cards for row in _traversal(k, mover, model)], run=run)
     out.append("reconstructions", _reconstructions(mover, model, held, ids), run=run)
-
-
-def _row(factor: SeriesFactor, nulls: tuple[float, float, float] | None) -> dict[str, object]:
-    row: dict[str, object] = {name: getattr(factor, name) for name in _PLAIN}
-    row["passive_users"] = factor.passive_windows
-    if nulls is not None:
-        row |= dict(zip(("stability_null", "split_null", "subspace_null"), nulls, strict=True))
-    if factor.dependences:
-        row |= {"dependence": factor.dependences[0].dependence, "dependent_on": factor.dependences[0].other}
-    headline = None if factor.card is None else factor.card.headline
-    if headline is not None:
-        row |= {"effect_property": headline.property, "effect_size": headline.effect, "effect_low": headline.low}
-        row |= {"effect_high": headline.high, "specificity": headline.specificity}
-    return row
 
 
 def _ladder(factor: int, card: EffectCard) -> list[dict[str, object]]:

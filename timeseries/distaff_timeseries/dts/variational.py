@@ -175,26 +175,11 @@ class VariationalModel(GradientSeriesModel, Latent):
     def settle(self) -> None:
         """Nothing: latents come from the network as it stands."""
 
-    def pretext(self, data: Series) -> Callable[[], Mapping[str, float]] | None:
-        """-J on validation windows, drawn with the same noise each time."""
-        length = self.length_for(data)
-        if not len(slide(data, length, split="valid")):
-            return None
-
-        @torch.no_grad()
-        def validate() -> Mapping[str, float]:
-            windows = slide(data, length, split="valid", device=self.device)
-            sums, count = 0.0, 0
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(0)
-                for block in blocks(windows):
-                    batch = self.batch(windows, block)
-                    posterior = self.autoencoder.posterior(batch.values, batch.mask)
-                    losses = self.objective(batch, posterior, len(windows))
-                    sums, count = sums + float(sum(losses.values())) * len(block), count + len(block)
-            return {"pretext": sums / count}
-
-        return validate
+    def pretext_loss(self, windows: Windows, block: Tensor) -> Tensor:
+        """-J, fully grown."""
+        batch = self.batch(windows, block)
+        found = self.objective(batch, self.autoencoder.posterior(batch.values, batch.mask), len(windows))
+        return torch.stack(list(found.values())).sum()
 
     # ---------------------------------------------------------------------------------------------------- after training
 
