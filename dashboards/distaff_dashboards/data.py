@@ -378,3 +378,12 @@ def steered(
 def _titles(source: Source, dataset: str, items: list[str]) -> Mapping[str, str]:
     sql = f"SELECT id, title FROM {_TITLES} t WHERE list_contains(?, id)"
     return {row["id"]: row["title"] for row in source.workspace.warehouse.rows(sql, [dataset, items])}
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def newest_dataset(source: Source, kind: str) -> str | None:
+    """The newest dataset of a kind; None when there is none."""
+    found = source.workspace.warehouse.rows(
+        "SELECT dataset FROM datasets WHERE kind = ? ORDER BY created_at DESC LIMIT 1", [kind]
+    )
+    return str(found[0]["dataset"]) if found else None

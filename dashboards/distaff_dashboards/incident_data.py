@@ -34,15 +34,6 @@ def runs_with_diagnoses(source: Source) -> list[dict[str, Any]]:
     )
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
-def dataset_of_incidents(source: Source) -> str | None:
-    """Some dataset of incidents, newest first; None when there is none."""
-    found = source.workspace.warehouse.rows(
-        "SELECT dataset FROM datasets WHERE kind = 'incidents' ORDER BY created_at DESC LIMIT 1"
-    )
-    return str(found[0]["dataset"]) if found else None
-
-
 @st.cache_data(max_entries=16, show_spinner=False)
 def diagnoses(source: Source, run: str, dataset: str) -> list[dict[str, Any]]:
     """What a run says of each incident, in the dataset's order: ``case, trigger, alarms, converged``."""

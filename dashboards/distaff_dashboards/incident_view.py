@@ -59,7 +59,7 @@ def show() -> None:
     everything = data.everything()
     runs = {str(row["run"]): row for row in incident_data.runs_with_diagnoses(everything)}
     if not runs:
-        _nothing(incident_data.dataset_of_incidents(everything))
+        _nothing(data.newest_dataset(everything, "incidents"))
         return
     left, middle, right = st.columns([2, 2, 3], vertical_alignment="bottom")
     with left:

@@ -61,15 +61,6 @@ def runs_on_series(source: Source) -> list[dict[str, Any]]:
     )
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
-def dataset_of_series(source: Source) -> str | None:
-    """Some dataset of series, newest first; None when there is none."""
-    found = source.workspace.warehouse.rows(
-        "SELECT dataset FROM datasets WHERE kind = 'series' ORDER BY created_at DESC LIMIT 1"
-    )
-    return str(found[0]["dataset"]) if found else None
-
-
 def of_run(run: str, dataset: str) -> Source:
     """What was published for a run and its dataset."""
     return data.part(run, f"instance/{run}", dataset)

@@ -37,7 +37,7 @@ def show() -> None:
     everything = data.everything()
     runs = {str(row["run"]): row for row in series_data.runs_on_series(everything)}
     if not runs:
-        _nothing(series_data.dataset_of_series(everything))
+        _nothing(data.newest_dataset(everything, "series"))
         return
     left, right = st.columns([2, 3], vertical_alignment="bottom")
     with left:

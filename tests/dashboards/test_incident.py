@@ -6,36 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
+from dashboard_pages import opened, plain, said
 
-import distaff_dashboards
 from distaff.diagnosing import diagnose
 from distaff_dashboards.incident_graph import layout
 from distaff_data.incident_tables import publish_incidents
 from distaff_data.planted_incidents import planted_incidents
 from distaff_data.workspace import Workspace
 
-APP = Path(distaff_dashboards.__file__).with_name("app.py")
 PAGE, BOARD = "screens/incident.py", "screens/board.py"
 DATASET = "outages"
 HOSTILE = "<b>$x$</b> `y`"
-
-
-def opened(monkeypatch: pytest.MonkeyPatch, root: Path, page: str = PAGE, **link: str) -> AppTest:
-    monkeypatch.setenv("DISTAFF_WORKSPACE", str(root))
-    app = AppTest.from_file(str(APP), default_timeout=60).run()
-    app.switch_page(page)
-    for name, value in link.items():
-        app.query_params[name] = value
-    app.run()
-    assert not app.exception
-    return app
-
-
-def said(app: AppTest) -> str:
-    return "\n".join(
-        str(p.value) for p in [*app.info, *app.warning, *app.error, *app.caption, *app.code, *app.markdown]
-    )
 
 
 def undiagnosed(root: Path) -> Workspace:
@@ -60,9 +41,9 @@ def diagnosed(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 def test_without_incidents_or_diagnoses_the_page_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    assert "distaff init" in said(opened(monkeypatch, tmp_path))
+    assert "distaff init" in said(opened(monkeypatch, tmp_path, PAGE))
     Workspace.create(tmp_path / "empty")
-    assert "distaff ingest incidents" in said(opened(monkeypatch, tmp_path / "empty"))
+    assert "distaff ingest incidents" in said(opened(monkeypatch, tmp_path / "empty", PAGE))
     workspace = undiagnosed(tmp_path / "workspace")
     for page in (PAGE, BOARD):
         assert f"distaff diagnose {DATASET} --model floor_z" in said(opened(monkeypatch, workspace.root, page))
@@ -71,7 +52,7 @@ def test_without_incidents_or_diagnoses_the_page_says_what_to_do(
 def test_the_published_ranking_is_shown_with_its_evidence_and_the_board(
     monkeypatch: pytest.MonkeyPatch, diagnosed: Workspace
 ) -> None:
-    app = opened(monkeypatch, diagnosed.root)
+    app = opened(monkeypatch, diagnosed.root, PAGE)
     assert [option.partition("-")[0] for option in app.selectbox(key="run").options] == ["coral", "floor_z"]
     run, case = app.selectbox(key="run").value, app.selectbox(key="case").value
     stored = diagnosed.warehouse.rows(
@@ -86,11 +67,11 @@ def test_the_published_ranking_is_shown_with_its_evidence_and_the_board(
 
 
 def test_every_cause_can_be_looked_at(monkeypatch: pytest.MonkeyPatch, diagnosed: Workspace) -> None:
-    app = opened(monkeypatch, diagnosed.root)
+    app = opened(monkeypatch, diagnosed.root, PAGE)
     metric = app.dataframe[0].value["metric"].tolist()[-1]
     app.selectbox(key="cause").set_value(metric).run()
     assert not app.exception
-    assert f"Rank {len(app.dataframe[0].value)}," in said(app).replace("\\", "")
+    assert f"Rank {len(app.dataframe[0].value)}," in plain(app)
     app.toggle(key="whole").set_value(True).run()
     assert not app.exception
 
@@ -98,7 +79,7 @@ def test_every_cause_can_be_looked_at(monkeypatch: pytest.MonkeyPatch, diagnosed
 def test_a_moved_onset_ranks_anew_with_the_runs_own_model_and_stores_nothing(
     monkeypatch: pytest.MonkeyPatch, diagnosed: Workspace
 ) -> None:
-    app = opened(monkeypatch, diagnosed.root)
+    app = opened(monkeypatch, diagnosed.root, PAGE)
     before = app.dataframe[0].value["score"].tolist()
     publications = diagnosed.warehouse.rows("SELECT count(*) AS n FROM publications")
     slider = app.slider[0]
@@ -113,7 +94,7 @@ def test_a_moved_onset_ranks_anew_with_the_runs_own_model_and_stores_nothing(
 
 
 def test_a_control_says_that_it_has_no_graph(monkeypatch: pytest.MonkeyPatch, diagnosed: Workspace) -> None:
-    app = opened(monkeypatch, diagnosed.root)
+    app = opened(monkeypatch, diagnosed.root, PAGE)
     app.selectbox(key="run").select_index(1).run()
     assert not app.exception
     assert "no causal graph" in said(app)
@@ -123,7 +104,7 @@ def test_a_control_says_that_it_has_no_graph(monkeypatch: pytest.MonkeyPatch, di
 def test_an_incident_with_a_hostile_name_and_no_known_cause_is_shown(
     monkeypatch: pytest.MonkeyPatch, diagnosed: Workspace
 ) -> None:
-    app = opened(monkeypatch, diagnosed.root, case=HOSTILE)
+    app = opened(monkeypatch, diagnosed.root, PAGE, case=HOSTILE)
     assert app.selectbox(key="case").value == HOSTILE
     assert "true cause unknown" in said(app)
     assert "known" not in app.dataframe[0].value
@@ -137,7 +118,7 @@ def test_a_run_that_found_no_onset_can_be_ranked_from_a_time_of_ones_own(
     flat = replace(data.cases[0], values=data.cases[0].values * 0 + 1.0)
     publish_incidents(workspace.warehouse, replace(data, cases=(flat,)), source="", settings={})
     diagnose(workspace, DATASET, model="floor_z", onset="detected")
-    app = opened(monkeypatch, workspace.root)
+    app = opened(monkeypatch, workspace.root, PAGE)
     assert "found no onset" in said(app)
     app.slider[0].set_value(5).run()
     assert not app.exception

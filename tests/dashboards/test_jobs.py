@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
+from dashboard_pages import APP, plain
 from streamlit.testing.v1 import AppTest
 
-import distaff_dashboards
 from distaff.scheduling import jobs
 from distaff.scheduling.jobs import Job
 from distaff_dashboards import jobs_data
 from distaff_dashboards.data import Source
 from distaff_data.workspace import Workspace
 
-APP = Path(distaff_dashboards.__file__).with_name("app.py")
 NOW = datetime(2026, 5, 1, 3, tzinfo=UTC)
 
 
@@ -24,11 +22,6 @@ NOW = datetime(2026, 5, 1, 3, tzinfo=UTC)
 def page(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     monkeypatch.setenv("DISTAFF_WORKSPACE", str(workspace.root))
     return AppTest.from_file(str(APP), default_timeout=120).run().switch_page("screens/jobs.py")
-
-
-def said(app: AppTest) -> str:
-    parts = [*app.info, *app.markdown, *app.caption, *app.code, *app.subheader, *app.error, *app.warning]
-    return "\n".join(str(part.value) for part in parts).replace("\\", "")
 
 
 def write(workspace: Workspace) -> None:
@@ -70,14 +63,14 @@ def write(workspace: Workspace) -> None:
 def test_without_a_job_the_page_says_how_to_add_one(page: AppTest) -> None:
     page.run()
     assert not page.exception
-    assert "distaff schedule add" in said(page)
+    assert "distaff schedule add" in plain(page)
 
 
 def test_page_shows_what_failed_what_stands_and_what_drifted(page: AppTest, workspace: Workspace) -> None:
     write(workspace)
     page.run()
     assert not page.exception
-    text = said(page)
+    text = plain(page)
     assert "Failed when last due: nightly." in text
     assert "**champion** is run-1" in text
     assert "distaff rollback champion" in text
@@ -96,7 +89,7 @@ def test_broken_configuration_is_told_and_the_rest_is_shown(page: AppTest, works
     workspace.config.write_text("[schedule.x]\ncron = 1\n")
     page.run()
     assert not page.exception
-    assert "job 'x'" in said(page)
+    assert "job 'x'" in plain(page)
     assert next(table.value.shape[0] for table in page.dataframe) == 2
 
 

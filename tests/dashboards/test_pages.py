@@ -1,17 +1,17 @@
 """All pages, run without a browser."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
+from dashboard_pages import opened, plain, said
 from streamlit.testing.v1 import AppTest
 
-import distaff_dashboards
 from distaff import runs
 from distaff.factors import explain_run, notes_of
 from distaff_data.workspace import Workspace
 
-APP = Path(distaff_dashboards.__file__).with_name("app.py")
 BOARD, INTENTS = "screens/board.py", "screens/intents.py"
 FACTORS, FACTOR, BLIND = "screens/factors.py", "screens/factor.py", "screens/blind_spots.py"
 DATASET = "shop"
@@ -23,24 +23,7 @@ Open = Callable[..., AppTest]
 def at(monkeypatch: pytest.MonkeyPatch) -> Open:
     """Opens a page over a workspace, as a link with parameters does."""
 
-    def opened(root: Path, page: str, **link: str) -> AppTest:
-        monkeypatch.setenv("DISTAFF_WORKSPACE", str(root))
-        app = AppTest.from_file(str(APP), default_timeout=60).run()
-        assert not app.exception
-        app.switch_page(page)
-        for name, value in link.items():
-            app.query_params[name] = value
-        app.run()
-        assert not app.exception
-        return app
-
-    return opened
-
-
-def said(app: AppTest) -> str:
-    """Everything a page says outside tables and figures."""
-    parts = [*app.info, *app.warning, *app.success, *app.error, *app.markdown, *app.caption, *app.code]
-    return "\n".join(str(part.value) for part in parts)
+    return partial(opened, monkeypatch)
 
 
 # ------------------------------------------------------------------------------------------------------- empty states
@@ -90,7 +73,7 @@ def test_the_board_shows_runs_beside_controls(at: Open, filled: Workspace) -> No
     numbers = app.dataframe[0].value
     assert set(numbers["kind"]) == {"model", "control"}
     assert numbers.set_index("model").loc["dccf", "seeds"] == 2
-    assert "nmf on recall@20" in said(app).replace("\\", "")
+    assert "nmf on recall@20" in plain(app)
 
 
 def test_the_board_is_honest_about_a_control_that_leads(at: Open, filled: Workspace) -> None:

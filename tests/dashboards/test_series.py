@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from streamlit.testing.v1 import AppTest
+from dashboard_pages import opened, plain
 
-import distaff_dashboards
 from distaff import runs
 from distaff.series_factors import explain_series_run
 from distaff.series_scoring import embed_run
@@ -21,27 +20,10 @@ from distaff_data.series_splits import divide
 from distaff_data.series_tables import publish_series
 from distaff_data.workspace import Workspace
 
-APP = Path(distaff_dashboards.__file__).with_name("app.py")
 PAGE, BOARD = "screens/series.py", "screens/board.py"
 HOSTILE = "<b>$x$</b> `y`"
 SMALL: dict[str, object] = {"seq_len": 24, "horizons": (6,)}
 QUICK = SMALL | {"patch_len": 8, "stride": 8, "d_model": 8, "n_layers": 1, "max_epochs": 1}
-
-
-def opened(monkeypatch: pytest.MonkeyPatch, root: Path, page: str = PAGE, **link: str) -> AppTest:
-    monkeypatch.setenv("DISTAFF_WORKSPACE", str(root))
-    app = AppTest.from_file(str(APP), default_timeout=60).run()
-    app.switch_page(page)
-    for name, value in link.items():
-        app.query_params[name] = value
-    app.run()
-    assert not app.exception
-    return app
-
-
-def said(app: AppTest) -> str:
-    parts = [*app.info, *app.warning, *app.error, *app.success, *app.caption, *app.code, *app.markdown]
-    return "\n".join(str(p.value) for p in parts).replace("\\", "")
 
 
 def hourly(n: int = 300) -> Series:
@@ -79,34 +61,34 @@ def run_of(workspace: Workspace, model: str) -> str:
 
 
 def test_without_series_or_runs_the_page_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert "distaff init" in said(opened(monkeypatch, tmp_path))
+    assert "distaff init" in plain(opened(monkeypatch, tmp_path, PAGE))
     workspace = Workspace.create(tmp_path / "workspace")
-    assert "distaff ingest series" in said(opened(monkeypatch, workspace.root))
+    assert "distaff ingest series" in plain(opened(monkeypatch, workspace.root, PAGE))
     publish_series(workspace.warehouse, hourly(), source="", format="", split="", settings={})
     for page in (PAGE, BOARD):
-        assert "distaff train raw_ridge power" in said(opened(monkeypatch, workspace.root, page))
+        assert "distaff train raw_ridge power" in plain(opened(monkeypatch, workspace.root, page))
 
 
 def test_the_future_is_forecast_with_an_interval_and_the_board_stands_below(
     monkeypatch: pytest.MonkeyPatch, filled: Workspace
 ) -> None:
-    app = opened(monkeypatch, filled.root, run=run_of(filled, "raw_ridge"))
+    app = opened(monkeypatch, filled.root, PAGE, run=run_of(filled, "raw_ridge"))
     assert app.selectbox(key="entity").options == ["mill", HOSTILE]
-    assert "2 entities, 2 channels, 600 rows" in said(app)
+    assert "2 entities, 2 channels, 600 rows" in plain(app)
     assert {"Forecast", "Map of windows", "Beside the controls"} <= {h.value for h in app.subheader}
     assert set(app.dataframe[-1].value["model"]) == {"timedrl", "raw_ridge", "seasonal_naive"}
-    assert "The future" in said(app)
+    assert "The future" in plain(app)
     app.selectbox(key="entity").set_value(HOSTILE).run()
     app.multiselect(key="channels").set_value([HOSTILE]).run()
     assert not app.exception
     app.multiselect(key="channels").set_value([]).run()
-    assert "Choose a channel" in said(app)
+    assert "Choose a channel" in plain(app)
 
 
 def test_a_backtest_shows_what_came_and_how_often_the_interval_held(
     monkeypatch: pytest.MonkeyPatch, filled: Workspace
 ) -> None:
-    app = opened(monkeypatch, filled.root, run=run_of(filled, "raw_ridge"))
+    app = opened(monkeypatch, filled.root, PAGE, run=run_of(filled, "raw_ridge"))
     app.segmented_control(key="origin").set_value("from a test window").run()
     assert not app.exception
     slider = app.select_slider[0]
@@ -115,7 +97,7 @@ def test_a_backtest_shows_what_came_and_how_often_the_interval_held(
     for at in (0, 30):
         app.select_slider[0].set_value(at).run()
         assert not app.exception
-        assert "of what came lies within the 90% interval here" in said(app)
+        assert "of what came lies within the 90% interval here" in plain(app)
     app.toggle(key="covered").set_value(True).run()
     held = app.dataframe[0].value["held"]
     assert ((held > 0.6) & (held <= 1)).all()
@@ -128,17 +110,17 @@ def test_a_model_without_embeddings_says_how_to_publish_them(
     monkeypatch: pytest.MonkeyPatch, filled: Workspace
 ) -> None:
     run = run_of(filled, "seasonal_naive")
-    app = opened(monkeypatch, filled.root, run=run)
-    assert f"distaff embed {run}" in said(app)
+    app = opened(monkeypatch, filled.root, PAGE, run=run)
+    assert f"distaff embed {run}" in plain(app)
 
 
 def test_labelled_windows_are_shown_with_their_label_and_coloured_by_what_is_known(
     monkeypatch: pytest.MonkeyPatch, filled: Workspace
 ) -> None:
     run = run_of(filled, "pca")
-    app = opened(monkeypatch, filled.root, run=run)
-    assert "It is labelled" in said(app)
-    assert "nothing after it to forecast" in said(app)
+    app = opened(monkeypatch, filled.root, PAGE, run=run)
+    assert "It is labelled" in plain(app)
+    assert "nothing after it to forecast" in plain(app)
     colours = app.selectbox(key=f"colour-{run}")
     assert colours.options[0] == "label"
     for name in colours.options:
@@ -150,7 +132,7 @@ def test_latents_are_shown_with_their_evidence_and_what_they_do(
     monkeypatch: pytest.MonkeyPatch, filled: Workspace
 ) -> None:
     run = run_of(filled, "vae")
-    app = opened(monkeypatch, filled.root, run=run)
+    app = opened(monkeypatch, filled.root, PAGE, run=run)
     assert {"Factors", "Traversal", "Effects", "Leakage"} <= {h.value for h in app.subheader}
     stored = filled.warehouse.rows("SELECT factor FROM factors WHERE run = ?", [run])
     choice = app.selectbox(key=f"factor-{run}")
@@ -158,21 +140,21 @@ def test_latents_are_shown_with_their_evidence_and_what_they_do(
     choice.select_index(len(stored) - 1).run()
     assert not app.exception
     assert any(name.startswith("latent 0") for name in app.selectbox(key=f"colour-{run}").options)
-    assert "distaff factors" in said(opened(monkeypatch, filled.root, "screens/factors.py"))  # those are about intents
+    assert "distaff factors" in plain(opened(monkeypatch, filled.root, "screens/factors.py"))  # those are about intents
 
 
 def test_a_run_without_latents_has_its_leak_matrix_in_two_by_two(
     monkeypatch: pytest.MonkeyPatch, filled: Workspace
 ) -> None:
     run = run_of(filled, "timedrl")
-    app = opened(monkeypatch, filled.root, run=run)
-    assert "no latents to move" in said(app)
+    app = opened(monkeypatch, filled.root, PAGE, run=run)
+    assert "no latents to move" in plain(app)
     short = next(frame.value for frame in app.dataframe if "representation" in frame.value)
     assert short["representation"].tolist() == ["instance", "timestamp"]
     shares = short[["instance", "timestamp"]].to_numpy()
     assert ((shares >= 0) & (shares <= 1)).all()
     other = run_of(filled, "seasonal_naive")
-    assert f"distaff factors {other}" in said(opened(monkeypatch, filled.root, run=other))
+    assert f"distaff factors {other}" in plain(opened(monkeypatch, filled.root, PAGE, run=other))
 
 
 def test_a_score_is_as_far_above_chance_as_there_is_to_go() -> None:
@@ -191,7 +173,7 @@ def test_a_lost_model_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     publish_series(workspace.warehouse, hourly(), source="", format="", split="", settings={})
     run = runs.train(workspace, "seasonal_naive", "power", settings=SMALL, device="cpu")
     shutil.rmtree(runs.run_folder(workspace, run.run) / "model")
-    assert opened(monkeypatch, workspace.root).error
+    assert opened(monkeypatch, workspace.root, PAGE).error
 
 
 def test_the_board_ranks_errors_upwards(monkeypatch: pytest.MonkeyPatch, filled: Workspace) -> None:
@@ -203,7 +185,7 @@ def test_the_board_ranks_errors_upwards(monkeypatch: pytest.MonkeyPatch, filled:
     assert float(app.metric[1].value) == pytest.approx(controls["mean"].min(), abs=1e-4)
     assert "window by window" in str([h.value for h in app.subheader])
     control_leads = bool(table["kind"][0] == "control")
-    assert ("A control leads" in said(app)) is control_leads
+    assert ("A control leads" in plain(app)) is control_leads
     app.selectbox(key="metric").set_value("mae@6").run()
     assert not app.exception
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from dashboard_pages import APP, plain
 from streamlit.testing.v1 import AppTest
 
-import distaff_dashboards
 from distaff_dashboards import sweep_charts, sweep_parts
 from distaff_dashboards.data import Source
 from distaff_data.workspace import Workspace
 
-APP = Path(distaff_dashboards.__file__).with_name("app.py")
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 SPACE = {
     "lr": {"low": 1e-4, "high": 1e-2, "log": True},
@@ -62,15 +60,10 @@ def page(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     return AppTest.from_file(str(APP), default_timeout=60).run().switch_page("screens/sweeps.py")
 
 
-def said(app: AppTest) -> str:
-    parts = [*app.info, *app.markdown, *app.caption, *app.code, *app.subheader]
-    return "\n".join(str(part.value) for part in parts).replace("\\", "")
-
-
 def test_without_a_sweep_the_page_says_how_to_start_one(page: AppTest) -> None:
     page.run()
     assert not page.exception
-    assert "distaff tune" in said(page)
+    assert "distaff tune" in plain(page)
 
 
 @pytest.mark.parametrize("status", ["running", "done"])
@@ -78,7 +71,7 @@ def test_sweep_shows_its_trials_and_its_best(page: AppTest, workspace: Workspace
     write(workspace, "one", ["recall@20", "independence"], status, TRIALS)
     page.run()
     assert not page.exception
-    text = said(page)
+    text = plain(page)
     assert "5 of 8 trials ended" in text
     assert "1 pruned" in text
     assert "Trial 2** leads with recall@20 0.3000" in text
@@ -93,7 +86,7 @@ def test_sweep_without_a_completed_trial_says_so(page: AppTest, workspace: Works
     write(workspace, "none", ["recall@20"], "running", [])
     page.run()
     assert not page.exception
-    assert "No trial has been completed yet" in said(page)
+    assert "No trial has been completed yet" in plain(page)
 
 
 def test_rows_that_nothing_beats() -> None:
