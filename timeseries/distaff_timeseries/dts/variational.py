@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from distaff.config import ModelConfig
-from distaff.forecasting import blocks
 from distaff.gradient import GradientSeriesModel
 from distaff.latents import Codes, Latent
 from distaff.series import Encoding, SeriesModel
