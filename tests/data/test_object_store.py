@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -9,12 +10,14 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from block_data import checkerboard
 from object_store import BUCKET, SECRET, object_store
 from published import publish
 
 from distaff import runs
+from distaff.forgetting import forget
 from distaff.scoring import score_run
 from distaff_data.errors import InputError
 from distaff_data.schema import VERSION
@@ -59,6 +62,27 @@ def test_publications_appear_whole_replace_each_other_and_are_reclaimed(url: str
     assert len(warehouse.rows("SELECT * FROM recommendations")) == 1
     assert warehouse.reclaim(timedelta(0), ("recommendations",))["recommendations"] > 0
     assert len(Warehouse.open(tmp_path, url).rows("SELECT * FROM recommendations")) == 1
+
+
+def test_person_who_is_forgotten_is_in_no_object(url: str, tmp_path: Path) -> None:
+    workspace = Workspace.create(tmp_path / "there", url)
+    publish(workspace, checkerboard())
+    publish(workspace, checkerboard())
+    score_run(workspace, runs.train(workspace, "popularity", "checkerboard").run, top_k=3)
+    person = "0"  # the least id, which the log of each table notes
+    row, log = f"'user_id': '{person}'", f'user_id\\":\\"{person}\\"'
+    assert all(any(trace in told for told in _objects(url)) for trace in (row, log))
+    forget(workspace, [person])
+    assert not [told for told in _objects(url) if row in told or log in told]
+    assert workspace.warehouse.rows("SELECT count(*) AS n FROM recommendations") == [{"n": 117}]
+
+
+def _objects(url: str) -> Iterator[str]:
+    """What each object in the bucket says, Parquet files unpacked."""
+    s3 = pytest.importorskip("boto3").client("s3")
+    for entry in s3.list_objects_v2(Bucket=BUCKET, Prefix=url.rpartition("/")[2]).get("Contents", []):
+        body = s3.get_object(Bucket=BUCKET, Key=entry["Key"])["Body"].read()
+        yield str(pq.read_table(io.BytesIO(body)).to_pylist()) if body[:4] == b"PAR1" else body.decode(errors="replace")
 
 
 def test_sql_of_people_reads_the_tables_and_nothing_else(url: str, tmp_path: Path) -> None:

@@ -120,6 +120,12 @@ def test_no_workspace_says_how_to_make_one(call: Call) -> None:
     assert (status, "distaff init" in err) == (2, True)
 
 
+def test_help_shows_brackets_as_they_are(call: Call) -> None:
+    status, out, _ = call("score", "--help")
+    assert status == 0
+    assert "extra [ray]" in " ".join(out.replace("│", " ").split())
+
+
 def test_unknown_verb_is_a_usage_error(call: Call) -> None:
     assert call("trian")[0] == 2
 

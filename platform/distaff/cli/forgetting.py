@@ -51,3 +51,5 @@ def forget(
     )
     if found.sources:
         typer.echo(f"the dataset was read from {found.sources}: take them out of there too, or they come back")
+    if found.notes:
+        typer.echo(f"notes on factors name them, {', '.join(found.notes)}: change those with distaff note")

@@ -22,7 +22,7 @@ from distaff_data.workspace import Workspace, default_root
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Engine = Annotated[
-    str, typer.Option(help="Who carries it out: local, this machine's processes; ray, a cluster (extra [ray]).")
+    str, typer.Option(help="Who carries it out: local, this machine's processes; ray, a cluster (extra \\[ray]).")
 ]
 RunId = Annotated[
     str,

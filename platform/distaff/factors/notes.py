@@ -7,7 +7,8 @@ high. To be recognised later, a noted factor is stored with its shares in the mo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -54,6 +55,14 @@ def notes_of(workspace: Workspace, run_id: str) -> dict[int, Note]:
     """Notes on a run's factors, by factor."""
     rows = workspace.warehouse.rows(f"SELECT {_COLUMNS} FROM factor_notes WHERE run = ? ORDER BY factor", [run_id])
     return {row["factor"]: _note(row) for row in rows}
+
+
+def mentioning(workspace: Workspace, run_ids: Sequence[str], words: Sequence[str]) -> list[Note]:
+    """Notes on runs' factors whose name or text has one of the words, not as a part of another word."""
+    sql = f"SELECT {_COLUMNS} FROM factor_notes WHERE list_contains(?, run) ORDER BY run, factor"
+    said = re.compile("|".join(rf"(?<!\w){re.escape(word)}(?!\w)" for word in words))
+    found = (_note(row) for row in workspace.warehouse.rows(sql, [list(run_ids)]))
+    return [note for note in found if said.search(f"{note.name or ''}\n{note.note or ''}")]
 
 
 def annotate(

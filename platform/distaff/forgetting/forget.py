@@ -16,6 +16,7 @@ from filelock import Timeout
 
 from distaff import runs
 from distaff.factors.evidence import explain_run
+from distaff.factors.notes import mentioning
 from distaff.forgetting import audit, files, unlearning
 from distaff.forgetting.audit import ModelRecord, Request
 from distaff.runs import Run
@@ -34,17 +35,19 @@ class Forgotten:
         models: What was done to each model, and what the attack on it found before and after.
         sources: Files that the dataset was read from. They are not Distaff's: take the people out of them too, or the next
             ingestion brings them back.
+        notes: Factors, ``RUN/FACTOR``, whose note has an id of theirs as a word. What an analyst wrote is theirs to change.
     """
 
     request: Request
     models: tuple[ModelRecord, ...]
     sources: str
+    notes: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON shape of ``forget``."""
         facts = asdict(self.request)
         facts["people"] = len(facts.pop("subjects"))
-        return facts | {"models": [asdict(m) for m in self.models], "sources": self.sources}
+        return facts | {"models": [asdict(m) for m in self.models], "sources": self.sources, "notes": self.notes}
 
 
 def forget(
@@ -90,7 +93,9 @@ def forget(
         _check_meanwhile(workspace, dataset, names, people)
         request = audit.finish(workspace, request)
     (row,) = workspace.warehouse.rows("SELECT source FROM datasets WHERE dataset = ?", [dataset])
-    return Forgotten(request, tuple(audit.models(workspace, forgetting=request.forgetting)), row["source"] or "")
+    models = tuple(audit.models(workspace, forgetting=request.forgetting))
+    noted = tuple(f"{note.run}/{note.factor}" for note in mentioning(workspace, names, people))
+    return Forgotten(request, models, row["source"] or "", noted)
 
 
 def _dataset(workspace: Workspace, people: list[str], dataset: str | None) -> str:

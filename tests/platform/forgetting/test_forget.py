@@ -14,6 +14,7 @@ from deltalake import DeltaTable
 
 from distaff import runs
 from distaff.doctor import examine
+from distaff.factors import annotate
 from distaff.factors.evidence import explain_run
 from distaff.forgetting import forget
 from distaff.recommender import Recommender
@@ -210,6 +211,15 @@ def test_audit_record_says_what_was_done_and_names_nobody(filled: Workspace) -> 
     models = filled.warehouse.rows("SELECT * FROM forgotten_models")
     assert {m["run"] for m in models} == {m.run for m in found.models}
     assert all(0 <= m["low"] <= m["after"] <= m["high"] <= 1 for m in models)
+
+
+def test_notes_that_name_the_person_are_listed_for_their_author(filled: Workspace) -> None:
+    run = next(r.run for r in runs.listing(filled) if r.model == "nmf")
+    annotate(filled, run, 0, note=f"taken up by {PERSON}, who writes to us")
+    annotate(filled, run, 1, note=f"somebody else: x{PERSON}")
+    found = forget(filled, [PERSON])
+    assert found.notes == (f"{run}/0",)
+    assert found.as_dict()["notes"] == (f"{run}/0",)
 
 
 def test_stranger_is_refused_and_changes_nothing(filled: Workspace) -> None:
