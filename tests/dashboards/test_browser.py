@@ -2,53 +2,21 @@
 
 import contextlib
 import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from dashboard_server import browser_page, dashboard, free_port, needs_browser
 
 from distaff_data.workspace import Workspace
 
-CHROMIUM = Path(os.environ.get("DISTAFF_CHROMIUM", "/usr/bin/chromium"))
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
-PATIENCE = 60_000  # milliseconds: the machine may be busy
-
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}; set DISTAFF_CHROMIUM")
+pytestmark = needs_browser
 
 
 @pytest.fixture
 def url(filled: Workspace) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    start = (
-        "import sys; from pathlib import Path; from distaff_dashboards.launch import launch; "
-        f"sys.exit(launch(Path({str(filled.root)!r}), port={port}, open_browser=False))"
-    )
-    server = subprocess.Popen([sys.executable, "-c", start], start_new_session=True)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        _wait_until_healthy(address)
+    with dashboard(filled, free_port()) as address:
         yield address
-    finally:
-        os.killpg(server.pid, 15)
-        server.wait()
-
-
-def _wait_until_healthy(address: str) -> None:
-    for _ in range(300):
-        try:
-            if urllib.request.urlopen(f"{address}/_stcore/health").read() == b"ok":
-                return
-        except OSError:
-            pass
-        time.sleep(0.2)
-    raise TimeoutError(f"no dashboard at {address}")
 
 
 def test_all_pages_work_in_a_browser_without_network(url: str, tmp_path: Path) -> None:
@@ -57,10 +25,7 @@ def test_all_pages_work_in_a_browser_without_network(url: str, tmp_path: Path) -
     shots.mkdir(parents=True, exist_ok=True)
     errors: list[str] = []
     foreign: list[str] = []
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        page = browser.new_page(viewport={"width": 1360, "height": 2400})
-        page.set_default_timeout(PATIENCE)
+    with browser_page(viewport={"width": 1360, "height": 2400}) as page:
         page.on("pageerror", lambda error: errors.append(str(error)))
 
         def only_local(route: object) -> None:
@@ -110,6 +75,5 @@ def test_all_pages_work_in_a_browser_without_network(url: str, tmp_path: Path) -
         # A link that somebody was sent opens the same view.
         page.goto(factor, wait_until="domcontentloaded")
         page.get_by_text("0.35", exact=True).first.wait_for()
-        browser.close()
     assert errors == []
     assert foreign == []
