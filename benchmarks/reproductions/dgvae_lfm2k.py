@@ -17,7 +17,7 @@ from sklearn.decomposition import NMF
 
 from distaff.factors.relevance import Membership
 from distaff.recommender import Recommender
-from distaff.words import coherence, top_words
+from distaff.words import coherence, spoken_by, top_words
 from distaff_data.interactions import Interactions
 from distaff_graph.dgvae.models import DGVAE
 
@@ -29,22 +29,28 @@ _TRAINED = {"batch_size": 256, "lr": 2e-3, "eval_every": 5, "patience": 3, "kl_e
 def npmi(model: Recommender, data: Interactions) -> dict[str, float]:
     """Coherence of the factors' words, and of its controls: as many NMF topics, the commonest words, words at random.
 
-    Factors and topics are ranked by one rule, :func:`distaff.words.top_words`, and all choose among the same words.
+    The words of a topic are found twice: by its loadings, and by :func:`distaff.words.spoken_by` of the people it matters to,
+    as a factor's are. All are ranked by :func:`distaff.words.top_words` and chosen among the same words. The documents are
+    those of people's training items; coherence is counted over artists.
     """
     assert isinstance(model, DGVAE)
     counts = model.lexicon.item_words
     assert counts is not None
-    documents = model.lexicon.documents(data.train).scipy()
-    topics = torch.from_numpy(NMF(model.config.n_intents, init="nndsvd", max_iter=500).fit(documents).components_)
-    joint = topics.double() / topics.sum()
-    p = joint / joint.sum(1, keepdim=True)
+    documents = model.lexicon.documents(data.train)
+    nmf = NMF(model.config.n_intents, init="nndsvd", max_iter=500)
+    people = torch.from_numpy(nmf.fit_transform(documents.scipy())).double()
+    topics = torch.from_numpy(nmf.components_).double()
+    p, everywhere = topics / topics.sum(1, keepdim=True), topics.sum(0) / topics.sum()
+    shares = people * topics.sum(1)
+    shares /= shares.sum(1, keepdim=True).clamp(min=1e-300)
     among = model.naming
-    common = torch.from_numpy(documents.sum(0)).flatten().masked_fill(~among, 0).topk(_WORDS).indices
+    common = torch.from_numpy(documents.scipy().sum(0)).flatten().masked_fill(~among, 0).topk(_WORDS).indices
     random = torch.nonzero(among).squeeze(1)
     random = random[torch.randint(len(random), (1000, _WORDS), generator=torch.Generator().manual_seed(0))]
     found = {
         "npmi@10": top_words(model.factor_words(), _WORDS, among),
-        "npmi@10 of nmf topics": top_words(Membership(p, p / joint.sum(0).clamp(min=1e-300)), _WORDS, among),
+        "npmi@10 of nmf topics": top_words(Membership(p, p / everywhere.clamp(min=1e-300)), _WORDS, among),
+        "npmi@10 of nmf topics' people": top_words(spoken_by(shares, documents), _WORDS, among),
         "npmi@10 of common words": common.unsqueeze(0),
         "npmi@10 of random words": random,
     }
