@@ -166,9 +166,9 @@ def ingest_attributes(
         headers = {path: layout.columns for path, layout in layouts.items()}
         picked, texts = named_in_each(headers, columns or None), named_in_each(headers, text)
         for path, layout in layouts.items():
-            named = {"columns": picked[path], "text": texts[path]}
             if picked[path] != []:
-                stage_attributes(scratch, entity, path, id=id, title=title, separator=separator, **named)
+                mine = {"columns": picked[path], "text": texts[path]}
+                stage_attributes(scratch, entity, path, id=id, title=title, separator=separator, **mine)
             if vector_columns(layout):
                 stage_columns(scratch, layout, id_column(layout, entity, id))
         for matrix in matrices:
