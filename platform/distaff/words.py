@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 import torch
 from torch import Tensor
@@ -68,7 +69,7 @@ class Worded(ABC):
 
     @abstractmethod
     def factor_words(self) -> Membership:
-        """Words of each factor: p(word | factor), and its lift over :meth:`word_shares`, ``(K, n_words)``."""
+        """Words of each factor, by :func:`spoken_by`, ``(K, n_words)``."""
 
     @abstractmethod
     def word_shares(self) -> Tensor:
@@ -93,6 +94,31 @@ class Worded(ABC):
         """
 
 
+def spoken_by(shares: Tensor, documents: Weighted) -> Membership:
+    """The words of the people to whom a factor matters most, as these people's documents have them.
+
+    A person weighs as much as the factor's share in them exceeds its mean share; a factor that exceeds it in nobody, such as
+    an only one, is everybody's. A word counts once a person: how often it is repeated tells how talkative the texts of one
+    person's items are, how many have it what a group shares.
+
+    Args:
+        shares: Each person's shares of factors, ``(n, K)``.
+        documents: The words people have, ``(n, n_words)``; only where entries are counts.
+
+    Returns:
+        p(word | factor), and its lift over the p(word) of everybody, float64 ``(K, n_words)``; a word that none of a
+        factor's people has is 0 in both.
+    """
+    has = documents.scipy().astype(np.float64)
+    has.data[:] = 1.0
+    weights = (shares - shares.mean(0)).clamp(min=0).double()
+    weights = torch.where(weights.sum(0) > 0, weights, 1.0)
+    found = torch.from_numpy(np.asarray(has.T @ weights.numpy())).T
+    everybody = torch.from_numpy(np.asarray(has.sum(0))).flatten()
+    probability = found / found.sum(1, keepdim=True).clamp(min=1e-300)
+    return Membership(probability, probability * (everybody.sum() / everybody.clamp(min=1.0)))
+
+
 def top_words(found: Membership, n: int, among: Tensor, weight: float = LAMBDA) -> Tensor:
     """The most relevant words of each row, best first, int64 ``(K, n)``; fewer where fewer may be taken.
 
@@ -107,19 +133,20 @@ def top_words(found: Membership, n: int, among: Tensor, weight: float = LAMBDA) 
 
 
 def word_rows(model: Worded) -> pa.Table:
-    """The rows of ``factor_words``: of each factor the ``KEPT`` most relevant words."""
+    """The rows of ``factor_words``: of each factor the ``KEPT`` most relevant words, or as many as its people have."""
     found = model.factor_words()
     best = top_words(found, KEPT, model.naming)
     scores = relevance(found.probability, found.lift, LAMBDA)
-    n_factors, n = best.shape
+    factor, place = torch.nonzero(found.probability.gather(1, best) > 0, as_tuple=True)
+    word = best[factor, place]
     return pa.table(
         {
-            "factor": torch.arange(n_factors).repeat_interleave(n).numpy(),
-            "word": model.words.take(pa.array(best.flatten().numpy())),
-            "rank": torch.arange(1, n + 1).repeat(n_factors).numpy(),
-            "relevance": scores.gather(1, best).flatten().numpy(),
-            "probability": found.probability.gather(1, best).flatten().numpy(),
-            "lift": found.lift.gather(1, best).flatten().numpy(),
+            "factor": factor.numpy(),
+            "word": model.words.take(pa.array(word.numpy())),
+            "rank": (place + 1).numpy(),
+            "relevance": scores[factor, word].numpy(),
+            "probability": found.probability[factor, word].numpy(),
+            "lift": found.lift[factor, word].numpy(),
         }
     )
 

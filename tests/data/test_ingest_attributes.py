@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from distaff_data.errors import InputError
 from distaff_data.ingest import ingest_attributes, ingest_interactions
 from distaff_data.workspace import Workspace
 
@@ -53,6 +54,17 @@ def test_columns_id_title_and_separator_can_be_chosen(dataset: Workspace, tmp_pa
         dataset, "item", "d", tmp_path / "items.tsv", id="key", title="label", columns=["label", "tags"], separator=","
     )
     assert values(dataset) == {(id, name.replace("genre", "tags"), value) for id, name, value in EXPECTED}
+
+
+def test_columns_are_chosen_from_several_files_at_once(dataset: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "names.csv").write_text("item,name,url\na,A | B,http://a\nb,Bee,http://b\n")
+    (tmp_path / "tags.csv").write_text("item,genre,by\na,Noir|Crime,me\n")
+    (tmp_path / "other.csv").write_text("item,shelf\na,7\n")
+    files = [tmp_path / name for name in ("names.csv", "tags.csv", "other.csv")]
+    ingest_attributes(dataset, "item", "d", files, columns=["name", "genre"])
+    assert values(dataset) == EXPECTED
+    with pytest.raises(InputError, match="did you mean genre"):
+        ingest_attributes(dataset, "item", "d", files, columns=["name", "genres"])
 
 
 def test_a_title_can_be_done_without(dataset: Workspace, tmp_path: Path) -> None:

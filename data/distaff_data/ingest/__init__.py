@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from distaff_data.errors import InputError, UnknownNameError
 from distaff_data.ingest.attributes import FOUND, FOUND_TEXTS, id_column, stage_attributes
+from distaff_data.ingest.columns import named_in_each
 from distaff_data.ingest.detect import Source, existing_files, find_source
 from distaff_data.ingest.embedding import embed, open_encoder
 from distaff_data.ingest.layout import FORMATS, layout_of
@@ -136,9 +137,9 @@ def ingest_attributes(
             named by the file or as in ``text=all-MiniLM-L6-v2.npy``.
         id: Column of ids; detected when None.
         title: Column of titles, which people are shown; detected when None, none when empty.
-        columns: Columns to read; all when None.
+        columns: Columns to read, each of any of the tables; all when None.
         separator: Between values in one cell; ``|`` when None, and a space in RecBole's ``token_seq``.
-        text: Columns of running text, such as descriptions; detected by name when None.
+        text: Columns of running text, such as descriptions, each of any of the tables; detected by name when None.
         rows: A file with the id of each row of the matrices, an id a line or ``.npy``; the rows' numbers when None.
         embed_with: A folder with a sentence-transformers model, which makes vectors named ``text`` of what the tables say.
 
@@ -161,9 +162,13 @@ def ingest_attributes(
     with warehouse.lock(f"{entity}s/{dataset}"), Scratch(workspace.scratch, files) as scratch:
         for table in (FOUND, FOUND_TEXTS, FOUND_VECTORS):
             scratch.execute(table)
-        for path in tables:
-            stage_attributes(scratch, entity, path, id=id, title=title, columns=columns, separator=separator, text=text)
-            layout = layout_of(path, scratch, header=True)
+        layouts = {path: layout_of(path, scratch, header=True) for path in tables}
+        headers = {path: layout.columns for path, layout in layouts.items()}
+        picked, texts = named_in_each(headers, columns or None), named_in_each(headers, text)
+        for path, layout in layouts.items():
+            if picked[path] != []:
+                mine = {"columns": picked[path], "text": texts[path]}
+                stage_attributes(scratch, entity, path, id=id, title=title, separator=separator, **mine)
             if vector_columns(layout):
                 stage_columns(scratch, layout, id_column(layout, entity, id))
         for matrix in matrices:

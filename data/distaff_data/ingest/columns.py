@@ -95,6 +95,25 @@ def find_column(path: Path, columns: Sequence[str], name: str) -> str:
     raise InputError(f"no such column; {hint}: {', '.join(columns)}", path=path, line=1, column=name)
 
 
+def named_in_each(files: Mapping[Path, Sequence[str]], names: Sequence[str] | None) -> dict[Path, list[str] | None]:
+    """Of the columns a person named for several files at once, those of each file; None everywhere where none was named.
+
+    Args:
+        files: The columns of each file.
+        names: What was named.
+
+    Raises:
+        InputError: No file has a column of that name; the near misses are offered.
+    """
+    if names is None:
+        return dict.fromkeys(files)
+    of = {path: [n for n in names if any(n in (c, c.partition(":")[0]) for c in files[path])] for path in files}
+    for name in names:
+        if files and not any(name in found for found in of.values()):
+            find_column(next(iter(files)), [column for columns in files.values() for column in columns], name)
+    return dict(of)
+
+
 def unique_names(columns: Sequence[str]) -> list[str]:
     """Names to stage a file's columns under: where one is empty or repeats another, its number stands for it.
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from distaff.factors.relevance import MIN_ITEMS, Membership
 from distaff.recommender import lists_of, top_k_of
-from distaff.words import Reasons, Worded
+from distaff.words import Reasons, Worded, spoken_by
 from distaff_data.content import Lexicon, Weighted
 from distaff_data.errors import InputError
 from distaff_graph.dgvae.base import Factored
@@ -29,7 +29,7 @@ class Speaking(Factored, Worded):
     """The part of :class:`~distaff_graph.dgvae.models.DGVAE` that speaks."""
 
     lexicon: Lexicon
-    _spoken_found: tuple[Tensor, Tensor]
+    _spoken_found: tuple[Membership, Tensor]
     _spoken_of: Tensor | None = None
 
     @property
@@ -53,35 +53,31 @@ class Speaking(Factored, Worded):
         return torch.bincount(counts.pattern.indices, minlength=len(self.words)) >= MIN_ITEMS
 
     def factor_words(self) -> Membership:
-        """Words of the people to whom a factor matters most.
+        """Of people's training documents, not of the decoder over words.
 
-        What a factor says differs from person to person, and its mean over everybody is what anybody likes. So p(word |
-        factor) is a mean in which a person weighs as much as the factor's share of their scores exceeds its mean share.
+        What the decoder says of a factor differs from person to person, and much of it only evens out what its other factors
+        say. Whom a factor matters to is told by the items' decoder, whatever the start.
         """
-        by_factor, overall = self._spoken
-        probability = by_factor / by_factor.sum(1, keepdim=True).clamp(min=1e-300)
-        return Membership(probability, probability / overall.clamp(min=1e-300))
+        return self._spoken[0]
 
     def word_shares(self) -> Tensor:
         """The mean of :meth:`user_words` over all users with training items."""
         return self._spoken[1]
 
     @property
-    def _spoken(self) -> tuple[Tensor, Tensor]:
-        """Words by factor ``(K, n_words)``, up to each factor's sum, and by all ``(n_words,)``; float64, made once a fit."""
+    def _spoken(self) -> tuple[Membership, Tensor]:
+        """What is found by a pass over everybody, once a fit: the factors' words, and p(word) ``(n_words,)``."""
         if self._spoken_of is not self._things:
+            assert self._texts is not None
             active = torch.nonzero(self.data.train.counts() > 0).squeeze(1)
-            blocks = [self.user_codes(users) for users in active.split(_USERS)]
-            shares = torch.cat([self.parts(codes).sum(2) for codes in blocks]).double().cpu()
-            excess = (shares - shares.mean(0)).clamp(min=0)
-            excess = torch.where(excess.sum(0) > 0, excess, 1.0)  # a single factor is everybody's
-            by_factor = torch.zeros(shares.shape[1], len(self.words), dtype=torch.float64)
             overall = torch.zeros(len(self.words), dtype=torch.float64)
-            for codes, weights in zip(blocks, excess.split(_USERS), strict=True):
-                parts = self.word_parts(codes).double()
-                by_factor += torch.einsum("uk,ukw->kw", weights, parts)
-                overall += parts.sum((0, 1))
-            self._spoken_found, self._spoken_of = (by_factor, overall / len(active)), self._things
+            shares = []
+            for users in active.split(_USERS):
+                codes = self.user_codes(users)
+                shares.append(self.parts(codes).sum(2).cpu())
+                overall += self.word_parts(codes).double().sum((0, 1))
+            found = spoken_by(torch.cat(shares), self._texts.take(active))
+            self._spoken_found, self._spoken_of = (found, overall / len(active)), self._things
         return self._spoken_found
 
     def user_words(self, users: Tensor) -> Tensor:

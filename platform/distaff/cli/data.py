@@ -31,7 +31,7 @@ Id = Annotated[str | None, typer.Option(help="Column of ids; detected otherwise.
 Title = Annotated[str | None, typer.Option(help="Column that people are shown.")]
 Separator = Annotated[str | None, typer.Option(help="What separates several values in a cell.")]
 Column = Annotated[
-    list[str] | None, typer.Option("--column", help="Column to read; repeatable; all columns otherwise.")
+    list[str] | None, typer.Option("--column", help="Column to read, of any of the files; repeatable; all otherwise.")
 ]
 Text = Annotated[list[str] | None, typer.Option(help="Column of running text; repeatable; detected by name otherwise.")]
 Rows = Annotated[
@@ -120,6 +120,8 @@ def ingest_items(
     as_json: Json = False,
 ) -> None:
     """Load what is known about a dataset's items: categories and tags, titles, running text, feature vectors.
+
+    Give all files at once: what an earlier command brought is replaced.
 
     Example: distaff ingest items shop items.csv text=embeddings.npy --text description --separator ,
     """

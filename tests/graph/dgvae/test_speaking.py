@@ -56,7 +56,7 @@ def test_words_of_a_few_items_name_nothing(data: Interactions) -> None:
     assert "on 4" not in named
     assert {"on 5", "amber", "basalt"} <= named
     # One factor is everybody's, so its words are those of all.
-    torch.testing.assert_close(model.factor_words().probability[0], model.word_shares())
+    torch.testing.assert_close(model.factor_words().lift, torch.ones(1, len(model.words), dtype=torch.float64))
 
 
 def test_a_users_words_are_those_of_their_block(model: DGVAE, data: Interactions) -> None:
