@@ -165,7 +165,7 @@ def bars(figure: go.Figure, labels: Sequence[str], *, percent: bool, top: int = 
     """Horizontal bars from the top down. Positions are numbers, so that two items of one title stay two bars."""
     ys = list(range(len(labels)))
     figure.update_yaxes(tickvals=ys, ticktext=[text(label) for label in labels], range=[len(labels) - 0.4, -0.6])
-    figure.update_xaxes(tickformat=".1%" if percent else None, showgrid=True, zeroline=False)
+    figure.update_xaxes(tickformat="~%" if percent else None, showgrid=True, zeroline=False)
     return finish(figure, height=60 + top + _ROW * max(len(labels), 2), top=top)
 
 
