@@ -164,8 +164,8 @@ class _Search:
         saved[:, self._free(support, targets).sum(1) >= self.most] = 0
         self.support[targets] = support
         n = self.problem.n_targets
-        for place, block in enumerate(self.within):
-            self.at_once[place][:, targets] = saved[block * n : (block + 1) * n]
+        for number, block in enumerate(self.within):
+            self.at_once[number][:, targets] = saved[block * n : (block + 1) * n]
             saved[block * n : (block + 1) * n] = 0
         self.saved[:, targets], self.best[targets] = saved, saved.argmax(0)
 
