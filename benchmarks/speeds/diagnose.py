@@ -30,7 +30,7 @@ ALSO = (
     "watched_10000",
     "sockshop_case",
 )
-ROWS, HISTORY, WARM_UP = 60, 200, 5
+ROWS, HISTORY, WARM_UP = 60, 200, 11  # enough to fill what is held of the normal state
 
 
 class _Feed:
