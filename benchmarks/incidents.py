@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ CONTROLS = (
     "traversal",
     "random",
 )
+LEARNING_CONTROLS = ("pagerank_pc",) if find_spec("causallearn") else ()
 Published = Mapping[tuple[str, str], float]  # (model, metric) -> value
 
 
@@ -48,6 +50,7 @@ class Part:
         known: Which of the known dependencies the models are given.
         candidate: Which entities are ranked; others are taken out of every ranking before it is scored.
         trigger: Whether to report how onsets were found.
+        learning: Whether controls that learn a graph are measured too, which takes seconds a case.
     """
 
     name: str
@@ -57,6 +60,7 @@ class Part:
     known: Callable[[Edge], bool] = field(default=lambda edge: True)
     candidate: Callable[[str], bool] = field(default=lambda entity: True)
     trigger: bool = False
+    learning: bool = False
 
 
 def read(data: Path, name: str) -> Incidents:
@@ -70,7 +74,7 @@ def measure(data: Incidents, parts: Sequence[Part], published: Published, n_seed
     for part in parts:
         cases = tuple(case for case in data.cases if part.keep(case))
         edges = tuple(edge for edge in data.edges if part.known(edge))
-        for name in ("coral", *CONTROLS):
+        for name in ("coral", *CONTROLS, *(LEARNING_CONTROLS if part.learning else ())):
             seeds = range(n_seeds if name == "random" else 1)
             found = [_values(name, cases, edges, part, seed) for seed in seeds]
             control = model_class(name).control

@@ -24,6 +24,7 @@ def _part(group: str, graph: str) -> Part:
         lambda case: case.group == group,
         known=lambda edge: graph == "expert" and (group == "probe") == edge.source.startswith("MP"),
         candidate=lambda entity: not _ALARM.search(entity),
+        learning=graph == "learned",
     )
 
 

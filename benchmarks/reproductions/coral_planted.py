@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.incidents import CONTROLS
+from benchmarks.incidents import CONTROLS, LEARNING_CONTROLS
 
 from distaff.diagnoser import Diagnoser, watched_from
 from distaff.registry import model_class
@@ -30,7 +30,7 @@ def rows(data: Path, n_seeds: int) -> list[dict[str, Any]]:
         for label, name, settings in (
             ("coral", "coral", {}),
             ("coral neural", "coral", {"learner": "neural"}),
-            *((name, name, {}) for name in CONTROLS),
+            *((name, name, {}) for name in (*CONTROLS, *LEARNING_CONTROLS)),
         ):
             model = model_class(name)(**settings)
             assert isinstance(model, Diagnoser)

@@ -1,7 +1,9 @@
-"""A batch of 60 rows of 1,000 metrics during an incident, beside BARO's scorer run anew over 200 batches of history.
+"""A batch of 60 rows of 1,000 metrics in an incident, beside BARO's scorer run anew over 200 batches of history.
 
-``metrics_100`` and ``metrics_10000`` are the same batch at other widths, ``watched_10000`` one before any incident, and
-``late_10000`` the batch after 200 others, which is to cost what an early one costs. ``sockshop_case`` is one whole case.
+Every repetition begins in the same state, the second batch of an incident. ``metrics_100`` and ``metrics_10000`` are that
+batch at other widths, ``late_...`` that after 200 others, which is to cost what an early one does; ``first_10000`` is the
+batch in which the alarm goes off and the graph of the normal state is learned, ``watched_10000`` one before any incident.
+``sockshop_case`` is one whole case.
 """
 
 from __future__ import annotations
@@ -18,8 +20,17 @@ from distaff_graph.coral.online import CoralStream
 
 PEER = "BARO's scorer over all history"
 REPEATS = 5
-ALSO = ("metrics_100", "metrics_10000", "watched_10000", "late_10000", "sockshop_case")
-ROWS, HISTORY, WARM_UP = 60, 200, 5
+ALSO = (
+    "metrics_100",
+    "metrics_10000",
+    "late_100",
+    "late_1000",
+    "late_10000",
+    "first_10000",
+    "watched_10000",
+    "sockshop_case",
+)
+ROWS, HISTORY, WARM_UP = 60, 200, 11  # enough to fill what is held of the normal state
 
 
 class _Feed:
@@ -28,14 +39,14 @@ class _Feed:
     def __init__(self, n_metrics: int) -> None:
         self._rng = np.random.default_rng(0)
         self._load = self._rng.standard_normal((4, n_metrics))
-        self._clock, self.failed = 0, False
+        self.clock, self.failed = 0, False
         names = [f"service{i // 4:05}|{('cpu', 'memory', 'latency', 'errors')[i % 4]}" for i in range(n_metrics)]
         self.stream = CoralStream(names, 0, (), base=4 * ROWS)
 
     def batch(self) -> tuple[Floats, Floats]:
         """Times and rows of the next batch."""
-        times = self._clock + np.arange(ROWS, dtype=np.float64)
-        self._clock += ROWS
+        times = self.clock + np.arange(ROWS, dtype=np.float64)
+        self.clock += ROWS
         slow = np.sin(times[:, None] / np.array([30.0, 47.0, 90.0, 140.0]))
         rows = slow @ self._load + 0.5 * self._rng.standard_normal((ROWS, self._load.shape[1]))
         if self.failed:
@@ -46,12 +57,21 @@ class _Feed:
 Timed = tuple[Callable[[], object], Callable[..., object]]
 
 
-def _at(n_metrics: int, *, before: int = WARM_UP, incident: bool = True) -> Timed:
+def _at(n_metrics: int, *, before: int = WARM_UP, during: int = 1, incident: bool = True) -> Timed:
     feed = _Feed(n_metrics)
     for _ in range(before):
         feed.stream.take(*feed.batch())
     feed.failed = incident
-    return feed.batch, lambda batch: feed.stream.take(*batch)
+    for _ in range(during):
+        feed.stream.take(*feed.batch())
+    state, clock = feed.stream.tensors(), feed.clock
+
+    def prepare() -> tuple[Floats, Floats]:
+        feed.stream.restore(state)
+        feed.clock = clock
+        return feed.batch()
+
+    return prepare, lambda batch: feed.stream.take(*batch)
 
 
 def ours(data: Path) -> Timed:
@@ -66,12 +86,24 @@ def metrics_10000(data: Path) -> Timed:
     return _at(10_000)
 
 
-def watched_10000(data: Path) -> Timed:
-    return _at(10_000, incident=False)
+def late_100(data: Path) -> Timed:
+    return _at(100, before=HISTORY)
+
+
+def late_1000(data: Path) -> Timed:
+    return _at(1000, before=HISTORY)
 
 
 def late_10000(data: Path) -> Timed:
     return _at(10_000, before=HISTORY)
+
+
+def first_10000(data: Path) -> Timed:
+    return _at(10_000, during=0)
+
+
+def watched_10000(data: Path) -> Timed:
+    return _at(10_000, incident=False)
 
 
 def sockshop_case(data: Path) -> Callable[[], object]:

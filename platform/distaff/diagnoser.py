@@ -80,12 +80,13 @@ class Diagnoser(Model[Incidents]):
     def explain(self, evidence: Evidence) -> tuple[tuple[Cause, ...], tuple[LearnedEdge, ...]]:
         """Rank all metrics but the KPI, most to blame first, and give the causal graph where there is one."""
 
-    def alarms(self, rows: Floats, start: int) -> list[tuple[int, int]]:
+    def alarms(self, rows: Floats, start: int, kpi: int | None = None) -> list[tuple[int, int]]:
         """Rows of alarms, and rows from which each incident may have begun, found without looking at the onset.
 
         Args:
             rows: Complete rows ``(T, M)``.
             start: Rows before this one are known to be normal.
+            kpi: Position of the KPI, if there is one.
 
         Raises:
             UnsupportedError: The model has no trigger.
@@ -125,7 +126,7 @@ class Diagnoser(Model[Incidents]):
         if at is None and self.config.onset == "detected":  # type: ignore[attr-defined]
             start = watched_from(case)
             rows = tidy(case, start)
-            alarms = self.alarms(rows, start)
+            alarms = self.alarms(rows, start, case.kpi)
             if not alarms:
                 return Diagnosis(case.name, (), None)
             onset = alarms[0][1]

@@ -17,12 +17,13 @@ from typer.testing import CliRunner
 from distaff import diagnosing, following, registry
 from distaff.board import board
 from distaff.cli.app import app
-from distaff.diagnoser import Diagnoser
+from distaff.diagnoser import Diagnoser, Evidence
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.incident_tables import load_incidents, publish_incidents
 from distaff_data.incidents import Case, Edge, Incidents
 from distaff_data.planted_incidents import planted_incidents
 from distaff_data.workspace import Workspace
+from distaff_graph.root_cause_controls.graphs import PCPageRank
 
 NAMES = (
     "baro",
@@ -271,6 +272,7 @@ import sys
 from pathlib import Path
 from distaff import following
 from distaff_data.workspace import Workspace
+from distaff_graph.root_cause_controls.graphs import PCPageRank
 
 with Path(sys.argv[2]).open("rb") as source:
     following.follow(Workspace.open(sys.argv[1]), "d", source, batch=30, report=lambda _: print("one", flush=True))
@@ -356,3 +358,25 @@ def test_one_row_or_metrics_that_never_move_raise_no_alarm(rows: int, tmp_path: 
     with path.open("rb") as source:
         following.follow(chain_workspace(tmp_path / "w"), "d", source, idle=0, report=seen.append)
     assert seen == []
+
+
+def test_pc_learns_a_graph_whose_directions_can_be_told() -> None:
+    pytest.importorskip("causallearn")
+    rng = np.random.default_rng(5)
+    values = rng.standard_normal((600, 5))
+    values[:, 2] += values[:, 3] + values[:, 4]  # two causes of one effect: PC directs them and what follows
+    values[:, 1] += values[:, 2]
+    values[:, 0] += values[:, 1]
+    values[:, 0] *= 1e6
+    columns = ("kpi|x", "b|x", "c|x", "d|x", "e|x", "constant|x")
+    values = np.hstack([values, np.ones((600, 1))])
+    case = Case("collider", columns, np.arange(600.0), values, 400.0, 0)
+    found = PCPageRank().edges(Evidence(case, values[:400], values[400:], (), rng))
+    assert set(zip(*map(np.ndarray.tolist, found.nonzero()), strict=True)) == {(1, 0), (2, 1), (3, 2), (4, 2)}
+    assert PCPageRank().diagnose(case).entities[0] == "c"  # where all that acts on the KPI comes together
+
+
+def test_pagerank_on_pc_says_which_package_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "causallearn.search.ConstraintBased.PC", None)
+    with pytest.raises(InputError, match="causal-learn"):
+        PCPageRank().diagnose(chain()[0])

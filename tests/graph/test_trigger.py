@@ -34,7 +34,9 @@ def test_sums_follow_the_recursion(gains: list[float], start: float) -> None:
     for gain in gains:
         level = max(0.0, level + gain)
         expected.append(level)
-    np.testing.assert_allclose(_sums(np.array(gains), start), expected, atol=1e-9)
+    both = _sums(np.array([gains, gains]).T, np.array([start, 0.0]))
+    np.testing.assert_allclose(both[:, 0], expected, atol=1e-9)
+    assert (both[:, 1] <= both[:, 0] + 1e-9).all()
 
 
 @pytest.mark.parametrize("unit", [1e-6, 1.0, 1e9])
@@ -62,7 +64,7 @@ def test_a_higher_threshold_never_alarms_sooner() -> None:
     rows[300:] += np.linspace(0, 3, 100)[:, None]
     found = []
     for height in (2.0, 5.0, 20.0, 80.0):
-        trigger = Trigger(TriggerSettings(height=height))
+        trigger = Trigger(settings=TriggerSettings(height=height))
         trigger.rebase(rows[:200])
         alarm = trigger.update(rows[200:])
         found.append(np.inf if alarm is None else alarm.row)
@@ -73,23 +75,23 @@ def test_a_higher_threshold_never_alarms_sooner() -> None:
 @given(cuts=st.lists(st.integers(0, 200), max_size=5))
 def test_batches_and_restored_states_report_what_one_call_does(cuts: list[int]) -> None:
     rows = calm(400, 2)
-    rows[320:, 0] += 6
-    whole = Trigger()
+    rows[320:] += np.linspace(0, 6, 80)[:, None]  # the level of the KPI gives the alarm
+    whole = Trigger(0)
     whole.rebase(rows[:200])
     expected = whole.update(rows[200:])
-    parted = Trigger()
+    assert expected is not None
+    parted = Trigger(0)
     parted.rebase(rows[:200])
     places = [0, *sorted(cuts), 200]
     for start, end in itertools.pairwise(places):
-        again = Trigger()
+        again = Trigger(0)
         again.restore(parted.tensors())
         parted = again
         alarm = parted.update(rows[200 + start : 200 + end])
         if alarm is not None:
-            assert expected is not None
             assert (alarm.row + start, alarm.start + start) == (expected.row, expected.start)
             return
-    assert expected is None
+    raise AssertionError("no alarm in parts")
 
 
 def test_constant_metrics_take_no_part_and_too_few_rows_leave_it_off() -> None:
@@ -101,3 +103,29 @@ def test_constant_metrics_take_no_part_and_too_few_rows_leave_it_off() -> None:
     assert trigger.update(rows) is None
     trigger.rebase(rows[:200])
     assert trigger.update(rows[200:]) is None
+
+
+def test_a_level_that_shifts_and_stays_is_reported_where_it_is_the_kpis() -> None:
+    rows = calm(500, 3)
+    rows[300:, 2] += np.minimum(np.arange(200) / 40, 1) * 4  # slow enough for the subspace to follow
+    found = []
+    for kpi in (None, 5, 2):
+        trigger = Trigger(kpi)
+        trigger.rebase(rows[:200])
+        found.append(trigger.update(rows[200:]))
+    assert found[:2] == [None, None]
+    assert found[2] is not None
+    assert 100 < found[2].row < 150
+    assert 80 < found[2].start < found[2].row
+
+
+def test_a_kpi_that_never_moved_is_reported_when_it_does() -> None:
+    for rest in (0.0, 7.0):
+        rows = calm(400, 4)
+        rows[:, 1] = rest
+        rows[300:, 1] += 1
+        trigger = Trigger(1)
+        trigger.rebase(rows[:200])
+        alarm = trigger.update(rows[200:])
+        assert alarm is not None
+        assert 100 <= alarm.row < 110

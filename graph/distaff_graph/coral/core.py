@@ -26,7 +26,7 @@ from distaff_graph.coral.convergence import Convergence
 from distaff_graph.coral.graph import Graph, Knowledge
 from distaff_graph.coral.linear import LinearLearner
 from distaff_graph.coral.localisation import Blame, blame, by_entity
-from distaff_graph.coral.mechanism import broken
+from distaff_graph.coral.mechanism import Mechanisms
 from distaff_graph.coral.moments import LagMoments
 from distaff_graph.coral.scores import UNUSUAL, Anomalies, Baseline, beside_peers
 from distaff_graph.coral.trigger import TriggerSettings
@@ -117,6 +117,7 @@ class CoralCore:
     _anomalies: Anomalies
     _candidates: Index
     _learner: GraphLearner | None
+    _habits: tuple[Mechanisms, Array] | None
     _convergence: Convergence
 
     def __init__(
@@ -217,7 +218,7 @@ class CoralCore:
         self._n_rows = 0
         self._anomalies = Anomalies(self._incident, self._own, self._onset)
         self._candidates = np.zeros(0, np.int64)
-        self._learner = None
+        self._learner = self._habits = None
         self._convergence = Convergence(top_k=self._top_k)
 
     def _checked(self, rows: Array) -> Array:
@@ -244,6 +245,7 @@ class CoralCore:
             self._learner = self._new_learner(self.knowledge.take(self._candidates))
             self._learner.update(self._bounded(baseline, self._normal))
             self._learner.switch()
+            self._habits = None
             rows = self._incident
         # An onset that was found lies some rows too early. Taken for the incident's, those rows would make a step of every
         # level, and any two steps look related.
@@ -290,15 +292,9 @@ class CoralCore:
         chosen, first = self._candidates, self._n_rows - len(self._incident)
         z = baseline.take(chosen).z(self._incident[:, chosen])
         seen = baseline.take(chosen).course(z, upward=self.upward)
-        parents = self._parents()
-        if parents.any():
-            before = baseline.take(chosen).z(self._normal[:, chosen])
-            normal = LagMoments(len(chosen), _MECHANISM_LAGS)
-            normal.update(before)
-            ever = (
-                UNUSUAL if self.knowledge.known.nnz else np.abs(broken(normal, before, parents)).max(0, initial=UNUSUAL)
-            )
-            seen = np.maximum(seen, np.abs(broken(normal, z, parents)) / ever)
+        self._habits = self._habits or self._learned_habits(baseline)
+        mechanisms, ever = self._habits
+        seen = np.maximum(seen, np.abs(mechanisms.broken(z)) / ever)
         recent = Anomalies.of(seen)
         own, onset = self._own.copy(), self._onset.copy()
         own[chosen] = np.maximum(own[chosen], recent.own)
@@ -306,6 +302,16 @@ class CoralCore:
         course = np.zeros((len(seen), self.n_metrics))
         course[:, chosen] = seen
         return Anomalies(course, own, onset)
+
+    def _learned_habits(self, baseline: Baseline) -> tuple[Mechanisms, Array]:
+        """How the candidates follow their causes in the normal state, and how far they ever were from that, ``(K,)``."""
+        before = baseline.take(self._candidates).z(self._normal[:, self._candidates])
+        normal = LagMoments(len(self._candidates), _MECHANISM_LAGS)
+        normal.update(before)
+        mechanisms = Mechanisms(normal, self._parents())
+        if self.knowledge.known.nnz:
+            return mechanisms, np.full(len(self._candidates), UNUSUAL)
+        return mechanisms, np.abs(mechanisms.broken(before)).max(0, initial=UNUSUAL)
 
     def _edges(self, graph: Graph) -> csr_array:
         """Strengths ``(M, M)`` by which blame moves: a metric that the given graph knows has only the given causes."""

@@ -25,34 +25,38 @@ _MOST_PARENTS = 12
 _LEAST_ERROR = 1e-3  # of a metric's own spread: below that, a prediction is exact
 
 
-def broken(normal: LagMoments, rows: Array, parents: Mask) -> Array:
-    """Standardised errors ``(n, M)`` of the rows that follow the normal ones; 0 for a metric without parents.
+class Mechanisms:
+    """How metrics follow their parents in the normal state.
 
     Args:
-        normal: Moments of the normal state, whose tail the rows follow.
-        rows: ``(n, M)`` rows of the present state.
+        normal: Moments of the normal state, whose tail the rows to be judged follow.
         parents: ``(M, M)``, cause -> effect.
     """
-    n_metrics, lags = normal.n_metrics, range(normal.n_lags + 1)
-    mean = normal.mean()
-    gram = normal.centred(mean)
-    spread = np.sqrt(np.diag(gram)[:n_metrics] / max(normal.n_rows, 1.0))
-    moves = spread > 1e-6 * np.abs(mean)
-    unit = np.divide(1.0, spread, out=np.zeros_like(spread), where=moves)
-    gram = gram * np.outer(np.tile(unit, len(lags)), np.tile(unit, len(lags)))
-    none = np.zeros((n_metrics, 0), np.int64)
-    problem = Problem(gram, gram[:, :n_metrics], np.diag(gram)[:n_metrics], normal.n_rows, none)
-    fitted = fit(problem, _columns(problem, parents & moves[:, None] & moves, normal.n_lags + 1))
 
-    features = (normal.stack(rows)[:, 1:] - np.tile(mean, len(lags))) * np.tile(unit, len(lags))
-    columns = np.maximum(fitted.columns, 0)
-    mine = np.where(fitted.columns == EMPTY, 0.0, features[:, columns])
-    error = features[:, :n_metrics] - np.einsum("nkc,kc->nk", mine, fitted.coefficients)
-    deviation = np.sqrt(fitted.rss / max(normal.n_rows, 1.0)) + _LEAST_ERROR
-    leverage = np.einsum("nkc,kcd,nkd->nk", mine, fitted.inverse, mine, optimize=True)
-    standard = error / (deviation * np.sqrt(1 + leverage))
-    has_parents = (fitted.support != EMPTY).any(1)
-    return np.where(has_parents, np.clip(standard, -NOVEL, NOVEL), 0.0)
+    def __init__(self, normal: LagMoments, parents: Mask) -> None:
+        n_metrics, blocks = normal.n_metrics, normal.n_lags + 1
+        self._normal, mean = normal, normal.mean()
+        gram = normal.centred(mean)
+        spread = np.sqrt(np.diag(gram)[:n_metrics] / max(normal.n_rows, 1.0))
+        moves = spread > 1e-6 * np.abs(mean)
+        self._mean = np.tile(mean, blocks)
+        self._unit = np.tile(np.divide(1.0, spread, out=np.zeros_like(spread), where=moves), blocks)
+        gram = gram * np.outer(self._unit, self._unit)
+        none = np.zeros((n_metrics, 0), np.int64)
+        problem = Problem(gram, gram[:, :n_metrics], np.diag(gram)[:n_metrics], normal.n_rows, none)
+        self._fitted = fit(problem, _columns(problem, parents & moves[:, None] & moves, blocks))
+
+    def broken(self, rows: Array) -> Array:
+        """Standardised errors ``(n, M)`` of rows that follow the normal ones; 0 for a metric without parents."""
+        fitted, n_rows = self._fitted, max(self._normal.n_rows, 1.0)
+        features = (self._normal.stack(rows)[:, 1:] - self._mean) * self._unit
+        mine = np.where(fitted.columns == EMPTY, 0.0, features[:, np.maximum(fitted.columns, 0)])
+        error = features[:, : self._normal.n_metrics] - np.einsum("nkc,kc->nk", mine, fitted.coefficients)
+        deviation = np.sqrt(fitted.rss / n_rows) + _LEAST_ERROR
+        leverage = np.einsum("nkc,kcd,nkd->nk", mine, fitted.inverse, mine, optimize=True)
+        standard = error / (deviation * np.sqrt(1 + leverage))
+        has_parents = (fitted.support != EMPTY).any(1)
+        return np.where(has_parents, np.clip(standard, -NOVEL, NOVEL), 0.0)
 
 
 def _columns(problem: Problem, parents: Mask, n_blocks: int) -> Index:

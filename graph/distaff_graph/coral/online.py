@@ -42,10 +42,10 @@ class CoralStream:
         base: int = 200,
         learner: str = "linear",
     ) -> None:
-        self.columns, self.base = tuple(columns), base
+        self.columns, self.kpi, self.base = tuple(columns), kpi, base
         empty = np.zeros((0, len(columns)))
         self._core = make_core(Case("", self.columns, np.zeros(0), empty, kpi=kpi), edges, learner)
-        self._trigger = Trigger()
+        self._trigger = Trigger(kpi)
         self._tidy: Tidy | None = None
         self._waiting: Floats = empty
         self._clock = np.zeros(6)  # last time, step, start of the incident, its alarm, batches of it, converged
@@ -140,5 +140,5 @@ class CoralStream:
         self._waiting = rows[:0]
         if self.converged:
             self._core.watch(rows[:0])
-            self._trigger = Trigger()
+            self._trigger = Trigger(self.kpi)
         return diagnosis

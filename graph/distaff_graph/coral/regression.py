@@ -92,9 +92,11 @@ def decreases(problem: Problem, fitted: Fit) -> Array:
 
     Closed form: (x_f' r)^2 over what the target's columns leave of x_f, and the ridge.
     """
-    taken = np.where((fitted.columns == EMPTY)[:, :, None], 0.0, problem.gram[fitted.columns])
-    left = problem.cross - np.einsum("kc,kcf->fk", fitted.coefficients, taken)
-    beside = np.diag(problem.gram)[:, None] - np.einsum("kcf,kcf->fk", taken, fitted.inverse @ taken)
+    used = np.flatnonzero((fitted.columns != EMPTY).any(0))
+    columns, inverse = fitted.columns[:, used], fitted.inverse[:, used[:, None], used]
+    taken = np.where((columns == EMPTY)[:, :, None], 0.0, problem.gram[columns])
+    left = problem.cross - (fitted.coefficients[:, None, used] @ taken)[:, 0].T
+    beside = np.diag(problem.gram)[:, None] - ((inverse @ taken) * taken).sum(1).T
     fallen: Array = left**2 / (np.maximum(beside, 0) + _RIDGE)
     return np.minimum(fallen, fitted.rss)
 

@@ -14,6 +14,11 @@ not on top of each other: with M L-dimensional vectors a drift of a single metri
 The paper adds up squared norms. Norms instead keep one metric's spike, of which idle services are full, from outweighing all
 others, and let a change that many metrics show add up; so does counting no value beyond 10 standard deviations.
 
+A level that shifts and stays is a constant lag vector, which lies in the subspace. Of most metrics that is as it should be:
+memory fills and load wanders in the normal state too. The KPI is the metric whose level tells that something is wrong, so
+its own sum is kept beside the other: of |z(t)| / reach - c, where z is its lag vector, the reach is the largest norm of that
+in the first part of the base window, and c is never below 1.
+
 An alarm comes after the change: the sum first has to grow. The change is put L - 1 rows before the sum last left 0, since
 rows of the incident among the normal ones spoil every comparison with the normal, and the reverse does no harm.
 
@@ -33,6 +38,7 @@ Array = npt.NDArray[np.float64]
 
 _TAIL = 0.4  # share of the base window, its end, that calibrates the threshold
 _LEAST_BASE = 4  # windows of L rows that a base has at least
+_EXACT = 1e-3  # of a metric's size: a deviation from a constant
 _CLIP = 10.0  # standard deviations that a value counts at most
 
 
@@ -67,10 +73,15 @@ class Alarm:
 
 
 class Trigger:
-    """Watches rows of M metrics; :meth:`rebase` with normal rows, then :meth:`update` with what follows."""
+    """Watches rows of M metrics; :meth:`rebase` with normal rows, then :meth:`update` with what follows.
 
-    def __init__(self, settings: TriggerSettings | None = None) -> None:
-        self.settings = settings or TriggerSettings()
+    Args:
+        kpi: Position of the metric whose level counts; None if there is none.
+        settings: How it is tuned.
+    """
+
+    def __init__(self, kpi: int | None = None, settings: TriggerSettings | None = None) -> None:
+        self.kpi, self.settings = kpi, settings or TriggerSettings()
         self.armed = False
         self._state: dict[str, Array] = {}
 
@@ -85,35 +96,37 @@ class Trigger:
             return
         cut = max(round(len(rows) * (1 - _TAIL)), 2 * settings.window)
         mean, spread = rows[:cut].mean(0), rows[:cut].std(0)
-        # A metric that rests has no subspace; it takes part once a later base has seen it move.
         moving = spread > 1e-9 * np.maximum(np.abs(mean), 1e-300)
-        scale = np.where(moving, 1 / np.where(moving, spread, 1.0), 0.0)
+        # A metric that rests has no subspace; it takes part once a later base has seen it move. Its level is exact.
+        scale = np.where(moving, 1 / np.where(moving, spread, 1.0), 1 / np.maximum(_EXACT * np.abs(mean), 1e-12))
         standard = np.clip((rows - mean) * scale, -_CLIP, _CLIP)
         gram = _gram(standard[:cut], settings.window)
         rest = np.linalg.eigh(gram)[1][:, : settings.window - settings.rank]  # eigenvalues rise: the small ones
-        self._state = {"mean": mean, "scale": scale, "rest": rest, "last": rows[cut - settings.window + 1 : cut]}
-        residual = self._residuals(rows[cut:])
-        level = residual.mean() + settings.slack * residual.std()
-        highest = _sums(residual - level, 0.0).max()
-        least = settings.slack * residual.std() + 1e-12  # where the tail never rose above its level
-        self._state |= {"level": np.array(level), "height": np.array(settings.height * max(highest, least))}
-        self._state |= {"sum": np.array(0.0), "rising": np.array(0.0)}
+        self._state = {"mean": mean, "scale": scale, "moving": moving.astype(float), "rest": rest}
+        self._state |= {"reach": np.maximum(self._level(standard[:cut]).max(), 1.0)}
+        self._state |= {"last": rows[cut - settings.window + 1 : cut]}
+        tail = self._departures(rows[cut:])
+        level = np.maximum(tail.mean(0) + settings.slack * tail.std(0), [0.0, 1.0])
+        highest = _sums(tail - level, np.zeros(2)).max(0)
+        # Where the tail never rose above its level; a KPI that is out by its reach again for a window is an alarm at least.
+        least = np.array([settings.slack * tail[:, 0].std() + 1e-12, settings.window / settings.height])
+        self._state |= {"level": level, "height": settings.height * np.maximum(highest, least)}
+        self._state |= {"sum": np.zeros(2), "rising": np.zeros(2)}
 
     @property
     def suspect(self) -> int:
         """How many of the latest rows would belong to an incident if the alarm went off now."""
-        return int(self._state["rising"]) + self.settings.window - 1 if self.armed else 0
+        return int(self._state["rising"].max()) + self.settings.window - 1 if self.armed else 0
 
     def update(self, rows: Array) -> Alarm | None:
         """Take the next rows ``(n, M)``; returns the first alarm, None if there is none."""
         if not self.armed or not len(rows):
             return None
-        sums = _sums(self._residuals(rows) - self._state["level"], float(self._state["sum"]))
-        over = np.flatnonzero(sums >= self._state["height"])
+        sums = _sums(self._departures(rows) - self._state["level"], self._state["sum"])
+        over = np.flatnonzero((sums >= self._state["height"]).any(1))
         row = int(over[0]) if len(over) else len(rows) - 1
-        calm = np.flatnonzero(sums[: row + 1] <= 0)
-        rising = row - int(calm[-1]) if len(calm) else row + 1 + int(self._state["rising"])
-        self._state |= {"sum": np.array(sums[-1]), "rising": np.array(float(rising))}
+        calm = np.where(sums[: row + 1] <= 0, np.arange(1, row + 2)[:, None], -self._state["rising"]).max(0)
+        self._state |= {"sum": sums[-1], "rising": row + 1 - calm}
         return Alarm(row, row + 1 - self.suspect) if len(over) else None
 
     def tensors(self) -> dict[str, Array]:
@@ -125,16 +138,22 @@ class Trigger:
         self._state = {name: np.array(value) for name, value in tensors.items()}
         self.armed = bool(self._state)
 
-    def _residuals(self, rows: Array) -> Array:
-        """Mean norm of the residuals of each row's lag vectors ``(n,)``; remembers the last L - 1 rows."""
+    def _departures(self, rows: Array) -> Array:
+        """How far each row is out, of the subspace and in the KPI's level ``(n, 2)``; remembers the last L - 1 rows."""
         state, window = self._state, self.settings.window
         joined = np.vstack([state["last"], rows])
         state["last"] = joined[len(joined) - window + 1 :].copy()
         standard = np.clip((joined - state["mean"]) * state["scale"], -_CLIP, _CLIP)
         lagged = np.lib.stride_tricks.sliding_window_view(standard, window, axis=0)  # (n, M, L), a view
         projected = np.einsum("nml,lp->nmp", lagged, state["rest"], optimize=True)
-        moving = max(int((state["scale"] > 0).sum()), 1)
-        norms: Array = np.sqrt((projected**2).sum(2) / window).sum(1) / moving
+        norms = np.sqrt((projected**2).sum(2) / window) @ state["moving"]
+        return np.column_stack([norms / max(state["moving"].sum(), 1), self._level(standard) / state["reach"]])
+
+    def _level(self, standard: Array) -> Array:
+        """Norm of the KPI's lag vectors in standardised rows ``(n + L - 1, M)``, ``(n,)``; zeros without a KPI."""
+        window = self.settings.window
+        kpi = np.zeros(len(standard)) if self.kpi is None else standard[:, self.kpi]
+        norms: Array = np.sqrt((np.lib.stride_tricks.sliding_window_view(kpi, window) ** 2).mean(1))
         return norms
 
 
@@ -145,8 +164,8 @@ def _gram(rows: Array, window: int) -> Array:
     return gram
 
 
-def _sums(gains: Array, start: float) -> Array:
-    """Cumulative sums that never fall below 0, ``(n,)``: the running total over its own running minimum."""
-    total = start + np.cumsum(gains)
+def _sums(gains: Array, start: Array) -> Array:
+    """Cumulative sums that never fall below 0, ``(n, 2)``: the running total over its own running minimum."""
+    total = start + np.cumsum(gains, axis=0)
     sums: Array = total - np.minimum(np.minimum.accumulate(total), 0.0)
     return sums

@@ -1,4 +1,7 @@
-"""Controls that use a given graph: order of onsets, recency, PageRank. Without one, all may act on the KPI."""
+"""Controls that use a given graph: order of onsets, recency, PageRank. Without one, all may act on the KPI.
+
+PageRank is also there on a graph that PC learns.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order
 
 from distaff.diagnoser import Evidence
+from distaff_data.errors import InputError
 from distaff_data.incidents import Flags, Floats
 from distaff_graph.coral.graph import oriented
 from distaff_graph.root_cause_controls.ranker import Ranker, floor_scaled
@@ -16,6 +20,7 @@ from distaff_graph.root_cause_controls.ranker import Ranker, floor_scaled
 _CHANGED = 3.0  # floor-scaled deviations
 _DAMPING = 0.85
 _TURNS, _TOLERANCE = 500, 1e-12
+_LEVEL, _NOISE = 0.05, 1e-3
 
 
 class OnsetOrder(Ranker):
@@ -70,13 +75,48 @@ class PageRank(Ranker):
 
     def scores(self, evidence: Evidence) -> Floats:
         """Stationary share of each metric; equal shares, as without a graph, by deviation."""
-        edges = causes(evidence).T.astype(float)
+        edges = self.edges(evidence).T.astype(float)
         degree = edges.sum(1)
         moves = csr_array(edges.multiply(np.divide(1.0, degree, out=np.zeros_like(degree), where=degree > 0)[:, None]))
         share = _stationary(moves, degree == 0)
         largest = floor_scaled(evidence).max(0)
         scores: Floats = np.round(share, 9) + 1e-9 * largest / (1 + largest)
         return scores
+
+    def edges(self, evidence: Evidence) -> csr_array:
+        """The graph, cause -> effect, ``(M, M)``."""
+        return causes(evidence)
+
+
+class PCPageRank(PageRank):
+    """PageRank on the graph that PC learns from all rows, through ``causal-learn`` (RCAEval's PC-PageRank, ASE 2024).
+
+    Fisher's z at the level 0.05 over the rows as independent draws; an edge without a direction counts both ways.
+
+    Raises:
+        InputError: ``causal-learn`` is not installed.
+    """
+
+    name: ClassVar[str] = "pagerank_pc"
+
+    def edges(self, evidence: Evidence) -> csr_array:
+        """What PC finds among the metrics that move."""
+        try:
+            from causallearn.search.ConstraintBased.PC import pc
+        except ImportError as error:
+            raise InputError('pagerank_pc needs the package causal-learn: pip install "distaff[pc]"') from error
+        rows = np.vstack([evidence.normal, evidence.abnormal])
+        spread = rows.std(0)
+        moving = np.flatnonzero(spread > 1e-9 * np.abs(rows).max(0))
+        standard = (rows[:, moving] - rows[:, moving].mean(0)) / spread[moving]
+        # Metrics that are copies of one another have no partial correlation.
+        noisy = standard + _NOISE * evidence.generator.standard_normal(standard.shape)
+        ends = pc(
+            noisy, alpha=_LEVEL, indep_test="fisherz", show_progress=False
+        ).G.graph  # (i, j): -1 tail, 1 head at i
+        found = np.zeros((rows.shape[1], rows.shape[1]), dtype=bool)
+        found[np.ix_(moving, moving)] = (ends == -1) & (ends.T != 0)
+        return csr_array(found)
 
 
 def causes(evidence: Evidence) -> csr_array:

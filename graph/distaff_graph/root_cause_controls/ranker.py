@@ -16,10 +16,10 @@ from distaff_graph.coral.trigger import Trigger
 class TriggeredDiagnoser(Diagnoser):
     """A diagnoser that finds onsets by :mod:`distaff_graph.coral.trigger`."""
 
-    def alarms(self, rows: Floats, start: int) -> list[tuple[int, int]]:
+    def alarms(self, rows: Floats, start: int, kpi: int | None = None) -> list[tuple[int, int]]:
         """Every alarm; after one, the rows that follow become the new base."""
         found: list[tuple[int, int]] = []
-        begin, trigger = 0, Trigger()
+        begin, trigger = 0, Trigger(kpi)
         while True:
             trigger.rebase(rows[begin:start])
             alarm = trigger.update(rows[start:])

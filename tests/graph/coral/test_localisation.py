@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 from distaff_graph.coral.localisation import Blame, blame, by_entity
-from distaff_graph.coral.mechanism import broken
+from distaff_graph.coral.mechanism import Mechanisms
 from distaff_graph.coral.moments import LagMoments
 from distaff_graph.coral.scores import NOVEL, Anomalies, Baseline, beside_peers
 
@@ -128,8 +128,8 @@ def test_a_mechanism_that_stops_answering_is_broken_though_it_looks_normal() -> 
     normal.update(rows[:600])
     stuck = rows[600:].copy()
     stuck[:, 1] = 0
-    assert np.abs(broken(normal, rows[600:], parents)).max() < 1
-    error = np.abs(broken(normal, stuck, parents))
+    assert np.abs(Mechanisms(normal, parents).broken(rows[600:])).max() < 1
+    error = np.abs(Mechanisms(normal, parents).broken(stuck))
     assert error[:, 1].max() > 20
     assert not error[:, [0, 2]].any()
 
@@ -142,8 +142,8 @@ def test_an_effect_of_a_cause_far_out_is_judged_mildly() -> None:
     normal.update(rows)
     parents = np.array([[False, True], [False, False]])
     near, far = np.array([[0.0, 20.0]]), np.array([[300.0, 320.0]])
-    assert np.abs(broken(normal, near, parents)[0, 1]) > 10
-    assert np.abs(broken(normal, far, parents)[0, 1]) < 5
+    assert np.abs(Mechanisms(normal, parents).broken(near)[0, 1]) > 10
+    assert np.abs(Mechanisms(normal, parents).broken(far)[0, 1]) < 5
 
 
 def test_scores_are_free_of_units() -> None:

@@ -109,3 +109,23 @@ def test_choice_finds_the_planted_sources_and_no_others() -> None:
     assert (chosen(wrong)[1] == EMPTY).all()
     kept[10, 1] = True
     assert 10 in chosen(wrong)[1]
+
+
+def test_targets_searched_together_find_what_each_finds_alone() -> None:
+    rng = np.random.default_rng(6)
+    mixing = 0.4 * rng.standard_normal((8, 8)) * (rng.random((8, 8)) < 0.6)
+    rows = rng.standard_normal((2000, 8))
+    for t in range(1, 2000):
+        rows[t] += np.tanh(rows[t - 1]) @ mixing
+    problem, _ = _problem(rows)
+    none, kept = np.full((8, 6), EMPTY), np.zeros((16, 8), dtype=bool)
+    earlier = np.tile(~np.eye(8, dtype=bool), (2, 1))
+    earlier[:8] = False
+    criterion = Criterion.of(problem, problem.n_rows, 16)
+    together = choose(problem, earlier, none, kept, criterion, most=6).support
+    assert (together != EMPTY).sum() > 10
+    for target in range(8):
+        only = earlier & (np.arange(8) == target)
+        alone = choose(problem, only, none, kept, criterion, most=6).support
+        np.testing.assert_array_equal(alone[target], together[target])
+        assert (np.delete(alone, target, axis=0) == EMPTY).all()
