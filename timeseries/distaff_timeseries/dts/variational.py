@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from distaff.config import ModelConfig
+from distaff.forecasting import Encoding
 from distaff.gradient import GradientSeriesModel
 from distaff.latents import Codes, Latent
-from distaff.series import Encoding, SeriesModel
+from distaff.series import SeriesModel
 from distaff_data.series import Series
 from distaff_data.windows import Windows, slide
 from distaff_timeseries.dts.bottleneck import Posterior
