@@ -14,8 +14,8 @@ its latents to one of 12 values (QLAE) and pays no divergence, knows no angles a
   correlation with the factors in the best one-to-one assignment. Passive latents are dropped first: they tell nothing.
 * ``active``: latents that are not passive.
 
-Rows called ``lstm forced`` have LSTMs as encoder and decoder, and a decoder that is told the value before: there a VAE may lose
-all its latents, for the value before tells almost all of the next.
+Rows called ``lstm forced`` have LSTMs as encoder and decoder, and a decoder that is told the value before: there a VAE may
+lose all its latents, for the value before tells almost all of the next.
 
 ``published`` are reference figures on 3,000 windows of the same generator, without a floor of noise, for 6 components;
 estimators made by hand for each factor reach .99/.88/.99.
