@@ -189,6 +189,18 @@ class Series:
         """The same data divided otherwise; ``splits`` is int8 ``(R,)``."""
         return replace(self, splits=splits)
 
+    def only(self, kept: Tensor) -> Series:
+        """Some of the entities; ``kept`` is bool ``(E,)``."""
+        rows, lengths = kept[self.entity_of_row()], self.lengths[kept]
+        return replace(
+            self,
+            entity_ids=self.entity_ids.filter(pa.array(kept.numpy())),
+            groups=self.groups.filter(pa.array(kept.numpy())),
+            offsets=torch.cat([lengths.new_zeros(1), lengths.cumsum(0)]),
+            labels=self.labels[kept],
+            **{name: getattr(self, name)[rows] for name in ("values", "mask", "times", "splits")},
+        )
+
     def write(self, folder: Path) -> tuple[str, ...]:
         """Write everything into a folder; returns the files' names."""
         tensors, entities, channels, classes = _FILES

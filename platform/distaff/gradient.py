@@ -22,7 +22,8 @@ from distaff.forecasting import blocks
 from distaff.model import D, Epoch, Model, Session
 from distaff.parallel import ALONE, World
 from distaff.recommender import Recommender
-from distaff.series import SeriesConfig, SeriesModel
+from distaff.series import SeriesModel
+from distaff.series_contract import SeriesConfig
 from distaff_data.interactions import Interactions
 from distaff_data.series import Series
 from distaff_data.windows import Windows, slide

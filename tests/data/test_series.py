@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from hypothesis import given, settings
@@ -201,3 +202,16 @@ def test_written_and_read_back(tmp_path: Path) -> None:
             assert mine == other
         elif field.name != "generation":
             assert mine.to_pylist() == other.to_pylist()
+
+
+def test_some_entities_keep_their_rows_labels_and_groups() -> None:
+    data = dataclasses.replace(
+        counting(3, 1, 4), labels=torch.tensor([0, 1, 0]), classes=("a", "b"), groups=pa.array(["x", "y", None])
+    )
+    found = data.only(torch.tensor([True, False, True]))
+    assert found.entity_ids.to_pylist() == [data.entity_ids[i].as_py() for i in (0, 2)]
+    assert found.groups.to_pylist() == ["x", None]
+    assert found.labels.tolist() == [0, 0]
+    assert found.offsets.tolist() == [0, 3, 7]
+    assert torch.equal(found.values, data.values[[0, 1, 2, 4, 5, 6, 7]])
+    assert len(found.times) == len(found.splits) == len(found.mask) == 7

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from distaff.anomalies import row_scores
+from distaff.forecasting import Encoding
 from distaff.model import Session
-from distaff.series import Encoding, SeriesModel
+from distaff.series import SeriesModel
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.series import Series
 from distaff_data.series_splits import divide

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
 
@@ -185,3 +187,55 @@ def test_a_sweep_selects_by_validation_alone(call: Call, tmp_path: Path) -> None
     call("train", "pca", "planted-series")
     status = call("tune", "pca", "planted-series", "--trials", "2")
     assert not isinstance(status, tuple), status
+
+
+@pytest.fixture
+def subjects(call: Call, tmp_path: Path) -> Call:
+    """Slow and fast waves of three subjects, each at a level of its own; one has no training windows."""
+    rng, t, lines = np.random.default_rng(0), np.arange(16), []
+    for w in range(90):
+        fast, subject = w % 2, "abc"[w % 3]
+        values = np.sin(2 * np.pi * t / (4 if fast else 8) + rng.uniform(0, 6)) + 0.1 * rng.normal(size=16)
+        lines += [
+            f"w{w},{subject},{'fast' if fast else 'slow'},{i},{v + 2 * (w % 3):.4f}" for i, v in enumerate(values)
+        ]
+    (tmp_path / "subjects.csv").write_text("window,subject,pace,second,value\n" + "\n".join(lines) + "\n")
+    columns = ["--entity=window", "--group=subject", "--label=pace", "--time=second", "--windows"]
+    for name, split in (("subjects", "random:0.6,0,0.4"), ("apart", "groups:test=c")):
+        call("ingest", "series", name, str(tmp_path / "subjects.csv"), *columns, "--split", split)
+    return call
+
+
+SHORT = ("--set=epochs=6", "--set=dropout=0", "--set=class_dim=4", "--set=domain_dim=2", "--device=cpu")
+
+
+def test_classes_of_a_group_without_labels_are_told_beside_the_controls(subjects: Call, tmp_path: Path) -> None:
+    told = subjects(
+        "adapt", "subjects", "--source=a", "--source=b", "--target=c", *SHORT, f"--out={tmp_path / 't.csv'}"
+    )
+    assert told["judged"] == "test"
+    assert [(row["method"], row["control"]) for row in told["rows"]] == [("dts", False), ("dann", True), ("none", True)]
+    assert all(row["metrics"]["accuracy"] > 0.8 for row in told["rows"])
+    table = pa_csv.read_csv(tmp_path / "t.csv")
+    assert table.column_names == ["method", "entity", "split", "label", "predicted", "probability"]
+    assert table.num_rows == 3 * 30
+    own = table.filter((pc.field("method") == "dts") & (pc.field("split") == "test"))
+    right = pc.mean(pc.equal(own["label"], own["predicted"]).cast("float64")).as_py()
+    assert right == pytest.approx(told["rows"][0]["metrics"]["accuracy"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("subjects", "--source=a", "--target=z"), "'z'"),
+        (("subjects", "--source=a", "--target=a"), "not learned from"),
+        (("subjects", "--source=a", "--target=b", "--model=raw_ridge"), "no adaptation"),
+        (("subjects", "--source=a", "--target=b", "--set=method=dann"), "every method"),
+        (("subjects", "--source=a", "--target=b", "--set=epoch=1"), "epoch"),
+        (("apart", "--source=a", "--target=c"), "within groups"),
+    ],
+)
+def test_adaptations_that_cannot_be_are_refused(subjects: Call, arguments: tuple[str, ...], message: str) -> None:
+    status, said = subjects("adapt", *arguments)
+    assert status == 2
+    assert message in said

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from distaff import runs
+from distaff.forecasting import Encoding
 from distaff.latents import Codes, Latent, Part
 from distaff.model import Session
-from distaff.series import Encoding, SeriesModel
+from distaff.series import SeriesModel
 from distaff.series_factors import explain_series_run
 from distaff.series_factors.evidence import explain_series, nats
 from distaff.series_factors.probes import Concept, probe

@@ -27,9 +27,10 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from distaff.config import Choices, Listed, ModelConfig, Span
+from distaff.forecasting import Encoding
 from distaff.gradient import GradientSeriesConfig, GradientSeriesModel
 from distaff.model import Session
-from distaff.series import Encoding, SeriesModel
+from distaff.series import SeriesModel
 from distaff_data.series import Series
 from distaff_data.windows import Windows, slide
 from distaff_timeseries.bodies import Architecture

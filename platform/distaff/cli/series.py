@@ -1,4 +1,4 @@
-"""Verbs for models of series: embed, forecast, classify, anomalies."""
+"""Verbs for models of series: embed, forecast, classify, anomalies, adapt."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from distaff.cli.state import Json, RunId, emit_facts, emit_json, tell_drift, workspace
+from distaff import adapting, exports
+from distaff.cli.state import Json, RunId, emit_facts, emit_json, emit_table, pairs, talk, tell_drift, workspace
 from distaff.series_scoring import Published, classify_run, embed_run, find_anomalies, forecast_run
 
 Length = Annotated[int | None, typer.Option(help="Rows of a window; as the run was fitted otherwise.", min=1)]
@@ -16,7 +17,7 @@ Out = Annotated[Path | None, typer.Option(help="Write .csv, .parquet or .arrow t
 
 def add_to(app: typer.Typer) -> None:
     """Register the verbs."""
-    for verb in (embed, forecast, classify, anomalies):
+    for verb in (embed, forecast, classify, anomalies, adapt):
         app.command()(verb)
 
 
@@ -62,6 +63,44 @@ def anomalies(
     Example: distaff anomalies timedrl-load-1a2b3c4d --by forecast --out surprises.csv
     """
     _show(find_anomalies(workspace(), run, by=by, out=out), as_json)
+
+
+def adapt(
+    dataset: Annotated[str, typer.Argument(help="Labelled windows that belong to groups.")],
+    source: Annotated[list[str], typer.Option(help="A group whose labels are learned from; repeatable.")],
+    target: Annotated[str, typer.Option(help="The group whose classes are told.")],
+    model: Annotated[str, typer.Option(help="A model that adapts.")] = "dts",
+    set: Annotated[list[str] | None, typer.Option(help="Setting of the methods: key=value; repeatable.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of random draws.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Learn classes in some groups and tell them in another, beside no adaptation and an adversary alone.
+
+    Example: distaff adapt har --source 2 --target 11 --out told.csv
+    """
+    done = adapting.adapt(
+        workspace(),
+        dataset,
+        source,
+        target,
+        model=model,
+        settings=pairs(set or []),
+        seed=seed,
+        device=device,
+        report=lambda method: talk.print(f"{method} ...", highlight=False),
+    )
+    if out is not None:
+        exports.write(done.table, out)
+    rows = [{"method": m, "control": m != model, "metrics": dict(scores)} for m, scores in done.scores.items()]
+    if as_json:
+        facts = {"dataset": dataset, "source": source, "target": target, "judged": done.judged}
+        emit_json({**facts, "rows": rows, "out": None if out is None else str(out)})
+    else:
+        shown = ("accuracy", "macro_f1")
+        cells = [(m, "yes" if m != model else "", *map(scores.get, shown)) for m, scores in done.scores.items()]
+        emit_table(f"{', '.join(source)} to {target}: {done.judged} windows", ("method", "control", *shown), cells)
 
 
 def _show(done: Published, as_json: bool) -> None:

@@ -13,8 +13,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from distaff.forecasting import Encoding
 from distaff.model import Session
-from distaff.series import Encoding, SeriesModel
+from distaff.series import SeriesModel
 from distaff_data.errors import InputError
 from distaff_data.series import Series
 

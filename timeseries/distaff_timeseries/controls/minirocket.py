@@ -11,8 +11,10 @@ from torch import Tensor
 
 from distaff.classification import Method
 from distaff.config import ModelConfig
+from distaff.forecasting import Encoding
 from distaff.model import Session
-from distaff.series import Encoding, SeriesConfig, SeriesModel
+from distaff.series import SeriesModel
+from distaff.series_contract import SeriesConfig
 from distaff_data.series import Series
 from distaff_data.windows import slide
 from distaff_timeseries.kernels import Kernels

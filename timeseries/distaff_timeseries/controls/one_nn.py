@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from distaff.classification import Method
 from distaff.config import ModelConfig
-from distaff.series import SeriesConfig
+from distaff.series_contract import SeriesConfig
 from distaff_timeseries.controls.raw_ridge import RawRidge
 
 

@@ -11,8 +11,10 @@ from sklearn.decomposition import PCA as Components  # noqa: N811 - the class he
 from torch import Tensor
 
 from distaff.config import Choices, ModelConfig
+from distaff.forecasting import Encoding
 from distaff.model import Session
-from distaff.series import Encoding, SeriesConfig, SeriesModel
+from distaff.series import SeriesModel
+from distaff.series_contract import SeriesConfig
 from distaff_data.series import Series
 from distaff_data.windows import slide
 

@@ -7,8 +7,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from distaff.forecasting import Encoding
 from distaff.model import Session
-from distaff.series import Encoding, SeriesModel
+from distaff.series import SeriesModel
 from distaff_data.series import Series
 from distaff_timeseries.patches import instance_norm
 

@@ -10,8 +10,10 @@ from pydantic import Field
 from torch import Tensor
 
 from distaff.config import ModelConfig
+from distaff.forecasting import Encoding
 from distaff.model import Session
-from distaff.series import Encoding, SeriesConfig, SeriesModel
+from distaff.series import SeriesModel
+from distaff.series_contract import SeriesConfig
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.series import Series
 from distaff_data.windows import slide

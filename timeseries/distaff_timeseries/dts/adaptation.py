@@ -187,9 +187,17 @@ class Adaptation:
     @torch.no_grad()
     def predict(self, data: Series, domain: Literal["source", "target"] = "target") -> Tensor:
         """Codes of the classes of all windows of some data, into :attr:`classes`, int64 ``(n,)``."""
+        return self._told(data, domain).argmax(1).cpu()
+
+    @torch.no_grad()
+    def probabilities(self, data: Series, domain: Literal["source", "target"] = "target") -> Tensor:
+        """Of each class for all windows of some data, float32 ``(n, K)``."""
+        return torch.softmax(self._told(data, domain), 1).cpu()
+
+    def _told(self, data: Series, domain: Literal["source", "target"]) -> Tensor:
         features = self.represent(data, domain)["class"].to(self.device)
         told: Tensor = self.network.heads.heads["class"](features)
-        return told.argmax(1).cpu()
+        return told
 
     def _train(self, source: _Domain, target: _Domain) -> None:
         c = self.config

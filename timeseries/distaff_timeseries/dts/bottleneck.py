@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 
 _LOGVAR = (-9.0, 3.0)  # a posterior outside is numerically a point, or wider than any prior needs
+_ANGLE_LOGVAR = (-9.0, 0.0)  # an angle that is drawn more widely turns nothing, and would never come back
+_FIRST_LOGVAR = -3.0  # of an angle before training
 
 
 @dataclass(frozen=True)
@@ -15,7 +17,7 @@ class Posterior:
     """What is believed about the latents of b windows.
 
     Attributes:
-        mean: ``(b, K)``; quantised latents themselves.
+        mean: ``(b, K)``; quantised latents themselves, angles between -pi and pi.
         logvar: Logarithm of the variance; None for quantised latents, which are certain.
         z: A draw in training, ``mean`` where there is nothing to draw.
         commitment: What rounding costs, a scalar; 0 for Gaussian ones.
@@ -27,17 +29,36 @@ class Posterior:
     commitment: Tensor
 
 
-class GaussianBottleneck(nn.Module):
-    """Mean and variance of each latent; drawn with the reparametrisation of Kingma and Welling (2014)."""
+def on_circle(z: Tensor, n_angles: int) -> Tensor:
+    """Latents ``(b, K)`` as a decoder reads them, ``(b, K + n_angles)``: the last ones as their cosines and sines."""
+    if n_angles == 0:
+        return z
+    numbers, angles = z.split((z.shape[1] - n_angles, n_angles), 1)
+    return torch.cat([numbers, angles.cos(), angles.sin()], 1)
 
-    def __init__(self, width: int, latent_dim: int) -> None:
+
+class GaussianBottleneck(nn.Module):
+    """Mean and variance of each latent; drawn with the reparametrisation of Kingma and Welling (2014).
+
+    Args:
+        width: Of what is read.
+        latent_dim: K.
+        n_angles: How many latents, the last ones, are angles: their mean is the direction of a point in the plane.
+    """
+
+    def __init__(self, width: int, latent_dim: int, n_angles: int = 0) -> None:
         super().__init__()
-        self.head = nn.Linear(width, 2 * latent_dim)
+        self.sizes = (latent_dim - n_angles, n_angles, n_angles, latent_dim - n_angles, n_angles)
+        self.head = nn.Linear(width, 2 * latent_dim + n_angles)
+        if n_angles:
+            with torch.no_grad():
+                self.head.bias[-n_angles:] += _FIRST_LOGVAR
 
     def forward(self, hidden: Tensor) -> Posterior:
         """From ``(b, width)``."""
-        mean, raw = self.head(hidden).chunk(2, 1)
-        logvar = raw.clamp(*_LOGVAR)
+        numbers, cosines, sines, spread, turn = self.head(hidden).split(self.sizes, 1)
+        mean = torch.cat([numbers, torch.atan2(sines, cosines)], 1)
+        logvar = torch.cat([spread.clamp(*_LOGVAR), turn.clamp(*_ANGLE_LOGVAR)], 1)
         z = mean + torch.exp(0.5 * logvar) * torch.randn_like(mean)
         return Posterior(mean, logvar, z, mean.new_zeros(()))
 

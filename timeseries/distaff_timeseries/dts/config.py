@@ -21,8 +21,10 @@ class VariationalConfig(GradientSeriesConfig):
     """Settings of every autoencoder here.
 
     Attributes:
-        encoder: Convolutions (``conv``), an LSTM, or a network of the window's Fourier ``wave``s and their powers.
-        decoder: Likewise; each is given the latents alone, the LSTM at every step.
+        encoder: Convolutions (``conv``), an LSTM, a network of the window's Fourier ``wave``s and their powers, or of its
+            line and leading ``season``.
+        decoder: Likewise; each is given the latents alone, the LSTM at every step. That of a ``season`` keeps size, period
+            and direction apart; see :mod:`distaff_timeseries.dts.seasons`.
         hidden: Channels of convolutions, or the LSTMs' state.
         teacher_forcing: Tells an LSTM decoder the value before, as published LSTM autoencoders do; it then tends to ignore
             the latents.
@@ -30,6 +32,11 @@ class VariationalConfig(GradientSeriesConfig):
             each channel, or ``predicted`` from the latents for each window and channel, so that latents can tell of noise.
         spectrum: Weight of the likelihood of the window's log power spectrum beside that of its values. A wave whose phase
             is wrong is worth nothing as values; as a spectrum it is, so that latents find period and amplitude first.
+        spectrum_first: Share of the training in which the values' likelihood grows from a hundredth to its full weight, so
+            that the spectrum says which waves there are before the values say which way they go: the other way round a
+            wave whose direction is not known yet is unlearned.
+        angles: How many of the latents, the last ones, are angles: with a uniform prior on the circle, and from -pi to pi
+            wherever latents are shown. A phase has no other single latent.
         estimator: How a batch stands for all windows; see :mod:`distaff_timeseries.dts.decomposition`.
         free_bits: Nats of divergence that cost a latent nothing.
         warmup: Share of the training in which the penalties grow to their full weight.
@@ -48,6 +55,8 @@ class VariationalConfig(GradientSeriesConfig):
     teacher_forcing: bool = False
     noise: Noise = "predicted"
     spectrum: Annotated[float, Field(ge=0)] = 0.0
+    spectrum_first: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    angles: Annotated[int, Field(ge=0)] = 0
     estimator: Estimator = "stratified"
     free_bits: Annotated[float, Field(ge=0)] = 0.0
     warmup: Annotated[float, Field(ge=0, le=1)] = 0.2
@@ -60,6 +69,22 @@ class VariationalConfig(GradientSeriesConfig):
             raise ValueError("teacher_forcing is told to an LSTM: set decoder=lstm")
         return self
 
+    @model_validator(mode="after")
+    def _spectrum_can_come_first(self) -> Self:
+        if self.spectrum_first > 0 and self.spectrum == 0:
+            raise ValueError("spectrum_first needs a spectrum that counts: set spectrum=1")
+        return self
+
+
+def check_angles(n_angles: int, latent_dim: int) -> None:
+    """Refuse angles that leave no other latent.
+
+    Raises:
+        ValueError: They do.
+    """
+    if n_angles >= latent_dim:
+        raise ValueError(f"of {latent_dim} latents at most {latent_dim - 1} can be angles, not {n_angles}")
+
 
 class VAEConfig(VariationalConfig):
     """Settings of the VAE.
@@ -69,6 +94,11 @@ class VAEConfig(VariationalConfig):
     """
 
     latent_dim: Annotated[int, Field(ge=1), Choices(6, 10, 16, 32)] = 10
+
+    @model_validator(mode="after")
+    def _some_latents_are_numbers(self) -> Self:
+        check_angles(self.angles, self.latent_dim)
+        return self
 
 
 class BetaVAEConfig(VAEConfig):
@@ -121,7 +151,9 @@ class DTSConfig(VariationalConfig):
 
     @model_validator(mode="after")
     def _segments_parse(self) -> Self:
-        parse_segments(self.segments)
+        check_angles(self.angles, parse_segments(self.segments)[-1].stop)
+        if self.angles and self.bottleneck == "quantized":
+            raise ValueError("quantised latents are no angles: set angles=0")
         return self
 
     @property

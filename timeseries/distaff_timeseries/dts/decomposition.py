@@ -20,6 +20,7 @@ from torch import Tensor
 Estimator = Literal["weighted", "stratified"]
 
 _LOG_2PI = math.log(2 * math.pi)
+_TURNS = 2  # either way; beyond, a deviation of 1 has nothing left
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,24 @@ class Decomposition:
 def gaussian_log_density(x: Tensor, mean: Tensor, logvar: Tensor) -> Tensor:
     """Element by element, broadcast."""
     return -0.5 * (_LOG_2PI + logvar + (x - mean).square() * torch.exp(-logvar))
+
+
+def log_density(x: Tensor, mean: Tensor, logvar: Tensor, n_angles: int = 0) -> Tensor:
+    """Likewise, of latents ``(..., K)`` of which the last are angles: their Gaussian is wound around the circle."""
+    k = mean.shape[-1] - n_angles
+    numbers = gaussian_log_density(x[..., :k], mean[..., :k], logvar[..., :k])
+    if n_angles == 0:
+        return numbers
+    away = torch.remainder(x[..., k:] - mean[..., k:] + math.pi, 2 * math.pi) - math.pi
+    turns = 2 * math.pi * torch.arange(-_TURNS, _TURNS + 1, device=x.device, dtype=x.dtype)
+    wound = gaussian_log_density(away.unsqueeze(-1), turns, logvar[..., k:].unsqueeze(-1)).logsumexp(-1)
+    return torch.cat([numbers, wound], -1)
+
+
+def log_prior(z: Tensor, n_angles: int = 0) -> Tensor:
+    """Element by element: standard normal, and uniform on the circle for the last ones, which are angles."""
+    numbers = z[:, : z.shape[1] - n_angles]
+    return torch.cat([-0.5 * (_LOG_2PI + numbers.square()), z.new_full((len(z), n_angles), -_LOG_2PI)], 1)
 
 
 def log_weights(m: int, n: int, estimator: Estimator, like: Tensor) -> Tensor:
@@ -63,7 +82,9 @@ def log_weights(m: int, n: int, estimator: Estimator, like: Tensor) -> Tensor:
     return weights.fill_diagonal_(-math.log(n) if m > 1 else 0.0)
 
 
-def decompose(z: Tensor, mean: Tensor, logvar: Tensor, n: int, estimator: Estimator = "stratified") -> Decomposition:
+def decompose(
+    z: Tensor, mean: Tensor, logvar: Tensor, n: int, estimator: Estimator = "stratified", n_angles: int = 0
+) -> Decomposition:
     """Estimate the parts.
 
     Args:
@@ -72,11 +93,15 @@ def decompose(z: Tensor, mean: Tensor, logvar: Tensor, n: int, estimator: Estima
         logvar: Logarithms of their variances, likewise.
         n: N, windows of the data set.
         estimator: How the batch stands for the data set; see :func:`log_weights`.
+        n_angles: How many latents, the last ones, are angles; their prior is uniform.
     """
-    each = gaussian_log_density(z.unsqueeze(1), mean.unsqueeze(0), logvar.unsqueeze(0))  # (M draws, M windows, K)
+    each = log_density(z.unsqueeze(1), mean.unsqueeze(0), logvar.unsqueeze(0), n_angles)  # (M draws, M windows, K)
     weights = log_weights(len(z), max(n, len(z)), estimator, z)
     aggregate = torch.logsumexp(each.sum(2) + weights, 1)
     marginals = torch.logsumexp(each + weights.unsqueeze(2), 1)
-    own = gaussian_log_density(z, mean, logvar).sum(1)
-    prior = -0.5 * (_LOG_2PI + z.square())
-    return Decomposition((own - aggregate).mean(), (aggregate - marginals.sum(1)).mean(), (marginals - prior).mean(0))
+    own = log_density(z, mean, logvar, n_angles).sum(1)
+    return Decomposition(
+        (own - aggregate).mean(),
+        (aggregate - marginals.sum(1)).mean(),
+        (marginals - log_prior(z, n_angles)).mean(0),
+    )

@@ -8,15 +8,18 @@ the likelihood of the spectrum, the label-free adversary, free bits, and quantis
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar, get_args
 
 from torch import Tensor
 
+from distaff.adapting import Adaptable
 from distaff.config import ModelConfig
 from distaff.latents import FREE, Part
 from distaff.model import Session
 from distaff_data.errors import InputError
 from distaff_data.series import Series
+from distaff_timeseries.dts.adaptation import Adaptation, Method
 from distaff_timeseries.dts.bottleneck import Posterior
 from distaff_timeseries.dts.config import BetaTCVAEConfig, BetaVAEConfig, DTSConfig, VAEConfig
 from distaff_timeseries.dts.network import Autoencoder
@@ -75,7 +78,7 @@ class SegmentedNetwork(Network):
         self.heads = heads
 
 
-class DTS(VariationalModel):
+class DTS(VariationalModel, Adaptable):
     """Independent latents in segments tied to concepts.
 
     J = E[log p(x|z)] + (alpha - 1) I(x; z) - beta TC(z) - gamma sum_j KL(q(z_j) || p(z_j)); the loss is -J, and eta times
@@ -92,6 +95,13 @@ class DTS(VariationalModel):
         """Of the three parts."""
         c = self.config
         return Weights(1.0 - c.alpha, c.beta, c.gamma)
+
+    @classmethod
+    def adapters(cls, settings: Mapping[str, Any]) -> Mapping[str, Adaptation]:
+        """Itself, and the controls ``dann`` and ``none``; settings of :class:`.AdaptationConfig` but for the method."""
+        if "method" in settings:
+            raise InputError("every method is shown; none is set", column="method", value=settings["method"])
+        return {method: Adaptation(method=method, **settings) for method in reversed(get_args(Method))}
 
     def segments(self) -> tuple[Part, ...]:
         """The segments' names and latents."""

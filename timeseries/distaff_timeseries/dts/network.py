@@ -9,8 +9,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from distaff_timeseries.dts.bottleneck import GaussianBottleneck, Posterior, QuantisedBottleneck
+from distaff_timeseries.dts.bottleneck import GaussianBottleneck, Posterior, QuantisedBottleneck, on_circle
 from distaff_timeseries.dts.networks import (
+    QUIET,
     ConvDecoder,
     ConvEncoder,
     LstmDecoder,
@@ -19,12 +20,14 @@ from distaff_timeseries.dts.networks import (
     WaveEncoder,
     Waves,
 )
+from distaff_timeseries.dts.seasons import SeasonDecoder, SeasonEncoder
 
 Noise = Literal["fixed", "learned", "predicted"]
-Architecture = Literal["conv", "wave", "lstm"]
+Architecture = Literal["conv", "wave", "season", "lstm"]
 
 _WIDTH = 128  # of the vector that encoders end in
 _LOG_POWER_VARIANCE = math.pi**2 / 6  # of the logarithm of an exponential variable, as the power of noise is
+_NOISE_POWER = 2 * math.exp(-0.5772156649015329)  # of noise of variance 1 at a frequency; its geometric mean
 _NOISE = (-5.0, 2.0)  # logarithm of the noise variance in scaled units: a deviation from 0.08 to 2.7
 
 
@@ -66,6 +69,7 @@ class Autoencoder(nn.Module):
         n_values: Values of a quantised latent; None for Gaussian latents.
         commitment: Weight of what rounding costs.
         spectrum: Weight of the likelihood of the window's log power spectrum, beside that of its values.
+        n_angles: How many latents, the last ones, are angles.
     """
 
     def __init__(
@@ -81,6 +85,7 @@ class Autoencoder(nn.Module):
         n_values: int | None,
         commitment: float,
         spectrum: float,
+        n_angles: int = 0,
     ) -> None:
         super().__init__()
         self.sizes = sizes
@@ -88,27 +93,35 @@ class Autoencoder(nn.Module):
         self.encoder: nn.Module = (
             LstmEncoder(n_channels, hidden, _WIDTH)
             if encoder == "lstm"
-            else {"conv": ConvEncoder, "wave": WaveEncoder}[encoder](n_channels, length, hidden, _WIDTH)
+            else {"conv": ConvEncoder, "wave": WaveEncoder, "season": SeasonEncoder}[encoder](
+                n_channels, length, hidden, _WIDTH
+            )
         )
         self.bottleneck: nn.Module = (
-            GaussianBottleneck(_WIDTH, latent_dim)
+            GaussianBottleneck(_WIDTH, latent_dim, n_angles)
             if n_values is None
             else QuantisedBottleneck(_WIDTH, latent_dim, n_values, commitment)
         )
-        self.decoder: nn.Module = (
-            LstmDecoder(n_channels, length, hidden, latent_dim, teacher_forcing=teacher_forcing)
-            if decoder == "lstm"
-            else {"conv": ConvDecoder, "wave": WaveDecoder}[decoder](n_channels, length, hidden, latent_dim)
-        )
+        self.n_angles, n_numbers = n_angles, latent_dim - n_angles
+        self.decoder: nn.Module
+        if decoder == "lstm":
+            self.decoder = LstmDecoder(
+                n_channels, length, hidden, latent_dim + n_angles, teacher_forcing=teacher_forcing
+            )
+        elif decoder == "season":
+            self.decoder = SeasonDecoder(n_channels, length, hidden, n_numbers, n_angles)
+        else:
+            kind = {"conv": ConvDecoder, "wave": WaveDecoder}[decoder]
+            self.decoder = kind(n_channels, length, hidden, latent_dim + n_angles)
         self.spectrum_weight, self.waves = spectrum, Waves(length)
         self.spectrum: nn.Module | None = None
-        if spectrum > 0:
+        if spectrum > 0 and decoder != "season":
             n_powers = self.waves.n_waves * n_channels
-            self.spectrum = nn.Sequential(nn.Linear(latent_dim, 2 * hidden), nn.ELU(), nn.Linear(2 * hidden, n_powers))
+            self.spectrum = nn.Sequential(nn.Linear(n_numbers, 2 * hidden), nn.ELU(), nn.Linear(2 * hidden, n_powers))
         self.noise: nn.Module | None = None
         self.own_noise: nn.Parameter | None = None
         if noise == "predicted":
-            self.noise = nn.Sequential(nn.Linear(latent_dim, 64), nn.ELU(), nn.Linear(64, n_channels))
+            self.noise = nn.Sequential(nn.Linear(n_numbers, 64), nn.ELU(), nn.Linear(64, n_channels))
         elif noise == "learned":
             self.own_noise = nn.Parameter(torch.zeros(n_channels))
 
@@ -117,25 +130,46 @@ class Autoencoder(nn.Module):
         found: Posterior = self.bottleneck(self.encoder(values, mask))
         return found
 
-    def log_likelihood(self, z: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+    def decode(self, z: Tensor, values: Tensor | None = None) -> Tensor:
+        """Means ``(b, T, C)`` of latents ``(b, K)``; see :class:`~distaff_timeseries.dts.networks.Decoder`."""
+        means: Tensor = self.decoder(on_circle(z, self.n_angles), values)
+        return means
+
+    def log_likelihood(self, z: Tensor, values: Tensor, mask: Tensor, values_share: float = 1.0) -> Tensor:
         """Logarithm of p(x|z) of what was measured, summed over each window, ``(b,)``; no gradient to missing values.
 
-        Where it counts, the spectrum of a channel does so when all of the channel was measured.
+        Where it counts, the spectrum of a channel does so when all of the channel was measured, and the values may count
+        for less.
         """
-        found = gaussian_log_likelihood(self.decoder(z, values), self.noise_logvar(z), values, mask)
-        if self.spectrum is None:
+        found = gaussian_log_likelihood(self.decode(z, values), self.noise_logvar(z), values, mask)
+        if self.spectrum_weight == 0:
             return found
         wanted = self.waves.log_power(self.waves.sizes(values))
-        told = self.spectrum(z).unflatten(1, wanted.shape[1:])
         whole = mask.all(1, keepdim=True).expand_as(wanted)
         spread = wanted.new_full((len(z), 1), math.log(_LOG_POWER_VARIANCE))
-        return found + self.spectrum_weight * gaussian_log_likelihood(told, spread, wanted, whole)
+        spectral = gaussian_log_likelihood(self._log_power(z), spread, wanted, whole)
+        return values_share * found + self.spectrum_weight * spectral
+
+    def _log_power(self, z: Tensor) -> Tensor:
+        """Of windows that have these latents, ``(b, T // 2, C)``: what season and noise imply, or a network's word.
+
+        Angles turn waves, and have no part in it nor in the noise.
+        """
+        if isinstance(self.decoder, SeasonDecoder):
+            noise = _NOISE_POWER * self.noise_logvar(z).exp()
+            return torch.log(self.decoder.power(on_circle(z, self.n_angles)) + noise.unsqueeze(1) + QUIET)
+        assert self.spectrum is not None
+        told: Tensor = self.spectrum(self._numbers(z)).unflatten(1, (self.waves.n_waves, self.sizes.n_channels))
+        return told
+
+    def _numbers(self, z: Tensor) -> Tensor:
+        return z[:, : z.shape[1] - self.n_angles]
 
     def noise_logvar(self, z: Tensor) -> Tensor:
         """Logarithm of the noise variance of each window and channel, ``(b, C)``."""
         low, high = _NOISE
         if self.noise is not None:
-            return low + (high - low) * torch.sigmoid(self.noise(z))
+            return low + (high - low) * torch.sigmoid(self.noise(self._numbers(z)))
         if self.own_noise is not None:
             return (low + (high - low) * torch.sigmoid(self.own_noise)).expand(len(z), -1)
         return z.new_zeros(len(z), 1)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 _KERNEL = 5
-_QUIET = 1e-3  # power, in scaled units, below which a wave counts as absent
+QUIET = 1e-3  # power, in scaled units, below which a wave counts as absent
 _DOWN = 8  # three convolutions of stride 2
 
 
@@ -52,7 +52,7 @@ class Waves(nn.Module):
     def log_power(self, sizes: Tensor) -> Tensor:
         """Logarithm of the power at each frequency, ``(b, T // 2, C)``, from what :meth:`sizes` gave."""
         sines, cosines = sizes[:, 2:].chunk(2, 1)
-        return torch.log(sines.square() + cosines.square() + _QUIET)
+        return torch.log(sines.square() + cosines.square() + QUIET)
 
 
 class ConvEncoder(nn.Module):

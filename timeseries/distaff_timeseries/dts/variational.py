@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from distaff.config import ModelConfig
+from distaff.forecasting import Encoding
 from distaff.gradient import GradientSeriesModel
 from distaff.latents import Codes, Latent
-from distaff.series import Encoding, SeriesModel
+from distaff.series import SeriesModel
 from distaff_data.series import Series
 from distaff_data.windows import Windows, slide
 from distaff_timeseries.dts.bottleneck import Posterior
@@ -22,6 +23,7 @@ from distaff_timeseries.dts.config import VAEConfig, VariationalConfig
 from distaff_timeseries.dts.decomposition import decompose
 from distaff_timeseries.dts.network import Autoencoder, Sizes
 
+_LEAST_SHARE = 0.01  # of the values' likelihood, where the spectrum comes first
 _STEEPEST = 4.0  # norm of the gradient a value of a window; about its median once training has begun
 
 
@@ -107,6 +109,7 @@ class VariationalModel(GradientSeriesModel, Latent):
             n_values=n_values,
             commitment=commitment,
             spectrum=c.spectrum,
+            n_angles=c.angles,
         )
 
     def build(self, data: Series, generator: torch.Generator, device: torch.device) -> nn.Module:
@@ -138,23 +141,28 @@ class VariationalModel(GradientSeriesModel, Latent):
         growth = min(self.progress / self.config.warmup, 1.0) if self.config.warmup > 0 else 1.0
         posterior = self.autoencoder.posterior(batch.values, batch.mask)
         self.network.steps += 1
-        found = self.objective(batch, posterior, len(self._windows), growth)
+        first = self.config.spectrum_first
+        values_share = _LEAST_SHARE ** (1 - self.progress / first) if self.progress < first else 1.0
+        found = self.objective(batch, posterior, len(self._windows), growth, values_share)
         return found | self.beside(batch, posterior)
 
     def beside(self, batch: Batch, posterior: Posterior) -> dict[str, Tensor]:
         """What else is minimised in training; nothing here."""
         return {}
 
-    def objective(self, batch: Batch, posterior: Posterior, n: int, growth: float = 1.0) -> dict[str, Tensor]:
-        """The parts of -J of a batch, for N windows in all, with penalties at a share of their weight.
+    def objective(
+        self, batch: Batch, posterior: Posterior, n: int, growth: float = 1.0, values_share: float = 1.0
+    ) -> dict[str, Tensor]:
+        """The parts of -J of a batch, for N windows in all, with penalties and the values at a share of their weight.
 
         Rewarded mutual information counts up to log M: no batch of M windows can show more.
         """
-        found = {"reconstruction": -self.autoencoder.log_likelihood(posterior.z, batch.values, batch.mask).mean()}
+        likelihood = self.autoencoder.log_likelihood(posterior.z, batch.values, batch.mask, values_share)
+        found = {"reconstruction": -likelihood.mean()}
         if posterior.logvar is None:
             return found | {"commitment": posterior.commitment}
         weights = self.weights
-        parts = decompose(posterior.z, posterior.mean, posterior.logvar, n, self.config.estimator)
+        parts = decompose(posterior.z, posterior.mean, posterior.logvar, n, self.config.estimator, self.config.angles)
         information = parts.information
         if weights.information < 0:
             information = information.clamp(max=math.log(len(batch.values)))
@@ -193,7 +201,7 @@ class VariationalModel(GradientSeriesModel, Latent):
     def decode(self, codes: Tensor) -> Tensor:
         """Mean of the windows that have these latents."""
         self.network.eval()
-        decoded: Tensor = self.autoencoder.decoder(codes)
+        decoded: Tensor = self.autoencoder.decode(codes)
         return decoded
 
     @torch.no_grad()
