@@ -7,8 +7,10 @@ them and says what each does, and probes its parts for what they should not know
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 FREE = "free"
@@ -20,11 +22,20 @@ class Codes:
 
     Attributes:
         means: ``(b, K)``.
-        variances: Of the posterior under a prior of 1, ``(b, K)``; 0 where latents are certain.
+        variances: Of the posterior, ``(b, K)``; 0 where latents are certain.
+        n_angles: How many latents, the last ones, are angles. Their prior is uniform on the circle, that of the others a
+            normal of variance 1.
     """
 
     means: Tensor
     variances: Tensor
+    n_angles: int = 0
+
+    @classmethod
+    def joined(cls, blocks: Sequence[Codes]) -> Codes:
+        """Blocks of windows one after the other, in the machine's memory."""
+        means, variances = (torch.cat([getattr(b, of).cpu() for b in blocks]) for of in ("means", "variances"))
+        return cls(means, variances, blocks[0].n_angles)
 
 
 @dataclass(frozen=True)

@@ -142,6 +142,9 @@ def test_too_few_windows_or_a_concept_that_never_varies_are_not_probed() -> None
 def test_information_is_a_divergence_or_an_entropy() -> None:
     gaussian = Codes(torch.zeros(4, 2), torch.tensor([1.0, 0.25]).expand(4, 2))
     assert nats(gaussian) == pytest.approx([0.0, 0.5 * (0.25 - 1 - np.log(0.25))])
+    turned = Codes(torch.tensor([[0.0, -3.0], [0.0, 3.0]]), torch.tensor([[1.0, 1e-4], [1.0, 1e-2]]), n_angles=1)
+    entropies = 0.5 * np.log(2 * np.pi * np.e * np.array([1e-4, 1e-2]))
+    assert nats(turned) == pytest.approx([0.0, np.log(2 * np.pi) - entropies.mean()])
     quantised = Codes(torch.tensor([[0.0, 1.0], [0.0, 2.0], [0.0, 1.0], [0.0, 2.0]]), torch.zeros(4, 2))
     assert nats(quantised) == pytest.approx([0.0, np.log(2)])
 

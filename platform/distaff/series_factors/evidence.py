@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -118,7 +119,11 @@ def nats(codes: Codes) -> Floats:
     """What each latent tells of a window, on average: its divergence from the prior, or the entropy of quantised values."""
     means, variances = codes.means.double(), codes.variances.double()
     if bool((variances > 0).any()):
-        each = 0.5 * (means.square() + variances - 1 - variances.clamp(min=1e-12).log())
+        spread = variances.clamp(min=1e-12).log()
+        each = 0.5 * (means.square() + variances - 1 - spread)
+        if codes.n_angles:  # from the circle's uniform density, while the spread is well below a turn
+            angles = math.log(2 * math.pi) - 0.5 * (1 + math.log(2 * math.pi) + spread[:, -codes.n_angles :])
+            each[:, -codes.n_angles :] = angles.clamp(min=0)
         return np.asarray(each.mean(0).numpy())
     found = []
     for column in means.T:

@@ -54,7 +54,8 @@ def hold(model: SeriesModel, seed: int = 0) -> Held:
         InputError: There is no window.
     """
     windows = _windows(model)
-    values, masks, instances, timestamps, means, variances = ([] for _ in range(6))
+    values, masks, instances, timestamps = ([] for _ in range(4))
+    codes: list[Codes] = []
     for block in blocks(windows):
         x, mask = model.take(windows, block)
         encoding = model.encode(x, mask)
@@ -64,9 +65,7 @@ def hold(model: SeriesModel, seed: int = 0) -> Held:
         if encoding.timestamps is not None:
             timestamps.append(_places(encoding.timestamps.transpose(1, 2).flatten(2).float()).cpu())
         if isinstance(model, Latent):
-            codes = model.latents(x, mask)
-            means.append(codes.means.cpu())
-            variances.append(codes.variances.cpu())
+            codes.append(model.latents(x, mask))
     return Held(
         windows,
         _halves(model, windows, seed),
@@ -74,7 +73,7 @@ def hold(model: SeriesModel, seed: int = 0) -> Held:
         torch.cat(masks),
         torch.cat(instances),
         torch.cat(timestamps) if timestamps else None,
-        Codes(torch.cat(means), torch.cat(variances)) if means else None,
+        Codes.joined(codes) if codes else None,
     )
 
 

@@ -195,7 +195,8 @@ class VariationalModel(GradientSeriesModel, Latent):
         """Posterior means and variances of windows."""
         self.network.eval()
         found = self.autoencoder.posterior(values, mask)
-        return Codes(found.mean, torch.zeros_like(found.mean) if found.logvar is None else found.logvar.exp())
+        variances = torch.zeros_like(found.mean) if found.logvar is None else found.logvar.exp()
+        return Codes(found.mean, variances, self.config.angles)
 
     @torch.no_grad()
     def decode(self, codes: Tensor) -> Tensor:
