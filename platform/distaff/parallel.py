@@ -7,6 +7,7 @@ so that a fit is what one process would have found, up to the order in which num
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -79,7 +80,15 @@ def join(device: torch.device) -> World:
     return World(dist.get_rank(), dist.get_world_size())
 
 
-def leave() -> None:
-    """Part from the others, at the end of the program."""
-    if dist.is_initialized():
-        dist.destroy_process_group()
+def leave(status: int = 0) -> None:
+    """Part from the others at the end of the program, and end it, if there are others.
+
+    The process ends without taking its interpreter down: a thread of Gloo that lets go of its last tensor meanwhile would
+    abort it, and the fit would count as failed (pytorch/pytorch#179291).
+    """
+    if not dist.is_initialized():
+        return
+    dist.destroy_process_group()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)

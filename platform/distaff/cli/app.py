@@ -63,16 +63,23 @@ def main() -> None:
 
     Exit status: 0 done, 2 the input or usage is wrong (one line, nothing changed), 1 anything else.
     """
+    status = _status()
+    parallel.leave(status)
+    sys.exit(status)
+
+
+def _status() -> int:
     try:
         app()
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except DistaffError as error:
         talk.print(f"[bold red]error[/]: {escape(printable(str(error)))}", soft_wrap=True, highlight=False)
-        sys.exit(2)
+        return 2
     except Exception:
         sys.stderr.write(redacted(traceback.format_exc()))
-        sys.exit(1)
+        return 1
     except KeyboardInterrupt:
         talk.print("interrupted; continue a run with: distaff train --resume RUN", markup=False)
-        sys.exit(1)
-    finally:
-        parallel.leave()
+        return 1
+    return 0
