@@ -92,8 +92,8 @@ class DGVAEConfig(FactorConfig):
         n_neighbours: k of the item graph, the item itself included.
         text_share: Share of the text modality in the item graph; the others divide the rest equally.
         item_graph: Spread a user's items over the graph before they are encoded.
-        start: As above; ``spectral`` here, so that a factor has words and items that belong together. ``random`` gives
-            better lists after two to three times the epochs, and factors that matter nearly equally to everybody.
+        start: As above; ``spectral`` here, so that a factor has words and items that belong together. ``random`` takes
+            more epochs for lists that are as good or a little better, and its factors matter nearly equally to everybody.
         min_df: Least number of people whose items have a word.
         max_df: Largest share of people whose items have it.
     """
