@@ -53,6 +53,22 @@ def test_noise_in_the_decoder_gives_the_other_properties_no_effect() -> None:
     assert [effect.property for effect in card.effects if effect.holds] == ["slope"]
 
 
+def test_a_property_that_goes_around_is_followed_past_a_turn() -> None:
+    codes = np.random.default_rng(3).normal(size=(100, 3))
+
+    def turned(z: Floats) -> Mapping[str, Floats]:
+        angle = z[:, 0] + 0.3 * z[:, 1]
+        return {"angle": angle - np.round(angle), "other": z[:, 2]}
+
+    card = effect_card(codes, 1, Ladder.of(codes[:, 1]), lambda z: z, turned, periods={"angle": 1.0})
+    assert card.headline is not None
+    assert card.headline.property == "angle"
+    span = np.quantile(codes[:, 1], 0.99) - np.quantile(codes[:, 1], 0.01)
+    assert card.headline.effect == pytest.approx(0.3 * span)
+    assert card.headline.effect > 1.0
+    assert card.means[0, 0] == 0.0
+
+
 def test_a_permuted_factor_gives_no_card() -> None:
     rng = np.random.default_rng(2)
     codes = rng.normal(size=(100, 3))

@@ -80,19 +80,29 @@ def test_properties_are_those_a_window_was_made_of() -> None:
         assert found["variance"][i].item() == pytest.approx(0.0, abs=0.03)
 
 
+def test_a_phase_is_that_of_the_middle_of_a_window() -> None:
+    t, turns = np.arange(48), np.array([-0.4, 0.0, 0.2, 0.45])
+    for period in (4, 8, 16):
+        x = np.cos(2 * np.pi * ((t - 23.5) / period + turns[:, None]))
+        values = torch.from_numpy(x[:, :, None])
+        found = channel_properties(values, torch.ones_like(values, dtype=torch.bool))["phase"][:, 0]
+        np.testing.assert_allclose(found, turns, atol=0.03)
+
+
 def test_missing_values_change_no_property() -> None:
     values = torch.randn(3, 20, 2)
     mask = torch.rand(3, 20, 2) > 0.2
     first = window_properties(torch.where(mask, values, 0.0), mask, ("x", "y"))
     second = window_properties(torch.where(mask, values, 9.0), mask, ("x", "y"))
-    assert list(first) == ["x level", "y level", "x slope", "y slope", "amplitude", "period", "variance"]
+    apart = [f"{channel} {name}" for name in ("level", "slope", "phase") for channel in "xy"]
+    assert list(first) == [*apart, "amplitude", "period", "variance"]
     for name, value in first.items():
         torch.testing.assert_close(second[name], value, rtol=1e-4, atol=1e-4)
 
 
 def test_short_windows_have_no_waves() -> None:
     found = channel_properties(torch.randn(2, 3, 1), torch.ones(2, 3, 1, dtype=torch.bool))
-    assert found["amplitude"].tolist() == [[0.0], [0.0]]
+    assert all(found[name].tolist() == [[0.0], [0.0]] for name in ("amplitude", "period", "phase"))
 
 
 def test_probes_read_what_is_there_and_no_more_than_the_floor_of_what_is_not() -> None:

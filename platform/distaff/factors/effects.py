@@ -115,6 +115,7 @@ def effect_card(
     properties: Callable[[Outputs], Mapping[str, Floats]],
     *,
     magnitudes: Collection[str] = (),
+    periods: Mapping[str, float] | None = None,
     seed: int = 0,
 ) -> EffectCard:
     """Move one factor of a sample of examples and compare the output's properties.
@@ -126,6 +127,8 @@ def effect_card(
         decode: Output from codes ``(B, J)``.
         properties: Named numbers of an output, each ``(B,)``.
         magnitudes: Properties that say how much changes and not what: reported, but part of no specificity.
+        periods: Of properties that go around, such as a phase, what a whole turn is. They are counted from the lowest rung
+            and followed from rung to rung by the shorter way.
         seed: Of the bootstrap and the control.
     """
     names: tuple[str, ...] = ()
@@ -136,7 +139,11 @@ def effect_card(
         measured = properties(decode(moved))
         names = tuple(measured)
         rungs.append(np.stack(list(measured.values()), axis=1))
-    return compare(np.stack(rungs), names, ladder, magnitudes=magnitudes, seed=seed)
+    values = np.stack(rungs)
+    for name, period in (periods or {}).items():
+        at = names.index(name)
+        values[:, :, at] = np.unwrap(values[:, :, at], period=period, axis=0) - values[0, :, at]
+    return compare(values, names, ladder, magnitudes=magnitudes, seed=seed)
 
 
 def compare(

@@ -13,12 +13,13 @@ from torch import Tensor
 from distaff.factors.effects import EffectCard, Ladder, effect_card
 from distaff.latents import Latent
 from distaff.series import SeriesModel
-from distaff.series_factors.properties import window_properties
+from distaff.series_factors.properties import PHASE, window_properties
 from distaff.series_factors.representations import Held
 
 Floats = NDArray[np.float64]
 
 _STEADY = 1e-4  # deviation of a property, in scaled units, below which it is the arithmetic's
+_ANY_PHASE = 12**-0.5  # deviation of a phase of which nothing is known, in turns
 _SAMPLE = 64  # windows whose latents are moved
 _EACH = 6  # windows of which reconstructions are kept
 
@@ -53,6 +54,7 @@ class Mover:
         observed = window_properties(held.values, held.mask, model.data.channels)
         spread = {name: float(values.std()) for name, values in observed.items()}
         self.spread = {name: value if value > _STEADY else 1.0 for name, value in spread.items()}
+        self.spread |= {name: _ANY_PHASE for name in spread if name.endswith(PHASE)}
 
     def decode(self, codes: Floats) -> tuple[Tensor, Tensor]:
         """Mean and noise variance of windows, scaled, ``(b, T, C)`` and ``(b, C)``."""
@@ -64,7 +66,9 @@ class Mover:
         values = self.means[:, factor]
         if np.ptp(values) < 1e-9:
             return None
-        return effect_card(self.means[self.sample], factor, Ladder.of(values), self.decode, self._properties, seed=seed)
+        periods = {name: 1.0 / value for name, value in self.spread.items() if name.endswith(PHASE)}
+        sample, ladder = self.means[self.sample], Ladder.of(values)
+        return effect_card(sample, factor, ladder, self.decode, self._properties, periods=periods, seed=seed)
 
     def _properties(self, decoded: tuple[Tensor, Tensor]) -> dict[str, Floats]:
         windows, noise = decoded
