@@ -115,6 +115,12 @@ def test_wrong_input_is_one_line_and_status_2(call: Call, arguments: tuple[str, 
     assert (out, err.count("\n")) == ("", 1)
 
 
+def test_a_workspace_is_made_where_it_is_said(call: Call, tmp_path: Path) -> None:
+    assert call("init", str(tmp_path / "elsewhere"))[0] == 0
+    assert (tmp_path / "elsewhere" / "distaff.toml").is_file()
+    assert call("runs")[0] == 2
+
+
 def test_no_workspace_says_how_to_make_one(call: Call) -> None:
     status, _, err = call("runs")
     assert (status, "distaff init" in err) == (2, True)

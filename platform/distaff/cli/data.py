@@ -50,6 +50,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def init(
+    folder: Annotated[Path | None, typer.Argument(help="Where; the folder of --workspace otherwise.")] = None,
     warehouse: Annotated[
         str | None,
         typer.Option(
@@ -58,8 +59,9 @@ def init(
     ] = None,
 ) -> None:
     """Make a workspace: a folder with the warehouse, the runs and distaff.toml."""
-    Workspace.create(root(), warehouse)
-    typer.echo(f"workspace ready: {root()}")
+    place = folder or root()
+    Workspace.create(place, warehouse)
+    typer.echo(f"workspace ready: {place}")
 
 
 @ingest.command("interactions")

@@ -8,9 +8,9 @@ import torch
 
 from distaff_data.errors import InputError
 from distaff_data.series import Series
-from distaff_timeseries.dts.adaptation import Adaptation, Backbone
+from distaff_timeseries.dts.adaptation import Adaptation, Backbone, class_information
 
-METHODS = ("none", "dann", "dts")
+METHODS = ("none", "dann", "dann_information", "dts")
 
 
 def domain(n: int, seed: int, *, offset: float, labels: bool = True) -> Series:
@@ -55,6 +55,29 @@ def test_the_target_changes_nothing_without_adaptation() -> None:
     models = [Adaptation(method="none", epochs=1).fit(source, target, device="cpu") for target in targets]
     first, second = (model.represent(source, "source")["class"] for model in models)
     assert torch.equal(first, second)
+
+
+def test_classes_say_most_of_windows_when_they_are_certain_and_as_many() -> None:
+    certain = 50.0 * torch.eye(4).repeat(3, 1)
+    torch.testing.assert_close(class_information(certain), torch.log(torch.tensor(4.0)))
+    for nothing in (certain[:1].repeat(9, 1), torch.zeros(9, 4)):
+        assert class_information(nothing).abs() < 1e-6
+    # Two windows, one certain and one undecided between two classes: H(3/4, 1/4) - log(2) / 2.
+    logits = torch.tensor([[60.0, 0.0], [0.0, 0.0]])
+    expected = -(0.75 * np.log(0.75) + 0.25 * np.log(0.25)) - np.log(2) / 2
+    assert float(class_information(logits)) == pytest.approx(expected, abs=1e-6)
+
+
+def test_information_makes_a_method_surer_of_its_target() -> None:
+    source, target = domain(64, 0, offset=0.0), domain(64, 1, offset=1.0)
+    said = [
+        Adaptation(method="dann_information", epochs=6, information=weight).fit(source, target, device="cpu")
+        for weight in (0.0, 1.0)
+    ]
+    told = [float(class_information(model.probabilities(target).log())) for model in said]
+    assert told[1] > told[0]
+    without = Adaptation(method="dann", epochs=6).fit(source, target, device="cpu")
+    assert torch.equal(without.predict(target), said[0].predict(target))
 
 
 def test_backbone_ends_in_one_vector_whatever_the_length() -> None:

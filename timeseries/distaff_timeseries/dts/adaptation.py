@@ -1,14 +1,16 @@
 """Unsupervised domain adaptation: classes learned where labels are, told where there are none.
 
-The source domain has windows and labels, the target domain windows alone. Three methods share the backbone, the optimiser
-and the number of steps:
+The source domain has windows and labels, the target domain windows alone. The methods share the backbone, the optimiser and
+the number of steps:
 
 * ``none``: trained on the source only, the control;
 * ``dann``: the features' domain is read by an adversary whose gradient is reversed (Ganin et al. 2016);
-* ``dts``: the features become latents of two segments. That of the class has a head for the source's classes and an
-  adversary that reads the domain; that of the domain has a head for the domain and an adversary that reads the source's
-  classes; both together are decoded, and J of :mod:`distaff_timeseries.dts.models` is maximised. Classes are told from the
-  first segment alone.
+* ``dann_information``: and what the classes told of target windows say about them is maximised (Krause, Perona and Gomes
+  2010), the control for the part of DTS that needs neither latents nor a decoder;
+* ``dts``: that too, and the features become latents of two segments. That of the class has a head for the source's classes
+  and an adversary that reads the domain; that of the domain has a head for the domain and an adversary that reads the
+  source's classes; both together are decoded, and J of :mod:`distaff_timeseries.dts.models` is maximised. Classes are told
+  from the first segment alone.
 
 The backbone is the 1-D CNN with which AdaTime (Ragab et al., TKDD 2023) compares such methods. Each domain is scaled by its
 own training windows. The reversed gradient grows over the whole training; in AdaTime's own code a slip of precedence lets it
@@ -30,14 +32,14 @@ from distaff.fitting import pick_device
 from distaff_data.errors import InputError
 from distaff_data.series import Scaler, Series
 from distaff_data.windows import slide
-from distaff_timeseries.dts.bottleneck import GaussianBottleneck
+from distaff_timeseries.dts.bottleneck import GaussianBottleneck, Posterior
 from distaff_timeseries.dts.decomposition import decompose
 from distaff_timeseries.dts.network import gaussian_log_likelihood
 from distaff_timeseries.dts.networks import WaveDecoder
 from distaff_timeseries.dts.reversal import schedule
 from distaff_timeseries.dts.segments import Segment, SegmentHeads, parse_segments
 
-Method = Literal["none", "dann", "dts"]
+Method = Literal["none", "dann", "dann_information", "dts"]
 
 _FEATURES = 128
 _HIDDEN = 64
@@ -61,6 +63,7 @@ class AdaptationConfig(ModelConfig):
         gamma: Weight of the latents' own divergences.
         rho: Weight of -J, which is divided by the values of a window, beside that of the classes, which is 1.
         xi: Weight of the adversaries.
+        information: Weight of what the classes told say about the target's windows, which grows as the adversaries' does.
         domain_share: What the domain's segment counts beside the class's: its adversary would have the backbone forget
             classes.
     """
@@ -78,6 +81,7 @@ class AdaptationConfig(ModelConfig):
     gamma: Annotated[float, Field(ge=0)] = 1.0
     rho: Annotated[float, Field(ge=0)] = 0.1
     xi: Annotated[float, Field(ge=0)] = 1.0
+    information: Annotated[float, Field(ge=0)] = 1.0
     domain_share: Annotated[float, Field(ge=0)] = 0.01
 
 
@@ -222,25 +226,28 @@ class Adaptation:
             "class": torch.cat([b.codes if b.number == 0 else torch.full_like(b.codes, -1) for b in batches]),
             "group": torch.cat([torch.full_like(b.codes, b.number) for b in batches]),
         }
-        if network.bottleneck is None or network.decoder is None:
-            main, against = network.heads(features, codes, reversal)
-            found: Tensor = main + c.xi * against
-            return found
-        posterior = network.bottleneck(features)
+        posterior = None if network.bottleneck is None else network.bottleneck(features)
+        z = features if posterior is None else posterior.z
+        main, against = network.heads(z, codes, reversal)
+        total: Tensor = main + c.xi * against
+        if c.method in ("dann_information", "dts"):
+            own = network.segments[0].of(z[codes["group"] == _DOMAINS["target"]])
+            total = total - c.information * reversal * class_information(network.heads.heads["class"](own))
+        if posterior is not None:
+            values, mask = (torch.cat([getattr(b, name) for b in batches]) for name in ("values", "mask"))
+            total = total - c.rho * self._objective(posterior, values, mask) / values[0].numel()
+        return total
+
+    def _objective(self, posterior: Posterior, values: Tensor, mask: Tensor) -> Tensor:
+        """J of :mod:`distaff_timeseries.dts.models`, nats a window."""
+        c, network = self.config, self.network
         assert posterior.logvar is not None
-        main, against = network.heads(posterior.z, codes, reversal)
-        values, mask = (torch.cat([getattr(b, name) for b in batches]) for name in ("values", "mask"))
+        assert network.decoder is not None
         logvar = network.noise.expand(len(values), -1)
         likelihood = gaussian_log_likelihood(network.decoder(posterior.z), logvar, values, mask).mean()
         parts = decompose(posterior.z, posterior.mean, posterior.logvar, self._n)
-        objective = (
-            likelihood
-            + (c.alpha - 1) * parts.information
-            - c.beta * parts.total_correlation
-            - c.gamma * parts.dimension_kl.sum()
-        )
-        total: Tensor = main + c.xi * against - c.rho * objective / values[0].numel()
-        return total
+        paid = c.beta * parts.total_correlation + c.gamma * parts.dimension_kl.sum()
+        return likelihood + (c.alpha - 1) * parts.information - paid
 
     def _windows(self, data: Series, domain: str, split: str | None = None) -> tuple[Tensor, Tensor]:
         windows = slide(data, int(data.lengths[0]), split=split, device=self.device)
@@ -264,6 +271,13 @@ class Adaptation:
                 f"windows of the source have {int(source.lengths[0])} rows of {len(source.channels)} channels, "
                 f"those of the target {int(target.lengths[0])} of {len(target.channels)}"
             )
+
+
+def class_information(logits: Tensor) -> Tensor:
+    """I(x; y) in nats, a scalar, of the classes y that ``(b, K)`` logits tell of b windows: H(mean of p) - mean of H(p)."""
+    log_p = torch.log_softmax(logits, 1)
+    mean = log_p.exp().mean(0)
+    return (log_p.exp() * log_p).sum(1).mean() - torch.special.xlogy(mean, mean).sum()
 
 
 def _stream(domain: _Domain, batch_size: int) -> Iterator[_Domain]:
