@@ -1,8 +1,9 @@
 """Classes from frozen encodings: by a linear head on standardised features, its penalty chosen on validation.
 
 ``logistic`` is logistic regression. ``ridge`` regresses +1 and -1 on the features of each class in closed form, as the
-authors of MiniRocket do with thousands of features; what it gives is scaled into probabilities by one temperature.
-``nearest`` is no linear head: the class of the nearest training window.
+authors of MiniRocket do with thousands of features; what it gives is scaled into probabilities by one temperature. ``sgd``
+is logistic regression by gradient descent with dropout on the features, its epoch chosen instead of a penalty. ``nearest``
+is no linear head: the class of the nearest training window.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, Protocol
 
 import numpy as np
@@ -20,10 +22,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
 from torch import Tensor
 
+from distaff.descent import Batch, Descent, descend
 from distaff_data.errors import InputError
 from distaff_data.series import Series
 
-Method = Literal["logistic", "ridge", "nearest"]
+Method = Literal["logistic", "ridge", "sgd", "nearest"]
 
 _STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0, 10.0)  # inverse penalties, smallest first: of equals the first wins
 _PENALTIES = tuple(10.0**power for power in range(1, -6, -1))  # of a ridge, as parts of the Gram matrix's mean diagonal
@@ -88,9 +91,15 @@ class Nearest:
 
 
 def fit_classifier(
-    train: tuple[Tensor, Tensor], valid: tuple[Tensor, Tensor], n_classes: int, method: Method = "logistic"
+    train: tuple[Tensor, Tensor],
+    valid: tuple[Tensor, Tensor],
+    n_classes: int,
+    method: Method = "logistic",
+    how: Descent | None = None,
 ) -> Classifier:
     """Fit to features ``(n, F)`` and codes ``(n,)``, with the penalty of least validation log loss, 1 when there is none.
+
+    ``how`` is of ``sgd`` alone, whose epoch is chosen so, and is the last when there is no validation.
 
     Raises:
         InputError: The training windows are of one class.
@@ -102,9 +111,9 @@ def fit_classifier(
         return Nearest(features, codes, n_classes)
     mean, std = features.mean(0), features.std(0).clamp(min=1e-6)
     x = (features - mean) / std
-    fit = _logistic if method == "logistic" else _ridge
+    fits = {"logistic": _logistic, "ridge": _ridge, "sgd": partial(_sgd, how=how or Descent())}
     best: tuple[float, Linear] | None = None
-    for weights, bias in fit(x, codes, n_classes, chosen=bool(len(valid[1]))):
+    for weights, bias in fits[method](x, codes, n_classes, chosen=bool(len(valid[1]))):
         own = weights / std.unsqueeze(1)
         candidate = Linear(own, bias - mean @ own)
         if not len(valid[1]):
@@ -189,6 +198,19 @@ def _ridge(x: Tensor, codes: Tensor, n_classes: int, *, chosen: bool) -> Iterato
             continue  # the features are dependent and the penalty too small to tell
         solved = torch.cholesky_solve(goal, factor).float()
         yield (x.T @ solved if dual else solved), bias
+
+
+def _sgd(x: Tensor, codes: Tensor, n_classes: int, *, chosen: bool, how: Descent) -> Iterator[tuple[Tensor, Tensor]]:
+    """The same after each epoch of a descent; after the last where none is to be chosen."""
+    rows = torch.cat([x, torch.ones(len(x), 1)], 1)
+
+    def batch(block: Tensor) -> Batch:
+        return rows[block], partial(F.cross_entropy, target=codes[block])
+
+    there = torch.bincount(codes, minlength=n_classes) > 0
+    for epoch, weights in enumerate(descend(torch.zeros(rows.shape[1], n_classes), len(rows), batch, how), 1):
+        if chosen or epoch == how.epochs:
+            yield weights[:-1], torch.where(there, weights[-1], -torch.inf)
 
 
 def _tempered(classifier: Linear, valid: tuple[Tensor, Tensor]) -> Linear:

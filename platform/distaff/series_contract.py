@@ -17,7 +17,8 @@ from torch import Tensor
 
 from distaff.classification import Method, score_classes
 from distaff.config import Listed, ModelConfig
-from distaff.forecasting import Encoding, blocks
+from distaff.descent import Descent
+from distaff.forecasting import Encoding, Forecaster, blocks
 from distaff.model import Model, Session
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.interactions import SPLITS
@@ -35,14 +36,27 @@ class SeriesConfig(ModelConfig):
     Attributes:
         seq_len: Rows of a window; when None 96, or the longest entity where each entity is one window.
         horizons: Rows ahead at which forecasts are measured.
+        forecaster: How the linear head of forecasts is found: ``ridge`` in closed form, ``sgd`` by gradient descent.
         classifier: The linear head of classes; see :mod:`distaff.classification`.
+        head_lr: Learning rate of heads found by ``sgd``, as are the two that follow; see :mod:`distaff.descent`.
+        head_epochs: Their passes over the training windows.
+        head_dropout: Share of the features that they do without at each step.
         label_share: Part of the labelled training windows' entities, of each class in proportion, whose labels are used.
     """
 
     seq_len: Annotated[int | None, Field(ge=1)] = None
     horizons: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1), Listed] = (24,)
+    forecaster: Forecaster = "ridge"
     classifier: Method = "logistic"
+    head_lr: Annotated[float, Field(gt=0)] = 1e-3
+    head_epochs: Annotated[int, Field(ge=1)] = 30
+    head_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     label_share: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+    @property
+    def descent(self) -> Descent:
+        """How heads are found by ``sgd``."""
+        return Descent(self.head_lr, self.head_epochs, self.head_dropout)
 
 
 class SeriesContract(Model[Series]):

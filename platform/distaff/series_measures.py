@@ -14,7 +14,7 @@ from torch import Tensor
 
 from distaff import forecasting
 from distaff.classification import Classifier, draw_labels, fit_classifier, restored, score_classes
-from distaff.forecasting import Head, conformal_radius, fit_head
+from distaff.forecasting import Head, conformal_radius, descend_head, fit_head
 from distaff.model import Measurement, Session
 from distaff.series_contract import SeriesContract
 from distaff.series_results import window_ids
@@ -33,7 +33,7 @@ class MeasuredSeries(SeriesContract):
         self._radii: dict[tuple[int, float], Tensor] = {}
 
     def predict(self, values: Tensor, mask: Tensor, horizon: int) -> Tensor:
-        """Forecast the rows after windows, scaled, ``(b, H, C)``; by the ridge head here.
+        """Forecast the rows after windows, scaled, ``(b, H, C)``; by the linear head here.
 
         Args:
             values: Scaled, 0 where missing, float32 ``(b, T, C)``.
@@ -51,7 +51,9 @@ class MeasuredSeries(SeriesContract):
         if self._head is None or self._head.n_steps < horizon:
             horizons = (*self.config.horizons, horizon)
             self._radii = {}
-            self._head = fit_head(self.data, self.length, horizons, self.encode, self.take, self.device)
+            parts = (self.data, self.length, horizons, self.encode, self.take, self.device)
+            by_descent = self.config.forecaster == "sgd"
+            self._head = descend_head(*parts, self.config.descent) if by_descent else fit_head(*parts)
 
     def radius(self, horizon: int, coverage: float) -> Tensor:
         """Half widths of the intervals, ``(H, C)``; see :func:`distaff.forecasting.conformal_radius`. Computed once."""
@@ -129,7 +131,9 @@ class MeasuredSeries(SeriesContract):
         if self._classifier is None:
             parts = [self.labelled(self.data, split) for split in ("train", "valid")]
             train, valid = ((self._features(w) if len(w) else torch.zeros(0, 1), codes) for w, codes in parts)
-            self._classifier = fit_classifier(train, valid, len(self.data.classes), self.config.classifier)
+            self._classifier = fit_classifier(
+                train, valid, len(self.data.classes), self.config.classifier, self.config.descent
+            )
         return self._classifier.probabilities(self._features(windows))
 
     def _measured(self, split: str) -> Measurement | None:

@@ -9,12 +9,13 @@ import pytest
 import torch
 from sklearn.linear_model import Ridge as Reference
 
-from distaff.forecasting import fit_head, measure
+from distaff.descent import Descent
+from distaff.forecasting import descend_head, fit_head, measure
 from distaff.ridge import PENALTIES, Moments, solve
 from distaff_data.errors import InputError
 from distaff_data.series import Series
 from distaff_data.series_splits import divide
-from distaff_data.windows import slide
+from distaff_data.windows import Windows, slide
 from distaff_timeseries.controls.raw_ridge import RawRidge
 
 
@@ -93,16 +94,57 @@ def test_a_head_for_several_horizons_is_the_heads_of_each_alone() -> None:
     torch.testing.assert_close(both[:, :3], short, rtol=1e-3, atol=1e-4)
 
 
-def test_windows_outside_training_have_no_part_in_the_head() -> None:
+@pytest.mark.parametrize("forecaster", ["ridge", "sgd"])
+def test_windows_outside_training_have_no_part_in_the_head(forecaster: str) -> None:
     data = walk()
     spoiled = Series.from_rows(np.where(np.arange(160)[:, None] < 130, data.values.numpy(), 1e3), [160])
     spoiled = divide(spoiled, "rows:100,30,30")
-    forecasts = [RawRidge(seq_len=8, horizons=(3, 6)).fit(d, device="cpu") for d in (data, spoiled)]
+    settings = {"seq_len": 8, "horizons": (3, 6), "forecaster": forecaster, "head_epochs": 3}
+    forecasts = [RawRidge(**settings).fit(d, device="cpu") for d in (data, spoiled)]
     window = torch.randn(1, 8, 2)
     mask = torch.ones_like(window, dtype=torch.bool)
     for model in forecasts:
         model.prepare_forecasts(6)
     assert torch.equal(*(model.predict(window, mask, 6) for model in forecasts))
+
+
+def gaps(n: int = 160) -> Series:
+    """Walks with a hole after some training windows."""
+    data = walk(n)
+    values = data.values.numpy().copy()
+    values[50:53, 1] = np.nan
+    return Series.from_rows(values, [n])
+
+
+def test_descent_ends_where_least_squares_has_its_optimum() -> None:
+    model = RawRidge(seq_len=4, horizons=(2, 3)).fit(divide(gaps(), "rows:160,0,0"), device="cpu")
+    head = descend_head(
+        model.data, 4, (2, 3), model.encode, model.take, model.device, Descent(lr=0.02, epochs=300, dropout=0.0)
+    )
+    windows = slide(model.data, 4, horizon=3, split="train")
+    values, mask = model.take(
+        Windows.of(model.data, windows.starts, windows.entities, 7, model.device), torch.arange(len(windows))
+    )
+    encoding = model.encode(values[:, :4], mask[:, :4])
+    rows, wanted = encoding.rows().double(), encoding.outputs(values[:, 4:]).double()
+    there = mask[:, 4:].transpose(1, 2).reshape(wanted.shape)
+    for step in range(3):
+        own = there[:, step]
+        exact = torch.linalg.lstsq(rows[own], wanted[own, step]).solution
+        best, found = (
+            (rows[own] @ w - wanted[own, step]).square().sum() for w in (exact, head.weights[:, step].double())
+        )
+        assert best <= found < 1.03 * best
+
+
+def test_more_epochs_of_a_descent_never_raise_the_validation_error() -> None:
+    errors = []
+    for epochs in (1, 3, 9):
+        settings = {"forecaster": "sgd", "head_lr": 0.1, "head_epochs": epochs}
+        model = RawRidge(seq_len=8, horizons=(2, 6), **settings).fit(walk(), device="cpu")
+        errors.append(model.measure()[0].metrics["mse@6"])
+    assert errors == sorted(errors, reverse=True)
+    assert errors[-1] < errors[0]
 
 
 def test_errors_are_those_of_a_loop_over_windows() -> None:

@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 import torch
 
-from distaff.classification import fit_classifier
+from distaff.classification import Method, fit_classifier
+from distaff.descent import Descent
 from distaff.forecasting import conformal_radius
 from distaff.series import SeriesModel
 from distaff_data.errors import InputError, UnsupportedError
@@ -126,15 +127,29 @@ def test_classes_of_windows_told_apart_by_their_level() -> None:
     assert SeriesModel.chance(model.data, "test")["accuracy"] < 0.6
 
 
-def test_two_classes_and_a_class_that_training_lacks() -> None:
+@pytest.mark.parametrize("method", ["logistic", "ridge", "sgd"])
+def test_two_classes_and_a_class_that_training_lacks(method: Method) -> None:
     x = torch.tensor([[-1.0], [-2.0], [1.0], [2.0]]).repeat(10, 1)
     codes = torch.tensor([0, 0, 2, 2]).repeat(10)
-    found = fit_classifier((x, codes), (x, codes), 3)
+    found = fit_classifier((x, codes), (x, codes), 3, method)
     probabilities = found.probabilities(x)
     assert torch.equal(probabilities.argmax(1), codes)
     assert bool((probabilities[:, 1] == 0).all())
     with pytest.raises(InputError, match="one class"):
         fit_classifier((x, torch.zeros(40, dtype=torch.long)), (x, codes), 3)
+
+
+def test_descent_of_classes_ends_where_logistic_regression_has_its_optimum() -> None:
+    rng = np.random.default_rng(2)
+    codes = torch.from_numpy(rng.integers(0, 3, size=300))
+    x = torch.from_numpy(rng.normal(size=(300, 4))).float() + 0.7 * codes.unsqueeze(1)
+    nothing = (x[:0], codes[:0])
+    how = Descent(lr=0.003, epochs=100, dropout=0.0)
+    found = fit_classifier((x, codes), nothing, 3, "sgd", how).probabilities(x)
+    expected = fit_classifier((x, codes), nothing, 3, "logistic").probabilities(x)
+    torch.testing.assert_close(found, expected, rtol=0, atol=0.03)
+    short = fit_classifier((x, codes), nothing, 3, "sgd", Descent(lr=0.01, epochs=1)).probabilities(x)
+    assert float((short - expected).abs().max()) > 0.1
 
 
 @pytest.mark.parametrize(("n", "width"), [(80, 6), (20, 50)])

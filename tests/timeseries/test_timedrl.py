@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 from timedrl_reference import timedrl as reference
-from torch import Tensor
 
 from distaff.fitting import fit
 from distaff.series import SeriesModel
@@ -85,18 +84,22 @@ def test_predictive_loss_leaves_the_instance_slot_alone() -> None:
     assert bool((encoded.grad[:, 0] == 0).all())
 
 
-def test_linear_tokens_do_not_mix_and_circular_ones_do() -> None:
-    for embedding, mixes in (("linear", False), ("conv", True)):
-        net, _ = network(1, 12, apart=True, token_embedding=embedding)
-        module = net.encoder.embedding
-        tokens = torch.randn(1, 5, 4)
-
-        def embed(t: Tensor, module: torch.nn.Module = module, conv: bool = mixes) -> Tensor:
-            return module(t.transpose(1, 2)).transpose(1, 2) if conv else module(t)  # type: ignore[no-any-return]
-
-        changed = tokens.clone()
-        changed[:, -1] += 1
-        assert (not torch.equal(embed(tokens)[:, 0], embed(changed)[:, 0])) is mixes
+@pytest.mark.parametrize(
+    ("embedding", "touched"),
+    [
+        ("linear", [[0], [1], [2], [3], [4]]),
+        ("conv", [[4, 0, 1], [0, 1, 2], [1, 2, 3], [2, 3, 4], [3, 4, 0]]),
+        ("causal_conv", [[0], [0, 1], [0, 1, 2], [1, 2, 3], [2, 3, 4]]),
+    ],
+)
+def test_which_tokens_an_embedding_mixes(embedding: str, touched: list[list[int]]) -> None:
+    net, _ = network(1, 12, apart=True, token_embedding=embedding)
+    tokens = torch.randn(1, 5, 4)
+    base = net.encoder.embed(tokens)
+    for i in range(5):
+        changed = net.encoder.embed(tokens + torch.nn.functional.one_hot(torch.tensor(i), 5)[None, :, None])
+        seen = (changed != base)[0].any(1)
+        assert seen.tolist() == [i in touched[at] for at in range(5)]
 
 
 @pytest.mark.parametrize(("length", "patch_len", "stride"), [(512, 16, 16), (128, 8, 4), (14, 4, 3), (5, 5, 2)])

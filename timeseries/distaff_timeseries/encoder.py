@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from distaff_timeseries.bodies import Architecture, body
 from distaff_timeseries.dropout import dropout
 
-TokenEmbedding = Literal["linear", "conv"]
+TokenEmbedding = Literal["linear", "conv", "causal_conv"]
 Position = Literal["none", "fixed", "learnable"]
 
 
@@ -28,8 +28,9 @@ class Encoder(nn.Module):
         n_layers: Layers of the body.
         dropout: Share of numbers dropped, everywhere.
         token_embedding: ``linear``, as the paper's equations have it; ``conv`` is the published configurations' circular
-            convolution, through which [CLS] and the last patches see each other before any attention.
-        kernel: Width of that convolution.
+            convolution, through which [CLS] and the last patches see each other before any attention; ``causal_conv``
+            sees the tokens before, of which [CLS] has none.
+        kernel: Width of the convolution.
         position: What is added to tell positions apart.
     """
 
@@ -49,11 +50,13 @@ class Encoder(nn.Module):
     ) -> None:
         super().__init__()
         self.dropout, self.fixed = dropout, position == "fixed"
+        self.around = kernel // 2 if token_embedding == "conv" else 0
+        self.before = kernel - 1 if token_embedding == "causal_conv" else 0
         self.embedding: nn.Module
         if token_embedding == "linear":
             self.embedding = nn.Linear(token, d_model, bias=False)
         else:
-            self.embedding = nn.Conv1d(token, d_model, kernel, padding=kernel // 2, padding_mode="circular", bias=False)
+            self.embedding = nn.Conv1d(token, d_model, kernel, bias=False)
             nn.init.kaiming_normal_(self.embedding.weight, nonlinearity="leaky_relu")
         if position == "learnable":
             self.position = nn.Parameter(0.02 * torch.randn(n_tokens, d_model))
@@ -67,14 +70,18 @@ class Encoder(nn.Module):
         """Embed once, then encode every view, one after another along the first axis."""
         if self.body.in_order:
             tokens = tokens.roll(-1, 1)
-        if isinstance(self.embedding, nn.Conv1d):
-            x = self.embedding(tokens.transpose(1, 2)).transpose(1, 2)
-        else:
-            x = self.embedding(tokens)
-        x = (x + self.positions(tokens.shape[1])).repeat(views, 1, 1)
+        x = (self.embed(tokens) + self.positions(tokens.shape[1])).repeat(views, 1, 1)
         x = self.body(dropout(x, self.dropout, self.training))
         out: Tensor = self.norm(x.roll(1, 1) if self.body.in_order else x)
         return out
+
+    def embed(self, tokens: Tensor) -> Tensor:
+        """``(n, L, d)`` of tokens in the order in which the body reads them."""
+        if isinstance(self.embedding, nn.Linear):
+            return self.embedding(tokens)  # type: ignore[no-any-return]
+        around = F.pad(tokens.transpose(1, 2), (self.around, self.around), mode="circular")
+        out: Tensor = self.embedding(F.pad(around, (self.before, 0)))
+        return out.transpose(1, 2)
 
     def positions(self, n_tokens: int) -> Tensor:
         """Position vectors ``(n_tokens, d)``; those of patches are interpolated where there are more or fewer than trained.

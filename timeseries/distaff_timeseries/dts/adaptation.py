@@ -247,7 +247,8 @@ class Adaptation:
         likelihood = gaussian_log_likelihood(network.decoder(posterior.z), logvar, values, mask).mean()
         parts = decompose(posterior.z, posterior.mean, posterior.logvar, self._n)
         paid = c.beta * parts.total_correlation + c.gamma * parts.dimension_kl.sum()
-        return likelihood + (c.alpha - 1) * parts.information - paid
+        objective: Tensor = likelihood + (c.alpha - 1) * parts.information - paid
+        return objective
 
     def _windows(self, data: Series, domain: str, split: str | None = None) -> tuple[Tensor, Tensor]:
         windows = slide(data, int(data.lengths[0]), split=split, device=self.device)
