@@ -31,7 +31,9 @@ from distaff_data.series import Series
 from distaff_timeseries.dts.adaptation import Adaptation
 
 PAIRS = ((2, 11), (6, 23), (7, 13), (9, 18), (12, 16), (18, 27), (20, 5), (24, 8), (28, 27), (30, 20))
-METHODS = {method: {"method": method} for method in ("none", "dann", "dann_information", "dts")}
+METHODS: dict[str, Mapping[str, Any]] = {
+    method: {"method": method} for method in ("none", "dann", "dann_information", "dts")
+}
 EPOCHS = 40
 REFERENCES = {
     "deepcoral": (85.5, 86.3),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,5 +27,7 @@ WEIGHTS = (0.0, 0.5, 2.0)  # beside 1, which "dts" has
 
 
 def rows(data: Path, n_seeds: int) -> list[dict[str, Any]]:
-    tried = {f"dts, information {weight}": {"method": "dts", "information": weight} for weight in WEIGHTS}
+    tried: dict[str, Mapping[str, Any]] = {
+        f"dts, information {weight}": {"method": "dts", "information": weight} for weight in WEIGHTS
+    }
     return measured(data, PAIRS, METHODS | tried, n_seeds)

@@ -9,7 +9,7 @@ is no linear head: the class of the nearest training window.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal, Protocol
@@ -111,7 +111,11 @@ def fit_classifier(
         return Nearest(features, codes, n_classes)
     mean, std = features.mean(0), features.std(0).clamp(min=1e-6)
     x = (features - mean) / std
-    fits = {"logistic": _logistic, "ridge": _ridge, "sgd": partial(_sgd, how=how or Descent())}
+    fits: dict[str, Callable[..., Iterator[tuple[Tensor, Tensor]]]] = {
+        "logistic": _logistic,
+        "ridge": _ridge,
+        "sgd": partial(_sgd, how=how or Descent()),
+    }
     best: tuple[float, Linear] | None = None
     for weights, bias in fits[method](x, codes, n_classes, chosen=bool(len(valid[1]))):
         own = weights / std.unsqueeze(1)

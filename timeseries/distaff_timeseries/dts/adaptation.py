@@ -278,7 +278,8 @@ def class_information(logits: Tensor) -> Tensor:
     """I(x; y) in nats, a scalar, of the classes y that ``(b, K)`` logits tell of b windows: H(mean of p) - mean of H(p)."""
     log_p = torch.log_softmax(logits, 1)
     mean = log_p.exp().mean(0)
-    return (log_p.exp() * log_p).sum(1).mean() - torch.special.xlogy(mean, mean).sum()
+    found: Tensor = (log_p.exp() * log_p).sum(1).mean() - torch.special.xlogy(mean, mean).sum()
+    return found
 
 
 def _stream(domain: _Domain, batch_size: int) -> Iterator[_Domain]:
