@@ -3,7 +3,8 @@
 The published figures are those of a network of 64 million parameters, selected on the test split. Ours has about half a
 million, is selected on windows of a fifth of the training subjects, and is measured frozen under the controls' heads.
 
-``timedrl`` is the method as published. What is ours keeps the level of a window (``with level``), gives the encoder the
+``timedrl`` is the method as published; ``of causal tokens`` has the published convolution of tokens, but looking back only,
+so that no patch reaches [CLS] before attention. What is ours keeps the level of a window (``with level``), gives the encoder the
 proportions of fixed convolutions in a patch (``of proportions``), and lets the head read more than [CLS] (after the comma);
 each is beside the same encoder untrained.
 """
@@ -53,6 +54,7 @@ _AS_PUBLISHED = {
     "max_epochs": 10,
     "precision": "bfloat16",
 }
+_CAUSAL = {**_AS_PUBLISHED, "token_embedding": "causal_conv", "kernel": 5}
 _LEVEL = {**_AS_PUBLISHED, "instance_norm": False}
 _PROPORTIONS = {**_LEVEL, "n_layers": 2, "max_epochs": 3, "tokens": "proportions"}
 _POOLED = {"pooled": {"features": "instance,mean,std,max"}}
@@ -69,6 +71,8 @@ CANDIDATES = (
     Candidate("minirocket", "minirocket"),
     Candidate("random_encoder", "random_encoder", (_AS_PUBLISHED,), seeded=True, heads=_POOLED),
     Candidate("timedrl", "timedrl", (_AS_PUBLISHED,), True, _PUBLISHED, _POOLED, oracle_every=2),
+    Candidate("random_encoder of causal tokens", "random_encoder", (_CAUSAL,), seeded=True, heads=_POOLED),
+    Candidate("timedrl of causal tokens", "timedrl", (_CAUSAL,), seeded=True, heads=_POOLED),
     Candidate("random_encoder with level", "random_encoder", (_LEVEL,), seeded=True, heads=_POOLED),
     Candidate("timedrl with level", "timedrl", (_LEVEL,), seeded=True, heads=_POOLED),
     Candidate("random_encoder of proportions", "random_encoder", (_PROPORTIONS,), seeded=True, heads=_ALL),

@@ -186,6 +186,36 @@ def test_known_latents_are_told_apart_named_and_seen_to_do_what_they_do() -> Non
     assert bool((moved.windows.mean((1, 2)).diff() > 0).all())
 
 
+class Turning(Known):
+    """One latent, the phase of each window's wave."""
+
+    name = "turning"
+
+    def latents(self, values: Tensor, mask: Tensor) -> Codes:
+        means = 2 * torch.pi * channel_properties(values, mask)["phase"]
+        return Codes(means, torch.full_like(means, 0.01), n_angles=1)
+
+    def decode(self, codes: Tensor) -> Tensor:
+        t = torch.arange(self.length)
+        return torch.cos(2 * torch.pi * (t - 15.5) / 8 + codes[:, :1]).unsqueeze(2)
+
+    def segments(self) -> tuple[Part, ...]:
+        return (Part("turn", "free", 0, 1),)
+
+
+def test_an_angle_is_named_after_the_phase_that_it_turns() -> None:
+    phases = np.random.default_rng(0).uniform(-np.pi, np.pi, (80, 1))
+    x = np.cos(2 * np.pi * (np.arange(32) - 15.5) / 8 + phases)
+    model = Turning().fit(Series.from_windows(x[:, :, None], ["a", "b"] * 40), device="cpu")
+    (turn,) = explain_series(model).report.factors
+    assert turn.name == "phase"
+    assert turn.card is not None
+    assert turn.card.headline is not None
+    # Nearly a whole turn, in units of the deviation of a phase of which nothing is known.
+    assert turn.card.headline.effect == pytest.approx(0.97 * 12**0.5, rel=0.05)
+    assert turn.card.headline.consistency == 1.0
+
+
 def test_a_run_writes_every_table_and_other_seeds_count_whatever_their_sign(tmp_path: Path) -> None:
     workspace = Workspace.create(tmp_path / "ws")
     sample_series(workspace, "planted", False, {"n_windows": 160, "n_steps": 24, "n_channels": 2})
