@@ -1,6 +1,6 @@
 """Linear heads trained by gradient descent, as papers on representations train theirs: AdamW, with dropout on the features.
 
-The closed forms of :mod:`distaff.forecasting` and :mod:`distaff.classification` reach the optimum that this walks towards.
+The closed forms of :mod:`distaff.heads` and :mod:`distaff.classification` reach the optimum that this walks towards.
 It is here so that published figures can be reproduced by the head they were measured with.
 """
 

@@ -18,7 +18,8 @@ from torch import Tensor
 from distaff.classification import Method, score_classes
 from distaff.config import Listed, ModelConfig
 from distaff.descent import Descent
-from distaff.forecasting import Encoding, Forecaster, blocks
+from distaff.forecasting import Encoding, blocks
+from distaff.heads import Forecaster
 from distaff.model import Model, Session
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.interactions import SPLITS

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from distaff import forecasting
 from distaff.classification import Classifier, draw_labels, fit_classifier, restored, score_classes
-from distaff.forecasting import Head, conformal_radius, descend_head, fit_head
+from distaff.forecasting import Head, conformal_radius
+from distaff.heads import descend_head, fit_head
 from distaff.model import Measurement, Session
 from distaff.series_contract import SeriesContract
 from distaff.series_results import window_ids
