@@ -76,7 +76,7 @@ def adapt(
     out: Out = None,
     as_json: Json = False,
 ) -> None:
-    """Learn classes in some groups and tell them in another, beside no adaptation and an adversary alone.
+    """Learn classes in some groups and tell them in another, beside controls from no adaptation on.
 
     Example: distaff adapt har --source 2 --target 11 --out told.csv
     """
