@@ -4,9 +4,9 @@ The published figures are those of a network of 64 million parameters, selected 
 million, is selected on windows of a fifth of the training subjects, and is measured frozen under the controls' heads.
 
 ``timedrl`` is the method as published; ``of causal tokens`` has the published convolution of tokens, but looking back only,
-so that no patch reaches [CLS] before attention. What is ours keeps the level of a window (``with level``), gives the encoder the
-proportions of fixed convolutions in a patch (``of proportions``), and lets the head read more than [CLS] (after the comma);
-each is beside the same encoder untrained.
+so that no patch reaches [CLS] before attention. What is ours keeps the level of a window (``with level``), gives the encoder
+the proportions of fixed convolutions in a patch (``of proportions``), and lets the head read more than [CLS] (after the
+comma); each is beside the same encoder untrained.
 """
 
 from __future__ import annotations
