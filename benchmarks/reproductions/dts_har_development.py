@@ -1,4 +1,4 @@
-"""How ``dts-har-adaptation``'s weight of information was chosen: thirteen pairs of subjects that none of its pairs has."""
+"""Other weights of the information than ``dts-har-adaptation``'s, on thirteen pairs of subjects that none of its pairs has."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ Where this departs from the authors' code, which departs from their paper:
 * The predictive loss compares with the patches that the encoder saw. The code compares with patches before instance
   normalisation, whose level nobody could predict: ``target="raw"``.
 * Tokens are embedded by a linear map, as the paper's equations have it, not by a circular convolution that mixes [CLS] with
-  the first and last patches: ``token_embedding="conv"``.
+  the first and last patches: ``token_embedding="conv"``, or ``"causal_conv"``, which mixes without that.
 * There are as many position vectors as tokens, not 5000; they begin small.
 * Both views are encoded in one pass, and the better epoch is chosen by the pretext loss on validation windows, never by a
   downstream metric, let alone one of the test split.
