@@ -1,12 +1,12 @@
 """UCI HAR: classes learned on one subject and told on another, ten pairs of subjects, as AdaTime has them.
 
-Each subject's windows are divided 70/30 as in AdaTime; methods see the source's training windows and labels and the target's
-training windows, and the macro-F1 (per cent) of the target's test windows after the last epoch is looked at once for each
-method. Settings are the same for all pairs. The weight of the information is 1; ``dts-har-development`` says what others do on
-pairs of the thirteen subjects that are in none of these ten. Two weights of DTS were tried before, on the pairs 9 -> 18,
-12 -> 16 and 20 -> 5 (seven looks at their targets, seed 0). ``published`` is AdaTime's DANN, chosen by source risk, 5 runs of
-40 epochs (Ragab et al., TKDD 2023); ``REFERENCES`` has the other published figures, of source risk and, in brackets, of
-target risk.
+Each subject's windows are divided 70/30 as in AdaTime; methods see the source's training windows and labels and the
+target's training windows, and the macro-F1 (per cent) of the target's test windows after the last epoch is looked at
+once for each method. Settings are the same for all pairs. The weight of the information is 1; ``dts-har-development``
+says what others do on pairs of the thirteen subjects that are in none of these ten. Two weights of DTS were tried
+before, on the pairs 9 -> 18, 12 -> 16 and 20 -> 5 (seven looks at their targets, seed 0). ``published`` is AdaTime's
+DANN, chosen by source risk, 5 runs of 40 epochs (Ragab et al., TKDD 2023); ``REFERENCES`` has the other published
+figures, of source risk and, in brackets, of target risk.
 
 ``dann_information`` has all of DTS but its latents and decoder: what DTS has over it is theirs.
 

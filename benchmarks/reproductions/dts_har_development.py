@@ -1,4 +1,4 @@
-"""Other weights of the information than ``dts-har-adaptation``'s, on thirteen pairs of subjects that none of its pairs has."""
+"""Weights of the information beside that of ``dts-har-adaptation``, on pairs of subjects that are in none of its pairs."""
 
 from __future__ import annotations
 

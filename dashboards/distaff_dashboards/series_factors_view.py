@@ -64,7 +64,8 @@ def _factors(source: data.Source, run: str, factors: pa.Table) -> None:
     with right:
         widgets.heading("Effects", effects, f"{run}-effects-{factor}",
                         help="From the latent's 1 % to its 99 % quantile, in deviations of the property over windows "
-                        "(a phase: of all phases, 0.29 turns), with 95 % bootstrap intervals; grey: could be chance.")  # fmt: skip
+                        "(a phase: of all phases, 0.29 turns), with 95 % bootstrap intervals; "
+                        "grey: could be chance.")  # fmt: skip
         figure = factor_charts.effects(effects.to_pylist(), of="windows")
         widgets.chart(figure, key="latent-effects", alt="Change of each property of windows")
 
