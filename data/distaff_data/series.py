@@ -26,6 +26,7 @@ from distaff_data.interactions import SPLITS
 
 Floats = npt.NDArray[np.floating]
 _TENSORS = ("values", "mask", "times", "offsets", "splits", "labels")
+_AT_ONCE = 1_000_000  # rows
 _FILES = ("series.safetensors", "entities.parquet", "channels.parquet", "classes.parquet")
 
 
@@ -102,23 +103,63 @@ class Series:
         mask = torch.isfinite(numbers)
         if not bool(mask.any()):
             raise InputError("every value is missing")
-        offsets = torch.from_numpy(np.concatenate([[0], np.cumsum(counts)]))
-        if times is None:
-            times = np.arange(len(values)) - np.repeat(offsets[:-1].numpy(), counts)
+        place = np.arange(len(values)) - np.repeat(np.cumsum(counts) - counts, counts)
+        return cls.from_tensors(
+            numbers.nan_to_num_(0.0, 0.0, 0.0),
+            mask,
+            counts,
+            times=torch.from_numpy(np.array(place if times is None else times, dtype=np.float64)),
+            name=name,
+            channels=channels,
+            entities=entities,
+            labels=labels,
+            groups=groups,
+            whole=whole,
+        )
+
+    @classmethod
+    def from_tensors(
+        cls,
+        values: Tensor,
+        mask: Tensor,
+        lengths: npt.NDArray[np.int64],
+        *,
+        times: Tensor,
+        name: str,
+        channels: Sequence[str] | None,
+        entities: object | None,
+        labels: object | None,
+        groups: object | None,
+        whole: bool,
+    ) -> Series:
+        """Build from tensors as they are, which may lie in a mapped file: nothing is copied or looked at.
+
+        Args:
+            values: 0 where missing, float32 ``(R, C)``.
+            mask: True where measured, bool ``(R, C)``.
+            lengths: Rows of each entity, int64 ``(E,)``.
+            times: Seconds of each row, float64 ``(R,)``.
+            name: The rest is as in :meth:`from_rows`.
+            channels: Likewise.
+            entities: Likewise.
+            labels: Likewise.
+            groups: Likewise.
+            whole: Likewise.
+        """
         names = channels or [f"c{i}" for i in range(1, values.shape[1] + 1)]
-        codes, classes = _codes(labels, len(counts))
+        codes, classes = _codes(labels, len(lengths))
         return cls(
             name=name,
             channels=tuple(map(str, names)),
-            entity_ids=_texts(entities, [str(i) for i in range(1, len(counts) + 1)]),
-            values=torch.where(mask, numbers, 0.0),
+            entity_ids=_texts(entities, [str(i) for i in range(1, len(lengths) + 1)]),
+            values=values,
             mask=mask,
-            times=torch.from_numpy(np.array(times, dtype=np.float64)),
-            offsets=offsets,
+            times=times,
+            offsets=torch.from_numpy(np.concatenate([[0], np.cumsum(lengths)])),
             splits=torch.zeros(len(values), dtype=torch.int8),
             labels=codes,
             classes=classes,
-            groups=_texts(groups, [None] * len(counts)),
+            groups=_texts(groups, [None] * len(lengths)),
             whole=whole,
         )
 
@@ -247,11 +288,11 @@ class Scaler:
     @classmethod
     def of(cls, data: Series) -> Scaler:
         """Fit to the training rows, and to nothing else."""
-        rows = data.rows_of("train")
-        values, mask = data.values[rows].double(), data.mask[rows]
-        count = mask.sum(0).clamp(min=1)
-        mean = values.sum(0) / count
-        std = (((values - mean) * mask).square().sum(0) / count).sqrt()
+        rows = torch.nonzero(data.rows_of("train")).flatten().split(_AT_ONCE)
+        count = sum((data.mask[some].sum(0) for some in rows), torch.zeros(len(data.channels))).clamp(min=1)
+        mean = sum((data.values[some].double().sum(0) for some in rows), torch.zeros_like(count).double()) / count
+        away = (((data.values[some].double() - mean) * data.mask[some]).square().sum(0) for some in rows)
+        std = (sum(away, torch.zeros_like(mean)) / count).sqrt()
         return cls(mean.float(), torch.where(std > 1e-6 * (1 + mean.abs()), std, 1.0).float())
 
     def apply(self, values: Tensor, mask: Tensor) -> Tensor:

@@ -14,12 +14,13 @@ import torch
 from distaff_data.ingest.report import SeriesReport
 from distaff_data.interactions import SPLITS
 from distaff_data.loader import live_generation
+from distaff_data.mapped import in_memory, room
 from distaff_data.series import Scaler, Series
 from distaff_data.warehouse import Publication, Warehouse
 
 _READINGS = """
-SELECT time, list_position(['train', 'valid', 'test'], split) - 1 AS split, "values"
-FROM readings WHERE generation = ? ORDER BY "row"
+SELECT "row", time, list_position(['train', 'valid', 'test'], split) - 1 AS split, "values"
+FROM readings WHERE generation = ?
 """
 _ENTITIES = 'SELECT entity, "group", label, length FROM entities WHERE generation = ? ORDER BY position'
 _ROWS_A_COMMIT = 2_000_000
@@ -80,8 +81,14 @@ def publish_series(
     return SeriesReport(data.name, publication.generation, format, split, **facts)  # type: ignore[arg-type]
 
 
-def load_series(warehouse: Warehouse, dataset: str) -> Series:
-    """Load a dataset of series.
+def load_series(warehouse: Warehouse, dataset: str, *, most: int | None = None) -> Series:
+    """Load a dataset of series, some rows at a time.
+
+    Args:
+        warehouse: Where it is.
+        dataset: Its name.
+        most: Bytes above which its tensors are mapped from a file; a share of the machine's memory when None. See
+            :mod:`distaff_data.mapped`.
 
     Raises:
         UnknownNameError: There is no such dataset.
@@ -91,21 +98,34 @@ def load_series(warehouse: Warehouse, dataset: str) -> Series:
     facts = warehouse.rows("SELECT facts FROM datasets WHERE generation = ?", [generation])[0]["facts"]
     channels = warehouse.rows("SELECT channel FROM channels WHERE generation = ? ORDER BY position", [generation])
     entities = warehouse.query(_ENTITIES, [generation])
-    readings = warehouse.query(_READINGS, [generation])
-    flat = readings["values"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    data = Series.from_rows(
-        flat.reshape(-1, len(channels)),
-        entities["length"].to_numpy(),
+    lengths = entities["length"].to_numpy()
+    most = in_memory() if most is None else most
+    n, width = int(lengths.sum()), len(channels)
+    values, mask = (room(n, width, dtype=dtype, most=most) for dtype in (torch.float32, torch.bool))
+    times, splits = (room(n, dtype=dtype, most=most) for dtype in (torch.float64, torch.int8))
+    for batch in warehouse.stream(_READINGS, [generation]):
+        flat = batch["values"].flatten().to_numpy(zero_copy_only=False).astype(np.float32)
+        block, at = torch.from_numpy(flat.reshape(-1, width)), _tensor(batch["row"])
+        mask[at] = torch.isfinite(block)
+        values[at] = block.nan_to_num(0.0, 0.0, 0.0)
+        times[at], splits[at] = _tensor(batch["time"]), _tensor(batch["split"]).to(torch.int8)
+    data = Series.from_tensors(
+        values,
+        mask,
+        lengths,
+        times=times,
         name=dataset,
         channels=[row["channel"] for row in channels],
         entities=entities["entity"],
-        times=readings["time"].to_numpy(),
         labels=entities["label"],
         groups=entities["group"],
         whole=bool(json.loads(facts)["whole"]),
     )
-    splits = torch.from_numpy(readings["split"].to_numpy().astype(np.int8))
     return replace(data, splits=splits, generation=generation)
+
+
+def _tensor(column: pa.Array) -> torch.Tensor:
+    return torch.from_numpy(column.to_numpy(zero_copy_only=False).copy())
 
 
 def _readings(data: Series, start: int, end: int) -> pa.Table:

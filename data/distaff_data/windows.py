@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from distaff_data.series import Series
@@ -35,12 +36,9 @@ class Windows:
         """Windows of ``data`` on a device; one that runs past its entity's end has missing rows there."""
         ends = data.offsets[entities + 1]
         ragged = bool((starts + length > ends).any())
-        pad = max(0, int((starts + length).max()) - len(data.values)) if starts.numel() else 0
         values, mask = data.values, data.mask
-        if pad or len(values) < length:
-            pad = max(pad, length - len(values))
-            values = torch.cat([values, values.new_zeros(pad, values.shape[1])])
-            mask = torch.cat([mask, mask.new_zeros(pad, mask.shape[1])])
+        if len(values) < length:
+            values, mask = (F.pad(tensor, (0, 0, 0, length - len(values))) for tensor in (values, mask))
         return cls(starts, entities, length, values.to(device), mask.to(device), ends, ragged)
 
     def __len__(self) -> int:
@@ -53,10 +51,15 @@ class Windows:
             index: Which windows, int64 ``(b,)``.
         """
         starts = self.starts[index]
-        rows = starts.to(self._values.device)
+        within = starts.clamp(max=len(self._values) - self.length)
+        rows = within.to(self._values.device)
         values, mask = (_rows(tensor, self.length).index_select(0, rows) for tensor in (self._values, self._mask))
         shape = (len(index), self.length, self._values.shape[1])
         values, mask = values.view(shape), mask.view(shape)
+        late = starts - within
+        if bool(late.any()):  # these run past the last row of all, and are moved to their place
+            row = (torch.arange(self.length) + late.unsqueeze(1)).clamp(max=self.length - 1).to(rows.device)
+            values, mask = (part.gather(1, row.unsqueeze(2).expand(shape)) for part in (values, mask))
         if self._ragged:
             left = (self._ends[index] - starts).to(rows.device)
             inside = torch.arange(self.length, device=rows.device) < left.unsqueeze(1)
