@@ -139,12 +139,12 @@ class Series:
             mask: True where measured, bool ``(R, C)``.
             lengths: Rows of each entity, int64 ``(E,)``.
             times: Seconds of each row, float64 ``(R,)``.
-            name: The rest is as in :meth:`from_rows`.
-            channels: Likewise.
-            entities: Likewise.
-            labels: Likewise.
-            groups: Likewise.
-            whole: Likewise.
+            name: As in :meth:`from_rows`, as are all that follow.
+            channels: Names, or None.
+            entities: Ids, or None.
+            labels: Label of each entity, or None.
+            groups: Group of each entity, or None.
+            whole: Whether each entity is one window.
         """
         names = channels or [f"c{i}" for i in range(1, values.shape[1] + 1)]
         codes, classes = _codes(labels, len(lengths))
@@ -289,8 +289,9 @@ class Scaler:
     def of(cls, data: Series) -> Scaler:
         """Fit to the training rows, and to nothing else."""
         rows = torch.nonzero(data.rows_of("train")).flatten().split(_AT_ONCE)
-        count = sum((data.mask[some].sum(0) for some in rows), torch.zeros(len(data.channels))).clamp(min=1)
-        mean = sum((data.values[some].double().sum(0) for some in rows), torch.zeros_like(count).double()) / count
+        none = torch.zeros(len(data.channels), dtype=torch.long)
+        count = sum((data.mask[some].sum(0) for some in rows), none).clamp(min=1)
+        mean = sum((data.values[some].double().sum(0) for some in rows), none.double()) / count
         away = (((data.values[some].double() - mean) * data.mask[some]).square().sum(0) for some in rows)
         std = (sum(away, torch.zeros_like(mean)) / count).sqrt()
         return cls(mean.float(), torch.where(std > 1e-6 * (1 + mean.abs()), std, 1.0).float())

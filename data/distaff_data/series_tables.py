@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from distaff_data.errors import InputError
 from distaff_data.ingest.report import SeriesReport
 from distaff_data.interactions import SPLITS
 from distaff_data.loader import live_generation
@@ -92,7 +93,7 @@ def load_series(warehouse: Warehouse, dataset: str, *, most: int | None = None) 
 
     Raises:
         UnknownNameError: There is no such dataset.
-        InputError: The dataset is of another kind.
+        InputError: The dataset is of another kind, or rows of it are missing.
     """
     generation = live_generation(warehouse, dataset, "series")
     facts = warehouse.rows("SELECT facts FROM datasets WHERE generation = ?", [generation])[0]["facts"]
@@ -103,12 +104,16 @@ def load_series(warehouse: Warehouse, dataset: str, *, most: int | None = None) 
     n, width = int(lengths.sum()), len(channels)
     values, mask = (room(n, width, dtype=dtype, most=most) for dtype in (torch.float32, torch.bool))
     times, splits = (room(n, dtype=dtype, most=most) for dtype in (torch.float64, torch.int8))
+    filled = 0
     for batch in warehouse.stream(_READINGS, [generation]):
+        filled += batch.num_rows
         flat = batch["values"].flatten().to_numpy(zero_copy_only=False).astype(np.float32)
         block, at = torch.from_numpy(flat.reshape(-1, width)), _tensor(batch["row"])
         mask[at] = torch.isfinite(block)
         values[at] = block.nan_to_num(0.0, 0.0, 0.0)
         times[at], splits[at] = _tensor(batch["time"]), _tensor(batch["split"]).to(torch.int8)
+    if filled != n:
+        raise InputError(f"the entities of dataset {dataset!r} have {n} rows, and {filled} are stored")
     data = Series.from_tensors(
         values,
         mask,

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 _WEIGHT_DECAY = 1e-4
+_BATCH = 32  # windows of a step
 
 
 @dataclass(frozen=True)
@@ -23,18 +24,16 @@ class Descent:
     Attributes:
         lr: AdamW's learning rate.
         epochs: Passes over the training windows.
-        dropout: Share of the features dropped at each step.
-        batch_size: Windows of a step.
+        dropout: Share of the features dropped at each step; the intercept stays.
     """
 
     lr: float = 1e-3
     epochs: int = 30
     dropout: float = 0.1
-    batch_size: int = 32
 
 
 Batch = tuple[Tensor, Callable[[Tensor], Tensor]]
-"""Rows ``(b, F)``, and the loss, a scalar, of outputs ``(b, O)`` for them."""
+"""Rows ``(b, F)``, the intercept last, and the loss, a scalar, of outputs ``(b, O)`` for them."""
 
 
 def descend(weights: Tensor, n: int, batch: Callable[[Tensor], Batch], how: Descent) -> Iterator[Tensor]:
@@ -51,9 +50,10 @@ def descend(weights: Tensor, n: int, batch: Callable[[Tensor], Batch], how: Desc
     for epoch in range(how.epochs):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(epoch)
-            for block in torch.randperm(n).split(how.batch_size):
+            for block in torch.randperm(n).split(_BATCH):
                 rows, loss = batch(block)
                 optimizer.zero_grad(set_to_none=True)
-                loss(F.dropout(rows, how.dropout) @ trained).backward()
+                features, intercept = F.dropout(rows[:, :-1], how.dropout), rows[:, -1:]
+                loss(features @ trained[:-1] + intercept * trained[-1]).backward()
                 optimizer.step()
         yield trained.detach().clone()

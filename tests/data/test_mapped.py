@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from distaff_data import series_tables
+from distaff_data.errors import InputError
 from distaff_data.mapped import in_memory, room
 from distaff_data.planted_series import sample_series
 from distaff_data.series_tables import load_series
@@ -39,8 +41,10 @@ def test_a_mapped_tensor_holds_what_it_is_given_and_no_memory_of_its_own(
     assert torch.equal(kept[-5:], mapped[-5:])
 
 
-def test_only_what_fills_a_share_of_memory_is_mapped() -> None:
-    assert 0 < in_memory() < 2**50
+@pytest.mark.skipif(not STATUS.exists(), reason="no /proc to read memory from")
+def test_what_fills_a_quarter_of_memory_is_mapped() -> None:
+    total = next(line for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemTotal"))
+    assert in_memory() == pytest.approx(1024 * int(total.split()[1]) / 4, rel=0.05)
 
 
 def test_a_dataset_is_the_same_wherever_it_lies(tmp_path: Path) -> None:
@@ -51,3 +55,10 @@ def test_a_dataset_is_the_same_wherever_it_lies(tmp_path: Path) -> None:
         assert torch.equal(getattr(kept, name), getattr(mapped, name)), name
     assert kept.classes == mapped.classes
     assert kept.entity_ids.equals(mapped.entity_ids)
+
+
+def test_a_dataset_of_which_rows_are_gone_is_refused(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    sample_series(workspace, "planted", False, {"n_windows": 60, "n_steps": 24, "n_channels": 3})
+    monkeypatch.setattr(series_tables, "_READINGS", series_tables._READINGS + ' AND "row" <> 7')
+    with pytest.raises(InputError, match="have 1440 rows, and 1439 are stored"):
+        series_tables.load_series(workspace.warehouse, "planted")
