@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from benchmarks.protocol import Candidate
 
-from distaff_data.interactions import SPLITS, Interactions
+from distaff_data.datasets.interactions import SPLITS, Interactions
 
 
 def read(folder: Path) -> Interactions:

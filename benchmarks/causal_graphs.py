@@ -14,8 +14,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from distaff_data.incidents import Case, Incidents
-from distaff_data.planted_incidents import planted_incidents
+from distaff_data.datasets.incidents import Case, Incidents
+from distaff_data.planted.incidents import planted_incidents
 from distaff_graph.coral.core import CoralCore, GraphLearner
 from distaff_graph.coral.graph import Knowledge
 from distaff_graph.coral.linear import LinearLearner

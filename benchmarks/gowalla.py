@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from distaff import runs
+from distaff_data.datasets.interactions import Csr
 from distaff_data.ingest import ingest_interactions
-from distaff_data.interactions import Csr
 from distaff_data.workspace import Workspace
 
 

@@ -33,9 +33,9 @@ from benchmarks.stepping import stepper
 from distaff.gradient import GradientRecommender
 from distaff.ranking import Products, best_items
 from distaff.recommender import Recommender
+from distaff_data.datasets.interactions import Csr, Interactions
 from distaff_data.ingest import ingest_interactions
-from distaff_data.interactions import Csr, Interactions
-from distaff_data.loader import load_interactions
+from distaff_data.tables.interactions import load_interactions
 from distaff_data.workspace import Workspace
 
 EACH, USERS_AN_ITEM = 50, 8  # interactions a user; users for each item

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from distaff_data.content import Content
-from distaff_data.interactions import SPLITS, Interactions
+from distaff_data.datasets.content import Content
+from distaff_data.datasets.interactions import SPLITS, Interactions
 
 FEATURES = {"text": "all-MiniLM-L6-v2", "audio": "vggish", "speech": "whisper"}
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from distaff_data.interactions import Csr
-from distaff_data.planted import Planted
+from distaff_data.datasets.interactions import Csr
+from distaff_data.planted.interactions import Planted
 
 Floats = NDArray[np.float64]
 

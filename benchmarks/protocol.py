@@ -11,7 +11,7 @@ from typing import Any
 
 from distaff.ranking import evaluate
 from distaff.recommender import Epoch, Recommender
-from distaff_data.interactions import Interactions
+from distaff_data.datasets.interactions import Interactions
 
 KS = (5, 10, 20)
 METRIC = "recall@20"

@@ -19,7 +19,7 @@ from benchmarks.protocol import say
 
 from distaff.model import Epoch
 from distaff.series import SeriesModel
-from distaff_data.series import Series
+from distaff_data.datasets.series import Series
 
 METRICS = ("accuracy", "macro_f1")
 

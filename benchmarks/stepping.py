@@ -9,8 +9,8 @@ import pyarrow as pa
 import torch
 
 from distaff.gradient import GradientRecommender
-from distaff_data.content import Content
-from distaff_data.interactions import Csr, Interactions
+from distaff_data.datasets.content import Content
+from distaff_data.datasets.interactions import Csr, Interactions
 
 
 def stepper(model: GradientRecommender, train: Csr, content: Content | None = None) -> Callable[[], None]:

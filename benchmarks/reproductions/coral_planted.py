@@ -17,8 +17,8 @@ from benchmarks.incidents import CONTROLS, LEARNING_CONTROLS
 from distaff.diagnoser import Diagnoser, watched_from
 from distaff.registry import model_class
 from distaff.rootcauses import Diagnosis, score_cases, score_trigger
-from distaff_data.incidents import Incidents
-from distaff_data.planted_incidents import planted_incidents
+from distaff_data.datasets.incidents import Incidents
+from distaff_data.planted.incidents import planted_incidents
 
 _METRICS = ("ac@1", "ac@3", "ac@5", "avg@5", "mrr")
 

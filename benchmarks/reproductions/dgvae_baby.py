@@ -1,6 +1,6 @@
 """DGVAE on Amazon Baby with the authors' files: ``reproduce.py dgvae-baby --data FOLDER``.
 
-FOLDER holds what they publish (see ``distaff_data.published``). Their protocol is ours: full ranking, training items
+FOLDER holds what they publish (see ``distaff_data.ingest.published``). Their protocol is ours: full ranking, training items
 masked, recall over min(k, |test|), the best validation epoch. Published values are the README's; ours select on
 validation, the authors' divergence counts steps (``kl_steps``) and their vectors start at random.
 """
@@ -11,8 +11,8 @@ from pathlib import Path
 
 from benchmarks.protocol import Candidate
 
-from distaff_data.interactions import Interactions
-from distaff_data.published import read_published
+from distaff_data.datasets.interactions import Interactions
+from distaff_data.ingest.published import read_published
 
 _AUTHORS = {"kl_steps": 20_000, "start": "random"}
 

@@ -19,7 +19,7 @@ from sklearn.decomposition import NMF
 from distaff.factors.relevance import Membership
 from distaff.recommender import Recommender
 from distaff.words import coherence, spoken_by, top_words
-from distaff_data.interactions import Interactions
+from distaff_data.datasets.interactions import Interactions
 from distaff_graph.dgvae.models import DGVAE
 
 READ = read

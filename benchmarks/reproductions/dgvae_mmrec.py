@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from benchmarks.reproductions import dgvae_baby
 
-from distaff_data.published import read_published
+from distaff_data.ingest.published import read_published
 
 READ = read_published
 CANDIDATES = tuple(replace(candidate, published={}) for candidate in dgvae_baby.CANDIDATES)

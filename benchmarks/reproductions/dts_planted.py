@@ -40,10 +40,10 @@ from distaff.disentanglement import active_units, info_mec, mcc
 from distaff.latents import Latent
 from distaff.registry import model_class
 from distaff.series import SeriesModel
-from distaff_data.planted_series import planted_series
-from distaff_data.series import Scaler, Series
-from distaff_data.series_splits import divide
-from distaff_data.windows import slide
+from distaff_data.datasets.series import Scaler, Series
+from distaff_data.datasets.windows import slide
+from distaff_data.planted.series import planted_series
+from distaff_data.splits.series import divide
 from distaff_timeseries.dts.networks import Waves
 
 Floats = NDArray[np.float64]

@@ -30,7 +30,7 @@ from benchmarks.protocol import say
 from distaff.membership import by_folding, by_own_scores
 from distaff.ranking import evaluate, exclusion, top_k
 from distaff.recommender import Recommender
-from distaff_data.interactions import Interactions
+from distaff_data.datasets.interactions import Interactions
 
 PEOPLE = 20
 MODELS: Mapping[str, Mapping[str, Any]] = {

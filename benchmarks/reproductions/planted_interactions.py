@@ -40,9 +40,9 @@ from distaff.disentanglement import mcc
 from distaff.intervals import seed_interval
 from distaff.ranking import evaluate
 from distaff.recommender import Intents, Recommender
-from distaff_data.interactions import Interactions
-from distaff_data.loader import load_interactions
-from distaff_data.planted import Planted, planted_interactions, sample
+from distaff_data.datasets.interactions import Interactions
+from distaff_data.planted.interactions import Planted, planted_interactions, sample
+from distaff_data.tables.interactions import load_interactions
 from distaff_data.workspace import Workspace
 from distaff_graph.dccf import RLMREC
 

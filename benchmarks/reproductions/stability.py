@@ -26,7 +26,7 @@ from torch import Tensor
 
 from distaff.factors.stability import STABLE, Stability, compare_seeds
 from distaff.intervals import seed_interval
-from distaff_data.interactions import Interactions
+from distaff_data.datasets.interactions import Interactions
 from distaff_graph.controls.nmf import NMF
 
 PLANTINGS = 5

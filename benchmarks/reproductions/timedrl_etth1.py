@@ -25,9 +25,9 @@ from benchmarks.protocol import FIRST_SEED, say
 
 from distaff.fitting import fit
 from distaff.series import SeriesModel
-from distaff_data.interactions import SPLITS
-from distaff_data.series import Series
-from distaff_data.series_splits import divide
+from distaff_data.datasets.interactions import SPLITS
+from distaff_data.datasets.series import Series
+from distaff_data.splits.series import divide
 
 HORIZONS = (24, 48, 168, 336, 720)
 _ENCODER: dict[str, Any] = {"patch_len": 16, "stride": 16, "d_model": 128, "n_heads": 2, "n_layers": 1,

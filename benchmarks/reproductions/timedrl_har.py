@@ -18,8 +18,8 @@ import torch
 from benchmarks import series
 from benchmarks.series import Candidate
 
-from distaff_data.series import Series
-from distaff_data.series_splits import hold_out
+from distaff_data.datasets.series import Series
+from distaff_data.splits.series import hold_out
 
 _TRAIN = (1, 3, 5, 6, 7, 8, 11, 14, 15, 16, 17, 19, 21, 22, 23, 25, 26, 27, 28, 29, 30)
 _HELD_OUT = 0.2  # of the training subjects

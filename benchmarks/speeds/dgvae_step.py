@@ -18,8 +18,8 @@ import torch
 from benchmarks.stepping import stepper
 from torch import Tensor
 
-from distaff_data.content import Content, Weighted, counted
-from distaff_data.interactions import Csr
+from distaff_data.datasets.content import Content, Weighted, counted
+from distaff_data.datasets.interactions import Csr
 from distaff_graph.dgvae.models import DGVAE
 
 PEER = "dense DGVAE, as the official code computes"

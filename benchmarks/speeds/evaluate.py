@@ -15,7 +15,7 @@ import torch
 from benchmarks.gowalla import read
 
 from distaff.ranking import Products, evaluate
-from distaff_data.interactions import Csr, Interactions
+from distaff_data.datasets.interactions import Csr, Interactions
 
 PEER = "implicit.evaluation.ranking_metrics_at_k"
 REPEATS = 5

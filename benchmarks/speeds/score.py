@@ -19,7 +19,7 @@ from distaff.ranking import best_items, exclusion
 from distaff.recommender import Recommender
 from distaff.runs import model_folder
 from distaff.scoring import score_run
-from distaff_data.interactions import SPLITS
+from distaff_data.datasets.interactions import SPLITS
 
 PEER = "implicit recommend, threads of its own"
 REPEATS = 5

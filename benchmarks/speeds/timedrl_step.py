@@ -21,8 +21,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from distaff.fitting import fit
 from distaff.model import Session
-from distaff_data.series import Series
-from distaff_data.series_splits import divide
+from distaff_data.datasets.series import Series
+from distaff_data.splits.series import divide
 from distaff_timeseries.timedrl import TimeDRL
 
 PEER = "TimeDRL as published"

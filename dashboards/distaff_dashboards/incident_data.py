@@ -12,7 +12,7 @@ from distaff_dashboards.data import Source
 from distaff_data.schema import TABLES
 
 if TYPE_CHECKING:
-    from distaff_data.incidents import Case
+    from distaff_data.datasets.incidents import Case
 
 _CAUSES = ("rank", "entity", "metric", "score", "own", "propagated", "onset", "path", "new_edges")
 _EDGES = ("source", "target", "part", "weight")
@@ -47,7 +47,7 @@ def diagnoses(source: Source, run: str, dataset: str) -> list[dict[str, Any]]:
 @st.cache_data(max_entries=16, show_spinner="Reading the incident ...")
 def incident(source: Source, dataset: str, case: str) -> Case:
     """One incident with its measurements."""
-    from distaff_data.incident_tables import load_incidents
+    from distaff_data.tables.incidents import load_incidents
 
     return load_incidents(source.workspace.warehouse, dataset, case).cases[0]
 
@@ -75,7 +75,7 @@ def ranked_anew(source: Source, run: str, dataset: str, case: str, at: float) ->
     from distaff.diagnoser import Diagnoser
     from distaff.diagnosing import case_dict
     from distaff.runs import find, model_folder
-    from distaff_data.incident_tables import load_incidents
+    from distaff_data.tables.incidents import load_incidents
 
     workspace = source.workspace
     data = load_incidents(workspace.warehouse, dataset, case)

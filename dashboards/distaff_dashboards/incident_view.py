@@ -14,11 +14,11 @@ from distaff_dashboards import board_view, charts, data, definitions, incident_c
 from distaff_dashboards.evidence import Floats
 from distaff_dashboards.incident_charts import Clock
 from distaff_dashboards.incident_graph import layout
+from distaff_data.datasets.incidents import entity_of
 from distaff_data.errors import DistaffError
-from distaff_data.incidents import entity_of
 
 if TYPE_CHECKING:
-    from distaff_data.incidents import Case
+    from distaff_data.datasets.incidents import Case
 
 _LANES = 6  # metrics of the timeline beside the KPI
 _DRAWN = 10  # causes whose paths the graph shows

@@ -19,7 +19,7 @@ from distaff_data.errors import InputError
 
 if TYPE_CHECKING:
     from distaff.series import SeriesModel
-    from distaff_data.windows import Windows
+    from distaff_data.datasets.windows import Windows
 
 _MOST = 4000  # vectors that a map is made of, evenly spaced
 _VECTORS = """

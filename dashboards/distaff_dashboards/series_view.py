@@ -24,7 +24,7 @@ from distaff_dashboards.series_data import Forecast, Stretch
 from distaff_data.errors import DistaffError
 
 if TYPE_CHECKING:
-    from distaff_data.series import Series
+    from distaff_data.datasets.series import Series
 
 _CHANNELS = 3  # shown at the start
 _COVERAGES = (0.5, 0.8, 0.9, 0.95)

@@ -19,7 +19,7 @@ from distaff.config import Choices, ModelConfig, Span
 from distaff.gradient import GradientConfig, GradientRecommender
 from distaff.products import Products
 from distaff.recommender import Intents
-from distaff_data.interactions import Csr, Interactions
+from distaff_data.datasets.interactions import Csr, Interactions
 from distaff_graph.contrast import bpr, info_nce
 from distaff_graph.nodes import Init, node_table, pair_scores, squares, table, triple_nodes
 from distaff_graph.parts import Part, Step, Steps

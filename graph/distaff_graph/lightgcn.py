@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from distaff.config import Choices, ModelConfig, Span
 from distaff.gradient import GradientConfig, GradientRecommender
 from distaff.products import Products
-from distaff_data.interactions import Csr, Interactions
+from distaff_data.datasets.interactions import Csr, Interactions
 from distaff_graph.contrast import bpr
 from distaff_graph.nodes import Init, node_table, pair_scores, squares, triple_nodes
 from distaff_graph.parts import Part, Step, Steps

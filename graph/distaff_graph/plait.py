@@ -25,7 +25,7 @@ from torch import Tensor
 
 from distaff.config import Choices, ModelConfig, Span
 from distaff.recommender import Intents, Recommender, Session, Unlearned
-from distaff_data.interactions import Csr, Interactions
+from distaff_data.datasets.interactions import Csr, Interactions
 from distaff_graph.controls.als import ALS, solve_users
 from distaff_graph.controls.ease import EASE
 from distaff_graph.mixture import fit_parts, mix, responsibilities

@@ -23,8 +23,8 @@ from distaff.config import Choices, ModelConfig
 from distaff.products import Products
 from distaff.recommender import Intents, Recommender, Session
 from distaff.registry import names
+from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError, UnsupportedError
-from distaff_data.interactions import Interactions
 from distaff_graph.controls.varimax import varimax
 
 _TINY = 1e-12

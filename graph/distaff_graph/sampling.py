@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from distaff_data.datasets.interactions import Csr
 from distaff_data.errors import InputError
-from distaff_data.interactions import Csr
 
 
 @dataclass(frozen=True)

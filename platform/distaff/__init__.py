@@ -22,8 +22,8 @@ __all__ = [
 if TYPE_CHECKING:  # what type checkers and editors see
     from distaff.recommender import Recommender
     from distaff.series import SeriesModel
-    from distaff_data.interactions import Interactions
-    from distaff_data.series import Series
+    from distaff_data.datasets.interactions import Interactions
+    from distaff_data.datasets.series import Series
     from distaff_data.workspace import Workspace
 
     DCCF: type[Recommender]
@@ -33,9 +33,9 @@ if TYPE_CHECKING:  # what type checkers and editors see
 else:  # what runs
     _MODELS = {"DCCF": "dccf", "EASE": "ease", "LightGCN": "lightgcn", "TimeDRL": "timedrl"}
     _NAMES = {
-        "Interactions": "distaff_data.interactions",
+        "Interactions": "distaff_data.datasets.interactions",
         "Recommender": "distaff.recommender",
-        "Series": "distaff_data.series",
+        "Series": "distaff_data.datasets.series",
         "SeriesModel": "distaff.series",
         "Workspace": "distaff_data.workspace",
     }

@@ -19,10 +19,10 @@ from torch import Tensor
 from distaff.classification import score_classes
 from distaff.registry import model_class
 from distaff.series_results import class_table
+from distaff_data.datasets.series import Series
+from distaff_data.datasets.windows import slide
 from distaff_data.errors import InputError, UnknownNameError
-from distaff_data.series import Series
-from distaff_data.series_tables import load_series
-from distaff_data.windows import slide
+from distaff_data.tables.series import load_series
 from distaff_data.workspace import Workspace
 
 

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from distaff.forecasting import blocks
+from distaff_data.datasets.series import Series
+from distaff_data.datasets.windows import Windows, slide
 from distaff_data.errors import InputError
-from distaff_data.series import Series
-from distaff_data.windows import Windows, slide
 
 if TYPE_CHECKING:
     from distaff.series import SeriesModel

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from distaff.forecasting import blocks
 from distaff.series import SeriesModel
+from distaff_data.datasets.windows import Windows, slide
 from distaff_data.errors import InputError, UnsupportedError
-from distaff_data.windows import Windows, slide
 
 _MOST = 256  # windows, evenly spaced, that coverage is measured on
 

@@ -15,7 +15,7 @@ from distaff import runs
 from distaff.intervals import Comparison, Interval, compare_paired, seed_interval
 from distaff.kinds import base_of
 from distaff.runs import Run
-from distaff_data.loader import kind_of
+from distaff_data.tables.interactions import kind_of
 from distaff_data.workspace import Workspace
 
 

@@ -23,8 +23,8 @@ from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
 from torch import Tensor
 
 from distaff.descent import Batch, Descent, descend
+from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError
-from distaff_data.series import Series
 
 Method = Literal["logistic", "ridge", "sgd", "nearest"]
 

@@ -11,7 +11,7 @@ from distaff.factors import FactorReport, explain_run
 from distaff.scoring import score_run
 from distaff_data.errors import InputError
 from distaff_data.ingest import IngestReport
-from distaff_data.planted import sample
+from distaff_data.planted.interactions import sample
 from distaff_data.workspace import Workspace
 
 DATASET = "planted-interactions"

@@ -25,10 +25,10 @@ from distaff.config import ModelConfig
 from distaff.model import Epoch, Measurement, Model, Session
 from distaff.moments import Moments, normal_moments
 from distaff.rootcauses import METRICS, Cause, Diagnosis, LearnedEdge, score_cases, score_ranking
+from distaff_data.datasets.imputation import tidy
+from distaff_data.datasets.incidents import Case, Edge, Incidents
 from distaff_data.errors import InputError, UnsupportedError
-from distaff_data.incident_tables import load_incidents
-from distaff_data.incidents import Case, Edge, Incidents
-from distaff_data.tidy import tidy
+from distaff_data.tables.incidents import load_incidents
 from distaff_data.warehouse import Warehouse
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from distaff.diagnoser import Diagnoser, watched_from
 from distaff.model import Epoch
 from distaff.rootcauses import Diagnosis, score_cases, score_trigger
 from distaff.runs import Run
-from distaff_data.incidents import Incidents
+from distaff_data.datasets.incidents import Incidents
 from distaff_data.workspace import Workspace
 
 

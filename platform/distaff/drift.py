@@ -29,10 +29,10 @@ from distaff.moments import Moments, normal_moments
 from distaff.recommender import Recommender
 from distaff.runs import model_folder
 from distaff.series import SeriesModel
+from distaff_data.datasets.incidents import Incidents
+from distaff_data.datasets.interactions import Interactions
+from distaff_data.datasets.series import Series
 from distaff_data.errors import UnsupportedError
-from distaff_data.incidents import Incidents
-from distaff_data.interactions import Interactions
-from distaff_data.series import Series
 from distaff_data.workspace import Workspace
 
 Floats = npt.NDArray[np.float64]

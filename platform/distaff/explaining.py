@@ -13,9 +13,9 @@ from distaff.factors.relevance import Membership
 from distaff.ranking import exclusion
 from distaff.recommender import Recommender, top_k_of
 from distaff.words import Reasons, Worded, top_words
+from distaff_data.datasets.interactions import SPLITS
 from distaff_data.errors import InputError
-from distaff_data.interactions import SPLITS
-from distaff_data.loader import load_titles
+from distaff_data.tables.interactions import load_titles
 from distaff_data.workspace import Workspace
 
 _SHOWN = 8  # words and items of each kind

@@ -25,7 +25,7 @@ from distaff.diagnoser import Diagnoser
 from distaff.diagnosing import store
 from distaff.rootcauses import Diagnosis
 from distaff_data.errors import InputError
-from distaff_data.incident_tables import load_incidents
+from distaff_data.tables.incidents import load_incidents
 from distaff_data.workspace import Workspace
 
 Floats = npt.NDArray[np.float64]

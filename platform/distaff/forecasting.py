@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from distaff_data.datasets.series import Series
+from distaff_data.datasets.windows import Windows, slide
 from distaff_data.errors import InputError
-from distaff_data.series import Series
-from distaff_data.windows import Windows, slide
 
 BLOCK = 256  # windows encoded at a time
 

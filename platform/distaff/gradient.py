@@ -24,9 +24,9 @@ from distaff.parallel import ALONE, World
 from distaff.recommender import Recommender
 from distaff.series import SeriesModel
 from distaff.series_contract import SeriesConfig
-from distaff_data.interactions import Interactions
-from distaff_data.series import Series
-from distaff_data.windows import Windows, slide
+from distaff_data.datasets.interactions import Interactions
+from distaff_data.datasets.series import Series
+from distaff_data.datasets.windows import Windows, slide
 
 _CHECKPOINT = "last"
 

@@ -18,9 +18,9 @@ from torch import Tensor
 from distaff.descent import Batch, Descent, descend
 from distaff.forecasting import BLOCK, Encode, Encoding, Head, Take, blocks
 from distaff.ridge import Moments, solve
+from distaff_data.datasets.series import Series
+from distaff_data.datasets.windows import Windows, slide
 from distaff_data.errors import InputError
-from distaff_data.series import Series
-from distaff_data.windows import Windows, slide
 
 Forecaster = Literal["ridge", "sgd"]
 

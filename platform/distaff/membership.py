@@ -20,8 +20,8 @@ from torch import Tensor
 from distaff.products import Products
 from distaff.ranking import blocks
 from distaff.recommender import Recommender
+from distaff_data.datasets.interactions import Csr
 from distaff_data.errors import UnsupportedError
-from distaff_data.interactions import Csr
 
 _ITEMS = 50  # of each kind attacked, of one person
 

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from distaff.products import Products
 from distaff.selection import blocks, find_hits, one_thread, rows, top_k
+from distaff_data.datasets.interactions import Csr, Interactions
 from distaff_data.errors import InputError
-from distaff_data.interactions import Csr, Interactions
 
 KS = (5, 10, 20, 50)
 __all__ = [

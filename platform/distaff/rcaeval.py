@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from distaff.diagnoser import Diagnoser
-from distaff_data.incidents import Case
+from distaff_data.datasets.incidents import Case
 
 
 class Frame(Protocol):

@@ -20,9 +20,9 @@ from torch import Tensor
 
 from distaff.model import Epoch, Measurement, Model, Session
 from distaff.ranking import Evaluation, best_items, chance, evaluate, exclusion, top_k
+from distaff_data.datasets.interactions import SPLITS, Csr, Interactions
 from distaff_data.errors import InputError, UnsupportedError
-from distaff_data.interactions import SPLITS, Csr, Interactions
-from distaff_data.loader import load_interactions
+from distaff_data.tables.interactions import load_interactions
 from distaff_data.warehouse import Warehouse
 
 __all__ = ["SCORE_SCHEMA", "Epoch", "Intents", "Recommender", "Session", "Unlearned", "top_k_of"]
@@ -205,7 +205,7 @@ class Recommender(Model[Interactions]):
         """Fit to interactions.
 
         Args:
-            interactions: :class:`~distaff_data.interactions.Interactions`, a frame with columns ``user_id`` and
+            interactions: :class:`~distaff_data.datasets.interactions.Interactions`, a frame with columns ``user_id`` and
                 ``item_id``, or an array ``(n, 2)``.
             seed: Seed of every random draw.
             device: ``auto``, ``cpu`` or ``cuda``.

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from distaff_data.incidents import Case
+from distaff_data.datasets.incidents import Case
 
 Floats = npt.NDArray[np.float64]
 

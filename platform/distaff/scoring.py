@@ -24,8 +24,8 @@ from distaff import engines
 from distaff.ranking import exclusion
 from distaff.recommender import SCORE_SCHEMA, Recommender
 from distaff.runs import model_folder
+from distaff_data.datasets.interactions import SPLITS
 from distaff_data.errors import DistaffError, InputError
-from distaff_data.interactions import SPLITS
 from distaff_data.workspace import Workspace
 
 _USERS_A_SHARD = 8_192

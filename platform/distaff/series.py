@@ -17,10 +17,10 @@ from distaff.forecasting import blocks
 from distaff.model import Epoch
 from distaff.series_measures import MeasuredSeries
 from distaff.series_results import class_table, forecast_table, vector_table
+from distaff_data.datasets.series import Series
+from distaff_data.datasets.windows import Windows, latest, slide
 from distaff_data.errors import InputError, UnsupportedError
-from distaff_data.frames import series_of
-from distaff_data.series import Series
-from distaff_data.windows import Windows, latest, slide
+from distaff_data.ingest.frames import series_of
 
 
 class SeriesModel(MeasuredSeries):
@@ -39,10 +39,10 @@ class SeriesModel(MeasuredSeries):
         """Fit to series.
 
         Args:
-            series: :class:`~distaff_data.series.Series`, whose own split is kept unless ``split`` is given; an array of one
-                series ``(R, C)`` or of windows ``(n, T, C)``; or a frame, see :func:`distaff_data.frames.from_frame`.
+            series: :class:`~distaff_data.datasets.series.Series`, whose own split is kept unless ``split`` is given; an array of one
+                series ``(R, C)`` or of windows ``(n, T, C)``; or a frame, see :func:`distaff_data.ingest.frames.from_frame`.
             labels: Classes of the windows of an array.
-            split: See :mod:`distaff_data.series_splits`; what fits the data when None.
+            split: See :mod:`distaff_data.splits.series`; what fits the data when None.
             seed: Seed of every random draw.
             device: ``auto``, ``cpu`` or ``cuda``.
             report: Called after each epoch of a model trained by gradient.

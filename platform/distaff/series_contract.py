@@ -21,12 +21,12 @@ from distaff.descent import Descent
 from distaff.forecasting import Encoding, blocks
 from distaff.heads import Forecaster
 from distaff.model import Model, Session
+from distaff_data.datasets.interactions import SPLITS
+from distaff_data.datasets.series import Scaler, Series
+from distaff_data.datasets.windows import Windows, slide
 from distaff_data.errors import InputError, UnsupportedError
-from distaff_data.interactions import SPLITS
-from distaff_data.series import Scaler, Series
-from distaff_data.series_tables import load_series
+from distaff_data.tables.series import load_series
 from distaff_data.warehouse import Warehouse
-from distaff_data.windows import Windows, slide
 
 _SEQ_LEN = 96
 

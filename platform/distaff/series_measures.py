@@ -19,9 +19,9 @@ from distaff.heads import descend_head, fit_head
 from distaff.model import Measurement, Session
 from distaff.series_contract import SeriesContract
 from distaff.series_results import window_ids
+from distaff_data.datasets.series import Scaler, Series
+from distaff_data.datasets.windows import Windows, slide
 from distaff_data.errors import InputError, UnsupportedError
-from distaff_data.series import Scaler, Series
-from distaff_data.windows import Windows, slide
 
 
 class MeasuredSeries(SeriesContract):

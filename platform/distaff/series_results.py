@@ -9,9 +9,9 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
-from distaff_data.interactions import SPLITS
-from distaff_data.series import Series
-from distaff_data.windows import Windows
+from distaff_data.datasets.interactions import SPLITS
+from distaff_data.datasets.series import Series
+from distaff_data.datasets.windows import Windows
 
 
 def window_ids(data: Series, windows: Windows) -> pa.StringArray:

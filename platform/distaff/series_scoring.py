@@ -12,7 +12,7 @@ import pyarrow as pa
 from distaff import exports
 from distaff.runs import model_folder
 from distaff.series import SeriesModel
-from distaff_data.series import Series
+from distaff_data.datasets.series import Series
 from distaff_data.workspace import Workspace
 
 _COMMIT_BYTES = 1 << 27

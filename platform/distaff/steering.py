@@ -18,10 +18,10 @@ from distaff import runs
 from distaff.ranking import exclusion
 from distaff.recommender import Recommender, top_k_of
 from distaff.words import Worded
-from distaff_data.content import word_positions
+from distaff_data.datasets.content import word_positions
+from distaff_data.datasets.interactions import SPLITS
 from distaff_data.errors import InputError, UnsupportedError
-from distaff_data.interactions import SPLITS
-from distaff_data.loader import load_titles
+from distaff_data.tables.interactions import load_titles
 from distaff_data.workspace import Workspace
 
 STEP = 16.0

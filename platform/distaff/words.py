@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from distaff.factors.relevance import Membership, relevance
-from distaff_data.content import Weighted
+from distaff_data.datasets.content import Weighted
 
 KEPT = 200  # words kept of each factor
 LAMBDA = 0.6  # of relevance: words have longer tails than items, and 0.6 is what Sievert and Shirley found for them

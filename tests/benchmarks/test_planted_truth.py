@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from distaff.recommender import Intents
-from distaff_data.interactions import Csr
-from distaff_data.planted import planted_interactions
+from distaff_data.datasets.interactions import Csr
+from distaff_data.planted.interactions import planted_interactions
 
 ROOT = Path(__file__).resolve().parents[2]
 

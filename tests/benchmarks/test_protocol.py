@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 from block_data import checkerboard
 
-from distaff_data.interactions import Interactions
+from distaff_data.datasets.interactions import Interactions
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from distaff.series import SeriesModel
-from distaff_data.planted_series import planted_series
-from distaff_data.series import Series
+from distaff_data.datasets.series import Series
+from distaff_data.planted.series import planted_series
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = {"patch_len": 8, "stride": 8, "d_model": 8, "n_layers": 1, "max_epochs": 2}

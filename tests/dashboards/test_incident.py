@@ -10,8 +10,8 @@ from dashboard_pages import opened, plain, said
 
 from distaff.diagnosing import diagnose
 from distaff_dashboards.incident_graph import layout
-from distaff_data.incident_tables import publish_incidents
-from distaff_data.planted_incidents import planted_incidents
+from distaff_data.planted.incidents import planted_incidents
+from distaff_data.tables.incidents import publish_incidents
 from distaff_data.workspace import Workspace
 
 PAGE, BOARD = "screens/incident.py", "screens/board.py"

@@ -14,10 +14,10 @@ from distaff.series_factors import explain_series_run
 from distaff.series_scoring import embed_run
 from distaff_dashboards import series_charts, series_map
 from distaff_dashboards.series_data import Forecast, Stretch, above_chance, two_by_two
-from distaff_data.planted_series import planted_series
-from distaff_data.series import Series
-from distaff_data.series_splits import divide
-from distaff_data.series_tables import publish_series
+from distaff_data.datasets.series import Series
+from distaff_data.planted.series import planted_series
+from distaff_data.splits.series import divide
+from distaff_data.tables.series import publish_series
 from distaff_data.workspace import Workspace
 
 PAGE, BOARD = "screens/series.py", "screens/board.py"

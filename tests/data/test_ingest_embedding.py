@@ -12,7 +12,7 @@ import torch
 
 from distaff_data.errors import InputError
 from distaff_data.ingest import ingest_attributes, ingest_interactions
-from distaff_data.loader import load_interactions
+from distaff_data.tables.interactions import load_interactions
 from distaff_data.workspace import Workspace
 
 WORDS = ("[UNK]", "noir", "crime", "love", "story")

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from distaff_data.ingest import IngestReport, ingest_interactions
-from distaff_data.loader import load_attributes, load_interactions, load_titles
+from distaff_data.tables.interactions import load_attributes, load_interactions, load_titles
 from distaff_data.workspace import Workspace
 
 Row = tuple[str, str, float | None, float | None, str]

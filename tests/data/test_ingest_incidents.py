@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from distaff_data.datasets.incidents import Case
 from distaff_data.errors import InputError
-from distaff_data.incident_tables import load_incidents
-from distaff_data.incidents import Case
 from distaff_data.ingest.incidents import ingest_incidents
+from distaff_data.tables.incidents import load_incidents
 from distaff_data.workspace import Workspace
 
 WIDE = "time,shop_cpu,shop_latency,db.disk,queue\n0,1,5,2,3\n1,2,5,2,3\n2,1,6,,3\n3,1,9,9,3\n"

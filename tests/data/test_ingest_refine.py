@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from distaff_data.datasets.interactions import Interactions
 from distaff_data.ingest import IngestReport, ingest_interactions
 from distaff_data.ingest.publish import number_entities
 from distaff_data.ingest.refine import Refined, refine
 from distaff_data.ingest.staging import EVENTS
-from distaff_data.interactions import Interactions
-from distaff_data.loader import load_interactions
+from distaff_data.tables.interactions import load_interactions
 from distaff_data.warehouse import Scratch
 from distaff_data.workspace import Workspace
 

@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError
 from distaff_data.ingest.series import Columns, ingest_series
-from distaff_data.series import Series
-from distaff_data.series_tables import load_series
+from distaff_data.tables.series import load_series
 from distaff_data.workspace import Workspace
 
 

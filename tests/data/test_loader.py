@@ -8,7 +8,7 @@ import pytest
 
 from distaff_data.errors import InputError, UnknownNameError
 from distaff_data.ingest import ingest_interactions
-from distaff_data.loader import load_attributes, load_interactions, load_titles
+from distaff_data.tables.interactions import load_attributes, load_interactions, load_titles
 from distaff_data.workspace import Workspace
 
 

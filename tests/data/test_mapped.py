@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from distaff_data import series_tables
+from distaff_data.datasets.mapped import in_memory, room
 from distaff_data.errors import InputError
-from distaff_data.mapped import in_memory, room
-from distaff_data.planted_series import sample_series
-from distaff_data.series_tables import load_series
+from distaff_data.planted.series import sample_series
+from distaff_data.tables import series as series_tables
+from distaff_data.tables.series import load_series
 from distaff_data.workspace import Workspace
 
 STATUS = Path("/proc/self/status")

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from distaff_data.errors import InputError, UnknownNameError
-from distaff_data.ingest.report import IngestReport
-from distaff_data.loader import load_interactions, load_titles
-from distaff_data.planted import EVENT_SCHEMA, SAMPLES, planted_interactions, sample
+from distaff_data.planted.interactions import EVENT_SCHEMA, SAMPLES, planted_interactions, sample
+from distaff_data.tables.interactions import load_interactions, load_titles
+from distaff_data.tables.reports import IngestReport
 from distaff_data.workspace import Workspace
 
 SMALL: dict[str, Any] = {"n_users": 60, "n_items": 40, "n_events": 3_000, "n_intents": 3}

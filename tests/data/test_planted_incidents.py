@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from distaff_data.datasets.incidents import Case, Incidents
 from distaff_data.errors import InputError
-from distaff_data.incident_tables import load_incidents
-from distaff_data.incidents import Case, Incidents
-from distaff_data.planted import sample
-from distaff_data.planted_incidents import FAULTS, planted_incidents
+from distaff_data.planted.incidents import FAULTS, planted_incidents
+from distaff_data.planted.interactions import sample
+from distaff_data.tables.incidents import load_incidents
 from distaff_data.workspace import Workspace
 
 SMALL: dict[str, Any] = {"n_cases": 10, "n_entities": 5, "n_normal": 300, "n_fault": 150}

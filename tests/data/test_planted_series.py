@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from distaff_data.errors import InputError, UnknownNameError
-from distaff_data.planted import sample
-from distaff_data.planted_series import FACTORS, planted_series
-from distaff_data.series_tables import load_series
+from distaff_data.planted.interactions import sample
+from distaff_data.planted.series import FACTORS, planted_series
+from distaff_data.tables.series import load_series
 from distaff_data.workspace import Workspace
 
 

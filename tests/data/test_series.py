@@ -12,11 +12,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from distaff_data.datasets.interactions import SPLITS
+from distaff_data.datasets.series import Scaler, Series
+from distaff_data.datasets.windows import latest, slide
 from distaff_data.errors import InputError
-from distaff_data.interactions import SPLITS
-from distaff_data.series import Scaler, Series
-from distaff_data.series_splits import default_split, divide, hold_out
-from distaff_data.windows import latest, slide
+from distaff_data.splits.series import default_split, divide, hold_out
 
 
 def counting(*lengths: int, channels: int = 2) -> Series:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distaff_data.errors import InputError
-from distaff_data.splits import Split, parse_split, split_sql
+from distaff_data.splits.interactions import Split, parse_split, split_sql
 from distaff_data.warehouse import Scratch
 
 Event = tuple[int, int, float | None]  # user, item, time

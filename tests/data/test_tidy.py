@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distaff_data.tidy import Tidy, on_grid
+from distaff_data.datasets.imputation import Tidy, on_grid
 
 nan = np.nan
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from block_data import checkerboard, random_interactions
 
+from distaff_data.datasets.interactions import Csr, Interactions
 from distaff_data.errors import InputError, UnsupportedError
-from distaff_data.interactions import Csr, Interactions
 from distaff_graph.controls import als as als_module
 from distaff_graph.controls.als import ALS, solve_users
 from distaff_graph.controls.ease import EASE

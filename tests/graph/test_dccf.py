@@ -11,8 +11,8 @@ from gradient_checks import assert_learns_blocks, assert_resumes_exactly, assert
 from torch import Tensor
 
 from distaff.config import Choices, Span
+from distaff_data.datasets.interactions import Csr, Interactions
 from distaff_data.errors import InputError
-from distaff_data.interactions import Csr, Interactions
 from distaff_graph.dccf import DCCF, RLMREC
 
 N_USERS, N_ITEMS = 12, 9

@@ -18,10 +18,10 @@ from distaff import diagnosing, following, registry
 from distaff.board import board
 from distaff.cli.app import app
 from distaff.diagnoser import Diagnoser, Evidence
+from distaff_data.datasets.incidents import Case, Edge, Incidents
 from distaff_data.errors import InputError, UnsupportedError
-from distaff_data.incident_tables import load_incidents, publish_incidents
-from distaff_data.incidents import Case, Edge, Incidents
-from distaff_data.planted_incidents import planted_incidents
+from distaff_data.planted.incidents import planted_incidents
+from distaff_data.tables.incidents import load_incidents, publish_incidents
 from distaff_data.workspace import Workspace
 from distaff_graph.root_cause_controls.graphs import PCPageRank
 

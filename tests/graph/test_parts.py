@@ -13,8 +13,8 @@ from torch import Tensor
 
 from distaff.gradient import GradientRecommender
 from distaff.parallel import ALONE
+from distaff_data.datasets.interactions import Csr
 from distaff_data.errors import InputError
-from distaff_data.interactions import Csr
 from distaff_graph.dccf import DCCF
 from distaff_graph.lightgcn import LightGCN
 from distaff_graph.parts import Part, Steps

@@ -9,8 +9,8 @@ from block_data import checkerboard
 from scipy.optimize import linear_sum_assignment
 
 from distaff.recommender import Recommender
-from distaff_data.interactions import Interactions
-from distaff_data.planted import planted_interactions
+from distaff_data.datasets.interactions import Interactions
+from distaff_data.planted.interactions import planted_interactions
 from distaff_graph.controls.als import ALS
 from distaff_graph.controls.ease import EASE
 from distaff_graph.mixture import fit_parts, mix

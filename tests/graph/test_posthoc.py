@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from block_data import checkerboard, random_interactions
 from scipy.optimize import linear_sum_assignment, nnls
 
+from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError, UnsupportedError
-from distaff_data.interactions import Interactions
-from distaff_data.planted import planted_interactions
+from distaff_data.planted.interactions import planted_interactions
 from distaff_graph.controls.als import ALS
 from distaff_graph.controls.ease import EASE
 from distaff_graph.controls.ica import ICA

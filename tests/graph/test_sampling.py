@@ -4,8 +4,8 @@ import pytest
 import torch
 from block_data import random_csr
 
+from distaff_data.datasets.interactions import Csr
 from distaff_data.errors import InputError
-from distaff_data.interactions import Csr
 from distaff_graph.sampling import Sampler, Triples
 
 

@@ -15,9 +15,9 @@ from distaff.anomalies import row_scores
 from distaff.forecasting import Encoding
 from distaff.model import Session
 from distaff.series import SeriesModel
+from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError, UnsupportedError
-from distaff_data.series import Series
-from distaff_data.series_splits import divide
+from distaff_data.splits.series import divide
 from distaff_timeseries.controls.pca import PCA
 from distaff_timeseries.controls.seasonal_naive import SeasonalNaive
 from distaff_timeseries.dts.models import BetaVAE

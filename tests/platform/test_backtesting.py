@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from distaff.backtesting import backtest, coverage_on_test, origins
+from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError, UnsupportedError
-from distaff_data.planted_series import planted_series
-from distaff_data.series import Series
-from distaff_data.series_splits import divide
+from distaff_data.planted.series import planted_series
+from distaff_data.splits.series import divide
 from distaff_timeseries.controls.pca import PCA
 from distaff_timeseries.controls.raw_ridge import RawRidge
 

@@ -13,8 +13,8 @@ from torch import Tensor
 from distaff.factors.blind_spots import EVERYONE, Posterior, audit, divergence
 from distaff.factors.calibration import calibrated, calibrations
 from distaff.recommender import Intents, Recommender, Session
+from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError
-from distaff_data.interactions import Interactions
 
 N_USERS, N_ITEMS, NICHE = 400, 120, 0.02
 NO_ATTRIBUTES = pa.table({name: pa.array([], pa.string()) for name in ("id", "name", "value")})

@@ -10,8 +10,8 @@ from distaff import drift, runs
 from distaff.drift import Drift
 from distaff.model import Model
 from distaff.moments import Moments
-from distaff_data.interactions import Interactions
-from distaff_data.series import Series
+from distaff_data.datasets.interactions import Interactions
+from distaff_data.datasets.series import Series
 from distaff_data.workspace import Workspace
 from distaff_graph.controls.nmf import NMF
 from distaff_timeseries.controls.pca import PCA

@@ -10,7 +10,7 @@ from distaff.factors.examples import bands, histograms
 from distaff.factors.independence import dependences
 from distaff.factors.relevance import associate, incidence_of, membership, relevance
 from distaff.factors.stability import match
-from distaff_data.planted import planted_interactions
+from distaff_data.planted.interactions import planted_interactions
 
 
 def test_membership_sums_to_one_and_lift_compares_with_popularity() -> None:

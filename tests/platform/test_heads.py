@@ -9,10 +9,10 @@ import torch
 from distaff.descent import Descent
 from distaff.forecasting import measure
 from distaff.heads import descend_head, fit_head
+from distaff_data.datasets.series import Series
+from distaff_data.datasets.windows import Windows, slide
 from distaff_data.errors import InputError
-from distaff_data.series import Series
-from distaff_data.series_splits import divide
-from distaff_data.windows import Windows, slide
+from distaff_data.splits.series import divide
 from distaff_timeseries.controls.raw_ridge import RawRidge
 
 

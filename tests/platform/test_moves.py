@@ -16,10 +16,10 @@ from distaff.factors.notes import CARRIED
 from distaff.factors.relevance import associate, incidence_of, membership
 from distaff.ranking import exclusion
 from distaff.recommender import Recommender
+from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError, UnknownNameError
-from distaff_data.interactions import Interactions
-from distaff_data.loader import load_attributes
-from distaff_data.planted import planted_interactions
+from distaff_data.planted.interactions import planted_interactions
+from distaff_data.tables.interactions import load_attributes
 from distaff_data.workspace import Workspace
 from distaff_graph.controls.nmf import NMF
 

@@ -24,8 +24,8 @@ from distaff.ranking import (
     ranking_metrics,
     top_k,
 )
+from distaff_data.datasets.interactions import Csr, Interactions
 from distaff_data.errors import InputError
-from distaff_data.interactions import Csr, Interactions
 
 KS = (1, 3, 5, 50)  # 50 is more than there are items
 

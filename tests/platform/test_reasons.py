@@ -14,9 +14,9 @@ from distaff.factors import explain_run
 from distaff.ranking import exclusion
 from distaff.recommender import Recommender, top_k_of
 from distaff.steering import steer, steered_scores
+from distaff_data.datasets.interactions import SPLITS
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.ingest import ingest_attributes, ingest_interactions
-from distaff_data.interactions import SPLITS
 from distaff_data.workspace import Workspace
 from distaff_graph.controls.nmf import NMF
 from distaff_graph.dgvae.models import DGVAE

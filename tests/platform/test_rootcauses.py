@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from distaff.rootcauses import Cause, Diagnosis, score_cases, score_ranking, score_trigger
-from distaff_data.incidents import Case
+from distaff_data.datasets.incidents import Case
 
 
 def case(name: str, **fields: object) -> Case:

@@ -14,8 +14,8 @@ from torch import Tensor
 from distaff import runs
 from distaff.recommender import SCORE_SCHEMA, Recommender
 from distaff.scoring import score_run
+from distaff_data.datasets.interactions import SPLITS
 from distaff_data.errors import DistaffError, InputError
-from distaff_data.interactions import SPLITS
 from distaff_data.workspace import Workspace
 
 

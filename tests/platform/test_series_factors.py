@@ -19,9 +19,9 @@ from distaff.series_factors import explain_series_run
 from distaff.series_factors.evidence import explain_series, nats
 from distaff.series_factors.probes import Concept, probe
 from distaff.series_factors.properties import channel_properties, window_properties
-from distaff_data.planted_series import sample_series
-from distaff_data.series import Series
-from distaff_data.series_splits import divide
+from distaff_data.datasets.series import Series
+from distaff_data.planted.series import sample_series
+from distaff_data.splits.series import divide
 from distaff_data.workspace import Workspace
 
 

@@ -13,11 +13,11 @@ from distaff.classification import Method, fit_classifier
 from distaff.descent import Descent
 from distaff.forecasting import conformal_radius
 from distaff.series import SeriesModel
+from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError, UnsupportedError
-from distaff_data.frames import from_frame, series_of
-from distaff_data.planted_series import planted_series
-from distaff_data.series import Series
-from distaff_data.series_splits import divide
+from distaff_data.ingest.frames import from_frame, series_of
+from distaff_data.planted.series import planted_series
+from distaff_data.splits.series import divide
 from distaff_timeseries.controls.pca import PCA
 from distaff_timeseries.controls.raw_ridge import RawRidge
 from distaff_timeseries.controls.seasonal_naive import SeasonalNaive

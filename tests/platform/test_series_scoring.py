@@ -15,10 +15,10 @@ from distaff import runs, series_scoring
 from distaff.runs import Run, model_folder
 from distaff.series import SeriesModel
 from distaff.series_scoring import embed_run, forecast_run
+from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError
-from distaff_data.series import Series
-from distaff_data.series_splits import divide
-from distaff_data.series_tables import publish_series
+from distaff_data.splits.series import divide
+from distaff_data.tables.series import publish_series
 from distaff_data.warehouse import Publication
 from distaff_data.workspace import Workspace
 

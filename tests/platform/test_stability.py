@@ -9,8 +9,8 @@ from scipy import stats
 from scipy.optimize import linear_sum_assignment
 
 from distaff.factors.stability import STABLE, compare_seeds, correlations
-from distaff_data.interactions import Interactions
-from distaff_data.planted import planted_interactions
+from distaff_data.datasets.interactions import Interactions
+from distaff_data.planted.interactions import planted_interactions
 from distaff_graph.controls.nmf import NMF
 
 

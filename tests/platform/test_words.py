@@ -8,7 +8,7 @@ import torch
 from scipy.sparse import csr_matrix
 
 from distaff.words import Worded, spoken_by, word_rows
-from distaff_data.content import Weighted
+from distaff_data.datasets.content import Weighted
 
 # Four people, of whom the first two are mostly of factor 0; words: theirs, the others', everybody's.
 SHARES = torch.tensor([[0.9, 0.1], [0.7, 0.3], [0.2, 0.8], [0.2, 0.8]])

@@ -13,7 +13,7 @@ from distaff.forgetting import forget
 from distaff.scoring import score_run
 from distaff_data.errors import InputError
 from distaff_data.ingest import ingest_interactions
-from distaff_data.loader import load_interactions
+from distaff_data.tables.interactions import load_interactions
 from distaff_data.warehouse import engine
 from distaff_data.workspace import Workspace
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from distaff.fitting import fit
 from distaff.gradient import GradientRecommender
 from distaff.recommender import Epoch, Recommender
-from distaff_data.interactions import Interactions
+from distaff_data.datasets.interactions import Interactions
 
 
 def own_blocks(scores: Tensor, data: Interactions, n_blocks: int = 2) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from distaff_data.interactions import SPLITS, Interactions
+from distaff_data.datasets.interactions import SPLITS, Interactions
 from distaff_data.workspace import Workspace
 
 

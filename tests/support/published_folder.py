@@ -9,8 +9,8 @@ import numpy as np
 from scipy.sparse import csr_matrix, save_npz
 from worded_data import worded_checkerboard
 
-from distaff_data.content import Lexicon
-from distaff_data.interactions import SPLITS
+from distaff_data.datasets.content import Lexicon
+from distaff_data.datasets.interactions import SPLITS
 
 
 def write_published(folder: Path, name: str = "baby") -> Path:

@@ -26,8 +26,8 @@ from distaff import artefacts
 from distaff.config import Choices
 from distaff.recommender import SCORE_SCHEMA, Recommender
 from distaff.registry import model_class
+from distaff_data.datasets.interactions import Csr, Interactions
 from distaff_data.errors import InputError, UnsupportedError
-from distaff_data.interactions import Csr, Interactions
 
 Make = Callable[[], Recommender]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from block_data import checkerboard
 
-from distaff_data.content import Content
-from distaff_data.interactions import Interactions
+from distaff_data.datasets.content import Content
+from distaff_data.datasets.interactions import Interactions
 
 BLOCK_WORDS = ("amber", "basalt", "cobalt", "dune")
 

@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from distaff.series import SeriesModel
+from distaff_data.datasets.series import Series
+from distaff_data.datasets.windows import slide
 from distaff_data.errors import InputError, UnsupportedError
-from distaff_data.planted_series import planted_series
-from distaff_data.series import Series
-from distaff_data.series_splits import divide
-from distaff_data.windows import slide
+from distaff_data.planted.series import planted_series
+from distaff_data.splits.series import divide
 from distaff_timeseries.controls.catch22 import Catch22
 from distaff_timeseries.controls.minirocket import MiniRocket
 from distaff_timeseries.controls.one_nn import OneNN

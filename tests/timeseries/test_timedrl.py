@@ -13,11 +13,11 @@ from timedrl_reference import timedrl as reference
 
 from distaff.fitting import fit
 from distaff.series import SeriesModel
+from distaff_data.datasets.series import Series
+from distaff_data.datasets.windows import slide
 from distaff_data.errors import InputError
-from distaff_data.planted_series import planted_series
-from distaff_data.series import Series
-from distaff_data.series_splits import divide
-from distaff_data.windows import slide
+from distaff_data.planted.series import planted_series
+from distaff_data.splits.series import divide
 from distaff_timeseries.controls.random_encoder import RandomEncoder
 from distaff_timeseries.controls.raw_ridge import RawRidge
 from distaff_timeseries.patches import instance_norm, n_patches, patches

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from distaff.forecasting import blocks
 from distaff.model import Epoch, Session
+from distaff_data.datasets.series import Series
+from distaff_data.datasets.windows import Windows
 from distaff_data.errors import InputError
-from distaff_data.series import Series
-from distaff_data.windows import Windows
 
 if TYPE_CHECKING:
     from distaff_timeseries.timedrl import TimeDRL

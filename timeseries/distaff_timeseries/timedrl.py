@@ -31,8 +31,8 @@ from distaff.forecasting import Encoding
 from distaff.gradient import GradientSeriesConfig, GradientSeriesModel
 from distaff.model import Session
 from distaff.series import SeriesModel
-from distaff_data.series import Series
-from distaff_data.windows import Windows, slide
+from distaff_data.datasets.series import Series
+from distaff_data.datasets.windows import Windows, slide
 from distaff_timeseries.bodies import Architecture
 from distaff_timeseries.dropout import dropout
 from distaff_timeseries.encoder import Encoder, Position, TokenEmbedding

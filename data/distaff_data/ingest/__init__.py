@@ -19,10 +19,10 @@ from distaff_data.ingest.embedding import embed, open_encoder
 from distaff_data.ingest.layout import FORMATS, layout_of
 from distaff_data.ingest.publish import Description, check_new, number_entities, publish_interactions
 from distaff_data.ingest.refine import refine
-from distaff_data.ingest.report import AttributesReport, IncidentsReport, IngestReport
 from distaff_data.ingest.staging import Staged, stage_events
 from distaff_data.ingest.vectors import FOUND_VECTORS, Matrix, read_ids, stage_columns, vector_columns
-from distaff_data.splits import Split, parse_split
+from distaff_data.splits.interactions import Split, parse_split
+from distaff_data.tables.reports import AttributesReport, IncidentsReport, IngestReport
 from distaff_data.warehouse import Publication, Scratch
 from distaff_data.workspace import Workspace
 
@@ -62,7 +62,7 @@ def ingest_interactions(
         time: Column of times, as numbers or ISO dates; detected when None, none when empty.
         min_rating: Leave out interactions rated lower.
         min_interactions: Leave out users and items with fewer, until all that stay have as many (k-core).
-        split: See :func:`distaff_data.splits.parse_split`; None puts everything into train.
+        split: See :func:`distaff_data.splits.interactions.parse_split`; None puts everything into train.
         seed: Seed of a random split.
         replace: Replace a dataset of that name.
 

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 
+from distaff_data.datasets.series import Floats, Series
 from distaff_data.errors import InputError
-from distaff_data.series import Floats, Series
 
 _TOLERANCE = 0.01  # of a step, by which a time stamp may miss its grid
 _MOST = 20  # grid rows for each row of the source; beyond that a gap is a break, not something that was missed

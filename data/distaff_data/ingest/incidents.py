@@ -26,13 +26,13 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
+from distaff_data.datasets.imputation import on_grid
+from distaff_data.datasets.incidents import Case, Edge, Flags, Floats, Incidents, entity_of
 from distaff_data.errors import InputError
-from distaff_data.incident_tables import publish_incidents
-from distaff_data.incidents import Case, Edge, Flags, Floats, Incidents, entity_of
 from distaff_data.ingest.columns import find_column, plain
 from distaff_data.ingest.publish import check_new
-from distaff_data.ingest.report import IncidentsReport
-from distaff_data.tidy import on_grid
+from distaff_data.tables.incidents import publish_incidents
+from distaff_data.tables.reports import IncidentsReport
 from distaff_data.workspace import Workspace
 
 _TIMES = ("timestamp", "time", "datetime", "date", "ts", "t", "epoch")

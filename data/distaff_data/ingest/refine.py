@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from distaff_data.errors import InputError
-from distaff_data.splits import Split, split_sql
+from distaff_data.splits.interactions import Split, split_sql
 from distaff_data.warehouse import Scratch
 
 # Whole numbers in numeric order, then other text by bytes; interactions.py sorts ids from arrays the same way.

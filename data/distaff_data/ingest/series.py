@@ -20,6 +20,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from distaff_data.datasets.interactions import SPLITS
+from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError
 from distaff_data.ingest.archives import read_arff, read_npz, read_ts
 from distaff_data.ingest.columns import common, find_column, plain
@@ -28,12 +30,10 @@ from distaff_data.ingest.grid import Arranged, Rows, arrange
 from distaff_data.ingest.layout import Layout, layout_of
 from distaff_data.ingest.lines import physical_line
 from distaff_data.ingest.publish import check_new
-from distaff_data.ingest.report import SeriesReport
 from distaff_data.ingest.staging import NO_TIME, SECONDS, time_unit
-from distaff_data.interactions import SPLITS
-from distaff_data.series import Series
-from distaff_data.series_splits import default_split, divide, hold_out
-from distaff_data.series_tables import publish_series
+from distaff_data.splits.series import default_split, divide, hold_out
+from distaff_data.tables.reports import SeriesReport
+from distaff_data.tables.series import publish_series
 from distaff_data.warehouse import Scratch, identifier, literal
 from distaff_data.workspace import Workspace
 
@@ -95,7 +95,7 @@ def ingest_series(
         step: Seconds between rows; the commonest distance when None.
         whole: Take each entity of a table for one window, as labelled windows are.
         channels_first: Whether windows in ``.npz`` are ``(n, C, T)`` and not ``(n, T, C)``.
-        split: See :mod:`distaff_data.series_splits`; the source's own when None, or else what fits the data.
+        split: See :mod:`distaff_data.splits.series`; the source's own when None, or else what fits the data.
         seed: Seed of a random split.
         replace: Replace a dataset of that name.
 

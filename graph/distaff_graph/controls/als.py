@@ -11,8 +11,8 @@ from torch import Tensor
 
 from distaff.config import Choices, ModelConfig, Span
 from distaff.recommender import Session
+from distaff_data.datasets.interactions import Csr, Interactions
 from distaff_data.errors import InputError
-from distaff_data.interactions import Csr, Interactions
 from distaff_graph.controls.inner_products import InnerProducts
 from distaff_graph.sparse import edge_dots, history_pattern, product, with_values
 

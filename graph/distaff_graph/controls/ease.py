@@ -13,8 +13,8 @@ from torch import Tensor
 
 from distaff.config import ModelConfig, Span
 from distaff.recommender import Recommender, Session, Unlearned
+from distaff_data.datasets.interactions import Csr, Interactions
 from distaff_data.errors import UnsupportedError
-from distaff_data.interactions import Csr, Interactions
 from distaff_graph.controls.inner_products import sum_rows
 
 # Rows made or mirrored at a time: a block and its transpose stay in cache.

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from distaff.products import Products
 from distaff.recommender import Intents, Recommender, Session, Unlearned
-from distaff_data.interactions import Csr, Interactions
+from distaff_data.datasets.interactions import Csr, Interactions
 from distaff_graph.sparse import history_pattern, product
 
 

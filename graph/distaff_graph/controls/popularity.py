@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from distaff.recommender import Recommender, Session, Unlearned
-from distaff_data.interactions import Csr, Interactions
+from distaff_data.datasets.interactions import Csr, Interactions
 
 
 class Popularity(Recommender):

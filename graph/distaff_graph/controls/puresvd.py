@@ -12,7 +12,7 @@ from torch import Tensor
 
 from distaff.config import Choices, ModelConfig
 from distaff.recommender import Session
-from distaff_data.interactions import Csr, Interactions
+from distaff_data.datasets.interactions import Csr, Interactions
 from distaff_graph.controls.inner_products import IntentProducts, sum_rows
 
 # Below this size of the smaller side a dense decomposition is quicker than the iterative one, and has no upper limit on

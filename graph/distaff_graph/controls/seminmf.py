@@ -8,7 +8,7 @@ from torch import Tensor
 
 from distaff.config import ModelConfig
 from distaff.recommender import Session
-from distaff_data.interactions import Csr, Interactions
+from distaff_data.datasets.interactions import Csr, Interactions
 from distaff_graph.controls.inner_products import sum_rows
 from distaff_graph.controls.puresvd import PureSVD, PureSVDConfig, right_singular_vectors
 from distaff_graph.posthoc import non_negative_weights, semi_nmf

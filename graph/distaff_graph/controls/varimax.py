@@ -9,7 +9,7 @@ from torch import Tensor
 
 from distaff.config import ModelConfig
 from distaff.recommender import Session
-from distaff_data.interactions import Interactions
+from distaff_data.datasets.interactions import Interactions
 from distaff_graph.controls.puresvd import PureSVD, PureSVDConfig, fix_signs, right_singular_vectors
 
 

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from distaff.diagnoser import DiagnoserConfig, Evidence
 from distaff.rootcauses import Cause, LearnedEdge
-from distaff_data.incidents import Edge
+from distaff_data.datasets.incidents import Edge
 from distaff_graph.coral.named import make_core, named_causes, named_edges
 from distaff_graph.coral.online import CoralStream
 from distaff_graph.root_cause_controls.ranker import TriggeredDiagnoser

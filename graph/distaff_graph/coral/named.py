@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from distaff.rootcauses import Cause, LearnedEdge
-from distaff_data.incidents import Case, Edge, metric_of
+from distaff_data.datasets.incidents import Case, Edge, metric_of
 from distaff_graph.coral import core
 from distaff_graph.coral.core import CoralCore, Diagnosis, GraphLearner
 from distaff_graph.coral.graph import Knowledge, oriented

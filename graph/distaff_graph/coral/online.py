@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from distaff.rootcauses import Diagnosis
-from distaff_data.incidents import Case, Edge, Floats
-from distaff_data.tidy import Tidy
+from distaff_data.datasets.imputation import Tidy
+from distaff_data.datasets.incidents import Case, Edge, Floats
 from distaff_graph.coral.named import make_core, named_causes, named_edges
 from distaff_graph.coral.trigger import Trigger
 

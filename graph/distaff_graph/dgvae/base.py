@@ -13,8 +13,8 @@ from torch import Tensor
 from distaff.config import Choices, ModelConfig, Span
 from distaff.gradient import GradientConfig, GradientRecommender
 from distaff.recommender import Intents
-from distaff_data.content import Weighted
-from distaff_data.interactions import Csr, Interactions
+from distaff_data.datasets.content import Weighted
+from distaff_data.datasets.interactions import Csr, Interactions
 from distaff_graph.dgvae.half import Half
 from distaff_graph.dgvae.mixture import log_scores
 from distaff_graph.dgvae.network import Codes, Network

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from distaff_data.content import Weighted
+from distaff_data.datasets.content import Weighted
 from distaff_graph.sparse import csr_tensor, propagate
 
 

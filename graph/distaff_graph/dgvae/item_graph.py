@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from distaff_data.content import Weighted
+from distaff_data.datasets.content import Weighted
 
 _BLOCK = 1024  # rows of similarities held at once
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from distaff_data.content import Weighted
+from distaff_data.datasets.content import Weighted
 
 _CELLS = 1 << 20  # scores of a tile: 4 MiB
 

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from distaff.config import Choices, ModelConfig, Span
 from distaff.recommender import Unlearned
-from distaff_data.content import MAX_DF, MIN_DF, Content, Lexicon, Weighted
+from distaff_data.datasets.content import MAX_DF, MIN_DF, Content, Lexicon, Weighted
+from distaff_data.datasets.interactions import Csr, Interactions
 from distaff_data.errors import InputError
-from distaff_data.interactions import Csr, Interactions
 from distaff_graph.dgvae.base import FactorConfig, Factored, Variational, VariationalConfig
 from distaff_graph.dgvae.half import Half, ItemGraph
 from distaff_graph.dgvae.item_graph import mix, nearest, nearest_documents

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from distaff_data.content import Weighted
+from distaff_data.datasets.content import Weighted
 from distaff_graph.dgvae.cross import mutual_information, read
 from distaff_graph.dgvae.half import Half, ItemGraph
 from distaff_graph.dgvae.mixture import mixture_loss

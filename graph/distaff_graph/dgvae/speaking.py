@@ -14,7 +14,7 @@ from torch import Tensor
 from distaff.factors.relevance import MIN_ITEMS, Membership
 from distaff.recommender import lists_of, top_k_of
 from distaff.words import Reasons, Worded, spoken_by
-from distaff_data.content import Lexicon, Weighted
+from distaff_data.datasets.content import Lexicon, Weighted
 from distaff_data.errors import InputError
 from distaff_graph.dgvae.base import Factored
 from distaff_graph.dgvae.cross import read

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from distaff_data.content import Weighted
+from distaff_data.datasets.content import Weighted
 from distaff_graph.dgvae.network import Network
 
 

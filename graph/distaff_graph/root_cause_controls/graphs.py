@@ -12,8 +12,8 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order
 
 from distaff.diagnoser import Evidence
+from distaff_data.datasets.incidents import Flags, Floats
 from distaff_data.errors import InputError
-from distaff_data.incidents import Flags, Floats
 from distaff_graph.coral.graph import oriented
 from distaff_graph.root_cause_controls.ranker import Ranker, floor_scaled
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from distaff.diagnoser import Diagnoser, Evidence
 from distaff.rootcauses import Cause, LearnedEdge
-from distaff_data.incidents import Floats
+from distaff_data.datasets.incidents import Floats
 from distaff_graph.coral.trigger import Trigger
 
 

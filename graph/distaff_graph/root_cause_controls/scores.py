@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from distaff.diagnoser import Evidence
-from distaff_data.incidents import Floats
+from distaff_data.datasets.incidents import Floats
 from distaff_graph.root_cause_controls.ranker import Ranker, floor_scaled
 
 

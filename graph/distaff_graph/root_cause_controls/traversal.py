@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from distaff.diagnoser import Evidence
-from distaff_data.incidents import Flags, Floats, metric_of
+from distaff_data.datasets.incidents import Flags, Floats, metric_of
 from distaff_graph.root_cause_controls.graphs import causes
 from distaff_graph.root_cause_controls.ranker import Ranker, floor_scaled
 

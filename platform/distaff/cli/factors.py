@@ -16,7 +16,7 @@ from distaff.registry import model_class
 from distaff.series import SeriesModel
 from distaff.series_factors import SeriesFactorReport, explain_series_run
 from distaff_data.errors import InputError
-from distaff_data.loader import load_titles
+from distaff_data.tables.interactions import load_titles
 
 
 def add_to(app: typer.Typer) -> None:

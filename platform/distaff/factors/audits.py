@@ -8,7 +8,7 @@ from distaff.factors.calibration import Calibration, calibrations
 from distaff.factors.tables import publish_audit, publish_calibrations
 from distaff.recommender import Recommender
 from distaff_data.errors import InputError
-from distaff_data.loader import load_attributes
+from distaff_data.tables.interactions import load_attributes
 from distaff_data.workspace import Workspace
 
 

@@ -23,7 +23,7 @@ from distaff.factors.activity import LIST
 from distaff.ranking import exclusion
 from distaff.recommender import Intents, Recommender
 from distaff.selection import blocks, rows, top_k
-from distaff_data.interactions import Interactions
+from distaff_data.datasets.interactions import Interactions
 
 Floats = NDArray[np.float64]
 Finding = Literal["suppressed", "exaggerated"]

@@ -25,7 +25,7 @@ from distaff.factors.report import UNNAMED, Factor, FactorReport, Member
 from distaff.factors.stability import Stability, compare_seeds
 from distaff.factors.tables import publish_audit, publish_calibrations, publish_factors
 from distaff.recommender import Intents, Recommender
-from distaff_data.loader import load_attributes, load_titles
+from distaff_data.tables.interactions import load_attributes, load_titles
 from distaff_data.workspace import Workspace
 
 _CONTAMINATED = 0.5

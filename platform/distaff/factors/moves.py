@@ -21,7 +21,7 @@ from distaff.factors.effects import EffectCard, Ladder, effect_card
 from distaff.factors.relevance import Incidence
 from distaff.ranking import exclusion, top_k
 from distaff.recommender import Intents, Recommender
-from distaff_data.interactions import Csr
+from distaff_data.datasets.interactions import Csr
 
 Floats = NDArray[np.float64]
 

@@ -20,7 +20,7 @@ from distaff.factors.relevance import Membership, relevance
 from distaff.factors.report import FactorReport
 from distaff.factors.stability import Stability
 from distaff.recommender import Intents
-from distaff_data.interactions import Interactions
+from distaff_data.datasets.interactions import Interactions
 from distaff_data.warehouse import Publication
 
 MEMBERS = 200  # items kept for each intent, by relevance and by probability alike

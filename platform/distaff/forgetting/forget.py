@@ -20,9 +20,9 @@ from distaff.factors.notes import mentioning
 from distaff.forgetting import audit, files, unlearning
 from distaff.forgetting.audit import ModelRecord, Request
 from distaff.runs import Run
-from distaff_data import persons
 from distaff_data.errors import DistaffError, InputError
-from distaff_data.loader import kind_of
+from distaff_data.tables import people as persons
+from distaff_data.tables.interactions import kind_of
 from distaff_data.workspace import Workspace
 
 

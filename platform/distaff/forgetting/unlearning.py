@@ -18,9 +18,9 @@ from distaff.forgetting.audit import ModelRecord, Request
 from distaff.membership import NOTHING, Membership, by_folding, by_own_scores
 from distaff.recommender import Recommender
 from distaff.runs import Run
+from distaff_data.datasets.interactions import SPLITS, Interactions
 from distaff_data.errors import DistaffError, UnsupportedError
-from distaff_data.interactions import SPLITS, Interactions
-from distaff_data.loader import load_interactions
+from distaff_data.tables.interactions import load_interactions
 from distaff_data.workspace import Workspace
 
 

@@ -17,8 +17,8 @@ from distaff.latents import Codes, Latent
 from distaff.series import SeriesModel
 from distaff.series_factors.probes import Concept
 from distaff.series_factors.properties import channel_properties
+from distaff_data.datasets.windows import Windows, slide
 from distaff_data.errors import InputError
-from distaff_data.windows import Windows, slide
 
 _MOST = 3000  # windows, evenly spaced
 _PLACES = 8  # parts of a window that patches are compared in, at most

@@ -17,7 +17,7 @@ from distaff.series_factors.moves import Mover
 from distaff.series_factors.report import SeriesFactorReport
 from distaff.series_factors.representations import Held
 from distaff.series_results import window_ids
-from distaff_data.interactions import SPLITS
+from distaff_data.datasets.interactions import SPLITS
 from distaff_data.warehouse import Publication
 
 _PLAIN = (

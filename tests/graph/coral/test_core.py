@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from distaff_data.datasets.incidents import Case, Incidents
 from distaff_data.errors import InputError
-from distaff_data.incidents import Case, Incidents
-from distaff_data.planted_incidents import planted_incidents
+from distaff_data.planted.incidents import planted_incidents
 from distaff_graph.coral.core import CoralCore, Diagnosis
 from distaff_graph.coral.graph import Knowledge
 from distaff_graph.coral.neural import NeuralLearner

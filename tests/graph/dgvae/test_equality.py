@@ -11,8 +11,8 @@ from block_data import random_csr
 from torch import Tensor, nn
 from worded_data import worded_checkerboard
 
-from distaff_data.content import Weighted
-from distaff_data.interactions import Interactions
+from distaff_data.datasets.content import Weighted
+from distaff_data.datasets.interactions import Interactions
 from distaff_graph.dgvae.cross import mutual_information
 from distaff_graph.dgvae.half import ItemGraph
 from distaff_graph.dgvae.mixture import mixture_loss

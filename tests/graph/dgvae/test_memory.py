@@ -7,8 +7,8 @@ import resource
 import pyarrow as pa
 import torch
 
-from distaff_data.content import Content, counted
-from distaff_data.interactions import Interactions
+from distaff_data.datasets.content import Content, counted
+from distaff_data.datasets.interactions import Interactions
 from distaff_graph.dgvae.models import DGVAE
 
 USERS, ITEMS, WORDS = 500, 1500, 60_000  # words squared are 14 GB

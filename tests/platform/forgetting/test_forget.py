@@ -23,7 +23,7 @@ from distaff.scheduling.jobs import Job
 from distaff.scoring import score_run
 from distaff_data.errors import DistaffError, InputError
 from distaff_data.ingest import ingest_attributes, ingest_interactions
-from distaff_data.loader import load_interactions
+from distaff_data.tables.interactions import load_interactions
 from distaff_data.workspace import Workspace
 
 PERSON = "zoë.quandt@example.org"

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from distaff.membership import NOTHING, by_folding, by_own_scores
-from distaff_data.interactions import Csr, Interactions
+from distaff_data.datasets.interactions import Csr, Interactions
 from distaff_graph.controls.ease import EASE
 from distaff_graph.controls.popularity import Popularity
 from distaff_graph.lightgcn import LightGCN

@@ -17,7 +17,7 @@ from distaff.recommender import Recommender
 from distaff.scheduling import scheduler
 from distaff.scoring import score_run
 from distaff_data.errors import InputError
-from distaff_data.loader import load_interactions
+from distaff_data.tables.interactions import load_interactions
 from distaff_data.workspace import Workspace
 
 QUICK: dict[str, Any] = {"embedding_dim": 4, "max_epochs": 2, "batch_size": 64}

@@ -16,10 +16,10 @@ from distaff.diagnosing import diagnose
 from distaff.scheduling import executions, jobs, scheduler
 from distaff.scheduling.jobs import Job
 from distaff.scheduling.tasks import perform
+from distaff_data.datasets.series import Series
 from distaff_data.errors import DistaffError
-from distaff_data.planted import sample
-from distaff_data.series import Series
-from distaff_data.series_tables import publish_series
+from distaff_data.planted.interactions import sample
+from distaff_data.tables.series import publish_series
 from distaff_data.workspace import Workspace
 
 START = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)

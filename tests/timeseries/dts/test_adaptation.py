@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError
-from distaff_data.series import Series
 from distaff_timeseries.dts.adaptation import Adaptation, Backbone, class_information
 
 METHODS = ("none", "dann", "dann_information", "dts")

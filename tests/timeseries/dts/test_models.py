@@ -13,10 +13,10 @@ import torch
 from distaff.fitting import fit
 from distaff.gradient import GradientSeriesModel
 from distaff.series import SeriesModel
+from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError, UnsupportedError
-from distaff_data.planted_series import planted_series
-from distaff_data.series import Series
-from distaff_data.series_splits import divide
+from distaff_data.planted.series import planted_series
+from distaff_data.splits.series import divide
 from distaff_timeseries.dts.bottleneck import QuantisedBottleneck
 from distaff_timeseries.dts.models import DTS, VAE, BetaTCVAE, BetaVAE
 from distaff_timeseries.dts.network import Autoencoder, Sizes
@@ -32,7 +32,7 @@ def windows(n: int = 90, n_steps: int = 20, **knobs: Any) -> Series:
 def one_batch(model: VariationalModel, data: Series) -> Batch:
     """Build without training, and take the first batch."""
     from distaff.model import Session
-    from distaff_data.series import Scaler
+    from distaff_data.datasets.series import Scaler
 
     model.scaler, model.device = Scaler.of(data), torch.device("cpu")
     session = Session(0, model.device)

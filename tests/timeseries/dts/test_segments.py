@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from distaff_data.series import Series
+from distaff_data.datasets.series import Series
 from distaff_timeseries.dts.reversal import reverse, schedule
 from distaff_timeseries.dts.segments import SegmentHeads, concept_codes, parse_segments
 

@@ -16,8 +16,8 @@ from torch import Tensor
 from distaff.forecasting import Encoding
 from distaff.model import Session
 from distaff.series import SeriesModel
+from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError
-from distaff_data.series import Series
 
 Floats = npt.NDArray[np.float64]
 

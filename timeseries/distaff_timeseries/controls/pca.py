@@ -15,8 +15,8 @@ from distaff.forecasting import Encoding
 from distaff.model import Session
 from distaff.series import SeriesModel
 from distaff.series_contract import SeriesConfig
-from distaff_data.series import Series
-from distaff_data.windows import slide
+from distaff_data.datasets.series import Series
+from distaff_data.datasets.windows import slide
 
 MOST = 20_000
 """Windows, evenly spaced, that components are computed from."""

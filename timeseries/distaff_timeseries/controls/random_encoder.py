@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from distaff.model import Session
-from distaff_data.series import Series
+from distaff_data.datasets.series import Series
 from distaff_timeseries.timedrl import TimeDRL
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from distaff.forecasting import Encoding
 from distaff.model import Session
 from distaff.series import SeriesModel
-from distaff_data.series import Series
+from distaff_data.datasets.series import Series
 from distaff_timeseries.patches import instance_norm
 
 

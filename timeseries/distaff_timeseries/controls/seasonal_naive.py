@@ -14,9 +14,9 @@ from distaff.forecasting import Encoding
 from distaff.model import Session
 from distaff.series import SeriesModel
 from distaff.series_contract import SeriesConfig
+from distaff_data.datasets.series import Series
+from distaff_data.datasets.windows import slide
 from distaff_data.errors import InputError, UnsupportedError
-from distaff_data.series import Series
-from distaff_data.windows import slide
 
 _MOST = 512  # windows, evenly spaced, that the season is found in
 _LEAST = 0.1  # autocorrelation below which there is no season

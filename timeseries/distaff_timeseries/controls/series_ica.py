@@ -11,8 +11,8 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from distaff.model import Session
-from distaff_data.series import Series
-from distaff_data.windows import slide
+from distaff_data.datasets.series import Series
+from distaff_data.datasets.windows import slide
 from distaff_timeseries.controls.pca import MOST, PCA
 
 

@@ -29,9 +29,9 @@ from torch import Tensor, nn
 
 from distaff.config import ModelConfig
 from distaff.fitting import pick_device
+from distaff_data.datasets.series import Scaler, Series
+from distaff_data.datasets.windows import slide
 from distaff_data.errors import InputError
-from distaff_data.series import Scaler, Series
-from distaff_data.windows import slide
 from distaff_timeseries.dts.bottleneck import GaussianBottleneck, Posterior
 from distaff_timeseries.dts.decomposition import decompose
 from distaff_timeseries.dts.network import gaussian_log_likelihood

@@ -17,8 +17,8 @@ from distaff.adapting import Adaptable
 from distaff.config import ModelConfig
 from distaff.latents import FREE, Part
 from distaff.model import Session
+from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError
-from distaff_data.series import Series
 from distaff_timeseries.dts.adaptation import Adaptation, Method
 from distaff_timeseries.dts.bottleneck import Posterior
 from distaff_timeseries.dts.config import BetaTCVAEConfig, BetaVAEConfig, DTSConfig, VAEConfig

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from distaff_data.series import Series
+from distaff_data.datasets.series import Series
 from distaff_timeseries.dts.reversal import reverse
 
 Adversary = Literal["none", "labels", "latents"]

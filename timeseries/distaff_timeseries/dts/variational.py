@@ -16,8 +16,8 @@ from distaff.forecasting import Encoding
 from distaff.gradient import GradientSeriesModel
 from distaff.latents import Codes, Latent
 from distaff.series import SeriesModel
-from distaff_data.series import Series
-from distaff_data.windows import Windows, slide
+from distaff_data.datasets.series import Series
+from distaff_data.datasets.windows import Windows, slide
 from distaff_timeseries.dts.bottleneck import Posterior
 from distaff_timeseries.dts.config import VAEConfig, VariationalConfig
 from distaff_timeseries.dts.decomposition import decompose

@@ -18,7 +18,7 @@ from torch import Tensor
 from distaff_data.errors import InputError
 
 if TYPE_CHECKING:
-    from distaff_data.content import Content
+    from distaff_data.datasets.content import Content
 
 SPLITS = ("train", "valid", "test")
 _MATRICES = "interactions.safetensors"

@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError, UnknownNameError
 from distaff_data.ingest.columns import common
 from distaff_data.ingest.grid import Rows, arrange
-from distaff_data.series import Series
-from distaff_data.series_splits import default_split, divide
+from distaff_data.splits.series import default_split, divide
 
 
 def series_of(data: object, labels: Sequence[object] | None, *, split: str | None, seed: int) -> Series:
@@ -23,7 +23,7 @@ def series_of(data: object, labels: Sequence[object] | None, *, split: str | Non
         data: :class:`Series`, which keep their own division unless ``split`` is given; an array of one series ``(R, C)``
             or of windows ``(n, T, C)``; or a frame.
         labels: Classes of the windows of an array.
-        split: See :mod:`distaff_data.series_splits`; what fits the data when None.
+        split: See :mod:`distaff_data.splits.series`; what fits the data when None.
         seed: Seed of a random split.
 
     Raises:

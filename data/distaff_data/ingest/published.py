@@ -17,9 +17,9 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from distaff_data.content import Content, Weighted, counted
+from distaff_data.datasets.content import Content, Weighted, counted
+from distaff_data.datasets.interactions import SPLITS, Csr, Interactions
 from distaff_data.errors import InputError
-from distaff_data.interactions import SPLITS, Csr, Interactions
 
 FEATURES = {"text": "text_feat.npy", "image": "image_feat.npy"}
 

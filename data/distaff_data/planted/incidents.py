@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from distaff_data.datasets.incidents import Case, Floats, Incidents, Ints, TrueEdge
 from distaff_data.errors import InputError
-from distaff_data.incidents import Case, Floats, Incidents, Ints, TrueEdge
 
 FAULTS = ("shift", "scale", "weight", "freeze", "delay")
 _METRICS = ("cpu", "memory", "latency", "errors", "requests", "disk")

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from distaff_data.series import Series
+from distaff_data.datasets.series import Series
 
 
 @dataclass(frozen=True)

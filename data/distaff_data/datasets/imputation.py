@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from distaff_data.incidents import Case, Flags, Floats
+from distaff_data.datasets.incidents import Case, Flags, Floats
 
 _GROWING = 0.5  # share of steps in which a counter grows, at least
 _RESETS = 0.02  # share of steps in which it falls, at most

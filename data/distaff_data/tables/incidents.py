@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 import numpy as np
 import pyarrow as pa
 
+from distaff_data.datasets.incidents import Case, Edge, Incidents, TrueEdge, entity_of
 from distaff_data.errors import UnknownNameError
-from distaff_data.incidents import Case, Edge, Incidents, TrueEdge, entity_of
-from distaff_data.ingest.report import IncidentsReport
-from distaff_data.loader import live_generation
+from distaff_data.tables.interactions import live_generation
+from distaff_data.tables.reports import IncidentsReport
 from distaff_data.warehouse import Warehouse
 
 _CASES = """

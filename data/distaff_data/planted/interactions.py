@@ -20,14 +20,14 @@ import pyarrow.compute as pc
 from scipy.special import polygamma
 
 from distaff_data.errors import InputError, UnknownNameError
-from distaff_data.incident_tables import publish_incidents
 from distaff_data.ingest.publish import Description, check_new, number_entities, publish_interactions
 from distaff_data.ingest.refine import refine
-from distaff_data.ingest.report import IncidentsReport, IngestReport, SeriesReport
 from distaff_data.ingest.staging import EVENTS
-from distaff_data.planted_incidents import planted_incidents
-from distaff_data.planted_series import planted_series, sample_series
-from distaff_data.splits import parse_split
+from distaff_data.planted.incidents import planted_incidents
+from distaff_data.planted.series import planted_series, sample_series
+from distaff_data.splits.interactions import parse_split
+from distaff_data.tables.incidents import publish_incidents
+from distaff_data.tables.reports import IncidentsReport, IngestReport, SeriesReport
 from distaff_data.warehouse import Publication, Scratch
 from distaff_data.workspace import Workspace
 

@@ -10,9 +10,9 @@ import torch
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 from torch import Tensor
 
-from distaff_data.content import Content, counted
+from distaff_data.datasets.content import Content, counted
+from distaff_data.datasets.interactions import SPLITS, Interactions, split_matrices
 from distaff_data.errors import InputError, UnknownNameError
-from distaff_data.interactions import SPLITS, Interactions, split_matrices
 from distaff_data.warehouse import Warehouse
 
 _PAIRS = """

@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
+from distaff_data.datasets.interactions import Csr
 from distaff_data.errors import InputError, UnknownNameError
-from distaff_data.interactions import Csr
 
 MIN_DF, MAX_DF = 5, 0.6
 

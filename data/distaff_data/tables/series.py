@@ -11,12 +11,12 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from distaff_data.datasets.interactions import SPLITS
+from distaff_data.datasets.mapped import in_memory, room
+from distaff_data.datasets.series import Scaler, Series
 from distaff_data.errors import InputError
-from distaff_data.ingest.report import SeriesReport
-from distaff_data.interactions import SPLITS
-from distaff_data.loader import live_generation
-from distaff_data.mapped import in_memory, room
-from distaff_data.series import Scaler, Series
+from distaff_data.tables.interactions import live_generation
+from distaff_data.tables.reports import SeriesReport
 from distaff_data.warehouse import Publication, Warehouse
 
 _READINGS = """
@@ -89,7 +89,7 @@ def load_series(warehouse: Warehouse, dataset: str, *, most: int | None = None) 
         warehouse: Where it is.
         dataset: Its name.
         most: Bytes above which its tensors are mapped from a file; a share of the machine's memory when None. See
-            :mod:`distaff_data.mapped`.
+            :mod:`distaff_data.datasets.mapped`.
 
     Raises:
         UnknownNameError: There is no such dataset.

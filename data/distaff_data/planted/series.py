@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError
 from distaff_data.ingest.publish import check_new
-from distaff_data.ingest.report import SeriesReport
-from distaff_data.series import Series
-from distaff_data.series_splits import divide
-from distaff_data.series_tables import publish_series
+from distaff_data.splits.series import divide
+from distaff_data.tables.reports import SeriesReport
+from distaff_data.tables.series import publish_series
 from distaff_data.workspace import Workspace
 
 Floats = npt.NDArray[np.float64]

@@ -25,8 +25,8 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
+from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError
-from distaff_data.series import Series
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 Codes: TypeAlias = npt.NDArray[np.int8]

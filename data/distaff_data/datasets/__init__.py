@@ -1,0 +1,1 @@
+"""Datasets in memory: what loaders give and models are fitted to, with nothing of the warehouse."""

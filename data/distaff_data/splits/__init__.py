@@ -1,0 +1,1 @@
+"""Rules that part a dataset into train, valid and test."""
