@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from distaff_data.datasets.incidents import Case, Incidents
 from distaff_data.planted.incidents import planted_incidents
-from distaff_graph.coral.core import CoralCore, GraphLearner
-from distaff_graph.coral.graph import Knowledge
-from distaff_graph.coral.linear import LinearLearner
-from distaff_graph.coral.neural import NeuralLearner
+from distaff_graph.diagnosis.coral.core import CoralCore, GraphLearner
+from distaff_graph.diagnosis.coral.graph import Knowledge
+from distaff_graph.diagnosis.coral.linear import LinearLearner
+from distaff_graph.diagnosis.coral.neural import NeuralLearner
 
 Mask = NDArray[np.bool_]
 

@@ -6,7 +6,7 @@ from benchmarks.amazon_book import CONTROLS, metrics, read
 from benchmarks.protocol import Candidate
 from benchmarks.reproductions.lightgcn_amazon_book import LIGHTGCN
 
-from distaff_graph.dccf import RLMREC
+from distaff_graph.collaborative.dccf import RLMREC
 
 READ = read
 DCCF = Candidate(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from benchmarks.amazon_book import CONTROLS, metrics, read
 from benchmarks.protocol import Candidate
 
-from distaff_graph.lightgcn import RLMREC
+from distaff_graph.collaborative.lightgcn import RLMREC
 
 READ = read
 LIGHTGCN = Candidate(

@@ -44,7 +44,7 @@ from distaff_data.datasets.interactions import Interactions
 from distaff_data.planted.interactions import Planted, planted_interactions, sample
 from distaff_data.tables.interactions import load_interactions
 from distaff_data.workspace import Workspace
-from distaff_graph.dccf import RLMREC
+from distaff_graph.collaborative.dccf import RLMREC
 
 K = 6
 KEPT = 0.8  # share of pairs in the training split

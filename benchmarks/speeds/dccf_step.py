@@ -15,8 +15,8 @@ import torch
 from benchmarks.gowalla import read
 from benchmarks.stepping import stepper
 
-from distaff_graph.dccf import DCCF
-from distaff_graph.sampling import Sampler
+from distaff_graph.collaborative.dccf import DCCF
+from distaff_graph.collaborative.sampling import Sampler
 
 PEER = "edge-level DCCF"
 REPEATS = 3

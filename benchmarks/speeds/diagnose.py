@@ -16,7 +16,7 @@ import numpy as np
 from distaff.diagnoser import Diagnoser
 from distaff.registry import model_class
 from distaff_data.datasets.incidents import Floats
-from distaff_graph.coral.online import CoralStream
+from distaff_graph.diagnosis.coral.online import CoralStream
 
 PEER = "BARO's scorer over all history"
 REPEATS = 5

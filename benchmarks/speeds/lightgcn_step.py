@@ -15,8 +15,8 @@ import torch
 from benchmarks.gowalla import read
 from benchmarks.stepping import stepper
 
-from distaff_graph.lightgcn import LightGCN
-from distaff_graph.sampling import Sampler
+from distaff_graph.collaborative.lightgcn import LightGCN
+from distaff_graph.collaborative.sampling import Sampler
 from distaff_graph.sparse import Bipartite
 
 PEER = "torch_geometric.nn.LightGCN, CSR adjacency"

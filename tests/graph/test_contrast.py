@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import gradcheck
 
-from distaff_graph import contrast
-from distaff_graph.contrast import bpr, info_nce
+from distaff_graph.collaborative import losses as contrast
+from distaff_graph.collaborative.losses import bpr, info_nce
 
 
 def views(n: int, rows: int = 9, d: int = 4, dtype: torch.dtype = torch.float64) -> list[Tensor]:

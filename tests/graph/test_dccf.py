@@ -13,7 +13,7 @@ from torch import Tensor
 from distaff.config import Choices, Span
 from distaff_data.datasets.interactions import Csr, Interactions
 from distaff_data.errors import InputError
-from distaff_graph.dccf import DCCF, RLMREC
+from distaff_graph.collaborative.dccf import DCCF, RLMREC
 
 N_USERS, N_ITEMS = 12, 9
 TINY = {"embedding_dim": 6, "n_intents": 5, "batch_size": 64, "samples_per_epoch": 128}

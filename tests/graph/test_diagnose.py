@@ -23,7 +23,7 @@ from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.planted.incidents import planted_incidents
 from distaff_data.tables.incidents import load_incidents, publish_incidents
 from distaff_data.workspace import Workspace
-from distaff_graph.root_cause_controls.graphs import PCPageRank
+from distaff_graph.diagnosis.controls.graphs import PCPageRank
 
 NAMES = (
     "baro",
@@ -272,7 +272,7 @@ import sys
 from pathlib import Path
 from distaff import following
 from distaff_data.workspace import Workspace
-from distaff_graph.root_cause_controls.graphs import PCPageRank
+from distaff_graph.diagnosis.controls.graphs import PCPageRank
 
 with Path(sys.argv[2]).open("rb") as source:
     following.follow(Workspace.open(sys.argv[1]), "d", source, batch=30, report=lambda _: print("one", flush=True))

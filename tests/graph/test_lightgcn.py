@@ -10,7 +10,7 @@ from block_data import checkerboard, random_interactions
 from gradient_checks import assert_learns_blocks, assert_resumes_exactly, assert_same_after_save, own_blocks
 
 from distaff_data.datasets.interactions import Interactions
-from distaff_graph.lightgcn import RLMREC, LightGCN
+from distaff_graph.collaborative.lightgcn import RLMREC, LightGCN
 
 FAST = {"embedding_dim": 8, "batch_size": 64, "lr": 0.02, "max_epochs": 15}
 

@@ -9,8 +9,8 @@ from block_data import checkerboard, random_csr
 from scipy.optimize import minimize
 
 from distaff_data.datasets.interactions import Csr
-from distaff_graph import mixture
-from distaff_graph.mixture import fit_parts, mix, responsibilities
+from distaff_graph.plait import mixture
+from distaff_graph.plait.mixture import fit_parts, mix, responsibilities
 
 
 def _parts(n_items: int, k: int) -> torch.Tensor:

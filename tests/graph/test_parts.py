@@ -15,10 +15,10 @@ from distaff.gradient import GradientRecommender
 from distaff.parallel import ALONE
 from distaff_data.datasets.interactions import Csr
 from distaff_data.errors import InputError
-from distaff_graph.dccf import DCCF
-from distaff_graph.lightgcn import LightGCN
-from distaff_graph.parts import Part, Steps
-from distaff_graph.sampling import Sampler, Triples
+from distaff_graph.collaborative.dccf import DCCF
+from distaff_graph.collaborative.lightgcn import LightGCN
+from distaff_graph.collaborative.partition import Part, Steps
+from distaff_graph.collaborative.sampling import Sampler, Triples
 
 CPU = torch.device("cpu")
 MODELS: list[tuple[type[GradientRecommender], dict[str, Any]]] = [

@@ -13,8 +13,8 @@ from distaff_data.datasets.interactions import Interactions
 from distaff_data.planted.interactions import planted_interactions
 from distaff_graph.controls.als import ALS
 from distaff_graph.controls.ease import EASE
-from distaff_graph.mixture import fit_parts, mix
-from distaff_graph.plait import Plait
+from distaff_graph.plait.mixture import fit_parts, mix
+from distaff_graph.plait.model import Plait
 
 SETTINGS = {"penalty": 5.0, "embedding_dim": 8, "reg": 0.5, "confidence": 10.0, "n_intents": 3}
 

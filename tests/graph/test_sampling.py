@@ -6,7 +6,7 @@ from block_data import random_csr
 
 from distaff_data.datasets.interactions import Csr
 from distaff_data.errors import InputError
-from distaff_graph.sampling import Sampler, Triples
+from distaff_graph.collaborative.sampling import Sampler, Triples
 
 
 def seeded(seed: int = 0) -> torch.Generator:

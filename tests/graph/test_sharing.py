@@ -20,8 +20,8 @@ from distaff import runs
 from distaff.gradient import GradientRecommender
 from distaff.parallel import World
 from distaff_data.workspace import Workspace
-from distaff_graph.dccf import DCCF
-from distaff_graph.lightgcn import LightGCN
+from distaff_graph.collaborative.dccf import DCCF
+from distaff_graph.collaborative.lightgcn import LightGCN
 
 CPU = torch.device("cpu")
 SUPPORT = Path(__file__).parents[1] / "support"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distaff_graph.coral.trigger import Trigger, TriggerSettings, _gram, _sums
+from distaff_graph.diagnosis.trigger import Trigger, TriggerSettings, _gram, _sums
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 

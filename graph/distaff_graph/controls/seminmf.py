@@ -10,8 +10,8 @@ from distaff.config import ModelConfig
 from distaff.recommender import Session
 from distaff_data.datasets.interactions import Csr, Interactions
 from distaff_graph.controls.inner_products import sum_rows
+from distaff_graph.controls.posthoc import non_negative_weights, semi_nmf
 from distaff_graph.controls.puresvd import PureSVD, PureSVDConfig, right_singular_vectors
-from distaff_graph.posthoc import non_negative_weights, semi_nmf
 
 
 class SemiNMF(PureSVD):

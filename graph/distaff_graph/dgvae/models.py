@@ -16,11 +16,11 @@ from distaff.recommender import Unlearned
 from distaff_data.datasets.content import MAX_DF, MIN_DF, Content, Lexicon, Weighted
 from distaff_data.datasets.interactions import Csr, Interactions
 from distaff_data.errors import InputError
-from distaff_graph.dgvae.base import FactorConfig, Factored, Variational, VariationalConfig
-from distaff_graph.dgvae.half import Half, ItemGraph
+from distaff_graph.dgvae.branch import Half, ItemGraph
 from distaff_graph.dgvae.item_graph import mix, nearest, nearest_documents
 from distaff_graph.dgvae.network import Network
-from distaff_graph.dgvae.speaking import Speaking
+from distaff_graph.dgvae.vae import FactorConfig, Factored, Variational, VariationalConfig
+from distaff_graph.dgvae.words import Speaking
 
 _TEXT, _WORDS = "text", "words"
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from distaff_data.datasets.content import Weighted
-from distaff_graph.dgvae.cross import mutual_information, read
-from distaff_graph.dgvae.half import Half, ItemGraph
-from distaff_graph.dgvae.mixture import mixture_loss
+from distaff_graph.dgvae.branch import Half, ItemGraph
+from distaff_graph.dgvae.coupling import mutual_information, read
+from distaff_graph.dgvae.decoder import mixture_loss
 
 
 @dataclass(frozen=True)

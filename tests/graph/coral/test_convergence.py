@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from distaff_data.errors import InputError
-from distaff_graph.coral.convergence import Convergence, graph_agreement, rank_biased_overlap
-from distaff_graph.coral.graph import Graph, Knowledge, oriented
+from distaff_graph.diagnosis.coral.convergence import Convergence, graph_agreement, rank_biased_overlap
+from distaff_graph.diagnosis.coral.graph import Graph, Knowledge, oriented
 
 
 def _graph(weight: float) -> Graph:

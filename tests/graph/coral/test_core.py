@@ -10,9 +10,9 @@ import pytest
 from distaff_data.datasets.incidents import Case, Incidents
 from distaff_data.errors import InputError
 from distaff_data.planted.incidents import planted_incidents
-from distaff_graph.coral.core import CoralCore, Diagnosis
-from distaff_graph.coral.graph import Knowledge
-from distaff_graph.coral.neural import NeuralLearner
+from distaff_graph.diagnosis.coral.core import CoralCore, Diagnosis
+from distaff_graph.diagnosis.coral.graph import Knowledge
+from distaff_graph.diagnosis.coral.neural import NeuralLearner
 
 
 def _knowledge(data: Incidents, case: Case) -> Knowledge:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from switching_series import edge_f1, switching_series
 
-from distaff_graph.coral.core import GraphLearner
-from distaff_graph.coral.graph import Knowledge
-from distaff_graph.coral.linear import LinearLearner
-from distaff_graph.coral.neural import NeuralLearner
+from distaff_graph.diagnosis.coral.core import GraphLearner
+from distaff_graph.diagnosis.coral.graph import Knowledge
+from distaff_graph.diagnosis.coral.linear import LinearLearner
+from distaff_graph.diagnosis.coral.neural import NeuralLearner
 
 Make = Callable[[Knowledge], GraphLearner]
 

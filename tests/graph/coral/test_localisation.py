@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-from distaff_graph.coral.localisation import Blame, blame, by_entity
-from distaff_graph.coral.mechanism import Mechanisms
-from distaff_graph.coral.moments import LagMoments
-from distaff_graph.coral.scores import NOVEL, Anomalies, Baseline, beside_peers
+from distaff_graph.diagnosis.coral.localisation import Blame, blame, by_entity
+from distaff_graph.diagnosis.coral.mechanism import Mechanisms
+from distaff_graph.diagnosis.coral.moments import LagMoments
+from distaff_graph.diagnosis.coral.scores import NOVEL, Anomalies, Baseline, beside_peers
 
 
 def _blame(course: np.ndarray, edges: list[tuple[int, int]], kpi: int | None, *, learned: bool = False) -> Blame:

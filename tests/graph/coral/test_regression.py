@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distaff_graph.coral.moments import LagMoments
-from distaff_graph.coral.regression import EMPTY, Problem, decreases, fit, increases, strengths
-from distaff_graph.coral.search import Criterion, choose
+from distaff_graph.diagnosis.coral.moments import LagMoments
+from distaff_graph.diagnosis.coral.regression import EMPTY, Problem, decreases, fit, increases, strengths
+from distaff_graph.diagnosis.coral.search import Criterion, choose
 
 
 def _problem(rows: np.ndarray, n_lags: int = 1) -> tuple[Problem, np.ndarray]:

@@ -13,9 +13,9 @@ from worded_data import worded_checkerboard
 
 from distaff_data.datasets.content import Weighted
 from distaff_data.datasets.interactions import Interactions
-from distaff_graph.dgvae.cross import mutual_information
-from distaff_graph.dgvae.half import ItemGraph
-from distaff_graph.dgvae.mixture import mixture_loss
+from distaff_graph.dgvae.branch import ItemGraph
+from distaff_graph.dgvae.coupling import mutual_information
+from distaff_graph.dgvae.decoder import mixture_loss
 from distaff_graph.dgvae.models import DGVAE
 
 WEIGHTS = {"kl_weight": 0.13, "text_weight": 0.2, "mi_weight": 0.4}
@@ -139,7 +139,7 @@ def test_the_decoders_loss_is_the_same_over_many_tiles(monkeypatch: pytest.Monke
     targets = Weighted.ones(random_csr(4, 200, 0.1))
     found = []
     for cells in (1 << 20, 1):
-        monkeypatch.setattr("distaff_graph.dgvae.mixture._CELLS", cells)
+        monkeypatch.setattr("distaff_graph.dgvae.decoder._CELLS", cells)
         leaves = [value.clone().requires_grad_() for value in (z, things, weights)]
         loss = mixture_loss(leaves[0], leaves[1], leaves[2], targets)
         loss.backward()

@@ -7,10 +7,10 @@ import torch
 
 from distaff.membership import NOTHING, by_folding, by_own_scores
 from distaff_data.datasets.interactions import Csr, Interactions
+from distaff_graph.collaborative.lightgcn import LightGCN
 from distaff_graph.controls.ease import EASE
 from distaff_graph.controls.popularity import Popularity
-from distaff_graph.lightgcn import LightGCN
-from distaff_graph.posthoc import PostHoc
+from distaff_graph.controls.posthoc import PostHoc
 
 N_USERS, N_ITEMS = 400, 60
 

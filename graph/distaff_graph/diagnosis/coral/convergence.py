@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from distaff_graph.coral.graph import Graph
+from distaff_graph.diagnosis.coral.graph import Graph
 
 Array = NDArray[np.float64]
 

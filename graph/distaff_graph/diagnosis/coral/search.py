@@ -1,6 +1,6 @@
 """The choice of parents: one graph for all targets, greedily, by an information criterion.
 
-A column of :mod:`~distaff_graph.coral.regression` is a metric at a lag; columns lie in blocks of K, block 0 the metrics in
+A column of :mod:`~distaff_graph.diagnosis.coral.regression` is a metric at a lag; columns lie in blocks of K, block 0 the metrics in
 the same row. The search adds the column of any target that saves most of
 
     n log RSS + df (log n + 2 log of the number of candidates)
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from distaff_graph.coral.regression import EMPTY, Array, Fit, Index, Mask, Problem, decreases, fit, increases
+from distaff_graph.diagnosis.coral.regression import EMPTY, Array, Fit, Index, Mask, Problem, decreases, fit, increases
 
 _ROWS_PER_PARENT = 3  # fewer rows cannot tell parents from chance
 

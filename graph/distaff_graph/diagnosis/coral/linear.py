@@ -23,10 +23,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from distaff_graph.coral.graph import Graph, Knowledge
-from distaff_graph.coral.moments import LagMoments
-from distaff_graph.coral.regression import EMPTY, Fit, Problem, fit, strengths
-from distaff_graph.coral.search import Criterion, choose
+from distaff_graph.diagnosis.coral.graph import Graph, Knowledge
+from distaff_graph.diagnosis.coral.moments import LagMoments
+from distaff_graph.diagnosis.coral.regression import EMPTY, Fit, Problem, fit, strengths
+from distaff_graph.diagnosis.coral.search import Criterion, choose
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]

@@ -20,10 +20,10 @@ from distaff.gradient import GradientConfig, GradientRecommender
 from distaff.products import Products
 from distaff.recommender import Intents
 from distaff_data.datasets.interactions import Csr, Interactions
-from distaff_graph.contrast import bpr, info_nce
-from distaff_graph.nodes import Init, node_table, pair_scores, squares, table, triple_nodes
-from distaff_graph.parts import Part, Step, Steps
-from distaff_graph.sampling import Sampler, Triples
+from distaff_graph.collaborative.embeddings import Init, node_table, pair_scores, squares, table, triple_nodes
+from distaff_graph.collaborative.losses import bpr, info_nce
+from distaff_graph.collaborative.partition import Part, Step, Steps
+from distaff_graph.collaborative.sampling import Sampler, Triples
 from distaff_graph.sparse import (
     edge_dots,
     history_pattern,
@@ -70,7 +70,7 @@ class DCCFConfig(GradientConfig):
             ``users`` (which RLMRec's code does).
         init: How embeddings and prototypes start.
         users_a_part: For graphs that do not fit: how many users' interactions a step's graph holds; all when None. See
-            :mod:`distaff_graph.parts`; the masked means, which are shares, need no scale, but count a user's own part
+            :mod:`distaff_graph.collaborative.partition`; the masked means, which are shares, need no scale, but count a user's own part
             in an item more often than the whole graph does.
     """
 

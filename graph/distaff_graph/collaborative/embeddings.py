@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from distaff_graph.sampling import Batch
+from distaff_graph.collaborative.sampling import Batch
 
 Init = Literal["xavier_uniform", "xavier_normal"]
 

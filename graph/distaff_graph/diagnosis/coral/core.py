@@ -22,14 +22,14 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, diags_array
 
 from distaff_data.errors import InputError
-from distaff_graph.coral.convergence import Convergence
-from distaff_graph.coral.graph import Graph, Knowledge
-from distaff_graph.coral.linear import LinearLearner
-from distaff_graph.coral.localisation import Blame, blame, by_entity
-from distaff_graph.coral.mechanism import Mechanisms
-from distaff_graph.coral.moments import LagMoments
-from distaff_graph.coral.scores import UNUSUAL, Anomalies, Baseline, beside_peers
-from distaff_graph.coral.trigger import TriggerSettings
+from distaff_graph.diagnosis.coral.convergence import Convergence
+from distaff_graph.diagnosis.coral.graph import Graph, Knowledge
+from distaff_graph.diagnosis.coral.linear import LinearLearner
+from distaff_graph.diagnosis.coral.localisation import Blame, blame, by_entity
+from distaff_graph.diagnosis.coral.mechanism import Mechanisms
+from distaff_graph.diagnosis.coral.moments import LagMoments
+from distaff_graph.diagnosis.coral.scores import UNUSUAL, Anomalies, Baseline, beside_peers
+from distaff_graph.diagnosis.trigger import TriggerSettings
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]

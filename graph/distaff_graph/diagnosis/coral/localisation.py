@@ -28,7 +28,7 @@ from scipy.sparse import csc_array, csr_array, diags_array, eye_array
 from scipy.sparse.csgraph import dijkstra
 from scipy.sparse.linalg import splu
 
-from distaff_graph.coral.scores import Anomalies
+from distaff_graph.diagnosis.coral.scores import Anomalies
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]

@@ -9,11 +9,11 @@ from scipy.sparse import csr_array
 
 from distaff.rootcauses import Cause, LearnedEdge
 from distaff_data.datasets.incidents import Case, Edge, metric_of
-from distaff_graph.coral import core
-from distaff_graph.coral.core import CoralCore, Diagnosis, GraphLearner
-from distaff_graph.coral.graph import Knowledge, oriented
-from distaff_graph.coral.linear import LinearLearner
-from distaff_graph.coral.neural import NeuralLearner
+from distaff_graph.diagnosis.coral import core
+from distaff_graph.diagnosis.coral.core import CoralCore, Diagnosis, GraphLearner
+from distaff_graph.diagnosis.coral.graph import Knowledge, oriented
+from distaff_graph.diagnosis.coral.linear import LinearLearner
+from distaff_graph.diagnosis.coral.neural import NeuralLearner
 
 _LEARNERS: dict[str, Callable[[Knowledge], GraphLearner]] = {"linear": LinearLearner, "neural": NeuralLearner}
 

@@ -15,10 +15,10 @@ from distaff.gradient import GradientConfig, GradientRecommender
 from distaff.recommender import Intents
 from distaff_data.datasets.content import Weighted
 from distaff_data.datasets.interactions import Csr, Interactions
-from distaff_graph.dgvae.half import Half
-from distaff_graph.dgvae.mixture import log_scores
+from distaff_graph.dgvae.branch import Half
+from distaff_graph.dgvae.decoder import log_scores
+from distaff_graph.dgvae.initialisation import start_together
 from distaff_graph.dgvae.network import Codes, Network
-from distaff_graph.dgvae.start import start_together
 
 _USERS = 512  # scored at once
 
@@ -55,7 +55,7 @@ class FactorConfig(VariationalConfig):
         decoder_temperature: Of the decoder, where it has one of its own: softer scores than memberships.
         std: Deviation of the code's noise.
         start: Where vectors and prototypes begin: ``random``, as the authors have it, or ``spectral``, at a co-clustering
-            of the training data (:mod:`distaff_graph.dgvae.start`).
+            of the training data (:mod:`distaff_graph.dgvae.initialisation`).
     """
 
     n_intents: Annotated[int, Field(ge=1), Choices(2, 3, 4, 6, 8)] = 3

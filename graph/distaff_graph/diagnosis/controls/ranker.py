@@ -10,11 +10,11 @@ import numpy as np
 from distaff.diagnoser import Diagnoser, Evidence
 from distaff.rootcauses import Cause, LearnedEdge
 from distaff_data.datasets.incidents import Floats
-from distaff_graph.coral.trigger import Trigger
+from distaff_graph.diagnosis.trigger import Trigger
 
 
 class TriggeredDiagnoser(Diagnoser):
-    """A diagnoser that finds onsets by :mod:`distaff_graph.coral.trigger`."""
+    """A diagnoser that finds onsets by :mod:`distaff_graph.diagnosis.trigger`."""
 
     def alarms(self, rows: Floats, start: int, kpi: int | None = None) -> list[tuple[int, int]]:
         """Every alarm; after one, the rows that follow become the new base."""

@@ -14,8 +14,8 @@ from scipy.sparse.csgraph import breadth_first_order
 from distaff.diagnoser import Evidence
 from distaff_data.datasets.incidents import Flags, Floats
 from distaff_data.errors import InputError
-from distaff_graph.coral.graph import oriented
-from distaff_graph.root_cause_controls.ranker import Ranker, floor_scaled
+from distaff_graph.diagnosis.controls.ranker import Ranker, floor_scaled
+from distaff_graph.diagnosis.coral.graph import oriented
 
 _CHANGED = 3.0  # floor-scaled deviations
 _DAMPING = 0.85

@@ -8,7 +8,7 @@ import numpy as np
 
 from distaff.diagnoser import Evidence
 from distaff_data.datasets.incidents import Floats
-from distaff_graph.root_cause_controls.ranker import Ranker, floor_scaled
+from distaff_graph.diagnosis.controls.ranker import Ranker, floor_scaled
 
 
 class NSigma(Ranker):

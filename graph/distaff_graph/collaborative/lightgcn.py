@@ -14,10 +14,10 @@ from distaff.config import Choices, ModelConfig, Span
 from distaff.gradient import GradientConfig, GradientRecommender
 from distaff.products import Products
 from distaff_data.datasets.interactions import Csr, Interactions
-from distaff_graph.contrast import bpr
-from distaff_graph.nodes import Init, node_table, pair_scores, squares, triple_nodes
-from distaff_graph.parts import Part, Step, Steps
-from distaff_graph.sampling import Sampler, Triples
+from distaff_graph.collaborative.embeddings import Init, node_table, pair_scores, squares, triple_nodes
+from distaff_graph.collaborative.losses import bpr
+from distaff_graph.collaborative.partition import Part, Step, Steps
+from distaff_graph.collaborative.sampling import Sampler, Triples
 from distaff_graph.sparse import RowPolynomial, Rows, history_sums, polynomial, product
 
 RLMREC: dict[str, Any] = {
@@ -49,7 +49,7 @@ class LightGCNConfig(GradientConfig):
             and what is kept not scaled up (RLMRec); 1 keeps all.
         init: How embeddings start.
         users_a_part: For graphs that do not fit: how many users' interactions a step's graph holds; all when None. See
-            :mod:`distaff_graph.parts`.
+            :mod:`distaff_graph.collaborative.partition`.
     """
 
     batch_size: Annotated[int, Field(ge=1)] = 2048

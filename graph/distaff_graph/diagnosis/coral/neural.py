@@ -29,7 +29,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from distaff_graph.coral.graph import Graph, Knowledge
+from distaff_graph.diagnosis.coral.graph import Graph, Knowledge
 
 Array = NDArray[np.float64]
 

@@ -1,7 +1,7 @@
 """CORAL on a stream: rows as they come, an alarm, rankings until they stand still, and a new base after that.
 
 Everything held is bounded and can be saved: the tidying and trigger states, the core, and rows that wait. A row waits while
-it may turn out to belong to an incident (:attr:`~distaff_graph.coral.trigger.Trigger.suspect`), so that no such row is ever
+it may turn out to belong to an incident (:attr:`~distaff_graph.diagnosis.trigger.Trigger.suspect`), so that no such row is ever
 taken as normal, or while too few are there to be a base. Fed the same rows in the same batches, a restored stream says what
 an uninterrupted one says.
 """
@@ -15,8 +15,8 @@ import numpy as np
 from distaff.rootcauses import Diagnosis
 from distaff_data.datasets.imputation import Tidy
 from distaff_data.datasets.incidents import Case, Edge, Floats
-from distaff_graph.coral.named import make_core, named_causes, named_edges
-from distaff_graph.coral.trigger import Trigger
+from distaff_graph.diagnosis.coral.named import make_core, named_causes, named_edges
+from distaff_graph.diagnosis.trigger import Trigger
 
 _MOST_BATCHES = 50  # of one incident, if its ranking never comes to rest (CORAL's own limit)
 _MOST_WAITING = 600  # rows

@@ -16,11 +16,11 @@ from distaff.recommender import lists_of, top_k_of
 from distaff.words import Reasons, Worded, spoken_by
 from distaff_data.datasets.content import Lexicon, Weighted
 from distaff_data.errors import InputError
-from distaff_graph.dgvae.base import Factored
-from distaff_graph.dgvae.cross import read
-from distaff_graph.dgvae.half import Half
-from distaff_graph.dgvae.mixture import log_scores
+from distaff_graph.dgvae.branch import Half
+from distaff_graph.dgvae.coupling import read
+from distaff_graph.dgvae.decoder import log_scores
 from distaff_graph.dgvae.network import Codes
+from distaff_graph.dgvae.vae import Factored
 
 _USERS = 128  # whose words are held at once
 

@@ -3,7 +3,7 @@
 Published models with intents pay for them with accuracy, and their intents are rarely real. Plait keeps the two apart:
 
 * **Intents** come from what recovers planted ones best: a mixture of K distributions over items, fitted to who took
-  what at least once (:mod:`distaff_graph.mixture`). It gives each of a user's interactions a posterior over intents,
+  what at least once (:mod:`distaff_graph.plait.mixture`). It gives each of a user's interactions a posterior over intents,
   r_ujk proportional to w_uk b_kj.
 * **Scores** come from what measures best on sparse data: EASE (Steck, WWW 2019), which links items directly; weighted
   matrix factorisation (Hu, Koren and Volinsky, ICDM 2008), which reaches items that were never taken together; and the
@@ -28,7 +28,7 @@ from distaff.recommender import Intents, Recommender, Session, Unlearned
 from distaff_data.datasets.interactions import Csr, Interactions
 from distaff_graph.controls.als import ALS, solve_users
 from distaff_graph.controls.ease import EASE
-from distaff_graph.mixture import fit_parts, mix, responsibilities
+from distaff_graph.plait.mixture import fit_parts, mix, responsibilities
 from distaff_graph.sparse import history_pattern, product, with_values
 
 _TINY = 1e-12

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from distaff.parallel import World
 from distaff_data.datasets.interactions import Csr
-from distaff_graph.sampling import Batch, Sampler, Triples, check_can_learn
+from distaff_graph.collaborative.sampling import Batch, Sampler, Triples, check_can_learn
 from distaff_graph.sparse import Bipartite, propagate
 
 M = TypeVar("M", bound=nn.Module)

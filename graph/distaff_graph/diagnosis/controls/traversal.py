@@ -10,8 +10,8 @@ from scipy.sparse.csgraph import connected_components
 
 from distaff.diagnoser import Evidence
 from distaff_data.datasets.incidents import Flags, Floats, metric_of
-from distaff_graph.root_cause_controls.graphs import causes
-from distaff_graph.root_cause_controls.ranker import Ranker, floor_scaled
+from distaff_graph.diagnosis.controls.graphs import causes
+from distaff_graph.diagnosis.controls.ranker import Ranker, floor_scaled
 
 _ANOMALOUS = 5.0  # median absolute deviations, times 1.4826
 _LEAST = 10  # values that tell what is normal

@@ -14,9 +14,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from distaff_graph.coral.moments import LagMoments
-from distaff_graph.coral.regression import EMPTY, Index, Problem, fit
-from distaff_graph.coral.scores import NOVEL
+from distaff_graph.diagnosis.coral.moments import LagMoments
+from distaff_graph.diagnosis.coral.regression import EMPTY, Index, Problem, fit
+from distaff_graph.diagnosis.coral.scores import NOVEL
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]

@@ -1,8 +1,8 @@
 """CORAL as a registered model: incremental, disentangled root-cause analysis of metrics (Wang et al., KDD 2023).
 
-The trigger finds the onset (:mod:`~distaff_graph.coral.trigger`); from then on batches of rows update a causal graph of two
+The trigger finds the onset (:mod:`~distaff_graph.diagnosis.trigger`); from then on batches of rows update a causal graph of two
 parts, edges that hold in both states and edges that the incident brought, and blame is sent up that graph from the KPI,
-until ranking and graph stand still (:mod:`~distaff_graph.coral.core`). One configuration is meant for all data: the graph
+until ranking and graph stand still (:mod:`~distaff_graph.diagnosis.coral.core`). One configuration is meant for all data: the graph
 learner chooses parents by an information criterion, scores are compared with each metric's own past, and nothing
 else is tuned.
 """
@@ -17,9 +17,9 @@ from pydantic import Field
 from distaff.diagnoser import DiagnoserConfig, Evidence
 from distaff.rootcauses import Cause, LearnedEdge
 from distaff_data.datasets.incidents import Edge
-from distaff_graph.coral.named import make_core, named_causes, named_edges
-from distaff_graph.coral.online import CoralStream
-from distaff_graph.root_cause_controls.ranker import TriggeredDiagnoser
+from distaff_graph.diagnosis.controls.ranker import TriggeredDiagnoser
+from distaff_graph.diagnosis.coral.named import make_core, named_causes, named_edges
+from distaff_graph.diagnosis.coral.online import CoralStream
 
 
 class CoralConfig(DiagnoserConfig):

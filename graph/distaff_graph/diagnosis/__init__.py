@@ -1,0 +1,1 @@
+"""Root causes: the trigger, CORAL and its controls."""
