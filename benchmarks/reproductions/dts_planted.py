@@ -44,7 +44,7 @@ from distaff_data.datasets.series import Scaler, Series
 from distaff_data.datasets.windows import slide
 from distaff_data.planted.series import planted_series
 from distaff_data.splits.series import divide
-from distaff_timeseries.dts.networks import Waves
+from distaff_timeseries.dts.layers import Waves
 
 Floats = NDArray[np.float64]
 

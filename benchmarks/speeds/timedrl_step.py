@@ -23,7 +23,7 @@ from distaff.fitting import fit
 from distaff.model import Session
 from distaff_data.datasets.series import Series
 from distaff_data.splits.series import divide
-from distaff_timeseries.timedrl import TimeDRL
+from distaff_timeseries.timedrl.model import TimeDRL
 
 PEER = "TimeDRL as published"
 REPEATS = 7

@@ -21,7 +21,7 @@ from distaff_data.splits.series import divide
 from distaff_timeseries.controls.pca import PCA
 from distaff_timeseries.controls.seasonal_naive import SeasonalNaive
 from distaff_timeseries.dts.models import BetaVAE
-from distaff_timeseries.timedrl import TimeDRL
+from distaff_timeseries.timedrl.model import TimeDRL
 
 
 class Zero(SeriesModel):

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from distaff_timeseries.bodies import LSTM, TCN, Architecture, ResNet, body
-from distaff_timeseries.encoder import Encoder
+from distaff_timeseries.timedrl.bodies import LSTM, TCN, Architecture, ResNet, body
+from distaff_timeseries.timedrl.encoder import Encoder
 
 ARCHITECTURES: list[Architecture] = ["transformer", "tcn", "lstm", "resnet"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from distaff_timeseries.dropout import dropout
+from distaff_timeseries.timedrl.dropout import dropout
 
 
 @pytest.mark.parametrize("rate", [0.05, 0.2, 0.5, 0.999])

@@ -21,7 +21,7 @@ from distaff_data.splits.series import divide
 from distaff_timeseries.controls.random_encoder import RandomEncoder
 from distaff_timeseries.controls.raw_ridge import RawRidge
 from distaff_timeseries.patches import instance_norm, n_patches, patches
-from distaff_timeseries.timedrl import Geometry, TimeDRL, TimeDRLConfig, TimeDRLNetwork
+from distaff_timeseries.timedrl.model import Geometry, TimeDRL, TimeDRLConfig, TimeDRLNetwork
 
 SMALL: dict[str, Any] = {"d_model": 8, "n_heads": 2, "n_layers": 2, "patch_len": 4, "stride": 3}
 

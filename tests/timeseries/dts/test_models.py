@@ -17,10 +17,10 @@ from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.planted.series import planted_series
 from distaff_data.splits.series import divide
+from distaff_timeseries.dts.autoencoder import Autoencoder, Sizes
+from distaff_timeseries.dts.base import Batch, VariationalModel
 from distaff_timeseries.dts.bottleneck import QuantisedBottleneck
 from distaff_timeseries.dts.models import DTS, VAE, BetaTCVAE, BetaVAE
-from distaff_timeseries.dts.network import Autoencoder, Sizes
-from distaff_timeseries.dts.variational import Batch, VariationalModel
 
 SMALL: dict[str, Any] = {"hidden": 8, "max_epochs": 2, "batch_size": 32}
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from distaff.model import Session
 from distaff_data.datasets.series import Series
-from distaff_timeseries.timedrl import TimeDRL
+from distaff_timeseries.timedrl.model import TimeDRL
 
 
 class RandomEncoder(TimeDRL):

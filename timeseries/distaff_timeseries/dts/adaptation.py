@@ -32,10 +32,10 @@ from distaff.fitting import pick_device
 from distaff_data.datasets.series import Scaler, Series
 from distaff_data.datasets.windows import slide
 from distaff_data.errors import InputError
+from distaff_timeseries.dts.autoencoder import gaussian_log_likelihood
 from distaff_timeseries.dts.bottleneck import GaussianBottleneck, Posterior
 from distaff_timeseries.dts.decomposition import decompose
-from distaff_timeseries.dts.network import gaussian_log_likelihood
-from distaff_timeseries.dts.networks import WaveDecoder
+from distaff_timeseries.dts.layers import WaveDecoder
 from distaff_timeseries.dts.reversal import schedule
 from distaff_timeseries.dts.segments import Segment, SegmentHeads, parse_segments
 

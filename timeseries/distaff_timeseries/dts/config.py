@@ -8,8 +8,8 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from distaff.config import Choices, Span
 from distaff.gradient import GradientSeriesConfig
+from distaff_timeseries.dts.autoencoder import Architecture, Noise
 from distaff_timeseries.dts.decomposition import Estimator
-from distaff_timeseries.dts.network import Architecture, Noise
 from distaff_timeseries.dts.segments import Adversary, Segment, parse_segments
 
 

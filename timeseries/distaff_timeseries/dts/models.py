@@ -20,12 +20,12 @@ from distaff.model import Session
 from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError
 from distaff_timeseries.dts.adaptation import Adaptation, Method
+from distaff_timeseries.dts.autoencoder import Autoencoder
+from distaff_timeseries.dts.base import Batch, Network, VariationalModel, Weights
 from distaff_timeseries.dts.bottleneck import Posterior
 from distaff_timeseries.dts.config import BetaTCVAEConfig, BetaVAEConfig, DTSConfig, VAEConfig
-from distaff_timeseries.dts.network import Autoencoder
 from distaff_timeseries.dts.reversal import schedule
 from distaff_timeseries.dts.segments import SegmentHeads, concept_codes
-from distaff_timeseries.dts.variational import Batch, Network, VariationalModel, Weights
 
 
 class VAE(VariationalModel):

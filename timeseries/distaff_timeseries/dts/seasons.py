@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from distaff_timeseries.dts.networks import Waves
+from distaff_timeseries.dts.layers import Waves
 
 _LEAD = 16  # outputs of the encoder that are linear in the leading season's direction
 _LEAST = 1e-3  # norm below which a direction is none

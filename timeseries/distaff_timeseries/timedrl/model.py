@@ -33,12 +33,12 @@ from distaff.model import Session
 from distaff.series import SeriesModel
 from distaff_data.datasets.series import Series
 from distaff_data.datasets.windows import Windows, slide
-from distaff_timeseries.bodies import Architecture
-from distaff_timeseries.dropout import dropout
-from distaff_timeseries.encoder import Encoder, Position, TokenEmbedding
-from distaff_timeseries.finetuning import finetune
 from distaff_timeseries.kernels import Kernels
 from distaff_timeseries.patches import Normalised, instance_norm, joined, n_patches, patches
+from distaff_timeseries.timedrl.bodies import Architecture
+from distaff_timeseries.timedrl.dropout import dropout
+from distaff_timeseries.timedrl.encoder import Encoder, Position, TokenEmbedding
+from distaff_timeseries.timedrl.finetuning import finetune
 
 _COLLAPSED = 0.02
 _LOOKED_AT = 1024  # windows by which collapse is judged
@@ -56,7 +56,7 @@ class TimeDRLConfig(GradientSeriesConfig):
         channel_independent: Whether channels are encoded one by one with shared weights; when None they are for forecasting
             and not where the dataset has labels, as in all published configurations.
         d_model: Numbers of an embedding.
-        architecture: The encoder's body; see :mod:`distaff_timeseries.bodies`.
+        architecture: The encoder's body; see :mod:`distaff_timeseries.timedrl.bodies`.
         n_heads: Attention heads of a Transformer.
         n_layers: Layers of the body.
         dropout: Share of numbers dropped; the only difference between the two views.

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from distaff_timeseries.dropout import dropout
+from distaff_timeseries.timedrl.dropout import dropout
 
 Architecture = Literal["transformer", "tcn", "lstm", "resnet"]
 

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from distaff_timeseries.bodies import Architecture, body
-from distaff_timeseries.dropout import dropout
+from distaff_timeseries.timedrl.bodies import Architecture, body
+from distaff_timeseries.timedrl.dropout import dropout
 
 TokenEmbedding = Literal["linear", "conv", "causal_conv"]
 Position = Literal["none", "fixed", "learnable"]

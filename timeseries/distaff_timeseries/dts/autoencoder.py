@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from distaff_timeseries.dts.bottleneck import GaussianBottleneck, Posterior, QuantisedBottleneck, on_circle
-from distaff_timeseries.dts.networks import (
+from distaff_timeseries.dts.layers import (
     QUIET,
     ConvDecoder,
     ConvEncoder,
@@ -131,7 +131,7 @@ class Autoencoder(nn.Module):
         return found
 
     def decode(self, z: Tensor, values: Tensor | None = None) -> Tensor:
-        """Means ``(b, T, C)`` of latents ``(b, K)``; see :class:`~distaff_timeseries.dts.networks.Decoder`."""
+        """Means ``(b, T, C)`` of latents ``(b, K)``; see :class:`~distaff_timeseries.dts.layers.Decoder`."""
         means: Tensor = self.decoder(on_circle(z, self.n_angles), values)
         return means
 

@@ -18,10 +18,10 @@ from distaff.latents import Codes, Latent
 from distaff.series import SeriesModel
 from distaff_data.datasets.series import Series
 from distaff_data.datasets.windows import Windows, slide
+from distaff_timeseries.dts.autoencoder import Autoencoder, Sizes
 from distaff_timeseries.dts.bottleneck import Posterior
 from distaff_timeseries.dts.config import VAEConfig, VariationalConfig
 from distaff_timeseries.dts.decomposition import decompose
-from distaff_timeseries.dts.network import Autoencoder, Sizes
 
 _LEAST_SHARE = 0.01  # of the values' likelihood, where the spectrum comes first
 _STEEPEST = 4.0  # norm of the gradient a value of a window; about its median once training has begun

@@ -15,7 +15,7 @@ from distaff_data.datasets.windows import Windows
 from distaff_data.errors import InputError
 
 if TYPE_CHECKING:
-    from distaff_timeseries.timedrl import TimeDRL
+    from distaff_timeseries.timedrl.model import TimeDRL
 
 
 def finetune(model: TimeDRL, data: Series, session: Session) -> None:

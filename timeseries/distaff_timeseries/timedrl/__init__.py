@@ -1,0 +1,1 @@
+"""TimeDRL (ICDE 2024): its network, its training and fine-tuning."""
