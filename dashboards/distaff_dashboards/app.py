@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from distaff_dashboards import gate
+from distaff_dashboards.access import gate
 
 # Not named "pages": Streamlit would serve such a folder's files by themselves, without the frame that is set up here.
 _SCREENS = Path(__file__).parent / "screens"

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from distaff_dashboards import login
+from distaff_dashboards.access import login
 from distaff_data.errors import InputError
 from distaff_data.workspace import Workspace
 

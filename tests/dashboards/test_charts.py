@@ -2,8 +2,8 @@ import numpy as np
 
 from distaff.board import BoardRow
 from distaff.intervals import Interval
-from distaff_dashboards import charts
-from distaff_dashboards.evidence import break_down
+from distaff_dashboards.ui import charts
+from distaff_dashboards.ui.breakdown import break_down
 
 ROWS = [
     BoardRow("ease", True, {}, ["a"], {"recall@20": Interval(0.3)}),

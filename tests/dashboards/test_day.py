@@ -22,8 +22,8 @@ from distaff.scheduling import executions, jobs, scheduler
 from distaff.scheduling.executions import Execution
 from distaff.scheduling.jobs import Job
 from distaff.scoring import Scored, score_run
-from distaff_dashboards import jobs_data
-from distaff_dashboards.data import Source
+from distaff_dashboards.pages.jobs import reads as jobs_data
+from distaff_dashboards.reads.source import Source
 from distaff_data.workspace import Workspace
 
 APP = Path(distaff_dashboards.__file__).with_name("app.py")

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from distaff_dashboards.evidence import Floats, break_down, relevance, top_items
+from distaff_dashboards.ui.breakdown import Floats, break_down, relevance, top_items
 
 PROBABILITY = np.array([0.5, 0.3, 0.2, 0.0])
 LIFT = np.array([1.0, 2.0, 8.0, 0.0])

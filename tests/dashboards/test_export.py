@@ -3,7 +3,7 @@ import io
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from distaff_dashboards.export import to_csv, to_parquet
+from distaff_dashboards.ui.export import to_csv, to_parquet
 
 TABLE = pa.table({"title": ["=1+2", "-5", "plain", None], "n": [1, 2, 3, 4], "notes": [["a", "b"], [], ["@x"], None]})
 

@@ -11,8 +11,8 @@ from streamlit.testing.v1 import AppTest
 
 from distaff.scheduling import jobs
 from distaff.scheduling.jobs import Job
-from distaff_dashboards import jobs_data
-from distaff_dashboards.data import Source
+from distaff_dashboards.pages.jobs import reads as jobs_data
+from distaff_dashboards.reads.source import Source
 from distaff_data.workspace import Workspace
 
 NOW = datetime(2026, 5, 1, 3, tzinfo=UTC)

@@ -12,8 +12,9 @@ from dashboard_pages import opened, plain
 from distaff import runs
 from distaff.series_factors import explain_series_run
 from distaff.series_scoring import embed_run
-from distaff_dashboards import series_charts, series_map
-from distaff_dashboards.series_data import Forecast, Stretch, above_chance, two_by_two
+from distaff_dashboards.pages.series import charts as series_charts
+from distaff_dashboards.pages.series import map as series_map
+from distaff_dashboards.pages.series.reads import Forecast, Stretch, above_chance, two_by_two
 from distaff_data.datasets.series import Series
 from distaff_data.planted.series import planted_series
 from distaff_data.splits.series import divide
@@ -221,6 +222,6 @@ def test_an_interval_without_an_end_is_not_drawn() -> None:
 def test_the_chosen_windows_are_exported_with_dates() -> None:
     table = pa.table({"entity": ["=a"], "start": [1_767_225_600.0]})
     from distaff.exports import with_dates
-    from distaff_dashboards.export import to_csv
+    from distaff_dashboards.ui.export import to_csv
 
     assert to_csv(with_dates(table)).decode().splitlines()[1] == '"\'=a",2026-01-01 00:00:00.000'

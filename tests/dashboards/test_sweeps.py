@@ -11,8 +11,9 @@ import pytest
 from dashboard_pages import APP, plain
 from streamlit.testing.v1 import AppTest
 
-from distaff_dashboards import sweep_charts, sweep_parts
-from distaff_dashboards.data import Source
+from distaff_dashboards.pages.sweeps import charts as sweep_charts
+from distaff_dashboards.pages.sweeps import parts as sweep_parts
+from distaff_dashboards.reads.source import Source
 from distaff_data.workspace import Workspace
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)

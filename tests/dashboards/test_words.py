@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 import distaff_dashboards
 from distaff import runs
 from distaff.factors import explain_run
-from distaff_dashboards.words_view import said
+from distaff_dashboards.pages.people.words import said
 from distaff_data.workspace import Workspace
 
 APP = Path(distaff_dashboards.__file__).with_name("app.py")

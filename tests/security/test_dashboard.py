@@ -11,7 +11,7 @@ from streamlit import config
 from streamlit.testing.v1 import AppTest
 
 import distaff_dashboards
-from distaff_dashboards import login
+from distaff_dashboards.access import login
 from distaff_dashboards.launch import command, launch
 from distaff_data.errors import InputError
 from distaff_data.workspace import Workspace

@@ -13,7 +13,7 @@ import pytest
 import distaff
 from distaff import exports
 from distaff.cli.state import printable
-from distaff_dashboards.export import to_csv
+from distaff_dashboards.ui.export import to_csv
 
 ROOT = Path(distaff.__file__).parents[2]
 ATTACKS = [

@@ -1,5 +1,5 @@
 """The page *Blind spots*."""
 
-from distaff_dashboards.blind_view import show
+from distaff_dashboards.pages.factors.blind_spots import show
 
 show()

@@ -1,5 +1,5 @@
 """The page *Board*."""
 
-from distaff_dashboards.board_view import show
+from distaff_dashboards.pages.board import show
 
 show()

@@ -1,5 +1,5 @@
 """The page *Factor*."""
 
-from distaff_dashboards.factor_view import show
+from distaff_dashboards.pages.factors.factor import show
 
 show()

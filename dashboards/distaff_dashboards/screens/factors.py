@@ -1,5 +1,5 @@
 """The page *Factors*."""
 
-from distaff_dashboards.factors_view import show
+from distaff_dashboards.pages.factors.index import show
 
 show()

@@ -1,5 +1,5 @@
 """The page *Incident*."""
 
-from distaff_dashboards.incident_view import show
+from distaff_dashboards.pages.incident.page import show
 
 show()

@@ -1,5 +1,5 @@
 """The page *Intents*."""
 
-from distaff_dashboards.intents_view import show
+from distaff_dashboards.pages.people.intents import show
 
 show()

@@ -1,5 +1,5 @@
 """The page *Jobs*."""
 
-from distaff_dashboards.jobs_view import show
+from distaff_dashboards.pages.jobs.page import show
 
 show()

@@ -1,5 +1,5 @@
 """The page *Series*."""
 
-from distaff_dashboards.series_view import show
+from distaff_dashboards.pages.series.page import show
 
 show()

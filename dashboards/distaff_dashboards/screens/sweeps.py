@@ -1,5 +1,5 @@
 """The page *Sweeps*."""
 
-from distaff_dashboards.sweeps_view import show
+from distaff_dashboards.pages.sweeps.page import show
 
 show()

@@ -1,5 +1,5 @@
 """The page *Words*."""
 
-from distaff_dashboards.words_view import show
+from distaff_dashboards.pages.people.words import show
 
 show()

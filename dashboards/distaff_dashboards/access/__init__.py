@@ -1,0 +1,1 @@
+"""Who may see the dashboard: login, and the gate before every page."""

@@ -1,0 +1,26 @@
+"""What stands before every page: a login where one is configured, and nothing at all where others could come in without."""
+
+from __future__ import annotations
+
+import os
+
+import streamlit as st
+
+from distaff_dashboards.access import login
+
+
+def keep() -> None:
+    """Let the visitor through, or show why not and end the run here."""
+    if os.environ.get(login.REQUIRED) != "1":
+        if not login.is_loopback(str(st.get_option("server.address") or "")):
+            st.error("This server listens to other machines and has no login. Start it with: distaff dashboard")
+            st.stop()
+        return
+    if not getattr(st.user, "is_logged_in", False):
+        st.title("Distaff", anchor=False)
+        st.button("Log in", on_click=st.login, type="primary")
+        st.stop()
+    if not login.may_enter(st.user.to_dict(), st.secrets["access"].to_dict()):
+        st.error("This account may not see this workspace. Ask whoever runs it.")
+        st.button("Log out", on_click=st.logout)
+        st.stop()

@@ -1,0 +1,1 @@
+"""Factors of recommenders: the list, one factor, blind spots."""

@@ -1,0 +1,1 @@
+"""An incident: its metrics, its graph and its ranked causes."""

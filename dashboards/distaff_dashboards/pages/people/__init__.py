@@ -1,0 +1,1 @@
+"""People and their recommendations: by intents and in words."""

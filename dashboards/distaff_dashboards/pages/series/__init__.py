@@ -1,0 +1,1 @@
+"""Series: forecasts, the map of windows, latents."""

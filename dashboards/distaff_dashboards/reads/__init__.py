@@ -1,0 +1,1 @@
+"""What pages read from a workspace, cached."""
