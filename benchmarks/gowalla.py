@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from distaff import runs
+from distaff.runs import runs
 from distaff_data.datasets.interactions import Csr
 from distaff_data.ingest import ingest_interactions
 from distaff_data.workspace import Workspace

@@ -30,9 +30,9 @@ import pyarrow.parquet as pq
 import torch
 from benchmarks.stepping import stepper
 
-from distaff.gradient import GradientRecommender
-from distaff.ranking import Products, best_items
-from distaff.recommender import Recommender
+from distaff.model.gradient import GradientRecommender
+from distaff.ranking.metrics import Products, best_items
+from distaff.recommenders.base import Recommender
 from distaff_data.datasets.interactions import Csr, Interactions
 from distaff_data.ingest import ingest_interactions
 from distaff_data.tables.interactions import load_interactions

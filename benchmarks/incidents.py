@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from distaff.diagnoser import Diagnoser, watched_from
-from distaff.registry import model_class
-from distaff.rootcauses import Diagnosis, score_cases, score_trigger
+from distaff.incidents.base import Diagnoser, watched_from
+from distaff.incidents.rankings import Diagnosis, score_cases, score_trigger
+from distaff.model.registry import model_class
 from distaff_data.datasets.incidents import Case, Edge, Incidents, entity_of
 from distaff_data.ingest.incidents import read_folder
 

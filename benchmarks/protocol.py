@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from distaff.ranking import evaluate
-from distaff.recommender import Epoch, Recommender
+from distaff.ranking.metrics import evaluate
+from distaff.recommenders.base import Epoch, Recommender
 from distaff_data.datasets.interactions import Interactions
 
 KS = (5, 10, 20)

@@ -62,7 +62,7 @@ def row_of(candidate: Any) -> str:
 def _lists(interactions: Any, chosen: list[Any], n_seeds: int) -> dict[str, Any]:
     from benchmarks.protocol import KS, METRIC, METRICS, measure
 
-    from distaff.ranking import chance
+    from distaff.ranking.metrics import chance
 
     rows = [row for candidate in chosen for row in measure(candidate, interactions, n_seeds)]
     values = {row["model"]: row["value"] for row in rows if row["metric"] == METRIC}

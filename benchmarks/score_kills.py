@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 from benchmarks.gowalla import lightgcn
 from benchmarks.speed import ROOT
 
-from distaff.scoring import score_run
+from distaff.recommenders.score import score_run
 from distaff_data.workspace import Workspace
 
 _FIRST = 10  # length of the first lists

@@ -17,8 +17,8 @@ from typing import Any
 import torch
 from benchmarks.protocol import say
 
-from distaff.model import Epoch
-from distaff.series import SeriesModel
+from distaff.model.base import Epoch
+from distaff.series.model import SeriesModel
 from distaff_data.datasets.series import Series
 
 METRICS = ("accuracy", "macro_f1")

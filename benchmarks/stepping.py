@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import torch
 
-from distaff.gradient import GradientRecommender
+from distaff.model.gradient import GradientRecommender
 from distaff_data.datasets.content import Content
 from distaff_data.datasets.interactions import Csr, Interactions
 

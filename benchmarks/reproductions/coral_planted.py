@@ -14,9 +14,9 @@ from typing import Any
 
 from benchmarks.incidents import CONTROLS, LEARNING_CONTROLS
 
-from distaff.diagnoser import Diagnoser, watched_from
-from distaff.registry import model_class
-from distaff.rootcauses import Diagnosis, score_cases, score_trigger
+from distaff.incidents.base import Diagnoser, watched_from
+from distaff.incidents.rankings import Diagnosis, score_cases, score_trigger
+from distaff.model.registry import model_class
 from distaff_data.datasets.incidents import Incidents
 from distaff_data.planted.incidents import planted_incidents
 

@@ -16,9 +16,9 @@ from benchmarks.lfm2k import read
 from benchmarks.protocol import Candidate
 from sklearn.decomposition import NMF
 
-from distaff.factors.relevance import Membership
-from distaff.recommender import Recommender
-from distaff.words import coherence, spoken_by, top_words
+from distaff.recommenders.base import Recommender
+from distaff.recommenders.relevance import Membership
+from distaff.recommenders.words import coherence, spoken_by, top_words
 from distaff_data.datasets.interactions import Interactions
 from distaff_graph.dgvae.models import DGVAE
 
@@ -30,8 +30,8 @@ _TRAINED = {"batch_size": 256, "lr": 2e-3, "eval_every": 5, "patience": 3, "kl_e
 def npmi(model: Recommender, data: Interactions) -> dict[str, float]:
     """Coherence of the factors' words, and of its controls: as many NMF topics, the commonest words, words at random.
 
-    A topic's words are found twice: by its loadings, and as a factor's are, by :func:`distaff.words.spoken_by` of the people
-    it matters to. All are ranked by :func:`distaff.words.top_words` and chosen among the same words. The documents are those
+    A topic's words are found twice: by its loadings, and as a factor's are, by :func:`distaff.recommenders.words.spoken_by` of the people
+    it matters to. All are ranked by :func:`distaff.recommenders.words.top_words` and chosen among the same words. The documents are those
     of people's training items; coherence is counted over artists.
     """
     assert isinstance(model, DGVAE)

@@ -25,8 +25,8 @@ import numpy as np
 import torch
 from benchmarks.protocol import say
 
-from distaff.classification import score_classes
-from distaff.series_factors.probes import Concept, probe
+from distaff.factors.latents.probes import Concept, probe
+from distaff.series.heads.classify import score_classes
 from distaff_data.datasets.interactions import SPLITS
 from distaff_data.datasets.series import Series
 from distaff_timeseries.dts.adaptation import Adaptation

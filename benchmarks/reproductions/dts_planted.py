@@ -37,9 +37,9 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA, FastICA
 
 from distaff.disentanglement import active_units, info_mec, mcc
-from distaff.latents import Latent
-from distaff.registry import model_class
-from distaff.series import SeriesModel
+from distaff.model.registry import model_class
+from distaff.series.latents import Latent
+from distaff.series.model import SeriesModel
 from distaff_data.datasets.series import Scaler, Series
 from distaff_data.datasets.windows import slide
 from distaff_data.planted.series import planted_series

@@ -3,7 +3,7 @@
 For each model, fitted to all 943 users with a random 8:1:1 split:
 
 * ``attack_before`` and ``attack_after``: AUC of guessing which of the twenty people's items the model was fitted to
-  (:mod:`distaff.membership`), before and after :meth:`~distaff.recommender.Recommender.unlearn`; 0.5 is a guess.
+  (:mod:`distaff.forgetting.attack`), before and after :meth:`~distaff.recommenders.base.Recommender.unlearn`; 0.5 is a guess.
   ``attack_own`` is the plainer attack by the scores that the model gives them itself, which afterwards is none: it does
   not know them.
 * ``attack_retrained``: the same of a model that was fitted anew without them: what nothing can be below but by chance.
@@ -27,9 +27,9 @@ import pyarrow.csv as pacsv
 import torch
 from benchmarks.protocol import say
 
-from distaff.membership import by_folding, by_own_scores
-from distaff.ranking import evaluate, exclusion, top_k
-from distaff.recommender import Recommender
+from distaff.forgetting.attack import by_folding, by_own_scores
+from distaff.ranking.metrics import evaluate, exclusion, top_k
+from distaff.recommenders.base import Recommender
 from distaff_data.datasets.interactions import Interactions
 
 PEOPLE = 20

@@ -23,8 +23,8 @@ import numpy as np
 import torch
 from benchmarks.protocol import FIRST_SEED, say
 
-from distaff.fitting import fit
-from distaff.series import SeriesModel
+from distaff.model.fitting import fit
+from distaff.series.model import SeriesModel
 from distaff_data.datasets.interactions import SPLITS
 from distaff_data.datasets.series import Series
 from distaff_data.splits.series import divide

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from distaff.diagnoser import Diagnoser
-from distaff.registry import model_class
+from distaff.incidents.base import Diagnoser
+from distaff.model.registry import model_class
 from distaff_data.datasets.incidents import Floats
 from distaff_graph.diagnosis.coral.online import CoralStream
 

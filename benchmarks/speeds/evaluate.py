@@ -14,7 +14,7 @@ import pyarrow as pa
 import torch
 from benchmarks.gowalla import read
 
-from distaff.ranking import Products, evaluate
+from distaff.ranking.metrics import Products, evaluate
 from distaff_data.datasets.interactions import Csr, Interactions
 
 PEER = "implicit.evaluation.ranking_metrics_at_k"

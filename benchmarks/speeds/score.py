@@ -15,10 +15,10 @@ from typing import Any
 import torch
 from benchmarks.gowalla import lightgcn
 
-from distaff.ranking import best_items, exclusion
-from distaff.recommender import Recommender
-from distaff.runs import model_folder
-from distaff.scoring import score_run
+from distaff.ranking.metrics import best_items, exclusion
+from distaff.recommenders.base import Recommender
+from distaff.recommenders.score import score_run
+from distaff.runs.runs import model_folder
 from distaff_data.datasets.interactions import SPLITS
 
 PEER = "implicit recommend, threads of its own"

@@ -19,8 +19,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from distaff.fitting import fit
-from distaff.model import Session
+from distaff.model.base import Session
+from distaff.model.fitting import fit
 from distaff_data.datasets.series import Series
 from distaff_data.splits.series import divide
 from distaff_timeseries.timedrl.model import TimeDRL

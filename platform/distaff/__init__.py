@@ -20,8 +20,8 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:  # what type checkers and editors see
-    from distaff.recommender import Recommender
-    from distaff.series import SeriesModel
+    from distaff.recommenders.base import Recommender
+    from distaff.series.model import SeriesModel
     from distaff_data.datasets.interactions import Interactions
     from distaff_data.datasets.series import Series
     from distaff_data.workspace import Workspace
@@ -34,15 +34,15 @@ else:  # what runs
     _MODELS = {"DCCF": "dccf", "EASE": "ease", "LightGCN": "lightgcn", "TimeDRL": "timedrl"}
     _NAMES = {
         "Interactions": "distaff_data.datasets.interactions",
-        "Recommender": "distaff.recommender",
+        "Recommender": "distaff.recommenders.base",
         "Series": "distaff_data.datasets.series",
-        "SeriesModel": "distaff.series",
+        "SeriesModel": "distaff.series.model",
         "Workspace": "distaff_data.workspace",
     }
 
     def __getattr__(name):
         if name in _MODELS:
-            from distaff.registry import model_class
+            from distaff.model.registry import model_class
 
             value = model_class(_MODELS[name])
         elif name in _NAMES:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from distaff import runs
-from distaff.board import board
-from distaff.factors import FactorReport, explain_run
-from distaff.scoring import score_run
+from distaff.board.board import board
+from distaff.factors.intents.evidence import explain_run
+from distaff.factors.intents.report import FactorReport
+from distaff.recommenders.score import score_run
+from distaff.runs import runs
 from distaff_data.errors import InputError
 from distaff_data.ingest import IngestReport
 from distaff_data.planted.interactions import sample

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import torch
 
-from distaff import registry, runs
 from distaff.forgetting import audit
+from distaff.model import registry
+from distaff.runs import runs
 from distaff.sweeps import journal
 from distaff_data.errors import DistaffError
 from distaff_data.workspace import Workspace

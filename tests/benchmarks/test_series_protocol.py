@@ -8,7 +8,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from distaff.series import SeriesModel
+from distaff.series.model import SeriesModel
 from distaff_data.datasets.series import Series
 from distaff_data.planted.series import planted_series
 

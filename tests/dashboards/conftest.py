@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from streamlit import config
 
-from distaff import runs
-from distaff.factors.evidence import explain_run
-from distaff.scoring import score_run
+from distaff.factors.intents.evidence import explain_run
+from distaff.recommenders.score import score_run
+from distaff.runs import runs
 from distaff_data.workspace import Workspace
 
 DATASET = "shop"

@@ -17,11 +17,11 @@ from published import publish
 from streamlit.testing.v1 import AppTest
 
 import distaff_dashboards
-from distaff import aliases, runs
+from distaff.recommenders.score import Scored, score_run
+from distaff.runs import aliases, runs
 from distaff.scheduling import executions, jobs, scheduler
 from distaff.scheduling.executions import Execution
 from distaff.scheduling.jobs import Job
-from distaff.scoring import Scored, score_run
 from distaff_dashboards.pages.jobs import reads as jobs_data
 from distaff_dashboards.reads.source import Source
 from distaff_data.workspace import Workspace

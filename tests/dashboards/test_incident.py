@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from dashboard_pages import opened, plain, said
 
-from distaff.diagnosing import diagnose
+from distaff.incidents.diagnose import diagnose
 from distaff_dashboards.pages.incident.graph import layout
 from distaff_data.planted.incidents import planted_incidents
 from distaff_data.tables.incidents import publish_incidents

@@ -8,8 +8,9 @@ import pytest
 from dashboard_pages import opened, plain, said
 from streamlit.testing.v1 import AppTest
 
-from distaff import runs
-from distaff.factors import explain_run, notes_of
+from distaff.factors.intents.evidence import explain_run
+from distaff.factors.intents.notes import notes_of
+from distaff.runs import runs
 from distaff_data.workspace import Workspace
 
 BOARD, INTENTS = "screens/board.py", "screens/intents.py"

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pytest
 from dashboard_pages import opened, plain
 
-from distaff import runs
-from distaff.series_factors import explain_series_run
-from distaff.series_scoring import embed_run
+from distaff.factors.latents.evidence import explain_series_run
+from distaff.runs import runs
+from distaff.series.score import embed_run
 from distaff_dashboards.pages.series import charts as series_charts
 from distaff_dashboards.pages.series import map as series_map
 from distaff_dashboards.pages.series.reads import Forecast, Stretch, above_chance, two_by_two

@@ -8,8 +8,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import distaff_dashboards
-from distaff import runs
-from distaff.factors import explain_run
+from distaff.factors.intents.evidence import explain_run
+from distaff.runs import runs
 from distaff_dashboards.pages.people.words import said
 from distaff_data.workspace import Workspace
 
@@ -78,7 +78,7 @@ def test_an_unknown_person_is_said_to_be_unknown(
 
 
 def test_a_reason_is_one_sentence() -> None:
-    from distaff.explaining import FactorShare, Why
+    from distaff.recommenders.explain import FactorShare, Why
 
     first = [FactorShare(1, "amber", 0.7)]
     assert said(Why(1, "a", "A", 0.1, first)) == "Factor 1 (amber) brings 70% of the score."

@@ -16,9 +16,9 @@ from block_data import checkerboard
 from object_store import BUCKET, SECRET, object_store
 from published import publish
 
-from distaff import runs
 from distaff.forgetting import forget
-from distaff.scoring import score_run
+from distaff.recommenders.score import score_run
+from distaff.runs import runs
 from distaff_data.errors import InputError
 from distaff_data.schema import VERSION
 from distaff_data.warehouse import Publication, Warehouse

@@ -36,7 +36,7 @@ def test_a_published_folder_is_the_data_it_was_written_from(tmp_path: Path) -> N
 
 
 def test_a_model_of_given_documents_is_saved_and_loaded_with_them(tmp_path: Path) -> None:
-    from distaff.recommender import Recommender
+    from distaff.recommenders.base import Recommender
     from distaff_graph.dgvae.models import DGVAE
 
     data = read_published(write_published(tmp_path))

@@ -10,7 +10,7 @@ from block_data import checkerboard, random_interactions
 from gradient_checks import assert_learns_blocks, assert_resumes_exactly, assert_same_after_save, own_blocks
 from torch import Tensor
 
-from distaff.config import Choices, Span
+from distaff.model.config import Choices, Span
 from distaff_data.datasets.interactions import Csr, Interactions
 from distaff_data.errors import InputError
 from distaff_graph.collaborative.dccf import DCCF, RLMREC

@@ -14,10 +14,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from distaff import diagnosing, following, registry
-from distaff.board import board
+from distaff.board.board import board
 from distaff.cli.app import app
-from distaff.diagnoser import Diagnoser, Evidence
+from distaff.incidents import diagnose as diagnosing
+from distaff.incidents import follow as following
+from distaff.incidents.base import Diagnoser, Evidence
+from distaff.model import registry
 from distaff_data.datasets.incidents import Case, Edge, Incidents
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.planted.incidents import planted_incidents
@@ -255,8 +257,8 @@ def test_replay_keeps_the_pace_that_is_asked_for(tmp_path: Path, monkeypatch: py
         waits.append(seconds)
         clock[0] += seconds
 
-    monkeypatch.setattr("distaff.following.time.monotonic", lambda: clock[0])
-    monkeypatch.setattr("distaff.following.time.sleep", sleep)
+    monkeypatch.setattr("distaff.incidents.follow.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("distaff.incidents.follow.time.sleep", sleep)
     path = stream_file(tmp_path / "m.csv")
     workspace = chain_workspace(tmp_path / "w")
     with path.open("rb") as source:

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from recommender_suite import Make, RecommenderSuite
 
-from distaff.recommender import Recommender
-from distaff.registry import model_class, names
+from distaff.model.registry import model_class, names
+from distaff.recommenders.base import Recommender
 
 # Small enough for a checkerboard of 40 by 30; a model that is not named here must do with its defaults.
 TRAINED = {"embedding_dim": 8, "batch_size": 64, "lr": 0.02, "max_epochs": 15}

@@ -11,8 +11,8 @@ from block_data import checkerboard, random_interactions
 from gradient_checks import assert_learns_blocks
 from torch import Tensor
 
-from distaff.gradient import GradientRecommender
-from distaff.parallel import ALONE
+from distaff.model.distributed import ALONE
+from distaff.model.gradient import GradientRecommender
 from distaff_data.datasets.interactions import Csr
 from distaff_data.errors import InputError
 from distaff_graph.collaborative.dccf import DCCF

@@ -8,7 +8,7 @@ import torch
 from block_data import checkerboard
 from scipy.optimize import linear_sum_assignment
 
-from distaff.recommender import Recommender
+from distaff.recommenders.base import Recommender
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.planted.interactions import planted_interactions
 from distaff_graph.controls.als import ALS

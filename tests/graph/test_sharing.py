@@ -16,9 +16,9 @@ from published import publish
 from safetensors.torch import load_file
 from torch import Tensor
 
-from distaff import runs
-from distaff.gradient import GradientRecommender
-from distaff.parallel import World
+from distaff.model.distributed import World
+from distaff.model.gradient import GradientRecommender
+from distaff.runs import runs
 from distaff_data.workspace import Workspace
 from distaff_graph.collaborative.dccf import DCCF
 from distaff_graph.collaborative.lightgcn import LightGCN

@@ -6,7 +6,7 @@ import pytest
 from block_data import checkerboard
 from published import publish
 
-from distaff import aliases, runs
+from distaff.runs import aliases, runs
 from distaff_data.errors import InputError, UnknownNameError
 from distaff_data.workspace import Workspace
 

@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from distaff.anomalies import row_scores
-from distaff.forecasting import Encoding
-from distaff.model import Session
-from distaff.series import SeriesModel
+from distaff.model.base import Session
+from distaff.series.anomalies import row_scores
+from distaff.series.forecasting import Encoding
+from distaff.series.model import SeriesModel
 from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.splits.series import divide

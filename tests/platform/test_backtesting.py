@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from distaff.backtesting import backtest, coverage_on_test, origins
+from distaff.series.backtesting import backtest, coverage_on_test, origins
 from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.planted.series import planted_series

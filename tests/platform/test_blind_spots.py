@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from distaff.factors.blind_spots import EVERYONE, Posterior, audit, divergence
-from distaff.factors.calibration import calibrated, calibrations
-from distaff.recommender import Intents, Recommender, Session
+from distaff.factors.intents.blind_spots import EVERYONE, Posterior, audit, divergence
+from distaff.factors.intents.calibration import calibrated, calibrations
+from distaff.recommenders.base import Intents, Recommender, Session
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError
 

@@ -10,7 +10,7 @@ import workspace_processes
 from block_data import checkerboard
 from published import publish
 
-from distaff import runs
+from distaff.runs import runs
 from distaff_data.workspace import Workspace
 
 SUPPORT = Path(workspace_processes.__file__).parent

@@ -3,7 +3,7 @@ from typing import Annotated
 import pytest
 from pydantic import Field
 
-from distaff.config import Choices, ModelConfig, Span
+from distaff.model.config import Choices, ModelConfig, Span
 from distaff_data.errors import InputError, UnknownNameError
 
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from published import publish
 
-from distaff import drift, runs
-from distaff.drift import Drift
-from distaff.model import Model
-from distaff.moments import Moments
+from distaff.model.base import Model
+from distaff.monitoring import drift
+from distaff.monitoring.drift import Drift
+from distaff.runs import runs
+from distaff.statistics.moments import Moments
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.datasets.series import Series
 from distaff_data.workspace import Workspace

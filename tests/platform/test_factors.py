@@ -8,8 +8,8 @@ import torch
 from distaff.factors.activity import effective_numbers, output_states, posterior_states
 from distaff.factors.examples import bands, histograms
 from distaff.factors.independence import dependences
-from distaff.factors.relevance import associate, incidence_of, membership, relevance
 from distaff.factors.stability import match
+from distaff.recommenders.relevance import associate, incidence_of, membership, relevance
 from distaff_data.planted.interactions import planted_interactions
 
 

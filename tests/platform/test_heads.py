@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from distaff.descent import Descent
-from distaff.forecasting import measure
-from distaff.heads import descend_head, fit_head
+from distaff.series.forecasting import measure
+from distaff.series.heads.forecast import descend_head, fit_head
+from distaff.series.heads.sgd import Descent
 from distaff_data.datasets.series import Series
 from distaff_data.datasets.windows import Windows, slide
 from distaff_data.errors import InputError

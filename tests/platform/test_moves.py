@@ -9,13 +9,14 @@ import torch
 from block_data import checkerboard
 from published import publish
 
-from distaff import runs
-from distaff.factors import annotate, explain_run, notes_of, rerank
-from distaff.factors.moves import Moves, log_odds, move_intents, share_of
-from distaff.factors.notes import CARRIED
-from distaff.factors.relevance import associate, incidence_of, membership
-from distaff.ranking import exclusion
-from distaff.recommender import Recommender
+from distaff.factors.intents import rerank
+from distaff.factors.intents.evidence import explain_run
+from distaff.factors.intents.interventions import Moves, log_odds, move_intents, share_of
+from distaff.factors.intents.notes import CARRIED, annotate, notes_of
+from distaff.ranking.metrics import exclusion
+from distaff.recommenders.base import Recommender
+from distaff.recommenders.relevance import associate, incidence_of, membership
+from distaff.runs import runs
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError, UnknownNameError
 from distaff_data.planted.interactions import planted_interactions

@@ -14,8 +14,8 @@ import pytest
 from block_data import checkerboard
 from published import publish
 
-from distaff import runs
 from distaff.cli import main
+from distaff.runs import runs
 from distaff_data.workspace import Workspace
 
 Call = Callable[..., tuple[int, str, str]]

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from distaff import products, screening, selection
-from distaff.ranking import (
+from distaff.ranking import products, screening, selection
+from distaff.ranking.metrics import (
     Evaluation,
     Products,
     blocks,

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from distaff.rcaeval import method
+from distaff.incidents.rcaeval import method
 from distaff_data.errors import InputError
 
 

@@ -8,12 +8,12 @@ import pytest
 import torch
 from worded_data import worded_checkerboard
 
-from distaff import runs
-from distaff.explaining import explain, explain_user
-from distaff.factors import explain_run
-from distaff.ranking import exclusion
-from distaff.recommender import Recommender, top_k_of
-from distaff.steering import steer, steered_scores
+from distaff.factors.intents.evidence import explain_run
+from distaff.ranking.metrics import exclusion
+from distaff.recommenders.base import Recommender, top_k_of
+from distaff.recommenders.explain import explain, explain_user
+from distaff.recommenders.steer import steer, steered_scores
+from distaff.runs import runs
 from distaff_data.datasets.interactions import SPLITS
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.ingest import ingest_attributes, ingest_interactions

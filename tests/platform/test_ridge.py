@@ -9,7 +9,7 @@ import pytest
 import torch
 from sklearn.linear_model import Ridge as Reference
 
-from distaff.ridge import PENALTIES, Moments, solve
+from distaff.series.heads.ridge import PENALTIES, Moments, solve
 
 
 def rows(n: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from distaff.rootcauses import Cause, Diagnosis, score_cases, score_ranking, score_trigger
+from distaff.incidents.rankings import Cause, Diagnosis, score_cases, score_ranking, score_trigger
 from distaff_data.datasets.incidents import Case
 
 

@@ -14,9 +14,9 @@ import torch
 from block_data import checkerboard
 from published import publish
 
-from distaff import runs
-from distaff.board import board
-from distaff.recommender import Epoch, Recommender
+from distaff.board.board import board
+from distaff.recommenders.base import Epoch, Recommender
+from distaff.runs import runs
 from distaff_data.errors import InputError, UnknownNameError
 from distaff_data.workspace import Workspace
 

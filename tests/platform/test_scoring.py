@@ -11,9 +11,9 @@ from block_data import checkerboard
 from published import publish
 from torch import Tensor
 
-from distaff import runs
-from distaff.recommender import SCORE_SCHEMA, Recommender
-from distaff.scoring import score_run
+from distaff.recommenders.base import SCORE_SCHEMA, Recommender
+from distaff.recommenders.score import score_run
+from distaff.runs import runs
 from distaff_data.datasets.interactions import SPLITS
 from distaff_data.errors import DistaffError, InputError
 from distaff_data.workspace import Workspace
@@ -105,7 +105,7 @@ def test_interrupted_scoring_goes_on_where_it_stopped(
     scored: tuple[Workspace, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     workspace, run = scored
-    monkeypatch.setattr("distaff.scoring._USERS_A_SHARD", 16)
+    monkeypatch.setattr("distaff.recommenders.score._USERS_A_SHARD", 16)
     ranked = Recommender.lists
     counted: list[int] = []
 
@@ -147,7 +147,7 @@ def test_workers_of_ray_write_the_shards_that_this_process_writes(
 ) -> None:
     pytest.importorskip("ray", reason="ray is not installed; pip install distaff[ray]")
     workspace, run = scored
-    monkeypatch.setattr("distaff.scoring._USERS_A_SHARD", 16)
+    monkeypatch.setattr("distaff.recommenders.score._USERS_A_SHARD", 16)
     rows = "SELECT user_id, rank, item_id, score FROM recommendations ORDER BY ALL"
     score_run(workspace, run, top_k=4)
     here = workspace.warehouse.query(rows)

@@ -10,15 +10,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from distaff import runs
-from distaff.forecasting import Encoding
-from distaff.latents import Codes, Latent, Part
-from distaff.model import Session
-from distaff.series import SeriesModel
-from distaff.series_factors import explain_series_run
-from distaff.series_factors.evidence import explain_series, nats
-from distaff.series_factors.probes import Concept, probe
-from distaff.series_factors.properties import channel_properties, window_properties
+from distaff.factors.latents.evidence import explain_series, explain_series_run, nats
+from distaff.factors.latents.probes import Concept, probe
+from distaff.factors.latents.properties import channel_properties, window_properties
+from distaff.model.base import Session
+from distaff.runs import runs
+from distaff.series.forecasting import Encoding
+from distaff.series.latents import Codes, Latent, Part
+from distaff.series.model import SeriesModel
 from distaff_data.datasets.series import Series
 from distaff_data.planted.series import sample_series
 from distaff_data.splits.series import divide

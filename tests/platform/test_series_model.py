@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 import torch
 
-from distaff.classification import Method, fit_classifier
-from distaff.descent import Descent
-from distaff.forecasting import conformal_radius
-from distaff.series import SeriesModel
+from distaff.series.forecasting import conformal_radius
+from distaff.series.heads.classify import Method, fit_classifier
+from distaff.series.heads.sgd import Descent
+from distaff.series.model import SeriesModel
 from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.ingest.frames import from_frame, series_of

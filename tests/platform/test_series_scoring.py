@@ -11,10 +11,11 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
 
-from distaff import runs, series_scoring
-from distaff.runs import Run, model_folder
-from distaff.series import SeriesModel
-from distaff.series_scoring import embed_run, forecast_run
+from distaff.runs import runs
+from distaff.runs.runs import Run, model_folder
+from distaff.series import score as series_scoring
+from distaff.series.model import SeriesModel
+from distaff.series.score import embed_run, forecast_run
 from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError
 from distaff_data.splits.series import divide

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.sparse import csr_matrix
 
-from distaff.words import Worded, spoken_by, word_rows
+from distaff.recommenders.words import Worded, spoken_by, word_rows
 from distaff_data.datasets.content import Weighted
 
 # Four people, of whom the first two are mostly of factor 0; words: theirs, the others', everybody's.

@@ -14,8 +14,8 @@ import torch
 from block_data import checkerboard
 
 import distaff
-from distaff import artefacts
-from distaff.recommender import Recommender
+from distaff.model import saving as artefacts
+from distaff.recommenders.base import Recommender
 from distaff_data.errors import InputError
 from distaff_data.ingest import ingest_attributes, ingest_interactions
 from distaff_data.ingest.archives import read_npz

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from distaff.registry import model_class
+from distaff.model.registry import model_class
 from distaff.scheduling import jobs
 from distaff.sweeps import space
 from distaff_data.errors import InputError

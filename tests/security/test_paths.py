@@ -11,9 +11,11 @@ import pytest
 from block_data import checkerboard
 from published import publish
 
-from distaff import aliases, artefacts, exports, runs
+from distaff import exports
+from distaff.model import saving as artefacts
+from distaff.recommenders.score import score_run
+from distaff.runs import aliases, runs
 from distaff.scheduling.jobs import Job
-from distaff.scoring import score_run
 from distaff.sweeps import journal
 from distaff_data.errors import InputError
 from distaff_data.ingest import ingest_interactions

@@ -12,8 +12,8 @@ import pytest
 from block_data import checkerboard
 from published import publish
 
-from distaff import runs
 from distaff.forgetting import audit, forget
+from distaff.runs import runs
 from distaff.scheduling import executions, jobs, readiness
 from distaff.scheduling.executions import SystemClock
 from distaff.scheduling.jobs import Job
@@ -90,7 +90,7 @@ def test_failed_runs_and_executions_are_recorded_without_passwords(
     def broken(*args: object, **options: object) -> None:
         raise RuntimeError(secret)
 
-    monkeypatch.setattr("distaff.runs.fit", broken)
+    monkeypatch.setattr("distaff.runs.runs.fit", broken)
     with pytest.raises(RuntimeError):
         runs.train(workspace, "popularity", "checkerboard", device="cpu")
     monkeypatch.setattr("distaff.scheduling.executions.perform", broken)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from distaff import runs
 from distaff.forgetting import forget
-from distaff.scoring import score_run
+from distaff.recommenders.score import score_run
+from distaff.runs import runs
 from distaff_data.errors import InputError
 from distaff_data.ingest import ingest_interactions
 from distaff_data.tables.interactions import load_interactions

@@ -9,9 +9,9 @@ import torch
 from block_data import checkerboard
 from torch import Tensor
 
-from distaff.fitting import fit
-from distaff.gradient import GradientRecommender
-from distaff.recommender import Epoch, Recommender
+from distaff.model.fitting import fit
+from distaff.model.gradient import GradientRecommender
+from distaff.recommenders.base import Epoch, Recommender
 from distaff_data.datasets.interactions import Interactions
 
 

@@ -22,10 +22,10 @@ from gradient_checks import own_blocks
 from torch import Tensor
 from worded_data import worded_checkerboard
 
-from distaff import artefacts
-from distaff.config import Choices
-from distaff.recommender import SCORE_SCHEMA, Recommender
-from distaff.registry import model_class
+from distaff.model import saving as artefacts
+from distaff.model.config import Choices
+from distaff.model.registry import model_class
+from distaff.recommenders.base import SCORE_SCHEMA, Recommender
 from distaff_data.datasets.interactions import Csr, Interactions
 from distaff_data.errors import InputError, UnsupportedError
 
@@ -33,7 +33,7 @@ Make = Callable[[], Recommender]
 
 
 class RecommenderSuite:
-    """The contract of :class:`distaff.recommender.Recommender`, tested on a checkerboard of two blocks."""
+    """The contract of :class:`distaff.recommenders.base.Recommender`, tested on a checkerboard of two blocks."""
 
     @pytest.fixture(scope="class")
     @classmethod

@@ -8,8 +8,8 @@ import sys
 from block_data import checkerboard
 from safetensors.torch import save_file
 
-from distaff import parallel
-from distaff.recommender import Epoch, Recommender
+from distaff.model import distributed as parallel
+from distaff.recommenders.base import Epoch, Recommender
 
 
 def main(name: str, settings: str, file: str) -> None:

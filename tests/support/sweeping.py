@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from distaff import runs
+from distaff.runs import runs
 from distaff.sweeps import tuning
 from distaff.sweeps.plan import Plan
 from distaff_data.workspace import Workspace

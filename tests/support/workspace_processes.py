@@ -6,9 +6,9 @@ import sys
 import time
 from pathlib import Path
 
-from distaff import runs
-from distaff.board import board
-from distaff.scoring import score_run
+from distaff.board.board import board
+from distaff.recommenders.score import score_run
+from distaff.runs import runs
 from distaff_data.workspace import Workspace
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from distaff.series import SeriesModel
+from distaff.series.model import SeriesModel
 from distaff_data.datasets.series import Series
 from distaff_data.datasets.windows import slide
 from distaff_data.errors import InputError, UnsupportedError

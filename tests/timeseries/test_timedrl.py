@@ -11,8 +11,8 @@ import pytest
 import torch
 from timedrl_reference import timedrl as reference
 
-from distaff.fitting import fit
-from distaff.series import SeriesModel
+from distaff.model.fitting import fit
+from distaff.series.model import SeriesModel
 from distaff_data.datasets.series import Series
 from distaff_data.datasets.windows import slide
 from distaff_data.errors import InputError

@@ -12,7 +12,7 @@ from distaff_dashboards.reads import source as data
 from distaff_dashboards.ui import charts, widgets, wording
 
 if TYPE_CHECKING:
-    from distaff.board import Board, BoardRow
+    from distaff.board.board import Board, BoardRow
 
 
 @widgets.page("Board", "Every model beside its controls, on the same held-out data.")
@@ -61,7 +61,7 @@ _UNITS = {"interactions": "user", "incidents": "incident", "series": "window"}
 
 def metrics_of(board: Board) -> list[str]:
     """Metrics of any row, those that the terminal shows first."""
-    from distaff.kinds import shown
+    from distaff.board.kinds import shown
 
     found = {metric for row in board.rows for metric in row.metrics}
     first = shown(found)

@@ -18,10 +18,10 @@ import streamlit as st
 from distaff_data.workspace import Workspace, default_root
 
 if TYPE_CHECKING:
-    from distaff.board import Board
-    from distaff.explaining import Explained
-    from distaff.recommender import Recommender
-    from distaff.steering import Moved
+    from distaff.board.board import Board
+    from distaff.recommenders.base import Recommender
+    from distaff.recommenders.explain import Explained
+    from distaff.recommenders.steer import Moved
     from distaff_dashboards.ui.breakdown import Floats
 
 _USERS_OFFERED = 200
@@ -109,7 +109,7 @@ def datasets(source: Source) -> list[dict[str, Any]]:
 @st.cache_data(max_entries=16, show_spinner="Comparing runs ...")
 def board(source: Source, dataset: str) -> Board:
     """The board of a dataset."""
-    from distaff.board import board as make
+    from distaff.board.board import board as make
 
     return make(source.workspace, dataset)
 
@@ -228,7 +228,7 @@ def reranked(source: Source, run: str, dataset: str, user: str, weights: Mapping
         InputError: There is no saved model, or it does not know the user.
         UnsupportedError: The model's scores cannot be split.
     """
-    from distaff.factors import rerank
+    from distaff.factors.intents import rerank
 
     found = rerank(model(source, run), user, weights, top_k=top_k)
     named = _titles(source, dataset, [*found.before, *found.after])
@@ -245,7 +245,7 @@ def annotate(run: str, factor: int, **said: Any) -> None:
     Raises:
         InputError: The platform refuses it.
     """
-    from distaff.factors import annotate as write
+    from distaff.factors.intents.notes import annotate as write
 
     write(Workspace.open(default_root()), run, factor, **said)
 
@@ -312,8 +312,8 @@ def history(source: Source, dataset: str, user: str) -> pa.Table:
 @st.cache_resource(max_entries=2, show_spinner="Loading the model ...")
 def model(source: Source, run: str) -> Recommender:
     """A run's saved model; shared between sessions, and only read."""
-    from distaff.recommender import Recommender
-    from distaff.runs import model_folder
+    from distaff.recommenders.base import Recommender
+    from distaff.runs.runs import model_folder
 
     return Recommender.load(model_folder(source.workspace, run))
 
@@ -347,7 +347,7 @@ def explain(source: Source, run: str, dataset: str, user: str, n_factors: int, t
 @st.cache_data(max_entries=4, show_spinner=False)
 def words(source: Source, run: str) -> list[str]:
     """Every word that a run's model knows."""
-    from distaff.steering import worded
+    from distaff.recommenders.steer import worded
 
     return [str(word) for word in worded(model(source, run)).words.to_pylist()]
 
@@ -359,7 +359,7 @@ def reasons(source: Source, run: str, dataset: str, user: str, top_k: int) -> Ex
     Raises:
         InputError: There is no saved model, or it does not know the user.
     """
-    from distaff.explaining import explain_with
+    from distaff.recommenders.explain import explain_with
 
     return explain_with(source.workspace, model(source, run), run, user, top_k=top_k)
 
@@ -369,7 +369,7 @@ def steered(
     source: Source, run: str, dataset: str, user: str, factors: dict[int, float], words: dict[str, float], top_k: int
 ) -> tuple[list[Moved], list[Moved]]:
     """A user's list as it is and steered."""
-    from distaff.steering import steer_with
+    from distaff.recommenders.steer import steer_with
 
     found = steer_with(source.workspace, model(source, run), run, user, factors=factors, words=words, top_k=top_k)
     return found.before, found.after

@@ -12,7 +12,7 @@ from distaff_dashboards.ui import wording
 from distaff_dashboards.ui.breakdown import Breakdown
 
 if TYPE_CHECKING:
-    from distaff.board import BoardRow
+    from distaff.board.board import BoardRow
 
 ACCENT = "#12656f"
 CONTROL = "#8592a1"

@@ -15,10 +15,10 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from distaff.config import Choices, ModelConfig, Span
-from distaff.gradient import GradientConfig, GradientRecommender
-from distaff.products import Products
-from distaff.recommender import Intents
+from distaff.model.config import Choices, ModelConfig, Span
+from distaff.model.gradient import GradientConfig, GradientRecommender
+from distaff.ranking.products import Products
+from distaff.recommenders.base import Intents
 from distaff_data.datasets.interactions import Csr, Interactions
 from distaff_graph.collaborative.embeddings import Init, node_table, pair_scores, squares, table, triple_nodes
 from distaff_graph.collaborative.losses import bpr, info_nce

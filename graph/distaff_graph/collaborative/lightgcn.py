@@ -10,9 +10,9 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from distaff.config import Choices, ModelConfig, Span
-from distaff.gradient import GradientConfig, GradientRecommender
-from distaff.products import Products
+from distaff.model.config import Choices, ModelConfig, Span
+from distaff.model.gradient import GradientConfig, GradientRecommender
+from distaff.ranking.products import Products
 from distaff_data.datasets.interactions import Csr, Interactions
 from distaff_graph.collaborative.embeddings import Init, node_table, pair_scores, squares, triple_nodes
 from distaff_graph.collaborative.losses import bpr

@@ -19,7 +19,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from distaff.parallel import World
+from distaff.model.distributed import World
 from distaff_data.datasets.interactions import Csr
 from distaff_graph.collaborative.sampling import Batch, Sampler, Triples, check_can_learn
 from distaff_graph.sparse import Bipartite, propagate

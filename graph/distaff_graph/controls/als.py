@@ -9,8 +9,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from distaff.config import Choices, ModelConfig, Span
-from distaff.recommender import Session
+from distaff.model.config import Choices, ModelConfig, Span
+from distaff.recommenders.base import Session
 from distaff_data.datasets.interactions import Csr, Interactions
 from distaff_data.errors import InputError
 from distaff_graph.controls.inner_products import InnerProducts

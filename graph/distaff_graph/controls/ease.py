@@ -11,8 +11,8 @@ from pydantic import Field
 from scipy.linalg import lapack
 from torch import Tensor
 
-from distaff.config import ModelConfig, Span
-from distaff.recommender import Recommender, Session, Unlearned
+from distaff.model.config import ModelConfig, Span
+from distaff.recommenders.base import Recommender, Session, Unlearned
 from distaff_data.datasets.interactions import Csr, Interactions
 from distaff_data.errors import UnsupportedError
 from distaff_graph.controls.inner_products import sum_rows

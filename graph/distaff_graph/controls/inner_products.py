@@ -9,8 +9,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from distaff.products import Products
-from distaff.recommender import Intents, Recommender, Session, Unlearned
+from distaff.ranking.products import Products
+from distaff.recommenders.base import Intents, Recommender, Session, Unlearned
 from distaff_data.datasets.interactions import Csr, Interactions
 from distaff_graph.sparse import history_pattern, product
 

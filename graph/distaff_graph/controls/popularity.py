@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from distaff.recommender import Recommender, Session, Unlearned
+from distaff.recommenders.base import Recommender, Session, Unlearned
 from distaff_data.datasets.interactions import Csr, Interactions
 
 

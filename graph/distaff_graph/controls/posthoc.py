@@ -19,10 +19,10 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from distaff.config import Choices, ModelConfig
-from distaff.products import Products
-from distaff.recommender import Intents, Recommender, Session
-from distaff.registry import names
+from distaff.model.config import Choices, ModelConfig
+from distaff.model.registry import names
+from distaff.ranking.products import Products
+from distaff.recommenders.base import Intents, Recommender, Session
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_graph.controls.varimax import varimax

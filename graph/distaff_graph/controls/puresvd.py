@@ -10,8 +10,8 @@ from pydantic import Field
 from scipy.sparse.linalg import svds
 from torch import Tensor
 
-from distaff.config import Choices, ModelConfig
-from distaff.recommender import Session
+from distaff.model.config import Choices, ModelConfig
+from distaff.recommenders.base import Session
 from distaff_data.datasets.interactions import Csr, Interactions
 from distaff_graph.controls.inner_products import IntentProducts, sum_rows
 

@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from distaff.config import ModelConfig
-from distaff.recommender import Session
+from distaff.model.config import ModelConfig
+from distaff.recommenders.base import Session
 from distaff_data.datasets.interactions import Csr, Interactions
 from distaff_graph.controls.inner_products import sum_rows
 from distaff_graph.controls.posthoc import non_negative_weights, semi_nmf

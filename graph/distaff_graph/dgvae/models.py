@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from distaff.config import Choices, ModelConfig, Span
-from distaff.recommender import Unlearned
+from distaff.model.config import Choices, ModelConfig, Span
+from distaff.recommenders.base import Unlearned
 from distaff_data.datasets.content import MAX_DF, MIN_DF, Content, Lexicon, Weighted
 from distaff_data.datasets.interactions import Csr, Interactions
 from distaff_data.errors import InputError

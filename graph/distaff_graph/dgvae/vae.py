@@ -10,9 +10,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from distaff.config import Choices, ModelConfig, Span
-from distaff.gradient import GradientConfig, GradientRecommender
-from distaff.recommender import Intents
+from distaff.model.config import Choices, ModelConfig, Span
+from distaff.model.gradient import GradientConfig, GradientRecommender
+from distaff.recommenders.base import Intents
 from distaff_data.datasets.content import Weighted
 from distaff_data.datasets.interactions import Csr, Interactions
 from distaff_graph.dgvae.branch import Half

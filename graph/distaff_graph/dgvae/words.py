@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from distaff.factors.relevance import MIN_ITEMS, Membership
-from distaff.recommender import lists_of, top_k_of
-from distaff.words import Reasons, Worded, spoken_by
+from distaff.recommenders.base import lists_of, top_k_of
+from distaff.recommenders.relevance import MIN_ITEMS, Membership
+from distaff.recommenders.words import Reasons, Worded, spoken_by
 from distaff_data.datasets.content import Lexicon, Weighted
 from distaff_data.errors import InputError
 from distaff_graph.dgvae.branch import Half

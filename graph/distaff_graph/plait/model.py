@@ -23,8 +23,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from distaff.config import Choices, ModelConfig, Span
-from distaff.recommender import Intents, Recommender, Session, Unlearned
+from distaff.model.config import Choices, ModelConfig, Span
+from distaff.recommenders.base import Intents, Recommender, Session, Unlearned
 from distaff_data.datasets.interactions import Csr, Interactions
 from distaff_graph.controls.als import ALS, solve_users
 from distaff_graph.controls.ease import EASE

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from distaff import __version__, parallel
+from distaff import __version__
 from distaff.cli import (
     data,
     factors,
@@ -25,6 +25,7 @@ from distaff.cli import (
     sweeps,
 )
 from distaff.cli.state import printable, talk, use_workspace
+from distaff.model import distributed as parallel
 from distaff_data.errors import DistaffError, redacted
 
 app = typer.Typer(

@@ -7,14 +7,21 @@ from typing import Annotated, Any
 
 import typer
 
-from distaff import exports, runs
+from distaff import exports
 from distaff.cli.state import Json, RunId, emit_json, emit_table, pairs, talk, workspace
-from distaff.factors import Audit, Calibration, FactorReport, annotate, audit_run, explain_run, notes_of
-from distaff.factors import rerank as rerank_user
-from distaff.recommender import Recommender
-from distaff.registry import model_class
-from distaff.series import SeriesModel
-from distaff.series_factors import SeriesFactorReport, explain_series_run
+from distaff.factors.intents import rerank as rerank_user
+from distaff.factors.intents.audits import audit_run
+from distaff.factors.intents.blind_spots import Audit
+from distaff.factors.intents.calibration import Calibration
+from distaff.factors.intents.evidence import explain_run
+from distaff.factors.intents.notes import annotate, notes_of
+from distaff.factors.intents.report import FactorReport
+from distaff.factors.latents.evidence import explain_series_run
+from distaff.factors.latents.report import SeriesFactorReport
+from distaff.model.registry import model_class
+from distaff.recommenders.base import Recommender
+from distaff.runs import runs
+from distaff.series.model import SeriesModel
 from distaff_data.errors import InputError
 from distaff_data.tables.interactions import load_titles
 

@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from distaff.cli.state import Json, counted, emit_facts, emit_json, emit_table, pairs, workspace
-from distaff.diagnosing import DiagnosisReport, case_dict, diagnose
-from distaff.following import Update, follow, open_source
+from distaff.incidents.diagnose import DiagnosisReport, case_dict, diagnose
+from distaff.incidents.follow import Update, follow, open_source
 from distaff_data.errors import InputError
 
 

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from distaff import parallel, registry, runs
-from distaff.board import Board
-from distaff.board import board as make_board
+from distaff.board.board import Board
+from distaff.board.board import board as make_board
+from distaff.board.kinds import shown
 from distaff.cli.state import (
     Engine,
     Json,
@@ -25,11 +25,13 @@ from distaff.cli.state import (
     tell_drift,
     workspace,
 )
-from distaff.intervals import Interval
-from distaff.kinds import shown
-from distaff.model import Model
-from distaff.runs import Run
-from distaff.scoring import score_run
+from distaff.model import distributed as parallel
+from distaff.model import registry
+from distaff.model.base import Model
+from distaff.recommenders.score import score_run
+from distaff.runs import runs
+from distaff.runs.runs import Run
+from distaff.statistics.intervals import Interval
 from distaff_data.errors import InputError
 from distaff_data.workspace import Workspace
 

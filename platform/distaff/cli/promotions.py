@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from distaff import aliases as names
-from distaff.aliases import Change
 from distaff.cli.state import Json, RunId, emit_json, emit_table, workspace
+from distaff.runs import aliases as names
+from distaff.runs.aliases import Change
 
 Alias = Annotated[str, typer.Argument(help="Name of an alias.")]
 

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from distaff.cli.state import Json, RunId, emit_json, emit_table, workspace
-from distaff.explaining import Explained, FactorShare, explain_user
-from distaff.steering import steer as steer_user
+from distaff.recommenders.explain import Explained, FactorShare, explain_user
+from distaff.recommenders.steer import steer as steer_user
 from distaff_data.errors import InputError
 
 User = Annotated[str, typer.Argument(help="The user's own id.")]

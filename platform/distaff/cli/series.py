@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from distaff import adapting, exports
+from distaff import exports
 from distaff.cli.state import Json, RunId, emit_facts, emit_json, emit_table, pairs, talk, tell_drift, workspace
-from distaff.series_scoring import Published, classify_run, embed_run, find_anomalies, forecast_run
+from distaff.series import adaptation as adapting
+from distaff.series.score import Published, classify_run, embed_run, find_anomalies, forecast_run
 
 Length = Annotated[int | None, typer.Option(help="Rows of a window; as the run was fitted otherwise.", min=1)]
 Out = Annotated[Path | None, typer.Option(help="Write .csv, .parquet or .arrow too.")]

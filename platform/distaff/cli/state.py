@@ -15,9 +15,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from distaff import aliases, drift
-from distaff.kinds import shown
-from distaff.model import Epoch
+from distaff.board.kinds import shown
+from distaff.model.base import Epoch
+from distaff.monitoring import drift
+from distaff.runs import aliases
 from distaff_data.workspace import Workspace, default_root
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]

@@ -10,9 +10,10 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from typer.core import TyperGroup
 
-from distaff import exports, runs
+from distaff import exports
 from distaff.cli.state import Engine, Json, emit_facts, emit_json, emit_table, epochs, pairs, talk, workspace
-from distaff.registry import model_class
+from distaff.model.registry import model_class
+from distaff.runs import runs
 from distaff.sweeps import processes, tuning
 from distaff.sweeps.plan import PRUNERS, Plan
 from distaff.sweeps.trials import TrialRow

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from distaff.disentanglement import active_units
-from distaff.recommender import Recommender
+from distaff.recommenders.base import Recommender
 
 State = Literal["active", "mixed", "passive"]
 Floats = NDArray[np.float64]

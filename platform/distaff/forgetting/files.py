@@ -10,10 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from distaff import aliases, exports
-from distaff.runs import Run
+from distaff import exports
+from distaff.recommenders.score import unfinished
+from distaff.runs import aliases
+from distaff.runs.runs import Run
 from distaff.scheduling import jobs
-from distaff.scoring import unfinished
 from distaff_data.errors import InputError
 from distaff_data.warehouse import Scratch
 from distaff_data.workspace import Workspace

@@ -14,12 +14,12 @@ from typing import Any
 
 from filelock import Timeout
 
-from distaff import runs
-from distaff.factors.evidence import explain_run
-from distaff.factors.notes import mentioning
+from distaff.factors.intents.evidence import explain_run
+from distaff.factors.intents.notes import mentioning
 from distaff.forgetting import audit, files, unlearning
 from distaff.forgetting.audit import ModelRecord, Request
-from distaff.runs import Run
+from distaff.runs import runs
+from distaff.runs.runs import Run
 from distaff_data.errors import DistaffError, InputError
 from distaff_data.tables import people as persons
 from distaff_data.tables.interactions import kind_of

@@ -12,12 +12,13 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
-from distaff import artefacts, runs
 from distaff.forgetting import audit
+from distaff.forgetting.attack import NOTHING, Membership, by_folding, by_own_scores
 from distaff.forgetting.audit import ModelRecord, Request
-from distaff.membership import NOTHING, Membership, by_folding, by_own_scores
-from distaff.recommender import Recommender
-from distaff.runs import Run
+from distaff.model import saving as artefacts
+from distaff.recommenders.base import Recommender
+from distaff.runs import runs
+from distaff.runs.runs import Run
 from distaff_data.datasets.interactions import SPLITS, Interactions
 from distaff_data.errors import DistaffError, UnsupportedError
 from distaff_data.tables.interactions import load_interactions

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from distaff import aliases, drift, runs
+from distaff.monitoring import drift
+from distaff.runs import aliases, runs
 from distaff.scheduling.jobs import Job
 from distaff.scheduling.tasks import TABLES, Outcome, perform
 from distaff_data.errors import InputError, redacted

@@ -13,13 +13,13 @@ from dataclasses import replace
 
 from filelock import Timeout
 
-from distaff import aliases, runs
-from distaff.factors.evidence import explain_run
+from distaff.factors.intents.evidence import explain_run
 from distaff.forgetting import audit
-from distaff.runs import Run
+from distaff.recommenders.score import score_run
+from distaff.runs import aliases, runs
+from distaff.runs.runs import Run
 from distaff.scheduling.executions import Clock, Execution, attempt
 from distaff.scheduling.tasks import Outcome
-from distaff.scoring import score_run
 from distaff_data.errors import InputError
 from distaff_data.workspace import Workspace
 

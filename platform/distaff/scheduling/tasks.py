@@ -10,12 +10,13 @@ from typing import Literal
 
 from filelock import Timeout
 
-from distaff import exports, runs
-from distaff.diagnoser import Diagnoser
-from distaff.diagnosing import diagnose, store
-from distaff.runs import Run
-from distaff.scoring import score_run
-from distaff.series_scoring import Published, classify_run, embed_run, find_anomalies, forecast_run
+from distaff import exports
+from distaff.incidents.base import Diagnoser
+from distaff.incidents.diagnose import diagnose, store
+from distaff.recommenders.score import score_run
+from distaff.runs import runs
+from distaff.runs.runs import Run
+from distaff.series.score import Published, classify_run, embed_run, find_anomalies, forecast_run
 from distaff_data.errors import DistaffError
 from distaff_data.workspace import Workspace
 

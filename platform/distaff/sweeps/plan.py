@@ -10,10 +10,10 @@ from typing import Any
 
 import optuna
 
-from distaff.config import ModelConfig
-from distaff.model import Model
-from distaff.recommender import Recommender
-from distaff.registry import model_class
+from distaff.model.base import Model
+from distaff.model.config import ModelConfig
+from distaff.model.registry import model_class
+from distaff.recommenders.base import Recommender
 from distaff.sweeps import space as spaces
 from distaff_data.errors import InputError, UnknownNameError
 from distaff_data.workspace import Workspace

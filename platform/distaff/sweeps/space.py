@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import optuna
 
-from distaff.config import Choices, ModelConfig, Span
+from distaff.model.config import Choices, ModelConfig, Span
 from distaff_data.errors import InputError, UnknownNameError
 
 Space: TypeAlias = Mapping[str, Span | Choices]

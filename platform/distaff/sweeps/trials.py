@@ -15,7 +15,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from distaff import runs
+from distaff.runs import runs
 from distaff.sweeps import journal
 from distaff.sweeps.plan import Plan
 from distaff.sweeps.space import propose

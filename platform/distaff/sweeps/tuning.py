@@ -14,10 +14,12 @@ from filelock import Timeout
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from distaff import engines, registry, runs
-from distaff.model import Epoch
-from distaff.registry import model_class
-from distaff.runs import Run
+from distaff import engines
+from distaff.model import registry
+from distaff.model.base import Epoch
+from distaff.model.registry import model_class
+from distaff.runs import runs
+from distaff.runs.runs import Run
 from distaff.sweeps import journal, processes, space, trials
 from distaff.sweeps.plan import INDEPENDENCE, Plan
 from distaff.sweeps.record import Progress, Record

@@ -9,8 +9,8 @@ import uuid
 import optuna
 from optuna.trial import TrialState
 
-from distaff import runs
-from distaff.model import Epoch
+from distaff.model.base import Epoch
+from distaff.runs import runs
 from distaff.sweeps import journal, trials
 from distaff.sweeps.plan import Plan
 from distaff_data.workspace import Workspace

@@ -5,7 +5,7 @@ import pytest
 import torch
 from worded_data import worded_checkerboard
 
-from distaff.words import coherence, top_words
+from distaff.recommenders.words import coherence, top_words
 from distaff_data.datasets.content import Content, Weighted
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from distaff.membership import NOTHING, by_folding, by_own_scores
+from distaff.forgetting.attack import NOTHING, by_folding, by_own_scores
 from distaff_data.datasets.interactions import Csr, Interactions
 from distaff_graph.collaborative.lightgcn import LightGCN
 from distaff_graph.controls.ease import EASE

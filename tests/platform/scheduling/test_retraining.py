@@ -11,11 +11,11 @@ import torch
 from block_data import checkerboard
 from published import publish
 
-from distaff import aliases, runs
 from distaff.forgetting import audit, forget
-from distaff.recommender import Recommender
+from distaff.recommenders.base import Recommender
+from distaff.recommenders.score import score_run
+from distaff.runs import aliases, runs
 from distaff.scheduling import scheduler
-from distaff.scoring import score_run
 from distaff_data.errors import InputError
 from distaff_data.tables.interactions import load_interactions
 from distaff_data.workspace import Workspace

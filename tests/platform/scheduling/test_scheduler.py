@@ -9,10 +9,10 @@ import pytest
 from block_data import checkerboard
 from published import publish
 
-from distaff import aliases, runs
+from distaff.recommenders.score import score_run
+from distaff.runs import aliases, runs
 from distaff.scheduling import executions, jobs, scheduler
 from distaff.scheduling.jobs import Job
-from distaff.scoring import score_run
 from distaff_data.errors import InputError
 from distaff_data.workspace import Workspace
 

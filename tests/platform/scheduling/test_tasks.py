@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from distaff import runs
-from distaff.diagnosing import diagnose
+from distaff.incidents.diagnose import diagnose
+from distaff.runs import runs
 from distaff.scheduling import executions, jobs, scheduler
 from distaff.scheduling.jobs import Job
 from distaff.scheduling.tasks import perform

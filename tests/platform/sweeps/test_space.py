@@ -5,8 +5,8 @@ from pathlib import Path
 import optuna
 import pytest
 
-from distaff.config import Choices, Span
-from distaff.registry import model_class
+from distaff.model.config import Choices, Span
+from distaff.model.registry import model_class
 from distaff.sweeps import space
 from distaff_data.errors import InputError
 

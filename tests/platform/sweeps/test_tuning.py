@@ -14,8 +14,9 @@ from block_data import checkerboard
 from published import publish
 from sweeping import SPACE, slow_plan, tune_and_kill
 
-from distaff import doctor, runs
-from distaff.board import board
+from distaff import doctor
+from distaff.board.board import board
+from distaff.runs import runs
 from distaff.sweeps import journal, processes, trials, tuning
 from distaff.sweeps.plan import Plan
 from distaff.sweeps.worker import work

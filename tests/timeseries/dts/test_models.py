@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from distaff.fitting import fit
-from distaff.gradient import GradientSeriesModel
-from distaff.series import SeriesModel
+from distaff.model.fitting import fit
+from distaff.model.gradient import GradientSeriesModel
+from distaff.series.model import SeriesModel
 from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.planted.series import planted_series
@@ -31,7 +31,7 @@ def windows(n: int = 90, n_steps: int = 20, **knobs: Any) -> Series:
 
 def one_batch(model: VariationalModel, data: Series) -> Batch:
     """Build without training, and take the first batch."""
-    from distaff.model import Session
+    from distaff.model.base import Session
     from distaff_data.datasets.series import Scaler
 
     model.scaler, model.device = Scaler.of(data), torch.device("cpu")

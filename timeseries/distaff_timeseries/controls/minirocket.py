@@ -9,12 +9,12 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from distaff.classification import Method
-from distaff.config import ModelConfig
-from distaff.forecasting import Encoding
-from distaff.model import Session
-from distaff.series import SeriesModel
-from distaff.series_contract import SeriesConfig
+from distaff.model.base import Session
+from distaff.model.config import ModelConfig
+from distaff.series.contract import SeriesConfig
+from distaff.series.forecasting import Encoding
+from distaff.series.heads.classify import Method
+from distaff.series.model import SeriesModel
 from distaff_data.datasets.series import Series
 from distaff_data.datasets.windows import slide
 from distaff_timeseries.kernels import Kernels

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from distaff.classification import Method
-from distaff.config import ModelConfig
-from distaff.series_contract import SeriesConfig
+from distaff.model.config import ModelConfig
+from distaff.series.contract import SeriesConfig
+from distaff.series.heads.classify import Method
 from distaff_timeseries.controls.raw_ridge import RawRidge
 
 

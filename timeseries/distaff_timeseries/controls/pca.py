@@ -10,11 +10,11 @@ from pydantic import Field
 from sklearn.decomposition import PCA as Components  # noqa: N811 - the class here has the model's name
 from torch import Tensor
 
-from distaff.config import Choices, ModelConfig
-from distaff.forecasting import Encoding
-from distaff.model import Session
-from distaff.series import SeriesModel
-from distaff.series_contract import SeriesConfig
+from distaff.model.base import Session
+from distaff.model.config import Choices, ModelConfig
+from distaff.series.contract import SeriesConfig
+from distaff.series.forecasting import Encoding
+from distaff.series.model import SeriesModel
 from distaff_data.datasets.series import Series
 from distaff_data.datasets.windows import slide
 

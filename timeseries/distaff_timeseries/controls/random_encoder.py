@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from distaff.model import Session
+from distaff.model.base import Session
 from distaff_data.datasets.series import Series
 from distaff_timeseries.timedrl.model import TimeDRL
 

@@ -7,9 +7,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from distaff.forecasting import Encoding
-from distaff.model import Session
-from distaff.series import SeriesModel
+from distaff.model.base import Session
+from distaff.series.forecasting import Encoding
+from distaff.series.model import SeriesModel
 from distaff_data.datasets.series import Series
 from distaff_timeseries.patches import instance_norm
 

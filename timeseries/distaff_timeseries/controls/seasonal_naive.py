@@ -9,11 +9,11 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from distaff.config import ModelConfig
-from distaff.forecasting import Encoding
-from distaff.model import Session
-from distaff.series import SeriesModel
-from distaff.series_contract import SeriesConfig
+from distaff.model.base import Session
+from distaff.model.config import ModelConfig
+from distaff.series.contract import SeriesConfig
+from distaff.series.forecasting import Encoding
+from distaff.series.model import SeriesModel
 from distaff_data.datasets.series import Series
 from distaff_data.datasets.windows import slide
 from distaff_data.errors import InputError, UnsupportedError

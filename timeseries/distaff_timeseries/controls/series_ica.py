@@ -10,7 +10,7 @@ from sklearn.decomposition import FastICA
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
-from distaff.model import Session
+from distaff.model.base import Session
 from distaff_data.datasets.series import Series
 from distaff_data.datasets.windows import slide
 from distaff_timeseries.controls.pca import MOST, PCA

@@ -27,8 +27,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from distaff.config import ModelConfig
-from distaff.fitting import pick_device
+from distaff.model.config import ModelConfig
+from distaff.model.fitting import pick_device
 from distaff_data.datasets.series import Scaler, Series
 from distaff_data.datasets.windows import slide
 from distaff_data.errors import InputError

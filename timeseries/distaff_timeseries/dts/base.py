@@ -11,11 +11,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from distaff.config import ModelConfig
-from distaff.forecasting import Encoding
-from distaff.gradient import GradientSeriesModel
-from distaff.latents import Codes, Latent
-from distaff.series import SeriesModel
+from distaff.model.config import ModelConfig
+from distaff.model.gradient import GradientSeriesModel
+from distaff.series.forecasting import Encoding
+from distaff.series.latents import Codes, Latent
+from distaff.series.model import SeriesModel
 from distaff_data.datasets.series import Series
 from distaff_data.datasets.windows import Windows, slide
 from distaff_timeseries.dts.autoencoder import Autoencoder, Sizes

@@ -6,8 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from distaff.config import Choices, Span
-from distaff.gradient import GradientSeriesConfig
+from distaff.model.config import Choices, Span
+from distaff.model.gradient import GradientSeriesConfig
 from distaff_timeseries.dts.autoencoder import Architecture, Noise
 from distaff_timeseries.dts.decomposition import Estimator
 from distaff_timeseries.dts.segments import Adversary, Segment, parse_segments

@@ -13,10 +13,10 @@ from typing import Any, ClassVar, get_args
 
 from torch import Tensor
 
-from distaff.adapting import Adaptable
-from distaff.config import ModelConfig
-from distaff.latents import FREE, Part
-from distaff.model import Session
+from distaff.model.base import Session
+from distaff.model.config import ModelConfig
+from distaff.series.adaptation import Adaptable
+from distaff.series.latents import FREE, Part
 from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError
 from distaff_timeseries.dts.adaptation import Adaptation, Method

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from distaff.forecasting import blocks
-from distaff.model import Epoch, Session
+from distaff.model.base import Epoch, Session
+from distaff.series.forecasting import blocks
 from distaff_data.datasets.series import Series
 from distaff_data.datasets.windows import Windows
 from distaff_data.errors import InputError

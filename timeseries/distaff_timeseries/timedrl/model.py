@@ -26,11 +26,11 @@ import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from distaff.config import Choices, Listed, ModelConfig, Span
-from distaff.forecasting import Encoding
-from distaff.gradient import GradientSeriesConfig, GradientSeriesModel
-from distaff.model import Session
-from distaff.series import SeriesModel
+from distaff.model.base import Session
+from distaff.model.config import Choices, Listed, ModelConfig, Span
+from distaff.model.gradient import GradientSeriesConfig, GradientSeriesModel
+from distaff.series.forecasting import Encoding
+from distaff.series.model import SeriesModel
 from distaff_data.datasets.series import Series
 from distaff_data.datasets.windows import Windows, slide
 from distaff_timeseries.kernels import Kernels

@@ -72,9 +72,9 @@ def ranked_anew(source: Source, run: str, dataset: str, case: str, at: float) ->
     Raises:
         InputError: There is no saved model, or the time leaves no rows on one side.
     """
-    from distaff.diagnoser import Diagnoser
-    from distaff.diagnosing import case_dict
-    from distaff.runs import find, model_folder
+    from distaff.incidents.base import Diagnoser
+    from distaff.incidents.diagnose import case_dict
+    from distaff.runs.runs import find, model_folder
     from distaff_data.tables.incidents import load_incidents
 
     workspace = source.workspace

@@ -15,8 +15,8 @@ from distaff_dashboards.ui import charts, widgets, wording
 from distaff_data.errors import DistaffError
 
 if TYPE_CHECKING:
-    from distaff.explaining import Explained, Why
-    from distaff.steering import Moved
+    from distaff.recommenders.explain import Explained, Why
+    from distaff.recommenders.steer import Moved
 
 _SHOWN = 12
 _LIST = 10

@@ -18,7 +18,7 @@ from distaff_dashboards.ui.breakdown import Floats
 from distaff_data.errors import InputError
 
 if TYPE_CHECKING:
-    from distaff.series import SeriesModel
+    from distaff.series.model import SeriesModel
     from distaff_data.datasets.windows import Windows
 
 _MOST = 4000  # vectors that a map is made of, evenly spaced
@@ -73,8 +73,8 @@ def model(source: Source, run: str) -> SeriesModel:
     Raises:
         InputError: There is no saved model.
     """
-    from distaff.runs import model_folder
-    from distaff.series import SeriesModel
+    from distaff.runs.runs import model_folder
+    from distaff.series.model import SeriesModel
 
     return SeriesModel.load(model_folder(source.workspace, run))
 
@@ -105,7 +105,7 @@ def of_the_past(source: Source, run: str, entity: str, split: str, at: int, hori
     """The forecast from an entity's window ``at`` of :func:`backtests`, beside what came."""
     import torch
 
-    from distaff.backtesting import backtest
+    from distaff.series.backtesting import backtest
 
     found = model(source, run)
     window = _origins(found, entity, horizon, split).where(torch.tensor([at]))
@@ -141,7 +141,7 @@ def of_the_future(source: Source, run: str, entity: str, horizon: int, coverage:
 @st.cache_data(max_entries=16, show_spinner="Measuring the intervals ...")
 def covered(source: Source, run: str, horizon: int, coverage: float) -> tuple[list[float], int]:
     """Share of test values within the intervals, of each channel, and of how many windows."""
-    from distaff.backtesting import coverage_on_test
+    from distaff.series.backtesting import coverage_on_test
 
     shares, n = coverage_on_test(model(source, run), horizon, coverage)
     return shares.tolist(), n
@@ -153,7 +153,7 @@ def _futures(source: Source, run: str, horizon: int, coverage: float) -> pa.Tabl
 
 
 def _origins(found: SeriesModel, entity: str, horizon: int, split: str) -> Windows:
-    from distaff.backtesting import origins
+    from distaff.series.backtesting import origins
 
     return origins(found, horizon, split=split, entity=entity)
 

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order
 
-from distaff.diagnoser import Evidence
+from distaff.incidents.base import Evidence
 from distaff_data.datasets.incidents import Flags, Floats
 from distaff_data.errors import InputError
 from distaff_graph.diagnosis.controls.ranker import Ranker, floor_scaled

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from distaff.diagnoser import Diagnoser, Evidence
-from distaff.rootcauses import Cause, LearnedEdge
+from distaff.incidents.base import Diagnoser, Evidence
+from distaff.incidents.rankings import Cause, LearnedEdge
 from distaff_data.datasets.incidents import Floats
 from distaff_graph.diagnosis.trigger import Trigger
 

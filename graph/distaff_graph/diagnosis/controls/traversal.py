@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from distaff.diagnoser import Evidence
+from distaff.incidents.base import Evidence
 from distaff_data.datasets.incidents import Flags, Floats, metric_of
 from distaff_graph.diagnosis.controls.graphs import causes
 from distaff_graph.diagnosis.controls.ranker import Ranker, floor_scaled

@@ -14,8 +14,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from distaff.diagnoser import DiagnoserConfig, Evidence
-from distaff.rootcauses import Cause, LearnedEdge
+from distaff.incidents.base import DiagnoserConfig, Evidence
+from distaff.incidents.rankings import Cause, LearnedEdge
 from distaff_data.datasets.incidents import Edge
 from distaff_graph.diagnosis.controls.ranker import TriggeredDiagnoser
 from distaff_graph.diagnosis.coral.named import make_core, named_causes, named_edges

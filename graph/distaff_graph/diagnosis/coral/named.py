@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy.sparse import csr_array
 
-from distaff.rootcauses import Cause, LearnedEdge
+from distaff.incidents.rankings import Cause, LearnedEdge
 from distaff_data.datasets.incidents import Case, Edge, metric_of
 from distaff_graph.diagnosis.coral import core
 from distaff_graph.diagnosis.coral.core import CoralCore, Diagnosis, GraphLearner

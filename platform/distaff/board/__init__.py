@@ -1,0 +1,1 @@
+"""The board: the comparison of runs and controls on one dataset."""

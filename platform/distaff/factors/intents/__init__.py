@@ -1,0 +1,1 @@
+"""Intents of recommenders: evidence, tables, notes, audits and what follows from moving them."""

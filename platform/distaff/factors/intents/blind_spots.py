@@ -1,0 +1,276 @@
+"""Blind spots: factors that people take more, or less, than the lists show them.
+
+A factor's prevalence is its mean posterior share over interactions: that user u took item i for factor k has probability
+proportional to theta_uk p(k | i) / p(k), with the user's mix theta, the item's mix and the factor's share of all training
+interactions. Counted once over what people took and once over what they are shown, it tells what a recommender suppresses
+and what it exaggerates, for everyone and in each cohort. A user's list counts as much as the user's interactions: lists are
+all of one length, and without that weight the tastes of people who take little would seem exaggerated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from distaff.factors.activity import LIST
+from distaff.ranking.metrics import exclusion
+from distaff.ranking.selection import blocks, rows, top_k
+from distaff.recommenders.base import Intents, Recommender
+from distaff_data.datasets.interactions import Interactions
+
+Floats = NDArray[np.float64]
+Finding = Literal["suppressed", "exaggerated"]
+
+EVERYONE = "everyone"
+NOTABLE = 0.8  # of the data's share: a list share below it is suppression, above its inverse exaggeration
+_PAIRS = 1 << 22  # posterior shares held at once
+_BOOTSTRAPS = 200
+_LEAST = 1e-9
+_EXAMPLES, _TELLING = 5, 3  # example users a factor, and interactions without which a user tells nothing
+_COHORT, _VALUES = 20, 25  # users of a cohort, and values of an attribute, at least and at most
+_TERTILES = ("low", "middle", "high")
+
+
+@dataclass(frozen=True)
+class BlindSpot:
+    """A factor's share of what a cohort took and of its lists, with a bootstrap interval of their ratio over users."""
+
+    cohort: str
+    factor: int
+    data_share: float
+    list_share: float
+    ratio: float
+    low: float
+    high: float
+    finding: Finding | None
+
+
+@dataclass(frozen=True)
+class Example:
+    """A user whose list is far from what they took, in one factor."""
+
+    factor: int
+    user: str
+    data_share: float
+    list_share: float
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """How far a cohort's lists are from what it takes: KL divergence in nats, over its users with interactions."""
+
+    cohort: str
+    users: int
+    kl: float
+
+
+@dataclass(frozen=True)
+class Audit:
+    """All blind spots of a recommender.
+
+    Attributes:
+        split: Whose interactions are the data.
+        cohorts: Everyone first.
+        spots: By cohort and factor.
+        examples: Of the factors that are suppressed or exaggerated most.
+    """
+
+    split: str
+    cohorts: list[Cohort]
+    spots: list[BlindSpot]
+    examples: list[Example]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+
+class Posterior:
+    """Posterior shares of factors behind pairs of a user and an item.
+
+    Args:
+        intents: Users' and items' mixes.
+        popularity: Training counts ``(n_items,)``.
+    """
+
+    def __init__(self, intents: Intents, popularity: Tensor) -> None:
+        self.users = intents.users.double()
+        overall = popularity.double() @ intents.items.double() / popularity.sum().clamp(min=1)
+        self.items = intents.items.double() / overall.clamp(min=_LEAST)
+
+    @property
+    def n_factors(self) -> int:
+        """K."""
+        return self.users.shape[1]
+
+    def of(self, users: Tensor, items: Tensor) -> Tensor:
+        """Shares ``(n, K)`` of pairs ``(n,)``; the user's own mix where the item has nothing of it."""
+        joint = self.users[users] * self.items[items]
+        total = joint.sum(1, keepdim=True)
+        return torch.where(total > 0, joint / total.clamp(min=1e-300), self.users[users])
+
+    def mass(self, users: Tensor, items: Tensor) -> Tensor:
+        """Sums of shares by row ``(n, K)`` of ``users`` ``(n,)``, over items ``(n, k)``; -1 is no item."""
+        out = torch.zeros(len(users), self.n_factors, dtype=torch.float64)
+        row, column = torch.nonzero(items >= 0, as_tuple=True)
+        for part in torch.arange(row.numel()).split(max(1, _PAIRS // self.n_factors)):
+            at = row[part]
+            out.index_add_(0, at, self.of(users[at], items[at, column[part]]))
+        return out
+
+
+def audit(
+    model: Recommender, intents: Intents, user_attributes: pa.Table, *, split: str | None = None, seed: int = 0
+) -> Audit:
+    """Compare factors' shares of what people took with their shares of top-20 lists.
+
+    Args:
+        model: Whose lists are audited.
+        intents: Whose factors are counted: the model's own, or those of another model on the same dataset.
+        user_attributes: Columns ``id, name, value``: cohorts; without usable ones, thirds by activity.
+        split: Whose interactions are the data: the test split, or else validation, or training.
+        seed: Of the bootstrap.
+    """
+    data = model.data
+    split = split or held_out(data)
+    posterior = Posterior(intents, torch.bincount(data.train.indices, minlength=data.n_items))
+    taken = data.split(split)
+    users = torch.nonzero(taken.counts() > 0).squeeze(1)
+    known = exclusion(data, listed_without(split))
+    lists = torch.cat([top for _, _, top in candidates(model, users, known, LIST)])
+    pairs = taken.take(users)
+    took = _sums_by_row(posterior, users, pairs.row_index(), pairs.indices.long())
+    shown = weighted(posterior.mass(users, lists), taken.counts()[users])
+    cohorts = {EVERYONE: torch.ones(len(users), dtype=torch.bool)} | _cohorts(data, users, user_attributes)
+    spots, summary = [], []
+    for number, (name, member) in enumerate(cohorts.items()):
+        found, kl = _compare(name, took[member].numpy(), shown[member].numpy(), seed + number)
+        spots += found
+        summary.append(Cohort(name, int(member.sum()), kl))
+    everyone = [spot for spot in spots if spot.cohort == EVERYONE]
+    return Audit(split, summary, spots, _examples(data, users, took, shown, everyone))
+
+
+def held_out(data: Interactions) -> str:
+    """The split that tells what people take: test, or else validation, or training."""
+    return next((name for name in ("test", "valid") if data.split(name).nnz), "train")
+
+
+def listed_without(split: str) -> tuple[str, ...]:
+    """Splits whose items are not listed when ``split`` is what lists are compared with."""
+    return ("valid",) if split == "train" else ("train",)
+
+
+def candidates(model: Recommender, users: Tensor, known: Any, n: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Blocks of users ``(b,)``, the scores of their best items and those items ``(b, n)``, -1 where there are no more."""
+    seen = known.take(users)
+    start = 0
+    for block in blocks(users, model.data.n_items):
+        own = rows(seen, start, start + len(block))
+        items, scores = top_k(model.predict(block), own, min(n, model.data.n_items))
+        yield block, scores, items
+        start += len(block)
+
+
+def divergence(data_shares: Floats, list_shares: Floats) -> float:
+    """KL(data || lists) in nats of two distributions ``(K,)``."""
+    p, q = (np.maximum(x, _LEAST) / np.maximum(x, _LEAST).sum() for x in (data_shares, list_shares))
+    return float((p * np.log(p / q)).sum())
+
+
+def _sums_by_row(posterior: Posterior, users: Tensor, row: Tensor, items: Tensor) -> Tensor:
+    """Sums of shares ``(n, K)`` over each user's pairs ``(nnz,)``."""
+    out = torch.zeros(len(users), posterior.n_factors, dtype=torch.float64)
+    for part in torch.arange(row.numel()).split(max(1, _PAIRS // posterior.n_factors)):
+        out.index_add_(0, row[part], posterior.of(users[row[part]], items[part]))
+    return out
+
+
+def _compare(cohort: str, took: Floats, shown: Floats, seed: int) -> tuple[list[BlindSpot], float]:
+    """Blind spots of one cohort, from sums of shares over each user's interactions and list ``(n, K)``."""
+    rng = np.random.default_rng(seed)
+    n = len(took)
+    data_share, list_share = _shares(took.sum(0)), _shares(shown.sum(0))
+    draws = rng.multinomial(n, np.full(n, 1 / n), size=_BOOTSTRAPS).astype(np.float64)
+    ratios = _ratio(_shares(draws @ took), _shares(draws @ shown))
+    low, high = np.quantile(ratios, [0.025, 0.975], axis=0)
+    ratio = _ratio(data_share, list_share)
+    spots = []
+    for k in range(took.shape[1]):
+        finding: Finding | None = None
+        if ratio[k] < NOTABLE and high[k] < 1:
+            finding = "suppressed"
+        elif ratio[k] > 1 / NOTABLE and low[k] > 1:
+            finding = "exaggerated"
+        p, q, r, a, b = (float(x[k]) for x in (data_share, list_share, ratio, low, high))
+        spots.append(BlindSpot(cohort, k, p, q, r, a, b, finding))
+    return spots, divergence(data_share, list_share)
+
+
+def _shares(mass: Floats) -> Floats:
+    return np.asarray(mass / np.maximum(mass.sum(-1, keepdims=True), 1e-300))
+
+
+def _ratio(data_share: Floats, list_share: Floats) -> Floats:
+    return np.asarray((list_share + _LEAST) / (data_share + _LEAST))
+
+
+def _examples(data: Interactions, users: Tensor, took: Tensor, shown: Tensor, spots: list[BlindSpot]) -> list[Example]:
+    """For each factor with a finding, the users whose list is furthest off in its direction."""
+    enough = took.sum(1) >= _TELLING
+    gap = by_user(shown) - by_user(took)
+    found = []
+    for spot in spots:
+        if spot.finding is None or not bool(enough.any()):
+            continue
+        sign = 1.0 if spot.finding == "exaggerated" else -1.0
+        order = torch.where(enough, sign * gap[:, spot.factor], -torch.inf).topk(min(_EXAMPLES, len(users)))
+        for value, at in zip(order.values.tolist(), order.indices.tolist(), strict=True):
+            if value > 0:
+                shares = (float(by_user(table[at : at + 1])[0, spot.factor]) for table in (took, shown))
+                found.append(Example(spot.factor, data.user_ids[int(users[at])].as_py(), *shares))
+    return found
+
+
+def weighted(mass: Tensor, counts: Tensor) -> Tensor:
+    """Each user's shares ``(n, K)``, from sums over a list, as often as the user has interactions ``(n,)``."""
+    return by_user(mass) * counts.double().unsqueeze(1)
+
+
+def by_user(mass: Tensor) -> Tensor:
+    """Each user's shares, summing to 1, from sums over interactions or a list ``(n, K)``."""
+    return mass / mass.sum(1, keepdim=True).clamp(min=1e-300)
+
+
+def _cohorts(data: Interactions, users: Tensor, attributes: pa.Table) -> dict[str, Tensor]:
+    """Members of each cohort ``(n,)``: values of user attributes that few values share out, or thirds by activity."""
+    at = pa.compute.index_in(attributes["id"], data.user_ids.take(pa.array(users.numpy())))
+    table = attributes.append_column("at", at).filter(pa.compute.is_valid(at))
+    found: dict[str, Tensor] = {}
+    for name in sorted(set(table["name"].to_pylist())):
+        own = table.filter(pa.compute.equal(table["name"], name))
+        values = sorted(set(own["value"].to_pylist()))
+        if len(values) > _VALUES:
+            continue
+        for value in values:
+            place = own.filter(pa.compute.equal(own["value"], value))["at"].to_numpy().astype(np.int64)
+            member = torch.zeros(len(users), dtype=torch.bool)
+            member[torch.from_numpy(place)] = True
+            if _COHORT <= int(member.sum()) < len(users):
+                found[f"{name}: {value}"] = member
+    return found or _thirds(data.train.counts()[users])
+
+
+def _thirds(activity: Tensor) -> dict[str, Tensor]:
+    """Equal thirds of users by training interactions ``(n,)``, ties in order of position."""
+    if len(activity) < 3 * _COHORT:
+        return {}
+    third = (activity.argsort(stable=True).argsort() * 3) // len(activity)
+    return {f"activity: {name}": third == number for number, name in enumerate(_TERTILES)}

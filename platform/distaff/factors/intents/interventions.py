@@ -1,0 +1,156 @@
+"""Moving the intents of a recommender: the exact part of an intent in each score is weighed up or down.
+
+The coordinate of an intent is the log odds of its share in a user's mix. Adding to it what takes a share s to s' multiplies
+the intent's part of every score by the odds of s' over those of s, with all other parts as they are. So log odds have no
+upper or lower end, and a share can be moved beyond what anybody holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import sparse, stats
+from torch import Tensor
+
+from distaff.factors.activity import LIST, PROBE_USERS, Activity, output_states, posterior_states, probe, shared
+from distaff.factors.effects import EffectCard, Ladder, effect_card
+from distaff.ranking.metrics import exclusion, top_k
+from distaff.recommenders.base import Intents, Recommender
+from distaff.recommenders.relevance import Incidence
+from distaff_data.datasets.interactions import Csr
+
+Floats = NDArray[np.float64]
+
+LEAST_SHARE = 1e-4  # a user with less of an intent holds nothing of it that could be weighed
+POPULARITY = "popularity rank"
+CHURN = "list churn"
+_ENOUGH = 10  # users without whom there is no card
+
+
+def log_odds(shares: Tensor) -> Floats:
+    """Log odds of shares, which are cut to where they can be weighed; float64."""
+    held = shares.double().clamp(LEAST_SHARE, 1 - LEAST_SHARE)
+    return np.asarray((held / (1 - held)).log().numpy())
+
+
+def share_of(log_odds: Floats) -> Floats:
+    """Shares that have these log odds."""
+    return np.asarray(1 / (1 + np.exp(-log_odds)))
+
+
+class Moves:
+    """Lists of a sample of users, with intents moved: what an effect card decodes.
+
+    Args:
+        model: A recommender with intents.
+        intents: Its intents.
+        users: Positions ``(B,)``; their scores are held in memory.
+        seen: ``(B, n_items)`` items not to list.
+        length: Of the lists.
+    """
+
+    def __init__(self, model: Recommender, intents: Intents, users: Tensor, seen: Csr, length: int) -> None:
+        self.codes = log_odds(intents.users[users])
+        self._model, self._users, self._seen = model, users, seen
+        self._length = min(length, model.data.n_items)
+        self._scores = model.predict(users)
+        self._parts: dict[int, Tensor] = {}
+
+    def decode(self, codes: Floats) -> Tensor:
+        """Lists ``(B, k)``, -1 where a user has fewer items left, after moving to ``codes`` ``(B, K)``."""
+        return self.weighed(torch.from_numpy(np.exp(codes - self.codes)))
+
+    def weighed(self, weights: Tensor) -> Tensor:
+        """Lists with every intent's part multiplied by its weight ``(B, K)``."""
+        scores = self._scores.clone()
+        for intent in torch.nonzero((weights != 1).any(0)).flatten().tolist():
+            scores += (weights[:, intent : intent + 1] - 1).float() * self.part(intent)
+        return top_k(scores, self._seen, self._length)[0]
+
+    def part(self, intent: int) -> Tensor:
+        """An intent's part of the scores ``(B, n_items)``; the last one is kept, since a ladder moves it many times."""
+        if intent not in self._parts:
+            self._parts = {intent: self._model.intent_scores(self._users, intent)}
+        return self._parts[intent]
+
+
+@dataclass(frozen=True)
+class ListProperties:
+    """Named properties of lists: share of every attribute value, mean popularity rank, churn.
+
+    Attributes:
+        incidence: Which item carries which attribute value.
+        popularity: Rank of each item by popularity, from 0 to 1, ``(n_items,)``.
+        reference: Lists that churn is counted from, ``(B, k)``.
+    """
+
+    incidence: Incidence
+    popularity: Floats
+    reference: Tensor
+
+    def __call__(self, lists: Tensor) -> Mapping[str, Floats]:
+        """Each property ``(B,)`` of lists ``(B, k)``."""
+        rows, _ = torch.nonzero(lists >= 0, as_tuple=True)
+        members = sparse.csr_matrix(
+            (np.ones(rows.numel()), (rows.numpy(), lists[lists >= 0].numpy())),
+            shape=(len(lists), len(self.popularity)),
+        )
+        length = np.maximum(np.asarray(members.sum(1)).ravel(), 1.0)
+        carried = (members @ self.incidence.carries).toarray() / length[:, None]
+        values = {f"{name}: {value}": carried[:, at] for at, (name, value) in enumerate(self.incidence.pairs)}
+        stays = shared(lists, self.reference).sum(1).double().numpy()
+        return values | {POPULARITY: members @ self.popularity / length, CHURN: 1.0 - stays / length}
+
+
+def popularity_ranks(counts: Tensor) -> Floats:
+    """Ranks of training counts ``(n_items,)`` from 0, the least taken, to 1; ties share their mean rank."""
+    return np.asarray((stats.rankdata(counts.numpy()) - 1) / max(counts.numel() - 1, 1))
+
+
+def move_intents(
+    model: Recommender, intents: Intents, incidence: Incidence, popularity: Tensor, *, seed: int = 0
+) -> tuple[Activity, list[EffectCard | None]]:
+    """Activity and effect card of every intent, measured on lists of a sample of users.
+
+    One part of the scores is in memory at a time. A model that gives posterior variances is judged active or passive by
+    them; any other by how much of the spread of each user's scores the intent's part makes. Cards are of the users who hold
+    some of the intent, None where too few do; their churn is counted from the lists at the lowest rung.
+    """
+    users = probe(model, PROBE_USERS, seed)
+    moves = Moves(model, intents, users, exclusion(model.data, ("train",)).take(users), LIST)
+    known = intents.users[model.data.train.counts() > 0]
+    kept = moves.decode(moves.codes)
+    ranks = popularity_ranks(popularity)
+    n_intents = known.shape[1]
+    spread, effects = np.empty((len(users), n_intents)), np.empty(n_intents)
+    cards: list[EffectCard | None] = []
+    for intent in range(n_intents):
+        spread[:, intent] = moves.part(intent).double().std(1).numpy()
+        gone = torch.ones(len(users), n_intents)
+        gone[:, intent] = 0
+        effects[intent] = 1.0 - int(shared(kept, moves.weighed(gone)).sum()) / max(int((kept >= 0).sum()), 1)
+        held = intents.users[users, intent] >= LEAST_SHARE
+        levels = log_odds(known[:, intent][known[:, intent] >= LEAST_SHARE])
+        few = int(held.sum()) < _ENOUGH
+        cards.append(None if few else _card(moves, intent, held, Ladder.of(levels), incidence, ranks, seed))
+    posterior = model.intent_posterior()
+    if posterior is not None:
+        return Activity(*posterior_states(*posterior), effects), cards
+    return Activity(*output_states(spread / np.maximum(spread.sum(1, keepdims=True), 1e-300)), effects), cards
+
+
+def _card(
+    moves: Moves, intent: int, held: Tensor, ladder: Ladder, incidence: Incidence, ranks: Floats, seed: int
+) -> EffectCard:
+    lowest = moves.codes.copy()
+    lowest[:, intent] = ladder.levels[0]
+    measure = ListProperties(incidence, ranks, moves.decode(lowest)[held])
+
+    def properties(lists: Tensor) -> Mapping[str, Floats]:
+        return measure(lists[held])
+
+    return effect_card(moves.codes, intent, ladder, moves.decode, properties, magnitudes={CHURN}, seed=seed)

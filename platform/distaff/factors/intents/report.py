@@ -1,0 +1,95 @@
+"""What is known about the factors of a run: the typed result and the JSON shape of ``distaff factors``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from distaff.factors.activity import State
+from distaff.factors.effects import EffectCard
+from distaff.factors.independence import Dependence
+from distaff.factors.intents.notes import Note
+from distaff.factors.stability import Badge
+from distaff.recommenders.relevance import Association
+
+UNNAMED = "unnamed"
+
+
+@dataclass(frozen=True)
+class Member:
+    """An item that speaks for a factor."""
+
+    id: str
+    title: str
+    relevance: float
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One factor with its evidence; the columns of the table ``factors`` say what each number means.
+
+    Attributes:
+        name: The analyst's own name where there is one, otherwise the automatic one.
+        card: What moving the factor changes; None where too few users hold it.
+        dependences: The factors it depends on most, largest first.
+        note: What an analyst says; None when nothing.
+    """
+
+    factor: int
+    name: str
+    automatic_name: str
+    activity: float
+    effect: float
+    state: State
+    passive_users: float
+    stability: float | None
+    badge: Badge | None
+    split: float | None
+    subspace: float | None
+    purity: float | None
+    popularity: float
+    user_activity: float
+    dependences: list[Dependence]
+    warnings: list[str]
+    top: list[Member]
+    attributes: list[Association]
+    card: EffectCard | None
+    note: Note | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        plain = {
+            key: value
+            for key, value in vars(self).items()
+            if key not in ("card", "note", "top", "attributes", "dependences")
+        }
+        return plain | {
+            "top": [asdict(member) for member in self.top],
+            "attributes": [asdict(association) for association in self.attributes],
+            "dependences": [asdict(other) for other in self.dependences],
+            "effects": [asdict(e) for e in self.card.effects if e.holds] if self.card is not None else [],
+            "note": None if self.note is None else self.note.said(),
+        }
+
+
+@dataclass(frozen=True)
+class FactorReport:
+    """All factors of a run.
+
+    Attributes:
+        effective_per_user: Mean over users of exp(entropy of the user's mix).
+        effective_overall: exp(entropy of the mean mix).
+        seeds_compared: Other seeds of the same configuration that gave other factors.
+        stability_nulls: What 95 % of factors stay below when items are shuffled: of stability, split and subspace.
+    """
+
+    run: str
+    effective_per_user: float
+    effective_overall: float
+    seeds_compared: int
+    stability_nulls: tuple[float, float, float] | None
+    factors: list[Factor]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON shape of ``factors``."""
+        return vars(self) | {"factors": [factor.as_dict() for factor in self.factors]}

@@ -1,0 +1,1 @@
+"""Diagnosers of incidents: the contract, rankings of causes, replayed and live diagnoses."""

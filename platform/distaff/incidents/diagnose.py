@@ -1,0 +1,138 @@
+"""Diagnoses of a workspace's incidents: each is a run, beside its controls on the board; causes go to tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from distaff.incidents.base import Diagnoser, watched_from
+from distaff.incidents.rankings import Diagnosis, score_cases, score_trigger
+from distaff.model.base import Epoch
+from distaff.runs import runs
+from distaff.runs.runs import Run
+from distaff_data.datasets.incidents import Incidents
+from distaff_data.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class DiagnosisReport:
+    """Diagnoses of a dataset.
+
+    Attributes:
+        run: The run.
+        onset: How onsets were had: given or detected.
+        metrics: At the entity and the metric level, means over the cases whose causes are known.
+        intervals: Bootstrap intervals of them.
+        trigger: How well onsets were found; None where they were given.
+        diagnoses: One a case.
+    """
+
+    run: Run
+    onset: str
+    metrics: Mapping[str, Mapping[str, float]]
+    intervals: Mapping[str, Mapping[str, tuple[float, float]]]
+    trigger: Mapping[str, object] | None
+    diagnoses: tuple[Diagnosis, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON shape of ``diagnose``."""
+        return {
+            "dataset": self.run.dataset,
+            "model": self.run.model,
+            "run": self.run.run,
+            "onset": self.onset,
+            "metrics": {level: dict(values) for level, values in self.metrics.items()},
+            "intervals": {level: dict(values) for level, values in self.intervals.items()},
+            "trigger": self.trigger,
+            "cases": [case_dict(diagnosis) for diagnosis in self.diagnoses],
+        }
+
+
+def diagnose(
+    workspace: Workspace,
+    dataset: str,
+    *,
+    model: str = "coral",
+    onset: str = "given",
+    settings: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    report: Callable[[Epoch], None] = lambda _: None,
+) -> DiagnosisReport:
+    """Explain every case of a dataset, and store the causes.
+
+    Args:
+        workspace: Where the dataset is and the run goes.
+        dataset: A dataset of incidents.
+        model: Registry name of a diagnoser.
+        onset: ``given`` or ``detected``.
+        settings: Configuration that differs from the defaults.
+        seed: Seed of random draws.
+        report: Called after each case.
+
+    Raises:
+        InputError: A name or setting is wrong; no run is recorded.
+    """
+    Diagnoser.named(model)  # refused before a run of another kind is made
+    chosen = {**(settings or {}), "onset": onset}
+    run = runs.train(workspace, model, dataset, settings=chosen, seed=seed, device="cpu", report=report)
+    fitted = Diagnoser.load(runs.model_folder(workspace, run.run))
+    store(workspace, run.run, fitted.diagnoses)
+    data = Diagnoser.read(workspace.warehouse, dataset)
+    return _report(run, onset, data, fitted.diagnoses)
+
+
+def store(
+    workspace: Workspace,
+    run: str,
+    found: Iterable[Diagnosis],
+    *,
+    target: str | None = None,
+    converged: bool | None = None,
+) -> None:
+    """Publish diagnoses into ``diagnoses``, ``causes`` and ``cause_edges``; an older publication of the target goes away."""
+    heads, causes, edges = [], [], []
+    for diagnosis in found:
+        case = diagnosis.case
+        heads.append(
+            {"case": case, "trigger": diagnosis.trigger, "alarms": list(diagnosis.alarms), "converged": converged}
+        )
+        for rank, cause in enumerate(diagnosis.causes, 1):
+            row = {**vars(cause), "path": list(cause.path), "new_edges": list(cause.new_edges)}
+            column = row.pop("column")
+            causes.append({"case": case, "rank": rank, "entity": column.partition("|")[0], "metric": column, **row})
+        edges += [{"case": case, **vars(edge)} for edge in diagnosis.edges]
+    with workspace.warehouse.publish(target or f"causes/{run}") as publication:
+        for table, rows in (("diagnoses", heads), ("causes", causes), ("cause_edges", edges)):
+            publication.append(table, rows, run=run)
+
+
+def case_dict(diagnosis: Diagnosis) -> dict[str, Any]:
+    """One case of the JSON shape of ``diagnose``."""
+    causes = [
+        {
+            "rank": rank,
+            "entity": cause.column.partition("|")[0],
+            "metric": cause.column,
+            **{name: value for name, value in vars(cause).items() if name != "column"},
+        }
+        for rank, cause in enumerate(diagnosis.causes, 1)
+    ]
+    return {"case": diagnosis.case, "trigger": diagnosis.trigger, "alarms": list(diagnosis.alarms), "causes": causes}
+
+
+def _report(run: Run, onset: str, data: Incidents, found: tuple[Diagnosis, ...]) -> DiagnosisReport:
+    metrics, intervals = {}, {}
+    for level in ("entity", "metric"):
+        scores = score_cases(data.cases, found, level)
+        if scores is not None:
+            metrics[level] = scores.means()
+            intervals[level] = {name: scores.interval(name) for name in scores.values}
+    trigger = None
+    if onset == "detected":
+        watched = [
+            (len(case.times) if (r := case.onset_row) is None else r) - watched_from(case) for case in data.cases
+        ]
+        seconds = [rows * case.step for rows, case in zip(watched, data.cases, strict=True)]
+        trigger = score_trigger(data.cases, found, seconds).as_dict()
+    return DiagnosisReport(run, onset, metrics, intervals, trigger, found)

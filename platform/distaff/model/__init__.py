@@ -1,0 +1,1 @@
+"""What every model is, whatever it models: configuration, registry, fitting, saving."""

@@ -1,0 +1,1 @@
+"""Full-ranking evaluation and exact top-k lists."""

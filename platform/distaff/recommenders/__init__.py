@@ -1,0 +1,1 @@
+"""Recommenders: the contract, batch scoring, explanations, steering."""

@@ -1,0 +1,1 @@
+"""Runs and the aliases that point at them."""

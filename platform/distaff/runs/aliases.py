@@ -1,0 +1,105 @@
+"""Names such as ``champion`` for runs: promoted, rolled back, and every change kept.
+
+An alias is a log in the table ``promotions``. A promotion puts a run on top; a rollback takes the top one off, however
+often it is repeated. A run's id always means that run.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from distaff.runs import runs
+from distaff_data.errors import InputError, UnknownNameError
+from distaff_data.workspace import Workspace
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change of an alias; field by field the table ``promotions``. ``run`` is what it stands for from then on."""
+
+    alias: str
+    promotion: int
+    run: str
+    action: str
+    written_at: datetime
+
+
+def promote(workspace: Workspace, run: str, alias: str) -> Change:
+    """Make ``alias`` stand for a run.
+
+    Raises:
+        InputError: The run has no fitted model, it has the alias already, or the alias is no good name.
+    """
+    runs.model_folder(workspace, run)
+    if not _NAME.fullmatch(alias):
+        raise InputError("an alias is letters, digits, dots, dashes and underscores, a letter first", value=alias)
+    if _is_run(workspace, alias):
+        raise InputError("a run has this id, so it cannot be an alias", value=alias)
+    with workspace.warehouse.lock("promotions"):
+        before = history(workspace, alias)
+        if before and before[-1].run == run:
+            raise InputError(f"{alias} is run {run!r} already")
+        return _append(workspace, alias, before, run, "promote")
+
+
+def rollback(workspace: Workspace, alias: str) -> Change:
+    """Make ``alias`` stand for the run that it stood for before the last promotion that still holds.
+
+    Raises:
+        InputError: There is no such alias, or nothing came before.
+    """
+    with workspace.warehouse.lock("promotions"):
+        before = history(workspace, alias)
+        if not before:
+            raise UnknownNameError("alias", alias, current(workspace))
+        held = _held(before)
+        if len(held) < 2:
+            raise InputError(f"{alias} stood for nothing before run {held[-1]!r}")
+        runs.model_folder(workspace, held[-2])
+        return _append(workspace, alias, before, held[-2], "rollback")
+
+
+def resolve(workspace: Workspace, name: str) -> str:
+    """The run that an alias stands for; a run's id, or any other text, comes back as it is."""
+    if _is_run(workspace, name):
+        return name
+    found = history(workspace, name)
+    return found[-1].run if found else name
+
+
+def current(workspace: Workspace) -> dict[str, str]:
+    """The run of each alias."""
+    return {change.alias: change.run for change in history(workspace)}
+
+
+def history(workspace: Workspace, alias: str | None = None) -> list[Change]:
+    """Changes of one alias, or of all, in the order they were made."""
+    rows = workspace.warehouse.rows(
+        "SELECT * FROM promotions WHERE alias = coalesce(?, alias) ORDER BY alias, promotion", [alias]
+    )
+    return [Change(**row) for row in rows]
+
+
+def _append(workspace: Workspace, alias: str, before: list[Change], run: str, action: str) -> Change:
+    change = Change(alias, len(before) + 1, run, action, datetime.now(UTC))
+    workspace.warehouse.append("promotions", [vars(change)])
+    return change
+
+
+def _held(changes: list[Change]) -> list[str]:
+    """Runs under the alias, the present one last: what was promoted, less what was rolled back."""
+    held: list[str] = []
+    for change in changes:
+        if change.action == "promote":
+            held.append(change.run)
+        else:
+            held.pop()
+    return held
+
+
+def _is_run(workspace: Workspace, name: str) -> bool:
+    return bool(workspace.warehouse.rows("SELECT 1 FROM runs WHERE run = ?", [name]))

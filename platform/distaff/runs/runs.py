@@ -1,0 +1,347 @@
+"""Runs: one fit of a model on a dataset with one seed, recorded from start to end.
+
+A run is a row in ``runs`` and a folder ``runs/RUN`` with ``config.json``, ``log.jsonl`` (an object a line for every
+epoch), ``checkpoint/`` while it is being fitted and ``model/`` afterwards. Its metrics appear together, when it is done.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import torch
+
+from distaff import __version__
+from distaff.model.base import Epoch, Measurement, Model
+from distaff.model.fitting import fit, pick_device
+from distaff.model.registry import model_class
+from distaff_data.errors import InputError, UnknownNameError, redacted
+from distaff_data.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the warehouse knows of a run; field by field the table ``runs``."""
+
+    run: str
+    model: str
+    control: bool
+    dataset: str
+    dataset_generation: str
+    seed: int
+    status: str
+    config: str
+    settings: str
+    device: str
+    threads: int
+    version: str
+    process: int
+    started_at: datetime
+    seconds: float
+    message: str | None = None
+    study: str | None = None
+    trial: int | None = None
+
+    def summary(self, metrics: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+        """The JSON shape of ``train`` and ``runs``."""
+        return {
+            "run": self.run,
+            "model": self.model,
+            "dataset": self.dataset,
+            "seed": self.seed,
+            "status": self.status,
+            "seconds": round(self.seconds, 3),
+            "settings": json.loads(self.settings),
+            "metrics": {split: dict(values) for split, values in metrics.items()},
+            **({} if self.study is None else {"study": self.study, "trial": self.trial}),
+        }
+
+
+class Pruned(Exception):  # noqa: N818 - no error: a decision
+    """Raised by the ``report`` of a trial to end it early; the run is recorded as pruned."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What makes a run a trial of a sweep.
+
+    Its test metrics are not looked at and its weights are not kept: training its configuration with its seed gives them.
+
+    Attributes:
+        study: The sweep's name.
+        number: The trial's number.
+        measure: What the fitted model is worth on validation data.
+    """
+
+    study: str
+    number: int
+    measure: Callable[[Model[Any]], Mapping[str, float]]
+
+
+def train(
+    workspace: Workspace,
+    model: str,
+    dataset: str,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    report: Callable[[Epoch], None] = lambda _: None,
+    trial: Trial | None = None,
+) -> Run:
+    """Fit a model and record the run.
+
+    Args:
+        workspace: Where the dataset is and the run goes.
+        model: Registry name.
+        dataset: Name of a dataset of the model's kind.
+        settings: Configuration that differs from the defaults.
+        seed: Seed of every random draw.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        report: Called after each epoch; in a trial it may raise :class:`Pruned`.
+        trial: The trial of a sweep that this is.
+
+    Raises:
+        InputError: A name or setting is wrong; no run is recorded.
+        KeyboardInterrupt: Passed on, after the run has been marked ``interrupted``.
+    """
+    estimator = model_class(model)(**(settings or {}))
+    data = estimator.read(workspace.warehouse, dataset)
+    run = Run(
+        run=f"{model}-{dataset}-{uuid.uuid4().hex[:8]}",
+        model=model,
+        control=estimator.control,
+        dataset=dataset,
+        dataset_generation=data.generation,
+        seed=seed,
+        status="running",
+        config=json.dumps(estimator.config.model_dump(mode="json")),
+        settings=json.dumps(estimator.config.changed()),
+        device=pick_device(device).type,
+        threads=torch.get_num_threads(),
+        version=__version__,
+        process=os.getpid(),
+        started_at=datetime.now(UTC),
+        seconds=0.0,
+        study=None if trial is None else trial.study,
+        trial=None if trial is None else trial.number,
+    )
+    folder = run_folder(workspace, run.run)
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(run.config)
+    return _carry_out(workspace, run, estimator, data, report, trial=trial)
+
+
+def help_train(
+    workspace: Workspace, model: str, dataset: str, *, settings: Mapping[str, Any], seed: int, device: str
+) -> None:
+    """Take this process' share of a fit that process 0 of ``torchrun`` does with :func:`train`; records nothing."""
+    estimator = model_class(model)(**settings)
+    fit(estimator, estimator.read(workspace.warehouse, dataset), seed=seed, device=device)
+
+
+def help_resume(workspace: Workspace, run_id: str) -> None:
+    """The same for :func:`resume`."""
+    run = find(workspace, run_id)
+    estimator = model_class(run.model)(**json.loads(run.config))
+    data = estimator.read(workspace.warehouse, run.dataset)
+    folder = run_folder(workspace, run_id) / "checkpoint"
+    fit(estimator, data, seed=run.seed, device=run.device, folder=folder, resume=True)
+
+
+def resume(workspace: Workspace, run_id: str, *, report: Callable[[Epoch], None] = lambda _: None) -> Run:
+    """Continue a run that was interrupted, killed or failed, from its last checkpoint.
+
+    Raises:
+        InputError: The run is done, is still being fitted, or its dataset has changed since.
+    """
+    run = find(workspace, run_id)
+    if run.study is not None:
+        raise InputError(f"run {run_id!r} is a trial of {run.study}, which goes on with: distaff tune")
+    if run.status == "done":
+        raise InputError(f"run {run_id!r} is done; there is nothing to resume")
+    if run.status == "running" and is_alive(run):
+        raise InputError(f"run {run_id!r} is being fitted by process {run.process}")
+    estimator = model_class(run.model)(**json.loads(run.config))
+    data = estimator.read(workspace.warehouse, run.dataset)
+    if data.generation != run.dataset_generation:
+        raise InputError(f"dataset {run.dataset!r} has been replaced since run {run_id!r} began; train anew")
+    again = replace(run, status="running", process=os.getpid(), message=None)
+    return _carry_out(workspace, again, estimator, data, report, resume=True)
+
+
+def find(workspace: Workspace, run_id: str) -> Run:
+    """A run by its id.
+
+    Raises:
+        UnknownNameError: There is none.
+    """
+    rows = workspace.warehouse.rows("SELECT * EXCLUDE (written_at) FROM runs WHERE run = ?", [run_id])
+    if not rows:
+        raise UnknownNameError("run", run_id, (r["run"] for r in workspace.warehouse.rows("SELECT run FROM runs")))
+    return Run(**rows[0])
+
+
+def listing(workspace: Workspace, dataset: str | None = None, *, study: str | None = None) -> list[Run]:
+    """Runs, newest first: those of one dataset when it is named; the trials of ``study``, or all that are no trial."""
+    rows = workspace.warehouse.rows(
+        "SELECT * EXCLUDE (written_at) FROM runs "
+        "WHERE dataset = coalesce(?, dataset) AND study IS NOT DISTINCT FROM ? ORDER BY started_at DESC",
+        [dataset, study],
+    )
+    return [Run(**row) for row in rows]
+
+
+def same_but_seed(workspace: Workspace, run_id: str) -> list[Run]:
+    """Finished runs of the same model, settings and data as a run's under other seeds; the oldest of each seed."""
+    run = find(workspace, run_id)
+    found = {
+        r.seed: r
+        for r in listing(workspace, run.dataset)
+        if r.status == "done"
+        and (r.model, r.settings, r.dataset_generation) == (run.model, run.settings, run.dataset_generation)
+        and r.seed != run.seed
+    }
+    return list(found.values())
+
+
+def metrics_of(workspace: Workspace, run_ids: list[str]) -> dict[str, dict[str, dict[str, float]]]:
+    """Metrics by run, split and name."""
+    found: dict[str, dict[str, dict[str, float]]] = {run_id: {} for run_id in run_ids}
+    rows = workspace.warehouse.rows(
+        "SELECT run, split, metric, value FROM metrics WHERE list_contains(?, run)", [run_ids]
+    )
+    for row in rows:
+        found[row["run"]].setdefault(row["split"], {})[row["metric"]] = row["value"]
+    return found
+
+
+def model_folder(workspace: Workspace, run_id: str) -> Path:
+    """Where the fitted model of a run is, for :meth:`distaff.model.base.Model.load`.
+
+    Raises:
+        InputError: The run is not done.
+    """
+    run = find(workspace, run_id)
+    if run.study is not None:
+        raise InputError(
+            f"run {run_id!r} is trial {run.trial} of {run.study}, whose weights are not kept; for its configuration: "
+            f"distaff tune export {run.study} FILE --trial {run.trial}"
+        )
+    if run.status == "retired":
+        raise InputError(f"run {run_id!r} is retired: {run.message}")
+    if run.status != "done":
+        raise InputError(f"run {run_id!r} is {run.status}, not done; continue it with: distaff train --resume {run_id}")
+    return run_folder(workspace, run_id) / "model"
+
+
+def run_folder(workspace: Workspace, run_id: str) -> Path:
+    """Where a run's artefacts are."""
+    return workspace.runs / Path(run_id).name
+
+
+def is_alive(run: Run) -> bool:
+    """Whether the process that fits the run still exists on this machine."""
+    try:
+        os.kill(run.process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def record(workspace: Workspace, run: Run) -> None:
+    """Append the run's present state; the newest row counts."""
+    workspace.warehouse.append("runs", [vars(run)], written_at=datetime.now(UTC))
+
+
+def store_measurements(workspace: Workspace, run_id: str, found: list[Measurement]) -> None:
+    """Publish what a run scored: the metrics, and the headline metrics of every unit."""
+    with workspace.warehouse.publish(f"metrics/{run_id}") as publication:
+        rows = [{"split": m.split, "metric": name, "value": value} for m in found for name, value in m.metrics.items()]
+        publication.append("metrics", rows, run=run_id)
+        for m in found:
+            for name, values in m.per_unit.items():
+                table = pa.table({"unit": m.units, "value": values.double().numpy()})
+                publication.append("unit_metrics", table, run=run_id, split=m.split, metric=name)
+
+
+def _carry_out(
+    workspace: Workspace,
+    run: Run,
+    model: Model[Any],
+    data: Any,
+    report: Callable[[Epoch], None],
+    *,
+    resume: bool = False,
+    trial: Trial | None = None,
+) -> Run:
+    """Fit, evaluate, save and record; whatever happens, the run's last state is recorded."""
+    folder = run_folder(workspace, run.run)
+    before, start = run.seconds, time.perf_counter()
+
+    def ended(status: str, message: str | None = None) -> Run:
+        done = replace(run, status=status, message=message, seconds=before + time.perf_counter() - start)
+        record(workspace, done)
+        return done
+
+    record(workspace, run)
+    try:
+        with (folder / "log.jsonl").open("a", buffering=1) as log:
+
+            def on_epoch(epoch: Epoch) -> None:
+                line = {"epoch": epoch.epoch, "seconds": time.perf_counter() - start, **epoch.losses, **epoch.valid}
+                log.write(json.dumps(line) + "\n")
+                report(epoch)
+
+            fit(
+                model,
+                data,
+                seed=run.seed,
+                device=run.device,
+                report=on_epoch,
+                folder=folder / "checkpoint" if trial is None else None,
+                resume=resume,
+            )
+        if trial is None:
+            found = model.measure()
+            model.save(folder / "model")
+        else:
+            found = [Measurement("valid", trial.measure(model), pa.array([], pa.string()), {})]
+        _publish_history(workspace, run.run, folder / "log.jsonl")
+        store_measurements(workspace, run.run, found)
+    except Pruned as pruned:
+        _publish_history(workspace, run.run, folder / "log.jsonl")
+        return ended("pruned", str(pruned))
+    except KeyboardInterrupt:
+        ended("interrupted", "stopped by the user")
+        raise
+    except Exception as error:
+        ended("failed", redacted(f"{type(error).__name__}: {error}"))
+        raise
+    shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+    return ended("done")
+
+
+def _publish_history(workspace: Workspace, run_id: str, log: Path) -> None:
+    """Publish the log; an epoch fitted twice, around a resumption, counts once."""
+    epochs = {line["epoch"]: line for line in map(json.loads, log.read_text().splitlines())}
+    rows = [
+        {"epoch": epoch, "name": name, "value": value}
+        for epoch, line in epochs.items()
+        for name, value in line.items()
+        if name != "epoch"
+    ]
+    if rows:
+        with workspace.warehouse.publish(f"history/{run_id}") as publication:
+            publication.append("history", rows, run=run_id)

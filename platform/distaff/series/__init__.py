@@ -1,0 +1,1 @@
+"""Models of series: the contract, measures, forecasts, anomalies, adaptation."""
