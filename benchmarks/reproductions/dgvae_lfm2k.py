@@ -30,9 +30,10 @@ _TRAINED = {"batch_size": 256, "lr": 2e-3, "eval_every": 5, "patience": 3, "kl_e
 def npmi(model: Recommender, data: Interactions) -> dict[str, float]:
     """Coherence of the factors' words, and of its controls: as many NMF topics, the commonest words, words at random.
 
-    A topic's words are found twice: by its loadings, and as a factor's are, by :func:`distaff.recommenders.words.spoken_by` of the people
-    it matters to. All are ranked by :func:`distaff.recommenders.words.top_words` and chosen among the same words. The documents are those
-    of people's training items; coherence is counted over artists.
+    A topic's words are found twice: by its loadings, and as a factor's are, by
+    :func:`distaff.recommenders.words.spoken_by` of the people it matters to. All are ranked by
+    :func:`distaff.recommenders.words.top_words` and chosen among the same words. The documents are those of people's
+    training items; coherence is counted over artists.
     """
     assert isinstance(model, DGVAE)
     counts = model.lexicon.item_words

@@ -3,9 +3,9 @@
 For each model, fitted to all 943 users with a random 8:1:1 split:
 
 * ``attack_before`` and ``attack_after``: AUC of guessing which of the twenty people's items the model was fitted to
-  (:mod:`distaff.forgetting.attack`), before and after :meth:`~distaff.recommenders.base.Recommender.unlearn`; 0.5 is a guess.
-  ``attack_own`` is the plainer attack by the scores that the model gives them itself, which afterwards is none: it does
-  not know them.
+  (:mod:`distaff.forgetting.attack`), before and after :meth:`~distaff.recommenders.base.Recommender.unlearn`; 0.5 is
+  a guess. ``attack_own`` is the plainer attack by the scores that the model gives them itself, which afterwards is
+  none: it does not know them.
 * ``attack_retrained``: the same of a model that was fitted anew without them: what nothing can be below but by chance.
 * ``recall_before`` and ``recall_after``: Recall@20 of everybody else on the test split; ``recall_change`` is relative.
 * ``recall_retrained`` and ``overlap_retrained``: of the model fitted anew: Recall@20, and the share of everybody else's

@@ -39,7 +39,7 @@ from torch import Tensor
 from distaff.disentanglement import mcc
 from distaff.ranking.metrics import evaluate
 from distaff.recommenders.base import Intents, Recommender
-from distaff.statistics.intervals import seed_interval
+from distaff.stats.intervals import seed_interval
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.planted.interactions import Planted, planted_interactions, sample
 from distaff_data.tables.interactions import load_interactions

@@ -25,7 +25,7 @@ from scipy import stats
 from torch import Tensor
 
 from distaff.factors.stability import STABLE, Stability, compare_seeds
-from distaff.statistics.intervals import seed_interval
+from distaff.stats.intervals import seed_interval
 from distaff_data.datasets.interactions import Interactions
 from distaff_graph.controls.nmf import NMF
 

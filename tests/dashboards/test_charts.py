@@ -1,7 +1,7 @@
 import numpy as np
 
 from distaff.board.board import BoardRow
-from distaff.statistics.intervals import Interval
+from distaff.stats.intervals import Interval
 from distaff_dashboards.ui import charts
 from distaff_dashboards.ui.breakdown import break_down
 

@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 from distaff.board.board import BoardRow
-from distaff.statistics.intervals import Comparison, Interval
+from distaff.stats.intervals import Comparison, Interval
 from distaff_dashboards.ui import wording
 
 BELOW = Comparison("recall@20", "ease", -0.021, -0.024, -0.018, 1e-9, 500)

@@ -10,7 +10,7 @@ from distaff.model.base import Model
 from distaff.monitoring import drift
 from distaff.monitoring.drift import Drift
 from distaff.runs import runs
-from distaff.statistics.moments import Moments
+from distaff.stats.moments import Moments
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.datasets.series import Series
 from distaff_data.workspace import Workspace

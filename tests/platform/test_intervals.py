@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from distaff.statistics.intervals import compare_paired, seed_interval
+from distaff.stats.intervals import compare_paired, seed_interval
 
 
 def test_one_seed_has_a_mean_and_no_interval() -> None:

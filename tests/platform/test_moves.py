@@ -9,10 +9,10 @@ import torch
 from block_data import checkerboard
 from published import publish
 
-from distaff.factors.intents import rerank
 from distaff.factors.intents.evidence import explain_run
 from distaff.factors.intents.interventions import Moves, log_odds, move_intents, share_of
 from distaff.factors.intents.notes import CARRIED, annotate, notes_of
+from distaff.factors.intents.rerank import rerank
 from distaff.ranking.metrics import exclusion
 from distaff.recommenders.base import Recommender
 from distaff.recommenders.relevance import associate, incidence_of, membership

@@ -8,7 +8,7 @@ import sys
 from block_data import checkerboard
 from safetensors.torch import save_file
 
-from distaff.model import distributed as parallel
+from distaff.model import distributed
 from distaff.recommenders.base import Epoch, Recommender
 
 
@@ -19,11 +19,11 @@ def main(name: str, settings: str, file: str) -> None:
         losses.append({**epoch.losses, **epoch.valid})
 
     model.fit(checkerboard(), seed=1, device="cpu", report=report)
-    save_file({k: v.contiguous() for k, v in model.tensors().items()}, f"{file}.{parallel.rank()}")
-    if parallel.rank() == 0:
+    save_file({k: v.contiguous() for k, v in model.tensors().items()}, f"{file}.{distributed.rank()}")
+    if distributed.rank() == 0:
         with open(f"{file}.json", "w") as out:
             json.dump(losses, out)
-    parallel.leave()
+    distributed.leave()
 
 
 if __name__ == "__main__":

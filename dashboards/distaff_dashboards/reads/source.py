@@ -228,7 +228,7 @@ def reranked(source: Source, run: str, dataset: str, user: str, weights: Mapping
         InputError: There is no saved model, or it does not know the user.
         UnsupportedError: The model's scores cannot be split.
     """
-    from distaff.factors.intents import rerank
+    from distaff.factors.intents.rerank import rerank
 
     found = rerank(model(source, run), user, weights, top_k=top_k)
     named = _titles(source, dataset, [*found.before, *found.after])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from distaff.board.board import BoardRow
-    from distaff.statistics.intervals import Comparison, Interval
+    from distaff.stats.intervals import Comparison, Interval
 
 METRICS: Mapping[str, str] = {
     "recall": "share of a user's held-out items that are among the first {k}",

@@ -1,7 +1,8 @@
 """Incidents: metrics of many entities over time, one failure a case, and what is known of how entities depend on each other.
 
 A metric belongs to an entity and is written ``entity|metric``. Values are kept as they were measured, NaN where nothing was;
-:mod:`distaff_data.datasets.imputation` brings them to a form without units, in one place, for replayed and for followed data alike.
+:mod:`distaff_data.datasets.imputation` brings them to a form without units, in one place, for replayed and for
+followed data alike.
 """
 
 from __future__ import annotations

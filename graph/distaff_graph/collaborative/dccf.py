@@ -70,8 +70,8 @@ class DCCFConfig(GradientConfig):
             ``users`` (which RLMRec's code does).
         init: How embeddings and prototypes start.
         users_a_part: For graphs that do not fit: how many users' interactions a step's graph holds; all when None. See
-            :mod:`distaff_graph.collaborative.partition`; the masked means, which are shares, need no scale, but count a user's own part
-            in an item more often than the whole graph does.
+            :mod:`distaff_graph.collaborative.partition`; the masked means, which are shares, need no scale, but count
+            a user's own part in an item more often than the whole graph does.
     """
 
     batch_size: Annotated[int, Field(ge=1)] = 10_240

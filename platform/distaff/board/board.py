@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from distaff.board.kinds import base_of
 from distaff.runs import runs
 from distaff.runs.runs import Run
-from distaff.statistics.intervals import Comparison, Interval, compare_paired, seed_interval
+from distaff.stats.intervals import Comparison, Interval, compare_paired, seed_interval
 from distaff_data.tables.interactions import kind_of
 from distaff_data.workspace import Workspace
 

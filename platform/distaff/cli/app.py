@@ -25,7 +25,7 @@ from distaff.cli import (
     sweeps,
 )
 from distaff.cli.state import printable, talk, use_workspace
-from distaff.model import distributed as parallel
+from distaff.model import distributed
 from distaff_data.errors import DistaffError, redacted
 
 app = typer.Typer(
@@ -65,7 +65,7 @@ def main() -> None:
     Exit status: 0 done, 2 the input or usage is wrong (one line, nothing changed), 1 anything else.
     """
     status = _status()
-    parallel.leave(status)
+    distributed.leave(status)
     sys.exit(status)
 
 

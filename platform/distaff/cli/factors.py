@@ -9,13 +9,13 @@ import typer
 
 from distaff import exports
 from distaff.cli.state import Json, RunId, emit_json, emit_table, pairs, talk, workspace
-from distaff.factors.intents import rerank as rerank_user
 from distaff.factors.intents.audits import audit_run
 from distaff.factors.intents.blind_spots import Audit
 from distaff.factors.intents.calibration import Calibration
 from distaff.factors.intents.evidence import explain_run
 from distaff.factors.intents.notes import annotate, notes_of
 from distaff.factors.intents.report import FactorReport
+from distaff.factors.intents.rerank import rerank as rerank_user
 from distaff.factors.latents.evidence import explain_series_run
 from distaff.factors.latents.report import SeriesFactorReport
 from distaff.model.registry import model_class

@@ -25,13 +25,12 @@ from distaff.cli.state import (
     tell_drift,
     workspace,
 )
-from distaff.model import distributed as parallel
-from distaff.model import registry
+from distaff.model import distributed, registry
 from distaff.model.base import Model
 from distaff.recommenders.score import score_run
 from distaff.runs import runs
 from distaff.runs.runs import Run
-from distaff.statistics.intervals import Interval
+from distaff.stats.intervals import Interval
 from distaff_data.errors import InputError
 from distaff_data.workspace import Workspace
 
@@ -85,7 +84,7 @@ def train(
     By two processes: torchrun --nproc-per-node 2 -m distaff train dccf ml-100k
     """
     ws = workspace()
-    if parallel.rank():
+    if distributed.rank():
         return _help(ws, model, dataset, pairs(set or []), range(seed, seed + seeds), device, resume)
     done: list[Run] = []
     if resume is not None:

@@ -24,7 +24,7 @@ from torch import Tensor
 from distaff.incidents.rankings import METRICS, Cause, Diagnosis, LearnedEdge, score_cases, score_ranking
 from distaff.model.base import Epoch, Measurement, Model, Session
 from distaff.model.config import ModelConfig
-from distaff.statistics.moments import Moments, normal_moments
+from distaff.stats.moments import Moments, normal_moments
 from distaff_data.datasets.imputation import tidy
 from distaff_data.datasets.incidents import Case, Edge, Incidents
 from distaff_data.errors import InputError, UnsupportedError

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from distaff.model import distributed as parallel
+from distaff.model import distributed
 from distaff.model.base import D, Epoch, Model, Session
 from distaff_data.errors import InputError
 
@@ -52,11 +52,11 @@ def fit(
         InputError: Nothing to train on, a device that is not there, or several processes for a model that has no use for
             them.
     """
-    if parallel.world_size() > 1 and not model.divisible:
+    if distributed.world_size() > 1 and not model.divisible:
         raise InputError(f"{model.name} is fitted by one process; start it without torchrun")
     validate = model.validator(data)
     where = pick_device(device)
-    world = parallel.join(where)
+    world = distributed.join(where)
     if where.type == "cuda":
         # TensorFloat-32 products: the one mixed precision that leaves every loss here within its tolerance.
         torch.set_float32_matmul_precision("high")

@@ -28,7 +28,7 @@ from distaff.model.base import Model
 from distaff.recommenders.base import Recommender
 from distaff.runs.runs import model_folder
 from distaff.series.model import SeriesModel
-from distaff.statistics.moments import Moments, normal_moments
+from distaff.stats.moments import Moments, normal_moments
 from distaff_data.datasets.incidents import Incidents
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.datasets.series import Series

@@ -34,7 +34,7 @@ class Products:
         return self.users[users.to(self.users.device)] @ self.items.T
 
     def top_k(self, users: Tensor, seen: Csr, k: int) -> tuple[Tensor, Tensor]:
-        """What :func:`distaff.ranking.selection.top_k` lists, for any number of users: exact up to the rounding of the products.
+        """Return what :func:`~distaff.ranking.selection.top_k` does, for any number of users, up to rounding.
 
         Blocks of users go to threads, and each computes alone: one large task a thread, instead of a barrier at every
         small product, which costs a time slice each where a core is shared.

@@ -1,7 +1,7 @@
 """Recommenders whose factors speak in words: what such a model offers, and how coherent words are.
 
-A model mixes :class:`Worded` into :class:`~distaff.recommenders.base.Recommender`. The command line, the table ``factor_words``
-and the dashboard's page *Words* then work for it.
+A model mixes :class:`Worded` into :class:`~distaff.recommenders.base.Recommender`. The command line, the table
+``factor_words`` and the dashboard's page *Words* then work for it.
 """
 
 from __future__ import annotations

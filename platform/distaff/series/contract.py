@@ -1,7 +1,8 @@
 """What a model of series implements, and how it handles its data: windows, scaling, what is read and kept.
 
-A model subclasses :class:`~distaff.series.model.SeriesModel` and implements four methods: :meth:`~SeriesContract.learn_encoder`,
-:meth:`~SeriesContract.encode`, :meth:`~SeriesContract.parts` and :meth:`~SeriesContract.put_parts`.
+A model subclasses :class:`~distaff.series.model.SeriesModel` and implements four methods:
+:meth:`~SeriesContract.learn_encoder`, :meth:`~SeriesContract.encode`, :meth:`~SeriesContract.parts` and
+:meth:`~SeriesContract.put_parts`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Models of series whose encodings are latents with a way back: what such a model offers.
 
-A model mixes :class:`Latent` into :class:`~distaff.series.model.SeriesModel`. ``distaff factors`` then moves its latents, decodes
-them and says what each does, and probes its parts for what they should not know.
+A model mixes :class:`Latent` into :class:`~distaff.series.model.SeriesModel`. ``distaff factors`` then moves its
+latents, decodes them and says what each does, and probes its parts for what they should not know.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ class MeasuredSeries(SeriesContract):
             self._head = descend_head(*parts, self.config.descent) if by_descent else fit_head(*parts)
 
     def radius(self, horizon: int, coverage: float) -> Tensor:
-        """Half widths of the intervals, ``(H, C)``; see :func:`distaff.series.forecasting.conformal_radius`. Computed once."""
+        """Return half widths of the intervals, ``(H, C)``, computed once; see :func:`.forecasting.conformal_radius`."""
         self.prepare_forecasts(horizon)
         if (horizon, coverage) not in self._radii:
             found = conformal_radius(self.data, self.length, horizon, coverage, self.predict, self.take, self.device)

@@ -39,8 +39,9 @@ class SeriesModel(MeasuredSeries):
         """Fit to series.
 
         Args:
-            series: :class:`~distaff_data.datasets.series.Series`, whose own split is kept unless ``split`` is given; an array of one
-                series ``(R, C)`` or of windows ``(n, T, C)``; or a frame, see :func:`distaff_data.ingest.frames.from_frame`.
+            series: :class:`~distaff_data.datasets.series.Series`, whose own split is kept unless ``split`` is given;
+                an array of one series ``(R, C)`` or of windows ``(n, T, C)``; or a frame, see
+                :func:`distaff_data.ingest.frames.from_frame`.
             labels: Classes of the windows of an array.
             split: See :mod:`distaff_data.splits.series`; what fits the data when None.
             seed: Seed of every random draw.

@@ -58,7 +58,7 @@ def embed_run(
 def forecast_run(
     workspace: Workspace, run_id: str, *, horizon: int | None = None, coverage: float = 0.9, out: Path | None = None
 ) -> Published:
-    """Publish a run's forecasts after the end of its dataset as it is now; see :meth:`distaff.series.model.SeriesModel.forecast`.
+    """Publish a run's forecasts after the end of its dataset as it is now; see :meth:`.SeriesModel.forecast`.
 
     Args:
         workspace: Where the run is and the table goes.

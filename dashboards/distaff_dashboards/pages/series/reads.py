@@ -214,7 +214,7 @@ def points(source: Source, run: str, dataset: str, channel: str | None) -> tuple
 
 @st.cache_data(max_entries=16, show_spinner=False)
 def latents(source: Source, run: str) -> pa.Table:
-    """The factors of a run with their evidence and segments, ordered as in :func:`distaff_dashboards.reads.source.factors`."""
+    """Return the factors of a run with their evidence and segments, in the order of the *Factors* page."""
     segments = source.workspace.warehouse.query("SELECT factor, segment FROM factors WHERE run = ?", [run])
     factors = data.factors(source, run)
     place = pc.index_in(factors["factor"], segments["factor"].combine_chunks())

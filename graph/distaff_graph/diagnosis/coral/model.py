@@ -1,10 +1,10 @@
 """CORAL as a registered model: incremental, disentangled root-cause analysis of metrics (Wang et al., KDD 2023).
 
-The trigger finds the onset (:mod:`~distaff_graph.diagnosis.trigger`); from then on batches of rows update a causal graph of two
-parts, edges that hold in both states and edges that the incident brought, and blame is sent up that graph from the KPI,
-until ranking and graph stand still (:mod:`~distaff_graph.diagnosis.coral.core`). One configuration is meant for all data: the graph
-learner chooses parents by an information criterion, scores are compared with each metric's own past, and nothing
-else is tuned.
+The trigger finds the onset (:mod:`~distaff_graph.diagnosis.trigger`); from then on batches of rows update a causal
+graph of two subgraphs, edges that hold in both states and edges that the incident brought, and blame is sent up that
+graph from the KPI, until ranking and graph stand still (:mod:`~distaff_graph.diagnosis.coral.core`). One configuration
+is meant for all data: the graph learner chooses parents by an information criterion, scores are compared with each
+metric's own past, and nothing else is tuned.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """CORAL on a stream: rows as they come, an alarm, rankings until they stand still, and a new base after that.
 
 Everything held is bounded and can be saved: the tidying and trigger states, the core, and rows that wait. A row waits while
-it may turn out to belong to an incident (:attr:`~distaff_graph.diagnosis.trigger.Trigger.suspect`), so that no such row is ever
-taken as normal, or while too few are there to be a base. Fed the same rows in the same batches, a restored stream says what
-an uninterrupted one says.
+it may turn out to belong to an incident (:attr:`~distaff_graph.diagnosis.trigger.Trigger.suspect`), so that no such
+row is ever taken as normal, or while too few are there to be a base. Fed the same rows in the same batches, a
+restored stream says what an uninterrupted one says.
 """
 
 from __future__ import annotations

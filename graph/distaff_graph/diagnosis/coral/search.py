@@ -1,7 +1,7 @@
 """The choice of parents: one graph for all targets, greedily, by an information criterion.
 
-A column of :mod:`~distaff_graph.diagnosis.coral.regression` is a metric at a lag; columns lie in blocks of K, block 0 the metrics in
-the same row. The search adds the column of any target that saves most of
+A column of :mod:`~distaff_graph.diagnosis.coral.regression` is a metric at a lag; columns lie in blocks of K, block 0
+the metrics in the same row. The search adds the column of any target that saves most of
 
     n log RSS + df (log n + 2 log of the number of candidates)
 

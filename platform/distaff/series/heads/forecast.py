@@ -1,8 +1,9 @@
 """How the linear head of forecasts is found, over frozen encodings.
 
-Multiplying out what :mod:`distaff.series.forecasting` says of it, the error in the data's own scale is least squares with rows
-``scale * [f, 1]``. A ridge solves that exactly; gradient descent, the head of papers, walks towards it. Either chooses on
-validation, apart for each stretch of steps between two horizons: the ridge a penalty, the descent an epoch.
+Multiplying out what :mod:`distaff.series.forecasting` says of it, the error in the data's own scale is least squares
+with rows ``scale * [f, 1]``. A ridge solves that exactly; gradient descent, the head of papers, walks towards it.
+Either chooses on validation, apart for each stretch of steps between two horizons: the ridge a penalty, the descent
+an epoch.
 """
 
 from __future__ import annotations

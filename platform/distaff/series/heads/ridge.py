@@ -69,8 +69,8 @@ class Moments:
 def solve(train: Moments, valid: Moments, *, beside: int = 0) -> Tensor:
     """Minimise |XW - Y|^2 + penalty |W|^2 with the penalty of least validation error.
 
-    The intercept is penalised like the rest. Rows of :class:`distaff.series.forecasting.Encoding` are in units of their window, in
-    which it is a drift that all windows share: none is as good a first guess as a weight of 0.
+    The intercept is penalised like the rest. Rows of :class:`distaff.series.forecasting.Encoding` are in units of
+    their window, in which it is a drift that all windows share: none is as good a first guess as a weight of 0.
 
     Args:
         train: Rows to fit.

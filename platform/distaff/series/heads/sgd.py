@@ -1,7 +1,7 @@
 """Linear heads trained by gradient descent, as papers on representations train theirs: AdamW, with dropout on the features.
 
-The closed forms of :mod:`distaff.series.heads.forecast` and :mod:`distaff.series.heads.classify` reach the optimum that this walks towards.
-It is here so that published figures can be reproduced by the head they were measured with.
+The closed forms of :mod:`distaff.series.heads.forecast` and :mod:`distaff.series.heads.classify` reach the optimum
+that this walks towards. It is here so that published figures can be reproduced by the head they were measured with.
 """
 
 from __future__ import annotations
