@@ -24,7 +24,7 @@ from distaff_graph.collaborative.dccf import DCCF
 from distaff_graph.collaborative.lightgcn import LightGCN
 
 CPU = torch.device("cpu")
-SUPPORT = Path(__file__).parents[1] / "support"
+SUPPORT = Path(__file__).parents[2] / "support"
 STEPS: list[tuple[type[GradientRecommender], dict[str, Any]]] = [
     (LightGCN, {"reg": 0.1}),
     (LightGCN, {"reg_on": "all", "reg": 0.1, "edge_keep": 0.7, "users_a_part": 5}),
