@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 from benchmarks.protocol import Candidate
 
-from distaff_data.datasets.interactions import SPLITS, Interactions
+from distaff_data.datasets.interactions import Interactions
+from distaff_data.splits import SPLITS
 
 
 def read(folder: Path) -> Interactions:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from distaff.runs import runs
-from distaff_data.datasets.interactions import Csr
+from distaff_data.datasets.csr import Csr
 from distaff_data.ingest import ingest_interactions
 from distaff_data.workspace import Workspace
 

@@ -30,10 +30,11 @@ import pyarrow.parquet as pq
 import torch
 from benchmarks.stepping import stepper
 
-from distaff.model.gradient import GradientRecommender
 from distaff.ranking.metrics import Products, best_items
 from distaff.recommenders.base import Recommender
-from distaff_data.datasets.interactions import Csr, Interactions
+from distaff.recommenders.gradient import GradientRecommender
+from distaff_data.datasets.csr import Csr
+from distaff_data.datasets.interactions import Interactions
 from distaff_data.ingest import ingest_interactions
 from distaff_data.tables.interactions import load_interactions
 from distaff_data.workspace import Workspace

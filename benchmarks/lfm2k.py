@@ -10,7 +10,8 @@ import pyarrow as pa
 import torch
 
 from distaff_data.datasets.content import Content
-from distaff_data.datasets.interactions import SPLITS, Interactions
+from distaff_data.datasets.interactions import Interactions
+from distaff_data.splits import SPLITS
 
 FEATURES = {"text": "all-MiniLM-L6-v2", "audio": "vggish", "speech": "whisper"}
 

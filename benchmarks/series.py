@@ -90,11 +90,11 @@ def _one_seed(
     found[candidate.model]["CPU seconds"] = time.process_time() - start
     if looks:
         found[candidate.model] |= {f"{metric} oracle": max(look[metric] for look in looks) for metric in METRICS}
-    encoder = {name: t for name, t in model.tensors().items() if not name.startswith(("head.", "classifier."))}
+    encoder = {name: t for name, t in model.state().items() if not name.startswith(("head.", "classifier."))}
     for label, head in candidate.heads.items():
         other = SeriesModel.named(candidate.of)(**{**settings, **head})
         other.bind(data)
-        other.restore(encoder)
+        other.load_state(encoder)
         found[f"{candidate.model}, {label}"] = _measured(other, f"{candidate.model}, {label}", seed)
     return found
 

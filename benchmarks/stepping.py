@@ -8,9 +8,10 @@ from typing import Any
 import pyarrow as pa
 import torch
 
-from distaff.model.gradient import GradientRecommender
+from distaff.recommenders.gradient import GradientRecommender
 from distaff_data.datasets.content import Content
-from distaff_data.datasets.interactions import Csr, Interactions
+from distaff_data.datasets.csr import Csr
+from distaff_data.datasets.interactions import Interactions
 
 
 def stepper(model: GradientRecommender, train: Csr, content: Content | None = None) -> Callable[[], None]:

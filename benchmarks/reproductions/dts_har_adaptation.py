@@ -27,8 +27,8 @@ from benchmarks.protocol import say
 
 from distaff.factors.latents.probes import Concept, probe
 from distaff.series.heads.classify import score_classes
-from distaff_data.datasets.interactions import SPLITS
 from distaff_data.datasets.series import Series
+from distaff_data.splits import SPLITS
 from distaff_timeseries.dts.adaptation import Adaptation
 
 PAIRS = ((2, 11), (6, 23), (7, 13), (9, 18), (12, 16), (18, 27), (20, 5), (24, 8), (28, 27), (30, 20))

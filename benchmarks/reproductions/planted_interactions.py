@@ -41,7 +41,8 @@ from distaff.ranking.metrics import evaluate
 from distaff.recommenders.base import Intents, Recommender
 from distaff.stats.intervals import seed_interval
 from distaff_data.datasets.interactions import Interactions
-from distaff_data.planted.interactions import Planted, planted_interactions, sample
+from distaff_data.planted.interactions import Planted, planted_interactions
+from distaff_data.planted.samples import sample
 from distaff_data.tables.interactions import load_interactions
 from distaff_data.workspace import Workspace
 from distaff_graph.collaborative.dccf import RLMREC

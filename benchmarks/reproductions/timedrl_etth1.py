@@ -25,8 +25,8 @@ from benchmarks.protocol import FIRST_SEED, say
 
 from distaff.model.fitting import fit
 from distaff.series.model import SeriesModel
-from distaff_data.datasets.interactions import SPLITS
 from distaff_data.datasets.series import Series
+from distaff_data.splits import SPLITS
 from distaff_data.splits.series import divide
 
 HORIZONS = (24, 48, 168, 336, 720)
@@ -95,7 +95,7 @@ def _again(model: SeriesModel, series: Series, **settings: Any) -> SeriesModel:
     """The same encoder with a head yet to be fitted."""
     other = type(model)(**{**model.config.model_dump(), **settings})
     other.bind(series)
-    other.restore({name: tensor for name, tensor in model.tensors().items() if not name.startswith("head.")})
+    other.load_state({name: tensor for name, tensor in model.state().items() if not name.startswith("head.")})
     return other
 
 

@@ -19,7 +19,7 @@ from benchmarks.stepping import stepper
 from torch import Tensor
 
 from distaff_data.datasets.content import Content, Weighted, counted
-from distaff_data.datasets.interactions import Csr
+from distaff_data.datasets.csr import Csr
 from distaff_graph.dgvae.models import DGVAE
 
 PEER = "dense DGVAE, as the official code computes"

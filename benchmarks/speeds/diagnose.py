@@ -64,10 +64,10 @@ def _at(n_metrics: int, *, before: int = WARM_UP, during: int = 1, incident: boo
     feed.failed = incident
     for _ in range(during):
         feed.stream.take(*feed.batch())
-    state, clock = feed.stream.tensors(), feed.clock
+    state, clock = feed.stream.state(), feed.clock
 
     def prepare() -> tuple[Floats, Floats]:
-        feed.stream.restore(state)
+        feed.stream.load_state(state)
         feed.clock = clock
         return feed.batch()
 

@@ -15,7 +15,8 @@ import torch
 from benchmarks.gowalla import read
 
 from distaff.ranking.metrics import Products, evaluate
-from distaff_data.datasets.interactions import Csr, Interactions
+from distaff_data.datasets.csr import Csr
+from distaff_data.datasets.interactions import Interactions
 
 PEER = "implicit.evaluation.ranking_metrics_at_k"
 REPEATS = 5

@@ -19,7 +19,7 @@ from distaff.ranking.metrics import best_items, exclusion
 from distaff.recommenders.base import Recommender
 from distaff.recommenders.score import score_run
 from distaff.runs.runs import model_folder
-from distaff_data.datasets.interactions import SPLITS
+from distaff_data.splits import SPLITS
 
 PEER = "implicit recommend, threads of its own"
 REPEATS = 5
@@ -45,7 +45,7 @@ def peer(data: Path) -> Callable[[], object]:
 
     threadpool_limits(1, "blas")
     model = _model(data)
-    seen, tensors = exclusion(model.data, SPLITS).scipy(), model.tensors()
+    seen, tensors = exclusion(model.data, SPLITS).scipy(), model.state()
     other: Any = AlternatingLeastSquares(factors=tensors["users"].shape[1])
     other.user_factors, other.item_factors = tensors["users"].numpy(), tensors["items"].numpy()
     users = torch.arange(model.data.n_users).numpy()

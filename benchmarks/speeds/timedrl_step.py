@@ -65,7 +65,7 @@ def stepped(data: Path, precision: str) -> Callable[[], None]:
 class Stepped(TimeDRL):
     """TimeDRL made ready to train, and then stepped by hand."""
 
-    def learn_encoder(self, data: Series, session: Session) -> None:
+    def _fit_encoder(self, data: Series, session: Session) -> None:
         """Build, and leave it at that."""
         network = self.build(data, session.generator(), session.device)
         self.network = network.train()  # type: ignore[assignment]

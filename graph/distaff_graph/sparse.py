@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from distaff_data.datasets.interactions import Csr
+from distaff_data.datasets.csr import Csr
 
 
 def csr_tensor(indptr: Tensor, indices: Tensor, values: Tensor, n_cols: int) -> Tensor:

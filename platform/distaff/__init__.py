@@ -5,7 +5,8 @@ The names below are loaded when first used, so that ``import distaff`` costs not
 
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+from distaff._version import __version__
+
 __all__ = [
     "DCCF",
     "EASE",

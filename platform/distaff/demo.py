@@ -12,7 +12,7 @@ from distaff.recommenders.score import score_run
 from distaff.runs import runs
 from distaff_data.errors import InputError
 from distaff_data.ingest import IngestReport
-from distaff_data.planted.interactions import sample
+from distaff_data.planted.samples import sample
 from distaff_data.workspace import Workspace
 
 DATASET = "planted-interactions"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ import pyarrow.parquet as pq
 import tomlkit
 from numpy.typing import NDArray
 
+from distaff_data.atomic import replacing
 from distaff_data.errors import InputError
 
 _FORMULA = r"^[=+\-@\t\r\n\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"  # the last four are read like the first, full width
@@ -80,12 +80,8 @@ def whole(out: Path) -> Iterator[Path]:
     """A file beside ``out`` that takes its place when the block ends well."""
     if not out.parent.is_dir():
         raise InputError("the folder of the output file does not exist", path=out.parent)
-    part = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
+    with replacing(out) as part:
         yield part
-        part.replace(out)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def harmless(table: pa.Table) -> pa.Table:

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from distaff.recommenders.base import Intents
-from distaff_data.datasets.interactions import Csr
+from distaff_data.datasets.csr import Csr
 from distaff_data.planted.interactions import planted_interactions
 
 ROOT = Path(__file__).resolve().parents[2]

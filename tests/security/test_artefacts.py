@@ -14,7 +14,7 @@ import torch
 from block_data import checkerboard
 
 import distaff
-from distaff.model import saving as artefacts
+from distaff.model import checkpoints, saving
 from distaff.recommenders.base import Recommender
 from distaff_data.errors import InputError
 from distaff_data.ingest import ingest_attributes, ingest_interactions
@@ -84,7 +84,7 @@ def test_pickle_in_the_place_of_an_artefact_is_refused_and_not_run(
     if signed:
         resign(saved, name)
     with pytest.raises(InputError, match="cannot be read" if signed else "changed since"):
-        artefacts.load(saved)
+        saving.load(saved)
     assert not victim.exists()
 
 
@@ -92,7 +92,7 @@ def test_pickled_checkpoint_is_refused_and_not_run(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     (tmp_path / "last.safetensors").write_bytes(pickle.dumps(Bomb(victim)))
     with pytest.raises(InputError, match="checkpoint"):
-        artefacts.read_checkpoint(tmp_path, "last")
+        checkpoints.read_checkpoint(tmp_path, "last")
     assert not victim.exists()
 
 
@@ -110,10 +110,10 @@ def test_manifest_that_was_tampered_with_is_refused(saved: Path, change: dict[st
     manifest = json.loads((saved / "model.json").read_text())
     (saved / "model.json").write_text(json.dumps(manifest | change))
     with pytest.raises(InputError):
-        artefacts.load(saved)
+        saving.load(saved)
     (saved / "model.json").write_text("{")
     with pytest.raises(InputError):
-        artefacts.load(saved)
+        saving.load(saved)
 
 
 def test_arrays_of_objects_are_refused_and_not_run(workspace: Workspace, tmp_path: Path) -> None:

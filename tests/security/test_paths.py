@@ -12,7 +12,7 @@ from block_data import checkerboard
 from published import publish
 
 from distaff import exports
-from distaff.model import saving as artefacts
+from distaff.model import saving
 from distaff.recommenders.score import score_run
 from distaff.runs import aliases, runs
 from distaff.scheduling.jobs import Job
@@ -75,7 +75,7 @@ def test_manifest_cannot_name_files_outside_its_folder(fitted: tuple[Workspace, 
     for name in ("../config.json", "/etc/passwd", ".."):
         (folder / "model.json").write_text(json.dumps(manifest | {"sha256": {name: "0" * 64}}))
         with pytest.raises(InputError):
-            artefacts.load(folder)
+            saving.load(folder)
 
 
 def test_listing_of_incidents_cannot_name_files_outside_its_folder(workspace: Workspace, tmp_path: Path) -> None:

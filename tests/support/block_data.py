@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from distaff_data.datasets.interactions import Csr, Interactions
+from distaff_data.datasets.csr import Csr
+from distaff_data.datasets.interactions import Interactions
 
 
 def checkerboard(n_users: int = 40, n_items: int = 30, *, held_out: int = 2, n_blocks: int = 2) -> Interactions:

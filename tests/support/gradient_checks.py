@@ -10,8 +10,8 @@ from block_data import checkerboard
 from torch import Tensor
 
 from distaff.model.fitting import fit
-from distaff.model.gradient import GradientRecommender
 from distaff.recommenders.base import Epoch, Recommender
+from distaff.recommenders.gradient import GradientRecommender
 from distaff_data.datasets.interactions import Interactions
 
 
@@ -75,6 +75,6 @@ def assert_resumes_exactly(make: Callable[[], GradientRecommender], folder: Path
     fit(resumed, data, seed=3, device="cpu", report=losses[1].append, folder=folder, resume=True)
     assert [epoch.epoch for epoch in losses[1]] == [5, 6]
     assert losses[1] == losses[0][-2:]
-    for name, value in whole.tensors().items():
-        assert torch.equal(value, again.tensors()[name]), name
-        assert torch.equal(value, resumed.tensors()[name]), name
+    for name, value in whole.state().items():
+        assert torch.equal(value, again.state()[name]), name
+        assert torch.equal(value, resumed.state()[name]), name

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from distaff_data.datasets.interactions import SPLITS, Interactions
+from distaff_data.datasets.interactions import Interactions
+from distaff_data.splits import SPLITS
 from distaff_data.workspace import Workspace
 
 

@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix, save_npz
 from worded_data import worded_checkerboard
 
 from distaff_data.datasets.content import Lexicon
-from distaff_data.datasets.interactions import SPLITS
+from distaff_data.splits import SPLITS
 
 
 def write_published(folder: Path, name: str = "baby") -> Path:

@@ -22,11 +22,12 @@ from gradient_checks import own_blocks
 from torch import Tensor
 from worded_data import worded_checkerboard
 
-from distaff.model import saving as artefacts
+from distaff.model import saving
 from distaff.model.config import Choices
 from distaff.model.registry import model_class
 from distaff.recommenders.base import SCORE_SCHEMA, Recommender
-from distaff_data.datasets.interactions import Csr, Interactions
+from distaff_data.datasets.csr import Csr
+from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError, UnsupportedError
 
 Make = Callable[[], Recommender]
@@ -123,13 +124,13 @@ class RecommenderSuite:
         assert loaded.config == fitted.config
         users = torch.arange(data.n_users)
         assert torch.equal(loaded.predict(users), fitted.predict(users))
-        for name, value in fitted.tensors().items():
-            assert torch.equal(loaded.tensors()[name], value), name
+        for name, value in fitted.state().items():
+            assert torch.equal(loaded.state()[name], value), name
         folded = _folded(fitted, data.train)
         if folded is not None:
             assert torch.equal(loaded.fold_in(data.train), folded)
         with pytest.raises(InputError, match="no saved model"):
-            artefacts.load(tmp_path / "nowhere")
+            saving.load(tmp_path / "nowhere")
 
     def test_the_same_seed_gives_the_same_scores(self, make: Make, fitted: Recommender, data: Interactions) -> None:
         torch.rand(7)  # whatever else draws from the global generator must not matter

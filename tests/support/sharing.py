@@ -19,7 +19,7 @@ def main(name: str, settings: str, file: str) -> None:
         losses.append({**epoch.losses, **epoch.valid})
 
     model.fit(checkerboard(), seed=1, device="cpu", report=report)
-    save_file({k: v.contiguous() for k, v in model.tensors().items()}, f"{file}.{distributed.rank()}")
+    save_file({k: v.contiguous() for k, v in model.state().items()}, f"{file}.{distributed.rank()}")
     if distributed.rank() == 0:
         with open(f"{file}.json", "w") as out:
             json.dump(losses, out)

@@ -63,13 +63,13 @@ class Tidy:
         grown = filled - before
         return np.where(self.counter, np.where(grown >= 0, grown, filled), filled)
 
-    def tensors(self) -> dict[str, Floats]:
+    def state(self) -> dict[str, Floats]:
         """The state, by name."""
         return {"counter": self.counter.astype(np.float64), "last": self.last}
 
     @classmethod
     def restored(cls, tensors: Mapping[str, Floats]) -> Tidy:
-        """From what :meth:`tensors` gave."""
+        """From what :meth:`state` gave."""
         return cls(tensors["counter"] > 0, np.array(tensors["last"]))
 
 

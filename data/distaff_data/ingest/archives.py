@@ -19,12 +19,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from distaff_data.datasets.interactions import SPLITS
 from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError
 from distaff_data.ingest.arff import arff_cases
 from distaff_data.ingest.detect import SPLIT_WORDS
 from distaff_data.ingest.values import Case, text_lines, window_of
+from distaff_data.splits import SPLITS
 
 _UNPACKED = 8 << 30  # bytes
 _GROUPS = ("group", "groups", "subject", "subjects")

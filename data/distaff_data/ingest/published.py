@@ -18,8 +18,10 @@ import pyarrow as pa
 import torch
 
 from distaff_data.datasets.content import Content, Weighted, counted
-from distaff_data.datasets.interactions import SPLITS, Csr, Interactions
+from distaff_data.datasets.csr import Csr
+from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError
+from distaff_data.splits import SPLITS
 
 FEATURES = {"text": "text_feat.npy", "image": "image_feat.npy"}
 

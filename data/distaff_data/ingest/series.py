@@ -20,7 +20,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from distaff_data.datasets.interactions import SPLITS
 from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError
 from distaff_data.ingest.archives import read_arff, read_npz, read_ts
@@ -31,6 +30,7 @@ from distaff_data.ingest.layout import Layout, layout_of
 from distaff_data.ingest.lines import physical_line
 from distaff_data.ingest.publish import check_new
 from distaff_data.ingest.staging import NO_TIME, SECONDS, time_unit
+from distaff_data.splits import SPLITS
 from distaff_data.splits.series import default_split, divide, hold_out
 from distaff_data.tables.reports import SeriesReport
 from distaff_data.tables.series import publish_series

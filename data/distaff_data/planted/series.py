@@ -9,19 +9,13 @@ representation has something to add.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError
-from distaff_data.ingest.publish import check_new
 from distaff_data.splits.series import divide
-from distaff_data.tables.reports import SeriesReport
-from distaff_data.tables.series import publish_series
-from distaff_data.workspace import Workspace
 
 Floats = npt.NDArray[np.float64]
 
@@ -108,27 +102,6 @@ def planted_series(
         begin = rng.integers(0, n_steps - width + 1, size=n_windows)[:, None]
         mixed[(t >= begin) & (t < begin + width)] = np.nan
     return PlantedSeries(mixed.astype(np.float32), factors, mixing, knobs)
-
-
-def sample_series(workspace: Workspace, name: str, replace: bool, knobs: dict[str, Any]) -> SeriesReport:
-    """Generate, divide and store as a dataset, the truth beside it; ``knobs`` as of :func:`planted_series`."""
-    planted = planted_series(**knobs)
-    data = planted.series(name)
-    truth = pa.concat_tables(
-        pa.table({"entity": data.entity_ids, "factor": pa.repeat(factor, data.n_entities), "value": values})
-        for factor, values in planted.factors.items()
-    )
-    with workspace.warehouse.lock(f"dataset/{name}"):
-        check_new(workspace.warehouse, name, replace=replace)
-        return publish_series(
-            workspace.warehouse,
-            data,
-            source="planted-series",
-            format="planted",
-            split=SPLIT,
-            settings={"knobs": planted.knobs},
-            beside=lambda publication: publication.append("truth_factors", truth, dataset=name),
-        )
 
 
 def _check(knobs: dict[str, float]) -> None:

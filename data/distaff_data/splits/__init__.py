@@ -1,1 +1,3 @@
-"""Rules that part a dataset into train, valid and test."""
+"""Rules that divide a dataset into train, valid and test."""
+
+SPLITS = ("train", "valid", "test")

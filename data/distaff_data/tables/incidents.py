@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from distaff_data.datasets.incidents import Case, Edge, Incidents, TrueEdge, entity_of
 from distaff_data.errors import UnknownNameError
-from distaff_data.tables.interactions import live_generation
+from distaff_data.tables.datasets import live_generation
 from distaff_data.tables.reports import IncidentsReport
 from distaff_data.warehouse import Warehouse
 

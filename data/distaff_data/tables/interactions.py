@@ -11,8 +11,8 @@ from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 from torch import Tensor
 
 from distaff_data.datasets.content import Content, counted
-from distaff_data.datasets.interactions import SPLITS, Interactions, split_matrices
-from distaff_data.errors import InputError, UnknownNameError
+from distaff_data.datasets.interactions import Interactions, split_matrices
+from distaff_data.tables.datasets import live_generation
 from distaff_data.warehouse import Warehouse
 
 _PAIRS = """
@@ -101,32 +101,6 @@ def load_content(warehouse: Warehouse, dataset: str, generation: str, n_items: i
     return Content(words, item_words, {name: _matrix(table, n_items) for name, table in own.items()})
 
 
-def live_generation(warehouse: Warehouse, dataset: str, kind: str) -> str:
-    """The live generation of a dataset that has to be of ``kind``.
-
-    Raises:
-        UnknownNameError: There is no such dataset.
-        InputError: The dataset is of another kind.
-    """
-    found = kind_of(warehouse, dataset)
-    if found != kind:
-        raise InputError(f"dataset {dataset!r} holds {found}, not {kind}")
-    rows = warehouse.rows("SELECT generation FROM datasets WHERE dataset = ?", [dataset])
-    return str(rows[0]["generation"])
-
-
-def kind_of(warehouse: Warehouse, dataset: str) -> str:
-    """What a dataset holds: interactions, series or incidents.
-
-    Raises:
-        UnknownNameError: There is no such dataset.
-    """
-    kinds = {row["dataset"]: row["kind"] for row in warehouse.rows("SELECT dataset, kind FROM datasets")}
-    if dataset not in kinds:
-        raise UnknownNameError("dataset", dataset, kinds)
-    return str(kinds[dataset])
-
-
 def load_attributes(warehouse: Warehouse, dataset: str, entity: str) -> pa.Table:
     """Attributes of a dataset's items or users: columns ``id, name, value``, in no particular order."""
     return warehouse.query("SELECT id, name, value FROM attributes WHERE dataset = ? AND entity = ?", [dataset, entity])
@@ -155,14 +129,3 @@ def _ids(warehouse: Warehouse, table: str, column: str, generation: str) -> pa.S
 
 def _tensor(column: pa.ChunkedArray) -> Tensor:
     return torch.from_numpy(column.to_numpy().astype(np.int64))
-
-
-__all__ = [
-    "SPLITS",
-    "kind_of",
-    "live_generation",
-    "load_attributes",
-    "load_content",
-    "load_interactions",
-    "load_titles",
-]

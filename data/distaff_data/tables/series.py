@@ -11,11 +11,11 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from distaff_data.datasets.interactions import SPLITS
 from distaff_data.datasets.mapped import in_memory, room
 from distaff_data.datasets.series import Scaler, Series
 from distaff_data.errors import InputError
-from distaff_data.tables.interactions import live_generation
+from distaff_data.splits import SPLITS
+from distaff_data.tables.datasets import live_generation
 from distaff_data.tables.reports import SeriesReport
 from distaff_data.warehouse import Publication, Warehouse
 

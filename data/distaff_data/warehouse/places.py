@@ -17,6 +17,7 @@ import duckdb
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
+from distaff_data.atomic import replacing
 from distaff_data.errors import InputError
 from distaff_data.schema import Table
 from distaff_data.warehouse import engine
@@ -112,9 +113,8 @@ class Place:
             noted = {_PROPERTY: str(version)}
             self.delta(_NOTED_ON).alter.set_table_properties(noted, raise_if_not_exists=False)
             return
-        part = Path(self.location) / f"{_VERSION_FILE}.part"
-        part.write_text(json.dumps({"version": version}))
-        part.replace(Path(self.location) / _VERSION_FILE)
+        with replacing(Path(self.location) / _VERSION_FILE) as part:
+            part.write_text(json.dumps({"version": version}))
 
     @cached_property
     def is_remote(self) -> bool:

@@ -16,10 +16,12 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from distaff.model.config import Choices, ModelConfig, Span
-from distaff.model.gradient import GradientConfig, GradientRecommender
+from distaff.model.gradient import GradientConfig
 from distaff.ranking.products import Products
 from distaff.recommenders.base import Intents
-from distaff_data.datasets.interactions import Csr, Interactions
+from distaff.recommenders.gradient import GradientRecommender
+from distaff_data.datasets.csr import Csr
+from distaff_data.datasets.interactions import Interactions
 from distaff_graph.collaborative.embeddings import Init, node_table, pair_scores, squares, table, triple_nodes
 from distaff_graph.collaborative.losses import bpr, info_nce
 from distaff_graph.collaborative.partition import Part, Step, Steps
@@ -216,7 +218,7 @@ class DCCF(GradientRecommender):
             "cen": c.cen_reg * everyones * (squares(network.user_intents) + squares(network.item_intents)),
         }
 
-    def settle(self) -> None:
+    def finalize(self) -> None:
         """The read-out, the items' shares, and every layer of the items for folding in."""
         part, n_layers = self._steps.whole, self.config.n_layers
         network = self._steps.beside_whole(self.network)
@@ -269,11 +271,11 @@ class DCCF(GradientRecommender):
             total = total + x
         return total @ state["items"].T
 
-    def tensors(self) -> dict[str, Tensor]:
-        """Everything that :meth:`settle` made."""
+    def state(self) -> dict[str, Tensor]:
+        """Everything that :meth:`finalize` made."""
         return dict(self._state)
 
-    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+    def load_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Take it back."""
         self._state = dict(tensors)
 

@@ -11,9 +11,11 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from distaff.model.config import Choices, ModelConfig, Span
-from distaff.model.gradient import GradientConfig, GradientRecommender
+from distaff.model.gradient import GradientConfig
 from distaff.ranking.products import Products
-from distaff_data.datasets.interactions import Csr, Interactions
+from distaff.recommenders.gradient import GradientRecommender
+from distaff_data.datasets.csr import Csr
+from distaff_data.datasets.interactions import Interactions
 from distaff_graph.collaborative.embeddings import Init, node_table, pair_scores, squares, triple_nodes
 from distaff_graph.collaborative.losses import bpr
 from distaff_graph.collaborative.partition import Part, Step, Steps
@@ -127,7 +129,7 @@ class LightGCN(GradientRecommender):
             norm = squares(x.index_select(0, triples)) / (2 * step.n)
         return {"bpr": bpr(positive, negative, step.n), "reg": c.reg * norm}
 
-    def settle(self) -> None:
+    def finalize(self) -> None:
         """All layers; and what folding in needs of the items: D^-1/2 times the sum of layers 0 to L-1."""
         part, n_layers = self._steps.whole, self.config.n_layers
         n_users = part.graph.n_users
@@ -149,11 +151,11 @@ class LightGCN(GradientRecommender):
         """Inner products of the vector that a new user's items give; see the class."""
         return history_sums(history, self._folding) @ self._items.T
 
-    def tensors(self) -> dict[str, Tensor]:
+    def state(self) -> dict[str, Tensor]:
         """Users, items, and the items' part in folding in."""
         return {"users": self._users, "items": self._items, "folding": self._folding}
 
-    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+    def load_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Take back the three tables."""
         self._users, self._items, self._folding = tensors["users"], tensors["items"], tensors["folding"]
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from distaff.model.distributed import World
-from distaff_data.datasets.interactions import Csr
+from distaff_data.datasets.csr import Csr
 from distaff_graph.collaborative.sampling import Batch, Sampler, Triples, check_can_learn
 from distaff_graph.sparse import Bipartite, propagate
 

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from distaff.model.config import ModelConfig, Span
 from distaff.recommenders.base import Recommender, Session, Unlearned
-from distaff_data.datasets.interactions import Csr, Interactions
+from distaff_data.datasets.csr import Csr
+from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import UnsupportedError
 from distaff_graph.controls.inner_products import sum_rows
 
@@ -48,7 +49,7 @@ class EASE(Recommender):
     Config: ClassVar[type[ModelConfig]] = EASEConfig
     config: EASEConfig
 
-    def learn(self, data: Interactions, session: Session) -> None:
+    def _fit(self, data: Interactions, session: Session) -> None:
         """Invert the items' Gram matrix, in place."""
         dtype = _precision(data.n_items, self.config.max_gb)
         self._weights = torch.from_numpy(item_weights(data.train, self.config.penalty, dtype)).float()
@@ -71,11 +72,11 @@ class EASE(Recommender):
         """X B."""
         return sum_rows(history, self._weights)
 
-    def tensors(self) -> dict[str, Tensor]:
+    def state(self) -> dict[str, Tensor]:
         """B, ``(n_items, n_items)``."""
         return {"weights": self._weights}
 
-    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+    def load_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Take back B."""
         self._weights = tensors["weights"]
         self._train = self.data.train

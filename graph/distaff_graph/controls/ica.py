@@ -9,7 +9,8 @@ from torch import Tensor
 
 from distaff.model.config import ModelConfig
 from distaff.recommenders.base import Session
-from distaff_data.datasets.interactions import Csr, Interactions
+from distaff_data.datasets.csr import Csr
+from distaff_data.datasets.interactions import Interactions
 from distaff_graph.controls.inner_products import sum_rows
 from distaff_graph.controls.posthoc import independent_components
 from distaff_graph.controls.puresvd import PureSVD, PureSVDConfig, right_singular_vectors

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from distaff.ranking.products import Products
 from distaff.recommenders.base import Intents, Recommender, Session, Unlearned
-from distaff_data.datasets.interactions import Csr, Interactions
+from distaff_data.datasets.csr import Csr
+from distaff_data.datasets.interactions import Interactions
 from distaff_graph.sparse import history_pattern, product
 
 
@@ -23,7 +24,7 @@ def sum_rows(history: Csr, table: Tensor) -> Tensor:
 class InnerProducts(Recommender):
     """Scores are users @ items^T, and a user's vector follows from their interactions and the items' vectors.
 
-    Subclasses implement :meth:`item_vectors` and :meth:`project`; :meth:`learn` is the one after the other, so that a
+    Subclasses implement :meth:`item_vectors` and :meth:`project`; :meth:`_fit` is the one after the other, so that a
     user who comes back as a new one is scored alike.
     """
 
@@ -37,7 +38,7 @@ class InnerProducts(Recommender):
     def project(self, history: Csr, items: Tensor) -> Tensor:
         """Users' vectors, float32 ``(b, K)``, from their interactions ``(b, n_items)`` and ``items``."""
 
-    def learn(self, data: Interactions, session: Session) -> None:
+    def _fit(self, data: Interactions, session: Session) -> None:
         """Fit the items' vectors, then project everyone."""
         self._items = self.item_vectors(data, session)
         self._users = self.project(data.train, self._items)
@@ -58,11 +59,11 @@ class InnerProducts(Recommender):
         """Inner products of projected vectors."""
         return self.project(history, self._items) @ self._items.T
 
-    def tensors(self) -> dict[str, Tensor]:
+    def state(self) -> dict[str, Tensor]:
         """Both tables."""
         return {"users": self._users, "items": self._items}
 
-    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+    def load_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Take back both tables."""
         self._users, self._items = tensors["users"], tensors["items"]
 

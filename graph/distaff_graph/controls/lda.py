@@ -10,7 +10,8 @@ from torch import Tensor
 
 from distaff.model.config import Choices, ModelConfig, Span
 from distaff.recommenders.base import Session
-from distaff_data.datasets.interactions import Csr, Interactions
+from distaff_data.datasets.csr import Csr
+from distaff_data.datasets.interactions import Interactions
 from distaff_graph.controls.inner_products import IntentProducts
 from distaff_graph.sparse import edge_dots, history_pattern, product, with_values
 

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from distaff.recommenders.base import Recommender, Session, Unlearned
-from distaff_data.datasets.interactions import Csr, Interactions
+from distaff_data.datasets.csr import Csr
+from distaff_data.datasets.interactions import Interactions
 
 
 class Popularity(Recommender):
@@ -18,7 +19,7 @@ class Popularity(Recommender):
     name: ClassVar[str] = "popularity"
     control: ClassVar[bool] = True
 
-    def learn(self, data: Interactions, session: Session) -> None:
+    def _fit(self, data: Interactions, session: Session) -> None:
         """Count training interactions by item."""
         self._counts = torch.bincount(data.train.indices, minlength=data.n_items).float()
 
@@ -36,10 +37,10 @@ class Popularity(Recommender):
         """The counts, once for each row."""
         return self._counts.repeat(history.n_rows, 1)
 
-    def tensors(self) -> dict[str, Tensor]:
+    def state(self) -> dict[str, Tensor]:
         """The counts."""
         return {"counts": self._counts}
 
-    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+    def load_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Take back the counts."""
         self._counts = tensors["counts"]

@@ -149,7 +149,7 @@ class PostHoc(Recommender):
     Config: ClassVar[type[ModelConfig]] = PostHocConfig
     config: PostHocConfig
 
-    def learn(self, data: Interactions, session: Session) -> None:
+    def _fit(self, data: Interactions, session: Session) -> None:
         """Fit or read the base model, and factor its embeddings."""
         users, items = self._embeddings(data, session)
         rows = torch.cat([users, items])
@@ -183,11 +183,11 @@ class PostHoc(Recommender):
         state = self._state
         return torch.outer(state["user_amounts"][users, intent], state["items"] @ state["axes"][:, intent])
 
-    def tensors(self) -> dict[str, Tensor]:
+    def state(self) -> dict[str, Tensor]:
         """Embeddings (n, d) and amounts (n, K) of users and items, and the axes (d, K)."""
         return dict(self._state)
 
-    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+    def load_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Take them back."""
         self._state = dict(tensors)
 

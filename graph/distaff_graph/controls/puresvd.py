@@ -12,7 +12,8 @@ from torch import Tensor
 
 from distaff.model.config import Choices, ModelConfig
 from distaff.recommenders.base import Session
-from distaff_data.datasets.interactions import Csr, Interactions
+from distaff_data.datasets.csr import Csr
+from distaff_data.datasets.interactions import Interactions
 from distaff_graph.controls.inner_products import IntentProducts, sum_rows
 
 # Below this size of the smaller side a dense decomposition is quicker than the iterative one, and has no upper limit on

@@ -14,7 +14,8 @@ from torch import Tensor
 from distaff.model.config import Choices, ModelConfig, Span
 from distaff.recommenders.base import Unlearned
 from distaff_data.datasets.content import MAX_DF, MIN_DF, Content, Lexicon, Weighted
-from distaff_data.datasets.interactions import Csr, Interactions
+from distaff_data.datasets.csr import Csr
+from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError
 from distaff_graph.dgvae.branch import Half, ItemGraph
 from distaff_graph.dgvae.item_graph import mix, nearest, nearest_documents
@@ -177,9 +178,9 @@ class DGVAE(Speaking):
         return super().unlearn(users, seed)
 
     @torch.no_grad()
-    def settle(self) -> None:
+    def finalize(self) -> None:
         """Vectors and memberships; those of items without training interactions from their neighbours in the graph."""
-        super().settle()
+        super().finalize()
         rated = self.network.rated
         cold = torch.bincount(self._users.pattern.indices, minlength=len(self._things)) == 0
         if self._neighbours is None or not bool(cold.any()):
@@ -193,10 +194,10 @@ class DGVAE(Speaking):
         kinds = self._things[where] @ F.normalize(rated.prototypes).T / rated.temperature
         self._log_kinds = self._log_kinds.index_copy(0, where, kinds.log_softmax(1))
 
-    def tensors(self) -> dict[str, Tensor]:
+    def state(self) -> dict[str, Tensor]:
         """The parameters, the words, and the item graph."""
         text = torch.frombuffer(bytearray("\n".join(self.lexicon.words.to_pylist()).encode()), dtype=torch.uint8)
-        out = {**super().tensors(), "words": text, "idf": self.lexicon.idf}
+        out = {**super().state(), "words": text, "idf": self.lexicon.idf}
         for name, matrix in (
             ("item_words", self.lexicon.item_words),
             ("user_words", self._given),
@@ -205,14 +206,14 @@ class DGVAE(Speaking):
             out |= {} if matrix is None else _pack(name, matrix)
         return out
 
-    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+    def load_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Take them back."""
         words = pa.array(bytes(tensors["words"].numpy()).decode().split("\n"), pa.string())
         n_items, n_words = self.data.n_items, len(words)
         self.lexicon = Lexicon(words, tensors["idf"], _unpack(tensors, "item_words", n_words))
         self._given = _unpack(tensors, "user_words", n_words)
         self._neighbours = _unpack(tensors, "item_graph", n_items)
-        super().restore(tensors)
+        super().load_state(tensors)
 
 
 def item_graph(content: Content, lexicon: Lexicon, k: int, text_share: float) -> Weighted | None:

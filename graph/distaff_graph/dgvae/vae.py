@@ -11,10 +11,12 @@ from pydantic import Field
 from torch import Tensor
 
 from distaff.model.config import Choices, ModelConfig, Span
-from distaff.model.gradient import GradientConfig, GradientRecommender
+from distaff.model.gradient import GradientConfig
 from distaff.recommenders.base import Intents
+from distaff.recommenders.gradient import GradientRecommender
 from distaff_data.datasets.content import Weighted
-from distaff_data.datasets.interactions import Csr, Interactions
+from distaff_data.datasets.csr import Csr
+from distaff_data.datasets.interactions import Interactions
 from distaff_graph.dgvae.branch import Half
 from distaff_graph.dgvae.decoder import log_scores
 from distaff_graph.dgvae.initialisation import start_together
@@ -116,7 +118,7 @@ class Variational(GradientRecommender):
         return c.kl_cap * (self.network.samples / (c.kl_epochs * self._n_active)).clamp(max=1.0)
 
     @torch.no_grad()
-    def settle(self) -> None:
+    def finalize(self) -> None:
         """What scores are made of: the decoder's vectors and memberships."""
         self._things = self.network.rated.things()
         self._log_kinds = self.network.rated.log_memberships()
@@ -149,18 +151,18 @@ class Variational(GradientRecommender):
         """Codes of the data's users."""
         return self.codes(self._users.pattern.take(users), None if self._texts is None else self._texts.take(users))
 
-    def tensors(self) -> dict[str, Tensor]:
+    def state(self) -> dict[str, Tensor]:
         """The network's parameters."""
         return {f"network.{name}": value for name, value in self.network.state_dict().items()}
 
-    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+    def load_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Build the network for the data and take its parameters back."""
         self._users, self._device = Weighted.ones(self.data.train), torch.device("cpu")
         self.network = self.make(self.data, torch.Generator(), self._device)
         own = {n.removeprefix("network."): v for n, v in tensors.items() if n.startswith("network.")}
         self.network.load_state_dict(own)
         self._texts = self.user_documents(self.data)
-        self.settle()
+        self.finalize()
 
     def _by_block(self, users: Tensor, of: Callable[[Tensor], Tensor]) -> Tensor:
         out = [of(self.parts(self.user_codes(block))) for block in users.split(_USERS)]

@@ -129,12 +129,12 @@ class Trigger:
         self._state |= {"sum": sums[-1], "rising": row + 1 - calm}
         return Alarm(row, row + 1 - self.suspect) if len(over) else None
 
-    def tensors(self) -> dict[str, Array]:
+    def state(self) -> dict[str, Array]:
         """The state, by name; its size does not depend on how long it has watched."""
         return {name: np.asarray(value) for name, value in self._state.items()}
 
-    def restore(self, tensors: Mapping[str, Array]) -> None:
-        """Take back what :meth:`tensors` gave."""
+    def load_state(self, tensors: Mapping[str, Array]) -> None:
+        """Take back what :meth:`state` gave."""
         self._state = {name: np.array(value) for name, value in tensors.items()}
         self.armed = bool(self._state)
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from distaff_data.datasets.interactions import Csr
+from distaff_data.datasets.csr import Csr
 from distaff_graph.sparse import Bipartite, csr_tensor, edge_dots, history_pattern, product, with_values
 
 _TINY = 1e-30

@@ -25,7 +25,8 @@ from torch import Tensor
 
 from distaff.model.config import Choices, ModelConfig, Span
 from distaff.recommenders.base import Intents, Recommender, Session, Unlearned
-from distaff_data.datasets.interactions import Csr, Interactions
+from distaff_data.datasets.csr import Csr
+from distaff_data.datasets.interactions import Interactions
 from distaff_graph.controls.als import ALS, solve_users
 from distaff_graph.controls.ease import EASE
 from distaff_graph.plait.mixture import fit_parts, mix, responsibilities
@@ -68,15 +69,15 @@ class Plait(Recommender):
     Config: ClassVar[type[ModelConfig]] = PlaitConfig
     config: PlaitConfig
 
-    def learn(self, data: Interactions, session: Session) -> None:
+    def _fit(self, data: Interactions, session: Session) -> None:
         """Fit the three parts, each on its own."""
         c = self.config
         links = EASE(penalty=c.penalty)
-        links.learn(data, session)
+        links._fit(data, session)
         factorisation = ALS(embedding_dim=c.embedding_dim, reg=c.reg, confidence=c.confidence)
         parts = fit_parts(data.train, c.n_intents, session.generator())
         self._state = {
-            "links": links.tensors()["weights"],
+            "links": links.state()["weights"],
             "vectors": factorisation.item_vectors(data, session),
             "parts": parts,
             "mass": mix(data.train, parts).sum(0),
@@ -106,11 +107,11 @@ class Plait(Recommender):
         history = self._train.take(users)
         return self._twined(self._strands(history, intent), self._strands(history))
 
-    def tensors(self) -> dict[str, Tensor]:
+    def state(self) -> dict[str, Tensor]:
         """Links (n_items, n_items), vectors (n_items, d), parts (n_items, K) and the intents' mass (K,)."""
         return dict(self._state)
 
-    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+    def load_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Take them back."""
         self._state = dict(tensors)
         self._train = self.data.train

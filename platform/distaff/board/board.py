@@ -15,7 +15,7 @@ from distaff.board.kinds import base_of
 from distaff.runs import runs
 from distaff.runs.runs import Run
 from distaff.stats.intervals import Comparison, Interval, compare_paired, seed_interval
-from distaff_data.tables.interactions import kind_of
+from distaff_data.tables.datasets import kind_of
 from distaff_data.workspace import Workspace
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from distaff import __version__
+from distaff._version import __version__
 from distaff.cli import (
     data,
     factors,

@@ -14,7 +14,7 @@ from distaff_data.errors import InputError
 from distaff_data.ingest import AttributesReport, IncidentsReport, IngestReport, ingest_attributes, ingest_interactions
 from distaff_data.ingest.incidents import ingest_incidents
 from distaff_data.ingest.series import Columns, ingest_series
-from distaff_data.planted.interactions import sample as load_sample
+from distaff_data.planted.samples import sample as load_sample
 from distaff_data.tables.reports import SeriesReport
 from distaff_data.workspace import Workspace
 

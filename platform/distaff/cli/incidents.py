@@ -10,8 +10,9 @@ from typing import Annotated
 import typer
 
 from distaff.cli.state import Json, counted, emit_facts, emit_json, emit_table, pairs, workspace
-from distaff.incidents.diagnose import DiagnosisReport, case_dict, diagnose
+from distaff.incidents.diagnose import DiagnosisReport, diagnose
 from distaff.incidents.follow import Update, follow, open_source
+from distaff.incidents.tables import case_dict
 from distaff_data.errors import InputError
 
 

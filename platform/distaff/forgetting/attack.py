@@ -20,7 +20,7 @@ from torch import Tensor
 from distaff.ranking.metrics import blocks
 from distaff.ranking.products import Products
 from distaff.recommenders.base import Recommender
-from distaff_data.datasets.interactions import Csr
+from distaff_data.datasets.csr import Csr
 from distaff_data.errors import UnsupportedError
 
 _ITEMS = 50  # of each kind attacked, of one person

@@ -15,6 +15,7 @@ from distaff.recommenders.score import unfinished
 from distaff.runs import aliases
 from distaff.runs.runs import Run
 from distaff.scheduling import jobs
+from distaff_data.atomic import clear_leftovers, leftovers
 from distaff_data.errors import InputError
 from distaff_data.warehouse import Scratch
 from distaff_data.workspace import Workspace
@@ -31,9 +32,8 @@ def clear(workspace: Workspace, dataset: str, found: Sequence[Run], people: Sequ
         removed += sum(1 for file in folder.rglob("*") if file.is_file())
         shutil.rmtree(folder)
     for file in _outputs(workspace, {run.run for run in found}):
-        for left in file.parent.glob(f".{file.name}.*.part"):
-            left.unlink()
-            removed += 1
+        removed += len(leftovers(file))
+        clear_leftovers(file)
         if _names(file, people):
             _rewrite(file, people)
             removed += 1

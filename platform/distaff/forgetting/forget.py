@@ -22,7 +22,7 @@ from distaff.runs import runs
 from distaff.runs.runs import Run
 from distaff_data.errors import DistaffError, InputError
 from distaff_data.tables import people as persons
-from distaff_data.tables.interactions import kind_of
+from distaff_data.tables.datasets import kind_of
 from distaff_data.workspace import Workspace
 
 

@@ -15,12 +15,13 @@ from torch import Tensor
 from distaff.forgetting import audit
 from distaff.forgetting.attack import NOTHING, Membership, by_folding, by_own_scores
 from distaff.forgetting.audit import ModelRecord, Request
-from distaff.model import saving as artefacts
+from distaff.model import saving
 from distaff.recommenders.base import Recommender
 from distaff.runs import runs
 from distaff.runs.runs import Run
-from distaff_data.datasets.interactions import SPLITS, Interactions
+from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import DistaffError, UnsupportedError
+from distaff_data.splits import SPLITS
 from distaff_data.tables.interactions import load_interactions
 from distaff_data.workspace import Workspace
 
@@ -33,7 +34,7 @@ def unlearn(
     for run in found:
         folder = runs.run_folder(workspace, run.run)
         shutil.rmtree(folder / "checkpoint", ignore_errors=True)  # it has the people's vectors, and cannot be continued
-        artefacts.tidy(folder / "model")
+        saving.tidy(folder / "model")
         if not (folder / "model").is_dir():
             continue
         progress(f"model: {run.run}")

@@ -12,7 +12,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -30,9 +30,6 @@ from distaff_data.datasets.incidents import Case, Edge, Incidents
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.tables.incidents import load_incidents
 from distaff_data.warehouse import Warehouse
-
-if TYPE_CHECKING:
-    from distaff.incidents.follow import Stream
 
 Floats = npt.NDArray[np.float64]
 _CHANCE_DRAWS = 200
@@ -61,6 +58,27 @@ class Evidence:
     abnormal: Floats
     edges: tuple[Edge, ...]
     generator: np.random.Generator
+
+
+class Stream(Protocol):
+    """What :meth:`Diagnoser.stream` gives."""
+
+    @property
+    def last_time(self) -> float | None:
+        """Time of the latest row taken."""
+
+    @property
+    def converged(self) -> bool:
+        """Whether the latest diagnosis was the last of its incident."""
+
+    def take(self, times: Floats, rows: Floats) -> Diagnosis | None:
+        """Take rows; what is thought of the incident that is on."""
+
+    def state(self) -> dict[str, Floats]:
+        """The state."""
+
+    def load_state(self, tensors: Mapping[str, Floats]) -> None:
+        """Take it back."""
 
 
 class Diagnoser(Model[Incidents]):
@@ -101,7 +119,7 @@ class Diagnoser(Model[Incidents]):
         """
         raise UnsupportedError(f"{self.name} explains whole cases only; coral can follow")
 
-    def learn(self, data: Incidents, session: Session) -> None:
+    def _fit(self, data: Incidents, session: Session) -> None:
         """Explain every case; a fit of a diagnoser is its diagnoses."""
         found = []
         for number, case in enumerate(data.cases, 1):
@@ -174,11 +192,11 @@ class Diagnoser(Model[Incidents]):
         per_case = {name: torch.from_numpy(entity.values[name]) for name in self.headline}
         return [Measurement("test", values, pa.array(entity.cases), per_case)]
 
-    def tensors(self) -> dict[str, Tensor]:
+    def state(self) -> dict[str, Tensor]:
         """Scores of each case's ranked metrics, by case."""
         return {d.case: torch.tensor([c.score for c in d.causes], dtype=torch.float64) for d in self.diagnoses}
 
-    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+    def load_state(self, tensors: Mapping[str, Tensor]) -> None:
         """The diagnoses are read with the data; see :meth:`read_data`."""
 
     def write_data(self, folder: Path) -> tuple[str, ...]:

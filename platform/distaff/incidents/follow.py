@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -21,36 +21,15 @@ import pyarrow.csv as pacsv
 import torch
 
 from distaff.incidents.base import Diagnoser
-from distaff.incidents.diagnose import store
 from distaff.incidents.rankings import Diagnosis
-from distaff.model.saving import read_checkpoint, write_checkpoint
+from distaff.incidents.tables import store
+from distaff.model.checkpoints import read_checkpoint, write_checkpoint
 from distaff_data.errors import InputError
 from distaff_data.tables.incidents import load_incidents
 from distaff_data.workspace import Workspace
 
 Floats = npt.NDArray[np.float64]
 _POLL = 0.2  # seconds between looks at a file that does not grow
-
-
-class Stream(Protocol):
-    """What :meth:`distaff.incidents.base.Diagnoser.stream` gives."""
-
-    @property
-    def last_time(self) -> float | None:
-        """Time of the latest row taken."""
-
-    @property
-    def converged(self) -> bool:
-        """Whether the latest diagnosis was the last of its incident."""
-
-    def take(self, times: Floats, rows: Floats) -> Diagnosis | None:
-        """Take rows; what is thought of the incident that is on."""
-
-    def tensors(self) -> dict[str, Floats]:
-        """The state."""
-
-    def restore(self, tensors: Mapping[str, Floats]) -> None:
-        """Take it back."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +92,7 @@ def follow(
             raise InputError(
                 f"the stream has other metrics than before; remove {folder / run}.safetensors to begin anew"
             )
-        stream.restore({name: tensor.numpy() for name, tensor in tensors.items()})
+        stream.load_state({name: tensor.numpy() for name, tensor in tensors.items()})
         if source.seekable():
             source.seek(int(str(state["offset"])))
     pace = _Pace(speed)
@@ -125,7 +104,7 @@ def follow(
         if found is not None:
             store(workspace, run, [found], target=f"causes/{run}/{found.case}", converged=stream.converged)
             report(Update(found, stream.converged))
-        tensors = {name: torch.from_numpy(np.array(value, order="C")) for name, value in stream.tensors().items()}
+        tensors = {name: torch.from_numpy(np.array(value, order="C")) for name, value in stream.state().items()}
         write_checkpoint(folder, run, tensors, {"columns": names, "offset": offset})
 
 

@@ -2,11 +2,12 @@
 
 Each kind of data has one subclass that people and model writers use: :class:`~distaff.recommenders.base.Recommender` for
 interactions. It says how the data is read from the warehouse, kept beside a saved model, and measured. Runs, the board,
-artefacts and the command line know models only by what stands here.
+files and the command line know models only by what stands here.
 """
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from distaff.model import saving as artefacts
+from distaff.model import registry, saving
 from distaff.model.config import ModelConfig
 from distaff.model.distributed import ALONE, World
 from distaff_data.errors import InputError, UnsupportedError
@@ -50,7 +51,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Session:
-    """The circumstances of one fit, given to :meth:`Model.learn`.
+    """The circumstances of one fit, given to :meth:`Model._fit`.
 
     Attributes:
         seed: Seed of every random draw.
@@ -121,24 +122,36 @@ class Model(ABC, Generic[D]):
     lower_is_better: ClassVar[frozenset[str]] = frozenset()
     divisible: ClassVar[bool] = False
     Config: ClassVar[type[ModelConfig]] = ModelConfig
+    __signature__: ClassVar[inspect.Signature]
 
     def __init__(self, **settings: Any) -> None:
         self.config = self.Config.parse(settings)
         self._data: D | None = None
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.__signature__ = cls.Config.signature()
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={value!r}" for name, value in self.config.changed().items())
+        return f"{type(self).__name__}({shown})"
+
+    def __sklearn_clone__(self) -> Self:
+        return type(self)(**self.get_params())
+
     # ------------------------------------------------------------------------------------------ what a model implements
 
     @abstractmethod
-    def learn(self, data: D, session: Session) -> None:
+    def _fit(self, data: D, session: Session) -> None:
         """Fit to the training part of ``data``."""
 
     @abstractmethod
-    def tensors(self) -> dict[str, Tensor]:
-        """Everything a fitted model needs, by name."""
+    def state(self) -> dict[str, Tensor]:
+        """Return everything a fitted model needs, by name."""
 
     @abstractmethod
-    def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take back what :meth:`tensors` gave; :attr:`data` is bound before."""
+    def load_state(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take back what :meth:`state` gave; :attr:`data` is bound before."""
 
     # ------------------------------------------------------------------------------------------- what a kind implements
 
@@ -182,6 +195,20 @@ class Model(ABC, Generic[D]):
 
     # ---------------------------------------------------------------------------------------------- what people call
 
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return every setting by name, as scikit-learn's estimators do; ``deep`` changes nothing: no setting is a model."""
+        return {name: getattr(self.config, name) for name in type(self.config).model_fields}
+
+    def set_params(self, **settings: Any) -> Self:
+        """Change settings, and forget what was fitted with the old ones.
+
+        Raises:
+            InputError: A setting that is unknown or out of range; nothing is changed.
+        """
+        changed = type(self)(**(self.get_params() | settings))
+        self.__dict__ = changed.__dict__
+        return self
+
     @property
     def data(self) -> D:
         """What the model was fitted to.
@@ -205,12 +232,10 @@ class Model(ABC, Generic[D]):
         Raises:
             InputError: There is none, or it is of another kind than this class.
         """
-        from distaff.model.registry import model_class
-
-        found = model_class(name)
-        if not issubclass(found, cls):
-            raise InputError(f"{name} is a model of {found.kind}, not of {cls.kind}")
-        return found
+        model: type[Self] = registry.model_class(name)
+        if not issubclass(model, cls):
+            raise InputError(f"{name} is a model of {model.kind}, not of {cls.kind}")
+        return model
 
     def bind(self, data: D) -> None:
         """Attach the dataset whose positions the model's tensors use."""
@@ -218,7 +243,7 @@ class Model(ABC, Generic[D]):
 
     def save(self, folder: str | Path) -> None:
         """Write configuration, data and tensors into a folder, whole or not at all."""
-        artefacts.save(self, Path(folder))
+        saving.save(self, Path(folder))
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
@@ -227,7 +252,7 @@ class Model(ABC, Generic[D]):
         Raises:
             InputError: The folder holds no model, another kind of model, or a file that was changed since it was saved.
         """
-        model = artefacts.load(Path(folder))
+        model = saving.load(Path(folder))
         if not isinstance(model, cls):
             raise InputError(f"the saved model is a {model.name}, which works on {model.kind}", path=folder)
         return model

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -38,6 +40,29 @@ Listed = BeforeValidator(_listed)
 """Reads a text such as ``24,48`` as its parts. Annotates a field."""
 
 
+_ATTRIBUTE = re.compile(r"^(\w+): ")
+
+
+def _attributes(docstring: str) -> dict[str, str]:
+    """Return the entries of a Google-style ``Attributes`` section, each on one line."""
+    lines = iter(inspect.cleandoc(docstring).splitlines())
+    for line in lines:
+        if line == "Attributes:":
+            break
+    told: dict[str, str] = {}
+    name = None
+    for line in lines:
+        if line and not line.startswith(" "):
+            break
+        text = line.strip()
+        if line.startswith("    ") and not line.startswith("     ") and (entry := _ATTRIBUTE.match(text)):
+            name, text = entry[1], text[entry.end() :]
+            told[name] = text
+        elif name is not None and text:
+            told[name] += f" {text}"
+    return told
+
+
 class ModelConfig(BaseModel):
     """Base of every model's configuration: immutable, unknown keys refused.
 
@@ -70,6 +95,30 @@ class ModelConfig(BaseModel):
         marks = {name: [m for m in f.metadata if isinstance(m, Span | Choices)] for name, f in cls.model_fields.items()}
         return {name: found[0] for name, found in marks.items() if found}
 
+    @classmethod
+    def signature(cls) -> inspect.Signature:
+        """Return the settings as keyword arguments with their types and defaults."""
+        return inspect.Signature(
+            [
+                inspect.Parameter(
+                    name,
+                    inspect.Parameter.KEYWORD_ONLY,
+                    default=inspect.Parameter.empty if field.is_required() else field.get_default(),
+                    annotation=field.annotation,
+                )
+                for name, field in cls.model_fields.items()
+            ]
+        )
+
+    @classmethod
+    def descriptions(cls) -> dict[str, str]:
+        """Return what each setting does, from the ``Attributes`` of the docstrings of this class and its bases."""
+        told: dict[str, str] = {}
+        for base in reversed(cls.__mro__):
+            if issubclass(base, ModelConfig):
+                told |= _attributes(base.__doc__ or "")
+        return {name: field.description or told.get(name, "") for name, field in cls.model_fields.items()}
+
     def changed(self) -> dict[str, Any]:
-        """The settings that differ from the defaults."""
+        """Return the settings that differ from the defaults."""
         return self.model_dump(mode="json", exclude_defaults=True)

@@ -1,4 +1,4 @@
-"""Fitting a model outside a workspace: device, seeds and validation around :meth:`~distaff.model.base.Model.learn`."""
+"""Fitting a model outside a workspace: device, seeds and validation around :meth:`~distaff.model.base.Model._fit`."""
 
 from __future__ import annotations
 
@@ -61,5 +61,5 @@ def fit(
         # TensorFloat-32 products: the one mixed precision that leaves every loss here within its tolerance.
         torch.set_float32_matmul_precision("high")
     torch.manual_seed(seed)
-    model.learn(data, Session(seed, where, validate, report, folder, resume, world))
+    model._fit(data, Session(seed, where, validate, report, folder, resume, world))
     model.bind(data)

@@ -1,4 +1,4 @@
-"""Models trained by gradient descent, and the loop that trains them.
+"""Training by gradient descent: the one loop, and what a model that is trained by it implements.
 
 The loop is deterministic on CPU: every epoch draws from its own seeded generator, so a fit resumed at an epoch boundary
 continues exactly as if it had never stopped.
@@ -7,28 +7,21 @@ continues exactly as if it had never stopped.
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
-from typing import Annotated, Any, ClassVar, Generic
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Generic, Protocol
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from distaff.model import saving as artefacts
-from distaff.model.base import D, Epoch, Model, Session
+from distaff.model.base import D, Epoch, Session
+from distaff.model.checkpoints import read_checkpoint, write_checkpoint
 from distaff.model.config import ModelConfig, Span
 from distaff.model.distributed import ALONE, World
-from distaff.recommenders.base import Recommender
-from distaff.series.contract import SeriesConfig
-from distaff.series.forecasting import blocks
-from distaff.series.model import SeriesModel
-from distaff_data.datasets.interactions import Interactions
-from distaff_data.datasets.series import Series
-from distaff_data.datasets.windows import Windows, slide
 
-_CHECKPOINT = "last"
+Validate = Callable[[], Mapping[str, float]]
 
 
 class GradientConfig(ModelConfig):
@@ -50,141 +43,179 @@ class GradientConfig(ModelConfig):
     eval_every: Annotated[int, Field(ge=1)] = 3
     patience: Annotated[int, Field(ge=1)] = 5
 
+    @property
+    def schedule(self) -> Schedule:
+        """How long to train, and when to look at validation."""
+        return Schedule(self.max_epochs, self.eval_every, self.patience, self.lr_decay)
 
-class GradientModel(Model[D], Generic[D]):
-    """A model whose parameters live in :attr:`network`.
 
-    Subclasses implement :meth:`build`, :meth:`batches`, :meth:`losses` and :meth:`settle`.
+@dataclass(frozen=True)
+class Schedule:
+    """How long a training goes on; see :class:`GradientConfig` for the fields.
+
+    Attributes:
+        first_epoch: Number of epochs before this training, where it is the second of a fit: counted on in the report.
+    """
+
+    max_epochs: int
+    eval_every: int = 1
+    patience: int = 5
+    lr_decay: float = 1.0
+    first_epoch: int = 0
+
+
+class Objective(Protocol):
+    """What the loop trains: parameters, batches, losses.
+
+    Attributes:
+        network: Holds the parameters.
+        world: The processes that share the work; :meth:`losses` are this process' share, and those of all sum to the
+            objective.
+    """
+
+    network: nn.Module
+    world: World
+
+    def batches(self, data: Any, generator: torch.Generator) -> Iterator[Any]:
+        """Yield the mini-batches of one epoch, drawn from ``generator``."""
+
+    def losses(self, batch: Any) -> dict[str, Tensor]:
+        """Return the terms of the objective on one mini-batch, scalars whose sum is minimised."""
+
+    def finalize(self) -> None:
+        """Compute, from the network as it stands, what predictions need."""
+
+    def optimizer(self) -> torch.optim.Optimizer:
+        """Return a fresh optimizer of the parameters."""
+
+
+class Trainable(ABC, Generic[D]):
+    """A model that is trained by :func:`train`; the base of a kind's gradient models mixes it in.
 
     Attributes:
         monitor: The validation metric that chooses the epoch.
-        world: The processes of the fit. Where a model is :attr:`~distaff.model.base.Model.divisible`, its :meth:`losses` are
-            this process' share, and those of all processes sum to the objective.
+        network: Holds the parameters, from :meth:`build` on.
+        world: The processes of the fit; see :class:`Objective`.
     """
 
     monitor: ClassVar[str]
-    Config: ClassVar[type[ModelConfig]] = GradientConfig
     config: GradientConfig
     network: nn.Module
     world: World = ALONE
 
     @abstractmethod
     def build(self, data: D, generator: torch.Generator, device: torch.device) -> nn.Module:
-        """Make the network on ``device``, initialised from ``generator``, and whatever training needs."""
+        """Return the network on ``device``, initialised from ``generator``, and prepare whatever training needs."""
 
     @abstractmethod
     def batches(self, data: D, generator: torch.Generator) -> Iterator[Any]:
-        """The mini-batches of one epoch, drawn from ``generator``."""
+        """Yield the mini-batches of one epoch, drawn from ``generator``."""
 
     @abstractmethod
     def losses(self, batch: Any) -> dict[str, Tensor]:
-        """The parts of the objective on one mini-batch, scalars whose sum is minimised."""
+        """Return the terms of the objective on one mini-batch, scalars whose sum is minimised."""
 
     @abstractmethod
-    def settle(self) -> None:
+    def finalize(self) -> None:
         """Compute, from the network as it stands, what predictions need."""
 
     def optimizer(self) -> torch.optim.Optimizer:
-        """Adam over all parameters; the fused kernel is about 4 times faster than the default."""
+        """Return Adam over all parameters; the fused kernel is about 4 times faster than the default."""
         return torch.optim.Adam(self.network.parameters(), lr=self.config.lr, fused=True)
 
-    def learn(self, data: D, session: Session) -> None:
-        """Train until validation stops improving, or for ``max_epochs``; keeps the best parameters."""
+    def train(self, data: D, session: Session, *, minimize: bool) -> None:
+        """Build the network and train it until validation stops improving; the best parameters stay.
+
+        Args:
+            data: What to fit to.
+            session: Seed, device, validation, checkpoint.
+            minimize: Whether less of :attr:`monitor` is better.
+        """
         self.world = session.world
         self.network = self.build(data, session.generator(), session.device)
-        _Fit(self, data, session).run()
+        train(self, data, session, self.config.schedule, monitor=self.monitor, minimize=minimize)
         with torch.no_grad():
-            self.settle()
+            self.finalize()
 
 
-class GradientRecommender(GradientModel[Interactions], Recommender):
-    """A recommender trained by gradient; Recall@20 on validation chooses the epoch."""
+def train(
+    objective: Objective,
+    data: object,
+    session: Session,
+    schedule: Schedule,
+    *,
+    monitor: str,
+    minimize: bool,
+    checkpoint: str = "last",
+) -> None:
+    """Train until validation stops improving or the epochs are over; the best parameters stay in the network.
 
-    monitor = "recall@20"
+    Args:
+        objective: What to train.
+        data: Handed to :meth:`Objective.batches`.
+        session: Seed, device, validation, report, and the folder of the checkpoint.
+        schedule: How long.
+        monitor: The validation metric that chooses the epoch.
+        minimize: Whether less of it is better.
+        checkpoint: Name of the checkpoint, one for each training of a fit.
 
-
-class GradientSeriesConfig(GradientConfig, SeriesConfig):
-    """Settings of every model of series trained by gradient."""
-
-
-class GradientSeriesModel(SeriesModel, GradientModel[Series]):
-    """A model of series whose encoder is trained by gradient."""
-
-    Config: ClassVar[type[ModelConfig]] = GradientSeriesConfig
-    config: GradientSeriesConfig
-
-    @abstractmethod
-    def pretext_loss(self, windows: Windows, block: Tensor) -> Tensor:
-        """The objective of some of the windows, a mean over them, as the encoder stands."""
-
-    def watched(self, data: Series) -> Mapping[str, float]:
-        """What else is told of an encoder at every validation; nothing here."""
-        return {}
-
-    def pretext(self, data: Series) -> Callable[[], Mapping[str, float]] | None:
-        """The objective on validation windows, without labels or heads, by which the epoch is chosen.
-
-        Random draws are the same each time. None where there are no such windows.
-        """
-        length = self.length_for(data)
-        if not len(slide(data, length, split="valid")):
-            return None
-
-        @torch.no_grad()
-        def validate() -> Mapping[str, float]:
-            windows = slide(data, length, split="valid", device=self.device)
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(0)
-                total = sum(float(self.pretext_loss(windows, block)) * len(block) for block in blocks(windows))
-            return {"pretext": total / len(windows), **self.watched(data)}
-
-        return validate
-
-    def learn_encoder(self, data: Series, session: Session) -> None:
-        """The loop of :class:`GradientModel`, validated by :meth:`pretext`."""
-        GradientModel.learn(self, data, replace(session, validate=self.pretext(data)))
+    Raises:
+        FloatingPointError: A loss is not finite.
+    """
+    _Training(objective, data, session, schedule, monitor, minimize, checkpoint).run()
 
 
-class _Fit(Generic[D]):
-    """One training run: epochs, validation, early stopping, checkpoints."""
+class _Training:
+    """One training: epochs, validation, early stopping, checkpoints."""
 
-    def __init__(self, model: GradientModel[D], data: D, session: Session) -> None:
-        self.model, self.data, self.session, self.world = model, data, session, session.world
-        self.optimizer = model.optimizer()
+    def __init__(
+        self,
+        objective: Objective,
+        data: object,
+        session: Session,
+        schedule: Schedule,
+        monitor: str,
+        minimize: bool,
+        checkpoint: str,
+    ) -> None:
+        self.objective, self.data, self.session, self.world = objective, data, session, session.world
+        self.schedule, self.monitor, self.checkpoint = schedule, monitor, checkpoint
+        self.sign = -1.0 if minimize else 1.0
+        self.optimizer = objective.optimizer()
         self.rates = [group["lr"] for group in self.optimizer.param_groups]
-        self.best = _copy(model.network.state_dict())
+        self.best = _copy(objective.network.state_dict())
         self.epoch, self.best_value, self.bad_validations = 0, -math.inf, 0
         if session.resume:
             self._restore()
 
     def run(self) -> None:
-        config = self.model.config
         validate = self.session.validate
-        while self.epoch < config.max_epochs and self.bad_validations < config.patience:
+        while self.epoch < self.schedule.max_epochs and self.bad_validations < self.schedule.patience:
             self.epoch += 1
             losses = self._train_epoch()
-            due = self.epoch % config.eval_every == 0 or self.epoch == config.max_epochs
-            valid = self._validate() if validate is not None and due else {}
-            self.session.report(Epoch(self.epoch, losses, valid))
+            due = self.epoch % self.schedule.eval_every == 0 or self.epoch == self.schedule.max_epochs
+            valid = self._validate(validate) if validate is not None and due else {}
+            self.session.report(Epoch(self.schedule.first_epoch + self.epoch, losses, valid))
             if due:
-                self._checkpoint()
+                self._save()
         if validate is not None:
-            self.model.network.load_state_dict(self.best)
+            self.objective.network.load_state_dict(self.best)
 
     def _train_epoch(self) -> dict[str, float]:
-        """One pass; returns the mean of every loss. Values stay on the device until the end: no synchronisation a step."""
-        torch.manual_seed(self.session.seed * 1_000_003 + self.epoch)
-        self.model.network.train()
+        """Return the mean of every loss over one pass; values stay on the device until its end, unsynchronised."""
+        number = self.schedule.first_epoch + self.epoch
+        torch.manual_seed(self.session.seed * 1_000_003 + number)
+        self.objective.network.train()
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
-            group["lr"] = rate * self.model.config.lr_decay ** (self.epoch - 1)
+            group["lr"] = rate * self.schedule.lr_decay ** (self.epoch - 1)
         sums: dict[str, Tensor] = {}
         steps = 0
-        for batch in self.model.batches(self.data, self.session.generator(self.epoch)):
-            losses = self.model.losses(batch)
+        for batch in self.objective.batches(self.data, self.session.generator(number)):
+            losses = self.objective.losses(batch)
             total = torch.stack(list(losses.values())).sum()
             self.optimizer.zero_grad(set_to_none=True)
             total.backward()
-            self.world.add_up(self.model.network.parameters())
+            self.world.add_up(self.objective.network.parameters())
             self.optimizer.step()
             steps += 1
             for name, value in {**losses, "total": total}.items():
@@ -196,41 +227,39 @@ class _Fit(Generic[D]):
             )
         return means
 
-    def _validate(self) -> Mapping[str, float]:
-        assert self.session.validate is not None
+    def _validate(self, validate: Validate) -> Mapping[str, float]:
         valid: Mapping[str, float] = {}
         value = -math.inf
         if self.world.rank == 0:
-            self.model.network.eval()
+            self.objective.network.eval()
             with torch.no_grad():
-                self.model.settle()
-            valid = self.session.validate()
-            monitor = self.model.monitor
-            value = -valid[monitor] if self.model.less_is_better(monitor) else valid[monitor]
+                self.objective.finalize()
+            valid = validate()
+            value = self.sign * valid[self.monitor]
         value = self.world.agree(value, self.session.device)
         if value > self.best_value:
             self.best_value, self.bad_validations = value, 0
-            self.best = _copy(self.model.network.state_dict())
+            self.best = _copy(self.objective.network.state_dict())
         else:
             self.bad_validations += 1
         return valid
 
-    def _checkpoint(self) -> None:
+    def _save(self) -> None:
         if self.session.folder is None or self.world.rank:
             return
-        tensors = {f"network.{k}": v for k, v in self.model.network.state_dict().items()}
+        tensors = {f"network.{k}": v for k, v in self.objective.network.state_dict().items()}
         tensors |= {f"best.{k}": v for k, v in self.best.items()}
         for i, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{i}.{k}": v for k, v in state.items()}
         progress = {"epoch": self.epoch, "best_value": self.best_value, "bad_validations": self.bad_validations}
-        artefacts.write_checkpoint(self.session.folder, _CHECKPOINT, tensors, progress)
+        write_checkpoint(self.session.folder, self.checkpoint, tensors, progress)
 
     def _restore(self) -> None:
-        found = artefacts.read_checkpoint(self.session.folder, _CHECKPOINT) if self.session.folder else None
-        if found is None:
+        saved = read_checkpoint(self.session.folder, self.checkpoint) if self.session.folder else None
+        if saved is None:
             return
-        tensors, progress = found
-        self.model.network.load_state_dict(_under(tensors, "network."))
+        tensors, progress = saved
+        self.objective.network.load_state_dict(_under(tensors, "network."))
         self.best = _under(tensors, "best.")
         state = self.optimizer.state_dict()
         for key, value in _under(tensors, "optimizer.").items():

@@ -6,10 +6,10 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from distaff.model.base import Model
 from distaff_data.errors import InputError, UnknownNameError
 
 GROUP = "distaff.models"
+_CONTRACT = ("name", "kind", "Config", "state", "load_state")  # of distaff.model.base.Model, which stands above
 
 
 @cache
@@ -17,13 +17,18 @@ def _entries() -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group=GROUP)}
 
 
+def class_names() -> dict[str, str]:
+    """Return registered names by the name of their class, without importing any of them."""
+    return {entry.attr: name for name, entry in sorted(_entries().items())}
+
+
 def names() -> list[str]:
-    """Registered names, sorted."""
+    """Return the registered names, sorted."""
     return sorted(_entries())
 
 
-def model_class(name: str) -> type[Model[Any]]:
-    """The class behind a name.
+def model_class(name: str) -> Any:
+    """Return the class behind a name, a subclass of :class:`~distaff.model.base.Model`.
 
     Raises:
         UnknownNameError: No model of that name is registered.
@@ -35,6 +40,6 @@ def model_class(name: str) -> type[Model[Any]]:
         found = _entries()[name].load()
     except ImportError as error:
         raise InputError(f"model {name!r} cannot be imported: {error}") from error
-    if not (isinstance(found, type) and issubclass(found, Model)):
+    if not (isinstance(found, type) and all(hasattr(found, attribute) for attribute in _CONTRACT)):
         raise InputError(f"entry point {name!r} is not a Distaff model: {found!r}")
     return found

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from distaff.ranking.products import Products
 from distaff.ranking.selection import blocks, find_hits, one_thread, rows, top_k
-from distaff_data.datasets.interactions import Csr, Interactions
+from distaff_data.datasets.csr import Csr
+from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError
 
 KS = (5, 10, 20, 50)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from distaff.ranking.screening import Catalogue
 from distaff.ranking.selection import block_size, rows, top_k
-from distaff_data.datasets.interactions import Csr
+from distaff_data.datasets.csr import Csr
 
 _USERS = 512  # with a tile of a catalogue 2 MiB of products, which stay in cache
 

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from distaff.ranking.selection import largest, listed
-from distaff_data.datasets.interactions import Csr
+from distaff_data.datasets.csr import Csr
 
 _TILE = 1024  # items screened at once
 _GROUP = 8  # items of which first only the maximum is compared

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from distaff_data.datasets.interactions import Csr
+from distaff_data.datasets.csr import Csr
 
 # Scores held at once: 8 MiB of float32, which stay in cache and which the allocator reuses from block to block. Larger
 # blocks cost up to twice as much, in page faults and in traffic to memory.

@@ -1,8 +1,8 @@
 """What a recommender is: the contract that models implement and the estimator that people use.
 
 A model subclasses :class:`Recommender` and implements five methods over positions and tensors:
-:meth:`~Recommender.learn`, :meth:`~Recommender.predict`, :meth:`~Recommender.fold_in`, :meth:`~Recommender.tensors` and
-:meth:`~Recommender.restore`. One with intents adds :meth:`~Recommender.intents` and :meth:`~Recommender.intent_scores`.
+:meth:`~Recommender._fit`, :meth:`~Recommender.predict`, :meth:`~Recommender.fold_in`, :meth:`~Recommender.state` and
+:meth:`~Recommender.load_state`. One with intents adds :meth:`~Recommender.intents` and :meth:`~Recommender.intent_scores`.
 Everything people call (``fit``, ``score``, ``factors``, ``save``, ``load``) is the same for all and speaks their own ids.
 """
 
@@ -20,8 +20,10 @@ from torch import Tensor
 
 from distaff.model.base import Epoch, Measurement, Model, Session
 from distaff.ranking.metrics import Evaluation, best_items, chance, evaluate, exclusion, top_k
-from distaff_data.datasets.interactions import SPLITS, Csr, Interactions
+from distaff_data.datasets.csr import Csr
+from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError, UnsupportedError
+from distaff_data.splits import SPLITS
 from distaff_data.tables.interactions import load_interactions
 from distaff_data.warehouse import Warehouse
 
@@ -62,7 +64,7 @@ class Recommender(Model[Interactions]):
     headline = ("recall@20", "ndcg@20")
     shown = ("recall@20", "ndcg@20", "coverage@20")
     user_tensors: ClassVar[tuple[str, ...]] = ()
-    """Those of :meth:`~distaff.model.base.Model.tensors` that have a row for each user."""
+    """Those of :meth:`~distaff.model.base.Model.state` that have a row for each user."""
 
     # ------------------------------------------------------------------------------------------ what a model implements
 
@@ -135,16 +137,16 @@ class Recommender(Model[Interactions]):
         """
         rows = torch.ones(self.data.n_users, dtype=torch.bool)
         rows[users] = False
-        kept = {n: v[rows.to(v.device)] if n in self.user_tensors else v for n, v in self.tensors().items()}
+        kept = {n: v[rows.to(v.device)] if n in self.user_tensors else v for n, v in self.state().items()}
         self.bind(self.data.without(users))
-        self.restore(kept)
+        self.load_state(kept)
         return "rows"
 
     def relearn(self, users: Tensor, seed: int) -> Unlearned:
         """An :meth:`unlearn` for models whose fit is cheap: it is repeated without the users."""
         data = self.data.without(users)
         torch.manual_seed(seed)
-        self.learn(data, Session(seed, torch.device("cpu")))
+        self._fit(data, Session(seed, torch.device("cpu")))
         self.bind(data)
         return "refit"
 

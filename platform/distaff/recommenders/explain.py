@@ -13,8 +13,8 @@ from distaff.recommenders.base import Recommender, top_k_of
 from distaff.recommenders.relevance import Membership
 from distaff.recommenders.words import Reasons, Worded, top_words
 from distaff.runs import runs
-from distaff_data.datasets.interactions import SPLITS
 from distaff_data.errors import InputError
+from distaff_data.splits import SPLITS
 from distaff_data.tables.interactions import load_titles
 from distaff_data.workspace import Workspace
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,8 +23,9 @@ from distaff import engines
 from distaff.ranking.metrics import exclusion
 from distaff.recommenders.base import SCORE_SCHEMA, Recommender
 from distaff.runs.runs import model_folder
-from distaff_data.datasets.interactions import SPLITS
+from distaff_data.atomic import replacing
 from distaff_data.errors import DistaffError, InputError
+from distaff_data.splits import SPLITS
 from distaff_data.workspace import Workspace
 
 _USERS_A_SHARD = 8_192
@@ -125,10 +125,9 @@ class _Writer:
 
     def write(self, shard: _Shard) -> int:
         """Write a shard's file, which appears whole; returns the number of its users."""
-        part = shard.file.with_name(f"{shard.file.stem}.{uuid.uuid4().hex[:8]}.part")
         users = shard.users
-        pq.write_table(self.model.lists(users, self._seen.take(users), shard.top_k, self._ranker), part)
-        part.replace(shard.file)
+        with replacing(shard.file) as part:
+            pq.write_table(self.model.lists(users, self._seen.take(users), shard.top_k, self._ranker), part)
         return users.numel()
 
 
@@ -165,19 +164,13 @@ def _writer(folder: Path) -> _Writer:
 
 def _publish(workspace: Workspace, run_id: str, shards: list[Path], out: Path | None) -> int:
     """Publish the shards' rows in one generation, and write them to ``out``; returns how many there are."""
-    part = None if out is None else out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        with workspace.warehouse.publish(f"recommendations/{run_id}") as publication:
-            rows = pa.RecordBatchReader.from_batches(SCORE_SCHEMA, _batches(shards))
-            publication.append("recommendations", rows, run=run_id)
-            if part is not None and out is not None:
-                with pq.ParquetWriter(part, SCORE_SCHEMA) as writer:
-                    for batch in _batches(shards):
-                        writer.write_batch(batch)
-                part.replace(out)
-    finally:
-        if part is not None:
-            part.unlink(missing_ok=True)
+    with workspace.warehouse.publish(f"recommendations/{run_id}") as publication:
+        rows = pa.RecordBatchReader.from_batches(SCORE_SCHEMA, _batches(shards))
+        publication.append("recommendations", rows, run=run_id)
+        if out is not None:
+            with replacing(out) as part, pq.ParquetWriter(part, SCORE_SCHEMA) as writer:
+                for batch in _batches(shards):
+                    writer.write_batch(batch)
     return sum(pq.read_metadata(shard).num_rows for shard in shards)
 
 

@@ -19,8 +19,8 @@ from distaff.recommenders.base import Recommender, top_k_of
 from distaff.recommenders.words import Worded
 from distaff.runs import runs
 from distaff_data.datasets.content import word_positions
-from distaff_data.datasets.interactions import SPLITS
 from distaff_data.errors import InputError, UnsupportedError
+from distaff_data.splits import SPLITS
 from distaff_data.tables.interactions import load_titles
 from distaff_data.workspace import Workspace
 

@@ -20,7 +20,7 @@ from typing import Any
 import pyarrow as pa
 import torch
 
-from distaff import __version__
+from distaff._version import __version__
 from distaff.model.base import Epoch, Measurement, Model
 from distaff.model.fitting import fit, pick_device
 from distaff.model.registry import model_class

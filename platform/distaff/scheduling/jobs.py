@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from tomlkit.exceptions import TOMLKitError
 
 from distaff.scheduling.tasks import Task
+from distaff_data.atomic import replacing
 from distaff_data.errors import InputError, UnknownNameError
 from distaff_data.workspace import Workspace
 
@@ -149,6 +150,5 @@ def _document(workspace: Workspace) -> tomlkit.TOMLDocument:
 
 
 def _write(workspace: Workspace, document: tomlkit.TOMLDocument) -> None:
-    part = workspace.config.with_suffix(".part")
-    part.write_text(tomlkit.dumps(document), encoding="utf-8")
-    part.replace(workspace.config)
+    with replacing(workspace.config) as part:
+        part.write_text(tomlkit.dumps(document), encoding="utf-8")

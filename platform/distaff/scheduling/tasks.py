@@ -12,7 +12,8 @@ from filelock import Timeout
 
 from distaff import exports
 from distaff.incidents.base import Diagnoser
-from distaff.incidents.diagnose import diagnose, store
+from distaff.incidents.diagnose import diagnose
+from distaff.incidents.tables import store
 from distaff.recommenders.score import score_run
 from distaff.runs import runs
 from distaff.runs.runs import Run

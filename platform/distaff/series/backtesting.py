@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from distaff.series.forecasting import blocks
+from distaff.series.blocks import blocks
 from distaff.series.model import SeriesModel
 from distaff_data.datasets.windows import Windows, slide
 from distaff_data.errors import InputError, UnsupportedError

@@ -1,7 +1,7 @@
 """What a model of series implements, and how it handles its data: windows, scaling, what is read and kept.
 
 A model subclasses :class:`~distaff.series.model.SeriesModel` and implements four methods:
-:meth:`~SeriesContract.learn_encoder`, :meth:`~SeriesContract.encode`, :meth:`~SeriesContract.parts` and
+:meth:`~SeriesContract._fit_encoder`, :meth:`~SeriesContract.encode`, :meth:`~SeriesContract.parts` and
 :meth:`~SeriesContract.put_parts`.
 """
 
@@ -18,14 +18,15 @@ from torch import Tensor
 
 from distaff.model.base import Model, Session
 from distaff.model.config import Listed, ModelConfig
-from distaff.series.forecasting import Encoding, blocks
+from distaff.series.blocks import blocks
+from distaff.series.forecasting import Encoding
 from distaff.series.heads.classify import Method, score_classes
 from distaff.series.heads.forecast import Forecaster
 from distaff.series.heads.sgd import Descent
-from distaff_data.datasets.interactions import SPLITS
 from distaff_data.datasets.series import Scaler, Series
 from distaff_data.datasets.windows import Windows, slide
 from distaff_data.errors import InputError, UnsupportedError
+from distaff_data.splits import SPLITS
 from distaff_data.tables.series import load_series
 from distaff_data.warehouse import Warehouse
 
@@ -89,7 +90,7 @@ class SeriesContract(Model[Series]):
     # ------------------------------------------------------------------------------------------ what a model implements
 
     @abstractmethod
-    def learn_encoder(self, data: Series, session: Session) -> None:
+    def _fit_encoder(self, data: Series, session: Session) -> None:
         """Fit the encoder to the training windows of ``data``; :attr:`scaler` is fitted before."""
 
     @abstractmethod

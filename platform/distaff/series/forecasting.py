@@ -9,17 +9,16 @@ channels one by one has one head for all channels; one that mixes them has a hea
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from distaff.series.blocks import blocks
 from distaff_data.datasets.series import Series
 from distaff_data.datasets.windows import Windows, slide
 from distaff_data.errors import InputError
-
-BLOCK = 256  # windows encoded at a time
 
 
 @dataclass(frozen=True)
@@ -77,11 +76,6 @@ class Head:
 
     weights: Tensor
     n_steps: int
-
-
-def blocks(windows: Windows) -> Iterator[Tensor]:
-    """Windows in turn, some at a time."""
-    yield from torch.arange(len(windows)).split(BLOCK)
 
 
 @dataclass(frozen=True)

@@ -85,13 +85,13 @@ class MeasuredSeries(SeriesContract):
 
         return validate
 
-    def learn(self, data: Series, session: Session) -> None:
+    def _fit(self, data: Series, session: Session) -> None:
         """Fit the scaler to the training rows, and the encoder to the training windows."""
         self.scaler, self.device = Scaler.of(data), session.device
         self.forget_heads()
         share = self.config.label_share
         self._chosen = draw_labels(data, share, session.seed) if share < 1 else None
-        self.learn_encoder(data, session)
+        self._fit_encoder(data, session)
 
     def forget_heads(self) -> None:
         """Fit heads anew when they are needed next, because the encoder has changed."""
@@ -101,7 +101,7 @@ class MeasuredSeries(SeriesContract):
         """Classification where the dataset has labels, otherwise forecasting; on validation and test windows."""
         return [found for split in ("valid", "test") if (found := self._measured(split)) is not None]
 
-    def tensors(self) -> dict[str, Tensor]:
+    def state(self) -> dict[str, Tensor]:
         """Scaler, encoder, and the heads that were fitted."""
         assert self.scaler is not None
         found = {"scaler.mean": self.scaler.mean, "scaler.std": self.scaler.std}
@@ -111,10 +111,10 @@ class MeasuredSeries(SeriesContract):
         if self._chosen is not None:
             found["labelled"] = self._chosen
         if self._classifier is not None:
-            found |= {f"classifier.{name}": tensor for name, tensor in self._classifier.tensors().items()}
+            found |= {f"classifier.{name}": tensor for name, tensor in self._classifier.state().items()}
         return found
 
-    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+    def load_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Take them back."""
         self.scaler = Scaler(tensors["scaler.mean"], tensors["scaler.std"])
         if "head.steps" in tensors:

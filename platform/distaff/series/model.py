@@ -14,7 +14,7 @@ from torch import Tensor
 
 from distaff.model.base import Epoch
 from distaff.series.anomalies import row_scores, surprising
-from distaff.series.forecasting import blocks
+from distaff.series.blocks import blocks
 from distaff.series.measures import MeasuredSeries
 from distaff.series.tables import class_table, forecast_table, vector_table
 from distaff_data.datasets.series import Series

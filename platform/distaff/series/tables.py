@@ -9,9 +9,9 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
-from distaff_data.datasets.interactions import SPLITS
 from distaff_data.datasets.series import Series
 from distaff_data.datasets.windows import Windows
+from distaff_data.splits import SPLITS
 
 
 def window_ids(data: Series, windows: Windows) -> pa.StringArray:

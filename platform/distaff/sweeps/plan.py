@@ -117,7 +117,8 @@ class Plan:
     @property
     def config(self) -> type[ModelConfig]:
         """The model's configuration."""
-        return model_class(self.model).Config
+        config: type[ModelConfig] = model_class(self.model).Config
+        return config
 
     def search_space(self) -> spaces.Space:
         """What is changed."""

@@ -49,5 +49,5 @@ def test_batches_and_a_restored_state_give_what_the_whole_gives(cut: int, seed: 
     whole = Tidy.of(rows[:40]).apply(rows)
     parted = Tidy.of(rows[:40])
     first = parted.apply(rows[:cut])
-    second = Tidy.restored(parted.tensors()).apply(rows[cut:])
+    second = Tidy.restored(parted.state()).apply(rows[cut:])
     np.testing.assert_array_equal(np.vstack([first, second]), whole)

@@ -11,7 +11,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distaff_data.datasets.interactions import Csr, Interactions, describe
+from distaff_data.datasets.csr import Csr
+from distaff_data.datasets.interactions import Interactions, describe
 from distaff_data.errors import InputError
 
 PAIRS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 5)), max_size=25)

@@ -9,7 +9,7 @@ import torch
 
 from distaff_data.datasets.mapped import in_memory, room
 from distaff_data.errors import InputError
-from distaff_data.planted.series import sample_series
+from distaff_data.planted.samples import sample_series
 from distaff_data.tables import series as series_tables
 from distaff_data.tables.series import load_series
 from distaff_data.workspace import Workspace

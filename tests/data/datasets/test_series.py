@@ -12,10 +12,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distaff_data.datasets.interactions import SPLITS
 from distaff_data.datasets.series import Scaler, Series
 from distaff_data.datasets.windows import latest, slide
 from distaff_data.errors import InputError
+from distaff_data.splits import SPLITS
 from distaff_data.splits.series import default_split, divide, hold_out
 
 

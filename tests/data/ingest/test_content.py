@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from distaff_data.datasets.content import Content, Lexicon
-from distaff_data.datasets.interactions import Csr
+from distaff_data.datasets.csr import Csr
 from distaff_data.errors import InputError
 from distaff_data.ingest import ingest_attributes, ingest_interactions
 from distaff_data.tables.interactions import load_interactions

@@ -11,10 +11,10 @@ from published_folder import to_mmrec, write_published
 from worded_data import worded_checkerboard
 
 from distaff_data.datasets.content import Lexicon
-from distaff_data.datasets.interactions import SPLITS
 from distaff_data.errors import InputError
 from distaff_data.ingest import ingest_attributes, ingest_interactions
 from distaff_data.ingest.published import read_published
+from distaff_data.splits import SPLITS
 from distaff_data.tables.interactions import load_interactions
 from distaff_data.workspace import Workspace
 

@@ -10,7 +10,7 @@ import pytest
 from distaff_data.datasets.incidents import Case, Incidents
 from distaff_data.errors import InputError
 from distaff_data.planted.incidents import FAULTS, planted_incidents
-from distaff_data.planted.interactions import sample
+from distaff_data.planted.samples import sample
 from distaff_data.tables.incidents import load_incidents
 from distaff_data.workspace import Workspace
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from distaff_data.errors import InputError, UnknownNameError
-from distaff_data.planted.interactions import EVENT_SCHEMA, SAMPLES, planted_interactions, sample
+from distaff_data.planted.interactions import EVENT_SCHEMA, planted_interactions
+from distaff_data.planted.samples import SAMPLES, sample
 from distaff_data.tables.interactions import load_interactions, load_titles
 from distaff_data.tables.reports import IngestReport
 from distaff_data.workspace import Workspace

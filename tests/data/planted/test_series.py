@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from distaff_data.errors import InputError, UnknownNameError
-from distaff_data.planted.interactions import sample
+from distaff_data.planted.samples import sample
 from distaff_data.planted.series import FACTORS, planted_series
 from distaff_data.tables.series import load_series
 from distaff_data.workspace import Workspace

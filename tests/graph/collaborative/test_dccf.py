@@ -11,7 +11,8 @@ from gradient_checks import assert_learns_blocks, assert_resumes_exactly, assert
 from torch import Tensor
 
 from distaff.model.config import Choices, Span
-from distaff_data.datasets.interactions import Csr, Interactions
+from distaff_data.datasets.csr import Csr
+from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError
 from distaff_graph.collaborative.dccf import DCCF, RLMREC
 
@@ -72,7 +73,7 @@ def test_scores_are_inner_products_of_the_summed_layers() -> None:
     data = random_interactions(N_USERS, N_ITEMS, 0.4)
     model = built(data)
     with torch.no_grad():
-        model.settle()
+        model.finalize()
         xs, _ = reference_layers(model, data, list(model.network.parameters()))
     vectors = torch.stack(xs).sum(0)
     torch.testing.assert_close(model.predict(torch.tensor([3, 0])), vectors[[3, 0]] @ vectors[N_USERS:].T)
@@ -119,7 +120,7 @@ def test_intent_scores_sum_to_what_the_item_prototypes_add_to_the_readout(n_laye
     data = random_interactions(N_USERS, N_ITEMS, 0.4)
     model = built(data, n_layers=n_layers)
     with torch.no_grad():
-        model.settle()
+        model.finalize()
         xs, views = reference_layers(model, data, list(model.network.parameters()))
     # By (13) the items' r of layer l is a summand of X_{l+1}, ..., X_L.
     added = torch.stack([(n_layers - layer) * r[N_USERS:] for layer, (_, r, _, _) in enumerate(views)]).sum(0)
@@ -143,7 +144,7 @@ def test_folding_in_applies_the_equations_to_a_node_with_the_given_edges() -> No
         items = model.network.nodes[N_USERS:] / degrees.sqrt().unsqueeze(1)
         start = data.train.dense() @ items / data.train.counts().sqrt().unsqueeze(1)
         model.network.nodes[:N_USERS] = start
-        model.settle()
+        model.finalize()
     users = torch.arange(N_USERS)
     torch.testing.assert_close(model.fold_in(data.train), model.predict(users), rtol=1e-5, atol=1e-6)
 

@@ -70,7 +70,7 @@ def test_dropped_edges_are_drawn_for_each_direction_and_not_scaled_up() -> None:
 def test_scores_are_inner_products_of_the_readout() -> None:
     data = random_interactions(12, 9, 0.4)
     model = built(data)
-    model.settle()
+    model.finalize()
     vectors = reference.lightgcn(graph_of(data), model.network.nodes.detach(), 3) / 4
     torch.testing.assert_close(model.predict(torch.tensor([3, 0])), vectors[[3, 0]] @ vectors[12:].T)
 
@@ -99,7 +99,7 @@ def test_new_users_get_items_of_the_block_of_their_history() -> None:
 def test_new_users_vector_is_the_readout_without_layer_0() -> None:
     data = random_interactions(12, 9, 0.4)
     model = built(data)
-    model.settle()
+    model.finalize()
     x = model.network.nodes.detach()
     without = (reference.lightgcn(graph_of(data), x, 3) - x)[:12] / 4
     items = reference.lightgcn(graph_of(data), x, 3)[12:] / 4

@@ -12,8 +12,8 @@ from gradient_checks import assert_learns_blocks
 from torch import Tensor
 
 from distaff.model.distributed import ALONE
-from distaff.model.gradient import GradientRecommender
-from distaff_data.datasets.interactions import Csr
+from distaff.recommenders.gradient import GradientRecommender
+from distaff_data.datasets.csr import Csr
 from distaff_data.errors import InputError
 from distaff_graph.collaborative.dccf import DCCF
 from distaff_graph.collaborative.lightgcn import LightGCN
@@ -151,7 +151,7 @@ def test_training_on_parts_learns_what_training_on_the_whole_does(model: Gradien
 def test_fit_is_the_same_again_and_its_checkpoint_goes_on() -> None:
     data = checkerboard()
     settings = {"embedding_dim": 8, "batch_size": 64, "lr": 0.02, "max_epochs": 3, "users_a_part": 15}
-    one, two = (LightGCN(**settings).fit(data, seed=3, device="cpu").tensors() for _ in range(2))
+    one, two = (LightGCN(**settings).fit(data, seed=3, device="cpu").state() for _ in range(2))
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from block_data import random_csr
 
-from distaff_data.datasets.interactions import Csr
+from distaff_data.datasets.csr import Csr
 from distaff_data.errors import InputError
 from distaff_graph.collaborative.sampling import Sampler, Triples
 

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from distaff.model.distributed import World
-from distaff.model.gradient import GradientRecommender
+from distaff.recommenders.gradient import GradientRecommender
 from distaff.runs import runs
 from distaff_data.workspace import Workspace
 from distaff_graph.collaborative.dccf import DCCF

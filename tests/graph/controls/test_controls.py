@@ -7,7 +7,8 @@ import pytest
 import torch
 from block_data import checkerboard, random_interactions
 
-from distaff_data.datasets.interactions import Csr, Interactions
+from distaff_data.datasets.csr import Csr
+from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_graph.controls import als as als_module
 from distaff_graph.controls.als import ALS, solve_users
@@ -43,15 +44,15 @@ def test_ease_is_the_ridge_regression_of_each_item_on_the_others(data: Interacti
         a = x[:, others]
         expected[others, j] = np.linalg.solve(a.T @ a + 3.0 * np.eye(19), a.T @ x[:, j])
     model = EASE(penalty=3.0, max_gb=max_gb).fit(data)
-    weights = model.tensors()["weights"]
+    weights = model.state()["weights"]
     torch.testing.assert_close(weights, torch.from_numpy(expected).float(), rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(model.predict(EVERYONE), torch.from_numpy(x @ expected).float(), rtol=1e-4, atol=1e-4)
 
 
 def test_ease_mirrors_its_inverse_across_blocks_of_rows(monkeypatch: pytest.MonkeyPatch, data: Interactions) -> None:
-    whole = EASE(penalty=3.0).fit(data).tensors()["weights"]
+    whole = EASE(penalty=3.0).fit(data).state()["weights"]
     monkeypatch.setattr("distaff_graph.controls.ease._ROWS", 7)
-    assert torch.equal(EASE(penalty=3.0).fit(data).tensors()["weights"], whole)
+    assert torch.equal(EASE(penalty=3.0).fit(data).state()["weights"], whole)
 
 
 def test_ease_never_predicts_an_item_that_nobody_took() -> None:
@@ -91,14 +92,14 @@ def test_more_intents_than_items_reproduce_the_training_matrix(model: type[PureS
 
 def test_signs_make_the_largest_loading_of_each_intent_positive(data: Interactions) -> None:
     for model in (PureSVD(n_intents=5), Varimax(n_intents=5)):
-        items = model.fit(data).tensors()["items"]
+        items = model.fit(data).state()["items"]
         assert bool((items.amax(0) == items.abs().amax(0)).all())
 
 
 def test_varimax_keeps_scores_and_orthogonality_and_only_turns(data: Interactions) -> None:
     plain, turned = PureSVD(n_intents=5).fit(data), Varimax(n_intents=5).fit(data)
     torch.testing.assert_close(turned.predict(EVERYONE), plain.predict(EVERYONE), rtol=1e-4, atol=1e-4)
-    before, after = plain.tensors()["items"], turned.tensors()["items"]
+    before, after = plain.state()["items"], turned.state()["items"]
     torch.testing.assert_close(after.T @ after, torch.eye(5), rtol=0, atol=1e-5)
 
     def simplicity(loadings: torch.Tensor) -> float:
@@ -132,7 +133,7 @@ def test_varimax_tells_the_blocks_of_a_checkerboard_apart_where_puresvd_mixes_th
 
 @pytest.mark.parametrize("init", ["nndsvda", "random"])
 def test_nmf_is_non_negative_and_its_users_sum_to_their_activity(data: Interactions, init: str) -> None:
-    tensors = NMF(n_intents=4, init=init).fit(data).tensors()
+    tensors = NMF(n_intents=4, init=init).fit(data).state()
     assert all(bool((table >= 0).all()) for table in tensors.values())
     torch.testing.assert_close(tensors["items"].sum(0), torch.ones(4))
     # At the optimum of the divergence the expected total of each user is the observed one.
@@ -182,7 +183,7 @@ def test_als_users_solve_their_normal_equations(data: Interactions) -> None:
 
 def test_als_items_nearly_solve_theirs(data: Interactions) -> None:
     model = ALS(embedding_dim=3, n_iterations=200).fit(data)
-    tensors = model.tensors()
+    tensors = model.state()
     c = model.config
     expected = solve_users(data.train.transpose(), tensors["users"], c.reg, c.confidence)
     torch.testing.assert_close(tensors["items"], expected, rtol=1e-2, atol=1e-2)
@@ -217,7 +218,7 @@ def test_shares_do_not_depend_on_how_a_product_is_divided(data: Interactions) ->
     fitted = NMF(n_intents=4).fit(data)
     before = fitted.intents()
     scale = torch.tensor([0.1, 1.0, 5.0, 100.0])
-    tensors = fitted.tensors()
-    fitted.restore({"users": tensors["users"] * scale, "items": tensors["items"] / scale})
+    tensors = fitted.state()
+    fitted.load_state({"users": tensors["users"] * scale, "items": tensors["items"] / scale})
     torch.testing.assert_close(fitted.intents().users, before.users)
     torch.testing.assert_close(fitted.intents().items, before.items)

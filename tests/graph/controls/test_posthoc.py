@@ -97,7 +97,7 @@ def test_lda_agrees_with_scikit_learns_own_shares() -> None:
     settings = {"doc_topic_prior": 0.3, "topic_word_prior": 0.1, "max_iter": 30, "random_state": 0}
     reference = LatentDirichletAllocation(2, max_doc_update_iter=500, mean_change_tol=1e-6, **settings)
     expected = reference.fit(data.train.scipy()).transform(data.train.scipy())
-    found = LDA(n_intents=2).fit(data, seed=0).tensors()["users"].numpy()
+    found = LDA(n_intents=2).fit(data, seed=0).state()["users"].numpy()
     np.testing.assert_allclose(found, expected, atol=0.02)
 
 

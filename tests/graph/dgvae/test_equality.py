@@ -98,7 +98,7 @@ def test_every_part_of_the_objective_and_its_gradients_equal_the_plain_dense_com
 
 def test_scores_in_evaluation_are_those_of_the_plain_computation(data: Interactions) -> None:
     model = built(data)
-    model.settle()
+    model.finalize()
     users = torch.arange(10)
     rated, written = parameters(model.network.rated), parameters(model.network.written)  # type: ignore[arg-type]
     x = torch.from_numpy(model._users.take(users).scipy().toarray())
@@ -111,7 +111,7 @@ def test_scores_in_evaluation_are_those_of_the_plain_computation(data: Interacti
 
 def test_the_parts_of_the_factors_sum_to_the_score(data: Interactions) -> None:
     model = built(data)
-    model.settle()
+    model.finalize()
     users = torch.arange(7)
     parts = torch.stack([model.intent_scores(users, k) for k in range(4)])
     torch.testing.assert_close(parts.sum(0), model.predict(users))

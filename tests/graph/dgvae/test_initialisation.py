@@ -6,7 +6,8 @@ import pytest
 import torch
 from worded_data import BLOCK_WORDS, worded_checkerboard
 
-from distaff_data.datasets.interactions import Csr, Interactions
+from distaff_data.datasets.csr import Csr
+from distaff_data.datasets.interactions import Interactions
 from distaff_graph.dgvae.models import DGVAE, MacridVAE
 from distaff_graph.dgvae.network import Network
 

@@ -120,7 +120,7 @@ def test_people_known_by_words_alone_get_items_with_these_words(model: DGVAE, da
 def test_an_item_nobody_took_is_scored_by_its_neighbours(data: Interactions) -> None:
     from dataclasses import replace
 
-    from distaff_data.datasets.interactions import Csr
+    from distaff_data.datasets.csr import Csr
 
     rows, cols = data.train.row_index(), data.train.indices
     kept = cols != 4

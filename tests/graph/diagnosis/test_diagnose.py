@@ -231,7 +231,7 @@ def test_the_state_of_a_watch_does_not_grow(tmp_path: Path) -> None:
     rng, sizes = np.random.default_rng(0), []
     for batch in range(60):
         stream.take(np.arange(60.0) + 60 * batch, rng.standard_normal((60, 3)))
-        sizes.append(sum(value.nbytes for value in stream.tensors().values()))
+        sizes.append(sum(value.nbytes for value in stream.state().values()))
     assert max(sizes[30:]) <= 1.1 * max(sizes[12:30])
 
 

@@ -85,7 +85,7 @@ def test_batches_and_restored_states_report_what_one_call_does(cuts: list[int]) 
     places = [0, *sorted(cuts), 200]
     for start, end in itertools.pairwise(places):
         again = Trigger(0)
-        again.restore(parted.tensors())
+        again.load_state(parted.state())
         parted = again
         alarm = parted.update(rows[200 + start : 200 + end])
         if alarm is not None:

@@ -8,7 +8,7 @@ import torch
 from block_data import checkerboard, random_csr
 from scipy.optimize import minimize
 
-from distaff_data.datasets.interactions import Csr
+from distaff_data.datasets.csr import Csr
 from distaff_graph.plait import mixture
 from distaff_graph.plait.mixture import fit_parts, mix, responsibilities
 

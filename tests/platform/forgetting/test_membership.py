@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from distaff.forgetting.attack import NOTHING, by_folding, by_own_scores
-from distaff_data.datasets.interactions import Csr, Interactions
+from distaff_data.datasets.csr import Csr
+from distaff_data.datasets.interactions import Interactions
 from distaff_graph.collaborative.lightgcn import LightGCN
 from distaff_graph.controls.ease import EASE
 from distaff_graph.controls.popularity import Popularity
@@ -79,4 +80,4 @@ def test_vectors_of_the_forgotten_are_dropped_and_everybody_else_keeps_theirs(da
     assert model.unlearn(users, 0) == "rows"
     assert torch.equal(model.predict(torch.arange(N_USERS - 3)), before)
     assert model.data.user_ids.to_pylist() == [ids[u] for u in kept.tolist()]
-    assert {name: len(model.tensors()[name]) for name in model.user_tensors} == {"users": N_USERS - 3}
+    assert {name: len(model.state()[name]) for name in model.user_tensors} == {"users": N_USERS - 3}

@@ -24,7 +24,8 @@ from distaff.ranking.metrics import (
     ranking_metrics,
     top_k,
 )
-from distaff_data.datasets.interactions import Csr, Interactions
+from distaff_data.datasets.csr import Csr
+from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError
 
 KS = (1, 3, 5, 50)  # 50 is more than there are items

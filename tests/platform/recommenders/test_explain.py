@@ -14,9 +14,9 @@ from distaff.recommenders.base import Recommender, top_k_of
 from distaff.recommenders.explain import explain, explain_user
 from distaff.recommenders.steer import steer, steered_scores
 from distaff.runs import runs
-from distaff_data.datasets.interactions import SPLITS
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.ingest import ingest_attributes, ingest_interactions
+from distaff_data.splits import SPLITS
 from distaff_data.workspace import Workspace
 from distaff_graph.controls.nmf import NMF
 from distaff_graph.dgvae.models import DGVAE

@@ -14,8 +14,8 @@ from torch import Tensor
 from distaff.recommenders.base import SCORE_SCHEMA, Recommender
 from distaff.recommenders.score import score_run
 from distaff.runs import runs
-from distaff_data.datasets.interactions import SPLITS
 from distaff_data.errors import DistaffError, InputError
+from distaff_data.splits import SPLITS
 from distaff_data.workspace import Workspace
 
 

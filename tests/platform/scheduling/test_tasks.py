@@ -18,7 +18,7 @@ from distaff.scheduling.jobs import Job
 from distaff.scheduling.tasks import perform
 from distaff_data.datasets.series import Series
 from distaff_data.errors import DistaffError
-from distaff_data.planted.interactions import sample
+from distaff_data.planted.samples import sample
 from distaff_data.tables.series import publish_series
 from distaff_data.workspace import Workspace
 

@@ -29,7 +29,7 @@ class Zero(SeriesModel):
 
     name: ClassVar[str] = "zero"
 
-    def learn_encoder(self, data: Series, session: Session) -> None:
+    def _fit_encoder(self, data: Series, session: Session) -> None:
         pass
 
     def encode(self, values: Tensor, mask: Tensor) -> Encoding:

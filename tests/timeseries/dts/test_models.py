@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from distaff.model.fitting import fit
-from distaff.model.gradient import GradientSeriesModel
+from distaff.series.gradient import GradientSeriesModel
 from distaff.series.model import SeriesModel
 from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError, UnsupportedError

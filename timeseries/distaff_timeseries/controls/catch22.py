@@ -29,7 +29,7 @@ class Catch22(SeriesModel):
     control: ClassVar[bool] = True
     any_length: ClassVar[bool] = True
 
-    def learn_encoder(self, data: Series, session: Session) -> None:
+    def _fit_encoder(self, data: Series, session: Session) -> None:
         """There is nothing to learn.
 
         Raises:

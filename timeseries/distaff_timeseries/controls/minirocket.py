@@ -47,7 +47,7 @@ class MiniRocket(SeriesModel):
     Config: ClassVar[type[ModelConfig]] = MiniRocketConfig
     config: MiniRocketConfig
 
-    def learn_encoder(self, data: Series, session: Session) -> None:
+    def _fit_encoder(self, data: Series, session: Session) -> None:
         """Draw channels, and take thresholds from training windows."""
         windows = slide(data, self.length_for(data), split="train")
         chosen = torch.linspace(0, len(windows) - 1, min(len(windows), _SAMPLE)).long()

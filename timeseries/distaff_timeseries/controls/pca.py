@@ -40,7 +40,7 @@ class PCA(SeriesModel):
     Config: ClassVar[type[ModelConfig]] = PCAConfig
     config: PCAConfig
 
-    def learn_encoder(self, data: Series, session: Session) -> None:
+    def _fit_encoder(self, data: Series, session: Session) -> None:
         """Components of the training windows; exact up to 1000 numbers a window, else by a seeded random sketch."""
         windows = slide(data, self.length_for(data), split="train")
         chosen = torch.linspace(0, len(windows) - 1, min(len(windows), MOST)).long()

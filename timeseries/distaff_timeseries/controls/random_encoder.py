@@ -15,7 +15,7 @@ class RandomEncoder(TimeDRL):
     name: ClassVar[str] = "random_encoder"
     control: ClassVar[bool] = True
 
-    def learn_encoder(self, data: Series, session: Session) -> None:
+    def _fit_encoder(self, data: Series, session: Session) -> None:
         """Only initialise."""
         network = self.build(data, session.generator(), session.device)
         self.network = network.eval()  # type: ignore[assignment]

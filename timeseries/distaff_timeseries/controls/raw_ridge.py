@@ -20,7 +20,7 @@ class RawRidge(SeriesModel):
     name: ClassVar[str] = "raw_ridge"
     control: ClassVar[bool] = True
 
-    def learn_encoder(self, data: Series, session: Session) -> None:
+    def _fit_encoder(self, data: Series, session: Session) -> None:
         """There is none."""
 
     def encode(self, values: Tensor, mask: Tensor) -> Encoding:

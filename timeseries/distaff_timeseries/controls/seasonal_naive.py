@@ -41,7 +41,7 @@ class SeasonalNaive(SeriesModel):
     Config: ClassVar[type[ModelConfig]] = SeasonalNaiveConfig
     config: SeasonalNaiveConfig
 
-    def learn_encoder(self, data: Series, session: Session) -> None:
+    def _fit_encoder(self, data: Series, session: Session) -> None:
         """Find the season in training windows."""
         length = self.length_for(data)
         self.season = self.config.season or self._find(data, length)

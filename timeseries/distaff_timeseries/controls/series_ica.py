@@ -24,9 +24,9 @@ class SeriesICA(PCA):
 
     name: ClassVar[str] = "series_ica"
 
-    def learn_encoder(self, data: Series, session: Session) -> None:
+    def _fit_encoder(self, data: Series, session: Session) -> None:
         """Principal components of the training windows, and their rotation by FastICA; scores have unit variance."""
-        super().learn_encoder(data, session)
+        super()._fit_encoder(data, session)
         windows = slide(data, self.length_for(data), split="train")
         chosen = torch.linspace(0, len(windows) - 1, min(len(windows), MOST)).long()
         blocks = [self.encode(*self.take(windows, some)).instances[:, 0] for some in chosen.split(1024)]

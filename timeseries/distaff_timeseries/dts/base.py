@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from distaff.model.config import ModelConfig
-from distaff.model.gradient import GradientSeriesModel
 from distaff.series.forecasting import Encoding
+from distaff.series.gradient import GradientSeriesModel
 from distaff.series.latents import Codes, Latent
 from distaff.series.model import SeriesModel
 from distaff_data.datasets.series import Series
@@ -179,7 +179,7 @@ class VariationalModel(GradientSeriesModel, Latent):
         most = _STEEPEST * geometry.sizes.length * geometry.sizes.n_channels
         return ClippedAdamW(self.network.parameters(), most, lr=c.lr, weight_decay=c.weight_decay)
 
-    def settle(self) -> None:
+    def finalize(self) -> None:
         """Nothing: latents come from the network as it stands."""
 
     def pretext_loss(self, windows: Windows, block: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from distaff.model.config import Choices, Span
-from distaff.model.gradient import GradientSeriesConfig
+from distaff.series.gradient import GradientSeriesConfig
 from distaff_timeseries.dts.autoencoder import Architecture, Noise
 from distaff_timeseries.dts.decomposition import Estimator
 from distaff_timeseries.dts.segments import Adversary, Segment, parse_segments

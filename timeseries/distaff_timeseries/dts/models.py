@@ -115,7 +115,7 @@ class DTS(VariationalModel, Adaptable):
         tied = [segment.concept for segment in c.parsed if segment.concept != FREE]
         return SegmentedNetwork(autoencoder, SegmentHeads(c.parsed, n_classes, c.adversary, forgotten=tied))
 
-    def learn_encoder(self, data: Series, session: Session) -> None:
+    def _fit_encoder(self, data: Series, session: Session) -> None:
         """Train; refuses segments of concepts that the data lacks.
 
         Raises:
@@ -127,7 +127,7 @@ class DTS(VariationalModel, Adaptable):
                 what = "classes" if segment.concept == "class" else "groups"
                 raise InputError(f"dataset {data.name!r} has no two {what} to tie a segment to", value=segment.name)
         self._codes = {concept: codes for concept, (codes, _) in known.items()}
-        super().learn_encoder(data, session)
+        super()._fit_encoder(data, session)
 
     def beside(self, batch: Batch, posterior: Posterior) -> dict[str, Tensor]:
         """What heads and adversaries lose, weighted."""

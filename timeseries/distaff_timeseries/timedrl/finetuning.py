@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from distaff.model.base import Epoch, Session
-from distaff.series.forecasting import blocks
+from distaff.series.blocks import blocks
 from distaff_data.datasets.series import Series
 from distaff_data.datasets.windows import Windows
 from distaff_data.errors import InputError

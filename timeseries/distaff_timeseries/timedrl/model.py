@@ -28,8 +28,8 @@ from torch import Tensor, nn
 
 from distaff.model.base import Session
 from distaff.model.config import Choices, Listed, ModelConfig, Span
-from distaff.model.gradient import GradientSeriesConfig, GradientSeriesModel
 from distaff.series.forecasting import Encoding
+from distaff.series.gradient import GradientSeriesConfig, GradientSeriesModel
 from distaff.series.model import SeriesModel
 from distaff_data.datasets.series import Series
 from distaff_data.datasets.windows import Windows, slide
@@ -248,9 +248,9 @@ class TimeDRL(GradientSeriesModel):
             network.kernels.learn_thresholds(network.apart(seen.values))
         return network
 
-    def learn_encoder(self, data: Series, session: Session) -> None:
+    def _fit_encoder(self, data: Series, session: Session) -> None:
         """The pretext, and then the classes where that is asked for."""
-        super().learn_encoder(data, session)
+        super()._fit_encoder(data, session)
         if self.config.finetune_epochs:
             finetune(self, data, session)
 
@@ -290,7 +290,7 @@ class TimeDRL(GradientSeriesModel):
         c = self.config
         return torch.optim.AdamW(self.network.parameters(), lr=c.lr, weight_decay=c.weight_decay, fused=True)
 
-    def settle(self) -> None:
+    def finalize(self) -> None:
         """Nothing: encodings come from the network as it stands."""
 
     def pretext_loss(self, windows: Windows, block: Tensor) -> Tensor:

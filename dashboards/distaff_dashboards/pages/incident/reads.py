@@ -73,7 +73,7 @@ def ranked_anew(source: Source, run: str, dataset: str, case: str, at: float) ->
         InputError: There is no saved model, or the time leaves no rows on one side.
     """
     from distaff.incidents.base import Diagnoser
-    from distaff.incidents.diagnose import case_dict
+    from distaff.incidents.tables import case_dict
     from distaff.runs.runs import find, model_folder
     from distaff_data.tables.incidents import load_incidents
 

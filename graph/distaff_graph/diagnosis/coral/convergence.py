@@ -74,11 +74,11 @@ class Convergence:
         self._ranking, self._graph = top, graph
         return self.done
 
-    def tensors(self) -> dict[str, Array]:
+    def state(self) -> dict[str, Array]:
         """The count and the last ranking; the last graph is the learner's."""
         return {"count": np.array([self.count], float), "ranking": np.array(self._ranking or [], float)}
 
-    def restore(self, tensors: Mapping[str, Array], graph: Graph) -> None:
+    def load_state(self, tensors: Mapping[str, Array], graph: Graph) -> None:
         """Take them back, with the last graph."""
         self.count = int(tensors["count"][0])
         ranking = [int(entity) for entity in tensors["ranking"]]

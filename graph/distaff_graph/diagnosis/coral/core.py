@@ -53,10 +53,10 @@ class GraphLearner(Protocol):
     def normal_edges(self) -> NDArray[np.bool_]:
         """``(M, M)``: the edges of the normal state."""
 
-    def tensors(self) -> dict[str, Array]:
+    def state(self) -> dict[str, Array]:
         """What it holds."""
 
-    def restore(self, tensors: Mapping[str, Array]) -> None:
+    def load_state(self, tensors: Mapping[str, Array]) -> None:
         """Take it back."""
 
 
@@ -181,18 +181,18 @@ class CoralCore:
         causes = tuple(self._cause(entity, metric, blamed, graph) for entity, metric in ranked)
         return Diagnosis(causes, graph, self._convergence.done)
 
-    def tensors(self) -> dict[str, Array]:
+    def state(self) -> dict[str, Array]:
         """Everything that goes on from here: restored elsewhere, the next batch gives the same diagnosis."""
         held = {"normal": self._normal}
         if self._baseline is not None:
-            held |= self._baseline.tensors() | {"incident": self._incident, "own": self._own, "onset": self._onset}
+            held |= self._baseline.state() | {"incident": self._incident, "own": self._own, "onset": self._onset}
             held |= {"n_rows": np.array([self._n_rows], float), "candidates": self._candidates.astype(float)}
-            held |= {f"convergence_{name}": value for name, value in self._convergence.tensors().items()}
+            held |= {f"convergence_{name}": value for name, value in self._convergence.state().items()}
         if self._learner is not None:
-            held |= {f"learner_{name}": value for name, value in self._learner.tensors().items()}
+            held |= {f"learner_{name}": value for name, value in self._learner.state().items()}
         return held
 
-    def restore(self, tensors: Mapping[str, Array]) -> None:
+    def load_state(self, tensors: Mapping[str, Array]) -> None:
         """Take it back into a core made with the same arguments."""
         self._calm()
         self._normal = np.array(tensors["normal"])
@@ -203,11 +203,11 @@ class CoralCore:
         self._n_rows, self._candidates = int(tensors["n_rows"][0]), tensors["candidates"].astype(np.int64)
         if len(self._candidates):
             self._learner = self._new_learner(self.knowledge.take(self._candidates))
-            self._learner.restore(
+            self._learner.load_state(
                 {n.removeprefix("learner_"): v for n, v in tensors.items() if n.startswith("learner_")}
             )
         graph = self._graph()
-        self._convergence.restore({n: tensors[f"convergence_{n}"] for n in self._convergence.tensors()}, graph)
+        self._convergence.load_state({n: tensors[f"convergence_{n}"] for n in self._convergence.state()}, graph)
 
     def _calm(self) -> None:
         """Forget the incident."""

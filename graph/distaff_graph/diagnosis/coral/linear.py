@@ -78,19 +78,19 @@ class LinearLearner:
         """``(M, M)``: the edges of the normal state."""
         return _matrix(self._start, np.ones(self._start.shape)) > 0
 
-    def tensors(self) -> dict[str, Array]:
+    def state(self) -> dict[str, Array]:
         """The moments of both states and the parents found; rows are not kept."""
         held = {"normal": self.normal} | ({} if self.present is None else {"present": self.present})
-        moments = {f"{state}_{name}": value for state, m in held.items() for name, value in m.tensors().items()}
+        moments = {f"{state}_{name}": value for state, m in held.items() for name, value in m.state().items()}
         return moments | {"start": self._start.astype(float), "added": self._added.astype(float)}
 
-    def restore(self, tensors: Mapping[str, Array]) -> None:
+    def load_state(self, tensors: Mapping[str, Array]) -> None:
         """Take them back; the graph is solved anew from them."""
-        self.normal.restore({name: tensors[f"normal_{name}"] for name in self.normal.tensors()})
+        self.normal.load_state({name: tensors[f"normal_{name}"] for name in self.normal.state()})
         if "present_gram" in tensors:
             self.switch()
             assert self.present is not None
-            self.present.restore({name: tensors[f"present_{name}"] for name in self.present.tensors()})
+            self.present.load_state({name: tensors[f"present_{name}"] for name in self.present.state()})
         self._start, self._added = (np.asarray(tensors[name]).astype(np.int64) for name in ("start", "added"))
         self.graph = self._solve()
 

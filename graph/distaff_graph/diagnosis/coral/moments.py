@@ -71,11 +71,11 @@ class LagMoments:
         mean: Array = self.gram[0, 1 : 1 + self.n_metrics] / max(self.n_rows, 1.0)
         return mean
 
-    def tensors(self) -> dict[str, Array]:
+    def state(self) -> dict[str, Array]:
         """Everything the moments hold."""
         return {"gram": self.gram, "tail": self.tail}
 
-    def restore(self, tensors: Mapping[str, Array]) -> None:
+    def load_state(self, tensors: Mapping[str, Array]) -> None:
         """Take it back."""
         self.gram, self.tail = np.array(tensors["gram"]), np.array(tensors["tail"])
 

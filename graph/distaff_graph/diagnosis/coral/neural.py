@@ -165,7 +165,7 @@ class NeuralLearner:
         edges: NDArray[np.bool_] = (self._last > 0).cpu().numpy()
         return edges
 
-    def tensors(self) -> dict[str, Array]:
+    def state(self) -> dict[str, Array]:
         """Weights, history, the last rows of each state and the last graph."""
         state = {f"network_{name}": value for name, value in self._network.state_dict().items()}
         state |= {f"rows_{i}": rows for i, rows in enumerate(self._rows)}
@@ -174,7 +174,7 @@ class NeuralLearner:
         found = {name: value.detach().cpu().numpy().astype(float) for name, value in state.items()}
         return found | {"invariant": self.graph.invariant.toarray(), "dependent": self.graph.dependent.toarray()}
 
-    def restore(self, tensors: Mapping[str, Array]) -> None:
+    def load_state(self, tensors: Mapping[str, Array]) -> None:
         """Take them back."""
         held = {n: torch.tensor(v, dtype=torch.float32, device=self.device) for n, v in tensors.items()}
         self._network.load_state_dict({n: held[f"network_{n}"] for n in self._network.state_dict()})

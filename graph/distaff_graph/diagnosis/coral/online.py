@@ -80,23 +80,23 @@ class CoralStream:
         rows = self._tidy.apply(rows)
         return self._advance(rows) if self._core.triggered else self._watch(times, rows)
 
-    def tensors(self) -> dict[str, Floats]:
+    def state(self) -> dict[str, Floats]:
         """Everything that goes on from here."""
-        parts = {"trigger": self._trigger.tensors(), "core": self._core.tensors()}
+        parts = {"trigger": self._trigger.state(), "core": self._core.state()}
         if self._tidy is not None:
-            parts["tidy"] = self._tidy.tensors()
+            parts["tidy"] = self._tidy.state()
         held = {f"{part}/{name}": value for part, tensors in parts.items() for name, value in tensors.items()}
         return held | {"waiting": self._waiting, "clock": self._clock}
 
-    def restore(self, tensors: Mapping[str, Floats]) -> None:
-        """Take back what :meth:`tensors` gave."""
+    def load_state(self, tensors: Mapping[str, Floats]) -> None:
+        """Take back what :meth:`state` gave."""
 
         def part(name: str) -> dict[str, Floats]:
             return {key.removeprefix(name): value for key, value in tensors.items() if key.startswith(name)}
 
         self._waiting, self._clock = np.array(tensors["waiting"]), np.array(tensors["clock"])
-        self._trigger.restore(part("trigger/"))
-        self._core.restore(part("core/"))
+        self._trigger.load_state(part("trigger/"))
+        self._core.load_state(part("core/"))
         self._tidy = Tidy.restored(found) if (found := part("tidy/")) else None
 
     def _rebase(self, rows: Floats) -> None:

@@ -60,7 +60,7 @@ class Baseline:
         """The baseline of the metrics at ``positions``."""
         return Baseline(self.median[positions], self.scale[positions], self.reach[positions])
 
-    def tensors(self) -> dict[str, Array]:
+    def state(self) -> dict[str, Array]:
         """Its arrays."""
         return {"median": self.median, "scale": self.scale, "reach": self.reach}
 

@@ -21,7 +21,7 @@ from distaff.factors.effects import EffectCard, Ladder, effect_card
 from distaff.ranking.metrics import exclusion, top_k
 from distaff.recommenders.base import Intents, Recommender
 from distaff.recommenders.relevance import Incidence
-from distaff_data.datasets.interactions import Csr
+from distaff_data.datasets.csr import Csr
 
 Floats = NDArray[np.float64]
 

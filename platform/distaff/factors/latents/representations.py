@@ -14,7 +14,7 @@ from torch import Tensor
 
 from distaff.factors.latents.probes import Concept
 from distaff.factors.latents.properties import channel_properties
-from distaff.series.forecasting import blocks
+from distaff.series.blocks import blocks
 from distaff.series.latents import Codes, Latent
 from distaff.series.model import SeriesModel
 from distaff_data.datasets.windows import Windows, slide

@@ -17,7 +17,7 @@ from distaff.factors.latents.representations import Held
 from distaff.factors.stability import Stability
 from distaff.series.model import SeriesModel
 from distaff.series.tables import window_ids
-from distaff_data.datasets.interactions import SPLITS
+from distaff_data.splits import SPLITS
 from distaff_data.warehouse import Publication
 
 _PLAIN = (

@@ -41,7 +41,7 @@ class Classifier(Protocol):
     def probabilities(self, features: Tensor) -> Tensor:
         """Of each class, float32 ``(n, K)``, from features ``(n, F)``."""
 
-    def tensors(self) -> dict[str, Tensor]:
+    def state(self) -> dict[str, Tensor]:
         """What it consists of, by name."""
 
 
@@ -61,7 +61,7 @@ class Linear:
         """Of each class, float32 ``(n, K)``."""
         return torch.softmax(features @ self.weights + self.bias, 1)
 
-    def tensors(self) -> dict[str, Tensor]:
+    def state(self) -> dict[str, Tensor]:
         """Both, by name."""
         return {"weights": self.weights, "bias": self.bias}
 
@@ -85,7 +85,7 @@ class Nearest:
         found = [torch.cdist(some, self.features).argmin(1) for some in features.split(_AT_ONCE)]
         return F.one_hot(self.codes[torch.cat(found)], self.n_classes).float()
 
-    def tensors(self) -> dict[str, Tensor]:
+    def state(self) -> dict[str, Tensor]:
         """All three."""
         return {"features": self.features, "codes": self.codes, "n_classes": torch.tensor(self.n_classes)}
 
@@ -163,7 +163,7 @@ def score_classes(codes: Tensor, predicted: Tensor) -> dict[str, float]:
 
 
 def restored(tensors: Mapping[str, Tensor]) -> Classifier:
-    """The classifier whose :meth:`Classifier.tensors` these are."""
+    """The classifier whose :meth:`Classifier.state` these are."""
     if "codes" in tensors:
         return Nearest(tensors["features"], tensors["codes"], int(tensors["n_classes"]))
     return Linear(tensors["weights"], tensors["bias"])

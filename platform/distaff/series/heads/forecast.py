@@ -16,7 +16,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from distaff.series.forecasting import BLOCK, Encode, Encoding, Head, Take, blocks
+from distaff.series.blocks import BLOCK, blocks
+from distaff.series.forecasting import Encode, Encoding, Head, Take
 from distaff.series.heads.ridge import Moments, solve
 from distaff.series.heads.sgd import Batch, Descent, descend
 from distaff_data.datasets.series import Series

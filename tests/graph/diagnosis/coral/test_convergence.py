@@ -49,7 +49,7 @@ def test_it_goes_on_where_it_was() -> None:
     first, second = Convergence(), Convergence()
     for _ in range(2):
         first.update([1, 2], _graph(0.5))
-    second.restore(first.tensors(), _graph(0.5))
+    second.load_state(first.state(), _graph(0.5))
     assert second.update([1, 2], _graph(0.5))
 
 

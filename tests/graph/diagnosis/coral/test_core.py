@@ -73,7 +73,7 @@ def test_a_restored_core_gives_the_same_diagnosis(learner: str) -> None:
     row = case.onset_row
     assert row is not None
     first.watch(case.values[:row])
-    second.restore(first.tensors())
+    second.load_state(first.state())
     first.trigger()
     second.trigger()
     for start in range(row, row + 60, 30):
@@ -81,7 +81,7 @@ def test_a_restored_core_gives_the_same_diagnosis(learner: str) -> None:
         expected = first.advance(batch)
         assert second.advance(batch).causes == expected.causes
         resumed = _core(case, **more)
-        resumed.restore(second.tensors())
+        resumed.load_state(second.state())
         second = resumed
 
 
@@ -99,7 +99,7 @@ def test_memory_does_not_grow_and_far_metrics_are_screened_out() -> None:
         if batch >= 3:
             rows[:, 251] += 90  # leaves its past later: the candidates are chosen anew
         found = core.advance(rows)
-        sizes.append(sum(array.size for array in core.tensors().values()))
+        sizes.append(sum(array.size for array in core.state().values()))
         assert found.causes[0].entity == (250 if batch < 3 else 251)
     assert len(set(sizes[2:])) == 1
     assert {c.entity for c in found.causes} == set(range(1, n))
@@ -130,4 +130,4 @@ def test_wrong_order_and_wrong_rows_are_refused_and_change_nothing() -> None:
     for rows, message in ((np.zeros((2, 4)), "3 metrics"), (np.full((2, 3), np.nan), "missing or infinite")):
         with pytest.raises(InputError, match=message):
             core.advance(rows)
-    assert len(core.tensors()["incident"]) == 0
+    assert len(core.state()["incident"]) == 0

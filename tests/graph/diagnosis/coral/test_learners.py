@@ -85,7 +85,7 @@ def test_a_restored_learner_goes_on_exactly(make: Make) -> None:
     first.switch()
     first.update(series.present[:60])
     second = make(Knowledge.nothing(6))
-    second.restore(first.tensors())
+    second.load_state(first.state())
     np.testing.assert_array_equal(second.graph.fused().toarray(), first.graph.fused().toarray())
     a, b = (learner.update(series.present[60:]) for learner in (first, second))
     np.testing.assert_array_equal(a.invariant.toarray(), b.invariant.toarray())

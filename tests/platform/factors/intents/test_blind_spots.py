@@ -29,16 +29,16 @@ class Crowd(Recommender):
         self._intents = intents
         return self
 
-    def learn(self, data: Interactions, session: Session) -> None:
+    def _fit(self, data: Interactions, session: Session) -> None:
         self._popularity = torch.bincount(data.train.indices, minlength=data.n_items).float()
 
     def predict(self, users: Tensor) -> Tensor:
         return self._popularity + self._intents.users[users] @ self._intents.items.T
 
-    def tensors(self) -> dict[str, Tensor]:
+    def state(self) -> dict[str, Tensor]:
         return {"popularity": self._popularity}
 
-    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+    def load_state(self, tensors: Mapping[str, Tensor]) -> None:
         self._popularity = tensors["popularity"]
 
 

@@ -19,7 +19,7 @@ from distaff.series.forecasting import Encoding
 from distaff.series.latents import Codes, Latent, Part
 from distaff.series.model import SeriesModel
 from distaff_data.datasets.series import Series
-from distaff_data.planted.series import sample_series
+from distaff_data.planted.samples import sample_series
 from distaff_data.splits.series import divide
 from distaff_data.workspace import Workspace
 
@@ -29,7 +29,7 @@ class Known(SeriesModel, Latent):
 
     name = "known"
 
-    def learn_encoder(self, data: Series, session: Session) -> None:
+    def _fit_encoder(self, data: Series, session: Session) -> None:
         pass
 
     def encode(self, values: Tensor, mask: Tensor) -> Encoding:
