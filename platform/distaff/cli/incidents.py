@@ -24,7 +24,9 @@ def add_to(app: typer.Typer) -> None:
 def diagnose_verb(
     dataset: Annotated[str, typer.Argument(help="Name of a dataset of incidents.")],
     model: Annotated[str, typer.Option(help="Registry name; see: distaff models.")] = "coral",
-    onset: Annotated[str | None, typer.Option(help="given or detected; given unless --set or --follow say else.")] = None,
+    onset: Annotated[
+        str | None, typer.Option(help="given or detected; given unless --set or --follow say else.")
+    ] = None,
     set: Annotated[list[str] | None, typer.Option(help="Setting of the model: key=value; repeatable.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of random draws.")] = 0,
     follow_: Annotated[

@@ -5,8 +5,8 @@ tables: a run explains every case of a dataset and publishes ``diagnoses``, ``ca
 started; pages, jobs and the board read those, and a run is measured again from them.
 
 A subclass implements :meth:`~Diagnoser.explain`, from complete normal and abnormal rows to a ranking. When the abnormal rows
-begin is either given or found by the trigger. Reading data, splitting rows, measuring against known causes and publishing are
-the same for all of them.
+begin is either given or found by the trigger. Reading data, splitting rows, measuring against known causes and publishing
+are the same for all of them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pydantic import Field
 from torch import Tensor
 
 from distaff.incidents.frames import Clock, RankedCauses, Time, known_edges, place_of, ranked_causes, read_case
-from distaff.incidents.rankings import METRICS, Cause, Diagnosis, LearnedEdge, score_cases, score_ranking
+from distaff.incidents.rankings import METRICS, Cause, Diagnosis, Explanation, LearnedEdge, score_cases, score_ranking
 from distaff.incidents.tables import publish_diagnoses, read_diagnoses
 from distaff.model.base import Epoch, Measurement, Model, Session
 from distaff.model.config import ModelConfig
@@ -74,11 +74,11 @@ class CaseView:
 
 @dataclass(frozen=True)
 class Alarm:
-    """An incident that was found.
+    """An incident that a trigger found; rows count from the first of those it was given.
 
     Attributes:
         row: Row in which it was found.
-        start: Row from which it may have begun.
+        start: Row from which it may have begun; of a stream, negative before the present batch.
     """
 
     row: int
@@ -128,7 +128,7 @@ class Diagnoser(Model[Incidents]):
     # ------------------------------------------------------------------------------------- what a diagnoser implements
 
     @abstractmethod
-    def explain(self, view: CaseView) -> tuple[tuple[Cause, ...], tuple[LearnedEdge, ...]]:
+    def explain(self, view: CaseView) -> Explanation:
         """Rank all metrics but the KPI, most to blame first, and give the causal graph where there is one."""
 
     def alarms(self, rows: Floats, start: int, kpi: int | None = None) -> list[Alarm]:
@@ -179,7 +179,7 @@ class Diagnoser(Model[Incidents]):
             The ranking and the learned graph, as frames of the kind that came in.
 
         Raises:
-            InputError: The data are no metrics over time, the KPI is unknown, or the onset leaves no row on one of its sides.
+            InputError: The data are no metrics over time, the KPI is unknown, or the onset leaves no row on one side.
         """
         case, clock = (data, Clock()) if isinstance(data, Case) else read_case(data)
         if kpi is not None:
@@ -292,7 +292,9 @@ class Diagnoser(Model[Incidents]):
         """
         cases = self.data.cases
         if len(cases) != len(self.diagnoses):
-            raise UnsupportedError("a saved diagnoser has no incidents beside it; measure its run: distaff evaluate RUN")
+            raise UnsupportedError(
+                "a saved diagnoser has no incidents beside it; measure its run: distaff evaluate RUN"
+            )
         entity, metric = (score_cases(cases, self.diagnoses, level) for level in ("entity", "metric"))
         if entity is None:
             return []
@@ -311,8 +313,9 @@ class Diagnoser(Model[Incidents]):
         """Take back what is normal of each metric; folders of 0.1 have it in a file beside."""
         for name, tensor in tensors.items():
             if name.startswith(_NORMAL):
-                *values, blocks = tensor.tolist()
-                self.normal[name.removeprefix(_NORMAL)] = Moments(*values, blocks=int(blocks))
+                mean, std, mean_error, spread_error, blocks = tensor.tolist()
+                moments = Moments(mean, std, mean_error, spread_error, int(blocks))
+                self.normal[name.removeprefix(_NORMAL)] = moments
 
     def write_data(self, folder: Path) -> tuple[str, ...]:
         """Write the diagnoses; measurements stay in the warehouse, which the model's generation names."""

@@ -15,22 +15,14 @@ from distaff.incidents.tables import cause_rows, edge_rows
 from distaff_data.datasets.incidents import SEPARATOR, Case, Edge, metric_of
 from distaff_data.errors import InputError
 from distaff_data.frames import Kind, as_kind, to_polars
+from distaff_data.schema import TABLES
 
 Time = float | int | dt.date | np.datetime64
-_CAUSES = pl.Schema(
-    {
-        "rank": pl.Int64,
-        "entity": pl.String,
-        "metric": pl.String,
-        "score": pl.Float64,
-        "own": pl.Float64,
-        "propagated": pl.Float64,
-        "onset": pl.Float64,
-        "path": pl.List(pl.String),
-        "new_edges": pl.List(pl.String),
-    }
+_SCHEMAS = {name: pl.DataFrame(TABLES[name].arrow.empty_table()).schema for name in ("causes", "cause_edges")}
+_SHARED = ("generation", "run", "case")  # the same in all rows of one case
+_CAUSES, _EDGES = (
+    {column: dtype for column, dtype in schema.items() if column not in _SHARED} for schema in _SCHEMAS.values()
 )
-_EDGES = pl.Schema({"source": pl.String, "target": pl.String, "part": pl.String, "weight": pl.Float64})
 
 
 @dataclass(frozen=True)

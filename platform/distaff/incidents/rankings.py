@@ -70,6 +70,10 @@ class LearnedEdge:
     weight: float
 
 
+Explanation = tuple[tuple[Cause, ...], tuple[LearnedEdge, ...]]
+"""A ranking, most to blame first, and the causal graph, where there is one."""
+
+
 @dataclass(frozen=True)
 class Diagnosis:
     """The answer of a model about one case.
@@ -190,7 +194,9 @@ class TriggerScore:
         return dict(vars(self))
 
 
-def score_trigger(cases: Sequence[Case], diagnoses: Sequence[Diagnosis], normal_seconds: Sequence[float]) -> TriggerScore:
+def score_trigger(
+    cases: Sequence[Case], diagnoses: Sequence[Diagnosis], normal_seconds: Sequence[float]
+) -> TriggerScore:
     """Compare first alarms with the true onsets.
 
     Args:

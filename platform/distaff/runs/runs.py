@@ -99,9 +99,9 @@ def train(
     trial: Trial | None = None,
 ) -> Run:
     """Fit a model and record the run; see :func:`fit_run`."""
-    return fit_run(
-        workspace, model, dataset, settings=settings, seed=seed, device=device, report=report, trial=trial
-    )[0]
+    return fit_run(workspace, model, dataset, settings=settings, seed=seed, device=device, report=report, trial=trial)[
+        0
+    ]
 
 
 def fit_run(

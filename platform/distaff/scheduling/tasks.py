@@ -72,9 +72,7 @@ def _diagnose(workspace: Workspace, run: Run, out: Path | None) -> Outcome:
     """Explain the incidents as they are now: by the run's own diagnoses, or as the same model explains the new ones."""
     known = _latest(workspace, run)
     if known is None:
-        known = diagnose(
-            workspace, run.dataset, model=run.model, settings=json.loads(run.settings), seed=run.seed
-        ).run
+        known = diagnose(workspace, run.dataset, model=run.model, settings=json.loads(run.settings), seed=run.seed).run
     # Runs that were trained before all runs published their causes have them in their folder only.
     elif workspace.warehouse.live(target_of(known.run)) is None:
         Diagnoser.load(runs.model_folder(workspace, known.run)).publish_results(workspace.warehouse, known.run)
