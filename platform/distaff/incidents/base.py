@@ -27,7 +27,7 @@ from torch import Tensor
 
 from distaff.incidents.frames import Clock, RankedCauses, Time, known_edges, place_of, ranked_causes, read_case
 from distaff.incidents.rankings import METRICS, Cause, Diagnosis, Explanation, LearnedEdge, score_cases, score_ranking
-from distaff.incidents.tables import publish_diagnoses, read_diagnoses
+from distaff.incidents.tables import publish_diagnoses, read_diagnoses, target_of
 from distaff.model.base import Epoch, Measurement, Model, Session
 from distaff.model.config import ModelConfig
 from distaff.stats.moments import Moments, normal_moments
@@ -244,7 +244,7 @@ class Diagnoser(Model[Incidents]):
     def load_results(self, warehouse: Warehouse, run: str) -> None:
         """Take the diagnoses from the run's tables, and the incidents from its dataset.
 
-        Diagnoses that are in no table, of runs that were trained before all runs published them, stay those of the folder.
+        Runs that were trained by 0.1 have their diagnoses in the folder only; those are published now.
 
         Raises:
             InputError: The dataset is gone or was replaced since, so that its cases are others than those diagnosed.
@@ -254,7 +254,9 @@ class Diagnoser(Model[Incidents]):
         if data.generation != self.data.generation:
             again = f"distaff diagnose {name} --model {self.name}"
             raise InputError(f"dataset {name!r} has been replaced since run {run!r}; diagnose it anew: {again}")
-        diagnoses = read_diagnoses(warehouse, run) or {diagnosis.case: diagnosis for diagnosis in self.diagnoses}
+        if self.diagnoses and warehouse.live(target_of(run)) is None:
+            self.publish_results(warehouse, run)
+        diagnoses = read_diagnoses(warehouse, run)
         self.diagnoses = tuple(diagnoses.get(case.name, Diagnosis(case.name, (), None)) for case in data.cases)
         self.bind(data)
 

@@ -73,7 +73,7 @@ def _diagnose(workspace: Workspace, run: Run, out: Path | None) -> Outcome:
     known = _latest(workspace, run)
     if known is None:
         known = diagnose(workspace, run.dataset, model=run.model, settings=json.loads(run.settings), seed=run.seed).run
-    # Runs that were trained before all runs published their causes have them in their folder only.
+    # Runs that were trained by 0.1 have their diagnoses in their folder only.
     elif workspace.warehouse.live(target_of(known.run)) is None:
         Diagnoser.load(runs.model_folder(workspace, known.run)).publish_results(workspace.warehouse, known.run)
     causes = workspace.warehouse.query("SELECT * EXCLUDE (generation) FROM causes WHERE run = ?", [known.run])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import signal
 import subprocess
 import sys
@@ -12,13 +13,18 @@ from typing import Any
 import numpy as np
 import pytest
 from failing_chain import chain_workspace, stream_file
+from typer.testing import CliRunner
 
+from distaff.cli.app import app
 from distaff.incidents.follow import Update, follow
-from distaff_data.datasets.incidents import Incidents
+from distaff.incidents.rankings import Diagnosis
+from distaff_data.datasets.incidents import Floats, Incidents, Topology
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.planted.incidents import planted_incidents
 from distaff_data.tables.incidents import load_incidents, publish_incidents
 from distaff_data.workspace import Workspace
+from distaff_graph.diagnosis.coral.model import CORAL
+from distaff_graph.diagnosis.coral.online import CORALStream
 
 
 @pytest.fixture(scope="module")
@@ -191,3 +197,49 @@ def test_one_row_or_metrics_that_never_move_raise_no_alarm(rows: int, tmp_path: 
     with path.open("rb") as source:
         follow(chain_workspace(tmp_path / "w"), "d", source, idle=0, report=seen.append)
     assert seen == []
+
+
+def diagnose_verb(workspace: Workspace, *options: str) -> Any:
+    return CliRunner().invoke(app, ["--workspace", str(workspace.root), "diagnose", "d", "--idle", "0", *options])
+
+
+def test_a_stream_has_the_settings_and_the_seed_that_are_asked_for(tmp_path: Path) -> None:
+    path, workspace = str(stream_file(tmp_path / "m.csv")), chain_workspace(tmp_path / "w")
+    asked: list[object] = []
+
+    class Recorded(CORALStream):
+        def update(self, times: Floats, rows: Floats) -> Diagnosis | None:
+            asked.append(len(rows))
+            return super().update(times, rows)
+
+    def stream(self: CORAL, topology: Topology, *, seed: int = 0) -> CORALStream:
+        asked.append((self.config.learner, seed))
+        return Recorded(topology, learner=self.config.learner, seed=seed)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CORAL, "stream", stream)
+        options = ("--follow", path, "--set", "learner=neural", "--set", "batch=150", "--seed", "3", "--json")
+        printed = diagnose_verb(workspace, *options).stdout.splitlines()
+    assert asked == [("neural", 3), *6 * [150]]
+    assert json.loads(printed[-1])["causes"]
+    assert isinstance(diagnose_verb(workspace, "--follow", path, "--set", "bach=3").exception, InputError)
+    for other in ((), ("--set", "learner=neural")):
+        refused = diagnose_verb(workspace, "--follow", path, *other).exception
+        assert isinstance(refused, InputError)
+        assert "other" in str(refused)
+
+
+@pytest.mark.parametrize("options", [["--onset", "given"], ["--set", "onset=given"]])
+def test_an_onset_cannot_be_given_to_a_stream(options: list[str], tmp_path: Path) -> None:
+    path, workspace = str(stream_file(tmp_path / "m.csv")), chain_workspace(tmp_path / "w")
+    refused = diagnose_verb(workspace, "--follow", path, *options).exception
+    assert isinstance(refused, InputError)
+    assert "only detected" in str(refused)
+    assert "\n" not in str(refused)
+    assert diagnose_verb(workspace, "--follow", path, "--onset", "detected").exit_code == 0
+
+
+def test_batches_of_one_row_are_refused(tmp_path: Path) -> None:
+    path, workspace = str(stream_file(tmp_path / "m.csv")), chain_workspace(tmp_path / "w")
+    with pytest.raises(InputError, match="two rows"), Path(path).open("rb") as source:
+        follow(workspace, "d", source, settings={"batch": 1}, idle=0)
