@@ -334,7 +334,7 @@ def explain(source: Source, run: str, dataset: str, user: str, n_factors: int, t
         "SELECT item_id FROM recommendations WHERE run = ? AND user_id = ? ORDER BY rank LIMIT ?", [run, user, top_k]
     )
     items = [str(row["item_id"]) for row in published]
-    items = items or found.score([user], top_k=top_k)["item_id"].to_pylist()
+    items = items or found.recommend([user], top_k)["item_id"].to_list()
     row = found.data.user_positions([user])
     columns = found.data.item_positions(items)
     with torch.inference_mode():
