@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import polars as pl
 import pytest
 import torch
 from worded_data import worded_checkerboard
@@ -11,7 +12,7 @@ from worded_data import worded_checkerboard
 from distaff.factors.intents.evidence import explain_run
 from distaff.ranking.metrics import exclusion
 from distaff.recommenders.base import Recommender, top_k_of
-from distaff.recommenders.explain import explain, explain_user
+from distaff.recommenders.explain import contributions, explain, explain_user, word_effects
 from distaff.recommenders.steer import steer_run, steered_scores
 from distaff.runs import runs
 from distaff_data.errors import InputError, UnsupportedError
@@ -82,6 +83,37 @@ def test_a_model_without_words_is_explained_by_factors_alone(filled: tuple[Works
     with pytest.raises(UnsupportedError, match="knows no words"):
         steer_run(workspace, run, "4", words={"amber": 1.0})
     assert steer_run(workspace, run, "4", factors={0: 16.0})[0].after.height
+
+
+def test_what_factors_add_is_a_frame_that_says_what_explain_says(filled: tuple[Workspace, str, str]) -> None:
+    workspace, run, silent = filled
+    for name in (run, silent):
+        model = Recommender.load(runs.model_folder(workspace, name))
+        table = contributions(model, "4", k=3)
+        assert table.columns == ["item_id", "rank", "score", "factor", "part", "share"]
+        assert table.height == 3 * 2
+        why = explain_user(workspace, name, "4", top_k=3)
+        for item in why.items:
+            shares = dict(table.filter(pl.col("item_id") == item.id).select("factor", "share").rows())
+            assert {f.factor: f.share for f in item.factors} == pytest.approx(shares)
+    one = contributions(model, "4", ["7"], k=2)
+    assert one.select("item_id", "rank").unique().rows() == [("7", None)]
+    with pytest.raises(InputError, match="item"):
+        contributions(model, "4", ["70"])
+
+
+def test_what_words_and_taken_items_add_is_a_frame(filled: tuple[Workspace, str, str]) -> None:
+    workspace, run, silent = filled
+    model = Recommender.load(runs.model_folder(workspace, run))
+    effects = word_effects(model, "4", k=3)
+    assert effects.columns == ["item_id", "through", "name", "effect"]
+    for why in explain_user(workspace, run, "4", top_k=3).items:
+        through = effects.filter((pl.col("item_id") == why.id) & (pl.col("through") == "word"))
+        assert through["name"].to_list()[: len(why.words)] == [word.word for word in why.words]
+        taken = effects.filter((pl.col("item_id") == why.id) & (pl.col("through") == "item"))
+        assert {item.id for item in why.taken} <= {*taken["name"]}
+    with pytest.raises(UnsupportedError, match="knows no words"):
+        word_effects(Recommender.load(runs.model_folder(workspace, silent)), "4")
 
 
 def test_raising_a_factor_by_a_step_raises_the_share_of_its_items_for_nearly_all_users() -> None:
