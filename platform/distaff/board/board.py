@@ -55,7 +55,7 @@ class Board:
     best_control: str | None
 
     def as_dict(self) -> dict[str, Any]:
-        """The JSON shape of ``board``."""
+        """Return the JSON shape of ``board``."""
         return asdict(self)
 
 
@@ -93,7 +93,7 @@ def _row(group: list[Run], settings: dict[str, Any], metrics: list[dict[str, flo
 
 
 def _configurations(found: Iterable[Run]) -> Iterable[tuple[tuple[str, str], list[Run]]]:
-    """Runs by model and settings; of several with one seed the newest counts."""
+    """Return runs by model and settings; of several with one seed the newest counts."""
 
     def key(run: Run) -> tuple[str, str]:
         return run.model, run.settings
@@ -115,7 +115,7 @@ def _compared(workspace: Workspace, row: BoardRow, control: BoardRow, split: str
 
 
 def _per_unit(workspace: Workspace, run_ids: list[str], split: str, metric: str) -> dict[str, float]:
-    """Each unit's value, averaged over the runs."""
+    """Return each unit's value, averaged over the runs."""
     table = workspace.warehouse.query(
         "SELECT unit, avg(value) AS value FROM unit_metrics "
         "WHERE list_contains(?, run) AND split = ? AND metric = ? GROUP BY unit",

@@ -113,10 +113,10 @@ def _help(
 ) -> None:
     """What the processes of torchrun do that are not the first; what is wrong, the first says."""
     if resume is not None:
-        runs.help_resume(ws, resume)
+        runs.join_resumed(ws, resume)
     elif model is not None and dataset is not None:
         for seed in seeds:
-            runs.help_train(ws, model, dataset, settings=settings, seed=seed, device=device)
+            runs.join_training(ws, model, dataset, settings=settings, seed=seed, device=device)
 
 
 def evaluate(run: RunId, as_json: Json = False) -> None:

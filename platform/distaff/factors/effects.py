@@ -46,7 +46,7 @@ class Ladder:
 
     @classmethod
     def of(cls, values: Floats) -> Ladder:
-        """The quantiles from 1 to 99 % of observed values ``(n,)``, and 3 and 6 sd from their mean where that is further."""
+        """Return the quantiles of values ``(n,)`` from 1 to 99 %, and 3 and 6 sd from their mean where that is further."""
         within = np.quantile(values, QUANTILES)
         mean, sd = float(values.mean()), float(values.std())
         rungs = [(float(q), f"{p:.0%}".replace("%", " %"), True) for q, p in zip(within, QUANTILES, strict=True)]
@@ -60,7 +60,7 @@ class Ladder:
 
 @dataclass(frozen=True)
 class Effect:
-    """How one property of the output follows the factor.
+    """The change of one property of the output with the factor.
 
     Attributes:
         property: Its name.
@@ -149,7 +149,7 @@ def effect_card(
 def compare(
     values: Floats, names: tuple[str, ...], ladder: Ladder, *, magnitudes: Collection[str] = (), seed: int = 0
 ) -> EffectCard:
-    """The card from properties ``(L, B, M)`` at every rung of the ladder."""
+    """Return the card from properties ``(L, B, M)`` at every rung of the ladder."""
     rng = np.random.default_rng(seed)
     n = values.shape[1]
     inside = np.flatnonzero(ladder.inside)
@@ -182,7 +182,7 @@ def compare(
 
 
 def _against_control(change: Floats, signed: NDArray[np.bool_], rng: np.random.Generator) -> Floats:
-    """How often swapped ends give as large an effect, in units of each property's own change, on any property ``(M,)``."""
+    """Return how often swapped ends give as large an effect on any property, in units of each one's change, ``(M,)``."""
     scale = np.sqrt((change**2).mean(0))
     live = scale > 0
     unit = change / np.where(live, scale, 1.0)
@@ -198,7 +198,7 @@ def _against_control(change: Floats, signed: NDArray[np.bool_], rng: np.random.G
 
 
 def _consistency(means: Floats, effect: Floats) -> Floats:
-    """Share of steps of the mean ``(L, M)`` with the effect's sign, among the steps that change it."""
+    """Return the share of steps of the mean ``(L, M)`` with the effect's sign, among the steps that change it."""
     steps = np.sign(np.where(np.abs(np.diff(means, axis=0)) > 1e-12, np.diff(means, axis=0), 0.0))
     moving = (steps != 0).sum(0)
     return np.where(moving > 0, (steps == np.sign(effect)).sum(0) / np.maximum(moving, 1), 0.0)

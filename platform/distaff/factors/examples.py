@@ -14,7 +14,7 @@ BINS = 50
 
 
 def bands(shares: Tensor, known: Tensor, ids: pa.StringArray, *, seed: int = 0) -> pa.Table:
-    """The top 20 of each factor and 5 drawn from each tenth of its activations.
+    """Return the top 20 of each factor and 5 drawn from each tenth of its activations.
 
     Args:
         shares: Activations ``(n, K)``.
@@ -50,7 +50,7 @@ def _band(
     order: NDArray[np.int64],
     ordered: NDArray[np.float64],
 ) -> pa.Table:
-    """The examples at places ``at`` of every factor's order, one band of all factors."""
+    """Return the examples at places ``at`` of every factor's order, one band of all factors."""
     n_factors, n = order.shape[1], len(at)
     return pa.table(
         {
@@ -66,7 +66,7 @@ def _band(
 
 
 def histograms(shares: Tensor, known: Tensor) -> pa.Table:
-    """Counts of each factor's activations ``(n, K)``, over known rows ``(n,)``, in 50 bins up to its largest.
+    """Return the counts of each factor's activations ``(n, K)``, over known rows ``(n,)``, in 50 bins up to its largest.
 
     Bins begin at 0, or at the smallest activation where one is below 0.
 

@@ -1,4 +1,4 @@
-"""What a factor depends on besides itself: other factors, how active users are, how popular items are."""
+"""Dependence of a factor on other things: other factors, how active users are, how popular items are."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Dependence:
 
 
 def dependences(shares: Tensor, *, seed: int = 0) -> list[list[Dependence]]:
-    """For each factor the others whose user shares ``(n, K)`` depend on its own most, largest first.
+    """Return for each factor the others whose user shares ``(n, K)`` depend on its own most, largest first.
 
     Distance correlation (U-centred, around 0 under independence and only then) sees any dependence; the rank correlation
     beside it gives the direction. Shares sum to 1, so factors of which each user has one or the other are dependent too.
@@ -50,7 +50,7 @@ def dependences(shares: Tensor, *, seed: int = 0) -> list[list[Dependence]]:
 
 
 def rank_correlation(a: Tensor, b: Tensor) -> float:
-    """Spearman's rho; 0 when either side is constant."""
+    """Return Spearman's rho; 0 when either side is constant."""
     x, y = a.double().numpy(), b.double().numpy()
     if x.size < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return 0.0

@@ -1,4 +1,4 @@
-"""Whether other seeds find the same factors: one to one, split over several, or only the same subspace.
+"""Stability of factors over seeds: found one to one, split over several, or only as the same subspace.
 
 These are different findings. A factor with a one-to-one partner is *stable*. One that a non-negative mix of another seed's
 factors makes up is *split*: the same thing, cut otherwise. One in the span of another seed's factors only, by a mix with
@@ -64,7 +64,7 @@ class Stability:
 
 
 def match(ours: Tensor, theirs: Tensor) -> Tensor:
-    """Correlation of each intent's item shares with its one-to-one partner in another run, float64 ``(K,)``.
+    """Return the correlation of each intent's item shares with its one-to-one partner in another run, float64 ``(K,)``.
 
     Partners by Hungarian assignment on the correlations of item shares ``(n_items, K)`` and ``(n_items, K')``; an
     intent left without a partner has 0.
@@ -73,12 +73,12 @@ def match(ours: Tensor, theirs: Tensor) -> Tensor:
 
 
 def correlations(ours: Tensor, theirs: Tensor) -> Floats:
-    """Correlations of the columns of ``(n, K)`` and ``(n, K')``; a column that never varies correlates with nothing."""
+    """Return the correlations of columns of ``(n, K)`` and ``(n, K')``; one that never varies correlates with nothing."""
     return np.asarray(_standard(ours).T @ _standard(theirs))
 
 
 def compare_seeds(ours: Tensor, others: Mapping[str, Tensor], *, seed: int = 0) -> Stability | None:
-    """Stability of factors over fits with other seeds.
+    """Return the stability of factors over fits with other seeds.
 
     Args:
         ours: Item shares ``(n_items, K)``, or any loadings of the same rows.
@@ -109,7 +109,7 @@ def _identical(ours: Tensor, theirs: Tensor) -> bool:
 
 
 def _standard(loadings: Tensor) -> Floats:
-    """Columns of mean 0 and length 1."""
+    """Return columns of mean 0 and length 1."""
     x = loadings.double() - loadings.double().mean(0)
     return np.asarray((x / x.norm(dim=0).clamp(min=1e-12)).numpy())
 
@@ -124,7 +124,7 @@ def _partners(ours: Floats, theirs: Floats) -> tuple[NDArray[np.int64], Floats]:
 
 
 def _likeness(ours: Tensor, theirs: Tensor) -> Likeness:
-    """Regressions on the columns' inner products alone, so that their cost does not grow with the rows.
+    """Regress on the columns' inner products alone, so that the cost does not grow with the rows.
 
     The linear mix may have an intercept. The non-negative mix has none: shares sum to 1, so that a constant and a factor
     less could both be written as sums of the others, and nothing would be ruled out.
@@ -141,7 +141,7 @@ def _likeness(ours: Tensor, theirs: Tensor) -> Likeness:
 
 
 def _reduced(x: Floats, y: Floats) -> tuple[Floats, Floats]:
-    """Columns of ``(n, K')`` and ``(n, K)`` in an orthonormal basis of the former's span, ``(r, K')`` and ``(r, K)``."""
+    """Return ``(n, K')`` and ``(n, K)`` in an orthonormal basis of the former's span, ``(r, K')`` and ``(r, K)``."""
     values, vectors = np.linalg.eigh(x.T @ x)
     kept = values > values[-1] * len(values) * np.finfo(np.float64).eps
     scale = np.sqrt(values[kept])

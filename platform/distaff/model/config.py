@@ -91,7 +91,7 @@ class ModelConfig(BaseModel):
 
     @classmethod
     def search_space(cls) -> dict[str, Span | Choices]:
-        """What a sweep may change, by field."""
+        """Return what a sweep may try, by field."""
         marks = {name: [m for m in f.metadata if isinstance(m, Span | Choices)] for name, f in cls.model_fields.items()}
         return {name: found[0] for name, found in marks.items() if found}
 

@@ -1,4 +1,4 @@
-"""How far the data at a scoring is from the data that the run was fitted to.
+"""The distance between the data at a scoring and the data that the run was fitted to.
 
 * **Interactions**: which items are taken (total variation), how active users are (population stability index over tenths of
   the training users), and how common each factor is (total variation of mean shares, an item's shares held fixed).
@@ -56,7 +56,7 @@ class Drift:
 
     @property
     def drifted(self) -> bool:
-        """Whether it is further than sampling explains, and far enough to matter."""
+        """True where the distance is larger than sampling explains, and large enough to matter."""
         return self.value > self.limit
 
 
@@ -96,7 +96,7 @@ def compare(model: Model[Any], now: object) -> list[Drift]:
 
 
 def warning(found: Sequence[Drift]) -> str | None:
-    """One line about what has drifted; None when nothing has."""
+    """Return one line about what has drifted; None when nothing has."""
     told = [
         f"{drift.part} {drift.name}".strip() + f" ({drift.measure} {drift.value:.3g}, limit {drift.limit:.3g})"
         for drift in found
@@ -178,7 +178,7 @@ def _shuffled(
     first: npt.NDArray[np.bool_],
     detail: str | None,
 ) -> Drift:
-    """A measure between the first users and the others, and what it is between groups drawn from all of them."""
+    """Return a measure between the first users and the others, and what it is between groups drawn from all of them."""
     draw = np.random.default_rng(0)
     if first.all() or not first.any():
         return Drift(part, "", measure, 0.0, _MARGINS[measure], "one side has no interactions")
@@ -188,12 +188,12 @@ def _shuffled(
 
 
 def _variation(one: Floats, other: Floats) -> float:
-    """Half the summed distance of two distributions: the share that would have to move."""
+    """Return half the summed distance of two distributions: the share that would have to move."""
     return float(np.abs(one / max(one.sum(), 1e-12) - other / max(other.sum(), 1e-12)).sum() / 2)
 
 
 def _psi(one: npt.NDArray[np.int64], other: npt.NDArray[np.int64]) -> float:
-    """Population stability index of counts, each bin with half a count more, so that none is empty."""
+    """Return the population stability index of counts, each bin with half a count more, so that none is empty."""
     p, q = ((counts + 0.5) / (counts + 0.5).sum() for counts in (one, other))
     return float(((p - q) * np.log(p / q)).sum())
 
@@ -218,7 +218,7 @@ def _series(model: SeriesModel, now: Series) -> list[Drift]:
 
 
 def _moments(data: Series, length: int, rows: npt.NDArray[np.int64]) -> dict[str, Moments | None]:
-    """Moments of each channel; a block is ``length`` rows of an entity, or an entity that is one window."""
+    """Return the moments of each channel; a block is ``length`` rows of an entity, or an entity that is one window."""
     entity = data.entity_of_row().numpy()
     within = np.arange(len(entity)) - data.offsets.numpy()[entity]
     block = entity * (int(within.max(initial=0)) // length + 1) + (0 if data.whole else within // length)

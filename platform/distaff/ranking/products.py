@@ -30,7 +30,7 @@ class Products:
     items: Tensor
 
     def __call__(self, users: Tensor) -> Tensor:
-        """Scores ``(b, n_items)`` of user positions ``(b,)``, in fresh memory."""
+        """Return scores ``(b, n_items)`` of user positions ``(b,)``, in fresh memory."""
         return self.users[users.to(self.users.device)] @ self.items.T
 
     def top_k(self, users: Tensor, seen: Csr, k: int) -> tuple[Tensor, Tensor]:

@@ -60,7 +60,7 @@ class Intents:
 
     @property
     def n_intents(self) -> int:
-        """K."""
+        """K, the number of factors."""
         return self.users.shape[1]
 
     @classmethod

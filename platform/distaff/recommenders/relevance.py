@@ -1,4 +1,4 @@
-"""Which items and attribute values speak for an intent.
+"""The items and attribute values that speak for an intent.
 
 Ranking an intent's items by raw weight shows the popular ones. Relevance (Sievert and Shirley 2014, LDAvis) weighs
 probability against lift: lambda * log p(item | intent) + (1 - lambda) * log lift.
@@ -48,7 +48,7 @@ class Association:
 
 @dataclass(frozen=True)
 class Incidence:
-    """Which item carries which attribute value.
+    """Attribute values and the items that carry them.
 
     Attributes:
         pairs: Names and values.
@@ -59,14 +59,14 @@ class Incidence:
     carries: sparse.csr_matrix
 
     def commonest(self, n: int) -> Incidence:
-        """The ``n`` values that most items carry, in the same order."""
+        """Return the ``n`` values that most items carry, in the same order."""
         counts = np.asarray(self.carries.sum(0)).ravel()
         kept = np.sort(np.argsort(-counts, kind="stable")[:n])
         return Incidence([self.pairs[at] for at in kept], self.carries[:, kept])
 
 
 def membership(shares: Tensor, popularity: Tensor) -> Membership:
-    """Distributions over items from item shares ``(n_items, K)`` and training counts ``(n_items,)``."""
+    """Return distributions over items from item shares ``(n_items, K)`` and training counts ``(n_items,)``."""
     mass = shares.double() * popularity.double().unsqueeze(1)
     probability = (mass / mass.sum(0).clamp(min=1e-300)).T.contiguous()
     prior = popularity.double() / popularity.double().sum()
@@ -75,12 +75,12 @@ def membership(shares: Tensor, popularity: Tensor) -> Membership:
 
 
 def relevance(probability: Tensor, lift: Tensor, weight: float = LAMBDA) -> Tensor:
-    """Relevance of items to an intent; -inf where the probability is 0."""
+    """Return the relevance of items to an intent; -inf where the probability is 0."""
     return weight * probability.log() + (1.0 - weight) * lift.log()
 
 
 def associate(found: Membership, incidence: Incidence, *, level: float = 0.05) -> list[Association]:
-    """Attribute values over-represented among each intent's top items.
+    """Return the attribute values over-represented among each intent's top items.
 
     One-sided hypergeometric test of the ``TOP`` most relevant items against the catalogue, with Benjamini-Hochberg control
     over all intents and values at once.
@@ -119,7 +119,7 @@ def associate(found: Membership, incidence: Incidence, *, level: float = 0.05) -
 
 
 def incidence_of(attributes: pa.Table, item_ids: pa.StringArray) -> Incidence:
-    """Attribute values that at least ``MIN_ITEMS`` items carry; titles are no attribute.
+    """Return the attribute values that at least ``MIN_ITEMS`` items carry; titles are no attribute.
 
     Args:
         attributes: Columns ``id, name, value``.

@@ -139,7 +139,7 @@ def _cut(positions: Tensor, top_k: int, folder: Path) -> list[_Shard]:
 
 
 def _write(writer: _Writer, folder: Path, shards: list[_Shard], engine: str, progress: Progress) -> None:
-    """Have the shards written that are missing."""
+    """Write the shards that are missing."""
     missing = [shard for shard in shards if not _is_whole(shard.file)]
     total = sum(shard.users.numel() for shard in shards)
     done = total - sum(shard.users.numel() for shard in missing)

@@ -64,7 +64,7 @@ def rollback(workspace: Workspace, alias: str) -> Change:
 
 
 def resolve(workspace: Workspace, name: str) -> str:
-    """The run that an alias stands for; a run's id, or any other text, comes back as it is."""
+    """Return the run that an alias stands for; a run's id, or any other text, comes back as it is."""
     if _is_run(workspace, name):
         return name
     found = history(workspace, name)
@@ -72,12 +72,12 @@ def resolve(workspace: Workspace, name: str) -> str:
 
 
 def current(workspace: Workspace) -> dict[str, str]:
-    """The run of each alias."""
+    """Return the run of each alias."""
     return {change.alias: change.run for change in history(workspace)}
 
 
 def history(workspace: Workspace, alias: str | None = None) -> list[Change]:
-    """Changes of one alias, or of all, in the order they were made."""
+    """Return the changes of one alias, or of all, in the order they were made."""
     rows = workspace.warehouse.rows(
         "SELECT * FROM promotions WHERE alias = coalesce(?, alias) ORDER BY alias, promotion", [alias]
     )
@@ -91,7 +91,7 @@ def _append(workspace: Workspace, alias: str, before: list[Change], run: str, ac
 
 
 def _held(changes: list[Change]) -> list[str]:
-    """Runs under the alias, the present one last: what was promoted, less what was rolled back."""
+    """Return runs under the alias, the present one last: what was promoted, less what was rolled back."""
     held: list[str] = []
     for change in changes:
         if change.action == "promote":

@@ -30,7 +30,7 @@ from distaff_data.workspace import Workspace
 
 @dataclass(frozen=True)
 class Run:
-    """What the warehouse knows of a run; field by field the table ``runs``."""
+    """A run as the warehouse has it; field by field the table ``runs``."""
 
     run: str
     model: str
@@ -52,7 +52,7 @@ class Run:
     trial: int | None = None
 
     def summary(self, metrics: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
-        """The JSON shape of ``train`` and ``runs``."""
+        """Return the JSON shape of ``train`` and ``runs``."""
         return {
             "run": self.run,
             "model": self.model,
@@ -72,7 +72,7 @@ class Pruned(Exception):  # noqa: N818 - no error: a decision
 
 @dataclass(frozen=True)
 class Trial:
-    """What makes a run a trial of a sweep.
+    """The place of a run in a sweep, of which it is a trial.
 
     Its test metrics are not looked at and its weights are not kept: training its configuration with its seed gives them.
 
@@ -141,16 +141,16 @@ def train(
     return _carry_out(workspace, run, estimator, data, report, trial=trial)
 
 
-def help_train(
+def join_training(
     workspace: Workspace, model: str, dataset: str, *, settings: Mapping[str, Any], seed: int, device: str
 ) -> None:
-    """Take this process' share of a fit that process 0 of ``torchrun`` does with :func:`train`; records nothing."""
+    """Take part in a fit that process 0 of ``torchrun`` does with :func:`train`; records nothing."""
     estimator = model_class(model)(**settings)
     fit(estimator, estimator.read(workspace.warehouse, dataset), seed=seed, device=device)
 
 
-def help_resume(workspace: Workspace, run_id: str) -> None:
-    """The same for :func:`resume`."""
+def join_resumed(workspace: Workspace, run_id: str) -> None:
+    """Take part in a fit that process 0 of ``torchrun`` continues with :func:`resume`; records nothing."""
     run = find(workspace, run_id)
     estimator = model_class(run.model)(**json.loads(run.config))
     data = estimator.read(workspace.warehouse, run.dataset)
@@ -180,7 +180,7 @@ def resume(workspace: Workspace, run_id: str, *, report: Callable[[Epoch], None]
 
 
 def find(workspace: Workspace, run_id: str) -> Run:
-    """A run by its id.
+    """Return a run by its id.
 
     Raises:
         UnknownNameError: There is none.
@@ -192,7 +192,7 @@ def find(workspace: Workspace, run_id: str) -> Run:
 
 
 def listing(workspace: Workspace, dataset: str | None = None, *, study: str | None = None) -> list[Run]:
-    """Runs, newest first: those of one dataset when it is named; the trials of ``study``, or all that are no trial."""
+    """Return runs, newest first: of one dataset when it is named; the trials of ``study``, or all that are no trial."""
     rows = workspace.warehouse.rows(
         "SELECT * EXCLUDE (written_at) FROM runs "
         "WHERE dataset = coalesce(?, dataset) AND study IS NOT DISTINCT FROM ? ORDER BY started_at DESC",
@@ -202,7 +202,7 @@ def listing(workspace: Workspace, dataset: str | None = None, *, study: str | No
 
 
 def same_but_seed(workspace: Workspace, run_id: str) -> list[Run]:
-    """Finished runs of the same model, settings and data as a run's under other seeds; the oldest of each seed."""
+    """Return finished runs of a run's model, settings and data under other seeds; the oldest of each seed."""
     run = find(workspace, run_id)
     found = {
         r.seed: r
@@ -215,7 +215,7 @@ def same_but_seed(workspace: Workspace, run_id: str) -> list[Run]:
 
 
 def metrics_of(workspace: Workspace, run_ids: list[str]) -> dict[str, dict[str, dict[str, float]]]:
-    """Metrics by run, split and name."""
+    """Return the metrics by run, split and name."""
     found: dict[str, dict[str, dict[str, float]]] = {run_id: {} for run_id in run_ids}
     rows = workspace.warehouse.rows(
         "SELECT run, split, metric, value FROM metrics WHERE list_contains(?, run)", [run_ids]
@@ -226,7 +226,7 @@ def metrics_of(workspace: Workspace, run_ids: list[str]) -> dict[str, dict[str, 
 
 
 def model_folder(workspace: Workspace, run_id: str) -> Path:
-    """Where the fitted model of a run is, for :meth:`distaff.model.base.Model.load`.
+    """Return the folder of a run's fitted model, for :meth:`distaff.model.base.Model.load`.
 
     Raises:
         InputError: The run is not done.
@@ -245,12 +245,12 @@ def model_folder(workspace: Workspace, run_id: str) -> Path:
 
 
 def run_folder(workspace: Workspace, run_id: str) -> Path:
-    """Where a run's artefacts are."""
+    """Return the folder of a run's artefacts."""
     return workspace.runs / Path(run_id).name
 
 
 def is_alive(run: Run) -> bool:
-    """Whether the process that fits the run still exists on this machine."""
+    """Tell whether the process that fits the run still exists on this machine."""
     try:
         os.kill(run.process, 0)
     except ProcessLookupError:

@@ -58,7 +58,7 @@ def seed_interval(values: Sequence[float]) -> Interval:
 def compare_paired(
     model: NDArray[np.float64], control: NDArray[np.float64], *, metric: str, against: str
 ) -> Comparison:
-    """Paired t comparison of per-unit values ``(n,)``, each already averaged over seeds.
+    """Return the paired t comparison of per-unit values ``(n,)``, each already averaged over seeds.
 
     With hundreds of units or more the mean difference is close to normal, whatever the distribution of the values.
     """

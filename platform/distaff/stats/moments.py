@@ -35,7 +35,7 @@ class Moments:
 
     @classmethod
     def of(cls, values: Floats, block: npt.NDArray[np.int64]) -> Moments | None:
-        """Moments of values ``(n,)`` in blocks ``(n,)``; NaN is missing. None where fewer than two blocks are left."""
+        """Return moments of values ``(n,)`` in blocks ``(n,)``, NaN left out; None for fewer than two blocks."""
         known = np.isfinite(values)
         x, (_, block) = values[known], np.unique(block[known], return_inverse=True)
         n = int(block.max()) + 1 if block.size else 0
@@ -51,12 +51,12 @@ class Moments:
         return cls(mean, std, float(means.std(ddof=1)) / root, float(squares.std(ddof=1)) / root / 2, n)
 
     def as_dict(self) -> dict[str, float]:
-        """For JSON."""
+        """Return the fields as plain values, for JSON."""
         return asdict(self)
 
 
 def normal_moments(cases: Sequence[tuple[Sequence[str], Floats]]) -> dict[str, Moments]:
-    """Moments of each metric over incidents, a block each.
+    """Return the moments of each metric over incidents, a block each.
 
     Args:
         cases: Names of metrics, and their values in normal rows ``(T, n)``, of each incident.

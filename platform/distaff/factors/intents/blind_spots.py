@@ -64,7 +64,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Cohort:
-    """How far a cohort's lists are from what it takes: KL divergence in nats, over its users with interactions."""
+    """The distance of a cohort's lists from what it takes: KL divergence in nats, over its users with interactions."""
 
     cohort: str
     users: int
@@ -88,7 +88,7 @@ class Audit:
     examples: list[Example]
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """Return plain values, for JSON."""
         return asdict(self)
 
 
@@ -107,17 +107,17 @@ class Posterior:
 
     @property
     def n_factors(self) -> int:
-        """K."""
+        """K, the number of factors."""
         return self.users.shape[1]
 
     def of(self, users: Tensor, items: Tensor) -> Tensor:
-        """Shares ``(n, K)`` of pairs ``(n,)``; the user's own mix where the item has nothing of it."""
+        """Return the shares ``(n, K)`` of pairs ``(n,)``; the user's own mix where the item has nothing of it."""
         joint = self.users[users] * self.items[items]
         total = joint.sum(1, keepdim=True)
         return torch.where(total > 0, joint / total.clamp(min=1e-300), self.users[users])
 
     def mass(self, users: Tensor, items: Tensor) -> Tensor:
-        """Sums of shares by row ``(n, K)`` of ``users`` ``(n,)``, over items ``(n, k)``; -1 is no item."""
+        """Return sums of shares by row ``(n, K)`` of ``users`` ``(n,)``, over items ``(n, k)``; -1 is no item."""
         out = torch.zeros(len(users), self.n_factors, dtype=torch.float64)
         row, column = torch.nonzero(items >= 0, as_tuple=True)
         for part in torch.arange(row.numel()).split(max(1, _PAIRS // self.n_factors)):
@@ -159,17 +159,17 @@ def audit(
 
 
 def held_out(data: Interactions) -> str:
-    """The split that tells what people take: test, or else validation, or training."""
+    """Return the split that tells what people take: test, or else validation, or training."""
     return next((name for name in ("test", "valid") if data.split(name).nnz), "train")
 
 
 def listed_without(split: str) -> tuple[str, ...]:
-    """Splits whose items are not listed when ``split`` is what lists are compared with."""
+    """Return the splits whose items are not listed when ``split`` is what lists are compared with."""
     return ("valid",) if split == "train" else ("train",)
 
 
 def candidates(model: Recommender, users: Tensor, known: Any, n: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Blocks of users ``(b,)``, the scores of their best items and those items ``(b, n)``, -1 where there are no more."""
+    """Yield users ``(b,)``, the scores of their best items and those items ``(b, n)``, -1 where there are no more."""
     seen = known.take(users)
     start = 0
     for block in blocks(users, model.data.n_items):
@@ -180,13 +180,13 @@ def candidates(model: Recommender, users: Tensor, known: Any, n: int) -> Iterato
 
 
 def divergence(data_shares: Floats, list_shares: Floats) -> float:
-    """KL(data || lists) in nats of two distributions ``(K,)``."""
+    """Return KL(data || lists) in nats of two distributions ``(K,)``."""
     p, q = (np.maximum(x, _LEAST) / np.maximum(x, _LEAST).sum() for x in (data_shares, list_shares))
     return float((p * np.log(p / q)).sum())
 
 
 def _sums_by_row(posterior: Posterior, users: Tensor, row: Tensor, items: Tensor) -> Tensor:
-    """Sums of shares ``(n, K)`` over each user's pairs ``(nnz,)``."""
+    """Return sums of shares ``(n, K)`` over each user's pairs ``(nnz,)``."""
     out = torch.zeros(len(users), posterior.n_factors, dtype=torch.float64)
     for part in torch.arange(row.numel()).split(max(1, _PAIRS // posterior.n_factors)):
         out.index_add_(0, row[part], posterior.of(users[row[part]], items[part]))
@@ -194,7 +194,7 @@ def _sums_by_row(posterior: Posterior, users: Tensor, row: Tensor, items: Tensor
 
 
 def _compare(cohort: str, took: Floats, shown: Floats, seed: int) -> tuple[list[BlindSpot], float]:
-    """Blind spots of one cohort, from sums of shares over each user's interactions and list ``(n, K)``."""
+    """Return blind spots of one cohort, from sums of shares over each user's interactions and list ``(n, K)``."""
     rng = np.random.default_rng(seed)
     n = len(took)
     data_share, list_share = _shares(took.sum(0)), _shares(shown.sum(0))
@@ -223,7 +223,7 @@ def _ratio(data_share: Floats, list_share: Floats) -> Floats:
 
 
 def _examples(data: Interactions, users: Tensor, took: Tensor, shown: Tensor, spots: list[BlindSpot]) -> list[Example]:
-    """For each factor with a finding, the users whose list is furthest off in its direction."""
+    """Return for each factor with a finding the users whose list is furthest off in its direction."""
     enough = took.sum(1) >= _TELLING
     gap = by_user(shown) - by_user(took)
     found = []
@@ -240,17 +240,17 @@ def _examples(data: Interactions, users: Tensor, took: Tensor, shown: Tensor, sp
 
 
 def weighted(mass: Tensor, counts: Tensor) -> Tensor:
-    """Each user's shares ``(n, K)``, from sums over a list, as often as the user has interactions ``(n,)``."""
+    """Return each user's shares ``(n, K)``, from sums over a list, as often as the user has interactions ``(n,)``."""
     return by_user(mass) * counts.double().unsqueeze(1)
 
 
 def by_user(mass: Tensor) -> Tensor:
-    """Each user's shares, summing to 1, from sums over interactions or a list ``(n, K)``."""
+    """Return each user's shares, summing to 1, from sums over interactions or a list ``(n, K)``."""
     return mass / mass.sum(1, keepdim=True).clamp(min=1e-300)
 
 
 def _cohorts(data: Interactions, users: Tensor, attributes: pa.Table) -> dict[str, Tensor]:
-    """Members of each cohort ``(n,)``: values of user attributes that few values share out, or thirds by activity."""
+    """Return the members ``(n,)`` of each cohort: values of attributes that have few of them, or thirds by activity."""
     at = pa.compute.index_in(attributes["id"], data.user_ids.take(pa.array(users.numpy())))
     table = attributes.append_column("at", at).filter(pa.compute.is_valid(at))
     found: dict[str, Tensor] = {}
@@ -269,7 +269,7 @@ def _cohorts(data: Interactions, users: Tensor, attributes: pa.Table) -> dict[st
 
 
 def _thirds(activity: Tensor) -> dict[str, Tensor]:
-    """Equal thirds of users by training interactions ``(n,)``, ties in order of position."""
+    """Return equal thirds of users by training interactions ``(n,)``, ties in order of position."""
     if len(activity) < 3 * _COHORT:
         return {}
     third = (activity.argsort(stable=True).argsort() * 3) // len(activity)

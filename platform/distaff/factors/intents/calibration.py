@@ -46,7 +46,7 @@ class Calibration:
     users: int
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """Return plain values, for JSON."""
         return asdict(self)
 
 
@@ -107,7 +107,7 @@ def calibrations(
 def calibrated(
     posterior: Posterior, users: Tensor, scores: Tensor, items: Tensor, weight: float, length: int
 ) -> Tensor:
-    """Lists ``(b, length)`` from candidates and their scores ``(b, n)``, best first; -1 is no candidate.
+    """Return lists ``(b, length)`` from candidates and their scores ``(b, n)``, best first; -1 is no candidate.
 
     No Python loop over users: all of a block choose their next item at once.
     """
@@ -136,13 +136,13 @@ def calibrated(
 
 
 def _scaled(scores: Tensor, present: Tensor) -> Tensor:
-    """Scores of a user's candidates between 0 and 1."""
+    """Return scores of a user's candidates between 0 and 1."""
     low = scores.masked_fill(~present, torch.inf).amin(1, keepdim=True)
     high = scores.masked_fill(~present, -torch.inf).amax(1, keepdim=True)
     return ((scores - low) / (high - low).clamp(min=1e-12)).masked_fill(~present, 0.0)
 
 
 def _smaller(users: Tensor, scores: Tensor, items: Tensor, n_factors: int) -> list[tuple[Tensor, Tensor, Tensor]]:
-    """The block in pieces whose candidates' shares fit in memory."""
+    """Return the block in pieces whose candidates' shares fit in memory."""
     size = max(1, _CELLS // max(items.shape[1] * n_factors, 1))
     return list(zip(users.split(size), scores.split(size), items.split(size), strict=True))

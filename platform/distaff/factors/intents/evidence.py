@@ -38,7 +38,7 @@ _CALIBRATED_USERS = 1000
 
 @dataclass(frozen=True)
 class Evidence:
-    """What was computed about all intents of a run, before it is told factor by factor."""
+    """All that was computed about the intents of a run, before it is reported factor by factor."""
 
     model: Recommender
     intents: Intents
@@ -80,7 +80,7 @@ def explain_run(workspace: Workspace, run_id: str, *, seed: int = 0) -> FactorRe
 
 
 def gather(model: Recommender, attributes: pa.Table, others: dict[str, Tensor], *, seed: int = 0) -> Evidence:
-    """Everything about a fitted model's intents that needs no workspace.
+    """Compute everything about a fitted model's intents that needs no workspace.
 
     Args:
         model: A recommender with intents.
@@ -113,7 +113,7 @@ def gather(model: Recommender, attributes: pa.Table, others: dict[str, Tensor], 
 
 
 def tell(run_id: str, evidence: Evidence, titles: dict[str, str], notes: dict[int, Note]) -> FactorReport:
-    """The evidence factor by factor, with names and warnings."""
+    """Report the evidence factor by factor, with names and warnings."""
     stability = evidence.stability
     return FactorReport(
         run_id,
@@ -126,7 +126,7 @@ def tell(run_id: str, evidence: Evidence, titles: dict[str, str], notes: dict[in
 
 
 def _other_seeds(workspace: Workspace, run_id: str) -> dict[str, Tensor]:
-    """Item shares of the same configuration under each other seed, by run."""
+    """Return the item shares of a run's configuration under each other seed, by run."""
     others = [run.run for run in runs.same_but_seed(workspace, run_id)]
     return {other: Recommender.load(runs.model_folder(workspace, other)).intents().items for other in others}
 
@@ -172,7 +172,7 @@ def _top(k: int, evidence: Evidence, titles: dict[str, str]) -> list[Member]:
 
 
 def _warnings(k: int, evidence: Evidence) -> list[str]:
-    """Reasons not to trust a factor as it stands."""
+    """Return the reasons not to trust a factor as it stands."""
     n_intents = evidence.intents.users.shape[1]
     found = []
     if abs(evidence.popularity_rho[k]) > _CONTAMINATED:

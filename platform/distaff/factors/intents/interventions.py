@@ -33,13 +33,13 @@ _ENOUGH = 10  # users without whom there is no card
 
 
 def log_odds(shares: Tensor) -> Floats:
-    """Log odds of shares, which are cut to where they can be weighed; float64."""
+    """Return the log odds of shares, which are cut to where they can be weighed; float64."""
     held = shares.double().clamp(LEAST_SHARE, 1 - LEAST_SHARE)
     return np.asarray((held / (1 - held)).log().numpy())
 
 
 def share_of(log_odds: Floats) -> Floats:
-    """Shares that have these log odds."""
+    """Return shares that have these log odds."""
     return np.asarray(1 / (1 + np.exp(-log_odds)))
 
 
@@ -62,15 +62,15 @@ class Interventions:
         self._parts: dict[int, Tensor] = {}
 
     def decode(self, codes: Floats) -> Tensor:
-        """Lists ``(B, k)``, -1 where a user has fewer items left, after moving to ``codes`` ``(B, K)``."""
+        """Return lists ``(B, k)``, -1 where a user has fewer items left, after moving to ``codes`` ``(B, K)``."""
         return self.weighed(torch.from_numpy(np.exp(codes - self.codes)))
 
     def weighed(self, weights: Tensor) -> Tensor:
-        """Lists with every intent's part multiplied by its weight ``(B, K)``."""
+        """Return lists with every intent's part multiplied by its weight ``(B, K)``."""
         return top_k(weighed(self._scores, weights, self.part), self._seen, self._length)[0]
 
     def part(self, intent: int) -> Tensor:
-        """An intent's part of the scores ``(B, n_items)``; the last one is kept, since a ladder moves it many times."""
+        """Return an intent's part of the scores ``(B, n_items)``; the last is kept, since a ladder moves it many times."""
         if intent not in self._parts:
             self._parts = {intent: self._model.intent_scores(self._users, intent)}
         return self._parts[intent]
@@ -91,7 +91,7 @@ class ListProperties:
     reference: Tensor
 
     def __call__(self, lists: Tensor) -> Mapping[str, Floats]:
-        """Each property ``(B,)`` of lists ``(B, k)``."""
+        """Return each property ``(B,)`` of lists ``(B, k)``."""
         rows, _ = torch.nonzero(lists >= 0, as_tuple=True)
         members = sparse.csr_matrix(
             (np.ones(rows.numel()), (rows.numpy(), lists[lists >= 0].numpy())),
@@ -105,14 +105,14 @@ class ListProperties:
 
 
 def popularity_ranks(counts: Tensor) -> Floats:
-    """Ranks of training counts ``(n_items,)`` from 0, the least taken, to 1; ties share their mean rank."""
+    """Return the ranks of training counts ``(n_items,)`` from 0, the least taken, to 1; ties share their mean rank."""
     return np.asarray((stats.rankdata(counts.numpy()) - 1) / max(counts.numel() - 1, 1))
 
 
 def intervene(
     model: Recommender, intents: Intents, incidence: Incidence, popularity: Tensor, *, seed: int = 0
 ) -> tuple[Activity, list[EffectCard | None]]:
-    """Activity and effect card of every intent, measured on lists of a sample of users.
+    """Measure activity and effect card of every intent on lists of a sample of users.
 
     One part of the scores is in memory at a time. A model that gives posterior variances is judged active or passive by
     them; any other by how much of the spread of each user's scores the intent's part makes. Cards are of the users who hold

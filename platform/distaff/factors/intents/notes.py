@@ -1,4 +1,4 @@
-"""What an analyst says about factors: an own name, a note, merging, hiding.
+"""Notes of analysts on factors: an own name, a text, merging, hiding.
 
 Notes live in a log of their own, apart from the model, and survive retraining: a new run's factors are matched one to one
 with noted factors of earlier runs on the dataset, by the correlation of item shares, and a note moves over where that is
@@ -46,19 +46,19 @@ class Note:
     signature: tuple[float, ...] = ()
 
     def said(self) -> dict[str, Any]:
-        """What a person said, without what the factor is recognised by."""
+        """Return what a person wrote, without what the factor is recognised by."""
         hidden = ("signature_items", "signature")
         return {key: value for key, value in asdict(self).items() if key not in hidden}
 
 
 def notes_of(workspace: Workspace, run_id: str) -> dict[int, Note]:
-    """Notes on a run's factors, by factor."""
+    """Return the notes on a run's factors, by factor."""
     rows = workspace.warehouse.rows(f"SELECT {_COLUMNS} FROM factor_notes WHERE run = ? ORDER BY factor", [run_id])
     return {row["factor"]: _note(row) for row in rows}
 
 
 def mentioning(workspace: Workspace, run_ids: Sequence[str], words: Sequence[str]) -> list[Note]:
-    """Notes on runs' factors whose name or text has one of the words, not as a part of another word."""
+    """Return the notes on runs' factors whose name or text has one of the words, not as a part of another word."""
     sql = f"SELECT {_COLUMNS} FROM factor_notes WHERE list_contains(?, run) ORDER BY run, factor"
     said = re.compile("|".join(rf"(?<!\w){re.escape(word)}(?!\w)" for word in words))
     found = (_note(row) for row in workspace.warehouse.rows(sql, [list(run_ids)]))
@@ -146,7 +146,7 @@ def carry_over(workspace: Workspace, run_id: str, item_ids: pa.StringArray, shar
 def signature_of(
     item_ids: pa.StringArray, shares: NDArray[np.float32], counts: NDArray[np.int64]
 ) -> tuple[tuple[str, ...], tuple[float, ...]]:
-    """The most taken items and their shares ``(n_items,)`` of one factor: what the factor is recognised by."""
+    """Return the most taken items and their shares ``(n_items,)`` of one factor: what the factor is recognised by."""
     most = np.argsort(-counts, kind="stable")[:_SIGNATURE]
     return tuple(item_ids.take(pa.array(most)).to_pylist()), tuple(shares[most].tolist())
 
@@ -171,7 +171,7 @@ def _check_merge(notes: Mapping[int, Note], factor: int, into: int) -> None:
 
 
 def _fresh(workspace: Workspace, run_id: str, factors: set[int]) -> dict[int, Note]:
-    """Empty notes with signatures, from the shares that were published for the run.
+    """Return empty notes with signatures, from the shares that were published for the run.
 
     Raises:
         InputError: No shares were published, or there is no such factor.
@@ -200,7 +200,7 @@ def _fresh(workspace: Workspace, run_id: str, factors: set[int]) -> dict[int, No
 
 
 def _earlier(workspace: Workspace, run_id: str) -> list[Note]:
-    """The newest note of every origin, from other runs on the run's dataset."""
+    """Return the newest note of every origin, from other runs on the run's dataset."""
     rows = workspace.warehouse.rows(
         "SELECT n.run, n.factor, n.name, n.note, n.merged_into, n.hidden, n.origin, n.match, n.signature_items, "
         "n.signature FROM factor_notes n JOIN runs r ON r.run = n.run "
@@ -212,7 +212,7 @@ def _earlier(workspace: Workspace, run_id: str) -> list[Note]:
 
 
 def _likeness(note: Note, item_ids: pa.StringArray, shares: torch.Tensor) -> NDArray[np.float64]:
-    """Correlation of a noted factor with each of a run's, ``(K,)``, over the items that both know; 0 with too few."""
+    """Return the correlation of a noted factor with a run's, ``(K,)``, over items that both know; 0 with too few."""
     at = pa.compute.index_in(pa.array(note.signature_items, pa.string()), item_ids)
     both = pa.compute.is_valid(at).to_numpy(zero_copy_only=False)
     if both.sum() < _COMMON:

@@ -1,4 +1,4 @@
-"""What is known about the factors of a run: the typed result and the JSON shape of ``distaff factors``."""
+"""The report on the factors of a run: the typed result and the JSON shape of ``distaff factors``."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Factor:
     note: Note | None
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """Return plain values, for JSON."""
         plain = {
             key: value
             for key, value in vars(self).items()
@@ -91,5 +91,5 @@ class FactorReport:
     factors: list[Factor]
 
     def as_dict(self) -> dict[str, Any]:
-        """The JSON shape of ``factors``."""
+        """Return the JSON shape of ``factors``."""
         return vars(self) | {"factors": [factor.as_dict() for factor in self.factors]}

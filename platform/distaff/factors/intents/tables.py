@@ -98,11 +98,11 @@ class Evident(Protocol):
 
     @property
     def card(self) -> EffectCard | None:
-        """What moving it changes."""
+        """The changes that moving it makes."""
 
 
 def factor_row(factor: Evident, plain: Sequence[str], nulls: tuple[float, float, float] | None) -> dict[str, object]:
-    """A factor's row in the table ``factors``: attributes as they are, nulls of its stability, strongest tie and effect."""
+    """Return a factor's row in ``factors``: attributes as they are, nulls of its stability, strongest tie and effect."""
     row: dict[str, object] = {name: getattr(factor, name) for name in plain}
     if nulls is not None:
         row |= dict(zip(("stability_null", "split_null", "subspace_null"), nulls, strict=True))
@@ -159,7 +159,7 @@ def _stability(found: Stability | None) -> list[dict[str, object]]:
 
 
 def _members(found: Membership, item_ids: pa.StringArray) -> pa.Table:
-    """For each intent the items best by relevance or by probability: enough to rank them at any lambda."""
+    """Return for each intent the items best by relevance or by probability: enough to rank them at any lambda."""
     scores = relevance(found.probability, found.lift)
     n = min(MEMBERS, scores.shape[1])
     parts = []
