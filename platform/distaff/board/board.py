@@ -9,12 +9,12 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from distaff.board.kinds import base_of
 from distaff.runs import runs
 from distaff.runs.runs import Run
 from distaff.stats.intervals import Comparison, Interval, compare_paired, seed_interval
+from distaff_data.arrays import Floats
 from distaff_data.tables.datasets import kind_of
 from distaff_data.workspace import Workspace
 
@@ -109,7 +109,7 @@ def _compared(workspace: Workspace, row: BoardRow, control: BoardRow, split: str
     units = sorted(ours.keys() & theirs.keys())
     if not units:
         return row
-    pair: list[NDArray[np.float64]] = [np.array([side[unit] for unit in units]) for side in (ours, theirs)]
+    pair: list[Floats] = [np.array([side[unit] for unit in units]) for side in (ours, theirs)]
     comparison = compare_paired(pair[0], pair[1], metric=metric, against=control.model)
     return replace(row, comparison=comparison)
 

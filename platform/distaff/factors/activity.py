@@ -7,14 +7,13 @@ from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from distaff.disentanglement import active_units
 from distaff.recommenders.base import Recommender
+from distaff_data.arrays import Floats
 
 State = Literal["active", "mixed", "passive"]
-Floats = NDArray[np.float64]
 
 PASSIVE = 0.1  # of the share a factor would have if all were equal
 PROBE_USERS = 256

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from distaff_data.arrays import Bools, Floats
+
 Outputs = TypeVar("Outputs")
 
 QUANTILES = (0.01, 0.10, 0.25, 0.50, 0.75, 0.90, 0.99)
@@ -41,8 +41,8 @@ class Ladder:
 
     levels: Floats
     labels: tuple[str, ...]
-    inside: NDArray[np.bool_]
-    out_of_range: NDArray[np.bool_]
+    inside: Bools
+    out_of_range: Bools
 
     @classmethod
     def of(cls, values: Floats) -> Ladder:
@@ -181,7 +181,7 @@ def compare(
     return EffectCard(ladder, tuple(found[m] for m in order), values.mean(1)[:, order], spread[0], spread[1], n)
 
 
-def _against_control(change: Floats, signed: NDArray[np.bool_], rng: np.random.Generator) -> Floats:
+def _against_control(change: Floats, signed: Bools, rng: np.random.Generator) -> Floats:
     """Return how often swapped ends give as large an effect on any property, in units of each one's change, ``(M,)``."""
     scale = np.sqrt((change**2).mean(0))
     live = scale > 0

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 from torch import Tensor
+
+from distaff_data.arrays import Floats, Ints
 
 TOP = 20
 BANDS = 10
@@ -44,11 +45,11 @@ def bands(shares: Tensor, known: Tensor, ids: pa.StringArray, *, seed: int = 0) 
 
 def _band(
     band: int,
-    at: NDArray[np.int64],
+    at: Ints,
     start: int,
     stop: int,
-    order: NDArray[np.int64],
-    ordered: NDArray[np.float64],
+    order: Ints,
+    ordered: Floats,
 ) -> pa.Table:
     """Return the examples at places ``at`` of every factor's order, one band of all factors."""
     n_factors, n = order.shape[1], len(at)

@@ -6,13 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy import stats
 from torch import Tensor
 
 from distaff.disentanglement import distance_correlation
-
-Floats = NDArray[np.float64]
 
 _ROWS = 1000  # distance correlation is quadratic in them
 _KEPT = 5

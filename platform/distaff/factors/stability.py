@@ -13,12 +13,12 @@ from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment, nnls
 from torch import Tensor
 
+from distaff_data.arrays import Floats, Ints
+
 Badge = Literal["stable", "split", "seed-specific"]
-Floats = NDArray[np.float64]
 
 STABLE = 0.8  # correlation with the partner
 SPLIT = 0.64  # R2 of a non-negative mix: the same correlation, squared
@@ -38,7 +38,7 @@ class Likeness:
         subspace: R² of any linear mix of them.
     """
 
-    partner: NDArray[np.int64]
+    partner: Ints
     match: Floats
     split: Floats
     subspace: Floats
@@ -114,7 +114,7 @@ def _standard(loadings: Tensor) -> Floats:
     return np.asarray((x / x.norm(dim=0).clamp(min=1e-12)).numpy())
 
 
-def _partners(ours: Floats, theirs: Floats) -> tuple[NDArray[np.int64], Floats]:
+def _partners(ours: Floats, theirs: Floats) -> tuple[Ints, Floats]:
     correlation = ours.T @ theirs
     rows, cols = linear_sum_assignment(-correlation)
     partner = np.full(ours.shape[1], -1)

@@ -20,7 +20,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from distaff.incidents.base import Diagnoser, normal_rows
@@ -29,13 +28,12 @@ from distaff.recommenders.base import Recommender
 from distaff.runs.runs import model_folder
 from distaff.series.model import SeriesModel
 from distaff.stats.moments import Moments, normal_moments
+from distaff_data.arrays import Bools, Floats, Ints
 from distaff_data.datasets.incidents import Incidents
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.datasets.series import Series
 from distaff_data.errors import UnsupportedError
 from distaff_data.workspace import Workspace
-
-Floats = npt.NDArray[np.float64]
 
 _SHUFFLES = 40
 _SIGMAS = 4.0
@@ -125,19 +123,19 @@ def _interactions(model: Recommender, now: Interactions) -> list[Drift]:
     first = np.arange(taken.shape[0]) < n_old
     strange = float(new[:, before.n_items :].sum() / max(new.sum(), 1))
 
-    def of_items(mask: npt.NDArray[np.bool_]) -> Floats:
+    def of_items(mask: Bools) -> Floats:
         counts = np.asarray(taken.T @ mask.astype(np.float64)).ravel()
         shares: Floats = counts / max(counts.sum(), 1.0)
         return shares
 
-    def items(mask: npt.NDArray[np.bool_]) -> float:
+    def items(mask: Bools) -> float:
         return _variation(of_items(mask), of_items(~mask))
 
     activity = np.asarray(taken.sum(1)).ravel()
     edges = np.unique(np.quantile(activity[first], _TENTHS))
     tenth = np.searchsorted(edges, activity, side="left")
 
-    def active(mask: npt.NDArray[np.bool_]) -> float:
+    def active(mask: Bools) -> float:
         return _psi(*(np.bincount(tenth[side], minlength=len(edges) + 1) for side in (mask, ~mask)))
 
     then, today = of_items(first), of_items(~first)
@@ -153,7 +151,7 @@ def _interactions(model: Recommender, now: Interactions) -> list[Drift]:
         known_items = taken[:, : before.n_items]
         mixes = (known_items @ shares) / np.maximum(np.asarray(known_items.sum(1)), 1.0)
 
-        def factors(mask: npt.NDArray[np.bool_]) -> float:
+        def factors(mask: Bools) -> float:
             return _variation(mixes[mask].sum(0), mixes[~mask].sum(0))
 
         gap = mixes[~first].mean(0) - mixes[first].mean(0)
@@ -174,8 +172,8 @@ def _shares(model: Recommender) -> Floats | None:
 def _shuffled(
     part: str,
     measure: str,
-    of: Callable[[npt.NDArray[np.bool_]], float],
-    first: npt.NDArray[np.bool_],
+    of: Callable[[Bools], float],
+    first: Bools,
     detail: str | None,
 ) -> Drift:
     """Return a measure between the first users and the others, and what it is between groups drawn from all of them."""
@@ -192,13 +190,13 @@ def _variation(one: Floats, other: Floats) -> float:
     return float(np.abs(one / max(one.sum(), 1e-12) - other / max(other.sum(), 1e-12)).sum() / 2)
 
 
-def _psi(one: npt.NDArray[np.int64], other: npt.NDArray[np.int64]) -> float:
+def _psi(one: Ints, other: Ints) -> float:
     """Return the population stability index of counts, each bin with half a count more, so that none is empty."""
     p, q = ((counts + 0.5) / (counts + 0.5).sum() for counts in (one, other))
     return float(((p - q) * np.log(p / q)).sum())
 
 
-def _means(what: str, values: Floats, first: npt.NDArray[np.bool_]) -> str:
+def _means(what: str, values: Floats, first: Bools) -> str:
     return f"{what}: mean {values[first].mean():.3g} then, {values[~first].mean():.3g} now"
 
 
@@ -217,7 +215,7 @@ def _series(model: SeriesModel, now: Series) -> list[Drift]:
     return _channels(old, new)
 
 
-def _moments(data: Series, length: int, rows: npt.NDArray[np.int64]) -> dict[str, Moments | None]:
+def _moments(data: Series, length: int, rows: Ints) -> dict[str, Moments | None]:
     """Return the moments of each channel; a block is ``length`` rows of an entity, or an entity that is one window."""
     entity = data.entity_of_row().numpy()
     within = np.arange(len(entity)) - data.offsets.numpy()[entity]

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import torch
-from numpy.typing import NDArray
 from scipy import sparse, stats
 from torch import Tensor
+
+from distaff_data.arrays import Ints
 
 LAMBDA = 0.3
 MIN_ITEMS = 5  # an attribute value on fewer items names nothing
@@ -136,8 +137,8 @@ def incidence_of(attributes: pa.Table, item_ids: pa.StringArray) -> Incidence:
     keys = pa.compute.binary_join_element_wise(table["name"], table["value"], "\x1f")
     column = pa.compute.index_in(keys, pa.array([f"{n}\x1f{v}" for n, v in pairs], pa.string()))
     valid = pa.compute.is_valid(column)
-    rows: NDArray[np.int64] = table["at"].filter(valid).to_numpy().astype(np.int64)
-    cols: NDArray[np.int64] = column.filter(valid).to_numpy().astype(np.int64)
+    rows: Ints = table["at"].filter(valid).to_numpy().astype(np.int64)
+    cols: Ints = column.filter(valid).to_numpy().astype(np.int64)
     carries = sparse.csr_matrix((np.ones(rows.size), (rows, cols)), shape=(len(item_ids), len(pairs)))
     carries.data[:] = np.minimum(carries.data, 1.0)
     return Incidence(pairs, carries)

@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from distaff_data.arrays import Floats, Ints
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Moments:
     blocks: int
 
     @classmethod
-    def of(cls, values: Floats, block: npt.NDArray[np.int64]) -> Moments | None:
+    def of(cls, values: Floats, block: Ints) -> Moments | None:
         """Return moments of values ``(n,)`` in blocks ``(n,)``, NaN left out; None for fewer than two blocks."""
         known = np.isfinite(values)
         x, (_, block) = values[known], np.unique(block[known], return_inverse=True)

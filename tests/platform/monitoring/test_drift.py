@@ -120,14 +120,14 @@ def test_moments_know_how_sure_they_are() -> None:
 def test_comparison_is_stored_and_warned_of(workspace: Workspace) -> None:
     publish(workspace, population(0))
     run = runs.train(workspace, "nmf", "shop", settings={"n_intents": 3}, device="cpu").run
-    assert drift.warning(drift.watch(workspace, run)) is None
+    assert drift.warning(drift.measure(workspace, run)) is None
     publish(workspace, population(1, groups=(0.8, 0.1, 0.1)))
-    said = drift.warning(drift.watch(workspace, run, "execution"))
+    said = drift.warning(drift.measure(workspace, run, "execution"))
     assert said is not None
     assert "items (total variation" in said
     rows = workspace.warehouse.rows("SELECT execution, part, drifted FROM drifts ORDER BY written_at, part")
     assert [row["drifted"] for row in rows] == [False] * 3 + [False, True, True]
     assert rows[-1]["execution"] == "execution"
     workspace.warehouse.drop("dataset/shop")
-    assert drift.watch(workspace, run) == []
+    assert drift.measure(workspace, run) == []
     assert isinstance(Model.load(runs.model_folder(workspace, run)), NMF)

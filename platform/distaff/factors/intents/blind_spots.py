@@ -16,16 +16,15 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from distaff.factors.activity import LIST
 from distaff.ranking.metrics import exclusion
 from distaff.ranking.selection import blocks, rows, top_k
 from distaff.recommenders.base import Intents, Recommender
+from distaff_data.arrays import Floats
 from distaff_data.datasets.interactions import Interactions
 
-Floats = NDArray[np.float64]
 Finding = Literal["suppressed", "exaggerated"]
 
 EVERYONE = "everyone"

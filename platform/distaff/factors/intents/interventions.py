@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy import sparse, stats
 from torch import Tensor
 
@@ -22,9 +21,8 @@ from distaff.ranking.metrics import exclusion, top_k
 from distaff.recommenders.base import Intents, Recommender
 from distaff.recommenders.relevance import Incidence
 from distaff.recommenders.steer import weighed
+from distaff_data.arrays import Floats
 from distaff_data.datasets.csr import Csr
-
-Floats = NDArray[np.float64]
 
 LEAST_SHARE = 1e-4  # a user with less of an intent holds nothing of it that could be weighed
 POPULARITY = "popularity rank"

@@ -21,6 +21,7 @@ from scipy.optimize import linear_sum_assignment
 
 from distaff.factors.stability import correlations
 from distaff.runs import runs
+from distaff_data.arrays import Floats, Ints
 from distaff_data.errors import InputError
 from distaff_data.workspace import Workspace
 
@@ -144,7 +145,7 @@ def carry_over(workspace: Workspace, run_id: str, item_ids: pa.StringArray, shar
 
 
 def signature_of(
-    item_ids: pa.StringArray, shares: NDArray[np.float32], counts: NDArray[np.int64]
+    item_ids: pa.StringArray, shares: NDArray[np.float32], counts: Ints
 ) -> tuple[tuple[str, ...], tuple[float, ...]]:
     """Return the most taken items and their shares ``(n_items,)`` of one factor: what the factor is recognised by."""
     most = np.argsort(-counts, kind="stable")[:_SIGNATURE]
@@ -211,7 +212,7 @@ def _earlier(workspace: Workspace, run_id: str) -> list[Note]:
     return [_note(row) for row in rows]
 
 
-def _likeness(note: Note, item_ids: pa.StringArray, shares: torch.Tensor) -> NDArray[np.float64]:
+def _likeness(note: Note, item_ids: pa.StringArray, shares: torch.Tensor) -> Floats:
     """Return the correlation of a noted factor with a run's, ``(K,)``, over items that both know; 0 with too few."""
     at = pa.compute.index_in(pa.array(note.signature_items, pa.string()), item_ids)
     both = pa.compute.is_valid(at).to_numpy(zero_copy_only=False)
@@ -219,5 +220,5 @@ def _likeness(note: Note, item_ids: pa.StringArray, shares: torch.Tensor) -> NDA
         return np.zeros(shares.shape[1])
     theirs = torch.tensor(note.signature, dtype=torch.float64)[torch.from_numpy(both)].unsqueeze(1)
     ours = shares[torch.from_numpy(at.drop_null().to_numpy().astype(np.int64))]
-    found: NDArray[np.float64] = correlations(theirs, ours)[0]
+    found: Floats = correlations(theirs, ours)[0]
     return found
