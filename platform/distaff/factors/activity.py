@@ -64,9 +64,9 @@ def posterior_states(means: Tensor, variances: Tensor) -> tuple[tuple[State, ...
     passive for a user when all of them are at the prior.
     """
     n, n_factors = means.shape[:2]
-    found = active_units(means.reshape(n, -1).double().numpy(), variances.reshape(n, -1).double().numpy()).states
-    width = max(len(found) // n_factors, 1)
-    groups = [set(found[k * width : (k + 1) * width]) for k in range(n_factors)]
+    units = active_units(means.reshape(n, -1).double().numpy(), variances.reshape(n, -1).double().numpy()).states
+    width = max(len(units) // n_factors, 1)
+    groups = [set(units[k * width : (k + 1) * width]) for k in range(n_factors)]
     states: tuple[State, ...] = tuple(
         "active" if "active" in g else "mixed" if "mixed" in g else "passive" for g in groups
     )

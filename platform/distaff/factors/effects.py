@@ -163,7 +163,7 @@ def compare(
     consistency = _consistency(values[inside].mean(1), effect)
     total = np.abs(effect[signed]).sum()
     several = int(signed.sum()) > 1
-    found = [
+    effects = [
         Effect(
             name,
             float(effect[m]),
@@ -176,9 +176,9 @@ def compare(
         )
         for m, name in enumerate(names)
     ]
-    order = sorted(range(len(names)), key=lambda m: (not signed[m], -abs(found[m].effect)))
+    order = sorted(range(len(names)), key=lambda m: (not signed[m], -abs(effects[m].effect)))
     spread = np.stack([np.quantile(weights @ rung[:, order], [0.025, 0.975], axis=0) for rung in values], axis=1)
-    return EffectCard(ladder, tuple(found[m] for m in order), values.mean(1)[:, order], spread[0], spread[1], n)
+    return EffectCard(ladder, tuple(effects[m] for m in order), values.mean(1)[:, order], spread[0], spread[1], n)
 
 
 def _against_control(change: Floats, signed: Bools, rng: np.random.Generator) -> Floats:

@@ -56,5 +56,5 @@ def rank_correlation(a: Tensor, b: Tensor) -> float:
 
 def contamination(shares: Tensor, counts: Tensor) -> list[float]:
     """Rank correlation of every column of shares ``(n, K)`` with how often each row occurs, over rows that do, ``(n,)``."""
-    known = counts > 0
-    return [rank_correlation(column[known], counts[known]) for column in torch.unbind(shares, 1)]
+    occurs = counts > 0
+    return [rank_correlation(column[occurs], counts[occurs]) for column in torch.unbind(shares, 1)]

@@ -91,11 +91,13 @@ def compare_seeds(ours: Tensor, others: Mapping[str, Tensor], *, seed: int = 0) 
     tables = {run: theirs for run, theirs in others.items() if not _identical(ours, theirs)}
     if not tables:
         return None
-    found = {run: _likeness(ours, theirs) for run, theirs in tables.items()}
-    middle = [np.median([getattr(f, name) for f in found.values()], axis=0) for name in ("match", "split", "subspace")]
+    likeness = {run: _likeness(ours, theirs) for run, theirs in tables.items()}
+    middle = [
+        np.median([getattr(f, name) for f in likeness.values()], axis=0) for name in ("match", "split", "subspace")
+    ]
     nulls = _nulls(ours, list(tables.values()), np.random.default_rng(seed))
     badges = tuple(_badge(m, s, nulls) for m, s in zip(middle[0].tolist(), middle[1].tolist(), strict=True))
-    return Stability(found, middle[0], middle[1], middle[2], nulls, badges)
+    return Stability(likeness, middle[0], middle[1], middle[2], nulls, badges)
 
 
 def _badge(matched: float, split: float, nulls: tuple[float, float, float]) -> Badge:

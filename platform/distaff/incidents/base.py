@@ -24,7 +24,7 @@ from torch import Tensor
 from distaff.incidents.rankings import METRICS, Cause, Diagnosis, LearnedEdge, score_cases, score_ranking
 from distaff.model.base import Epoch, Measurement, Model, Session
 from distaff.model.config import ModelConfig
-from distaff.stats.moments import Moments, normal_moments
+from distaff.stats.moments import ChannelMoments, normal_moments
 from distaff_data.datasets.imputation import tidy
 from distaff_data.datasets.incidents import Case, Edge, Incidents
 from distaff_data.errors import InputError, UnsupportedError
@@ -92,7 +92,7 @@ class Diagnoser(Model[Incidents]):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.diagnoses: tuple[Diagnosis, ...] = ()
-        self.normal: dict[str, Moments] = {}
+        self.normal: dict[str, ChannelMoments] = {}
 
     @abstractmethod
     def explain(self, evidence: Evidence) -> tuple[tuple[Cause, ...], tuple[LearnedEdge, ...]]:
@@ -212,7 +212,7 @@ class Diagnoser(Model[Incidents]):
         self.diagnoses = tuple(map(_diagnosis, json.loads((folder / "diagnoses.json").read_text())))
         if (folder / "normal.json").is_file():  # models saved before drift was watched have none
             found = json.loads((folder / "normal.json").read_text())
-            self.normal = {name: Moments(**moments) for name, moments in found.items()}
+            self.normal = {name: ChannelMoments(**moments) for name, moments in found.items()}
         return Incidents(name, (), generation=generation)
 
 

@@ -51,9 +51,9 @@ class World:
         """Return the value of process 0, in every process."""
         if self.size == 1:
             return value
-        said = torch.tensor([value], dtype=torch.float32 if device.type == "cuda" else torch.float64, device=device)
-        dist.broadcast(said, 0)
-        return float(said)
+        agreed = torch.tensor([value], dtype=torch.float32 if device.type == "cuda" else torch.float64, device=device)
+        dist.broadcast(agreed, 0)
+        return float(agreed)
 
 
 ALONE = World()

@@ -200,17 +200,17 @@ class _Lists:
         rows, items, scores = (torch.cat(parts) for parts in zip(*self._waiting, strict=True))
         self._waiting.clear()
         order = rows.argsort(stable=True)
-        who, group, counts = torch.unique_consecutive(rows[order], return_inverse=True, return_counts=True)
-        if not len(who):
+        users, group, counts = torch.unique_consecutive(rows[order], return_inverse=True, return_counts=True)
+        if not len(users):
             return
         k = self.scores.shape[1]
         place = k + torch.arange(len(order)) - (counts.cumsum(0) - counts)[group]
-        wide = self.scores.new_full((len(who), k + int(counts.max())), -torch.inf)
+        wide = self.scores.new_full((len(users), k + int(counts.max())), -torch.inf)
         ranks = torch.zeros(wide.shape, dtype=torch.long)
-        wide[:, :k], ranks[:, :k] = self.scores[who], self.items[who]
+        wide[:, :k], ranks[:, :k] = self.scores[users], self.items[users]
         wide[group, place], ranks[group, place] = scores[order], items[order]
-        self.scores[who], best = wide.topk(k, 1)
-        self.items[who] = ranks.gather(1, best)
+        self.scores[users], best = wide.topk(k, 1)
+        self.items[users] = ranks.gather(1, best)
 
 
 def _tile(start: int, items: Tensor, reach: float, coarse: bool) -> _Tile:

@@ -67,10 +67,10 @@ def find_hits(items: Tensor, relevant: Csr) -> Tensor:
     """Tell which listed items are relevant: bool ``(b, k)`` from items ``(b, k)`` and relevant ``(b, n_items)``."""
     if relevant.nnz == 0:
         return torch.zeros_like(items, dtype=torch.bool)
-    known = relevant.row_index() * relevant.n_cols + relevant.indices
+    pairs = relevant.row_index() * relevant.n_cols + relevant.indices
     keys = torch.arange(items.shape[0]).unsqueeze(1) * relevant.n_cols + items
-    at = torch.searchsorted(known, keys).clamp_(max=known.numel() - 1)
-    return (known[at] == keys) & (items >= 0)
+    at = torch.searchsorted(pairs, keys).clamp_(max=pairs.numel() - 1)
+    return (pairs[at] == keys) & (items >= 0)
 
 
 def listed(best: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:

@@ -410,7 +410,7 @@ class Recommender(Model[Interactions]):
         return lists_of(pa.array(people, pa.string()), self.data.item_ids, best, scores)
 
     def _similar(
-        self, what: str, ids: pa.StringArray, positions: Tensor, vectors: Tensor | None, matrix: Csr, k: int
+        self, entity: str, ids: pa.StringArray, positions: Tensor, vectors: Tensor | None, matrix: Csr, k: int
     ) -> pl.DataFrame:
         _check_length(k)
         if vectors is None:
@@ -418,7 +418,7 @@ class Recommender(Model[Interactions]):
         else:
             near, scores = nearest_by_vectors(vectors, positions, min(k, len(ids)))
         table = lists_of(ids.take(pa.array(positions.numpy())), ids, near, scores)
-        return self._answer(table.rename_columns([f"{what}_id", "rank", f"similar_{what}_id", "score"]))
+        return self._answer(table.rename_columns([f"{entity}_id", "rank", f"similar_{entity}_id", "score"]))
 
     def _answer(self, table: pa.Table) -> pl.DataFrame:
         """Return a table as the kind of frame that the model was given."""

@@ -10,12 +10,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import torch
 from scipy import sparse, stats
 from torch import Tensor
 
-from distaff_data.arrays import Ints
+from distaff_data.frames import to_polars
 
 LAMBDA = 0.3
 MIN_ITEMS = 5  # an attribute value on fewer items names nothing
@@ -80,14 +81,14 @@ def relevance(probability: Tensor, lift: Tensor, weight: float = LAMBDA) -> Tens
     return weight * probability.log() + (1.0 - weight) * lift.log()
 
 
-def associate(found: Membership, incidence: Incidence, *, level: float = 0.05) -> list[Association]:
+def associate(intents: Membership, incidence: Incidence, *, level: float = 0.05) -> list[Association]:
     """Return the attribute values over-represented among each intent's top items.
 
     One-sided hypergeometric test of the ``TOP`` most relevant items against the catalogue, with Benjamini-Hochberg control
     over all intents and values at once.
 
     Args:
-        found: The intents.
+        intents: The intents.
         incidence: The attribute values, see :func:`incidence_of`.
         level: False discovery rate.
 
@@ -98,7 +99,7 @@ def associate(found: Membership, incidence: Incidence, *, level: float = 0.05) -
     pairs, carries = incidence.pairs, incidence.carries
     if not pairs:
         return []
-    scores = relevance(found.probability, found.lift)
+    scores = relevance(intents.probability, intents.lift)
     n_intents, n_items = scores.shape
     top = min(TOP, max(n_items // 4, 1))
     chosen = scores.topk(top, dim=1).indices.numpy()
@@ -109,8 +110,8 @@ def associate(found: Membership, incidence: Incidence, *, level: float = 0.05) -
     sizes = np.asarray(carries.sum(0)).ravel()
     p_values = stats.hypergeom.sf(hits - 1, n_items, sizes[None, :], top)
     q_values = stats.false_discovery_control(p_values.ravel()).reshape(p_values.shape)
-    shares = found.probability.numpy() @ carries
-    prior = (found.probability / found.lift.clamp(min=1e-300)).max(0).values.numpy() @ carries
+    shares = intents.probability.numpy() @ carries
+    prior = (intents.probability / intents.lift.clamp(min=1e-300)).max(0).values.numpy() @ carries
     lifts = shares / np.maximum(prior, 1e-300)
     rows = [
         Association(int(k), *pairs[int(v)], float(shares[k, v]), float(lifts[k, v]), float(q_values[k, v]))
@@ -119,26 +120,19 @@ def associate(found: Membership, incidence: Incidence, *, level: float = 0.05) -
     return sorted(rows, key=lambda a: (a.intent, -a.share * math.log(a.lift)))
 
 
-def incidence_of(attributes: pa.Table, item_ids: pa.StringArray) -> Incidence:
+def incidence_of(attributes: pl.DataFrame | pa.Table, item_ids: pa.StringArray) -> Incidence:
     """Return the attribute values that at least ``MIN_ITEMS`` items carry; titles are no attribute.
 
     Args:
         attributes: Columns ``id, name, value``.
         item_ids: Items' own ids by position.
     """
-    table = attributes.filter(pa.compute.not_equal(attributes["name"], "title"))
-    at = pa.compute.index_in(table["id"], item_ids)
-    table = table.append_column("at", at).filter(pa.compute.is_valid(at))
-    if table.num_rows == 0:
-        return Incidence([], sparse.csr_matrix((len(item_ids), 0)))
-    counted = table.group_by(["name", "value"]).aggregate([("at", "count_distinct")])
-    kept = counted.filter(pa.compute.greater_equal(counted["at_count_distinct"], MIN_ITEMS))
-    pairs = sorted(zip(kept["name"].to_pylist(), kept["value"].to_pylist(), strict=True))
-    keys = pa.compute.binary_join_element_wise(table["name"], table["value"], "\x1f")
-    column = pa.compute.index_in(keys, pa.array([f"{n}\x1f{v}" for n, v in pairs], pa.string()))
-    valid = pa.compute.is_valid(column)
-    rows: Ints = table["at"].filter(valid).to_numpy().astype(np.int64)
-    cols: Ints = column.filter(valid).to_numpy().astype(np.int64)
-    carries = sparse.csr_matrix((np.ones(rows.size), (rows, cols)), shape=(len(item_ids), len(pairs)))
-    carries.data[:] = np.minimum(carries.data, 1.0)
-    return Incidence(pairs, carries)
+    items = pl.DataFrame({"id": pl.Series(item_ids, dtype=pl.String)}).with_row_index("row")
+    table = (
+        to_polars(attributes).filter(pl.col("name") != "title").join(items, on="id").unique(["row", "name", "value"])
+    )
+    values = table.group_by("name", "value").len().filter(pl.col("len") >= MIN_ITEMS).drop("len").sort("name", "value")
+    cells = table.join(values.with_row_index("column"), on=["name", "value"])
+    places = (cells["row"].to_numpy(), cells["column"].to_numpy())
+    carries = sparse.csr_matrix((np.ones(cells.height), places), shape=(len(item_ids), values.height))
+    return Incidence(values.rows(), carries)

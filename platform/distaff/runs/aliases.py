@@ -67,8 +67,8 @@ def resolve(workspace: Workspace, name: str) -> str:
     """Return the run that an alias stands for; a run's id, or any other text, comes back as it is."""
     if _is_run(workspace, name):
         return name
-    found = history(workspace, name)
-    return found[-1].run if found else name
+    changes = history(workspace, name)
+    return changes[-1].run if changes else name
 
 
 def current(workspace: Workspace) -> dict[str, str]:

@@ -204,25 +204,25 @@ def listing(workspace: Workspace, dataset: str | None = None, *, study: str | No
 def same_but_seed(workspace: Workspace, run_id: str) -> list[Run]:
     """Return finished runs of a run's model, settings and data under other seeds; the oldest of each seed."""
     run = find(workspace, run_id)
-    found = {
+    by_seed = {
         r.seed: r
         for r in listing(workspace, run.dataset)
         if r.status == "done"
         and (r.model, r.settings, r.dataset_generation) == (run.model, run.settings, run.dataset_generation)
         and r.seed != run.seed
     }
-    return list(found.values())
+    return list(by_seed.values())
 
 
 def metrics_of(workspace: Workspace, run_ids: list[str]) -> dict[str, dict[str, dict[str, float]]]:
     """Return the metrics by run, split and name."""
-    found: dict[str, dict[str, dict[str, float]]] = {run_id: {} for run_id in run_ids}
+    metrics: dict[str, dict[str, dict[str, float]]] = {run_id: {} for run_id in run_ids}
     rows = workspace.warehouse.rows(
         "SELECT run, split, metric, value FROM metrics WHERE list_contains(?, run)", [run_ids]
     )
     for row in rows:
-        found[row["run"]].setdefault(row["split"], {})[row["metric"]] = row["value"]
-    return found
+        metrics[row["run"]].setdefault(row["split"], {})[row["metric"]] = row["value"]
+    return metrics
 
 
 def model_folder(workspace: Workspace, run_id: str) -> Path:
@@ -265,12 +265,16 @@ def record(workspace: Workspace, run: Run) -> None:
     workspace.warehouse.append("runs", [vars(run)], written_at=datetime.now(UTC))
 
 
-def store_measurements(workspace: Workspace, run_id: str, found: list[Measurement]) -> None:
+def store_measurements(workspace: Workspace, run_id: str, measurements: list[Measurement]) -> None:
     """Publish what a run scored: the metrics, and the headline metrics of every unit."""
     with workspace.warehouse.publish(f"metrics/{run_id}") as publication:
-        rows = [{"split": m.split, "metric": name, "value": value} for m in found for name, value in m.metrics.items()]
+        rows = [
+            {"split": m.split, "metric": name, "value": value}
+            for m in measurements
+            for name, value in m.metrics.items()
+        ]
         publication.append("metrics", rows, run=run_id)
-        for m in found:
+        for m in measurements:
             for name, values in m.per_unit.items():
                 table = pa.table({"unit": m.units, "value": values.double().numpy()})
                 publication.append("unit_metrics", table, run=run_id, split=m.split, metric=name)

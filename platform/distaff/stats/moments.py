@@ -15,8 +15,8 @@ from distaff_data.arrays import Floats, Ints
 
 
 @dataclass(frozen=True)
-class Moments:
-    """Moments of one channel.
+class ChannelMoments:
+    """ChannelMoments of one channel.
 
     Attributes:
         mean: Over rows.
@@ -33,10 +33,10 @@ class Moments:
     blocks: int
 
     @classmethod
-    def of(cls, values: Floats, block: Ints) -> Moments | None:
+    def of(cls, values: Floats, block: Ints) -> ChannelMoments | None:
         """Return moments of values ``(n,)`` in blocks ``(n,)``, NaN left out; None for fewer than two blocks."""
-        known = np.isfinite(values)
-        x, (_, block) = values[known], np.unique(block[known], return_inverse=True)
+        finite = np.isfinite(values)
+        x, (_, block) = values[finite], np.unique(block[finite], return_inverse=True)
         n = int(block.max()) + 1 if block.size else 0
         if n < 2:
             return None
@@ -54,7 +54,7 @@ class Moments:
         return asdict(self)
 
 
-def normal_moments(cases: Sequence[tuple[Sequence[str], Floats]]) -> dict[str, Moments]:
+def normal_moments(cases: Sequence[tuple[Sequence[str], Floats]]) -> dict[str, ChannelMoments]:
     """Return the moments of each metric over incidents, a block each.
 
     Args:
@@ -64,8 +64,8 @@ def normal_moments(cases: Sequence[tuple[Sequence[str], Floats]]) -> dict[str, M
     for names, values in cases:
         for at, name in enumerate(names):
             by_name.setdefault(name, []).append(values[:, at])
-    found = {
-        name: Moments.of(np.concatenate(parts), np.repeat(np.arange(len(parts)), [len(part) for part in parts]))
+    by_metric = {
+        name: ChannelMoments.of(np.concatenate(parts), np.repeat(np.arange(len(parts)), [len(part) for part in parts]))
         for name, parts in by_name.items()
     }
-    return {name: moments for name, moments in found.items() if moments is not None}
+    return {name: moments for name, moments in by_metric.items() if moments is not None}

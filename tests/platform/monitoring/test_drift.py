@@ -10,7 +10,7 @@ from distaff.model.base import Model
 from distaff.monitoring import drift
 from distaff.monitoring.drift import Drift
 from distaff.runs import runs
-from distaff.stats.moments import Moments
+from distaff.stats.moments import ChannelMoments
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.datasets.series import Series
 from distaff_data.workspace import Workspace
@@ -110,11 +110,11 @@ def test_channel_that_moved_is_named(encoder: PCA, change: dict[str, float], mea
 
 def test_moments_know_how_sure_they_are() -> None:
     draw = np.random.default_rng(0)
-    found = Moments.of(draw.normal(3, 2, 4000), np.arange(4000) // 10)
+    found = ChannelMoments.of(draw.normal(3, 2, 4000), np.arange(4000) // 10)
     assert found is not None
     assert found.mean_error == pytest.approx(1 / np.sqrt(4000), rel=0.2)
     assert found.spread_error == pytest.approx(1 / np.sqrt(2 * 4000), rel=0.25)
-    assert Moments.of(np.ones(5), np.zeros(5, dtype=np.int64)) is None
+    assert ChannelMoments.of(np.ones(5), np.zeros(5, dtype=np.int64)) is None
 
 
 def test_comparison_is_stored_and_warned_of(workspace: Workspace) -> None:

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import torch
 from torch import Tensor
@@ -24,6 +25,7 @@ from distaff.ranking.selection import blocks, rows, top_k
 from distaff.recommenders.base import Intents, Recommender
 from distaff_data.arrays import Floats
 from distaff_data.datasets.interactions import Interactions
+from distaff_data.frames import to_polars
 
 Finding = Literal["suppressed", "exaggerated"]
 
@@ -91,8 +93,8 @@ class Audit:
         return asdict(self)
 
 
-class Posterior:
-    """Posterior shares of factors behind pairs of a user and an item.
+class IntentPosterior:
+    """IntentPosterior shares of factors behind pairs of a user and an item.
 
     Args:
         intents: Users' and items' mixes.
@@ -126,7 +128,12 @@ class Posterior:
 
 
 def audit(
-    model: Recommender, intents: Intents, user_attributes: pa.Table, *, split: str | None = None, seed: int = 0
+    model: Recommender,
+    intents: Intents,
+    user_attributes: pl.DataFrame | pa.Table,
+    *,
+    split: str | None = None,
+    seed: int = 0,
 ) -> Audit:
     """Compare factors' shares of what people took with their shares of top-20 lists.
 
@@ -139,19 +146,19 @@ def audit(
     """
     data = model.data
     split = split or held_out(data)
-    posterior = Posterior(intents, torch.bincount(data.train.indices, minlength=data.n_items))
+    posterior = IntentPosterior(intents, torch.bincount(data.train.indices, minlength=data.n_items))
     taken = data.split(split)
     users = torch.nonzero(taken.counts() > 0).squeeze(1)
-    known = exclusion(data, listed_without(split))
-    lists = torch.cat([top for _, _, top in candidates(model, users, known, LIST)])
+    history = exclusion(data, listed_without(split))
+    lists = torch.cat([top for _, _, top in candidates(model, users, history, LIST)])
     pairs = taken.take(users)
     took = _sums_by_row(posterior, users, pairs.row_index(), pairs.indices.long())
     shown = weighted(posterior.mass(users, lists), taken.counts()[users])
     cohorts = {EVERYONE: torch.ones(len(users), dtype=torch.bool)} | _cohorts(data, users, user_attributes)
     spots, summary = [], []
     for number, (name, member) in enumerate(cohorts.items()):
-        found, kl = _compare(name, took[member].numpy(), shown[member].numpy(), seed + number)
-        spots += found
+        cohort_spots, kl = _compare(name, took[member].numpy(), shown[member].numpy(), seed + number)
+        spots += cohort_spots
         summary.append(Cohort(name, int(member.sum()), kl))
     everyone = [spot for spot in spots if spot.cohort == EVERYONE]
     return Audit(split, summary, spots, _examples(data, users, took, shown, everyone))
@@ -167,13 +174,13 @@ def listed_without(split: str) -> tuple[str, ...]:
     return ("valid",) if split == "train" else ("train",)
 
 
-def candidates(model: Recommender, users: Tensor, known: Any, n: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+def candidates(model: Recommender, users: Tensor, excluded: Any, n: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Yield users ``(b,)``, the scores of their best items and those items ``(b, n)``, -1 where there are no more."""
-    seen = known.take(users)
+    seen = excluded.take(users)
     start = 0
     for block in blocks(users, model.data.n_items):
-        own = rows(seen, start, start + len(block))
-        items, scores = top_k(model.predict(block), own, min(n, model.data.n_items))
+        hidden = rows(seen, start, start + len(block))
+        items, scores = top_k(model.predict(block), hidden, min(n, model.data.n_items))
         yield block, scores, items
         start += len(block)
 
@@ -184,7 +191,7 @@ def divergence(data_shares: Floats, list_shares: Floats) -> float:
     return float((p * np.log(p / q)).sum())
 
 
-def _sums_by_row(posterior: Posterior, users: Tensor, row: Tensor, items: Tensor) -> Tensor:
+def _sums_by_row(posterior: IntentPosterior, users: Tensor, row: Tensor, items: Tensor) -> Tensor:
     """Return sums of shares ``(n, K)`` over each user's pairs ``(nnz,)``."""
     out = torch.zeros(len(users), posterior.n_factors, dtype=torch.float64)
     for part in torch.arange(row.numel()).split(max(1, _PAIRS // posterior.n_factors)):
@@ -225,7 +232,7 @@ def _examples(data: Interactions, users: Tensor, took: Tensor, shown: Tensor, sp
     """Return for each factor with a finding the users whose list is furthest off in its direction."""
     enough = took.sum(1) >= _TELLING
     gap = by_user(shown) - by_user(took)
-    found = []
+    examples = []
     for spot in spots:
         if spot.finding is None or not bool(enough.any()):
             continue
@@ -234,8 +241,8 @@ def _examples(data: Interactions, users: Tensor, took: Tensor, shown: Tensor, sp
         for value, at in zip(order.values.tolist(), order.indices.tolist(), strict=True):
             if value > 0:
                 shares = (float(by_user(table[at : at + 1])[0, spot.factor]) for table in (took, shown))
-                found.append(Example(spot.factor, data.user_ids[int(users[at])].as_py(), *shares))
-    return found
+                examples.append(Example(spot.factor, data.user_ids[int(users[at])].as_py(), *shares))
+    return examples
 
 
 def weighted(mass: Tensor, counts: Tensor) -> Tensor:
@@ -248,23 +255,24 @@ def by_user(mass: Tensor) -> Tensor:
     return mass / mass.sum(1, keepdim=True).clamp(min=1e-300)
 
 
-def _cohorts(data: Interactions, users: Tensor, attributes: pa.Table) -> dict[str, Tensor]:
+def _cohorts(data: Interactions, users: Tensor, attributes: pl.DataFrame | pa.Table) -> dict[str, Tensor]:
     """Return the members ``(n,)`` of each cohort: values of attributes that have few of them, or thirds by activity."""
-    at = pa.compute.index_in(attributes["id"], data.user_ids.take(pa.array(users.numpy())))
-    table = attributes.append_column("at", at).filter(pa.compute.is_valid(at))
-    found: dict[str, Tensor] = {}
-    for name in sorted(set(table["name"].to_pylist())):
-        own = table.filter(pa.compute.equal(table["name"], name))
-        values = sorted(set(own["value"].to_pylist()))
-        if len(values) > _VALUES:
-            continue
-        for value in values:
-            place = own.filter(pa.compute.equal(own["value"], value))["at"].to_numpy().astype(np.int64)
-            member = torch.zeros(len(users), dtype=torch.bool)
-            member[torch.from_numpy(place)] = True
-            if _COHORT <= int(member.sum()) < len(users):
-                found[f"{name}: {value}"] = member
-    return found or _thirds(data.train.counts()[users])
+    people = pl.DataFrame({"id": pl.Series(data.user_ids.take(pa.array(users.numpy())), dtype=pl.String)})
+    members = (
+        to_polars(attributes)
+        .join(people.with_row_index("row"), on="id")
+        .filter(pl.col("value").n_unique().over("name") <= _VALUES)
+        .group_by("name", "value")
+        .agg(pl.col("row").unique())
+        .filter(pl.col("row").list.len().is_between(_COHORT, len(users) - 1))
+        .sort("name", "value")
+    )
+    cohorts: dict[str, Tensor] = {}
+    for name, value, places in members.iter_rows():
+        member = torch.zeros(len(users), dtype=torch.bool)
+        member[torch.tensor(places)] = True
+        cohorts[f"{name}: {value}"] = member
+    return cohorts or _thirds(data.train.counts()[users])
 
 
 def _thirds(activity: Tensor) -> dict[str, Tensor]:

@@ -118,10 +118,10 @@ def intervene(
     """
     users = probe(model, PROBE_USERS, seed)
     lists = Interventions(model, intents, users, exclusion(model.data, ("train",)).take(users), LIST)
-    known = intents.users[model.data.train.counts() > 0]
+    mixes = intents.users[model.data.train.counts() > 0]
     kept = lists.decode(lists.codes)
     ranks = popularity_ranks(popularity)
-    n_intents = known.shape[1]
+    n_intents = mixes.shape[1]
     spread, effects = np.empty((len(users), n_intents)), np.empty(n_intents)
     cards: list[EffectCard | None] = []
     for intent in range(n_intents):
@@ -130,7 +130,7 @@ def intervene(
         gone[:, intent] = 0
         effects[intent] = 1.0 - int(shared(kept, lists.weighed(gone)).sum()) / max(int((kept >= 0).sum()), 1)
         held = intents.users[users, intent] >= LEAST_SHARE
-        levels = log_odds(known[:, intent][known[:, intent] >= LEAST_SHARE])
+        levels = log_odds(mixes[:, intent][mixes[:, intent] >= LEAST_SHARE])
         few = int(held.sum()) < _ENOUGH
         cards.append(None if few else _card(lists, intent, held, Ladder.of(levels), incidence, ranks, seed))
     posterior = model.intent_posterior()

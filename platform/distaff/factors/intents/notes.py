@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import torch
 from numpy.typing import NDArray
@@ -46,7 +47,7 @@ class Note:
     signature_items: tuple[str, ...] = ()
     signature: tuple[float, ...] = ()
 
-    def said(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """Return what a person wrote, without what the factor is recognised by."""
         hidden = ("signature_items", "signature")
         return {key: value for key, value in asdict(self).items() if key not in hidden}
@@ -61,9 +62,9 @@ def notes_of(workspace: Workspace, run_id: str) -> dict[int, Note]:
 def mentioning(workspace: Workspace, run_ids: Sequence[str], words: Sequence[str]) -> list[Note]:
     """Return the notes on runs' factors whose name or text has one of the words, not as a part of another word."""
     sql = f"SELECT {_COLUMNS} FROM factor_notes WHERE list_contains(?, run) ORDER BY run, factor"
-    said = re.compile("|".join(rf"(?<!\w){re.escape(word)}(?!\w)" for word in words))
-    found = (_note(row) for row in workspace.warehouse.rows(sql, [list(run_ids)]))
-    return [note for note in found if said.search(f"{note.name or ''}\n{note.note or ''}")]
+    pattern = re.compile("|".join(rf"(?<!\w){re.escape(word)}(?!\w)" for word in words))
+    notes = (_note(row) for row in workspace.warehouse.rows(sql, [list(run_ids)]))
+    return [note for note in notes if pattern.search(f"{note.name or ''}\n{note.note or ''}")]
 
 
 def annotate(
@@ -93,24 +94,24 @@ def annotate(
     if name is None and note is None and hidden is None and merged_into is None:
         raise InputError("say something: a name, a note, hide or show, or what to merge into")
     runs.find(workspace, run_id)
-    wanted = {factor} if merged_into is None else {factor, merged_into}
+    factors = {factor} if merged_into is None else {factor, merged_into}
     existing = notes_of(workspace, run_id)
-    fresh = _fresh(workspace, run_id, wanted - existing.keys())
+    fresh = _fresh(workspace, run_id, factors - existing.keys())
     notes = existing | fresh
     if merged_into is not None and merged_into != factor:
         _check_merge(notes, factor, merged_into)
-    found = notes[factor]
+    changed = notes[factor]
     if name is not None:
-        found = replace(found, name=name.strip() or None)
+        changed = replace(changed, name=name.strip() or None)
     if note is not None:
-        found = replace(found, note=note.strip() or None)
+        changed = replace(changed, note=note.strip() or None)
     if hidden is not None:
-        found = replace(found, hidden=hidden)
+        changed = replace(changed, hidden=hidden)
     if merged_into is not None:
-        found = replace(found, merged_into=None if merged_into == factor else merged_into)
+        changed = replace(changed, merged_into=None if merged_into == factor else merged_into)
     # What it is merged into is kept with a signature too, or the merge could not be carried over.
-    _write(workspace, [found, *(n for k, n in fresh.items() if k != factor)])
-    return found
+    _write(workspace, [changed, *(n for k, n in fresh.items() if k != factor)])
+    return changed
 
 
 def carry_over(workspace: Workspace, run_id: str, item_ids: pa.StringArray, shares: torch.Tensor) -> dict[int, Note]:
@@ -130,15 +131,15 @@ def carry_over(workspace: Workspace, run_id: str, item_ids: pa.StringArray, shar
     free = [k for k in range(shares.shape[1]) if k not in notes]
     if not pool or not free:
         return notes
-    known = {note.origin for note in notes.values()}
-    pool = [note for note in pool if note.origin not in known]
+    origins = {note.origin for note in notes.values()}
+    pool = [note for note in pool if note.origin not in origins]
     likeness = np.array([_likeness(note, item_ids, shares)[free] for note in pool]).reshape(len(pool), len(free))
     rows, cols = linear_sum_assignment(-likeness)
     pairs = [(pool[r], free[c], likeness[r, c]) for r, c in zip(rows, cols, strict=True) if likeness[r, c] >= CARRIED]
     places: dict[tuple[str, int | None], int] = {(note.run, note.factor): factor for note, factor, _ in pairs}
     carried = [
-        replace(note, run=run_id, factor=k, match=float(found), merged_into=places.get((note.run, note.merged_into)))
-        for note, k, found in pairs
+        replace(note, run=run_id, factor=k, match=float(match), merged_into=places.get((note.run, note.merged_into)))
+        for note, k, match in pairs
     ]
     _write(workspace, carried)
     return notes | {note.factor: note for note in carried}
@@ -179,17 +180,17 @@ def _fresh(workspace: Workspace, run_id: str, factors: set[int]) -> dict[int, No
     """
     if not factors:
         return {}
-    table = workspace.warehouse.query(
+    rows = workspace.warehouse.query(
         "SELECT l.id, l.shares, coalesce(i.n_train, 0) AS n FROM loadings l JOIN runs r ON r.run = l.run "
         "LEFT JOIN items i ON i.dataset = r.dataset AND i.item_id = l.id WHERE l.run = ? AND l.entity = 'item' "
         "ORDER BY l.id",
         [run_id],
     )
-    if not table.num_rows:
+    table = pl.DataFrame(rows)
+    if table.is_empty():
         raise InputError(f"the factors of this run have not been computed; do it with: distaff factors {run_id}")
-    ids = table["id"].combine_chunks()
-    flat = table["shares"].combine_chunks().flatten().to_numpy()
-    shares = flat.reshape(table.num_rows, -1)
+    ids = table["id"].to_arrow().cast(pa.string())
+    shares = table["shares"].explode().to_numpy().reshape(table.height, -1)
     unknown = sorted(k for k in factors if not 0 <= k < shares.shape[1])
     if unknown:
         raise InputError(f"there is no such factor; there are 0 to {shares.shape[1] - 1}", value=unknown[0])
@@ -214,11 +215,11 @@ def _earlier(workspace: Workspace, run_id: str) -> list[Note]:
 
 def _likeness(note: Note, item_ids: pa.StringArray, shares: torch.Tensor) -> Floats:
     """Return the correlation of a noted factor with a run's, ``(K,)``, over items that both know; 0 with too few."""
-    at = pa.compute.index_in(pa.array(note.signature_items, pa.string()), item_ids)
-    both = pa.compute.is_valid(at).to_numpy(zero_copy_only=False)
-    if both.sum() < _COMMON:
+    both = pl.DataFrame(
+        {"id": note.signature_items, "share": note.signature}, schema={"id": pl.String, "share": pl.Float64}
+    ).join(pl.DataFrame({"id": item_ids}).with_row_index("row"), on="id", maintain_order="left")
+    if both.height < _COMMON:
         return np.zeros(shares.shape[1])
-    theirs = torch.tensor(note.signature, dtype=torch.float64)[torch.from_numpy(both)].unsqueeze(1)
-    ours = shares[torch.from_numpy(at.drop_null().to_numpy().astype(np.int64))]
-    found: Floats = correlations(theirs, ours)[0]
-    return found
+    theirs = torch.from_numpy(both["share"].to_numpy().copy()).unsqueeze(1)
+    ours = shares[torch.from_numpy(both["row"].to_numpy().astype(np.int64))]
+    return np.asarray(correlations(theirs, ours)[0])

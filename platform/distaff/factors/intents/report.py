@@ -25,7 +25,7 @@ class Member:
 
 
 @dataclass(frozen=True)
-class Factor:
+class ReportedFactor:
     """One factor with its evidence; the columns of the table ``factors`` say what each number means.
 
     Attributes:
@@ -68,7 +68,7 @@ class Factor:
             "attributes": [asdict(association) for association in self.attributes],
             "dependences": [asdict(other) for other in self.dependences],
             "effects": [asdict(e) for e in self.card.effects if e.holds] if self.card is not None else [],
-            "note": None if self.note is None else self.note.said(),
+            "note": None if self.note is None else self.note.as_dict(),
         }
 
 
@@ -88,7 +88,7 @@ class FactorReport:
     effective_overall: float
     seeds_compared: int
     stability_nulls: tuple[float, float, float] | None
-    factors: list[Factor]
+    factors: list[ReportedFactor]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON shape of ``factors``."""
