@@ -108,7 +108,7 @@ def board(workspace: Workspace, dataset: str, *, split: str = "test") -> Board:
 
 
 def _row(group: list[Run], settings: dict[str, Any], metrics: list[dict[str, float]]) -> BoardRow:
-    intervals = {name: seed_interval([found[name] for found in metrics]) for name in metrics[0]}
+    intervals = {name: seed_interval([values[name] for values in metrics]) for name in metrics[0]}
     return BoardRow(group[0].model, group[0].control, settings, [r.run for r in group], intervals)
 
 

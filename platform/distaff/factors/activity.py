@@ -50,10 +50,10 @@ def output_states(shares: Floats) -> tuple[tuple[State, ...], Floats]:
     A factor is passive for a user with less than a tenth of an equal share of the output; it is passive when that, or its
     mean share, holds of 95 % of users, active when it holds of 5 % at most, and mixed in between.
     """
-    least = PASSIVE / shares.shape[1]
-    passive = (shares < least).mean(0)
-    quiet = (passive >= _MOST) | (shares.mean(0) < least)
-    states = zip(quiet.tolist(), (passive > _FEW).tolist(), strict=True)
+    threshold = PASSIVE / shares.shape[1]
+    passive = (shares < threshold).mean(0)
+    passive_overall = (passive >= _MOST) | (shares.mean(0) < threshold)
+    states = zip(passive_overall.tolist(), (passive > _FEW).tolist(), strict=True)
     return tuple("passive" if q else "mixed" if p else "active" for q, p in states), passive
 
 

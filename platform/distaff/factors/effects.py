@@ -45,7 +45,7 @@ class Ladder:
     out_of_range: Bools
 
     @classmethod
-    def of(cls, values: Floats) -> Ladder:
+    def from_values(cls, values: Floats) -> Ladder:
         """Return the quantiles of values ``(n,)`` from 1 to 99 %, and 3 and 6 sd from their mean where that is further."""
         within = np.quantile(values, QUANTILES)
         mean, sd = float(values.mean()), float(values.std())
@@ -162,7 +162,7 @@ def compare(
     p_values = _against_control(change, signed, rng)
     consistency = _consistency(values[inside].mean(1), effect)
     total = np.abs(effect[signed]).sum()
-    several = int(signed.sum()) > 1
+    comparable = int(signed.sum()) > 1
     effects = [
         Effect(
             name,
@@ -170,7 +170,7 @@ def compare(
             float(low[m]),
             float(high[m]),
             float(consistency[m]),
-            float(abs(effect[m]) / total) if signed[m] and several and total > 0 else (1.0 if signed[m] else None),
+            float(abs(effect[m]) / total) if signed[m] and comparable and total > 0 else (1.0 if signed[m] else None),
             float(p_values[m]),
             bool(p_values[m] <= LEVEL and (low[m] > 0 or high[m] < 0)),
         )

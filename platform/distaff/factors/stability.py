@@ -92,12 +92,12 @@ def compare_seeds(ours: Tensor, others: Mapping[str, Tensor], *, seed: int = 0) 
     if not tables:
         return None
     likeness = {run: _likeness(ours, theirs) for run, theirs in tables.items()}
-    middle = [
+    medians = [
         np.median([getattr(f, name) for f in likeness.values()], axis=0) for name in ("match", "split", "subspace")
     ]
     nulls = _nulls(ours, list(tables.values()), np.random.default_rng(seed))
-    badges = tuple(_badge(m, s, nulls) for m, s in zip(middle[0].tolist(), middle[1].tolist(), strict=True))
-    return Stability(likeness, middle[0], middle[1], middle[2], nulls, badges)
+    badges = tuple(_badge(m, s, nulls) for m, s in zip(medians[0].tolist(), medians[1].tolist(), strict=True))
+    return Stability(likeness, medians[0], medians[1], medians[2], nulls, badges)
 
 
 def _badge(matched: float, split: float, nulls: tuple[float, float, float]) -> Badge:
@@ -145,14 +145,14 @@ def _likeness(ours: Tensor, theirs: Tensor) -> Likeness:
 def _reduced(x: Floats, y: Floats) -> tuple[Floats, Floats]:
     """Return ``(n, K')`` and ``(n, K)`` in an orthonormal basis of the former's span, ``(r, K')`` and ``(r, K)``."""
     values, vectors = np.linalg.eigh(x.T @ x)
-    kept = values > values[-1] * len(values) * np.finfo(np.float64).eps
-    scale = np.sqrt(values[kept])
-    return (vectors[:, kept] * scale).T, (vectors[:, kept] / scale).T @ (x.T @ y)
+    significant = values > values[-1] * len(values) * np.finfo(np.float64).eps
+    scale = np.sqrt(values[significant])
+    return (vectors[:, significant] * scale).T, (vectors[:, significant] / scale).T @ (x.T @ y)
 
 
 def _nulls(ours: Tensor, others: list[Tensor], rng: np.random.Generator) -> tuple[float, float, float]:
-    turns = [others[turn % len(others)] for turn in range(_SHUFFLES)]
-    shuffled = [_likeness(ours, theirs[torch.from_numpy(rng.permutation(len(theirs)))]) for theirs in turns]
+    tables = [others[turn % len(others)] for turn in range(_SHUFFLES)]
+    shuffled = [_likeness(ours, theirs[torch.from_numpy(rng.permutation(len(theirs)))]) for theirs in tables]
     match_, split, subspace = (
         float(np.quantile([getattr(f, name) for f in shuffled], _NULL)) for name in ("match", "split", "subspace")
     )

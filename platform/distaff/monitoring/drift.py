@@ -100,8 +100,8 @@ def warning(drifts: Sequence[Drift]) -> str | None:
         for drift in drifts
         if drift.drifted
     ]
-    more = f" and {len(messages) - 3} more" if len(messages) > 3 else ""
-    return f"drift since training: {', '.join(messages[:3])}{more}" if messages else None
+    rest = f" and {len(messages) - 3} more" if len(messages) > 3 else ""
+    return f"drift since training: {', '.join(messages[:3])}{rest}" if messages else None
 
 
 # ------------------------------------------------------------------------------------------------------- interactions
@@ -139,9 +139,9 @@ def _interactions(model: Recommender, now: Interactions) -> list[Drift]:
     def active(mask: Bools) -> float:
         return _psi(*(np.bincount(tenth[side], minlength=len(edges) + 1) for side in (mask, ~mask)))
 
-    then, today = of_items(first), of_items(~first)
-    most = int(np.abs(today - then).argmax())
-    detail = f"item {ids[most]} from {then[most]:.2%} to {today[most]:.2%} of the interactions"
+    old_shares, new_shares = of_items(first), of_items(~first)
+    at = int(np.abs(new_shares - old_shares).argmax())
+    detail = f"item {ids[at]} from {old_shares[at]:.2%} to {new_shares[at]:.2%} of the interactions"
     detail += f"; {strange:.1%} are with items that the model does not know" if strange else ""
     drifts = [
         _shuffled("items", "total variation", items, first, detail),
@@ -156,8 +156,8 @@ def _interactions(model: Recommender, now: Interactions) -> list[Drift]:
             return _variation(mixes[mask].sum(0), mixes[~mask].sum(0))
 
         gap = mixes[~first].mean(0) - mixes[first].mean(0)
-        most = int(np.abs(gap).argmax())
-        detail = f"factor {most} from {mixes[first].mean(0)[most]:.3f} to {mixes[~first].mean(0)[most]:.3f} of a user"
+        at = int(np.abs(gap).argmax())
+        detail = f"factor {at} from {mixes[first].mean(0)[at]:.3f} to {mixes[~first].mean(0)[at]:.3f} of a user"
         drifts.append(_shuffled("factors", "total variation", factors, first, detail))
     return drifts
 
@@ -222,7 +222,7 @@ def _moments(data: Series, length: int, rows: Ints) -> dict[str, ChannelMoments 
     within = np.arange(len(entity)) - data.offsets.numpy()[entity]
     block = entity * (int(within.max(initial=0)) // length + 1) + (0 if data.whole else within // length)
     values = np.where(data.mask.numpy(), data.values.double().numpy(), np.nan)[rows]
-    return {name: ChannelMoments.of(values[:, at], block[rows]) for at, name in enumerate(data.channels)}
+    return {name: ChannelMoments.from_blocks(values[:, at], block[rows]) for at, name in enumerate(data.channels)}
 
 
 def _channels(before: dict[str, ChannelMoments], now: dict[str, ChannelMoments]) -> list[Drift]:

@@ -102,8 +102,8 @@ class Catalogue:
         """Return the best of the longest items, from all their products."""
         ranks, row = self._rank[seen.indices.long()], seen.row_index()
         scores = users @ self._items[:_TILE].T
-        near = ranks < _TILE
-        scores[row[near], ranks[near]] = -torch.inf
+        in_tile = ranks < _TILE
+        scores[row[in_tile], ranks[in_tile]] = -torch.inf
         hidden = (row * len(self._items) + ranks).sort().values
         return _Lists(users, hidden, *largest(scores, k, _GROUP))
 
@@ -147,15 +147,15 @@ class _Asking:
     def screen(self, tile: _Tile, bar: Tensor) -> tuple[Tensor, Tensor]:
         """Return pairs whose product may exceed the user's ``bar``: positions in :attr:`rows`, and ranks of items."""
         error = self.lengths * (tile.off + _ROUNDING * tile.reach) + self.off * (tile.reach + tile.off)
-        least = (bar - error) / (self.steps * tile.step)
+        threshold = (bar - error) / (self.steps * tile.step)
         if tile.vectors.dtype == torch.int8:
             products = torch._int_mm(tile.vectors, self.vectors)
-            least = least.floor().clamp_(-(2.0**30), 2.0**30).int()
+            threshold = threshold.floor().clamp_(-(2.0**30), 2.0**30).int()
         else:
             products = tile.vectors @ self.vectors
         groups = products.unflatten(0, (-1, _GROUP))
-        group, at = (groups.amax(1) >= least).nonzero(as_tuple=True)
-        which, member = (groups[group, :, at] >= least[at].unsqueeze(1)).nonzero(as_tuple=True)
+        group, at = (groups.amax(1) >= threshold).nonzero(as_tuple=True)
+        which, member = (groups[group, :, at] >= threshold[at].unsqueeze(1)).nonzero(as_tuple=True)
         return at[which], tile.start + group[which] * _GROUP + member
 
 

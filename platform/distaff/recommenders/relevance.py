@@ -63,8 +63,8 @@ class Incidence:
     def commonest(self, n: int) -> Incidence:
         """Return the ``n`` values that most items carry, in the same order."""
         counts = np.asarray(self.carries.sum(0)).ravel()
-        kept = np.sort(np.argsort(-counts, kind="stable")[:n])
-        return Incidence([self.pairs[at] for at in kept], self.carries[:, kept])
+        columns = np.sort(np.argsort(-counts, kind="stable")[:n])
+        return Incidence([self.pairs[at] for at in columns], self.carries[:, columns])
 
 
 def membership(shares: Tensor, popularity: Tensor) -> Membership:

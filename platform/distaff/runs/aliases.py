@@ -56,11 +56,11 @@ def rollback(workspace: Workspace, alias: str) -> Change:
         before = history(workspace, alias)
         if not before:
             raise UnknownNameError("alias", alias, current(workspace))
-        held = _held(before)
-        if len(held) < 2:
-            raise InputError(f"{alias} stood for nothing before run {held[-1]!r}")
-        runs.model_folder(workspace, held[-2])
-        return _append(workspace, alias, before, held[-2], "rollback")
+        stack = _held(before)
+        if len(stack) < 2:
+            raise InputError(f"{alias} stood for nothing before run {stack[-1]!r}")
+        runs.model_folder(workspace, stack[-2])
+        return _append(workspace, alias, before, stack[-2], "rollback")
 
 
 def resolve(workspace: Workspace, name: str) -> str:
@@ -92,13 +92,13 @@ def _append(workspace: Workspace, alias: str, before: list[Change], run: str, ac
 
 def _held(changes: list[Change]) -> list[str]:
     """Return runs under the alias, the present one last: what was promoted, less what was rolled back."""
-    held: list[str] = []
+    stack: list[str] = []
     for change in changes:
         if change.action == "promote":
-            held.append(change.run)
+            stack.append(change.run)
         else:
-            held.pop()
-    return held
+            stack.pop()
+    return stack
 
 
 def _is_run(workspace: Workspace, name: str) -> bool:

@@ -175,8 +175,8 @@ def resume(workspace: Workspace, run_id: str, *, report: Callable[[Epoch], None]
     data = estimator.read(workspace.warehouse, run.dataset)
     if data.generation != run.dataset_generation:
         raise InputError(f"dataset {run.dataset!r} has been replaced since run {run_id!r} began; train anew")
-    again = replace(run, status="running", process=os.getpid(), message=None)
-    return _carry_out(workspace, again, estimator, data, report, resume=True)
+    continued = replace(run, status="running", process=os.getpid(), message=None)
+    return _carry_out(workspace, continued, estimator, data, report, resume=True)
 
 
 def find(workspace: Workspace, run_id: str) -> Run:
@@ -295,9 +295,9 @@ def _carry_out(
     before, start = run.seconds, time.perf_counter()
 
     def ended(status: str, message: str | None = None) -> Run:
-        done = replace(run, status=status, message=message, seconds=before + time.perf_counter() - start)
-        record(workspace, done)
-        return done
+        final = replace(run, status=status, message=message, seconds=before + time.perf_counter() - start)
+        record(workspace, final)
+        return final
 
     record(workspace, run)
     try:
@@ -318,12 +318,12 @@ def _carry_out(
                 resume=resume,
             )
         if trial is None:
-            found = model.measure()
+            measurements = model.measure()
             model.save(folder / "model")
         else:
-            found = [Measurement("valid", trial.measure(model), pa.array([], pa.string()), {})]
+            measurements = [Measurement("valid", trial.measure(model), pa.array([], pa.string()), {})]
         _publish_history(workspace, run.run, folder / "log.jsonl")
-        store_measurements(workspace, run.run, found)
+        store_measurements(workspace, run.run, measurements)
     except Pruned as pruned:
         _publish_history(workspace, run.run, folder / "log.jsonl")
         return ended("pruned", str(pruned))

@@ -33,7 +33,7 @@ class ChannelMoments:
     blocks: int
 
     @classmethod
-    def of(cls, values: Floats, block: Ints) -> ChannelMoments | None:
+    def from_blocks(cls, values: Floats, block: Ints) -> ChannelMoments | None:
         """Return moments of values ``(n,)`` in blocks ``(n,)``, NaN left out; None for fewer than two blocks."""
         finite = np.isfinite(values)
         x, (_, block) = values[finite], np.unique(block[finite], return_inverse=True)
@@ -65,7 +65,9 @@ def normal_moments(cases: Sequence[tuple[Sequence[str], Floats]]) -> dict[str, C
         for at, name in enumerate(names):
             by_name.setdefault(name, []).append(values[:, at])
     by_metric = {
-        name: ChannelMoments.of(np.concatenate(parts), np.repeat(np.arange(len(parts)), [len(part) for part in parts]))
+        name: ChannelMoments.from_blocks(
+            np.concatenate(parts), np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+        )
         for name, parts in by_name.items()
     }
     return {name: moments for name, moments in by_metric.items() if moments is not None}

@@ -110,11 +110,11 @@ def test_channel_that_moved_is_named(encoder: PCA, change: dict[str, float], mea
 
 def test_moments_know_how_sure_they_are() -> None:
     draw = np.random.default_rng(0)
-    found = ChannelMoments.of(draw.normal(3, 2, 4000), np.arange(4000) // 10)
+    found = ChannelMoments.from_blocks(draw.normal(3, 2, 4000), np.arange(4000) // 10)
     assert found is not None
     assert found.mean_error == pytest.approx(1 / np.sqrt(4000), rel=0.2)
     assert found.spread_error == pytest.approx(1 / np.sqrt(2 * 4000), rel=0.25)
-    assert ChannelMoments.of(np.ones(5), np.zeros(5, dtype=np.int64)) is None
+    assert ChannelMoments.from_blocks(np.ones(5), np.zeros(5, dtype=np.int64)) is None
 
 
 def test_comparison_is_stored_and_warned_of(workspace: Workspace) -> None:

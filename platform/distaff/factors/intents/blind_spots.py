@@ -111,7 +111,7 @@ class IntentPosterior:
         """K, the number of factors."""
         return self.users.shape[1]
 
-    def of(self, users: Tensor, items: Tensor) -> Tensor:
+    def shares(self, users: Tensor, items: Tensor) -> Tensor:
         """Return the shares ``(n, K)`` of pairs ``(n,)``; the user's own mix where the item has nothing of it."""
         joint = self.users[users] * self.items[items]
         total = joint.sum(1, keepdim=True)
@@ -123,7 +123,7 @@ class IntentPosterior:
         row, column = torch.nonzero(items >= 0, as_tuple=True)
         for part in torch.arange(row.numel()).split(max(1, _PAIRS // self.n_factors)):
             at = row[part]
-            out.index_add_(0, at, self.of(users[at], items[at, column[part]]))
+            out.index_add_(0, at, self.shares(users[at], items[at, column[part]]))
         return out
 
 
@@ -195,7 +195,7 @@ def _sums_by_row(posterior: IntentPosterior, users: Tensor, row: Tensor, items: 
     """Return sums of shares ``(n, K)`` over each user's pairs ``(nnz,)``."""
     out = torch.zeros(len(users), posterior.n_factors, dtype=torch.float64)
     for part in torch.arange(row.numel()).split(max(1, _PAIRS // posterior.n_factors)):
-        out.index_add_(0, row[part], posterior.of(users[row[part]], items[part]))
+        out.index_add_(0, row[part], posterior.shares(users[row[part]], items[part]))
     return out
 
 

@@ -91,7 +91,7 @@ def calibrations(
         users = users[order[:n_users]].sort().values
     posterior = IntentPosterior(intents, torch.bincount(data.train.indices, minlength=data.n_items))
     relevant = taken.take(users)
-    pairs = posterior.of(users[relevant.row_index()], relevant.indices.long())
+    pairs = posterior.shares(users[relevant.row_index()], relevant.indices.long())
     tried = [0.0, *(w for w in weights if w > 0)]
     history = exclusion(data, listed_without(split))
     parts: list[list[Tensor]] = [[] for _ in tried]
@@ -122,7 +122,7 @@ def calibrated(
     if weight == 0:
         return items[:, :length]
     present = items >= 0
-    shares = posterior.of(users.repeat_interleave(items.shape[1]), items.clamp(min=0).flatten())
+    shares = posterior.shares(users.repeat_interleave(items.shape[1]), items.clamp(min=0).flatten())
     shares = shares.float().unflatten(0, items.shape)
     target = posterior.users[users].float()
     quality = _scaled(scores, present)
@@ -135,9 +135,9 @@ def calibrated(
         fit = (mixed.log_() @ target.unsqueeze(2)).squeeze(2)  # -KL, up to the target's entropy
         gain = (1 - weight) * quality / (place + 1) + weight * fit
         best = gain.masked_fill(~free, -torch.inf).argmax(1, keepdim=True)
-        some = free.gather(1, best).squeeze(1)
-        chosen[some, place] = items.gather(1, best).squeeze(1)[some]
-        total += shares.gather(1, best.unsqueeze(2).expand(-1, -1, shares.shape[2])).squeeze(1) * some.unsqueeze(1)
+        chose = free.gather(1, best).squeeze(1)
+        chosen[chose, place] = items.gather(1, best).squeeze(1)[chose]
+        total += shares.gather(1, best.unsqueeze(2).expand(-1, -1, shares.shape[2])).squeeze(1) * chose.unsqueeze(1)
         free.scatter_(1, best, False)
     return chosen
 

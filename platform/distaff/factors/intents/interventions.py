@@ -32,8 +32,8 @@ _ENOUGH = 10  # users without whom there is no card
 
 def log_odds(shares: Tensor) -> Floats:
     """Return the log odds of shares, which are cut to where they can be weighed; float64."""
-    held = shares.double().clamp(LEAST_SHARE, 1 - LEAST_SHARE)
-    return np.asarray((held / (1 - held)).log().numpy())
+    clipped = shares.double().clamp(LEAST_SHARE, 1 - LEAST_SHARE)
+    return np.asarray((clipped / (1 - clipped)).log().numpy())
 
 
 def share_of(log_odds: Floats) -> Floats:
@@ -119,20 +119,24 @@ def intervene(
     users = probe(model, PROBE_USERS, seed)
     lists = Interventions(model, intents, users, exclusion(model.data, ("train",)).take(users), LIST)
     mixes = intents.users[model.data.train.counts() > 0]
-    kept = lists.decode(lists.codes)
+    unchanged = lists.decode(lists.codes)
     ranks = popularity_ranks(popularity)
     n_intents = mixes.shape[1]
     spread, effects = np.empty((len(users), n_intents)), np.empty(n_intents)
     cards: list[EffectCard | None] = []
     for intent in range(n_intents):
         spread[:, intent] = lists.part(intent).double().std(1).numpy()
-        gone = torch.ones(len(users), n_intents)
-        gone[:, intent] = 0
-        effects[intent] = 1.0 - int(shared(kept, lists.weighed(gone)).sum()) / max(int((kept >= 0).sum()), 1)
-        held = intents.users[users, intent] >= LEAST_SHARE
+        weights = torch.ones(len(users), n_intents)
+        weights[:, intent] = 0
+        effects[intent] = 1.0 - int(shared(unchanged, lists.weighed(weights)).sum()) / max(
+            int((unchanged >= 0).sum()), 1
+        )
+        holders = intents.users[users, intent] >= LEAST_SHARE
         levels = log_odds(mixes[:, intent][mixes[:, intent] >= LEAST_SHARE])
-        few = int(held.sum()) < _ENOUGH
-        cards.append(None if few else _card(lists, intent, held, Ladder.of(levels), incidence, ranks, seed))
+        too_few = int(holders.sum()) < _ENOUGH
+        cards.append(
+            None if too_few else _card(lists, intent, holders, Ladder.from_values(levels), incidence, ranks, seed)
+        )
     posterior = model.intent_posterior()
     if posterior is not None:
         return Activity(*posterior_states(*posterior), effects), cards
@@ -140,13 +144,13 @@ def intervene(
 
 
 def _card(
-    lists: Interventions, intent: int, held: Tensor, ladder: Ladder, incidence: Incidence, ranks: Floats, seed: int
+    lists: Interventions, intent: int, holders: Tensor, ladder: Ladder, incidence: Incidence, ranks: Floats, seed: int
 ) -> EffectCard:
     lowest = lists.codes.copy()
     lowest[:, intent] = ladder.levels[0]
-    measure = ListProperties(incidence, ranks, lists.decode(lowest)[held])
+    measure = ListProperties(incidence, ranks, lists.decode(lowest)[holders])
 
     def properties(decoded: Tensor) -> Mapping[str, Floats]:
-        return measure(decoded[held])
+        return measure(decoded[holders])
 
     return effect_card(lists.codes, intent, ladder, lists.decode, properties, magnitudes={CHURN}, seed=seed)

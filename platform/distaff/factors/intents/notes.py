@@ -149,8 +149,8 @@ def signature_of(
     item_ids: pa.StringArray, shares: NDArray[np.float32], counts: Ints
 ) -> tuple[tuple[str, ...], tuple[float, ...]]:
     """Return the most taken items and their shares ``(n_items,)`` of one factor: what the factor is recognised by."""
-    most = np.argsort(-counts, kind="stable")[:_SIGNATURE]
-    return tuple(item_ids.take(pa.array(most)).to_pylist()), tuple(shares[most].tolist())
+    popular = np.argsort(-counts, kind="stable")[:_SIGNATURE]
+    return tuple(item_ids.take(pa.array(popular)).to_pylist()), tuple(shares[popular].tolist())
 
 
 def _note(row: Mapping[str, Any]) -> Note:

@@ -123,7 +123,7 @@ def _attribute(association: object) -> dict[str, object]:
 
 def _ladder(factor: int, card: EffectCard) -> list[dict[str, object]]:
     signed = [m for m, effect in enumerate(card.effects) if effect.specificity is not None][:_LADDERS]
-    kept = sorted({*signed, *(m for m, e in enumerate(card.effects) if ":" not in e.property)})
+    indices = sorted({*signed, *(m for m, e in enumerate(card.effects) if ":" not in e.property)})
     shares = share_of(card.ladder.levels)
     return [
         {
@@ -137,7 +137,7 @@ def _ladder(factor: int, card: EffectCard) -> list[dict[str, object]]:
             "low": float(card.low[rung, m]),
             "high": float(card.high[rung, m]),
         }
-        for m in kept
+        for m in indices
         for rung in range(len(shares))
     ]
 
@@ -149,13 +149,13 @@ def _stability(stability: Stability | None) -> list[dict[str, object]]:
         {
             "factor": k,
             "other_run": run,
-            "partner": int(like.partner[k]) if like.partner[k] >= 0 else None,
-            "match": float(like.match[k]),
-            "split": float(like.split[k]),
-            "subspace": float(like.subspace[k]),
+            "partner": int(likeness.partner[k]) if likeness.partner[k] >= 0 else None,
+            "match": float(likeness.match[k]),
+            "split": float(likeness.split[k]),
+            "subspace": float(likeness.subspace[k]),
         }
-        for run, like in stability.likeness.items()
-        for k in range(len(like.match))
+        for run, likeness in stability.likeness.items()
+        for k in range(len(likeness.match))
     ]
 
 

@@ -112,7 +112,7 @@ def test_greedy_calibration_is_the_slow_obvious_one() -> None:
     for u in range(5):
         n = int((items[u] >= 0).sum())
         quality = (scores[u, :n] - scores[u, :n].min()) / (scores[u, :n].max() - scores[u, :n].min())
-        shares = posterior.of(torch.full((n,), u), items[u, :n])
+        shares = posterior.shares(torch.full((n,), u), items[u, :n])
         target = posterior.users[u]
         chosen: list[int] = []
         for _ in range(min(10, n)):
@@ -136,5 +136,5 @@ def test_posterior_is_bayes_rule() -> None:
     intents = Intents(torch.tensor([[0.9, 0.1]]), torch.tensor([[0.5, 0.5], [1.0, 0.0]]))
     overall = torch.tensor([0.75, 0.25])  # both items as popular
     joint = torch.tensor([0.9, 0.1]) * torch.tensor([0.5, 0.5]) / overall
-    found = IntentPosterior(intents, torch.tensor([1, 1])).of(torch.tensor([0]), torch.tensor([0]))
+    found = IntentPosterior(intents, torch.tensor([1, 1])).shares(torch.tensor([0]), torch.tensor([0]))
     assert found[0].tolist() == pytest.approx((joint / joint.sum()).tolist())
