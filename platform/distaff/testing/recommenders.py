@@ -196,7 +196,9 @@ class RecommenderSuite(SettingsSuite):
 
     def test_no_interactions_at_all_are_refused(self, make: Make) -> None:
         with pytest.raises(InputError, match="no "):
-            make().fit(pl.DataFrame({"user_id": [], "item_id": []}, schema={"user_id": pl.String, "item_id": pl.String}))
+            make().fit(
+                pl.DataFrame({"user_id": [], "item_id": []}, schema={"user_id": pl.String, "item_id": pl.String})
+            )
 
     # ------------------------------------------------------------------------------------------------------------ new people
 
