@@ -26,7 +26,6 @@ from distaff.cli.state import (
     workspace,
 )
 from distaff.model import distributed, registry
-from distaff.model.base import Model
 from distaff.recommenders.base import Recommender
 from distaff.recommenders.score import score_run
 from distaff.runs import runs
@@ -122,8 +121,7 @@ def _help(
 def evaluate(run: RunId, as_json: Json = False) -> None:
     """Score a finished run on its validation and test data again."""
     ws = workspace()
-    found = Model.load(runs.model_folder(ws, run)).measure()
-    runs.store_measurements(ws, run, found)
+    found = runs.evaluate(ws, run)
     if as_json:
         return emit_json({"run": run, "metrics": {m.split: dict(m.metrics) for m in found}})
     emit_table(

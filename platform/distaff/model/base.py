@@ -193,6 +193,16 @@ class Model(ABC, Generic[D]):
     def read_data(self, folder: Path, name: str, generation: str) -> D:
         """Read what :meth:`write_data` wrote for the dataset ``name``."""
 
+    def publish_results(self, warehouse: Warehouse, run: str) -> None:
+        """Publish what a run gives out beside its metrics, in tables of its kind; nothing by default."""
+
+    def load_results(self, warehouse: Warehouse, run: str) -> None:
+        """Take back, before a saved model is measured again, what its folder does not hold; nothing by default.
+
+        Raises:
+            InputError: It is no longer there, or belongs to other data.
+        """
+
     # ---------------------------------------------------------------------------------------------- what people call
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:

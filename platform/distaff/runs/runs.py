@@ -98,7 +98,24 @@ def train(
     report: Callable[[Epoch], None] = lambda _: None,
     trial: Trial | None = None,
 ) -> Run:
-    """Fit a model and record the run.
+    """Fit a model and record the run; see :func:`fit_run`."""
+    return fit_run(workspace, model, dataset, settings=settings, seed=seed, device=device, report=report, trial=trial)[
+        0
+    ]
+
+
+def fit_run(
+    workspace: Workspace,
+    model: str,
+    dataset: str,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    report: Callable[[Epoch], None] = lambda _: None,
+    trial: Trial | None = None,
+) -> tuple[Run, Model[Any]]:
+    """Fit a model and record the run; returns both, so that what follows loads nothing again.
 
     Args:
         workspace: Where the dataset is and the run goes.
@@ -114,7 +131,7 @@ def train(
         InputError: A name or setting is wrong; no run is recorded.
         KeyboardInterrupt: Passed on, after the run has been marked ``interrupted``.
     """
-    estimator = model_class(model)(**(settings or {}))
+    estimator: Model[Any] = model_class(model)(**(settings or {}))
     data = estimator.read(workspace.warehouse, dataset)
     run = Run(
         run=f"{model}-{dataset}-{uuid.uuid4().hex[:8]}",
@@ -138,7 +155,7 @@ def train(
     folder = run_folder(workspace, run.run)
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(run.config)
-    return _carry_out(workspace, run, estimator, data, report, trial=trial)
+    return _carry_out(workspace, run, estimator, data, report, trial=trial), estimator
 
 
 def join_training(
@@ -177,6 +194,19 @@ def resume(workspace: Workspace, run_id: str, *, report: Callable[[Epoch], None]
         raise InputError(f"dataset {run.dataset!r} has been replaced since run {run_id!r} began; train anew")
     continued = replace(run, status="running", process=os.getpid(), message=None)
     return _carry_out(workspace, continued, estimator, data, report, resume=True)
+
+
+def evaluate(workspace: Workspace, run_id: str) -> list[Measurement]:
+    """Measure a finished run again, and store what it scored.
+
+    Raises:
+        InputError: The run is not done, or what it is measured on is gone.
+    """
+    model: Model[Any] = Model.load(model_folder(workspace, run_id))
+    model.load_results(workspace.warehouse, run_id)
+    measurements = model.measure()
+    store_measurements(workspace, run_id, measurements)
+    return measurements
 
 
 def find(workspace: Workspace, run_id: str) -> Run:
@@ -324,6 +354,8 @@ def _carry_out(
             measurements = [Measurement("valid", trial.measure(model), pa.array([], pa.string()), {})]
         _publish_history(workspace, run.run, folder / "log.jsonl")
         store_measurements(workspace, run.run, measurements)
+        if trial is None:
+            model.publish_results(workspace.warehouse, run.run)
     except Pruned as pruned:
         _publish_history(workspace, run.run, folder / "log.jsonl")
         return ended("pruned", str(pruned))
