@@ -6,13 +6,13 @@ import json
 
 import polars as pl
 import pytest
-from block_data import checkerboard
 from published import publish
 
 from distaff.board.board import Board, board
 from distaff.factors.intents.evidence import explain_run
 from distaff.runs import runs
 from distaff.stats.intervals import compare_paired
+from distaff.testing.data import checkerboard
 from distaff_data.arrays import Floats
 from distaff_data.workspace import Workspace
 
