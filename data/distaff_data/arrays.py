@@ -1,15 +1,10 @@
-"""The types of arrays."""
+"""Names for the NumPy arrays that annotations mention."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
 
-Floats = NDArray[np.float64]
-"""Numbers, float64."""
-
-Ints = NDArray[np.int64]
-"""Positions and counts, int64."""
-
-Bools = NDArray[np.bool_]
-"""Masks."""
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]

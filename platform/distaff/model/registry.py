@@ -46,7 +46,7 @@ def model_class(name: str) -> Any:
         raise UnknownNameError("model", name, names())
     try:
         model = _entries()[name].load()
-    except ImportError as error:
+    except (ImportError, AttributeError) as error:
         raise InputError(f"model {name!r} cannot be imported: {error}") from error
     if not (isinstance(model, type) and all(hasattr(model, attribute) for attribute in _CONTRACT)):
         raise InputError(f"entry point {name!r} is not a Distaff model: {model!r}")

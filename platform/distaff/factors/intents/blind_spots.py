@@ -10,7 +10,7 @@ all of one length, and without that weight the tastes of people who take little 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 import numpy as np
@@ -91,6 +91,14 @@ class Audit:
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, for JSON."""
         return asdict(self)
+
+    def frame(self) -> pl.DataFrame:
+        """Return ``cohort, factor, data_share, list_share, ratio, low, high, finding``: a row for each blind spot."""
+        names = [field.name for field in fields(BlindSpot)]
+        numbers = dict.fromkeys(("data_share", "list_share", "ratio", "low", "high"), pl.Float64)
+        texts = dict.fromkeys(("cohort", "finding"), pl.String)
+        rows = [[getattr(spot, name) for name in names] for spot in self.spots]
+        return pl.DataFrame(rows, schema=names, schema_overrides=numbers | texts | {"factor": pl.Int64}, orient="row")
 
 
 class IntentPosterior:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
+
+import polars as pl
 
 from distaff.factors.activity import State
 from distaff.factors.effects import EffectCard
@@ -13,6 +15,7 @@ from distaff.factors.stability import Badge
 from distaff.recommenders.relevance import Association
 
 UNNAMED = "unnamed"
+_NESTED = ("card", "note", "top", "attributes", "dependences")
 
 
 @dataclass(frozen=True)
@@ -58,11 +61,7 @@ class ReportedFactor:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, for JSON."""
-        plain = {
-            key: value
-            for key, value in vars(self).items()
-            if key not in ("card", "note", "top", "attributes", "dependences")
-        }
+        plain = {key: value for key, value in vars(self).items() if key not in _NESTED}
         return plain | {
             "top": [asdict(member) for member in self.top],
             "attributes": [asdict(association) for association in self.attributes],
@@ -93,3 +92,29 @@ class FactorReport:
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON shape of ``factors``."""
         return vars(self) | {"factors": [factor.as_dict() for factor in self.factors]}
+
+    def frame(self) -> pl.DataFrame:
+        """Return a row for each factor: its numbers, names and warnings, and the effect that moving it has most."""
+        plain = [field.name for field in fields(ReportedFactor) if field.name not in _NESTED]
+        rows = [
+            {name: getattr(factor, name) for name in plain}
+            | {"moves_most": None if headline is None else headline.property}
+            for factor, headline in ((f, f.card.headline if f.card is not None else None) for f in self.factors)
+        ]
+        return pl.DataFrame(rows, infer_schema_length=None)
+
+    def items(self) -> pl.DataFrame:
+        """Return ``factor, rank, item_id, title, relevance``: the items that speak for each factor."""
+        rows = [
+            (factor.factor, rank, member.id, member.title, member.relevance)
+            for factor in self.factors
+            for rank, member in enumerate(factor.top, 1)
+        ]
+        schema = {
+            "factor": pl.Int64,
+            "rank": pl.Int64,
+            "item_id": pl.String,
+            "title": pl.String,
+            "relevance": pl.Float64,
+        }
+        return pl.DataFrame(rows, schema=schema, orient="row")

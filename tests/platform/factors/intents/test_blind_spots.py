@@ -77,6 +77,13 @@ def test_the_audit_flags_the_niche_intent_of_a_model_that_follows_popularity(nic
     assert all(int(user) % 20 == 0 for user in holders)
 
 
+def test_an_audit_is_a_frame(niche: Crowd) -> None:
+    found = audit(niche, niche._intents, NO_ATTRIBUTES)
+    frame = found.frame()
+    assert frame.height == len(found.spots)
+    assert frame.row(1) == tuple(vars(found.spots[1]).values())
+
+
 def test_calibration_brings_the_lists_nearer_at_a_printed_price(niche: Crowd) -> None:
     before, after = calibrations(niche, niche._intents, [0.7])
     print(f"Recall@20 {before.recall:.4f} -> {after.recall:.4f}, KL {before.kl:.4f} -> {after.kl:.4f}")
