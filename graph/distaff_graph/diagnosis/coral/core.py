@@ -40,7 +40,7 @@ _MECHANISM_LAGS = 2  # rows for which an effect may lag behind a given cause
 
 
 class GraphLearner(Protocol):
-    """Learns a disentangled graph from batches of two states."""
+    """A disentangled graph that is learned from batches of two states."""
 
     graph: Graph
 
@@ -155,7 +155,7 @@ class CORALCore:
         return self._baseline is not None
 
     def add_normal(self, rows: Array) -> None:
-        """Take rows ``(n, M)`` as normal; ends an incident."""
+        """Take rows ``(n, M)`` as normal, and end an incident."""
         if self.triggered:
             self._reset()
         self._normal = np.vstack([self._normal, self._checked(rows)])[-self.memory :]
@@ -236,7 +236,7 @@ class CORALCore:
         return rows
 
     def _take_in(self, baseline: Baseline, rows: Array) -> None:
-        """Deviations of all metrics, then the graph of the candidates."""
+        """Update the deviations of all metrics, then the graph of the candidates."""
         course = baseline.course(baseline.z(rows), upward=self.upward)
         first = Anomalies.of(course)
         self._own = np.maximum(self._own, first.own)
@@ -261,11 +261,11 @@ class CORALCore:
             self._learner.update(self._bounded(baseline, rows)[early:])
 
     def _weakest_candidate(self) -> float:
-        """Own score that a metric outside must exceed for the candidates to be chosen anew."""
+        """Return the own score that a metric outside must exceed for the candidates to be chosen anew."""
         return max(1.0, float(np.quantile(self._own[self._candidates], 0.25)))
 
     def _screened(self) -> Index:
-        """The metrics that deviate most, the KPI and the given causes between them, ``n_candidates`` at most."""
+        """Return the metrics that deviate most, the KPI and the given causes between them, ``n_candidates`` at most."""
         urgency = self._own.copy()
         if self.kpi is not None:
             urgency[self.kpi] = np.inf
@@ -274,7 +274,7 @@ class CORALCore:
         return np.sort(np.argsort(-urgency, kind="stable")[: self.n_candidates])
 
     def _bounded(self, baseline: Baseline, rows: Array) -> Array:
-        """z-scores of the candidates, none of which can outweigh all others."""
+        """Return z-scores of the candidates, none of which can outweigh all others."""
         return np.clip(baseline.take(self._candidates).z(rows[:, self._candidates]), -_CLIP, _CLIP)
 
     def _graph(self) -> Graph:
@@ -283,14 +283,14 @@ class CORALCore:
         return self._learner.graph.spread(self._candidates, self.n_metrics)
 
     def _localised(self, baseline: Baseline) -> tuple[Graph, Blame]:
-        """The graph over all metrics, and who is to blame by it and by the own scores."""
+        """Return the graph over all metrics, and the blame by it and by the own scores."""
         graph = self._graph()
         self._anomalies = self._deviations(baseline)
         weight = beside_peers(self._anomalies.own, self.kind_of)
         return graph, blame(self._anomalies, weight, self._edges(graph), self.kpi, learned=not self.knowledge.known.nnz)
 
     def _deviations(self, baseline: Baseline) -> Anomalies:
-        """Own scores and onsets of all metrics; the course of the candidates only, 0 for others.
+        """Return own scores and onsets of all metrics; the course of the candidates only, 0 for others.
 
         A candidate also deviates where it stops following its given causes. Learned ones are not taken at their word:
         with them, mechanisms looked broken that were only badly known.
@@ -310,7 +310,7 @@ class CORALCore:
         return Anomalies(course, own, onset)
 
     def _learned_mechanisms(self, baseline: Baseline) -> tuple[Mechanisms, Array]:
-        """How the candidates follow their causes in the normal state, and how far they ever were from that, ``(K,)``."""
+        """Return the candidates' mechanisms in the normal state, and how far they ever were from those, ``(K,)``."""
         before = baseline.take(self._candidates).z(self._normal[:, self._candidates])
         normal = LagMoments(len(self._candidates), _MECHANISM_LAGS)
         normal.update(before)
@@ -320,7 +320,7 @@ class CORALCore:
         return mechanisms, np.abs(mechanisms.broken(before)).max(0, initial=UNUSUAL)
 
     def _edges(self, graph: Graph) -> csr_array:
-        """Strengths ``(M, M)`` by which blame moves: a metric that the given graph knows has only the given causes."""
+        """Return strengths ``(M, M)`` by which blame moves: a metric of the given graph has only the given causes."""
         known = self.knowledge.known
         if not known.nnz:
             return graph.fused()
@@ -328,7 +328,7 @@ class CORALCore:
         return csr_array(known.astype(float) + graph.fused() @ diags_array(untold))
 
     def _parents(self) -> NDArray[np.bool_]:
-        """``(K, K)`` causes of each candidate: those given, and for a candidate without any those of the normal state."""
+        """Return causes ``(K, K)`` of each candidate: those given, or those of the normal state without a given graph."""
         assert self._learner is not None
         given = self.knowledge.take(self._candidates).known.toarray().astype(bool)
         return given if self.knowledge.known.nnz else self._learner.normal_edges()

@@ -42,7 +42,7 @@ _LEAST = 1e-6  # weight of resting at a metric that is not anomalous and has no 
 
 @dataclass(frozen=True)
 class Blame:
-    """What the walk says of each of M metrics.
+    """The result of the walk for each of M metrics.
 
     Attributes:
         score: Blame that rests at it ``(M,)``; sums to 1.
@@ -57,7 +57,7 @@ class Blame:
     kpi: int | None
 
     def path(self, cause: int) -> list[int]:
-        """The likeliest way from a cause to the KPI, both included; empty if there is none."""
+        """Return the likeliest way from a cause to the KPI, both included; empty if there is none."""
         distance, previous = self._ways
         way = [cause] if np.isfinite(distance[cause]) else []
         while way and way[-1] != self.kpi:
@@ -100,7 +100,7 @@ def blame(anomalies: Anomalies, weight: Array, edges: csr_array, kpi: int | None
 
 
 def _without_kpi(rests: Array, direct: Array, kpi: int | None) -> tuple[Array, Array]:
-    """Where blame rests ``(M,)``, none at the KPI, and the part of it that began where it rests.
+    """Return where blame rests ``(M,)``, none at the KPI, and the part of it that began where it rests.
 
     Half is sent from everywhere, half from the KPI; what stays at the KPI is unexplained and sent from everywhere too.
     """
@@ -116,7 +116,7 @@ def _without_kpi(rests: Array, direct: Array, kpi: int | None) -> tuple[Array, A
 
 
 def _spread(weight: Array, kpi: int | None) -> Array:
-    """Where blame begins apart from the KPI ``(M,)``: at all others, by log(1 + weight)."""
+    """Return where blame begins apart from the KPI ``(M,)``: at all others, by log(1 + weight)."""
     spread: Array = np.log1p(weight) + _LEAST
     if kpi is not None:
         spread[kpi] = 0
@@ -125,7 +125,7 @@ def _spread(weight: Array, kpi: int | None) -> Array:
 
 
 def by_entity(score: Array, entity_of: Index, kpi: int | None) -> list[tuple[int, int]]:
-    """Entities from most to least blamed, each with its most blamed metric; the KPI itself is none of them."""
+    """Return the entities from most to least blamed, each with its most blamed metric; the KPI itself is none of them."""
     order = np.argsort(-score, kind="stable")
     order = order if kpi is None else order[order != kpi]
     entities, first = np.unique(entity_of[order], return_index=True)
@@ -134,7 +134,7 @@ def by_entity(score: Array, entity_of: Index, kpi: int | None) -> list[tuple[int
 
 
 def _explanations(anomalies: Anomalies, degree: Array, edges: csr_array, together: float) -> csr_array:
-    """e_ji, ``(M, M)`` cause -> effect, for the edges there are."""
+    """Return e_ji, ``(M, M)`` cause -> effect, for the edges there are."""
     entries = edges.tocoo()
     cause, effect = entries.coords
     course, onset = anomalies.course, anomalies.onset

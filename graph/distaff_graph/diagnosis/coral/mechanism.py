@@ -26,7 +26,7 @@ _LEAST_ERROR = 1e-3  # of a metric's own spread: below that, a prediction is exa
 
 
 class Mechanisms:
-    """How metrics follow their parents in the normal state.
+    """The regressions of metrics on their parents in the normal state.
 
     Args:
         normal: Moments of the normal state, whose tail the rows to be judged follow.
@@ -47,7 +47,7 @@ class Mechanisms:
         self._fitted = fit(problem, _columns(problem, parents & moves[:, None] & moves, blocks))
 
     def broken(self, rows: Array) -> Array:
-        """Standardised errors ``(n, M)`` of rows that follow the normal ones; 0 for a metric without parents."""
+        """Return standardised errors ``(n, M)`` of rows that follow the normal ones; 0 for a metric without parents."""
         fitted, n_rows = self._fitted, max(self._normal.n_rows, 1.0)
         features = (self._normal.stack(rows)[:, 1:] - self._mean) * self._unit
         mine = np.where(fitted.columns == EMPTY, 0.0, features[:, np.maximum(fitted.columns, 0)])
@@ -60,7 +60,7 @@ class Mechanisms:
 
 
 def _columns(problem: Problem, parents: Mask, n_blocks: int) -> Index:
-    """All lags of up to ``_MOST_PARENTS`` parents of each metric, those that it goes with most."""
+    """Return all lags of up to ``_MOST_PARENTS`` parents of each metric, those that it goes with most."""
     n = problem.n_targets
     alone = np.abs(problem.gram[:n, :n])
     ranked = np.argsort(-np.where(parents, alone, -1.0), axis=0)[:_MOST_PARENTS].T

@@ -46,20 +46,20 @@ class LagMoments:
         self.tail = self._joined(rows)[-self.n_lags :] if self.n_lags else self.tail
 
     def stack(self, rows: Array) -> Array:
-        """The vectors s_t ``(n', 1 + (p + 1) M)`` of rows that follow the tail; n' < n where lags are missing."""
+        """Return the vectors s_t ``(n', 1 + (p + 1) M)`` of rows that follow the tail; n' < n where lags are missing."""
         joined = self._joined(rows)
         n = max(len(joined) - self.n_lags, 0)
         lagged = [joined[self.n_lags - lag : self.n_lags - lag + n] for lag in range(self.n_lags + 1)]
         return np.hstack([np.ones((n, 1)), *lagged])
 
     def follow(self) -> LagMoments:
-        """Empty moments of the rows that come next; their first lags are this one's tail."""
+        """Return empty moments of the rows that come next; their first lags are this one's tail."""
         after = LagMoments(self.n_metrics, self.n_lags)
         after.tail = self.tail.copy()
         return after
 
     def centred(self, mean: Array) -> Array:
-        """The Gram matrix of [x_t - mean, ..., x_{t-p} - mean], ``((p + 1) M,)`` squared, for any ``mean`` ``(M,)``."""
+        """Return the Gram matrix of [x_t - mean, ..., x_{t-p} - mean], ``((p + 1) M,)`` squared, for a ``mean`` ``(M,)``."""
         shift = np.tile(mean, self.n_lags + 1)
         total = self.gram[0, 1:]
         cross = np.outer(shift, total)
@@ -67,16 +67,16 @@ class LagMoments:
         return centred
 
     def mean(self) -> Array:
-        """Mean of the present rows, ``(M,)``; zeros before any row."""
+        """Return the mean of the present rows, ``(M,)``; zeros before any row."""
         mean: Array = self.gram[0, 1 : 1 + self.n_metrics] / max(self.n_rows, 1.0)
         return mean
 
     def state(self) -> dict[str, Array]:
-        """Everything the moments hold."""
+        """Return everything that the next update needs, by name."""
         return {"gram": self.gram, "tail": self.tail}
 
     def load_state(self, tensors: Mapping[str, Array]) -> None:
-        """Take it back."""
+        """Go on from what :meth:`state` gave."""
         self.gram, self.tail = np.array(tensors["gram"]), np.array(tensors["tail"])
 
     def _joined(self, rows: Array) -> Array:

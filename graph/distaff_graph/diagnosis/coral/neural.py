@@ -61,7 +61,7 @@ class _GraphEncoder(nn.Module):
         self.second = nn.Linear(2 * dim, 2 * dim)
 
     def forward(self, graph: Tensor, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """Embeddings ``(n, d)`` and their divergence from a standard normal, for features ``(n, d)``."""
+        """Return embeddings ``(n, d)`` and their divergence from a standard normal, for features ``(n, d)``."""
         mix = graph.T / graph.sum(0).clamp_min(1.0)[:, None]
         hidden = F.gelu(self.first(torch.cat([x, mix @ x], 1)))
         mean, log_var = self.second(torch.cat([hidden, mix @ hidden], 1)).chunk(2, 1)
@@ -84,7 +84,7 @@ class _Network(nn.Module):
         self.level = nn.Parameter(torch.full((2, n_metrics, n_metrics), _PRIOR))
 
     def features(self, rows: Tensor) -> Tensor:
-        """A vector ``(n, d)`` of each metric's rows ``(T, n)``: its patches, averaged."""
+        """Return a vector ``(n, d)`` of each metric's rows ``(T, n)``: its patches, averaged."""
         padded = F.pad(rows.T, (-len(rows) % _PATCH, 0))
         return F.gelu(self.patch(padded.unflatten(1, (-1, _PATCH)))).mean(1) + self.place
 
@@ -92,11 +92,11 @@ class _Network(nn.Module):
         return torch.sigmoid(x @ self.link[part] @ x.T + self.level[part])
 
     def weights(self) -> Tensor:
-        """Signed lag weights ``(p, n, n)`` in (-1, 1)."""
+        """Return signed lag weights ``(p, n, n)`` in (-1, 1)."""
         return torch.tanh(self.lagged)
 
     def forecast_error(self, graph: Tensor, rows: Tensor) -> Tensor:
-        """Mean squared error of each row of ``(T, n)`` forecast from the rows before it."""
+        """Return the mean squared error of each row of ``(T, n)`` forecast from the rows before it."""
         n_lags = len(self.lagged)
         past = torch.stack([rows[n_lags - lag : len(rows) - lag] for lag in range(1, n_lags + 1)])
         seen = torch.einsum("ltn,lnm->tm", past, self.weights() * graph) + (past * self.itself[:, None]).sum(0)
@@ -104,7 +104,7 @@ class _Network(nn.Module):
 
 
 class NeuralLearner:
-    """Learns a graph from batches of rows, first of the normal state, then, after ``switch``, of the present one.
+    """A graph learned by encoders and decoders: batches of the normal state, then, after ``switch``, of the present one.
 
     Args:
         knowledge: What is known of the graph over the M metrics.
@@ -144,11 +144,11 @@ class NeuralLearner:
         self._batches = 0
 
     def switch(self) -> None:
-        """The rows that follow are of another state; the first of them have their lags in the last."""
+        """Take the rows that follow as those of another state; the first of them have their lags in the last."""
         self._rows.append(self._rows[-1][-self.n_lags :])
 
     def update(self, rows: Array) -> Graph:
-        """The graph after more rows ``(n, M)`` of the state at hand."""
+        """Take more rows ``(n, M)`` of the state at hand; return the graph."""
         batch = torch.tensor(rows, dtype=torch.float32, device=self.device)
         if self._standard is None:
             spread, mean = torch.std_mean(batch, 0, correction=0)
@@ -161,27 +161,27 @@ class NeuralLearner:
         return self.graph
 
     def normal_edges(self) -> NDArray[np.bool_]:
-        """``(M, M)``: the edges of the normal state."""
+        """Return the edges of the normal state, bool ``(M, M)``."""
         edges: NDArray[np.bool_] = (self._last > 0).cpu().numpy()
         return edges
 
     def state(self) -> dict[str, Array]:
-        """Weights, history, the last rows of each state and the last graph."""
+        """Return weights, history, the last rows of each state and the last graph."""
         state = {f"network_{name}": value for name, value in self._network.state_dict().items()}
         state |= {f"rows_{i}": rows for i, rows in enumerate(self._rows)}
         state |= {"history": self._history, "last": self._last, "batches": torch.tensor([self._batches])}
         state |= {} if self._standard is None else dict(zip(("mean", "spread"), self._standard, strict=True))
-        found = {name: value.detach().cpu().numpy().astype(float) for name, value in state.items()}
-        return found | {"invariant": self.graph.invariant.toarray(), "dependent": self.graph.dependent.toarray()}
+        arrays = {name: value.detach().cpu().numpy().astype(float) for name, value in state.items()}
+        return arrays | {"invariant": self.graph.invariant.toarray(), "dependent": self.graph.dependent.toarray()}
 
     def load_state(self, tensors: Mapping[str, Array]) -> None:
-        """Take them back."""
-        held = {n: torch.tensor(v, dtype=torch.float32, device=self.device) for n, v in tensors.items()}
-        self._network.load_state_dict({n: held[f"network_{n}"] for n in self._network.state_dict()})
-        self._rows = [held[f"rows_{i}"] for i in range(2) if f"rows_{i}" in held]
-        self._history, self._last, self._batches = held["history"], held["last"], int(held["batches"])
-        self._standard = (held["mean"], held["spread"]) if "mean" in held else None
-        self.graph = Graph.of_dense(tensors["invariant"], tensors["dependent"])
+        """Go on from what :meth:`state` gave."""
+        saved = {n: torch.tensor(v, dtype=torch.float32, device=self.device) for n, v in tensors.items()}
+        self._network.load_state_dict({n: saved[f"network_{n}"] for n in self._network.state_dict()})
+        self._rows = [saved[f"rows_{i}"] for i in range(2) if f"rows_{i}" in saved]
+        self._history, self._last, self._batches = saved["history"], saved["last"], int(saved["batches"])
+        self._standard = (saved["mean"], saved["spread"]) if "mean" in saved else None
+        self.graph = Graph.from_dense(tensors["invariant"], tensors["dependent"])
 
     def _learn(self, steps: int) -> None:
         optimiser = torch.optim.Adam(self._network.parameters(), lr=self.rate)
@@ -199,7 +199,7 @@ class NeuralLearner:
         return history
 
     def _views(self, noise: torch.Generator | None) -> _Views:
-        """One pass; with the encoders' means instead of samples where ``noise`` is None."""
+        """Return one pass; with the encoders' means instead of samples where ``noise`` is None."""
         net, last = self._network, self._last
         shape = (3, *self._history.shape)
         drawn = torch.zeros(shape) if noise is None else torch.randn(shape, generator=noise)
@@ -214,7 +214,7 @@ class NeuralLearner:
         return _Views(old, new, own, invariant, dependent, decoded, first + second + third)
 
     def _admitted(self, probabilities: Tensor) -> Tensor:
-        """Known edges are there, forbidden ones are not."""
+        """Return probabilities with known edges there and forbidden ones not."""
         return torch.where(self._given > 0, 1.0, probabilities * self._allowed)
 
     def _loss(self, v: _Views) -> Tensor:
@@ -240,4 +240,4 @@ class NeuralLearner:
         dependent = torch.where(before > 0, 0.0, found)
         if len(self._rows) == 1:
             self._last = invariant  # the graph of the normal state, which later batches are compared with
-        self.graph = Graph.of_dense(*(part.cpu().numpy().astype(float) for part in (invariant, dependent)))
+        self.graph = Graph.from_dense(*(part.cpu().numpy().astype(float) for part in (invariant, dependent)))

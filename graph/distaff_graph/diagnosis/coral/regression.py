@@ -40,7 +40,7 @@ class Problem:
 
     @property
     def n_targets(self) -> int:
-        """K."""
+        """The number K of targets."""
         return len(self.energy)
 
     @property
@@ -49,7 +49,7 @@ class Problem:
         return _FLOOR * self.energy + 1e-12
 
     def take(self, targets: Index) -> Problem:
-        """The same columns, and only these targets."""
+        """Return the same columns, and only these targets."""
         return Problem(self.gram, self.cross[:, targets], self.energy[targets], self.n_rows, self.own[targets])
 
 
@@ -73,7 +73,7 @@ class Fit:
 
 
 def fit(problem: Problem, support: Index) -> Fit:
-    """Ridge regression of each target on its own columns and those in ``support`` ``(K, P)``."""
+    """Return the ridge regression of each target on its own columns and those in ``support`` ``(K, P)``."""
     columns = np.hstack([problem.own, support])
     empty = columns == EMPTY
     block = problem.gram[columns[:, :, None], columns[:, None, :]]
@@ -88,7 +88,7 @@ def fit(problem: Problem, support: Index) -> Fit:
 
 
 def decreases(problem: Problem, fitted: Fit) -> Array:
-    """By how much each target's residual sum of squares would fall with one more column, ``(F, K)``.
+    """Return by how much each target's residual sum of squares would fall with one more column, ``(F, K)``.
 
     Closed form: (x_f' r)^2 over what the target's columns leave of x_f, and the ridge.
     """
@@ -102,7 +102,7 @@ def decreases(problem: Problem, fitted: Fit) -> Array:
 
 
 def increases(fitted: Fit) -> Array:
-    """By how much each target's residual sum of squares would grow without one chosen column, ``(K, P)``; 0 if empty.
+    """Return by how much each target's residual sum of squares would grow without one chosen column, ``(K, P)``; 0 if empty.
 
     Closed form: c_f^2 / (G^-1)_ff for the column's coefficient c_f.
     """
@@ -113,6 +113,6 @@ def increases(fitted: Fit) -> Array:
 
 
 def strengths(fitted: Fit) -> Array:
-    """Partial correlation of each target with each of its chosen columns, ``(K, P)``, in [0, 1]."""
+    """Return the partial correlation of each target with each of its chosen columns, ``(K, P)``, in [0, 1]."""
     grown = increases(fitted)
     return np.sqrt(grown / (grown + fitted.rss[:, None]))

@@ -24,7 +24,7 @@ NOVEL = 1000.0  # the most a z counts; what a metric that was constant gets when
 
 @dataclass(frozen=True)
 class Baseline:
-    """What is normal of each of M metrics.
+    """The normal state of each of M metrics.
 
     Attributes:
         median: ``(M,)``.
@@ -38,7 +38,7 @@ class Baseline:
 
     @classmethod
     def of(cls, rows: Array) -> Baseline:
-        """From normal rows ``(n, M)``, at least one."""
+        """Return the baseline of normal rows ``(n, M)``, at least one."""
         low, median, high = np.quantile(rows, [0.25, 0.5, 0.75], axis=0)
         scale = np.maximum((high - low) / 1.349, rows.std(0) / 2)
         # Rounding alone spreads a constant by less than this.
@@ -47,32 +47,32 @@ class Baseline:
         return cls(partly.median, partly.scale, np.maximum(np.abs(partly.z(rows)).max(0), UNUSUAL))
 
     def z(self, rows: Array) -> Array:
-        """Robust z-scores of rows ``(n, M)``, within +-``NOVEL``."""
+        """Return robust z-scores of rows ``(n, M)``, within +-``NOVEL``."""
         away = rows - self.median
         moved = np.divide(away, self.scale, out=np.sign(away) * NOVEL, where=self.scale > 0)
         return np.clip(moved, -NOVEL, NOVEL)
 
     def course(self, z: Array, *, upward: bool = False) -> Array:
-        """Anomaly of each row ``(n, M)``, over 1 where a metric is further out than it ever was."""
+        """Return the anomaly of each row ``(n, M)``, over 1 where a metric is further out than it ever was."""
         return (np.maximum(z, 0) if upward else np.abs(z)) / self.reach
 
     def take(self, positions: Index) -> Baseline:
-        """The baseline of the metrics at ``positions``."""
+        """Return the baseline of the metrics at ``positions``."""
         return Baseline(self.median[positions], self.scale[positions], self.reach[positions])
 
     def state(self) -> dict[str, Array]:
-        """Its arrays."""
+        """Return its arrays, by name."""
         return {"median": self.median, "scale": self.scale, "reach": self.reach}
 
     @classmethod
     def restored(cls, tensors: Mapping[str, Array]) -> Baseline:
-        """From its arrays."""
+        """Return a baseline from its arrays."""
         return cls(*(np.array(tensors[name]) for name in ("median", "scale", "reach")))
 
 
 @dataclass(frozen=True)
 class Anomalies:
-    """How each of M metrics deviates.
+    """The deviations of each of M metrics.
 
     Attributes:
         course: ``(n, M)``, at least 0, over 1 where a metric is further out than it ever was.
@@ -86,15 +86,15 @@ class Anomalies:
 
     @classmethod
     def of(cls, course: Array) -> Anomalies:
-        """From the whole course, at least one row."""
+        """Return the anomalies of the whole course, at least one row."""
         beyond = course > 1
         return cls(course, course.max(0), np.where(beyond.any(0), beyond.argmax(0), np.inf))
 
 
 def beside_peers(own: Array, kind_of: Index) -> Array:
-    """Scores ``(M,)`` over 1 + the median of the other metrics of the same kind: what many entities share is no cause.
+    """Return scores ``(M,)`` over 1 + the median of the other metrics of the same kind.
 
-    CORAL shares the score out over the entities of each kind of metric; the median makes that robust to two causes.
+    What many entities share is no cause. CORAL shares the score out over the entities of each kind of metric; the median makes that robust to two causes.
 
     Args:
         own: Scores.
@@ -109,7 +109,7 @@ def beside_peers(own: Array, kind_of: Index) -> Array:
 
 
 def _median_of_others(values: Array) -> Array:
-    """For each value the median of all the others, from one sort."""
+    """Return for each value the median of all the others, from one sort."""
     order = np.argsort(values, kind="stable")
     rank = np.empty_like(order)
     rank[order] = np.arange(len(values))
