@@ -10,11 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from distaff_data.datasets.incidents import Floats
 from distaff_graph.diagnosis.coral.graph import Graph
-
-Array = NDArray[np.float64]
 
 _ROUNDING = 1e-9
 _PERSISTENCE = 0.9  # of the reader who goes on to the next rank, p of the rank-biased overlap
@@ -74,11 +72,11 @@ class Convergence:
         self._ranking, self._graph = top, graph
         return self.done
 
-    def state(self) -> dict[str, Array]:
+    def state(self) -> dict[str, Floats]:
         """Return the count and the last ranking, by name; the last graph is the learner's."""
         return {"count": np.array([self.count], float), "ranking": np.array(self._ranking or [], float)}
 
-    def load_state(self, tensors: Mapping[str, Array], graph: Graph) -> None:
+    def load_state(self, tensors: Mapping[str, Floats], graph: Graph) -> None:
         """Go on from what :meth:`state` gave, with the last graph."""
         self.count = int(tensors["count"][0])
         ranking = [int(entity) for entity in tensors["ranking"]]

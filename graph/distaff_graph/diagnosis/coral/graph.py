@@ -10,14 +10,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import breadth_first_order
 
+from distaff_data.datasets.incidents import Flags, Floats, Ints
 from distaff_data.errors import InputError
-
-Array = NDArray[np.float64]
-Index = NDArray[np.int64]
 
 
 def no_edges(n_metrics: int) -> csr_array:
@@ -43,7 +40,7 @@ class Graph:
         return cls(no_edges(n_metrics), no_edges(n_metrics))
 
     @classmethod
-    def from_dense(cls, invariant: Array, dependent: Array) -> Graph:
+    def from_dense(cls, invariant: Floats, dependent: Floats) -> Graph:
         """Return a graph from dense matrices ``(M, M)``."""
         return cls(csr_array(invariant), csr_array(dependent))
 
@@ -56,11 +53,11 @@ class Graph:
         """Return the strength of i -> j by either subgraph: the noisy or, a + b - ab."""
         return csr_array(self.invariant + self.dependent - self.invariant * self.dependent)
 
-    def spread(self, positions: Index, n_metrics: int) -> Graph:
+    def spread(self, positions: Ints, n_metrics: int) -> Graph:
         """Return the same edges among the metrics at ``positions`` of ``n_metrics``."""
         return Graph(*(_spread(subgraph, positions, n_metrics) for subgraph in (self.invariant, self.dependent)))
 
-    def take(self, positions: Index) -> Graph:
+    def take(self, positions: Ints) -> Graph:
         """Return the edges among the metrics at ``positions``."""
         return Graph(*(subgraph[positions][:, positions] for subgraph in (self.invariant, self.dependent)))
 
@@ -110,16 +107,16 @@ class Knowledge:
         """
         return cls(_boolean(known, n_metrics), _boolean(forbidden, n_metrics), complete)
 
-    def take(self, positions: Index) -> Knowledge:
+    def take(self, positions: Ints) -> Knowledge:
         """Return what is known among the metrics at ``positions``."""
         known, forbidden = (mask[positions][:, positions] for mask in (self.known, self.forbidden))
         return Knowledge(csr_array(known), csr_array(forbidden), self.complete)
 
-    def allowed(self) -> NDArray[np.bool_]:
+    def allowed(self) -> Flags:
         """Return the edges that may be there, bool ``(M, M)``; never the diagonal."""
         known = self.known.toarray().astype(bool)
         allowed = known if self.complete else ~self.forbidden.toarray().astype(bool)
-        others: NDArray[np.bool_] = allowed & ~np.eye(self.n_metrics, dtype=bool)
+        others: Flags = allowed & ~np.eye(self.n_metrics, dtype=bool)
         return others
 
 
@@ -143,7 +140,7 @@ def _boolean(edges: Iterable[tuple[int, int]], n_metrics: int) -> csr_array:
     return csr_array(coo_array((ones, (pairs[:, 0], pairs[:, 1])), shape=(n_metrics, n_metrics)))
 
 
-def _spread(subgraph: csr_array, positions: Index, n_metrics: int) -> csr_array:
+def _spread(subgraph: csr_array, positions: Ints, n_metrics: int) -> csr_array:
     entries = subgraph.tocoo()
     places = (positions[entries.coords[0]], positions[entries.coords[1]])
     return csr_array(coo_array((entries.data, places), shape=(n_metrics, n_metrics)))

@@ -5,7 +5,7 @@ A and D are sparse: A's edges are chosen on the normal state's moments (``search
 does beside, while the weights of A are those of both states together: without that, small errors of A become large where
 the present state is far from the normal. An edge of D that A lacks is *dependent*: the state brought it. An edge of A is
 *invariant*, by the weaker of its strengths where D changed its weight, unless that made it vanish. This is CORAL's split
-(Wang et al., KDD 2023) written in a model where both parts are identified; an edge's strength is the partial correlation
+(Wang et al., KDD 2023) written in a model where both subgraphs are identified; an edge's strength is the partial correlation
 given the other parents.
 
 Each state is centred on its own mean: a level that shifts is a deviation, no relation. Of the present state only its own
@@ -21,16 +21,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from distaff_data.datasets.incidents import Flags, Floats, Ints
 from distaff_graph.diagnosis.coral.graph import Graph, Knowledge
 from distaff_graph.diagnosis.coral.moments import LagMoments
 from distaff_graph.diagnosis.coral.regression import EMPTY, Fit, Problem, fit, strengths
 from distaff_graph.diagnosis.coral.search import Criterion, choose
-
-Array = NDArray[np.float64]
-Index = NDArray[np.int64]
-Mask = NDArray[np.bool_]
 
 _LEAST = 1e-6  # strength of a new edge that is hardly there yet
 _GONE = 0.1  # strength in the present state below which a changed edge no longer holds
@@ -64,7 +60,7 @@ class LinearLearner:
         # The first rows have their lags in the other state; they would make a shift of level look like a relation.
         self.present = LagMoments(self.normal.n_metrics, self.normal.n_lags)
 
-    def update(self, rows: Array) -> Graph:
+    def update(self, rows: Floats) -> Graph:
         """Take more rows ``(n, M)`` of the state at hand; return the graph."""
         if self.present is None:
             self.normal.update(rows)
@@ -74,17 +70,17 @@ class LinearLearner:
         self.graph = self._solve()
         return self.graph
 
-    def normal_edges(self) -> Mask:
+    def normal_edges(self) -> Flags:
         """Return the edges of the normal state, bool ``(M, M)``."""
         return _matrix(self._start, np.ones(self._start.shape)) > 0
 
-    def state(self) -> dict[str, Array]:
+    def state(self) -> dict[str, Floats]:
         """Return the moments of both states and the parents, by name; rows are not kept."""
         states = {"normal": self.normal} | ({} if self.present is None else {"present": self.present})
         moments = {f"{state}_{name}": value for state, m in states.items() for name, value in m.state().items()}
         return moments | {"start": self._start.astype(float), "added": self._added.astype(float)}
 
-    def load_state(self, tensors: Mapping[str, Array]) -> None:
+    def load_state(self, tensors: Mapping[str, Floats]) -> None:
         """Go on from what :meth:`state` gave; the graph is solved anew from it."""
         self.normal.load_state({name: tensors[f"normal_{name}"] for name in self.normal.state()})
         if "present_gram" in tensors:
@@ -119,7 +115,7 @@ class LinearLearner:
             invariant = np.where(changed, np.minimum(invariant, np.where(now > _GONE, now, 0)), invariant)
         return Graph.from_dense(np.where(self._given, 1.0, invariant), np.where(self._given, 0.0, dependent))
 
-    def _changes(self, normal: Problem, present: Problem, allowed: Mask, shared: Fit) -> Index:
+    def _changes(self, normal: Problem, present: Problem, allowed: Flags, shared: Fit) -> Ints:
         """Return the columns ``(M, P)`` by which the present state differs from the normal one.
 
         One regression over both states: columns of both, and the same columns once more, 0 in the normal state.
@@ -146,7 +142,7 @@ class LinearLearner:
         # Chosen ones first of what may stand anywhere in the table.
         return -np.sort(-np.where(changes.support < columns, EMPTY, changes.support - columns))[:, : self.max_parents]
 
-    def _scale(self) -> Array:
+    def _scale(self) -> Floats:
         """Return standard deviations ``(M,)`` of the normal state; of the present one where a metric never moved before."""
         scale = np.zeros(self.normal.n_metrics)
         for state in [self.normal] + ([] if self.present is None else [self.present]):
@@ -155,7 +151,7 @@ class LinearLearner:
             scale = np.where(scale > 0, scale, np.sqrt(np.where(square > noise, square, 0)))
         return scale
 
-    def _problem(self, state: LagMoments, scale: Array) -> Problem:
+    def _problem(self, state: LagMoments, scale: Floats) -> Problem:
         n = len(scale)
         unit = np.tile(np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0), state.n_lags + 1)
         gram = state.centred(state.mean()) * np.outer(unit, unit)
@@ -163,7 +159,7 @@ class LinearLearner:
         return Problem(gram, gram[:, :n], np.diag(gram)[:n], state.n_rows, own)
 
 
-def _first_sources(edges: Mask, most: int) -> Index:
+def _first_sources(edges: Flags, most: int) -> Ints:
     """Return the first sources of each target, ``(M, most)``, ``_MOST_GIVEN`` at most."""
     support = np.full((len(edges), most), EMPTY)
     for target, sources in enumerate(edges.T):
@@ -172,13 +168,13 @@ def _first_sources(edges: Mask, most: int) -> Index:
     return support
 
 
-def _union(first: Index, second: Index) -> Index:
+def _union(first: Ints, second: Ints) -> Ints:
     """Return the sources in either table, ``(M, P + P)``, none twice."""
     twice = (second[:, :, None] == first[:, None, :]).any(2)
     return np.hstack([first, np.where(twice, EMPTY, second)])
 
 
-def _matrix(support: Index, values: Array) -> Array:
+def _matrix(support: Ints, values: Floats) -> Floats:
     """Return values ``(M, P)`` of the columns in ``support`` as a matrix ``(M sources, M targets)``, the largest of each."""
     n = len(support)
     matrix = np.zeros((n, n))

@@ -23,15 +23,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from distaff_data.datasets.incidents import Flags, Floats
 from distaff_graph.diagnosis.coral.graph import Graph, Knowledge
-
-Array = NDArray[np.float64]
 
 _PATCH = 8
 _WINDOW = 256  # rows of either state that a step looks at
@@ -88,8 +85,8 @@ class _Network(nn.Module):
         padded = F.pad(rows.T, (-len(rows) % _PATCH, 0))
         return F.gelu(self.patch(padded.unflatten(1, (-1, _PATCH)))).mean(1) + self.place
 
-    def decode(self, part: int, x: Tensor) -> Tensor:
-        return torch.sigmoid(x @ self.link[part] @ x.T + self.level[part])
+    def decode(self, subgraph: int, x: Tensor) -> Tensor:
+        return torch.sigmoid(x @ self.link[subgraph] @ x.T + self.level[subgraph])
 
     def weights(self) -> Tensor:
         """Return signed lag weights ``(p, n, n)`` in (-1, 1)."""
@@ -147,7 +144,7 @@ class NeuralLearner:
         """Take the rows that follow as those of another state; the first of them have their lags in the last."""
         self._rows.append(self._rows[-1][-self.n_lags :])
 
-    def update(self, rows: Array) -> Graph:
+    def update(self, rows: Floats) -> Graph:
         """Take more rows ``(n, M)`` of the state at hand; return the graph."""
         batch = torch.tensor(rows, dtype=torch.float32, device=self.device)
         if self._standard is None:
@@ -160,12 +157,12 @@ class NeuralLearner:
         self._batches += 1
         return self.graph
 
-    def normal_edges(self) -> NDArray[np.bool_]:
+    def normal_edges(self) -> Flags:
         """Return the edges of the normal state, bool ``(M, M)``."""
-        edges: NDArray[np.bool_] = (self._last > 0).cpu().numpy()
+        edges: Flags = (self._last > 0).cpu().numpy()
         return edges
 
-    def state(self) -> dict[str, Array]:
+    def state(self) -> dict[str, Floats]:
         """Return weights, history, the last rows of each state and the last graph."""
         state = {f"network_{name}": value for name, value in self._network.state_dict().items()}
         state |= {f"rows_{i}": rows for i, rows in enumerate(self._rows)}
@@ -174,7 +171,7 @@ class NeuralLearner:
         arrays = {name: value.detach().cpu().numpy().astype(float) for name, value in state.items()}
         return arrays | {"invariant": self.graph.invariant.toarray(), "dependent": self.graph.dependent.toarray()}
 
-    def load_state(self, tensors: Mapping[str, Array]) -> None:
+    def load_state(self, tensors: Mapping[str, Floats]) -> None:
         """Go on from what :meth:`state` gave."""
         saved = {n: torch.tensor(v, dtype=torch.float32, device=self.device) for n, v in tensors.items()}
         self._network.load_state_dict({n: saved[f"network_{n}"] for n in self._network.state_dict()})
@@ -233,11 +230,11 @@ class NeuralLearner:
     def _take_graph(self, v: _Views) -> None:
         effect = self._network.weights().abs().amax(0)
         fused = (v.invariant + v.dependent - v.invariant * v.dependent) * effect
-        found = torch.where(fused > _EDGE, fused, 0.0)
+        strength = torch.where(fused > _EDGE, fused, 0.0)
         # What holds in both states was there before; the rest came with the present one, whichever decoder says so.
-        before = torch.ones_like(found) if len(self._rows) == 1 else self._last
-        invariant = torch.where(self._given > 0, 1.0, torch.where(before > 0, found, 0.0))
-        dependent = torch.where(before > 0, 0.0, found)
+        before = torch.ones_like(strength) if len(self._rows) == 1 else self._last
+        invariant = torch.where(self._given > 0, 1.0, torch.where(before > 0, strength, 0.0))
+        dependent = torch.where(before > 0, 0.0, strength)
         if len(self._rows) == 1:
             self._last = invariant  # the graph of the normal state, which later batches are compared with
-        self.graph = Graph.from_dense(*(part.cpu().numpy().astype(float) for part in (invariant, dependent)))
+        self.graph = Graph.from_dense(*(subgraph.cpu().numpy().astype(float) for subgraph in (invariant, dependent)))

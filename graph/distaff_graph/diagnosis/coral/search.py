@@ -21,7 +21,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from distaff_graph.diagnosis.coral.regression import EMPTY, Array, Fit, Index, Mask, Problem, decreases, fit, increases
+from distaff_data.datasets.incidents import Flags, Floats, Ints
+from distaff_graph.diagnosis.coral.regression import EMPTY, Fit, Problem, decreases, fit, increases
 
 _ROWS_PER_PARENT = 3  # fewer rows cannot tell parents from chance
 
@@ -39,8 +40,8 @@ class Criterion:
 
     n_rows: float
     penalty: float
-    spared: Array
-    least: Array
+    spared: Floats
+    least: Floats
 
     @classmethod
     def of(cls, problem: Problem, n_rows: float, candidates: int) -> Criterion:
@@ -48,20 +49,20 @@ class Criterion:
         penalty = np.log(max(n_rows, 2.0)) + 2 * np.log(candidates)
         return cls(n_rows, float(penalty), np.zeros(problem.n_targets), problem.noise_floor)
 
-    def value(self, rss: Array) -> Array:
+    def value(self, rss: Floats) -> Floats:
         """Return n log RSS, ``(..., K)``."""
         return self.n_rows * np.log(np.maximum(rss - self.spared, self.least))
 
-    def take(self, targets: Index) -> Criterion:
+    def take(self, targets: Ints) -> Criterion:
         """Return the criterion of these targets only."""
         return Criterion(self.n_rows, self.penalty, self.spared[targets], self.least[targets])
 
 
 def choose(
     problem: Problem,
-    allowed: Mask,
-    start: Index,
-    kept: Mask,
+    allowed: Flags,
+    start: Ints,
+    kept: Flags,
     criterion: Criterion,
     *,
     most: int,
@@ -91,9 +92,9 @@ class _Search:
     def __init__(
         self,
         problem: Problem,
-        allowed: Mask,
-        support: Index,
-        kept: Mask,
+        allowed: Flags,
+        support: Ints,
+        kept: Flags,
         criterion: Criterion,
         most: int,
         within: Sequence[int],
@@ -131,7 +132,7 @@ class _Search:
         block, source, target = (int(i) for i in np.unravel_index(int(worth.argmax()), worth.shape))
         return block, source, target, float(worth[block, source, target])
 
-    def _put(self, targets: Index, columns: Index) -> None:
+    def _put(self, targets: Ints, columns: Ints) -> None:
         n = self.problem.n_targets
         self.support[targets, (self.support[targets] == EMPTY).argmax(1)] = columns
         before = self.support[targets]
@@ -141,7 +142,7 @@ class _Search:
         elif columns[0] // n in self.within:
             self.reach |= np.outer(self.reach[:, columns[0] % n], self.reach[targets[0]])
 
-    def _refit(self, targets: Index) -> None:
+    def _refit(self, targets: Ints) -> None:
         """Drop superfluous columns of these targets, and see what others would save."""
         problem, criterion = self.problem.take(targets), self.criterion.take(targets)
         support = self.support[targets]
@@ -169,12 +170,12 @@ class _Search:
             saved[block * n : (block + 1) * n] = 0
         self.saved[:, targets], self.best[targets] = saved, saved.argmax(0)
 
-    def _free(self, support: Index, targets: Index) -> Mask:
+    def _free(self, support: Ints, targets: Ints) -> Flags:
         """Return which columns of the support may be dropped."""
-        free: Mask = (support != EMPTY) & ~self.kept[support, targets[:, None]]
+        free: Flags = (support != EMPTY) & ~self.kept[support, targets[:, None]]
         return free
 
-    def _reach(self) -> Mask:
+    def _reach(self) -> Flags:
         """Return whether one metric acts on another within a row, in any number of steps, ``(K, K)``."""
         n = self.problem.n_targets
         reach = np.eye(n, dtype=bool)
