@@ -29,7 +29,7 @@ from distaff.incidents.rankings import METRICS, Cause, Diagnosis, Explanation, L
 from distaff.incidents.tables import publish_diagnoses, read_diagnoses, target_of
 from distaff.model.base import Epoch, Measurement, Model, Session
 from distaff.model.config import ModelConfig
-from distaff.stats.moments import Moments, normal_moments
+from distaff.stats.moments import ChannelMoments, normal_moments
 from distaff_data.datasets.imputation import tidy
 from distaff_data.datasets.incidents import Case, Edge, Floats, Incidents, Topology
 from distaff_data.errors import InputError, UnsupportedError
@@ -121,7 +121,7 @@ class Diagnoser(Model[Incidents]):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.diagnoses: tuple[Diagnosis, ...] = ()
-        self.normal: dict[str, Moments] = {}
+        self.normal: dict[str, ChannelMoments] = {}
 
     # ------------------------------------------------------------------------------------- what a diagnoser implements
 
@@ -220,7 +220,9 @@ class Diagnoser(Model[Incidents]):
             rows, alarms = tidy(case, onset), []
         generator = np.random.default_rng([seed, *case.name.encode()])
         topology = case.topology(edges)
-        causes, graph = self.explain(CaseView(topology, case.times, rows[:onset], rows[onset:], seed, generator))
+        view = CaseView(topology, case.times, rows[:onset], rows[onset:], seed, generator)
+        alone = len(case.columns) == (case.kpi is not None)  # nothing but the KPI: nobody to blame
+        causes, graph = ((), ()) if alone else self.explain(view)
         times = tuple(float(case.times[alarm.row]) for alarm in alarms)
         return Diagnosis(case.name, causes, times[0] if times else float(case.times[onset]), times, graph)
 
@@ -314,7 +316,7 @@ class Diagnoser(Model[Incidents]):
         for name, tensor in tensors.items():
             if name.startswith(_NORMAL):
                 mean, std, mean_error, spread_error, blocks = tensor.tolist()
-                moments = Moments(mean, std, mean_error, spread_error, int(blocks))
+                moments = ChannelMoments(mean, std, mean_error, spread_error, int(blocks))
                 self.normal[name.removeprefix(_NORMAL)] = moments
 
     def write_data(self, folder: Path) -> tuple[str, ...]:
@@ -328,7 +330,7 @@ class Diagnoser(Model[Incidents]):
             self.diagnoses = tuple(map(_diagnosis, json.loads((folder / _DIAGNOSES).read_text())))
         if (folder / _NORMAL_0_1).is_file():
             saved = json.loads((folder / _NORMAL_0_1).read_text())
-            self.normal = {metric: Moments(**moments) for metric, moments in saved.items()}
+            self.normal = {metric: ChannelMoments(**moments) for metric, moments in saved.items()}
         return Incidents(name, (), generation=generation)
 
 
