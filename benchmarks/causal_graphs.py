@@ -42,7 +42,7 @@ def _f1(found: Mask, truth: Mask) -> float:
 def _measured(data: Incidents, case: Case, learner: Callable[[Knowledge], GraphLearner], learn: bool) -> list[float]:
     row = case.onset_row or 0
     kinds = np.unique([name.partition("|")[2] for name in case.columns], return_inverse=True)[1]
-    knowledge = Knowledge.of_edges(len(case.columns), complete=not learn)
+    knowledge = Knowledge.from_edges(len(case.columns), complete=not learn)
     core = CORALCore(case.topology().entity_of, kinds, case.kpi, knowledge, learner=learner)
     core.add_normal(case.values[:row])
     core.trigger()

@@ -32,11 +32,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from distaff.incidents.base import Alarm, Diagnoser
-
-Array = npt.NDArray[np.float64]
+from distaff_data.datasets.incidents import Floats
 
 _TAIL = 0.4  # share of the base window, its end, that calibrates the threshold
 _LEAST_BASE = 4  # windows of L rows that a base has at least
@@ -72,9 +70,9 @@ class Trigger:
     def __init__(self, kpi: int | None = None, settings: TriggerSettings | None = None) -> None:
         self.kpi, self.settings = kpi, settings or TriggerSettings()
         self.armed = False
-        self._state: dict[str, Array] = {}
+        self._state: dict[str, Floats] = {}
 
-    def rebase(self, rows: Array) -> None:
+    def rebase(self, rows: Floats) -> None:
         """Learn what is normal from complete rows ``(n, M)``; too few rows leave the trigger off.
 
         The first part of the rows gives the subspace, the rest the threshold.
@@ -107,7 +105,7 @@ class Trigger:
         """Number of the latest rows that would belong to an incident if the alarm went off now."""
         return int(self._state["rising"].max()) + self.settings.window - 1 if self.armed else 0
 
-    def update(self, rows: Array) -> Alarm | None:
+    def update(self, rows: Floats) -> Alarm | None:
         """Take the next rows ``(n, M)``; return the first alarm, None if there is none."""
         if not self.armed or not len(rows):
             return None
@@ -118,16 +116,16 @@ class Trigger:
         self._state |= {"sum": sums[-1], "rising": row + 1 - calm}
         return Alarm(row, row + 1 - self.suspect) if len(over) else None
 
-    def state(self) -> dict[str, Array]:
+    def state(self) -> dict[str, Floats]:
         """Return the state, by name; its size does not depend on how many rows it has seen."""
         return {name: np.asarray(value) for name, value in self._state.items()}
 
-    def load_state(self, tensors: Mapping[str, Array]) -> None:
+    def load_state(self, tensors: Mapping[str, Floats]) -> None:
         """Go on from what :meth:`state` gave."""
         self._state = {name: np.array(value) for name, value in tensors.items()}
         self.armed = bool(self._state)
 
-    def _departures(self, rows: Array) -> Array:
+    def _departures(self, rows: Floats) -> Floats:
         """Return how far each row is out, of the subspace and in the KPI's level ``(n, 2)``; keeps the last L - 1 rows."""
         state, window = self._state, self.settings.window
         joined = np.vstack([state["last"], rows])
@@ -138,18 +136,18 @@ class Trigger:
         norms = np.sqrt((projected**2).sum(2) / window) @ state["moving"]
         return np.column_stack([norms / max(state["moving"].sum(), 1), self._level(standard) / state["reach"]])
 
-    def _level(self, standard: Array) -> Array:
+    def _level(self, standard: Floats) -> Floats:
         """Return the norm ``(n,)`` of the KPI's lag vectors in standardised rows ``(n + L - 1, M)``; zeros without a KPI."""
         window = self.settings.window
         kpi = np.zeros(len(standard)) if self.kpi is None else standard[:, self.kpi]
-        norms: Array = np.sqrt((np.lib.stride_tricks.sliding_window_view(kpi, window) ** 2).mean(1))
+        norms: Floats = np.sqrt((np.lib.stride_tricks.sliding_window_view(kpi, window) ** 2).mean(1))
         return norms
 
 
 class TriggeredDiagnoser(Diagnoser):
     """A diagnoser that finds onsets by :class:`Trigger`."""
 
-    def alarms(self, rows: Array, start: int, kpi: int | None = None) -> list[Alarm]:
+    def alarms(self, rows: Floats, start: int, kpi: int | None = None) -> list[Alarm]:
         """Find every alarm; after one, the rows that follow become the new base."""
         alarms: list[Alarm] = []
         begin, trigger = 0, Trigger(kpi)
@@ -162,15 +160,15 @@ class TriggeredDiagnoser(Diagnoser):
             begin, start = start + alarm.row, start + alarm.row + max(start - begin, 1)
 
 
-def _gram(rows: Array, window: int) -> Array:
+def _gram(rows: Floats, window: int) -> Floats:
     """Return Z Z', ``(L, L)``, of the Hankel matrices of all metrics side by side, without building them."""
     lagged = np.lib.stride_tricks.sliding_window_view(rows, window, axis=0)
-    gram: Array = np.stack([np.einsum("nm,nml->l", lagged[:, :, i], lagged) for i in range(window)])
+    gram: Floats = np.stack([np.einsum("nm,nml->l", lagged[:, :, i], lagged) for i in range(window)])
     return gram
 
 
-def _sums(gains: Array, start: Array) -> Array:
+def _sums(gains: Floats, start: Floats) -> Floats:
     """Return cumulative sums that never fall below 0, ``(n, 2)``: the running total over its own running minimum."""
     total = start + np.cumsum(gains, axis=0)
-    sums: Array = total - np.minimum(np.minimum.accumulate(total), 0.0)
+    sums: Floats = total - np.minimum(np.minimum.accumulate(total), 0.0)
     return sums

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import torch
 from pydantic import Field
@@ -32,13 +31,12 @@ from distaff.model.base import Epoch, Measurement, Model, Session
 from distaff.model.config import ModelConfig
 from distaff.stats.moments import ChannelMoments, normal_moments
 from distaff_data.datasets.imputation import tidy
-from distaff_data.datasets.incidents import Case, Edge, Incidents, Topology
+from distaff_data.datasets.incidents import Case, Edge, Floats, Incidents, Topology
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.frames import kind_of
 from distaff_data.tables.incidents import load_incidents
 from distaff_data.warehouse import Warehouse
 
-Floats = npt.NDArray[np.float64]
 _CHANCE_DRAWS = 200
 _NORMAL = "normal/"  # before the name of a metric, a tensor's name
 _DIAGNOSES, _NORMAL_0_1 = "diagnoses.json", "normal.json"  # files of a saved diagnoser; the second one up to 0.1

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv as pacsv
 import torch
@@ -24,12 +23,11 @@ from distaff.incidents.base import Diagnoser
 from distaff.incidents.rankings import Diagnosis
 from distaff.incidents.tables import publish_diagnoses, target_of
 from distaff.model.checkpoints import read_checkpoint, write_checkpoint
-from distaff_data.datasets.incidents import Incidents, Topology
+from distaff_data.datasets.incidents import Floats, Incidents, Topology
 from distaff_data.errors import InputError
 from distaff_data.tables.incidents import load_incidents
 from distaff_data.workspace import Workspace
 
-Floats = npt.NDArray[np.float64]
 _BATCH = 60  # rows
 _POLL = 0.2  # seconds between looks at a file that does not grow
 

@@ -15,11 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
-from distaff_data.datasets.incidents import Case
-
-Floats = npt.NDArray[np.float64]
+from distaff_data.datasets.incidents import Case, Floats
 
 KS = (1, 3, 5)
 METRICS = (

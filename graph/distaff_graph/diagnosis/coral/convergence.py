@@ -10,18 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from distaff_data.datasets.incidents import Floats
 from distaff_graph.diagnosis.coral.graph import Graph
-
-Array = NDArray[np.float64]
 
 _ROUNDING = 1e-9
 _PERSISTENCE = 0.9  # of the reader who goes on to the next rank, p of the rank-biased overlap
 
 
 def rank_biased_overlap(first: Sequence[int], second: Sequence[int], p: float = _PERSISTENCE) -> float:
-    """Extrapolated rank-biased overlap of two lists of one length, without repeats, in [0, 1].
+    """Return the extrapolated rank-biased overlap of two lists of one length, without repeats, in [0, 1].
 
     RBO_ext = (X_k / k) p^k + (1 - p) / p sum_d (X_d / d) p^d with X_d the overlap at depth d (Webber, Moffat and Zobel,
     TOIS 2010, eq. 30). Of lists of unequal length the longer one is cut.
@@ -35,14 +33,14 @@ def rank_biased_overlap(first: Sequence[int], second: Sequence[int], p: float = 
 
 
 def graph_agreement(first: Graph, second: Graph) -> float:
-    """1 - |A - B| / (|A| + |B|) over both parts, in [0, 1]; 1 for two empty graphs."""
-    parts = list(zip((first.invariant, first.dependent), (second.invariant, second.dependent), strict=True))
-    total = sum(float(abs(a).sum() + abs(b).sum()) for a, b in parts)
-    return 1.0 - sum(float(abs(a - b).sum()) for a, b in parts) / total if total > 0 else 1.0
+    """Return 1 - |A - B| / (|A| + |B|) over both subgraphs, in [0, 1]; 1 for two empty graphs."""
+    pairs = list(zip((first.invariant, first.dependent), (second.invariant, second.dependent), strict=True))
+    total = sum(float(abs(a).sum() + abs(b).sum()) for a, b in pairs)
+    return 1.0 - sum(float(abs(a - b).sum()) for a, b in pairs) / total if total > 0 else 1.0
 
 
 class Convergence:
-    """Counts consecutive agreements.
+    """A count of consecutive agreements.
 
     Args:
         top_k: Entities of the ranking that are compared.
@@ -65,7 +63,7 @@ class Convergence:
         return self.count >= self.patience
 
     def update(self, ranking: Sequence[int], graph: Graph) -> bool:
-        """Compare with the last ranking and graph; returns ``done``."""
+        """Compare with the last ranking and graph; return ``done``."""
         top = list(ranking[: self.top_k])
         if self._ranking is not None and self._graph is not None:
             lists_agree = rank_biased_overlap(self._ranking, top) > self.rank_agreement + _ROUNDING
@@ -74,12 +72,12 @@ class Convergence:
         self._ranking, self._graph = top, graph
         return self.done
 
-    def state(self) -> dict[str, Array]:
-        """The count and the last ranking; the last graph is the learner's."""
+    def state(self) -> dict[str, Floats]:
+        """Return the count and the last ranking, by name; the last graph is the learner's."""
         return {"count": np.array([self.count], float), "ranking": np.array(self._ranking or [], float)}
 
-    def load_state(self, tensors: Mapping[str, Array], graph: Graph) -> None:
-        """Take them back, with the last graph."""
+    def load_state(self, tensors: Mapping[str, Floats], graph: Graph) -> None:
+        """Go on from what :meth:`state` gave, with the last graph."""
         self.count = int(tensors["count"][0])
         ranking = [int(entity) for entity in tensors["ranking"]]
         self._ranking, self._graph = (ranking, graph) if ranking else (None, None)

@@ -18,9 +18,9 @@ from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_array, diags_array
 
+from distaff_data.datasets.incidents import Flags, Floats, Ints
 from distaff_data.errors import InputError
 from distaff_graph.diagnosis.coral.convergence import Convergence
 from distaff_graph.diagnosis.coral.graph import Graph, Knowledge
@@ -31,32 +31,29 @@ from distaff_graph.diagnosis.coral.moments import LagMoments
 from distaff_graph.diagnosis.coral.scores import UNUSUAL, Anomalies, Baseline, beside_peers
 from distaff_graph.diagnosis.trigger import TriggerSettings
 
-Array = NDArray[np.float64]
-Index = NDArray[np.int64]
-
 _CLIP = 10.0  # robust z beyond which a deviation counts no more for the graph
 _EARLY = TriggerSettings().window  # first rows of an incident that may still be normal
 _MECHANISM_LAGS = 2  # rows for which an effect may lag behind a given cause
 
 
 class GraphLearner(Protocol):
-    """Learns a disentangled graph from batches of two states."""
+    """A disentangled graph that is learned from batches of two states."""
 
     graph: Graph
 
     def switch(self) -> None:
         """Take the rows that follow as those of another state."""
 
-    def update(self, rows: Array) -> Graph:
+    def update(self, rows: Floats) -> Graph:
         """Take more rows ``(n, M)``; return the graph."""
 
-    def normal_edges(self) -> NDArray[np.bool_]:
+    def normal_edges(self) -> Flags:
         """Return the edges of the normal state, bool ``(M, M)``."""
 
-    def state(self) -> dict[str, Array]:
+    def state(self) -> dict[str, Floats]:
         """Return everything that the next update needs, by name."""
 
-    def load_state(self, tensors: Mapping[str, Array]) -> None:
+    def load_state(self, tensors: Mapping[str, Floats]) -> None:
         """Go on from what :meth:`state` gave."""
 
 
@@ -116,20 +113,20 @@ class CORALCore:
     """
 
     _baseline: Baseline | None
-    _incident: Array
-    _own: Array
-    _onset: Array
+    _incident: Floats
+    _own: Floats
+    _onset: Floats
     _n_rows: int
     _anomalies: Anomalies
-    _candidates: Index
+    _candidates: Ints
     _learner: GraphLearner | None
-    _mechanisms: tuple[Mechanisms, Array] | None
+    _mechanisms: tuple[Mechanisms, Floats] | None
     _convergence: Convergence
 
     def __init__(
         self,
-        entity_of: Index,
-        kind_of: Index,
+        entity_of: Ints,
+        kind_of: Ints,
         kpi: int | None,
         knowledge: Knowledge | None = None,
         *,
@@ -146,7 +143,7 @@ class CORALCore:
             raise InputError(f"entities are given for {self.n_metrics} metrics, kinds or edges for another number")
         self._new_learner, self.n_candidates, self.memory, self.upward = learner, n_candidates, memory, upward
         self._top_k = top_k
-        self._normal: Array = np.zeros((0, self.n_metrics))
+        self._normal: Floats = np.zeros((0, self.n_metrics))
         self._reset()
 
     @property
@@ -154,8 +151,8 @@ class CORALCore:
         """Whether an incident is being looked at."""
         return self._baseline is not None
 
-    def add_normal(self, rows: Array) -> None:
-        """Take rows ``(n, M)`` as normal; ends an incident."""
+    def add_normal(self, rows: Floats) -> None:
+        """Take rows ``(n, M)`` as normal, and end an incident."""
         if self.triggered:
             self._reset()
         self._normal = np.vstack([self._normal, self._checked(rows)])[-self.memory :]
@@ -171,7 +168,7 @@ class CORALCore:
         self._reset()
         self._baseline = Baseline.of(self._normal)
 
-    def advance(self, rows: Array) -> Assessment:
+    def advance(self, rows: Floats) -> Assessment:
         """Learn from a batch ``(n, M)`` of the incident, at least one row, and rank the causes.
 
         Raises:
@@ -187,18 +184,18 @@ class CORALCore:
         causes = tuple(self._cause(entity, metric, blamed, graph) for entity, metric in ranked)
         return Assessment(causes, graph, self._convergence.done)
 
-    def state(self) -> dict[str, Array]:
+    def state(self) -> dict[str, Floats]:
         """Return everything that the next batch needs: restored elsewhere, it gives the same assessment."""
-        held = {"normal": self._normal}
+        state = {"normal": self._normal}
         if self._baseline is not None:
-            held |= self._baseline.state() | {"incident": self._incident, "own": self._own, "onset": self._onset}
-            held |= {"n_rows": np.array([self._n_rows], float), "candidates": self._candidates.astype(float)}
-            held |= {f"convergence_{name}": value for name, value in self._convergence.state().items()}
+            state |= self._baseline.state() | {"incident": self._incident, "own": self._own, "onset": self._onset}
+            state |= {"n_rows": np.array([self._n_rows], float), "candidates": self._candidates.astype(float)}
+            state |= {f"convergence_{name}": value for name, value in self._convergence.state().items()}
         if self._learner is not None:
-            held |= {f"learner_{name}": value for name, value in self._learner.state().items()}
-        return held
+            state |= {f"learner_{name}": value for name, value in self._learner.state().items()}
+        return state
 
-    def load_state(self, tensors: Mapping[str, Array]) -> None:
+    def load_state(self, tensors: Mapping[str, Floats]) -> None:
         """Go on from what :meth:`state` gave, in a core made with the same arguments."""
         self._reset()
         self._normal = np.array(tensors["normal"])
@@ -227,7 +224,7 @@ class CORALCore:
         self._learner = self._mechanisms = None
         self._convergence = Convergence(top_k=self._top_k)
 
-    def _checked(self, rows: Array) -> Array:
+    def _checked(self, rows: Floats) -> Floats:
         rows = np.asarray(rows, float)
         if rows.ndim != 2 or rows.shape[1] != self.n_metrics:
             raise InputError(f"rows have the shape {rows.shape}, and there are {self.n_metrics} metrics")
@@ -235,8 +232,8 @@ class CORALCore:
             raise InputError("a value is missing or infinite; fill gaps first")
         return rows
 
-    def _take_in(self, baseline: Baseline, rows: Array) -> None:
-        """Deviations of all metrics, then the graph of the candidates."""
+    def _take_in(self, baseline: Baseline, rows: Floats) -> None:
+        """Update the deviations of all metrics, then the graph of the candidates."""
         course = baseline.course(baseline.z(rows), upward=self.upward)
         first = Anomalies.of(course)
         self._own = np.maximum(self._own, first.own)
@@ -261,11 +258,11 @@ class CORALCore:
             self._learner.update(self._bounded(baseline, rows)[early:])
 
     def _weakest_candidate(self) -> float:
-        """Own score that a metric outside must exceed for the candidates to be chosen anew."""
+        """Return the own score that a metric outside must exceed for the candidates to be chosen anew."""
         return max(1.0, float(np.quantile(self._own[self._candidates], 0.25)))
 
-    def _screened(self) -> Index:
-        """The metrics that deviate most, the KPI and the given causes between them, ``n_candidates`` at most."""
+    def _screened(self) -> Ints:
+        """Return the metrics that deviate most, the KPI and the given causes between them, ``n_candidates`` at most."""
         urgency = self._own.copy()
         if self.kpi is not None:
             urgency[self.kpi] = np.inf
@@ -273,8 +270,8 @@ class CORALCore:
         urgency = np.maximum(urgency, 0.5 * np.minimum(self.knowledge.known @ np.minimum(urgency, 1.0), 1.0))
         return np.sort(np.argsort(-urgency, kind="stable")[: self.n_candidates])
 
-    def _bounded(self, baseline: Baseline, rows: Array) -> Array:
-        """z-scores of the candidates, none of which can outweigh all others."""
+    def _bounded(self, baseline: Baseline, rows: Floats) -> Floats:
+        """Return z-scores of the candidates, none of which can outweigh all others."""
         return np.clip(baseline.take(self._candidates).z(rows[:, self._candidates]), -_CLIP, _CLIP)
 
     def _graph(self) -> Graph:
@@ -283,14 +280,14 @@ class CORALCore:
         return self._learner.graph.spread(self._candidates, self.n_metrics)
 
     def _localised(self, baseline: Baseline) -> tuple[Graph, Blame]:
-        """The graph over all metrics, and who is to blame by it and by the own scores."""
+        """Return the graph over all metrics, and the blame by it and by the own scores."""
         graph = self._graph()
         self._anomalies = self._deviations(baseline)
         weight = beside_peers(self._anomalies.own, self.kind_of)
         return graph, blame(self._anomalies, weight, self._edges(graph), self.kpi, learned=not self.knowledge.known.nnz)
 
     def _deviations(self, baseline: Baseline) -> Anomalies:
-        """Own scores and onsets of all metrics; the course of the candidates only, 0 for others.
+        """Return own scores and onsets of all metrics; the course of the candidates only, 0 for others.
 
         A candidate also deviates where it stops following its given causes. Learned ones are not taken at their word:
         with them, mechanisms looked broken that were only badly known.
@@ -309,8 +306,8 @@ class CORALCore:
         course[:, chosen] = seen
         return Anomalies(course, own, onset)
 
-    def _learned_mechanisms(self, baseline: Baseline) -> tuple[Mechanisms, Array]:
-        """How the candidates follow their causes in the normal state, and how far they ever were from that, ``(K,)``."""
+    def _learned_mechanisms(self, baseline: Baseline) -> tuple[Mechanisms, Floats]:
+        """Return the candidates' mechanisms in the normal state, and how far they ever were from those, ``(K,)``."""
         before = baseline.take(self._candidates).z(self._normal[:, self._candidates])
         normal = LagMoments(len(self._candidates), _MECHANISM_LAGS)
         normal.update(before)
@@ -320,15 +317,15 @@ class CORALCore:
         return mechanisms, np.abs(mechanisms.broken(before)).max(0, initial=UNUSUAL)
 
     def _edges(self, graph: Graph) -> csr_array:
-        """Strengths ``(M, M)`` by which blame moves: a metric that the given graph knows has only the given causes."""
+        """Return strengths ``(M, M)`` by which blame moves: a metric of the given graph has only the given causes."""
         known = self.knowledge.known
         if not known.nnz:
             return graph.fused()
         untold = ((known.sum(0) + known.sum(1)) == 0).astype(float)
         return csr_array(known.astype(float) + graph.fused() @ diags_array(untold))
 
-    def _parents(self) -> NDArray[np.bool_]:
-        """``(K, K)`` causes of each candidate: those given, and for a candidate without any those of the normal state."""
+    def _parents(self) -> Flags:
+        """Return causes ``(K, K)`` of each candidate: those given, or those of the normal state without a given graph."""
         assert self._learner is not None
         given = self.knowledge.take(self._candidates).known.toarray().astype(bool)
         return given if self.knowledge.known.nnz else self._learner.normal_edges()

@@ -1,7 +1,7 @@
 """A disentangled causal graph, and what a user knows of it.
 
-An entry (i, j) says that metric i acts on metric j, with a strength in [0, 1]. The *invariant* part holds in the normal
-state and in the present one; the *dependent* part holds in the present state only.
+An entry (i, j) says that metric i acts on metric j, with a strength in [0, 1]. The *invariant* subgraph holds in
+the normal state and in the present one; the *dependent* subgraph holds in the present state only.
 """
 
 from __future__ import annotations
@@ -10,18 +10,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import breadth_first_order
 
+from distaff_data.datasets.incidents import Flags, Floats, Ints
 from distaff_data.errors import InputError
-
-Array = NDArray[np.float64]
-Index = NDArray[np.int64]
 
 
 def no_edges(n_metrics: int) -> csr_array:
-    """An empty ``(M, M)`` matrix."""
+    """Return an empty ``(M, M)`` matrix."""
     return csr_array((n_metrics, n_metrics), dtype=float)
 
 
@@ -39,35 +36,35 @@ class Graph:
 
     @classmethod
     def empty(cls, n_metrics: int) -> Graph:
-        """A graph without edges."""
+        """Return a graph without edges."""
         return cls(no_edges(n_metrics), no_edges(n_metrics))
 
     @classmethod
-    def of_dense(cls, invariant: Array, dependent: Array) -> Graph:
-        """From dense matrices ``(M, M)``."""
+    def from_dense(cls, invariant: Floats, dependent: Floats) -> Graph:
+        """Return a graph from dense matrices ``(M, M)``."""
         return cls(csr_array(invariant), csr_array(dependent))
 
     @property
     def n_metrics(self) -> int:
-        """M."""
+        """The number M of metrics."""
         return int(self.invariant.shape[0])
 
     def fused(self) -> csr_array:
-        """Strength of i -> j by either part: the noisy or, a + b - ab (coral.md, 1b)."""
+        """Return the strength of i -> j by either subgraph: the noisy or, a + b - ab."""
         return csr_array(self.invariant + self.dependent - self.invariant * self.dependent)
 
-    def spread(self, positions: Index, n_metrics: int) -> Graph:
-        """The same edges among the metrics at ``positions`` of ``n_metrics``."""
-        return Graph(*(_spread(part, positions, n_metrics) for part in (self.invariant, self.dependent)))
+    def spread(self, positions: Ints, n_metrics: int) -> Graph:
+        """Return the same edges among the metrics at ``positions`` of ``n_metrics``."""
+        return Graph(*(_spread(subgraph, positions, n_metrics) for subgraph in (self.invariant, self.dependent)))
 
-    def take(self, positions: Index) -> Graph:
-        """The edges among the metrics at ``positions``."""
-        return Graph(*(part[positions][:, positions] for part in (self.invariant, self.dependent)))
+    def take(self, positions: Ints) -> Graph:
+        """Return the edges among the metrics at ``positions``."""
+        return Graph(*(subgraph[positions][:, positions] for subgraph in (self.invariant, self.dependent)))
 
 
 @dataclass(frozen=True)
 class Knowledge:
-    """What a user knows of the graph; whatever is in neither matrix is unknown and may be learned.
+    """Known and forbidden edges; whatever is in neither matrix is unknown and may be learned.
 
     Attributes:
         known: Boolean ``(M, M)``: edges that are there.
@@ -91,11 +88,11 @@ class Knowledge:
 
     @classmethod
     def nothing(cls, n_metrics: int) -> Knowledge:
-        """Every edge is unknown."""
+        """Return knowledge of no edge."""
         return cls(_boolean([], n_metrics), _boolean([], n_metrics))
 
     @classmethod
-    def of_edges(
+    def from_edges(
         cls,
         n_metrics: int,
         known: Iterable[tuple[int, int]] = (),
@@ -103,28 +100,28 @@ class Knowledge:
         *,
         complete: bool = False,
     ) -> Knowledge:
-        """From pairs of positions (cause, effect).
+        """Return knowledge from pairs of positions (cause, effect).
 
         Raises:
             InputError: A position is out of range, or an edge is both known and forbidden.
         """
         return cls(_boolean(known, n_metrics), _boolean(forbidden, n_metrics), complete)
 
-    def take(self, positions: Index) -> Knowledge:
-        """What is known among the metrics at ``positions``."""
-        known, forbidden = (part[positions][:, positions] for part in (self.known, self.forbidden))
+    def take(self, positions: Ints) -> Knowledge:
+        """Return what is known among the metrics at ``positions``."""
+        known, forbidden = (mask[positions][:, positions] for mask in (self.known, self.forbidden))
         return Knowledge(csr_array(known), csr_array(forbidden), self.complete)
 
-    def allowed(self) -> NDArray[np.bool_]:
-        """Dense ``(M, M)``: edges that may be there; never the diagonal."""
+    def allowed(self) -> Flags:
+        """Return the edges that may be there, bool ``(M, M)``; never the diagonal."""
         known = self.known.toarray().astype(bool)
         allowed = known if self.complete else ~self.forbidden.toarray().astype(bool)
-        others: NDArray[np.bool_] = allowed & ~np.eye(self.n_metrics, dtype=bool)
+        others: Flags = allowed & ~np.eye(self.n_metrics, dtype=bool)
         return others
 
 
 def oriented(edges: csr_array, kpi: int) -> csr_array:
-    """The edges, turned round if the KPI then has more ancestors.
+    """Return the edges, turned round if the KPI then has more ancestors.
 
     A causal graph is drawn from cause to effect, a call graph from caller to called, against the way of faults. The KPI
     is where effects are seen, so of the two readings the one that lets more metrics act on it is the causal one.
@@ -143,7 +140,7 @@ def _boolean(edges: Iterable[tuple[int, int]], n_metrics: int) -> csr_array:
     return csr_array(coo_array((ones, (pairs[:, 0], pairs[:, 1])), shape=(n_metrics, n_metrics)))
 
 
-def _spread(part: csr_array, positions: Index, n_metrics: int) -> csr_array:
-    entries = part.tocoo()
+def _spread(subgraph: csr_array, positions: Ints, n_metrics: int) -> csr_array:
+    entries = subgraph.tocoo()
     places = (positions[entries.coords[0]], positions[entries.coords[1]])
     return csr_array(coo_array((entries.data, places), shape=(n_metrics, n_metrics)))

@@ -5,7 +5,7 @@ A and D are sparse: A's edges are chosen on the normal state's moments (``search
 does beside, while the weights of A are those of both states together: without that, small errors of A become large where
 the present state is far from the normal. An edge of D that A lacks is *dependent*: the state brought it. An edge of A is
 *invariant*, by the weaker of its strengths where D changed its weight, unless that made it vanish. This is CORAL's split
-(Wang et al., KDD 2023) written in a model where both parts are identified; an edge's strength is the partial correlation
+(Wang et al., KDD 2023) written in a model where both subgraphs are identified; an edge's strength is the partial correlation
 given the other parents.
 
 Each state is centred on its own mean: a level that shifts is a deviation, no relation. Of the present state only its own
@@ -21,16 +21,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from distaff_data.datasets.incidents import Flags, Floats, Ints
 from distaff_graph.diagnosis.coral.graph import Graph, Knowledge
 from distaff_graph.diagnosis.coral.moments import LagMoments
 from distaff_graph.diagnosis.coral.regression import EMPTY, Fit, Problem, fit, strengths
 from distaff_graph.diagnosis.coral.search import Criterion, choose
-
-Array = NDArray[np.float64]
-Index = NDArray[np.int64]
-Mask = NDArray[np.bool_]
 
 _LEAST = 1e-6  # strength of a new edge that is hardly there yet
 _GONE = 0.1  # strength in the present state below which a changed edge no longer holds
@@ -38,12 +34,12 @@ _MOST_GIVEN = 32  # known parents of a metric that take part in its regression; 
 
 
 class LinearLearner:
-    """Learns a graph from batches of rows, first of the normal state, then, after ``switch``, of the present one.
+    """A graph learned by linear regression: batches of the normal state, then, after ``switch``, of the present one.
 
     Args:
         knowledge: What is known of the graph over the M metrics.
         n_lags: p.
-        max_parents: Most columns, metrics at a lag, that a metric can have for parents of each part.
+        max_parents: Most columns, metrics at a lag, that a metric can have for parents in each subgraph.
         keep: What the rows of the present state still count after one more batch; 1 forgets nothing.
     """
 
@@ -60,12 +56,12 @@ class LinearLearner:
         self._added = np.full((knowledge.n_metrics, max_parents), EMPTY)
 
     def switch(self) -> None:
-        """The rows that follow are of another state."""
+        """Take the rows that follow as those of another state."""
         # The first rows have their lags in the other state; they would make a shift of level look like a relation.
         self.present = LagMoments(self.normal.n_metrics, self.normal.n_lags)
 
-    def update(self, rows: Array) -> Graph:
-        """The graph after more rows ``(n, M)`` of the state at hand."""
+    def update(self, rows: Floats) -> Graph:
+        """Take more rows ``(n, M)`` of the state at hand; return the graph."""
         if self.present is None:
             self.normal.update(rows)
             self.parents = None
@@ -74,18 +70,18 @@ class LinearLearner:
         self.graph = self._solve()
         return self.graph
 
-    def normal_edges(self) -> Mask:
-        """``(M, M)``: the edges of the normal state."""
+    def normal_edges(self) -> Flags:
+        """Return the edges of the normal state, bool ``(M, M)``."""
         return _matrix(self._start, np.ones(self._start.shape)) > 0
 
-    def state(self) -> dict[str, Array]:
-        """The moments of both states and the parents found; rows are not kept."""
-        held = {"normal": self.normal} | ({} if self.present is None else {"present": self.present})
-        moments = {f"{state}_{name}": value for state, m in held.items() for name, value in m.state().items()}
+    def state(self) -> dict[str, Floats]:
+        """Return the moments of both states and the parents, by name; rows are not kept."""
+        states = {"normal": self.normal} | ({} if self.present is None else {"present": self.present})
+        moments = {f"{state}_{name}": value for state, m in states.items() for name, value in m.state().items()}
         return moments | {"start": self._start.astype(float), "added": self._added.astype(float)}
 
-    def load_state(self, tensors: Mapping[str, Array]) -> None:
-        """Take them back; the graph is solved anew from them."""
+    def load_state(self, tensors: Mapping[str, Floats]) -> None:
+        """Go on from what :meth:`state` gave; the graph is solved anew from it."""
         self.normal.load_state({name: tensors[f"normal_{name}"] for name in self.normal.state()})
         if "present_gram" in tensors:
             self.switch()
@@ -97,8 +93,8 @@ class LinearLearner:
     def _solve(self) -> Graph:
         scale = self._scale()
         n, blocks = len(scale), self.normal.n_lags + 1
-        moves = scale > 0
-        allowed = np.tile(self._allowed & moves[:, None] & moves, (blocks, 1))
+        moving = scale > 0
+        allowed = np.tile(self._allowed & moving[:, None] & moving, (blocks, 1))
         normal = self._problem(self.normal, scale)
         if self.parents is None:
             kept = np.vstack([self._given, np.zeros((len(allowed) - n, n), bool)])
@@ -112,15 +108,15 @@ class LinearLearner:
             present = self._problem(self.present, scale)
             self._added = self._changes(normal, present, allowed, shared)
             changed = _matrix(self._added, np.ones(self._added.shape)) > 0
-            # What a changed edge amounts to now is read off the present state, beside the parents of both parts.
+            # What a changed edge amounts to now is read off the present state, beside the parents in both subgraphs.
             both = fit(present, _union(shared.support, self._added))
             now = _matrix(both.support, strengths(both))
             dependent = np.where(changed & (invariant == 0), np.maximum(now, _LEAST), 0)
             invariant = np.where(changed, np.minimum(invariant, np.where(now > _GONE, now, 0)), invariant)
-        return Graph.of_dense(np.where(self._given, 1.0, invariant), np.where(self._given, 0.0, dependent))
+        return Graph.from_dense(np.where(self._given, 1.0, invariant), np.where(self._given, 0.0, dependent))
 
-    def _changes(self, normal: Problem, present: Problem, allowed: Mask, shared: Fit) -> Index:
-        """Columns ``(M, P)`` by which the present state differs from the normal one.
+    def _changes(self, normal: Problem, present: Problem, allowed: Flags, shared: Fit) -> Ints:
+        """Return the columns ``(M, P)`` by which the present state differs from the normal one.
 
         One regression over both states: columns of both, and the same columns once more, 0 in the normal state.
         """
@@ -134,7 +130,7 @@ class LinearLearner:
         criterion = Criterion.of(joint, present.n_rows, columns * n)
         criterion = replace(criterion, spared=shared.rss, least=np.maximum(left, criterion.least))
         start = np.hstack([shared.support, np.where(self._added == EMPTY, EMPTY, self._added + columns)])
-        found = choose(
+        changes = choose(
             joint,
             np.vstack([np.zeros_like(allowed), allowed]),
             start,
@@ -144,10 +140,10 @@ class LinearLearner:
             within=(0, columns // n),
         )
         # Chosen ones first of what may stand anywhere in the table.
-        return -np.sort(-np.where(found.support < columns, EMPTY, found.support - columns))[:, : self.max_parents]
+        return -np.sort(-np.where(changes.support < columns, EMPTY, changes.support - columns))[:, : self.max_parents]
 
-    def _scale(self) -> Array:
-        """Standard deviations ``(M,)`` of the normal state; of the present one where a metric never moved before."""
+    def _scale(self) -> Floats:
+        """Return standard deviations ``(M,)`` of the normal state; of the present one where a metric never moved before."""
         scale = np.zeros(self.normal.n_metrics)
         for state in [self.normal] + ([] if self.present is None else [self.present]):
             square = np.diag(state.centred(self.normal.mean()))[: len(scale)] / max(state.n_rows, 1.0)
@@ -155,7 +151,7 @@ class LinearLearner:
             scale = np.where(scale > 0, scale, np.sqrt(np.where(square > noise, square, 0)))
         return scale
 
-    def _problem(self, state: LagMoments, scale: Array) -> Problem:
+    def _problem(self, state: LagMoments, scale: Floats) -> Problem:
         n = len(scale)
         unit = np.tile(np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0), state.n_lags + 1)
         gram = state.centred(state.mean()) * np.outer(unit, unit)
@@ -163,23 +159,23 @@ class LinearLearner:
         return Problem(gram, gram[:, :n], np.diag(gram)[:n], state.n_rows, own)
 
 
-def _first_sources(edges: Mask, most: int) -> Index:
-    """The first sources of each target, ``(M, most)``, ``_MOST_GIVEN`` at most."""
+def _first_sources(edges: Flags, most: int) -> Ints:
+    """Return the first sources of each target, ``(M, most)``, ``_MOST_GIVEN`` at most."""
     support = np.full((len(edges), most), EMPTY)
     for target, sources in enumerate(edges.T):
-        found = np.flatnonzero(sources)[:_MOST_GIVEN]
-        support[target, : len(found)] = found
+        first = np.flatnonzero(sources)[:_MOST_GIVEN]
+        support[target, : len(first)] = first
     return support
 
 
-def _union(first: Index, second: Index) -> Index:
-    """Sources of either table, ``(M, P + P)``, none twice."""
+def _union(first: Ints, second: Ints) -> Ints:
+    """Return the sources in either table, ``(M, P + P)``, none twice."""
     twice = (second[:, :, None] == first[:, None, :]).any(2)
     return np.hstack([first, np.where(twice, EMPTY, second)])
 
 
-def _matrix(support: Index, values: Array) -> Array:
-    """``values`` ``(M, P)`` of the columns in ``support`` as a matrix ``(M sources, M targets)``, the largest of each."""
+def _matrix(support: Ints, values: Floats) -> Floats:
+    """Return values ``(M, P)`` of the columns in ``support`` as a matrix ``(M sources, M targets)``, the largest of each."""
     n = len(support)
     matrix = np.zeros((n, n))
     target, slot = np.nonzero(support != EMPTY)

@@ -23,15 +23,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csc_array, csr_array, diags_array, eye_array
 from scipy.sparse.csgraph import dijkstra
 from scipy.sparse.linalg import splu
 
+from distaff_data.datasets.incidents import Floats, Ints
 from distaff_graph.diagnosis.coral.scores import Anomalies
-
-Array = NDArray[np.float64]
-Index = NDArray[np.int64]
 
 _FROM_KPI = 0.5
 _LATE = 0.1  # of an explanation that begins after what it explains
@@ -42,22 +39,22 @@ _LEAST = 1e-6  # weight of resting at a metric that is not anomalous and has no 
 
 @dataclass(frozen=True)
 class Blame:
-    """What the walk says of each of M metrics.
+    """The result of the walk for each of M metrics.
 
     Attributes:
         score: Blame that rests at it ``(M,)``; sums to 1.
         propagated: The part of it that came from effects along the graph ``(M,)``.
-        moves: ``(M, M)`` probability that blame moves from an effect to its cause.
+        transitions: ``(M, M)`` probability that blame moves from an effect to its cause.
         kpi: Position of the KPI, or None.
     """
 
-    score: Array
-    propagated: Array
-    moves: csr_array
+    score: Floats
+    propagated: Floats
+    transitions: csr_array
     kpi: int | None
 
     def path(self, cause: int) -> list[int]:
-        """The likeliest way from a cause to the KPI, both included; empty if there is none."""
+        """Return the likeliest way from a cause to the KPI, both included; empty if there is none."""
         distance, previous = self._ways
         way = [cause] if np.isfinite(distance[cause]) else []
         while way and way[-1] != self.kpi:
@@ -65,17 +62,17 @@ class Blame:
         return way
 
     @cached_property
-    def _ways(self) -> tuple[Array, Index]:
+    def _ways(self) -> tuple[Floats, Ints]:
         """Length of each metric's likeliest way from the KPI, and the metric before it on that way."""
         if self.kpi is None:
             return np.full(len(self.score), np.inf), np.full(len(self.score), -1)
-        lengths = self.moves.copy()
+        lengths = self.transitions.copy()
         lengths.data = 1e-12 - np.log(lengths.data)
         distance, previous = dijkstra(lengths, indices=self.kpi, return_predecessors=True)
         return distance, previous
 
 
-def blame(anomalies: Anomalies, weight: Array, edges: csr_array, kpi: int | None, *, learned: bool = False) -> Blame:
+def blame(anomalies: Anomalies, weight: Floats, edges: csr_array, kpi: int | None, *, learned: bool = False) -> Blame:
     """Send blame up the graph.
 
     Args:
@@ -90,17 +87,17 @@ def blame(anomalies: Anomalies, weight: Array, edges: csr_array, kpi: int | None
     explained = _explanations(anomalies, degree, edges, _TOGETHER if learned else 1.0)
     rest = degree * np.exp(csr_array(_log_unexplained(explained)).sum(0)) + _LEAST
     total = rest + explained.sum(0)
-    moves = csr_array(diags_array(1 / total) @ explained.T)
+    transitions = csr_array(diags_array(1 / total) @ explained.T)
     begin = _spread(weight, kpi)
     starts = begin[:, None] if kpi is None else np.column_stack([begin, np.arange(len(own)) == kpi])
-    walks = splu(csc_array(eye_array(len(own)) - moves.T)).solve(starts.astype(float))
+    walks = splu(csc_array(eye_array(len(own)) - transitions.T)).solve(starts.astype(float))
     rests = walks * (rest / total)[:, None]
     score, direct = _without_kpi(rests, begin * rest / total, kpi)
-    return Blame(score, score - direct, moves, kpi)
+    return Blame(score, score - direct, transitions, kpi)
 
 
-def _without_kpi(rests: Array, direct: Array, kpi: int | None) -> tuple[Array, Array]:
-    """Where blame rests ``(M,)``, none at the KPI, and the part of it that began where it rests.
+def _without_kpi(rests: Floats, direct: Floats, kpi: int | None) -> tuple[Floats, Floats]:
+    """Return where blame rests ``(M,)``, none at the KPI, and the part of it that began where it rests.
 
     Half is sent from everywhere, half from the KPI; what stays at the KPI is unexplained and sent from everywhere too.
     """
@@ -115,17 +112,17 @@ def _without_kpi(rests: Array, direct: Array, kpi: int | None) -> tuple[Array, A
     return from_kpi + share * everywhere, share * direct
 
 
-def _spread(weight: Array, kpi: int | None) -> Array:
-    """Where blame begins apart from the KPI ``(M,)``: at all others, by log(1 + weight)."""
-    spread: Array = np.log1p(weight) + _LEAST
+def _spread(weight: Floats, kpi: int | None) -> Floats:
+    """Return where blame begins apart from the KPI ``(M,)``: at all others, by log(1 + weight)."""
+    spread: Floats = np.log1p(weight) + _LEAST
     if kpi is not None:
         spread[kpi] = 0
     spread /= spread.sum()
     return spread
 
 
-def by_entity(score: Array, entity_of: Index, kpi: int | None) -> list[tuple[int, int]]:
-    """Entities from most to least blamed, each with its most blamed metric; the KPI itself is none of them."""
+def by_entity(score: Floats, entity_of: Ints, kpi: int | None) -> list[tuple[int, int]]:
+    """Return the entities from most to least blamed, each with its most blamed metric; the KPI itself is none of them."""
     order = np.argsort(-score, kind="stable")
     order = order if kpi is None else order[order != kpi]
     entities, first = np.unique(entity_of[order], return_index=True)
@@ -133,8 +130,8 @@ def by_entity(score: Array, entity_of: Index, kpi: int | None) -> list[tuple[int
     return [(int(entities[r]), int(order[first[r]])) for r in ranked]
 
 
-def _explanations(anomalies: Anomalies, degree: Array, edges: csr_array, together: float) -> csr_array:
-    """e_ji, ``(M, M)`` cause -> effect, for the edges there are."""
+def _explanations(anomalies: Anomalies, degree: Floats, edges: csr_array, together: float) -> csr_array:
+    """Return e_ji, ``(M, M)`` cause -> effect, for the edges there are."""
     entries = edges.tocoo()
     cause, effect = entries.coords
     course, onset = anomalies.course, anomalies.onset

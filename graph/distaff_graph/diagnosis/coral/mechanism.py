@@ -12,28 +12,25 @@ prediction says little and its error is large, so that an effect is not called b
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from distaff_data.datasets.incidents import Flags, Floats, Ints
 from distaff_graph.diagnosis.coral.moments import LagMoments
-from distaff_graph.diagnosis.coral.regression import EMPTY, Index, Problem, fit
+from distaff_graph.diagnosis.coral.regression import EMPTY, Problem, fit
 from distaff_graph.diagnosis.coral.scores import NOVEL
-
-Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 _MOST_PARENTS = 12
 _LEAST_ERROR = 1e-3  # of a metric's own spread: below that, a prediction is exact
 
 
 class Mechanisms:
-    """How metrics follow their parents in the normal state.
+    """The regressions of metrics on their parents in the normal state.
 
     Args:
         normal: Moments of the normal state, whose tail the rows to be judged follow.
         parents: ``(M, M)``, cause -> effect.
     """
 
-    def __init__(self, normal: LagMoments, parents: Mask) -> None:
+    def __init__(self, normal: LagMoments, parents: Flags) -> None:
         n_metrics, blocks = normal.n_metrics, normal.n_lags + 1
         self._normal, mean = normal, normal.mean()
         gram = normal.centred(mean)
@@ -46,8 +43,8 @@ class Mechanisms:
         problem = Problem(gram, gram[:, :n_metrics], np.diag(gram)[:n_metrics], normal.n_rows, none)
         self._fitted = fit(problem, _columns(problem, parents & moves[:, None] & moves, blocks))
 
-    def broken(self, rows: Array) -> Array:
-        """Standardised errors ``(n, M)`` of rows that follow the normal ones; 0 for a metric without parents."""
+    def broken(self, rows: Floats) -> Floats:
+        """Return standardised errors ``(n, M)`` of rows that follow the normal ones; 0 for a metric without parents."""
         fitted, n_rows = self._fitted, max(self._normal.n_rows, 1.0)
         features = (self._normal.stack(rows)[:, 1:] - self._mean) * self._unit
         mine = np.where(fitted.columns == EMPTY, 0.0, features[:, np.maximum(fitted.columns, 0)])
@@ -59,8 +56,8 @@ class Mechanisms:
         return np.where(has_parents, np.clip(standard, -NOVEL, NOVEL), 0.0)
 
 
-def _columns(problem: Problem, parents: Mask, n_blocks: int) -> Index:
-    """All lags of up to ``_MOST_PARENTS`` parents of each metric, those that it goes with most."""
+def _columns(problem: Problem, parents: Flags, n_blocks: int) -> Ints:
+    """Return all lags of up to ``_MOST_PARENTS`` parents of each metric, those that it goes with most."""
     n = problem.n_targets
     alone = np.abs(problem.gram[:n, :n])
     ranked = np.argsort(-np.where(parents, alone, -1.0), axis=0)[:_MOST_PARENTS].T

@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from distaff_data.datasets.incidents import Floats
 
 
 class LagMoments:
@@ -30,54 +29,54 @@ class LagMoments:
     def __init__(self, n_metrics: int, n_lags: int) -> None:
         self.n_metrics, self.n_lags = n_metrics, n_lags
         size = 1 + (n_lags + 1) * n_metrics
-        self.gram: Array = np.zeros((size, size))
-        self.tail: Array = np.zeros((0, n_metrics))
+        self.gram: Floats = np.zeros((size, size))
+        self.tail: Floats = np.zeros((0, n_metrics))
 
     @property
     def n_rows(self) -> float:
         """Rows counted, those that had all their lags; less than an integer where older ones were faded."""
         return float(self.gram[0, 0])
 
-    def update(self, rows: Array, keep: float = 1.0) -> None:
+    def update(self, rows: Floats, keep: float = 1.0) -> None:
         """Add consecutive rows ``(n, M)``; moments held before count ``keep`` of what they did."""
         stacked = self.stack(rows)
         self.gram *= keep
         self.gram += stacked.T @ stacked
         self.tail = self._joined(rows)[-self.n_lags :] if self.n_lags else self.tail
 
-    def stack(self, rows: Array) -> Array:
-        """The vectors s_t ``(n', 1 + (p + 1) M)`` of rows that follow the tail; n' < n where lags are missing."""
+    def stack(self, rows: Floats) -> Floats:
+        """Return the vectors s_t ``(n', 1 + (p + 1) M)`` of rows that follow the tail; n' < n where lags are missing."""
         joined = self._joined(rows)
         n = max(len(joined) - self.n_lags, 0)
         lagged = [joined[self.n_lags - lag : self.n_lags - lag + n] for lag in range(self.n_lags + 1)]
         return np.hstack([np.ones((n, 1)), *lagged])
 
     def follow(self) -> LagMoments:
-        """Empty moments of the rows that come next; their first lags are this one's tail."""
+        """Return empty moments of the rows that come next; their first lags are this one's tail."""
         after = LagMoments(self.n_metrics, self.n_lags)
         after.tail = self.tail.copy()
         return after
 
-    def centred(self, mean: Array) -> Array:
-        """The Gram matrix of [x_t - mean, ..., x_{t-p} - mean], ``((p + 1) M,)`` squared, for any ``mean`` ``(M,)``."""
+    def centred(self, mean: Floats) -> Floats:
+        """Return the Gram matrix of [x_t - mean, ..., x_{t-p} - mean], ``((p + 1) M,)`` squared, for a ``mean`` ``(M,)``."""
         shift = np.tile(mean, self.n_lags + 1)
         total = self.gram[0, 1:]
         cross = np.outer(shift, total)
-        centred: Array = self.gram[1:, 1:] - cross - cross.T + self.n_rows * np.outer(shift, shift)
+        centred: Floats = self.gram[1:, 1:] - cross - cross.T + self.n_rows * np.outer(shift, shift)
         return centred
 
-    def mean(self) -> Array:
-        """Mean of the present rows, ``(M,)``; zeros before any row."""
-        mean: Array = self.gram[0, 1 : 1 + self.n_metrics] / max(self.n_rows, 1.0)
+    def mean(self) -> Floats:
+        """Return the mean of the present rows, ``(M,)``; zeros before any row."""
+        mean: Floats = self.gram[0, 1 : 1 + self.n_metrics] / max(self.n_rows, 1.0)
         return mean
 
-    def state(self) -> dict[str, Array]:
-        """Everything the moments hold."""
+    def state(self) -> dict[str, Floats]:
+        """Return everything that the next update needs, by name."""
         return {"gram": self.gram, "tail": self.tail}
 
-    def load_state(self, tensors: Mapping[str, Array]) -> None:
-        """Take it back."""
+    def load_state(self, tensors: Mapping[str, Floats]) -> None:
+        """Go on from what :meth:`state` gave."""
         self.gram, self.tail = np.array(tensors["gram"]), np.array(tensors["tail"])
 
-    def _joined(self, rows: Array) -> Array:
+    def _joined(self, rows: Floats) -> Floats:
         return np.vstack([self.tail, np.asarray(rows, float).reshape(-1, self.n_metrics)])

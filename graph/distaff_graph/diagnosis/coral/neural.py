@@ -23,15 +23,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from distaff_data.datasets.incidents import Flags, Floats
 from distaff_graph.diagnosis.coral.graph import Graph, Knowledge
-
-Array = NDArray[np.float64]
 
 _PATCH = 8
 _WINDOW = 256  # rows of either state that a step looks at
@@ -61,7 +58,7 @@ class _GraphEncoder(nn.Module):
         self.second = nn.Linear(2 * dim, 2 * dim)
 
     def forward(self, graph: Tensor, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """Embeddings ``(n, d)`` and their divergence from a standard normal, for features ``(n, d)``."""
+        """Return embeddings ``(n, d)`` and their divergence from a standard normal, for features ``(n, d)``."""
         mix = graph.T / graph.sum(0).clamp_min(1.0)[:, None]
         hidden = F.gelu(self.first(torch.cat([x, mix @ x], 1)))
         mean, log_var = self.second(torch.cat([hidden, mix @ hidden], 1)).chunk(2, 1)
@@ -84,19 +81,19 @@ class _Network(nn.Module):
         self.level = nn.Parameter(torch.full((2, n_metrics, n_metrics), _PRIOR))
 
     def features(self, rows: Tensor) -> Tensor:
-        """A vector ``(n, d)`` of each metric's rows ``(T, n)``: its patches, averaged."""
+        """Return a vector ``(n, d)`` of each metric's rows ``(T, n)``: its patches, averaged."""
         padded = F.pad(rows.T, (-len(rows) % _PATCH, 0))
         return F.gelu(self.patch(padded.unflatten(1, (-1, _PATCH)))).mean(1) + self.place
 
-    def decode(self, part: int, x: Tensor) -> Tensor:
-        return torch.sigmoid(x @ self.link[part] @ x.T + self.level[part])
+    def decode(self, subgraph: int, x: Tensor) -> Tensor:
+        return torch.sigmoid(x @ self.link[subgraph] @ x.T + self.level[subgraph])
 
     def weights(self) -> Tensor:
-        """Signed lag weights ``(p, n, n)`` in (-1, 1)."""
+        """Return signed lag weights ``(p, n, n)`` in (-1, 1)."""
         return torch.tanh(self.lagged)
 
     def forecast_error(self, graph: Tensor, rows: Tensor) -> Tensor:
-        """Mean squared error of each row of ``(T, n)`` forecast from the rows before it."""
+        """Return the mean squared error of each row of ``(T, n)`` forecast from the rows before it."""
         n_lags = len(self.lagged)
         past = torch.stack([rows[n_lags - lag : len(rows) - lag] for lag in range(1, n_lags + 1)])
         seen = torch.einsum("ltn,lnm->tm", past, self.weights() * graph) + (past * self.itself[:, None]).sum(0)
@@ -104,7 +101,7 @@ class _Network(nn.Module):
 
 
 class NeuralLearner:
-    """Learns a graph from batches of rows, first of the normal state, then, after ``switch``, of the present one.
+    """A graph learned by encoders and decoders: batches of the normal state, then, after ``switch``, of the present one.
 
     Args:
         knowledge: What is known of the graph over the M metrics.
@@ -144,11 +141,11 @@ class NeuralLearner:
         self._batches = 0
 
     def switch(self) -> None:
-        """The rows that follow are of another state; the first of them have their lags in the last."""
+        """Take the rows that follow as those of another state; the first of them have their lags in the last."""
         self._rows.append(self._rows[-1][-self.n_lags :])
 
-    def update(self, rows: Array) -> Graph:
-        """The graph after more rows ``(n, M)`` of the state at hand."""
+    def update(self, rows: Floats) -> Graph:
+        """Take more rows ``(n, M)`` of the state at hand; return the graph."""
         batch = torch.tensor(rows, dtype=torch.float32, device=self.device)
         if self._standard is None:
             spread, mean = torch.std_mean(batch, 0, correction=0)
@@ -160,28 +157,28 @@ class NeuralLearner:
         self._batches += 1
         return self.graph
 
-    def normal_edges(self) -> NDArray[np.bool_]:
-        """``(M, M)``: the edges of the normal state."""
-        edges: NDArray[np.bool_] = (self._last > 0).cpu().numpy()
+    def normal_edges(self) -> Flags:
+        """Return the edges of the normal state, bool ``(M, M)``."""
+        edges: Flags = (self._last > 0).cpu().numpy()
         return edges
 
-    def state(self) -> dict[str, Array]:
-        """Weights, history, the last rows of each state and the last graph."""
+    def state(self) -> dict[str, Floats]:
+        """Return weights, history, the last rows of each state and the last graph."""
         state = {f"network_{name}": value for name, value in self._network.state_dict().items()}
         state |= {f"rows_{i}": rows for i, rows in enumerate(self._rows)}
         state |= {"history": self._history, "last": self._last, "batches": torch.tensor([self._batches])}
         state |= {} if self._standard is None else dict(zip(("mean", "spread"), self._standard, strict=True))
-        found = {name: value.detach().cpu().numpy().astype(float) for name, value in state.items()}
-        return found | {"invariant": self.graph.invariant.toarray(), "dependent": self.graph.dependent.toarray()}
+        arrays = {name: value.detach().cpu().numpy().astype(float) for name, value in state.items()}
+        return arrays | {"invariant": self.graph.invariant.toarray(), "dependent": self.graph.dependent.toarray()}
 
-    def load_state(self, tensors: Mapping[str, Array]) -> None:
-        """Take them back."""
-        held = {n: torch.tensor(v, dtype=torch.float32, device=self.device) for n, v in tensors.items()}
-        self._network.load_state_dict({n: held[f"network_{n}"] for n in self._network.state_dict()})
-        self._rows = [held[f"rows_{i}"] for i in range(2) if f"rows_{i}" in held]
-        self._history, self._last, self._batches = held["history"], held["last"], int(held["batches"])
-        self._standard = (held["mean"], held["spread"]) if "mean" in held else None
-        self.graph = Graph.of_dense(tensors["invariant"], tensors["dependent"])
+    def load_state(self, tensors: Mapping[str, Floats]) -> None:
+        """Go on from what :meth:`state` gave."""
+        saved = {n: torch.tensor(v, dtype=torch.float32, device=self.device) for n, v in tensors.items()}
+        self._network.load_state_dict({n: saved[f"network_{n}"] for n in self._network.state_dict()})
+        self._rows = [saved[f"rows_{i}"] for i in range(2) if f"rows_{i}" in saved]
+        self._history, self._last, self._batches = saved["history"], saved["last"], int(saved["batches"])
+        self._standard = (saved["mean"], saved["spread"]) if "mean" in saved else None
+        self.graph = Graph.from_dense(tensors["invariant"], tensors["dependent"])
 
     def _learn(self, steps: int) -> None:
         optimiser = torch.optim.Adam(self._network.parameters(), lr=self.rate)
@@ -199,7 +196,7 @@ class NeuralLearner:
         return history
 
     def _views(self, noise: torch.Generator | None) -> _Views:
-        """One pass; with the encoders' means instead of samples where ``noise`` is None."""
+        """Return one pass; with the encoders' means instead of samples where ``noise`` is None."""
         net, last = self._network, self._last
         shape = (3, *self._history.shape)
         drawn = torch.zeros(shape) if noise is None else torch.randn(shape, generator=noise)
@@ -214,7 +211,7 @@ class NeuralLearner:
         return _Views(old, new, own, invariant, dependent, decoded, first + second + third)
 
     def _admitted(self, probabilities: Tensor) -> Tensor:
-        """Known edges are there, forbidden ones are not."""
+        """Return probabilities with known edges there and forbidden ones not."""
         return torch.where(self._given > 0, 1.0, probabilities * self._allowed)
 
     def _loss(self, v: _Views) -> Tensor:
@@ -233,11 +230,11 @@ class NeuralLearner:
     def _take_graph(self, v: _Views) -> None:
         effect = self._network.weights().abs().amax(0)
         fused = (v.invariant + v.dependent - v.invariant * v.dependent) * effect
-        found = torch.where(fused > _EDGE, fused, 0.0)
+        strength = torch.where(fused > _EDGE, fused, 0.0)
         # What holds in both states was there before; the rest came with the present one, whichever decoder says so.
-        before = torch.ones_like(found) if len(self._rows) == 1 else self._last
-        invariant = torch.where(self._given > 0, 1.0, torch.where(before > 0, found, 0.0))
-        dependent = torch.where(before > 0, 0.0, found)
+        before = torch.ones_like(strength) if len(self._rows) == 1 else self._last
+        invariant = torch.where(self._given > 0, 1.0, torch.where(before > 0, strength, 0.0))
+        dependent = torch.where(before > 0, 0.0, strength)
         if len(self._rows) == 1:
             self._last = invariant  # the graph of the normal state, which later batches are compared with
-        self.graph = Graph.of_dense(*(part.cpu().numpy().astype(float) for part in (invariant, dependent)))
+        self.graph = Graph.from_dense(*(subgraph.cpu().numpy().astype(float) for subgraph in (invariant, dependent)))

@@ -9,11 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
-Index = NDArray[np.int64]
-Mask = NDArray[np.bool_]
+from distaff_data.datasets.incidents import Floats, Ints
 
 EMPTY = -1
 _RIDGE = 1.0  # one row's worth of prior that a standardised coefficient is 0
@@ -32,24 +29,24 @@ class Problem:
         own: ``(K, O)`` columns that a target always has, beside those chosen for it.
     """
 
-    gram: Array
-    cross: Array
-    energy: Array
+    gram: Floats
+    cross: Floats
+    energy: Floats
     n_rows: float
-    own: Index
+    own: Ints
 
     @property
     def n_targets(self) -> int:
-        """K."""
+        """The number K of targets."""
         return len(self.energy)
 
     @property
-    def noise_floor(self) -> Array:
+    def noise_floor(self) -> Floats:
         """The least residual sum of squares that is believed, ``(K,)``."""
         return _FLOOR * self.energy + 1e-12
 
-    def take(self, targets: Index) -> Problem:
-        """The same columns, and only these targets."""
+    def take(self, targets: Ints) -> Problem:
+        """Return the same columns, and only these targets."""
         return Problem(self.gram, self.cross[:, targets], self.energy[targets], self.n_rows, self.own[targets])
 
 
@@ -65,15 +62,15 @@ class Fit:
         rss: ``(K,)`` residual sums of squares.
     """
 
-    support: Index
-    columns: Index
-    coefficients: Array
-    inverse: Array
-    rss: Array
+    support: Ints
+    columns: Ints
+    coefficients: Floats
+    inverse: Floats
+    rss: Floats
 
 
-def fit(problem: Problem, support: Index) -> Fit:
-    """Ridge regression of each target on its own columns and those in ``support`` ``(K, P)``."""
+def fit(problem: Problem, support: Ints) -> Fit:
+    """Return the ridge regression of each target on its own columns and those in ``support`` ``(K, P)``."""
     columns = np.hstack([problem.own, support])
     empty = columns == EMPTY
     block = problem.gram[columns[:, :, None], columns[:, None, :]]
@@ -87,8 +84,8 @@ def fit(problem: Problem, support: Index) -> Fit:
     return Fit(support, columns, coefficients, inverse, np.maximum(rss, problem.noise_floor))
 
 
-def decreases(problem: Problem, fitted: Fit) -> Array:
-    """By how much each target's residual sum of squares would fall with one more column, ``(F, K)``.
+def decreases(problem: Problem, fitted: Fit) -> Floats:
+    """Return by how much each target's residual sum of squares would fall with one more column, ``(F, K)``.
 
     Closed form: (x_f' r)^2 over what the target's columns leave of x_f, and the ridge.
     """
@@ -97,22 +94,22 @@ def decreases(problem: Problem, fitted: Fit) -> Array:
     taken = np.where((columns == EMPTY)[:, :, None], 0.0, problem.gram[columns])
     left = problem.cross - (fitted.coefficients[:, None, used] @ taken)[:, 0].T
     beside = np.diag(problem.gram)[:, None] - ((inverse @ taken) * taken).sum(1).T
-    fallen: Array = left**2 / (np.maximum(beside, 0) + _RIDGE)
+    fallen: Floats = left**2 / (np.maximum(beside, 0) + _RIDGE)
     return np.minimum(fallen, fitted.rss)
 
 
-def increases(fitted: Fit) -> Array:
-    """By how much each target's residual sum of squares would grow without one chosen column, ``(K, P)``; 0 if empty.
+def increases(fitted: Fit) -> Floats:
+    """Return by how much each target's residual sum of squares would grow without one chosen column, ``(K, P)``; 0 if empty.
 
     Closed form: c_f^2 / (G^-1)_ff for the column's coefficient c_f.
     """
     first = fitted.columns.shape[1] - fitted.support.shape[1]
     places = np.arange(first, fitted.columns.shape[1])
-    grown: Array = fitted.coefficients[:, places] ** 2 / fitted.inverse[:, places, places]
+    grown: Floats = fitted.coefficients[:, places] ** 2 / fitted.inverse[:, places, places]
     return np.where(fitted.support == EMPTY, 0.0, grown)
 
 
-def strengths(fitted: Fit) -> Array:
-    """Partial correlation of each target with each of its chosen columns, ``(K, P)``, in [0, 1]."""
+def strengths(fitted: Fit) -> Floats:
+    """Return the partial correlation of each target with each of its chosen columns, ``(K, P)``, in [0, 1]."""
     grown = increases(fitted)
     return np.sqrt(grown / (grown + fitted.rss[:, None]))

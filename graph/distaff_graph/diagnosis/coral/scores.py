@@ -13,10 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
-Index = NDArray[np.int64]
+from distaff_data.datasets.incidents import Floats, Ints
 
 UNUSUAL = 5.0  # a robust z that is out of the ordinary for any metric
 NOVEL = 1000.0  # the most a z counts; what a metric that was constant gets when it moves
@@ -24,7 +22,7 @@ NOVEL = 1000.0  # the most a z counts; what a metric that was constant gets when
 
 @dataclass(frozen=True)
 class Baseline:
-    """What is normal of each of M metrics.
+    """The normal state of each of M metrics.
 
     Attributes:
         median: ``(M,)``.
@@ -32,13 +30,13 @@ class Baseline:
         reach: ``(M,)``, the largest |z| of the normal rows, at least ``UNUSUAL``.
     """
 
-    median: Array
-    scale: Array
-    reach: Array
+    median: Floats
+    scale: Floats
+    reach: Floats
 
     @classmethod
-    def of(cls, rows: Array) -> Baseline:
-        """From normal rows ``(n, M)``, at least one."""
+    def of(cls, rows: Floats) -> Baseline:
+        """Return the baseline of normal rows ``(n, M)``, at least one."""
         low, median, high = np.quantile(rows, [0.25, 0.5, 0.75], axis=0)
         scale = np.maximum((high - low) / 1.349, rows.std(0) / 2)
         # Rounding alone spreads a constant by less than this.
@@ -46,33 +44,33 @@ class Baseline:
         partly = cls(median, np.maximum(scale, np.abs(median) / 1000), np.full_like(median, UNUSUAL))
         return cls(partly.median, partly.scale, np.maximum(np.abs(partly.z(rows)).max(0), UNUSUAL))
 
-    def z(self, rows: Array) -> Array:
-        """Robust z-scores of rows ``(n, M)``, within +-``NOVEL``."""
+    def z(self, rows: Floats) -> Floats:
+        """Return robust z-scores of rows ``(n, M)``, within +-``NOVEL``."""
         away = rows - self.median
         moved = np.divide(away, self.scale, out=np.sign(away) * NOVEL, where=self.scale > 0)
         return np.clip(moved, -NOVEL, NOVEL)
 
-    def course(self, z: Array, *, upward: bool = False) -> Array:
-        """Anomaly of each row ``(n, M)``, over 1 where a metric is further out than it ever was."""
+    def course(self, z: Floats, *, upward: bool = False) -> Floats:
+        """Return the anomaly of each row ``(n, M)``, over 1 where a metric is further out than it ever was."""
         return (np.maximum(z, 0) if upward else np.abs(z)) / self.reach
 
-    def take(self, positions: Index) -> Baseline:
-        """The baseline of the metrics at ``positions``."""
+    def take(self, positions: Ints) -> Baseline:
+        """Return the baseline of the metrics at ``positions``."""
         return Baseline(self.median[positions], self.scale[positions], self.reach[positions])
 
-    def state(self) -> dict[str, Array]:
-        """Its arrays."""
+    def state(self) -> dict[str, Floats]:
+        """Return its arrays, by name."""
         return {"median": self.median, "scale": self.scale, "reach": self.reach}
 
     @classmethod
-    def restored(cls, tensors: Mapping[str, Array]) -> Baseline:
-        """From its arrays."""
+    def restored(cls, tensors: Mapping[str, Floats]) -> Baseline:
+        """Return a baseline from its arrays."""
         return cls(*(np.array(tensors[name]) for name in ("median", "scale", "reach")))
 
 
 @dataclass(frozen=True)
 class Anomalies:
-    """How each of M metrics deviates.
+    """The deviations of each of M metrics.
 
     Attributes:
         course: ``(n, M)``, at least 0, over 1 where a metric is further out than it ever was.
@@ -80,21 +78,22 @@ class Anomalies:
         onset: ``(M,)``, first row over 1; infinite where there is none.
     """
 
-    course: Array
-    own: Array
-    onset: Array
+    course: Floats
+    own: Floats
+    onset: Floats
 
     @classmethod
-    def of(cls, course: Array) -> Anomalies:
-        """From the whole course, at least one row."""
+    def of(cls, course: Floats) -> Anomalies:
+        """Return the anomalies of the whole course, at least one row."""
         beyond = course > 1
         return cls(course, course.max(0), np.where(beyond.any(0), beyond.argmax(0), np.inf))
 
 
-def beside_peers(own: Array, kind_of: Index) -> Array:
-    """Scores ``(M,)`` over 1 + the median of the other metrics of the same kind: what many entities share is no cause.
+def beside_peers(own: Floats, kind_of: Ints) -> Floats:
+    """Return scores ``(M,)`` over 1 + the median of the other metrics of the same kind.
 
-    CORAL shares the score out over the entities of each kind of metric; the median makes that robust to two causes.
+    What many entities share is no cause. CORAL shares the score out over the entities of each kind of metric; the median
+    makes that robust to two causes.
 
     Args:
         own: Scores.
@@ -108,12 +107,12 @@ def beside_peers(own: Array, kind_of: Index) -> Array:
     return relieved
 
 
-def _median_of_others(values: Array) -> Array:
-    """For each value the median of all the others, from one sort."""
+def _median_of_others(values: Floats) -> Floats:
+    """Return for each value the median of all the others, from one sort."""
     order = np.argsort(values, kind="stable")
     rank = np.empty_like(order)
     rank[order] = np.arange(len(values))
     rest, ranked = len(values) - 1, values[order]
     low, high = (rest - 1) // 2, rest // 2
-    middle: Array = (ranked[low + (low >= rank)] + ranked[high + (high >= rank)]) / 2
+    middle: Floats = (ranked[low + (low >= rank)] + ranked[high + (high >= rank)]) / 2
     return middle

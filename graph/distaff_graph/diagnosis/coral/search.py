@@ -21,14 +21,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from distaff_graph.diagnosis.coral.regression import EMPTY, Array, Fit, Index, Mask, Problem, decreases, fit, increases
+from distaff_data.datasets.incidents import Flags, Floats, Ints
+from distaff_graph.diagnosis.coral.regression import EMPTY, Fit, Problem, decreases, fit, increases
 
 _ROWS_PER_PARENT = 3  # fewer rows cannot tell parents from chance
 
 
 @dataclass(frozen=True)
 class Criterion:
-    """What a column is worth.
+    """The worth of a column.
 
     Attributes:
         n_rows: Rows n that the criterion counts.
@@ -39,35 +40,35 @@ class Criterion:
 
     n_rows: float
     penalty: float
-    spared: Array
-    least: Array
+    spared: Floats
+    least: Floats
 
     @classmethod
     def of(cls, problem: Problem, n_rows: float, candidates: int) -> Criterion:
-        """The extended BIC over ``n_rows`` rows with so many candidates."""
+        """Return the extended BIC over ``n_rows`` rows with so many candidates."""
         penalty = np.log(max(n_rows, 2.0)) + 2 * np.log(candidates)
         return cls(n_rows, float(penalty), np.zeros(problem.n_targets), problem.noise_floor)
 
-    def value(self, rss: Array) -> Array:
-        """N log RSS, ``(..., K)``."""
+    def value(self, rss: Floats) -> Floats:
+        """Return n log RSS, ``(..., K)``."""
         return self.n_rows * np.log(np.maximum(rss - self.spared, self.least))
 
-    def take(self, targets: Index) -> Criterion:
-        """Of these targets only."""
+    def take(self, targets: Ints) -> Criterion:
+        """Return the criterion of these targets only."""
         return Criterion(self.n_rows, self.penalty, self.spared[targets], self.least[targets])
 
 
 def choose(
     problem: Problem,
-    allowed: Mask,
-    start: Index,
-    kept: Mask,
+    allowed: Flags,
+    start: Ints,
+    kept: Flags,
     criterion: Criterion,
     *,
     most: int,
     within: Sequence[int] = (0,),
 ) -> Fit:
-    """Columns of every target, from those of ``start`` on.
+    """Choose the columns of every target, from those of ``start`` on.
 
     Args:
         problem: The moments of targets and blocks of K columns; the targets are the K metrics.
@@ -91,9 +92,9 @@ class _Search:
     def __init__(
         self,
         problem: Problem,
-        allowed: Mask,
-        support: Index,
-        kept: Mask,
+        allowed: Flags,
+        support: Ints,
+        kept: Flags,
         criterion: Criterion,
         most: int,
         within: Sequence[int],
@@ -104,11 +105,11 @@ class _Search:
         self.saved = np.zeros_like(problem.cross)  # by columns of earlier rows; 0 for those within the row
         self.at_once = np.zeros((len(within), n, n))  # by those within the row, (source, target)
         self.best = np.zeros(n, np.int64)  # column of an earlier row that saves most
-        self._settle(np.arange(n))
+        self._refit(np.arange(n))
         self.reach = self._reach()
 
     def add(self) -> bool:
-        """Add columns and drop what they make superfluous; False if none is worth it.
+        """Add columns and drop what they make superfluous; return False if none is worth it.
 
         A column of an earlier row concerns its target only, so all that save more than the best one within the row go in
         together: the same search as one by one, in few steps.
@@ -125,23 +126,23 @@ class _Search:
         return True
 
     def _best_within(self) -> tuple[int, int, int, float]:
-        """Block, source and target of the column within the row that saves most, of those that may be added; how much."""
-        told = self.at_once >= self.at_once.transpose(0, 2, 1) + self.criterion.penalty
-        worth = np.where(told & ~self.reach.T, self.at_once, 0.0)
+        """Return block, source and target of the column within the row that saves most, of those allowed, and how much."""
+        directed = self.at_once >= self.at_once.transpose(0, 2, 1) + self.criterion.penalty
+        worth = np.where(directed & ~self.reach.T, self.at_once, 0.0)
         block, source, target = (int(i) for i in np.unravel_index(int(worth.argmax()), worth.shape))
         return block, source, target, float(worth[block, source, target])
 
-    def _put(self, targets: Index, columns: Index) -> None:
+    def _put(self, targets: Ints, columns: Ints) -> None:
         n = self.problem.n_targets
         self.support[targets, (self.support[targets] == EMPTY).argmax(1)] = columns
         before = self.support[targets]
-        self._settle(targets)
+        self._refit(targets)
         if (self.support[targets] != before).any():
             self.reach = self._reach()
         elif columns[0] // n in self.within:
             self.reach |= np.outer(self.reach[:, columns[0] % n], self.reach[targets[0]])
 
-    def _settle(self, targets: Index) -> None:
+    def _refit(self, targets: Ints) -> None:
         """Drop superfluous columns of these targets, and see what others would save."""
         problem, criterion = self.problem.take(targets), self.criterion.take(targets)
         support = self.support[targets]
@@ -169,13 +170,13 @@ class _Search:
             saved[block * n : (block + 1) * n] = 0
         self.saved[:, targets], self.best[targets] = saved, saved.argmax(0)
 
-    def _free(self, support: Index, targets: Index) -> Mask:
-        """Which columns of the support may be dropped."""
-        free: Mask = (support != EMPTY) & ~self.kept[support, targets[:, None]]
+    def _free(self, support: Ints, targets: Ints) -> Flags:
+        """Return which columns of the support may be dropped."""
+        free: Flags = (support != EMPTY) & ~self.kept[support, targets[:, None]]
         return free
 
-    def _reach(self) -> Mask:
-        """``(K, K)``: whether one metric acts on another within a row, in any number of steps."""
+    def _reach(self) -> Flags:
+        """Return whether one metric acts on another within a row, in any number of steps, ``(K, K)``."""
         n = self.problem.n_targets
         reach = np.eye(n, dtype=bool)
         target, slot = np.nonzero((self.support != EMPTY) & np.isin(self.support // n, self.within))

@@ -11,7 +11,7 @@ from distaff_graph.diagnosis.coral.graph import Graph, Knowledge, oriented
 
 
 def _graph(weight: float) -> Graph:
-    return Graph.of_dense(np.array([[0.0, weight], [0.0, 0.0]]), np.zeros((2, 2)))
+    return Graph.from_dense(np.array([[0.0, weight], [0.0, 0.0]]), np.zeros((2, 2)))
 
 
 def test_equal_lists_overlap_wholly_and_disjoint_ones_not_at_all() -> None:
@@ -54,21 +54,21 @@ def test_it_goes_on_where_it_was() -> None:
 
 
 def test_a_call_graph_is_turned_and_a_causal_one_is_not() -> None:
-    causal = Knowledge.of_edges(4, known=[(2, 1), (1, 0), (3, 0)]).known
-    calls = Knowledge.of_edges(4, known=[(1, 2), (0, 1), (0, 3)]).known
+    causal = Knowledge.from_edges(4, known=[(2, 1), (1, 0), (3, 0)]).known
+    calls = Knowledge.from_edges(4, known=[(1, 2), (0, 1), (0, 3)]).known
     for edges in (causal, calls):
         np.testing.assert_array_equal(oriented(edges, kpi=0).toarray(), causal.toarray())
 
 
 def test_knowledge_that_contradicts_itself_or_names_no_metric_is_refused() -> None:
     with pytest.raises(InputError, match="both known and forbidden"):
-        Knowledge.of_edges(3, known=[(0, 1)], forbidden=[(0, 1)])
+        Knowledge.from_edges(3, known=[(0, 1)], forbidden=[(0, 1)])
     with pytest.raises(InputError, match=r"outside of 0\.\.2"):
-        Knowledge.of_edges(3, known=[(0, 3)])
+        Knowledge.from_edges(3, known=[(0, 3)])
 
 
 def test_fusion_is_the_noisy_or_and_places_survive() -> None:
-    graph = Graph.of_dense(np.array([[0.0, 0.5], [0.0, 0.0]]), np.array([[0.0, 0.4], [0.3, 0.0]]))
+    graph = Graph.from_dense(np.array([[0.0, 0.5], [0.0, 0.0]]), np.array([[0.0, 0.4], [0.3, 0.0]]))
     np.testing.assert_allclose(graph.fused().toarray(), [[0.0, 0.7], [0.3, 0.0]])
     wide = graph.spread(np.array([4, 1]), 6)
     assert wide.invariant[4, 1] == 0.5

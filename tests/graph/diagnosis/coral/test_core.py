@@ -18,7 +18,7 @@ from distaff_graph.diagnosis.coral.neural import NeuralLearner
 def _knowledge(data: Incidents, case: Case) -> Knowledge:
     place = {name: i for i, name in enumerate(case.columns)}
     edges = {(place[e.source], place[e.target]) for e in data.truth if e.case == case.name}
-    return Knowledge.of_edges(len(place), known=edges, complete=True)
+    return Knowledge.from_edges(len(place), known=edges, complete=True)
 
 
 def _core(case: Case, knowledge: Knowledge | None = None, **settings: Any) -> CORALCore:

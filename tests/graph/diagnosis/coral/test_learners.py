@@ -44,7 +44,7 @@ def test_known_edges_are_there_and_forbidden_ones_never(make: Make) -> None:
     series = switching_series(8, 60, seed=1)
     absent = np.argwhere(~series.shared & ~series.added & ~np.eye(8, dtype=bool))[0]
     real = np.argwhere(series.shared)[:3]
-    knowledge = Knowledge.of_edges(8, known=[tuple(absent)], forbidden=[tuple(edge) for edge in real])
+    knowledge = Knowledge.from_edges(8, known=[tuple(absent)], forbidden=[tuple(edge) for edge in real])
     learner = make(knowledge)
     learner.update(series.normal)
     learner.switch()
@@ -57,7 +57,7 @@ def test_known_edges_are_there_and_forbidden_ones_never(make: Make) -> None:
 @BOTH
 def test_a_complete_graph_leaves_nothing_to_find(make: Make) -> None:
     series = switching_series(6, 60, seed=2)
-    learner = make(Knowledge.of_edges(6, known=[(0, 1), (2, 3)], complete=True))
+    learner = make(Knowledge.from_edges(6, known=[(0, 1), (2, 3)], complete=True))
     learner.update(series.normal)
     learner.switch()
     assert np.argwhere(learner.update(series.present).fused().toarray()).tolist() == [[0, 1], [2, 3]]

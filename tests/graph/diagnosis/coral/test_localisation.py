@@ -24,7 +24,7 @@ def _blame(course: np.ndarray, edges: list[tuple[int, int]], kpi: int | None, *,
 
 
 def _dense(course: np.ndarray, edges: np.ndarray, kpi: int) -> np.ndarray:
-    """The rule as it is written, metric by metric, and the walk followed step by step until nothing moves."""
+    """The rule as it is written, metric by metric, and the walk followed step by step until nothing transitions."""
     n = course.shape[1]
     anomalies = Anomalies.of(course)
     degree = anomalies.own**2 / (1 + anomalies.own**2)
