@@ -15,7 +15,7 @@ import numpy as np
 
 from distaff.incidents.base import Diagnoser
 from distaff.model.registry import model_class
-from distaff_data.datasets.incidents import Floats
+from distaff_data.arrays import Floats
 from distaff_graph.diagnosis.coral.online import CoralStream
 
 PEER = "BARO's scorer over all history"

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from distaff_data.datasets.incidents import Case, Flags, Floats
+from distaff_data.arrays import Bools, Floats
+from distaff_data.datasets.incidents import Case
 
 _GROWING = 0.5  # share of steps in which a counter grows, at least
 _RESETS = 0.02  # share of steps in which it falls, at most
@@ -34,7 +35,7 @@ class Tidy:
         last: The latest value of each metric, ``(M,)``.
     """
 
-    counter: Flags
+    counter: Bools
     last: Floats
 
     @classmethod

@@ -11,11 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
+from distaff_data.arrays import Bools, Floats, Ints
 
 SEPARATOR = "|"
 
@@ -45,8 +42,8 @@ class Prior:
         given: Whether a graph was given at all.
     """
 
-    known: Flags
-    forbidden: Flags
+    known: Bools
+    forbidden: Bools
 
     @property
     def given(self) -> bool:

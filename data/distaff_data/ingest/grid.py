@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 
-from distaff_data.datasets.series import Floats, Series
+from distaff_data.arrays import Floats, Ints
+from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError
 
 _TOLERANCE = 0.01  # of a step, by which a time stamp may miss its grid
@@ -23,7 +24,7 @@ Where = Callable[[int, str], Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
-class Rows:
+class SeriesRows:
     """Rows as a source has them.
 
     Attributes:
@@ -34,10 +35,10 @@ class Rows:
         label, group, split: Of each row; None where the source has none.
     """
 
-    values: Floats
+    values: npt.NDArray[np.floating]
     channels: tuple[str, ...]
     entity: pa.StringArray | None = None
-    time: npt.NDArray[np.float64] | None = None
+    time: Floats | None = None
     label: pa.StringArray | None = None
     group: pa.StringArray | None = None
     split: npt.NDArray[np.int8] | None = None
@@ -52,7 +53,7 @@ class Arranged:
     regular: bool
 
 
-def arrange(rows: Rows, name: str, where: Where, *, step: float | None = None, whole: bool = False) -> Arranged:
+def arrange(rows: SeriesRows, name: str, where: Where, *, step: float | None = None, whole: bool = False) -> Arranged:
     """Sort rows and put rows of missing values where a regular grid has gaps.
 
     The step is the commonest distance between neighbours. Where every distance is a whole number of steps, the rows in
@@ -109,7 +110,7 @@ def arrange(rows: Rows, name: str, where: Where, *, step: float | None = None, w
     return Arranged(data, len(values) - n, regular)
 
 
-def _entities(entity: pa.StringArray | None, n: int) -> tuple[npt.NDArray[np.int64], pa.StringArray]:
+def _entities(entity: pa.StringArray | None, n: int) -> tuple[Ints, pa.StringArray]:
     """Codes of entities by first appearance, and their ids."""
     if entity is None:
         return np.zeros(n, dtype=np.int64), pa.array(["1"])
@@ -117,9 +118,7 @@ def _entities(entity: pa.StringArray | None, n: int) -> tuple[npt.NDArray[np.int
     return coded.indices.to_numpy().astype(np.int64), coded.dictionary
 
 
-def _refuse_twice(
-    codes: npt.NDArray[np.int64], time: npt.NDArray[np.float64], order: npt.NDArray[np.int64], where: Where
-) -> None:
+def _refuse_twice(codes: Ints, time: Floats, order: Ints, where: Where) -> None:
     twice = np.flatnonzero((codes[1:] == codes[:-1]) & (time[1:] == time[:-1]))
     if len(twice):
         later = int(np.maximum(order[twice], order[twice + 1]).min())
@@ -127,7 +126,7 @@ def _refuse_twice(
 
 
 def _constant(
-    column: pa.StringArray | None, codes: npt.NDArray[np.int64], order: npt.NDArray[np.int64], what: str, where: Where
+    column: pa.StringArray | None, codes: Ints, order: Ints, what: str, where: Where
 ) -> pa.StringArray | None:
     """The value of each entity; refuses an entity with several."""
     if column is None:
@@ -143,13 +142,13 @@ def _constant(
 
 
 def _places(
-    codes: npt.NDArray[np.int64],
-    time: npt.NDArray[np.float64],
-    gaps: npt.NDArray[np.float64],
+    codes: Ints,
+    time: Floats,
+    gaps: Floats,
     step: float | None,
-    order: npt.NDArray[np.int64],
+    order: Ints,
     where: Where,
-) -> tuple[npt.NDArray[np.int64], bool]:
+) -> tuple[Ints, bool]:
     """Place of each row on the grids of all entities end to end, and whether there is a grid."""
     n = len(codes)
     if not len(gaps):
@@ -171,6 +170,6 @@ def _places(
     return np.cumsum(whole).astype(np.int64), True
 
 
-def _commonest(gaps: npt.NDArray[np.float64]) -> float:
+def _commonest(gaps: Floats) -> float:
     found, counts = np.unique(np.round(gaps, 6), return_counts=True)
     return float(found[counts.argmax()])

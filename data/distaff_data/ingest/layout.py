@@ -26,7 +26,7 @@ _HEAD_BYTES, _HEAD_LINES, _LINE_BYTES = 1 << 18, 200, 1 << 26
 
 
 @dataclass(frozen=True)
-class Layout:
+class FileLayout:
     """One file, ready to be staged.
 
     Attributes:
@@ -69,7 +69,7 @@ class Layout:
             )
 
 
-def layout_of(path: Path, scratch: Scratch, format: str | None = None, *, header: bool = False) -> Layout:
+def layout_of(path: Path, scratch: Scratch, format: str | None = None, *, header: bool = False) -> FileLayout:
     """Find the layout of a file.
 
     Args:
@@ -82,15 +82,15 @@ def layout_of(path: Path, scratch: Scratch, format: str | None = None, *, header
         InputError: The file is empty, not UTF-8, not what ``format`` says, or has no recognisable columns.
     """
     if format is None and (columns := movielens.columns_of(path)):
-        return Layout(path, ENTITIES, columns)
+        return FileLayout(path, ENTITIES, columns)
     lines = [] if _is_parquet(path, format) else _head(path)
     format = format or _format(path, lines)
     if format == "parquet":
-        return Layout(path, format, tuple(scratch.parquet_columns(path)))
+        return FileLayout(path, format, tuple(scratch.parquet_columns(path)))
     if format == "jsonl":
-        return Layout(path, format, _keys(path, lines))
+        return FileLayout(path, format, _keys(path, lines))
     if format == "lightgcn":
-        return Layout(path, format)
+        return FileLayout(path, format)
     try:
         return _delimited(path, format, lines, header)
     except csv.Error as error:
@@ -168,7 +168,7 @@ def _keys(path: Path, lines: Sequence[str]) -> tuple[str, ...]:
     return tuple(keys)
 
 
-def _delimited(path: Path, format: str, lines: Sequence[str], header: bool) -> Layout:
+def _delimited(path: Path, format: str, lines: Sequence[str], header: bool) -> FileLayout:
     delimiter = _sniff(path, lines, ("\t", ",") if format == "recbole" else _DELIMITERS)
     quote = _quote(format, path, delimiter, lines)
     rows = _records(lines, delimiter, quote)
@@ -176,7 +176,7 @@ def _delimited(path: Path, format: str, lines: Sequence[str], header: bool) -> L
     if header or format == "recbole" or _is_header(first, rows[1:]):
         if len(rows) == 1 and len(lines) < _HEAD_LINES:
             raise InputError("the file has a header and nothing else", path=path, line=1)
-        return Layout(path, format, tuple(unique_names(first)), delimiter, True, quote)
+        return FileLayout(path, format, tuple(unique_names(first)), delimiter, True, quote)
     if len(first) > len(HEADERLESS):
         raise InputError(
             f"the first line names no columns, and {len(first)} of them cannot be guessed; add a header",
@@ -184,7 +184,7 @@ def _delimited(path: Path, format: str, lines: Sequence[str], header: bool) -> L
             line=1,
             value=delimiter.join(first)[:80],
         )
-    return Layout(path, format, HEADERLESS[: len(first)], delimiter, False, quote)
+    return FileLayout(path, format, HEADERLESS[: len(first)], delimiter, False, quote)
 
 
 def _quote(format: str, path: Path, delimiter: str, lines: Sequence[str]) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from distaff_data.arrays import Floats
 from distaff_data.datasets.content import Content, Weighted, counted
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
@@ -103,14 +104,14 @@ def _labelled(base: Path) -> dict[str, Csr]:
     return {split: _matrix(path, rows[rows[:, 2] == label], n_users, n_items) for label, split in enumerate(SPLITS)}
 
 
-def _numbers(path: Path, delimiter: str, columns: list[int] | None = None) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _numbers(path: Path, delimiter: str, columns: list[int] | None = None) -> Floats:
     try:
         return np.loadtxt(path, delimiter=delimiter, skiprows=1, dtype=np.float64, ndmin=2, usecols=columns)
     except ValueError as error:
         raise InputError(f"cannot read the interactions: {error}", path=path) from None
 
 
-def _matrix(path: Path, rows: np.ndarray[Any, np.dtype[np.float64]], n_users: int, n_items: int) -> Csr:
+def _matrix(path: Path, rows: Floats, n_users: int, n_items: int) -> Csr:
     users, items = (torch.from_numpy(rows[:, side].astype(np.int64)) for side in (0, 1))
     for what, found, n in (("user", users, n_users), ("item", items, n_items)):
         if found.numel() and (int(found.min()) < 0 or int(found.max()) >= n):

@@ -12,11 +12,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from distaff_data.arrays import Floats
 from distaff_data.errors import InputError
-from distaff_data.ingest.layout import Layout
+from distaff_data.ingest.layout import FileLayout
 from distaff_data.warehouse import Scratch, identifier
 
-FOUND_VECTORS = "CREATE TABLE IF NOT EXISTS found_vectors (id VARCHAR, name VARCHAR, vector FLOAT[])"
+VECTORS_TABLE = "CREATE TABLE IF NOT EXISTS staged_vectors (id VARCHAR, name VARCHAR, vector FLOAT[])"
 _SCHEMA = pa.schema([("id", pa.string()), ("name", pa.string()), ("vector", pa.list_(pa.float32()))])
 _SUFFIX = re.compile(r"[_-](feat|feats|feature|features|emb|embedding|embeddings|vectors?)$")
 _ROWS = 4096
@@ -34,7 +35,7 @@ class Matrix:
 
     path: Path
     name: str
-    values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+    values: Floats
 
     @classmethod
     def open(cls, path: Path, name: str | None = None) -> Matrix:
@@ -57,7 +58,7 @@ class Matrix:
         return cls(path, name or _SUFFIX.sub("", path.stem), values)
 
     def stage(self, scratch: Scratch, ids: pa.StringArray | None) -> None:
-        """Add its rows to ``found_vectors`` with their ids, which are the rows' numbers where none are given.
+        """Add its rows to ``staged_vectors`` with their ids, which are the rows' numbers where none are given.
 
         Raises:
             InputError: Another number of ids than rows.
@@ -95,15 +96,15 @@ def read_ids(path: Path) -> pa.StringArray:
     return pa.array(ids, pa.string())
 
 
-def vector_columns(layout: Layout) -> list[str]:
+def vector_columns(layout: FileLayout) -> list[str]:
     """Columns that hold vectors: lists of floating-point numbers in Parquet, ``float_seq`` in RecBole's files."""
     if layout.format == "parquet":
         return [field.name for field in pq.read_schema(layout.path) if _is_vector(field.type)]
     return [column for column in layout.columns if column.endswith(":float_seq")]
 
 
-def stage_columns(scratch: Scratch, layout: Layout, key: str) -> None:
-    """Add the vectors in a file's columns to ``found_vectors``; an id without one is left out.
+def stage_columns(scratch: Scratch, layout: FileLayout, key: str) -> None:
+    """Add the vectors in a file's columns to ``staged_vectors``; an id without one is left out.
 
     Raises:
         InputError: Something in RecBole's column is no number.
@@ -122,7 +123,7 @@ def stage_columns(scratch: Scratch, layout: Layout, key: str) -> None:
             said = "a vector is numbers divided by blanks"
             raise InputError(said, path=layout.path, column=column, value=str(wrong)[:60])
         scratch.execute(
-            f"INSERT INTO found_vectors SELECT {identifier(key)}, ?, {numbers} FROM raw WHERE {cell} <> ''",
+            f"INSERT INTO staged_vectors SELECT {identifier(key)}, ?, {numbers} FROM raw WHERE {cell} <> ''",
             [column.partition(":")[0]],
         )
         scratch.execute("DROP TABLE raw")
@@ -146,9 +147,9 @@ def vector_batch(ids: pa.StringArray, name: str, values: np.ndarray[Any, np.dtyp
 
 
 def insert_vectors(scratch: Scratch, batches: Iterator[pa.RecordBatch]) -> None:
-    """Add batches of ids, names and vectors to ``found_vectors``."""
+    """Add batches of ids, names and vectors to ``staged_vectors``."""
     scratch.stage_arrow("arrived", _SCHEMA, batches)
-    scratch.execute("INSERT INTO found_vectors SELECT id, name, vector FROM arrived")
+    scratch.execute("INSERT INTO staged_vectors SELECT id, name, vector FROM arrived")
     scratch.execute("DROP TABLE arrived")
 
 

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from distaff_data.datasets.incidents import Case, Floats, Incidents, Ints, TrueEdge
+from distaff_data.arrays import Bools, Floats, Ints
+from distaff_data.datasets.incidents import Case, Incidents, TrueEdge
 from distaff_data.errors import InputError
 
 FAULTS = ("shift", "scale", "weight", "freeze", "delay")
@@ -179,7 +180,7 @@ def _draw_edges(knobs: Knobs, rng: np.random.Generator) -> Floats:
     return _weigh(present, knobs, rng)
 
 
-def _weigh(present: np.ndarray[tuple[int, int], np.dtype[np.bool_]], knobs: Knobs, rng: np.random.Generator) -> Floats:
+def _weigh(present: Bools, knobs: Knobs, rng: np.random.Generator) -> Floats:
     """Signed weights of 0.5 to 2 at one lag each, scaled so that causes explain a like share of every metric."""
     n = len(present)
     weights = np.zeros((knobs.n_lags + 1, n, n))

@@ -12,15 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.special import polygamma
 
+from distaff_data.arrays import Bools, Floats, Ints
 from distaff_data.errors import InputError
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 EVENT_SCHEMA = pa.schema([("user", pa.int64()), ("item", pa.int64()), ("time", pa.float64()), ("intent", pa.int64())])
 SPLIT = "random:0.8,0.1,0.1"
@@ -151,7 +148,7 @@ class Planted:
 
     def _redraw_hidden(
         self, row: Ints, intent: Ints, item: Ints, n_users: int, flat: Floats, rng: np.random.Generator
-    ) -> npt.NDArray[np.bool_]:
+    ) -> Bools:
         """Replace items that a user never sees, in place; returns which events have one in the end.
 
         The item of median popularity is shown to a user with probability ``exposure``; better sellers more often.

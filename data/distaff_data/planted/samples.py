@@ -11,12 +11,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from distaff_data.arrays import Floats
 from distaff_data.errors import UnknownNameError
 from distaff_data.ingest.publish import Description, check_new, number_entities, publish_interactions
 from distaff_data.ingest.refine import refine
 from distaff_data.ingest.staging import EVENTS
 from distaff_data.planted.incidents import planted_incidents
-from distaff_data.planted.interactions import EVENT_SCHEMA, SPLIT, Floats, Planted, planted_interactions
+from distaff_data.planted.interactions import EVENT_SCHEMA, SPLIT, Planted, planted_interactions
 from distaff_data.planted.series import planted_series
 from distaff_data.splits.interactions import parse_split
 from distaff_data.tables.incidents import publish_incidents

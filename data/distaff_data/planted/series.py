@@ -13,11 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from distaff_data.arrays import Floats
 from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError
 from distaff_data.splits.series import divide
-
-Floats = npt.NDArray[np.float64]
 
 FACTORS = ("level", "slope", "amplitude", "period", "phase", "regime")
 PERIODS = (8.0, 16.0, 24.0)

@@ -16,7 +16,6 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -25,11 +24,11 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
+from distaff_data.arrays import Floats, Ints
 from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError
 
-Ints: TypeAlias = npt.NDArray[np.int64]
-Codes: TypeAlias = npt.NDArray[np.int8]
+Codes = npt.NDArray[np.int8]
 _HELP = (
     "write ratio:0.7,0.1,0.2, rows:8640,2880,2880, dates:2017-06-26,2017-10-24, random:0.7,0.1,0.2, "
     "groups:0.7,0.1,0.2 or groups:valid=1,3;test=2,4"
@@ -193,7 +192,7 @@ def _draw_groups(names: npt.NDArray[np.object_], shares: tuple[float, float, flo
     return drawn
 
 
-def _cut(place: npt.NDArray[np.float64], shares: tuple[float, float, float]) -> Codes:
+def _cut(place: Floats, shares: tuple[float, float, float]) -> Codes:
     codes: Codes = ((place >= shares[0]).astype(np.int8) + (place >= 1 - shares[2])).astype(np.int8)
     return codes
 

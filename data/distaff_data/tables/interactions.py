@@ -7,7 +7,6 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 import torch
-from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 from torch import Tensor
 
 from distaff_data.datasets.content import Content, counted
@@ -89,6 +88,8 @@ def load_content(warehouse: Warehouse, dataset: str, generation: str, n_items: i
         generation: The generation whose positions are meant.
         n_items: How many items that has.
     """
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS  # a second of CPU, for data with words alone
+
     found = warehouse.query(_WORDS, [dataset, generation, sorted(ENGLISH_STOP_WORDS)])
     words = pa.compute.unique(found["word"])
     words = words.take(pa.compute.sort_indices(words))

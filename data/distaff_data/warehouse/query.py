@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
@@ -15,6 +16,9 @@ from distaff_data.errors import InputError
 from distaff_data.schema import TABLES, Table
 from distaff_data.warehouse import engine
 from distaff_data.warehouse.places import Place
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _LIVE = TABLES["publications"]
 
@@ -32,6 +36,15 @@ def query(place: Place, sql: str, params: Sequence[object] = ()) -> pa.Table:
     with engine.connect() as con:
         _open_views(con, place, _named(sql))
         return con.sql(sql, params=list(params)).to_arrow_table()
+
+
+def to_frame(table: pa.Table) -> pl.DataFrame:
+    """Return an Arrow table as a polars frame on the same memory."""
+    import polars as pl  # verbs that list a few rows do without
+
+    frame = pl.from_arrow(table)
+    assert isinstance(frame, pl.DataFrame)
+    return frame
 
 
 def stream(place: Place, sql: str, params: Sequence[object], rows: int) -> Iterable[pa.RecordBatch]:

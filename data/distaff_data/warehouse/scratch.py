@@ -9,12 +9,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
 
 from distaff_data.errors import InputError
-from distaff_data.warehouse import engine
+from distaff_data.warehouse import engine, query
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _NOT_UTF8 = "the file is not UTF-8; convert it first (iconv -f LATIN1 -t UTF-8)"
 _MIXED_ENDS = "lines end in different ways (CR LF and LF); make them one (dos2unix)"
@@ -91,6 +95,10 @@ class Scratch:
         value = self.value(sql, params)
         assert isinstance(value, int)
         return value
+
+    def frame(self, sql: str, params: Sequence[object] = ()) -> pl.DataFrame:
+        """Run a query and return its rows as a polars frame."""
+        return query.to_frame(self._con.sql(sql, params=list(params)).to_arrow_table())
 
     def stream(self, sql: str, params: Sequence[object] = (), *, rows: int = 262_144) -> pa.RecordBatchReader:
         """Run a query and return its rows as Arrow batches; read it to the end before the next call."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyarrow as pa
 from deltalake import Schema, write_deltalake
@@ -22,7 +22,10 @@ from distaff_data.warehouse import erasure
 from distaff_data.warehouse import query as reading
 from distaff_data.warehouse.places import Place
 
-Rows: TypeAlias = pa.Table | pa.RecordBatchReader | Sequence[Mapping[str, object]]
+if TYPE_CHECKING:
+    import polars as pl
+
+Rows: TypeAlias = "pa.Table | pa.RecordBatchReader | pl.DataFrame | Sequence[Mapping[str, object]]"
 
 _COMMITTED = timedelta(hours=1)  # no append takes as long
 _UNADDRESSABLE = frozenset("[]^|%")  # delta-rs 1.6 makes URLs of paths, and fails on these
@@ -45,7 +48,7 @@ class Publication:
 
         Args:
             table: A generation table of the schema.
-            rows: Columns by name, as Arrow or as mappings; columns left out are NULL.
+            rows: Columns by name, as Arrow, as a polars frame or as mappings; columns left out are NULL.
             constants: Columns with one value for all rows, such as ``dataset="ml-100k"``.
         """
         self._warehouse.append(table, rows, generation=self.generation, **constants)
@@ -122,8 +125,9 @@ class Warehouse:
             except CommitFailedError as error:
                 raise DistaffError(f"rows of {table} were taken out meanwhile; do the same again") from error
         else:
-            source = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(list(rows), schema=schema)
-            data = _shape(source, schema, constants)
+            framed = hasattr(rows, "__arrow_c_stream__")
+            data = pa.table(rows) if framed else pa.Table.from_pylist(list(rows), schema=schema)
+            data = _shape(data, schema, constants)
             erasure.insist(lambda: write_deltalake(place, data, mode="append"))
 
     @contextmanager
@@ -147,11 +151,19 @@ class Warehouse:
         return None if not rows else rows[0]["generation"]
 
     def query(self, sql: str, params: Sequence[object] = ()) -> pa.Table:
-        """Run Distaff's own SQL over the live rows; values go through ``?`` parameters."""
+        """Run Distaff's own SQL over the live rows; values go through ``?`` parameters.
+
+        Returns:
+            The rows as Arrow, which is what torch and Delta are handed; see :meth:`frame` for a frame to work with.
+        """
         return reading.query(self._place, sql, params)
 
+    def frame(self, sql: str, params: Sequence[object] = ()) -> pl.DataFrame:
+        """Run SQL like :meth:`query` and return a polars frame, which shares its memory with the Arrow table."""
+        return reading.to_frame(self.query(sql, params))
+
     def stream(self, sql: str, params: Sequence[object] = (), *, rows: int = 262_144) -> pa.RecordBatchReader:
-        """Like :meth:`query`, in batches of ``rows`` rows and bounded memory."""
+        """Run SQL like :meth:`query` and return batches of ``rows`` rows, in bounded memory."""
         batches = iter(reading.stream(self._place, sql, params, rows))
         first = next(batches, None)
         if first is None:
@@ -159,9 +171,8 @@ class Warehouse:
         return pa.RecordBatchReader.from_batches(first.schema, itertools.chain([first], batches))
 
     def rows(self, sql: str, params: Sequence[object] = ()) -> list[dict[str, Any]]:
-        """Like :meth:`query`, as a list of mappings: for few rows."""
-        found: list[dict[str, Any]] = self.query(sql, params).to_pylist()
-        return found
+        """Run SQL like :meth:`query` and return a list of mappings: for few rows."""
+        return self.query(sql, params).to_pylist()  # type: ignore[no-any-return]
 
     def select(self, sql: str, *, limit: int = 1_000_000, seconds: float = 60.0) -> reading.Selection:
         """Run one read-only statement that a person typed; see :func:`distaff_data.warehouse.query.select`."""

@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order
 
 from distaff.incidents.base import Evidence
-from distaff_data.datasets.incidents import Flags, Floats
+from distaff_data.arrays import Bools, Floats
 from distaff_data.errors import InputError
 from distaff_graph.diagnosis.controls.ranker import Ranker, floor_scaled
 from distaff_graph.diagnosis.coral.graph import oriented
@@ -146,7 +146,7 @@ def _last_change(evidence: Evidence, row: int) -> Floats:
     return last
 
 
-def _ancestors(edges: csr_array, kpi: int | None) -> Flags:
+def _ancestors(edges: csr_array, kpi: int | None) -> Bools:
     """Metrics with a way to the KPI; all where there is no KPI or no edge."""
     n = edges.shape[0]
     if kpi is None or not edges.nnz:
@@ -156,7 +156,7 @@ def _ancestors(edges: csr_array, kpi: int | None) -> Flags:
     return found
 
 
-def _stationary(moves: csr_array, dangling: Flags) -> Floats:
+def _stationary(moves: csr_array, dangling: Bools) -> Floats:
     """PageRank by power iteration; where a metric has no cause, the walk begins anew."""
     n = moves.shape[0]
     share: Floats = np.full(n, 1 / n)

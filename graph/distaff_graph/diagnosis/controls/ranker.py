@@ -9,7 +9,7 @@ import numpy as np
 
 from distaff.incidents.base import Diagnoser, Evidence
 from distaff.incidents.rankings import Cause, LearnedEdge
-from distaff_data.datasets.incidents import Floats
+from distaff_data.arrays import Floats
 from distaff_graph.diagnosis.trigger import Trigger
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from distaff.incidents.base import Evidence
-from distaff_data.datasets.incidents import Floats
+from distaff_data.arrays import Floats
 from distaff_graph.diagnosis.controls.ranker import Ranker, floor_scaled
 
 

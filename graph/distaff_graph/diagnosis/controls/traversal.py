@@ -9,7 +9,8 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from distaff.incidents.base import Evidence
-from distaff_data.datasets.incidents import Flags, Floats, metric_of
+from distaff_data.arrays import Bools, Floats
+from distaff_data.datasets.incidents import metric_of
 from distaff_graph.diagnosis.controls.graphs import causes
 from distaff_graph.diagnosis.controls.ranker import Ranker, floor_scaled
 
@@ -75,7 +76,7 @@ def _row(deviations: Floats, kpi: int | None) -> int | None:
     return first + int(shown[0]) if len(shown) else None
 
 
-def _of_kind(evidence: Evidence) -> Flags:
+def _of_kind(evidence: Evidence) -> Bools:
     """Metrics of the KPI's kind; all where no other entity has one."""
     columns, kpi = evidence.case.columns, evidence.case.kpi
     if kpi is None:

@@ -13,8 +13,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from distaff.incidents.rankings import Diagnosis
+from distaff_data.arrays import Floats
 from distaff_data.datasets.imputation import Tidy
-from distaff_data.datasets.incidents import Case, Edge, Floats
+from distaff_data.datasets.incidents import Case, Edge
 from distaff_graph.diagnosis.coral.named import make_core, named_causes, named_edges
 from distaff_graph.diagnosis.trigger import Trigger
 
