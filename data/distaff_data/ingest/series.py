@@ -18,11 +18,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import pyarrow as pa
 
 from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError
-from distaff_data.frames import to_arrow
+from distaff_data.frames import to_strings
 from distaff_data.ingest.archives import read_arff, read_npz, read_ts
 from distaff_data.ingest.columns import common, find_column, plain
 from distaff_data.ingest.detect import SPLIT_WORDS, existing_files
@@ -256,8 +255,7 @@ def _normalised(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _rows(frame: pl.DataFrame, values: npt.NDArray[np.float32], channels: Sequence[str]) -> SeriesRows:
     """Return values ``(n, C)`` with the columns of a frame of n rows that describe them."""
-    roles = [role for role in ("entity", "label", "group") if role in frame.columns]
-    texts = {role: to_arrow(frame.select(role))[role].cast(pa.string()).combine_chunks() for role in roles}
+    texts = {role: to_strings(frame[role]) for role in ("entity", "label", "group") if role in frame.columns}
     numbers = {role: frame[role].to_numpy() for role in ("time", "split") if role in frame.columns}
     return SeriesRows(values, tuple(channels), **texts, **numbers)
 

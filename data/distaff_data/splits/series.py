@@ -19,8 +19,6 @@ from datetime import UTC, datetime
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
@@ -143,21 +141,20 @@ def _random(data: Series, rest: str, seed: int) -> Series:
 def _groups(data: Series, rest: str, seed: int) -> Series:
     if data.groups.null_count:
         raise InputError("there is an entity without a group; name the groups' column with --group", column="split")
+    names = data.groups.to_numpy(zero_copy_only=False)
     if "=" not in rest:
-        names = data.groups.to_numpy(zero_copy_only=False)
         return data.with_splits(_of_entities(data, _draw_groups(names, _shares(rest), seed)))
     codes = np.zeros(data.n_entities, dtype=np.int8)
-    known = set(data.groups.unique().to_pylist())
+    groups = set(names)
     for part in rest.split(";"):
         split, _, named = part.partition("=")
         if split.strip() not in ("valid", "test"):
             raise InputError(f"groups are named for valid and test; {_HELP}", column="split", value=part)
         wanted = [name.strip() for name in named.split(",") if name.strip()]
-        strange = next((name for name in wanted if name not in known), None)
+        strange = next((name for name in wanted if name not in groups), None)
         if strange is not None:
             raise InputError("no entity has this group", column="split", value=strange)
-        inside = pc.is_in(data.groups, pa.array(wanted, pa.string())).to_numpy(zero_copy_only=False)
-        codes[inside] = 1 if split.strip() == "valid" else 2
+        codes[np.isin(names, wanted)] = 1 if split.strip() == "valid" else 2
     return data.with_splits(_of_entities(data, codes))
 
 

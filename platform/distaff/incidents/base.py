@@ -25,7 +25,7 @@ from distaff.incidents.rankings import METRICS, Cause, Diagnosis, LearnedEdge, s
 from distaff.model.base import Epoch, Measurement, Model, Session
 from distaff.model.config import ModelConfig
 from distaff.stats.moments import Moments, normal_moments
-from distaff_data.datasets.imputation import tidy
+from distaff_data.datasets.imputation import impute
 from distaff_data.datasets.incidents import Case, Edge, Incidents
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.tables.incidents import load_incidents
@@ -143,14 +143,14 @@ class Diagnoser(Model[Incidents]):
         """
         if at is None and self.config.onset == "detected":  # type: ignore[attr-defined]
             start = watched_from(case)
-            rows = tidy(case, start)
+            rows = impute(case, start)
             alarms = self.alarms(rows, start, case.kpi)
             if not alarms:
                 return Diagnosis(case.name, (), None)
             onset = alarms[0][1]
         else:
             onset = _row_of(case, at)
-            rows, alarms = tidy(case, onset), []
+            rows, alarms = impute(case, onset), []
         generator = np.random.default_rng([seed, *case.name.encode()])
         causes, found = self.explain(Evidence(case, rows[:onset], rows[onset:], edges, generator))
         times = tuple(float(case.times[row]) for row, _ in alarms)

@@ -83,8 +83,8 @@ def test_help_shows_the_sentences_and_only_the_flags_asked_for(
     app: tuple[typer.Typer, list[tuple[str, Wishes, bool]]],
 ) -> None:
     shown = CliRunner().invoke(app[0], ["--help"], env={"COLUMNS": "200", "TERM": "dumb"}).output
-    assert "Column of users." in shown and "--root" in shown
-    assert "--no-loud" not in shown and "--roots" not in shown and "--hidden" not in shown
+    assert all(text in shown for text in ("Column of users.", "--root"))
+    assert not any(flag in shown for flag in ("--no-loud", "--roots", "--hidden"))
 
 
 def test_an_unknown_option_is_refused(app: tuple[typer.Typer, list[tuple[str, Wishes, bool]]]) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from distaff.incidents.rankings import Diagnosis
 from distaff_data.arrays import Floats
-from distaff_data.datasets.imputation import Tidy
+from distaff_data.datasets.imputation import Imputer
 from distaff_data.datasets.incidents import Case, Edge
 from distaff_graph.diagnosis.coral.named import make_core, named_causes, named_edges
 from distaff_graph.diagnosis.trigger import Trigger
@@ -47,7 +47,7 @@ class CoralStream:
         empty = np.zeros((0, len(columns)))
         self._core = make_core(Case("", self.columns, np.zeros(0), empty, kpi=kpi), edges, learner)
         self._trigger = Trigger(kpi)
-        self._tidy: Tidy | None = None
+        self._tidy: Imputer | None = None
         self._waiting: Floats = empty
         self._clock = np.zeros(6)  # last time, step, start of the incident, its alarm, batches of it, converged
 
@@ -75,7 +75,7 @@ class CoralStream:
         if self._tidy is None:
             self._waiting = np.vstack([self._waiting, rows])
             if len(self._waiting) >= self.base:
-                self._tidy = Tidy.of(self._waiting)
+                self._tidy = Imputer.of(self._waiting)
                 self._rebase(self._tidy.apply(self._waiting))
             return None
         rows = self._tidy.apply(rows)
@@ -98,7 +98,7 @@ class CoralStream:
         self._waiting, self._clock = np.array(tensors["waiting"]), np.array(tensors["clock"])
         self._trigger.load_state(part("trigger/"))
         self._core.load_state(part("core/"))
-        self._tidy = Tidy.restored(found) if (found := part("tidy/")) else None
+        self._tidy = Imputer.restored(found) if (found := part("tidy/")) else None
 
     def _rebase(self, rows: Floats) -> None:
         self._trigger.rebase(rows)
