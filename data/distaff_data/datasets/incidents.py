@@ -19,7 +19,7 @@ SEPARATOR = "|"
 
 @dataclass(frozen=True)
 class Edge:
-    """What a person knows about one dependency.
+    """A dependency that a person knows of.
 
     Attributes:
         source: The cause: an entity, or one metric written ``entity|metric``.
@@ -34,7 +34,7 @@ class Edge:
 
 @dataclass(frozen=True)
 class Prior:
-    """What is known about edges between the metrics of one case, row causes column.
+    """Known and forbidden edges between the metrics of one case, row causes column.
 
     Attributes:
         known: Edges that exist, bool ``(M, M)``.
@@ -101,18 +101,18 @@ class Case:
         return float(np.median(np.diff(self.times))) if len(self.times) > 1 else 1.0
 
     def prior(self, edges: Sequence[Edge]) -> Prior:
-        """Edges between this case's metrics; an edge between entities holds for every pair of their metrics."""
+        """Return the edges between this case's metrics; an edge between entities holds for every pair of their metrics."""
         members: dict[str, list[int]] = {column: [i] for i, column in enumerate(self.columns)}
         for i, column in enumerate(self.columns):
             members.setdefault(entity_of(column), []).append(i)
         shape = (len(self.columns), len(self.columns))
-        found = {True: np.zeros(shape, dtype=bool), False: np.zeros(shape, dtype=bool)}
+        masks = {True: np.zeros(shape, dtype=bool), False: np.zeros(shape, dtype=bool)}
         for edge in edges:
             if edge.source in members and edge.target in members:
-                found[edge.known][np.ix_(members[edge.source], members[edge.target])] = True
-        for mask in found.values():
+                masks[edge.known][np.ix_(members[edge.source], members[edge.target])] = True
+        for mask in masks.values():
             np.fill_diagonal(mask, False)
-        return Prior(found[True], found[False])
+        return Prior(masks[True], masks[False])
 
 
 @dataclass(frozen=True)
@@ -156,10 +156,10 @@ class Incidents:
 
 
 def entity_of(column: str) -> str:
-    """The entity of a metric's full name."""
+    """Return the entity of a metric's full name."""
     return column.partition(SEPARATOR)[0]
 
 
 def metric_of(column: str) -> str:
-    """The metric within its entity; ``value`` for an entity with a single unnamed one."""
+    """Return the metric within its entity; ``value`` for an entity with a single unnamed one."""
     return column.partition(SEPARATOR)[2] or "value"

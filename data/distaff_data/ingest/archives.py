@@ -23,7 +23,7 @@ from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError
 from distaff_data.ingest.arff import arff_cases
 from distaff_data.ingest.detect import SPLIT_WORDS
-from distaff_data.ingest.values import Case, text_lines, window_of
+from distaff_data.ingest.values import LabelledWindow, text_lines, window_of
 from distaff_data.splits import SPLITS
 
 _UNPACKED = 8 << 30  # bytes
@@ -32,7 +32,7 @@ _Array = npt.NDArray[np.generic]
 
 
 def read_npz(files: Sequence[Path], name: str, *, channels_first: bool = False) -> Series:
-    """Windows of one ``.npz`` file.
+    """Return the windows of one ``.npz`` file.
 
     Raises:
         InputError: Not such a file, an array of objects, or arrays that do not fit together.
@@ -43,8 +43,8 @@ def read_npz(files: Sequence[Path], name: str, *, channels_first: bool = False) 
     arrays = _arrays(path)
     parts = [(key.removeprefix("x"), split) for key, split in _windows(arrays).items()]
     if not parts:
-        found = ", ".join(arrays) or "nothing"
-        raise InputError(f"the file has no array x or x_train; there are: {found}", path=path, column="x")
+        names = ", ".join(arrays) or "nothing"
+        raise InputError(f"the file has no array x or x_train; there are: {names}", path=path, column="x")
     xs, ys, groups, codes = [], [], [], []
     for suffix, split in parts:
         x = _numbers(path, f"x{suffix}", arrays[f"x{suffix}"], channels_first)
@@ -60,7 +60,7 @@ def read_npz(files: Sequence[Path], name: str, *, channels_first: bool = False) 
 
 
 def read_ts(files: Sequence[Path], name: str, *, channels_first: bool = False) -> Series:
-    """Windows of ``.ts`` files, of one length or of several.
+    """Return the windows of ``.ts`` files, of one length or of several.
 
     Args:
         files: The files; where their names say train and test, that is their split.
@@ -74,12 +74,12 @@ def read_ts(files: Sequence[Path], name: str, *, channels_first: bool = False) -
 
 
 def read_arff(files: Sequence[Path], name: str, *, channels_first: bool = False) -> Series:
-    """Windows of ``.arff`` files; otherwise as :func:`read_ts`."""
+    """Return the windows of ``.arff`` files; otherwise as :func:`read_ts`."""
     return _gathered([(path, arff_cases(path)) for path in files], name)
 
 
-def _gathered(parts: Sequence[tuple[Path, list[Case]]], name: str) -> Series:
-    """All windows of all files; a file whose name says a split is that split."""
+def _gathered(parts: Sequence[tuple[Path, list[LabelledWindow]]], name: str) -> Series:
+    """Return all windows of all files; a file whose name says a split is that split."""
     width = parts[0][1][0][0].shape[1]
     for path, cases in parts:
         for place, (window, _) in enumerate(cases, 1):
@@ -127,16 +127,16 @@ def _check_size(path: Path) -> None:
 
 
 def _windows(arrays: Mapping[str, _Array]) -> dict[str, str | None]:
-    """The arrays of windows, and the split that each one's name says."""
+    """Return the arrays of windows, and the split that each one's name says."""
     if "x" in arrays:
         return {"x": None}
-    found = {key: _split_of(key[2:]) for key in arrays if key.startswith("x_")}
-    return {key: split for wanted in SPLITS for key, split in found.items() if split == wanted}
+    splits = {key: _split_of(key[2:]) for key in arrays if key.startswith("x_")}
+    return {key: split for each in SPLITS for key, split in splits.items() if split == each}
 
 
 def _split_of(text: str) -> str | None:
-    found = {SPLIT_WORDS[word] for word in text.lower().split("_") if word in SPLIT_WORDS and not word.isdigit()}
-    return found.pop() if len(found) == 1 else None
+    splits = {SPLIT_WORDS[word] for word in text.lower().split("_") if word in SPLIT_WORDS and not word.isdigit()}
+    return splits.pop() if len(splits) == 1 else None
 
 
 def _numbers(path: Path, key: str, x: _Array, channels_first: bool) -> npt.NDArray[np.float32]:
@@ -163,8 +163,8 @@ def _joined(parts: Sequence[_Array | None]) -> list[str] | None:
     return None if len(present) < len(parts) else [str(value) for part in present for value in part.tolist()]
 
 
-def _cases(path: Path) -> list[Case]:
-    """Every window ``(T, C)`` of a ``.ts`` file with its class."""
+def _cases(path: Path) -> list[LabelledWindow]:
+    """Return every window ``(T, C)`` of a ``.ts`` file with its class."""
     lines = text_lines(path)
     header, start = _header(path, lines)
     if header.get("timestamps", "false").lower() == "true":
@@ -172,9 +172,9 @@ def _cases(path: Path) -> list[Case]:
             "pairs of time and value are not read; write evenly spaced values", path=path, column="@timeStamps"
         )
     words = header.get("classlabel", "false").split()
-    known = set(words[1:]) if words and words[0].lower() == "true" else None
+    classes = set(words[1:]) if words and words[0].lower() == "true" else None
     cases = [
-        _case(path, number, line, known)
+        _case(path, number, line, classes)
         for number, line in enumerate(lines[start:], start + 1)
         if line.strip() and not line.startswith("#")
     ]
@@ -184,7 +184,7 @@ def _cases(path: Path) -> list[Case]:
 
 
 def _header(path: Path, lines: Sequence[str]) -> tuple[dict[str, str], int]:
-    """What the lines before ``@data`` say, and the place of the first line after it."""
+    """Return the settings in the lines before ``@data``, and the place of the first line after it."""
     header: dict[str, str] = {}
     for place, line in enumerate(lines):
         words = line.strip()
@@ -198,11 +198,11 @@ def _header(path: Path, lines: Sequence[str]) -> tuple[dict[str, str], int]:
     raise InputError("the file has no @data; is it a .ts file of the UEA and UCR archives?", path=path)
 
 
-def _case(path: Path, number: int, line: str, known: set[str] | None) -> Case:
+def _case(path: Path, number: int, line: str, classes: set[str] | None) -> LabelledWindow:
     fields = line.strip().split(":")
-    label = fields.pop().strip() if known is not None else None
-    if known and label not in known:
+    label = fields.pop().strip() if classes is not None else None
+    if classes and label not in classes:
         raise InputError(
-            f"no class; there are {', '.join(sorted(known))}", path=path, line=number, column="class", value=label
+            f"no class; there are {', '.join(sorted(classes))}", path=path, line=number, column="class", value=label
         )
     return window_of(path, number, fields), label

@@ -1,4 +1,4 @@
-"""What is known about a dataset's items or users, from files into the warehouse: attributes, running text, vectors."""
+"""Descriptions of a dataset's items or users, from files into the warehouse: attributes, running text, vectors."""
 
 from __future__ import annotations
 

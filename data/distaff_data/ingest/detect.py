@@ -1,4 +1,4 @@
-"""Which files make up a dataset: single files, folders, a split that lies in the file names, attributes beside them."""
+"""Files that make up a dataset: single files, folders, a split in the file names, attributes beside them."""
 
 from __future__ import annotations
 

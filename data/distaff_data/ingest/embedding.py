@@ -32,7 +32,7 @@ GROUP BY id
 
 
 def open_encoder(folder: Path) -> Any:
-    """The model of a folder, ready to encode.
+    """Return the model of a folder, ready to encode.
 
     Raises:
         InputError: The extra is not installed, or the folder holds no such model.

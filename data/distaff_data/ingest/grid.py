@@ -111,7 +111,7 @@ def arrange(rows: SeriesRows, name: str, where: Where, *, step: float | None = N
 
 
 def _entities(entity: pa.StringArray | None, n: int) -> tuple[Ints, pa.StringArray]:
-    """Codes of entities by first appearance, and their ids."""
+    """Return the codes of entities by first appearance, and their ids."""
     if entity is None:
         return np.zeros(n, dtype=np.int64), pa.array(["1"])
     coded = entity.dictionary_encode()
@@ -128,17 +128,19 @@ def _refuse_twice(codes: Ints, time: Floats, order: Ints, where: Where) -> None:
 def _constant(
     column: pa.StringArray | None, codes: Ints, order: Ints, what: str, where: Where
 ) -> pa.StringArray | None:
-    """The value of each entity; refuses an entity with several."""
+    """Return the value of each entity; refuse an entity with several."""
     if column is None:
         return None
     sorted_column = column.take(pa.array(order))
     first = np.searchsorted(codes, np.arange(codes[-1] + 1))
-    own = sorted_column.take(pa.array(first))
-    same = pc.equal(pc.fill_null(sorted_column, ""), pc.fill_null(own.take(pa.array(codes)), ""))
-    other = np.flatnonzero(~same.to_numpy(zero_copy_only=False))
-    if len(other):
-        raise InputError(f"an entity has one {what}, and this row has another", **where(int(order[other].min()), what))
-    return own
+    values = sorted_column.take(pa.array(first))
+    same = pc.equal(pc.fill_null(sorted_column, ""), pc.fill_null(values.take(pa.array(codes)), ""))
+    differing = np.flatnonzero(~same.to_numpy(zero_copy_only=False))
+    if len(differing):
+        raise InputError(
+            f"an entity has one {what}, and this row has another", **where(int(order[differing].min()), what)
+        )
+    return values
 
 
 def _places(
@@ -149,7 +151,7 @@ def _places(
     order: Ints,
     where: Where,
 ) -> tuple[Ints, bool]:
-    """Place of each row on the grids of all entities end to end, and whether there is a grid."""
+    """Return the place of each row on the grids of all entities end to end, and whether there is a grid."""
     n = len(codes)
     if not len(gaps):
         return np.arange(n), True
@@ -171,5 +173,5 @@ def _places(
 
 
 def _commonest(gaps: Floats) -> float:
-    found, counts = np.unique(np.round(gaps, 6), return_counts=True)
-    return float(found[counts.argmax()])
+    distances, counts = np.unique(np.round(gaps, 6), return_counts=True)
+    return float(distances[counts.argmax()])

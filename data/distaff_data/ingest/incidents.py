@@ -327,12 +327,12 @@ def _read_graph(path: Path, cases: Sequence[Case], unmeasured: bool) -> tuple[Ed
     table = _read_table(path)
     source, target = (find_column(path, table.column_names, role) for role in ("source", "target"))
     status = _usual(table.column_names, ("status", "known"))
-    known = {column for case in cases for column in case.columns}
-    known |= {entity_of(column) for column in known}
+    measured = {column for case in cases for column in case.columns}
+    measured |= {entity_of(column) for column in measured}
     picked = [table[c].cast(pa.string()).to_pylist() for c in (source, target, *([status] if status else []))]
     edges: dict[tuple[str, str], bool] = {}
     for line, row in enumerate(zip(*picked, strict=True), 2):
-        strange = [(role, name) for role, name in zip((source, target), row, strict=False) if name not in known]
+        strange = [(role, name) for role, name in zip((source, target), row, strict=False) if name not in measured]
         if strange and unmeasured:
             continue
         for role, name in strange:

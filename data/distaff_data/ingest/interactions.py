@@ -112,6 +112,6 @@ def _stage_attributes_beside(scratch: Scratch, sources: Sources) -> None:
 
 
 def _publish_attributes_beside(publication: Publication, scratch: Scratch, name: str) -> None:
-    """Attributes have their own target: they stay when the interactions alone are ingested again."""
+    """Publish attributes under their own target, where they stay when the interactions alone are ingested again."""
     for entity in ("item", "user"):
         publish_attributes(publication, scratch, name, entity)

@@ -1,4 +1,4 @@
-"""Where a row of a file stands: its physical line, for error messages only."""
+"""Physical lines of a file's rows, for error messages only."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from distaff_data.ingest.layout import FileLayout
 
 
 def physical_line(layout: FileLayout, row: int) -> int:
-    """1-based line on which the ``row``-th row begins; in a Parquet file, which has no lines, the row itself."""
+    """Return the 1-based line on which the ``row``-th row begins; in a Parquet file, which has no lines, the row itself."""
     if layout.format in ("parquet", "lightgcn"):
         return row
     wanted = row + 1 if layout.header else row
@@ -23,7 +23,7 @@ def _plain_starts(layout: FileLayout) -> Iterator[int]:
 
 
 def _quoted_starts(layout: FileLayout) -> Iterator[int]:
-    """Lines on which records begin: a quoted value may run over several."""
+    """Yield the lines on which records begin: a quoted value may run over several."""
     with layout.path.open(encoding="utf-8", newline="") as file:
         reader = csv.reader(file, delimiter=layout.delimiter, quotechar=layout.quote)
         start = 1

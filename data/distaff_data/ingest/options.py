@@ -1,4 +1,4 @@
-"""How people say files are to be read: one object of options for each kind of ingestion.
+"""Options of ingestion: one object for each kind of data.
 
 Every option is spelled here and nowhere else: its name, type and default, and beside its type the sentence that
 ``--help`` shows. The command line makes its flags of these fields, Python callers give them as keywords.
@@ -21,7 +21,7 @@ Time = Annotated[str | None, "Column of time stamps; detected otherwise."]
 
 @dataclass(frozen=True, kw_only=True)
 class InteractionsOptions:
-    """How files of interactions are read, filtered and split.
+    """Options by which files of interactions are read, filtered and split.
 
     A role without a named column is detected by the usual names; an empty name does without rating or time.
     """
@@ -42,7 +42,7 @@ class InteractionsOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class AttributesOptions:
-    """How tables and matrices of items' or users' attributes, texts and vectors are read."""
+    """Options by which tables and matrices of items' or users' attributes, texts and vectors are read."""
 
     id: Id = None
     title: Annotated[str | None, "Column that people are shown; detected otherwise, none when empty."] = None
@@ -59,7 +59,7 @@ class AttributesOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class SeriesOptions:
-    """How a table or archive of series is read and split."""
+    """Options by which a table or archive of series is read and split."""
 
     time: Time = None
     entity: Annotated[str | None, "Column that tells several series apart."] = None
@@ -81,7 +81,7 @@ class SeriesOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class IncidentsOptions:
-    """How a folder of cases or files of metrics are read."""
+    """Options by which a folder of cases or files of metrics are read."""
 
     graph: Annotated[str | Path | None, "CSV of dependencies: source, target, status."] = None
     time: Time = None

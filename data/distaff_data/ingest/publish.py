@@ -1,4 +1,4 @@
-"""From scratch tables to the warehouse: one dataset, in one publication."""
+"""Publication of scratch tables as one dataset of the warehouse."""
 
 from __future__ import annotations
 

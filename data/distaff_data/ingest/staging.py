@@ -44,7 +44,7 @@ _WRONG = {
 
 @dataclass(frozen=True)
 class StagedEvents:
-    """How the files of the table ``events`` were read.
+    """Format, columns and split of the files in the table ``events``.
 
     Attributes:
         format: The files' format.

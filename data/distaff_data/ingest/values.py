@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from distaff_data.errors import InputError
 
-Case: TypeAlias = tuple[npt.NDArray[np.float32], str | None]
+LabelledWindow: TypeAlias = tuple[npt.NDArray[np.float32], str | None]
 """A window ``(T, C)``, NaN where missing, and its class."""
 
 
 def text_lines(path: Path) -> list[str]:
-    """Lines of a file in UTF-8.
+    """Return the lines of a file in UTF-8.
 
     Raises:
         InputError: It is in another encoding.
@@ -28,24 +28,24 @@ def text_lines(path: Path) -> list[str]:
 
 
 def window_of(path: Path, line: int, channels: Sequence[str]) -> npt.NDArray[np.float32]:
-    """A window ``(T, C)`` from each channel's values with commas between, ``?`` where missing; channels may end early.
+    """Return a window ``(T, C)`` of each channel's values with commas between, ``?`` where missing, channels ending early.
 
     Raises:
         InputError: There are none, or one is no number; with the line and the channel.
     """
-    found = []
+    columns = []
     for place, text in enumerate(channels, 1):
         try:
-            found.append(np.array(text.replace("?", "nan").split(","), dtype=np.float32))
+            columns.append(np.array(text.replace("?", "nan").split(","), dtype=np.float32))
         except ValueError:
             wrong = next(value for value in text.split(",") if not _is_number(value))
             raise InputError(
                 "not a number", path=path, line=line, column=f"channel {place}", value=wrong.strip()
             ) from None
-    if not found:
+    if not columns:
         raise InputError("the line has no values", path=path, line=line)
-    longest = max(map(len, found))
-    return np.stack([np.pad(c, (0, longest - len(c)), constant_values=np.nan) for c in found], axis=1)
+    longest = max(map(len, columns))
+    return np.stack([np.pad(c, (0, longest - len(c)), constant_values=np.nan) for c in columns], axis=1)
 
 
 def _is_number(text: str) -> bool:

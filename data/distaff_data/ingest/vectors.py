@@ -66,17 +66,17 @@ class Matrix:
         n = len(self.values)
         if ids is not None and len(ids) != n:
             raise InputError(f"there are {len(ids)} ids for {n} rows", path=self.path)
-        own = pa.array(np.arange(n)).cast(pa.string()) if ids is None else ids
+        row_ids = pa.array(np.arange(n)).cast(pa.string()) if ids is None else ids
 
         def batches() -> Iterator[pa.RecordBatch]:
             for start in range(0, n, _ROWS):
-                yield vector_batch(own[start : start + _ROWS], self.name, self.values[start : start + _ROWS])
+                yield vector_batch(row_ids[start : start + _ROWS], self.name, self.values[start : start + _ROWS])
 
         insert_vectors(scratch, batches())
 
 
 def read_ids(path: Path) -> pa.StringArray:
-    """The ids that rows of a matrix belong to: an id a line, or a ``.npy`` vector of them.
+    """Return the ids that rows of a matrix belong to: an id a line, or a ``.npy`` vector of them.
 
     Raises:
         InputError: The file is not UTF-8 text, or has an empty line in between.
@@ -97,7 +97,7 @@ def read_ids(path: Path) -> pa.StringArray:
 
 
 def vector_columns(layout: FileLayout) -> list[str]:
-    """Columns that hold vectors: lists of floating-point numbers in Parquet, ``float_seq`` in RecBole's files."""
+    """Return the columns that hold vectors: lists of floating-point numbers in Parquet, ``float_seq`` in RecBole's files."""
     if layout.format == "parquet":
         return [field.name for field in pq.read_schema(layout.path) if _is_vector(field.type)]
     return [column for column in layout.columns if column.endswith(":float_seq")]
@@ -120,8 +120,8 @@ def stage_columns(scratch: Scratch, layout: FileLayout, key: str) -> None:
             f"SELECT {cell} FROM raw WHERE {cell} <> '' AND list_count({numbers}) < len({numbers}) LIMIT 1"
         )
         if wrong is not None:
-            said = "a vector is numbers divided by blanks"
-            raise InputError(said, path=layout.path, column=column, value=str(wrong)[:60])
+            message = "a vector is numbers divided by blanks"
+            raise InputError(message, path=layout.path, column=column, value=str(wrong)[:60])
         scratch.execute(
             f"INSERT INTO staged_vectors SELECT {identifier(key)}, ?, {numbers} FROM raw WHERE {cell} <> ''",
             [column.partition(":")[0]],
@@ -139,7 +139,7 @@ def _parquet_batches(path: Path, key: str, column: str) -> Iterator[pa.RecordBat
 
 
 def vector_batch(ids: pa.StringArray, name: str, values: np.ndarray[Any, np.dtype[Any]]) -> pa.RecordBatch:
-    """Rows of a matrix ``(n, d)`` and their ids as :func:`insert_vectors` takes them."""
+    """Return the rows of a matrix ``(n, d)`` and their ids as :func:`insert_vectors` takes them."""
     block = np.ascontiguousarray(values, dtype=np.float32)
     offsets = pa.array(np.arange(0, block.size + 1, block.shape[1], dtype=np.int32))
     vectors = pa.ListArray.from_arrays(offsets, pa.array(block.ravel()))

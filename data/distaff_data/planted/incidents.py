@@ -33,7 +33,7 @@ _DELAY = 10  # rows by which a delayed metric comes late
 
 @dataclass(frozen=True)
 class IncidentsParameters:
-    """What is planted; see :func:`planted_incidents`."""
+    """Parameters of planted incidents; see :func:`planted_incidents`."""
 
     n_cases: int
     n_entities: int
@@ -168,7 +168,7 @@ def _columns(parameters: IncidentsParameters) -> tuple[str, ...]:
 
 
 def _draw_edges(parameters: IncidentsParameters, rng: np.random.Generator) -> Floats:
-    """Weights ``(L + 1, n, n)``, row causes column; metric i causes only metrics before it, and 0 is the only sink."""
+    """Return weights ``(L + 1, n, n)``, row causes column; metric i causes only earlier ones, and 0 is the only sink."""
     n = parameters.n_metrics
     wanted = max(round(parameters.edges_per_metric * n), n - 1)
     present = np.zeros((n, n), dtype=bool)
@@ -181,7 +181,7 @@ def _draw_edges(parameters: IncidentsParameters, rng: np.random.Generator) -> Fl
 
 
 def _weigh(present: Bools, parameters: IncidentsParameters, rng: np.random.Generator) -> Floats:
-    """Signed weights of 0.5 to 2 at one lag each, scaled so that causes explain a like share of every metric."""
+    """Return signed weights of 0.5 to 2 at one lag each, scaled so that causes explain a like share of every metric."""
     n = len(present)
     weights = np.zeros((parameters.n_lags + 1, n, n))
     source, target = np.nonzero(present)
@@ -232,7 +232,7 @@ def _change_edges(after: Floats, root: int, parameters: IncidentsParameters, rng
 
 
 def _draw_noise(parameters: IncidentsParameters, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Noise ``(n_cases, rows, n)`` and the cycle ``(rows, n)``; the warm-up comes first."""
+    """Return the noise ``(n_cases, rows, n)`` and the cycle ``(rows, n)``; the warm-up comes first."""
     n, rows = parameters.n_metrics, _WARM_UP + parameters.n_normal + parameters.n_fault
     noise = rng.standard_normal((parameters.n_cases, rows, n))
     period = (parameters.n_normal + parameters.n_fault) / rng.uniform(3.0, 6.0)
@@ -242,7 +242,7 @@ def _draw_noise(parameters: IncidentsParameters, rng: np.random.Generator) -> tu
 
 
 def _calibrate(parameters: IncidentsParameters, faults: _Faults, noise: Floats, cycle: Floats) -> Floats:
-    """Strength of each fault: doubled until the KPI shows it, or halved until it does not, where so chosen.
+    """Return each fault's strength: doubled until the KPI shows it, or halved until it does not, where so chosen.
 
     A delay has no strength; whether it shows is what it is. ``faults.visible`` is set to what came out.
     """
@@ -263,7 +263,7 @@ def _calibrate(parameters: IncidentsParameters, faults: _Faults, noise: Floats, 
 
 
 def _simulate(faults: _Faults, noise: Floats, cycle: Floats, strength: Floats | None) -> Floats:
-    """Values ``(n_cases, rows, n)`` without the warm-up; no fault at all when ``strength`` is None.
+    """Return the values ``(n_cases, rows, n)`` without the warm-up; no fault at all when ``strength`` is None.
 
     A row depends on the rows before, so rows are a loop; cases are not. A fault of any kind adds to its metric the gap
     between what the metric shows and what its mechanism would give.
@@ -290,13 +290,13 @@ def _simulate(faults: _Faults, noise: Floats, cycle: Floats, strength: Floats | 
             level = strength * np.clip((age + 1) / faults.ramp, 0.0, 1.0)
             held = values[each, faults.onset + _WARM_UP + lags - 1, faults.root]
             late = due[each, np.maximum(row - np.clip(age, 0, _DELAY), 0)]
-            own = due[:, row]
+            value = due[:, row]
             gaps = {
                 "shift": level,
                 "scale": level * noise[each, row, faults.root],
-                "weight": level * (own - alone[each, faults.root]),
-                "freeze": held + level - own,
-                "delay": late - own,
+                "weight": level * (value - alone[each, faults.root]),
+                "freeze": held + level - value,
+                "delay": late - value,
             }
             gap = np.stack([gaps[fault] for fault in FAULTS])[faults.kind, each]
             now = now + (on * gap)[:, None] * effects[each, faults.root]
@@ -305,12 +305,12 @@ def _simulate(faults: _Faults, noise: Floats, cycle: Floats, strength: Floats | 
 
 
 def _truth(cases: tuple[Case, ...], faults: _Faults) -> tuple[TrueEdge, ...]:
-    found = []
+    edges = []
     for case, after in zip(cases, faults.after, strict=True):
         either = np.maximum(np.abs(faults.weights), np.abs(after))
         for lag, source, target in np.argwhere(either > 0):
             first, second = faults.weights[lag, source, target], after[lag, source, target]
             state = "kept" if first == second else "gone" if second == 0 else "new"
             names = case.columns[source], case.columns[target]
-            found.append(TrueEdge(case.name, *names, int(lag), state, float(second or first)))
-    return tuple(found)
+            edges.append(TrueEdge(case.name, *names, int(lag), state, float(second or first)))
+    return tuple(edges)

@@ -29,7 +29,7 @@ _REDRAWS = 64
 
 @dataclass(frozen=True)
 class InteractionsParameters:
-    """What is planted; see :func:`planted_interactions`."""
+    """Parameters of planted interactions; see :func:`planted_interactions`."""
 
     n_users: int
     n_items: int
@@ -97,7 +97,7 @@ class Planted:
         return _names("i", self.parameters.n_items)
 
     def events(self) -> Iterator[pa.RecordBatch]:
-        """Events by blocks of users, in time order within a user: positions, time, and intent (-1 where none chose).
+        """Yield events by blocks of users, in time order within one: positions, time, and intent (-1 where none chose).
 
         Memory is bounded by a block. With exposure below 1, the few events for which a user sees no fitting item are
         left out.
@@ -110,7 +110,7 @@ class Planted:
             yield self._block(users, flat, np.random.default_rng(seed))
 
     def table(self) -> pa.Table:
-        """All events in time order, as one table; for data that fits in memory."""
+        """Return all events in time order, as one table; for data that fits in memory."""
         return pa.Table.from_batches(self.events(), schema=EVENT_SCHEMA).sort_by([("time", "ascending")])
 
     def _block_users(self) -> int:
@@ -139,7 +139,7 @@ class Planted:
         return pa.record_batch([pa.array(column) for column in columns], schema=EVENT_SCHEMA)
 
     def _draw_items(self, intent: Ints, flat: Floats, rng: np.random.Generator) -> Ints:
-        """Items given intents; -1 draws by popularity alone, which is the last row of the table of chances."""
+        """Return the items given intents; -1 draws by popularity alone, which is the last row of the table of chances."""
         row = np.where(intent < 0, self.parameters.n_intents, intent)
         place = np.searchsorted(flat, row + rng.random(len(row)), side="right")
         item: Ints = np.minimum(place - row * self.parameters.n_items, self.parameters.n_items - 1)
@@ -239,10 +239,10 @@ def _draw_theta(parameters: InteractionsParameters, rng: np.random.Generator) ->
     common = np.repeat(rng.standard_normal((parameters.n_users, -(-parameters.n_intents // 2))), 2, axis=1)[
         :, : parameters.n_intents
     ]
-    own = rng.standard_normal(shape)
+    specific = rng.standard_normal(shape)
     rho = parameters.intent_correlation
     # The spread of a Dirichlet draw's logarithms, so that theta_alpha keeps its meaning.
-    logits = np.sqrt(polygamma(1, parameters.theta_alpha)) * (np.sqrt(rho) * common + np.sqrt(1 - rho) * own)
+    logits = np.sqrt(polygamma(1, parameters.theta_alpha)) * (np.sqrt(rho) * common + np.sqrt(1 - rho) * specific)
     shares = np.exp(logits - logits.max(axis=1, keepdims=True))
     normalised: Floats = shares / shares.sum(axis=1, keepdims=True)
     return normalised
@@ -253,7 +253,7 @@ def _dirichlet(alpha: float, shape: tuple[int, int], rng: np.random.Generator) -
 
 
 def _flat_cumulative(weights: Floats) -> Floats:
-    """Cumulative chances of items given each intent, end to end: intent k runs from k to k + 1; popularity comes last."""
+    """Return cumulative chances of items given each intent, end to end: intent k from k to k + 1, popularity last."""
     by_intent = np.vstack([weights.T, weights.sum(axis=1)])
     cumulative = np.cumsum(by_intent, axis=1) / by_intent.sum(axis=1, keepdims=True)
     flat: Floats = (cumulative + np.arange(len(by_intent))[:, None]).ravel()
@@ -261,7 +261,7 @@ def _flat_cumulative(weights: Floats) -> Floats:
 
 
 def _draw_rows(shares: Floats, rng: np.random.Generator) -> Ints:
-    """One column drawn for each row of chances."""
+    """Return one column drawn for each row of chances."""
     below = np.cumsum(shares, axis=1) < rng.random(len(shares))[:, None]
     drawn: Ints = np.minimum(below.sum(axis=1), shares.shape[1] - 1)
     return drawn

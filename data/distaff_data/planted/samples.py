@@ -83,11 +83,11 @@ def _typed(generator: Callable[..., object], parameters: dict[str, float]) -> di
         UnknownNameError: It has no such parameter.
     """
     defaults = {name: p.default for name, p in inspect.signature(generator).parameters.items()}
-    known = {name: default for name, default in defaults.items() if isinstance(default, int | float)}
+    typed = {name: default for name, default in defaults.items() if isinstance(default, int | float)}
     for name in parameters:
-        if name not in known:
-            raise UnknownNameError("parameter", name, known)
-    return {name: type(known[name])(value) for name, value in parameters.items()}
+        if name not in typed:
+            raise UnknownNameError("parameter", name, typed)
+    return {name: type(typed[name])(value) for name, value in parameters.items()}
 
 
 def _sample_incidents(workspace: Workspace, name: str, replace: bool, parameters: dict[str, float]) -> IncidentsReport:

@@ -48,7 +48,7 @@ class PlantedSeries:
         return [f"{period:g} {name}" for period, name in zip(self.factors["period"], names, strict=True)]
 
     def series(self, name: str = "planted-series") -> Series:
-        """The windows as a dataset, divided by ``SPLIT``."""
+        """Return the windows as a dataset, divided by ``SPLIT``."""
         ids = [f"w{i:05d}" for i in range(1, len(self.windows) + 1)]
         data = Series.from_windows(self.windows, self.labels, entities=ids, name=name)
         return divide(data, SPLIT, int(self.parameters["seed"]))

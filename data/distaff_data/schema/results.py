@@ -1,4 +1,4 @@
-"""Tables of what fitted models give out: measures, lists, forecasts, classes, diagnoses."""
+"""Tables of fitted models' results: measures, lists, forecasts, classes, diagnoses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How series are divided into train, valid and test: the specification people type, and its effect on rows.
+"""Division of series into train, valid and test: the specification people type, and its effect on rows.
 
 ==============================  ======================================================================================
 ``ratio:0.7,0.1,0.2``           each entity's rows in time order; a set of windows is divided window by window
@@ -34,7 +34,7 @@ _HELP = (
 
 
 def default_split(data: Series) -> str:
-    """The split when nobody says: whole groups, else windows at random, else rows in time order."""
+    """Return the default split: whole groups, else windows at random, else rows in time order."""
     if data.groups.null_count == 0 and len(data.groups.unique()) > 2:
         return "groups:0.7,0.1,0.2"
     return "random:0.7,0.1,0.2" if data.whole else "ratio:0.7,0.1,0.2"
@@ -171,7 +171,7 @@ def _shares(text: str) -> tuple[float, float, float]:
 
 
 def _draw(strata: Ints, shares: tuple[float, float, float], seed: int) -> Codes:
-    """Codes drawn at random, each stratum in proportion."""
+    """Return the codes drawn at random, each stratum in proportion."""
     lots = np.random.default_rng(seed).random(len(strata))
     order = np.lexsort((lots, strata))
     counts = np.unique(strata, return_counts=True)[1]
@@ -182,7 +182,7 @@ def _draw(strata: Ints, shares: tuple[float, float, float], seed: int) -> Codes:
 
 
 def _draw_groups(names: npt.NDArray[np.object_], shares: tuple[float, float, float], seed: int) -> Codes:
-    """Codes of whole groups; shares are of groups."""
+    """Return the codes of whole groups; shares are of groups."""
     groups, codes = np.unique(names.astype(str), return_inverse=True)
     place = (np.random.default_rng(seed).permutation(len(groups)) + 0.5) / len(groups)
     drawn: Codes = _cut(place, shares)[codes]

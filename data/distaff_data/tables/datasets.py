@@ -1,4 +1,4 @@
-"""What the table of datasets says of one: its kind and its live generation."""
+"""A dataset's kind and live generation, as the table of datasets has them."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from distaff_data.warehouse import Warehouse
 
 
 def live_generation(warehouse: Warehouse, dataset: str, kind: str) -> str:
-    """The live generation of a dataset that has to be of ``kind``.
+    """Return the live generation of a dataset that has to be of ``kind``.
 
     Raises:
         UnknownNameError: There is no such dataset.
         InputError: The dataset is of another kind.
     """
-    found = kind_of(warehouse, dataset)
-    if found != kind:
-        raise InputError(f"dataset {dataset!r} holds {found}, not {kind}")
+    stored = kind_of(warehouse, dataset)
+    if stored != kind:
+        raise InputError(f"dataset {dataset!r} holds {stored}, not {kind}")
     rows = warehouse.rows("SELECT generation FROM datasets WHERE dataset = ?", [dataset])
     return str(rows[0]["generation"])
 
 
 def kind_of(warehouse: Warehouse, dataset: str) -> str:
-    """What a dataset holds: interactions, series or incidents.
+    """Return the kind of a dataset: interactions, series or incidents.
 
     Raises:
         UnknownNameError: There is no such dataset.

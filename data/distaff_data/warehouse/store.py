@@ -54,7 +54,7 @@ class Publication:
         self._warehouse.append(table, rows, generation=self.generation, **constants)
 
     def target(self, name: str) -> Publication:
-        """Another target published in the same commit, with a generation of its own.
+        """Return another target of the same commit, with a generation of its own.
 
         For rows that are replaced at other times than the block's: an item's attributes outlive the interactions.
         """
@@ -106,13 +106,13 @@ class Warehouse:
         Raises:
             InputError: There is none, or a newer Distaff made it.
         """
-        found = cls(root, location)
-        version = found._place.version
+        warehouse = cls(root, location)
+        version = warehouse._place.version
         if version is None:
-            raise InputError("there is no warehouse here; make one with: distaff init", path=found.location)
+            raise InputError("there is no warehouse here; make one with: distaff init", path=warehouse.location)
         if version != VERSION:
-            _migrate(root, found._place)
-        return found
+            _migrate(root, warehouse._place)
+        return warehouse
 
     def append(self, table: str, rows: Rows, **constants: object) -> None:
         """Append rows to a table in one commit; see :meth:`Publication.append`."""
@@ -146,7 +146,7 @@ class Warehouse:
         self._point(dict.fromkeys(targets))
 
     def live(self, target: str) -> str | None:
-        """The live generation of a target; None when there is none."""
+        """Return the live generation of a target; None when there is none."""
         rows = self.rows("SELECT generation FROM publications WHERE target = ?", [target])
         return None if not rows else rows[0]["generation"]
 
@@ -179,7 +179,7 @@ class Warehouse:
         return reading.select(self._place, sql, limit=limit, seconds=seconds)
 
     def lock(self, name: str) -> FileLock:
-        """A lock between processes, for what only one may do at a time, such as replacing one dataset."""
+        """Return a lock between processes, for what only one may do at a time, such as replacing one dataset."""
         folder = self.root / ".locks"
         folder.mkdir(parents=True, exist_ok=True)
         return FileLock(folder / (uuid.uuid5(uuid.NAMESPACE_OID, name).hex + ".lock"))
@@ -285,10 +285,10 @@ def _exclusive(root: Path) -> Iterator[None]:
 
 def _migrate(root: Path, place: Place) -> None:
     with _exclusive(root):
-        found = place.version
-        if found is not None and found > VERSION:
+        version = place.version
+        if version is not None and version > VERSION:
             raise InputError(
-                f"the warehouse has schema {found}, newer than this Distaff's {VERSION}; upgrade", path=place.location
+                f"the warehouse has schema {version}, newer than this Distaff's {VERSION}; upgrade", path=place.location
             )
         for table in TABLES.values():
             _bring_up(place, table)
@@ -298,7 +298,7 @@ def _migrate(root: Path, place: Place) -> None:
 def _bring_up(place: Place, table: Table) -> None:
     """Create a table that is missing; add the columns it lacks. Doing it twice does nothing."""
     delta = place.create(table)
-    there = {field.name for field in delta.schema().fields}
-    missing = [field for field in Schema.from_arrow(table.arrow).fields if field.name not in there]
+    present = {field.name for field in delta.schema().fields}
+    missing = [field for field in Schema.from_arrow(table.arrow).fields if field.name not in present]
     if missing:
         delta.alter.add_columns(missing)
