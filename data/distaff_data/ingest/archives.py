@@ -23,7 +23,7 @@ from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError
 from distaff_data.ingest.arff import arff_cases
 from distaff_data.ingest.detect import SPLIT_WORDS
-from distaff_data.ingest.values import LabelledWindow, text_lines, window_of
+from distaff_data.ingest.values import LabelledWindow, array_header, text_lines, window_of
 from distaff_data.splits import SPLITS
 
 _UNPACKED = 8 << 30  # bytes
@@ -119,9 +119,7 @@ def _check_size(path: Path) -> None:
             )
         for member in archive.infolist():
             with archive.open(member) as opened:
-                version = np.lib.format.read_magic(opened)
-                read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-                shape, _, dtype = read(opened)
+                shape, dtype = array_header(opened)
                 if not dtype.hasobject and math.prod(shape) * dtype.itemsize != member.file_size - opened.tell():
                     raise InputError(f"the array {member.filename} is not as large as it says", path=path)
 

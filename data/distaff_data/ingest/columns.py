@@ -36,8 +36,13 @@ _REQUIRED = ("user", "item")
 
 def common(role: str, columns: Sequence[str]) -> str | None:
     """Return the column whose name is most usual for a role; None when no name is."""
+    return first_named(columns, _COMMON[role])
+
+
+def first_named(columns: Sequence[str], names: Sequence[str]) -> str | None:
+    """Return the column with the first of some plain names that any column has; None when none has one."""
     by_plain = {plain(column): column for column in reversed(columns)}
-    return next((by_plain[name] for name in _COMMON[role] if name in by_plain), None)
+    return next((by_plain[name] for name in names if name in by_plain), None)
 
 
 def all_common(role: str, columns: Sequence[str]) -> list[str]:

@@ -30,9 +30,10 @@ from distaff_data.arrays import Bools, Floats
 from distaff_data.datasets.imputation import on_grid
 from distaff_data.datasets.incidents import Case, Edge, Incidents, entity_of
 from distaff_data.errors import InputError
-from distaff_data.ingest.columns import find_column, plain
+from distaff_data.ingest.columns import find_column, first_named
 from distaff_data.ingest.options import IncidentsOptions, with_settings
 from distaff_data.ingest.publish import check_new
+from distaff_data.ingest.staging import time_unit
 from distaff_data.tables.incidents import publish_incidents
 from distaff_data.tables.reports import IncidentsReport
 from distaff_data.workspace import Workspace
@@ -54,7 +55,6 @@ _ENTITIES = (
     "job",
 )
 _DIVIDERS = ("/", ".", ":", "_")
-_UNITS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))  # nano-, micro- and milliseconds since 1970
 _STATUS = {"known": True, "true": True, "1": True, "forbidden": False, "false": False, "0": False}
 
 
@@ -190,7 +190,9 @@ def _read_metrics(
 ) -> tuple[tuple[str, ...], Floats, Floats, float | None]:
     """Return metrics' names, times, values ``(T, M)``, and the onset where a column marks it."""
     table = _read_table(path)
-    time = find_column(path, table.column_names, options.time) if options.time else _usual(table.column_names, _TIMES)
+    time = (
+        find_column(path, table.column_names, options.time) if options.time else first_named(table.column_names, _TIMES)
+    )
     if time is None:
         first = ", ".join(table.column_names[:12])
         raise InputError(
@@ -198,7 +200,7 @@ def _read_metrics(
         )
     times = _seconds(path, table[time], time)
     rest = table.drop_columns([time])
-    metric, value = _usual(rest.column_names, _METRICS), _usual(rest.column_names, _VALUES)
+    metric, value = first_named(rest.column_names, _METRICS), first_named(rest.column_names, _VALUES)
     if metric and value and not pa.types.is_floating(rest.schema.field(metric).type):
         columns, times, values = _pivot(path, rest, times, metric, value)
         marks = None
@@ -243,7 +245,7 @@ def _pivot(
     path: Path, table: pa.Table, times: Floats, metric: str, value: str
 ) -> tuple[tuple[str, ...], Floats, Floats]:
     """Return a long table as a wide one over all its times: metrics' names, times, values."""
-    entity = _usual(table.column_names, _ENTITIES)
+    entity = first_named(table.column_names, _ENTITIES)
     names = table[metric].cast(pa.string())
     if entity is not None:
         names = pc.binary_join_element_wise(table[entity].cast(pa.string()), names, "|")
@@ -265,11 +267,6 @@ def _full_name(name: str, separator: str | None) -> str:
     return f"{entity}|{metric}" if entity and metric else f"{name}|value"
 
 
-def _usual(columns: Sequence[str], names: Sequence[str]) -> str | None:
-    by_plain = {plain(column): column for column in reversed(columns)}
-    return next((by_plain[name] for name in names if name in by_plain), None)
-
-
 def _read_table(path: Path) -> pa.Table:
     if not path.is_file():
         raise InputError("there is no such file", path=path)
@@ -289,8 +286,7 @@ def _seconds(path: Path, column: pa.ChunkedArray, name: str) -> Floats:
     times = _numbers(path, column, name)
     if np.isnan(times).any():
         raise InputError("a time stamp is missing", path=path, line=int(np.isnan(times).argmax()) + 2, column=name)
-    largest = float(np.abs(times).max(initial=0.0))
-    seconds: Floats = times / next((unit for least, unit in _UNITS if largest >= least), 1.0)
+    seconds: Floats = times / time_unit(float(np.abs(times).max(initial=0.0)))
     return seconds
 
 
@@ -326,7 +322,7 @@ def _read_names(path: str | Path | None) -> dict[str, str]:
 def _read_graph(path: Path, cases: Sequence[Case], unmeasured: bool) -> tuple[Edge, ...]:
     table = _read_table(path)
     source, target = (find_column(path, table.column_names, role) for role in ("source", "target"))
-    status = _usual(table.column_names, ("status", "known"))
+    status = first_named(table.column_names, ("status", "known"))
     measured = {column for case in cases for column in case.columns}
     measured |= {entity_of(column) for column in measured}
     picked = [table[c].cast(pa.string()).to_pylist() for c in (source, target, *([status] if status else []))]

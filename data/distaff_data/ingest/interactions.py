@@ -14,7 +14,7 @@ from distaff_data.ingest.attribute_staging import create_attribute_tables, publi
 from distaff_data.ingest.detect import Sources, find_sources
 from distaff_data.ingest.layout import FORMATS
 from distaff_data.ingest.options import InteractionsOptions, with_settings
-from distaff_data.ingest.publish import Description, check_new, number_entities, publish_interactions
+from distaff_data.ingest.publish import check_new, number_entities, publish_interactions
 from distaff_data.ingest.refine import refine
 from distaff_data.ingest.staging import StagedEvents, stage_events
 from distaff_data.splits.interactions import Split, parse_split
@@ -65,7 +65,7 @@ def ingest_interactions(
         )
         _stage_attributes_beside(scratch, sources)
         facts = {**number_entities(scratch), **vars(refined)}
-        settings = {
+        recorded = {
             "format": staged.format,
             "columns": dict(staged.columns),
             "min_rating": options.min_rating,
@@ -73,12 +73,14 @@ def ingest_interactions(
             "split": _split_name(staged, split),
             "seed": options.seed,
         }
-        files = ", ".join(str(path) for path in sources.files)
         generation = publish_interactions(
             warehouse,
             scratch,
-            Description(name, files, settings, facts),
-            lambda publication: _publish_attributes_beside(publication, scratch, name),
+            name,
+            source=", ".join(str(path) for path in sources.files),
+            settings=recorded,
+            facts=facts,
+            beside=lambda publication: _publish_attributes_beside(publication, scratch, name),
         )
     return IngestReport(name, generation, staged.format, staged.columns, _split_name(staged, split), **facts)
 

@@ -22,6 +22,7 @@ from distaff_data.datasets.content import Content, Weighted, counted
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError
+from distaff_data.ingest.values import array_header
 from distaff_data.splits import SPLITS
 
 FEATURES = {"text": "text_feat.npy", "image": "image_feat.npy"}
@@ -66,9 +67,7 @@ def _length(path: Path) -> int:
     """Return how many ids a file's header says it holds: some are pickled objects, which are not read."""
     with path.open("rb") as file:
         try:
-            version = np.lib.format.read_magic(file)
-            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, _, _ = read(file)
+            shape, _ = array_header(file)
         except ValueError as error:
             raise InputError(f"cannot read the file as .npy: {error}", path=path) from None
     if len(shape) != 1:

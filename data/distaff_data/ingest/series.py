@@ -23,7 +23,7 @@ from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError
 from distaff_data.frames import to_strings
 from distaff_data.ingest.archives import read_arff, read_npz, read_ts
-from distaff_data.ingest.columns import common, find_column, plain
+from distaff_data.ingest.columns import common, find_column, first_named
 from distaff_data.ingest.detect import SPLIT_WORDS, existing_files
 from distaff_data.ingest.grid import Arranged, SeriesRows, arrange
 from distaff_data.ingest.layout import FileLayout, layout_of
@@ -148,10 +148,10 @@ def _roles(layout: FileLayout, options: SeriesOptions) -> dict[str, str]:
     """Return the column of each role that the file has."""
     path, columns = layout.path, layout.columns
     usual = {
-        "time": common("time", columns) or _usual(columns, _COUNTS),
-        "entity": _usual(columns, _ENTITIES),
-        "channel": _usual(columns, _CHANNELS),
-        "value": _usual(columns, ("value", "val")),
+        "time": common("time", columns) or first_named(columns, _COUNTS),
+        "entity": first_named(columns, _ENTITIES),
+        "channel": first_named(columns, _CHANNELS),
+        "value": first_named(columns, ("value", "val")),
     }
     if usual["channel"] is None or usual["value"] is None or options.channels:
         usual["channel"] = usual["value"] = None
@@ -279,8 +279,3 @@ def _pivoted(layout: FileLayout, frame: pl.DataFrame, roles: Mapping[str, str]) 
     values = np.full((len(moments), len(channels)), np.nan, dtype=np.float32)
     values[places["row"].to_numpy(), frame["channel"].cast(pl.Enum(channels)).to_physical().to_numpy()] = frame["v0"]
     return _rows(moments, values, channels.to_list())
-
-
-def _usual(columns: Sequence[str], names: Sequence[str]) -> str | None:
-    by_plain = {plain(column): column for column in reversed(columns)}
-    return next((by_plain[name] for name in names if name in by_plain), None)

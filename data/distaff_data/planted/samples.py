@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from distaff_data.arrays import Floats
 from distaff_data.errors import UnknownNameError
-from distaff_data.ingest.publish import Description, check_new, number_entities, publish_interactions
+from distaff_data.ingest.publish import check_new, number_entities, publish_interactions
 from distaff_data.ingest.refine import refine
 from distaff_data.ingest.staging import EVENTS
 from distaff_data.planted.incidents import planted_incidents
@@ -116,8 +116,11 @@ def _sample_interactions(workspace: Workspace, name: str, replace: bool, paramet
         generation = publish_interactions(
             warehouse,
             scratch,
-            Description(name, "planted-interactions", settings, facts),
-            lambda publication: _publish_truth(publication, scratch, planted, name),
+            name,
+            source="planted-interactions",
+            settings=settings,
+            facts=facts,
+            beside=lambda publication: _publish_truth(publication, scratch, planted, name),
         )
     return IngestReport(name, generation, "planted", {}, SPLIT, **facts)
 

@@ -1,9 +1,43 @@
-"""A dataset's kind and live generation, as the table of datasets has them."""
+"""The list of datasets: each one's entry, kind and live generation."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
 from distaff_data.errors import InputError, UnknownNameError
-from distaff_data.warehouse import Warehouse
+from distaff_data.warehouse import Publication, Warehouse
+
+
+def append_entry(
+    publication: Publication,
+    dataset: str,
+    kind: str,
+    *,
+    source: str,
+    settings: Mapping[str, object],
+    facts: Mapping[str, object],
+) -> None:
+    """Append a dataset's entry to the list of datasets.
+
+    Args:
+        publication: The publication of its rows, which the entry appears with.
+        dataset: Its name.
+        kind: ``interactions``, ``series`` or ``incidents``.
+        source: The files it came from.
+        settings: How it was read, filtered and split.
+        facts: Counts taken while reading.
+    """
+    entry = {
+        "dataset": dataset,
+        "kind": kind,
+        "source": source,
+        "settings": json.dumps(settings),
+        "facts": json.dumps(facts),
+        "created_at": datetime.now(UTC),
+    }
+    publication.append("datasets", [entry])
 
 
 def live_generation(warehouse: Warehouse, dataset: str, kind: str) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -13,7 +11,7 @@ import pyarrow as pa
 
 from distaff_data.datasets.incidents import Case, Edge, Incidents, TrueEdge, entity_of
 from distaff_data.errors import UnknownNameError
-from distaff_data.tables.datasets import live_generation
+from distaff_data.tables.datasets import append_entry, live_generation
 from distaff_data.tables.reports import IncidentsReport
 from distaff_data.warehouse import Warehouse
 
@@ -54,15 +52,7 @@ def publish_incidents(
         publication.append("measurements", pa.concat_tables(map(_measurements, cases)), dataset=name)
         publication.append("dependencies", [vars(edge) for edge in incidents.edges], dataset=name)
         publication.append("truth_edges", [vars(edge) for edge in incidents.truth], dataset=name)
-        entry = {
-            "dataset": name,
-            "kind": "incidents",
-            "source": source,
-            "settings": json.dumps(settings),
-            "facts": json.dumps(facts),
-            "created_at": datetime.now(UTC),
-        }
-        publication.append("datasets", [entry])
+        append_entry(publication, name, "incidents", source=source, settings=settings, facts=facts)
     return IncidentsReport(name, publication.generation, **facts)  # type: ignore[arg-type]
 
 
