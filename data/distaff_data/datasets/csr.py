@@ -75,9 +75,9 @@ class Csr:
         """Return ``scipy.sparse.csr_matrix`` of float32 ones, sharing memory where it can."""
         from scipy.sparse import csr_matrix
 
-        data = np.ones(self.nnz, dtype=np.float32)
-        parts = (data, self.indices.cpu().numpy(), self.indptr.cpu().numpy())
-        return csr_matrix(parts, shape=(self.n_rows, self.n_cols))
+        ones = np.ones(self.nnz, dtype=np.float32)
+        arrays = (ones, self.indices.cpu().numpy(), self.indptr.cpu().numpy())
+        return csr_matrix(arrays, shape=(self.n_rows, self.n_cols))
 
     def to(self, device: torch.device | str) -> Csr:
         """Return the matrix on another device."""

@@ -21,7 +21,7 @@ import torch
 
 from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError
-from distaff_data.ingest.arff import arff_cases
+from distaff_data.ingest.arff import arff_windows
 from distaff_data.ingest.detect import SPLIT_WORDS
 from distaff_data.ingest.values import LabelledWindow, array_header, text_lines, window_of
 from distaff_data.splits import SPLITS
@@ -41,12 +41,12 @@ def read_npz(files: Sequence[Path], name: str, *, channels_first: bool = False) 
         raise InputError("give one file of arrays, with x_train and x_test in it", path=files[1])
     path = files[0]
     arrays = _arrays(path)
-    parts = [(key.removeprefix("x"), split) for key, split in _windows(arrays).items()]
-    if not parts:
+    suffixes = {key.removeprefix("x"): split for key, split in _windows(arrays).items()}
+    if not suffixes:
         names = ", ".join(arrays) or "nothing"
         raise InputError(f"the file has no array x or x_train; there are: {names}", path=path, column="x")
     xs, ys, groups, codes = [], [], [], []
-    for suffix, split in parts:
+    for suffix, split in suffixes.items():
         x = _numbers(path, f"x{suffix}", arrays[f"x{suffix}"], channels_first)
         xs.append(x)
         ys.append(_beside(path, arrays, (f"y{suffix}", f"labels{suffix}"), len(x)))
@@ -70,28 +70,28 @@ def read_ts(files: Sequence[Path], name: str, *, channels_first: bool = False) -
     Raises:
         InputError: A header that is missing or unknown, or a line that cannot be read.
     """
-    return _gathered([(path, _cases(path)) for path in files], name)
+    return _gathered([(path, _ts_windows(path)) for path in files], name)
 
 
 def read_arff(files: Sequence[Path], name: str, *, channels_first: bool = False) -> Series:
     """Return the windows of ``.arff`` files; otherwise as :func:`read_ts`."""
-    return _gathered([(path, arff_cases(path)) for path in files], name)
+    return _gathered([(path, arff_windows(path)) for path in files], name)
 
 
-def _gathered(parts: Sequence[tuple[Path, list[LabelledWindow]]], name: str) -> Series:
+def _gathered(files: Sequence[tuple[Path, list[LabelledWindow]]], name: str) -> Series:
     """Return all windows of all files; a file whose name says a split is that split."""
-    width = parts[0][1][0][0].shape[1]
-    for path, cases in parts:
-        for place, (window, _) in enumerate(cases, 1):
+    rows = [(path, window, label) for path, windows in files for window, label in windows]
+    width = rows[0][1].shape[1]
+    for path, windows in files:
+        for place, (window, _) in enumerate(windows, 1):
             if window.shape[1] != width:
                 raise InputError(
                     f"window {place} has {window.shape[1]} channels, the first of all has {width}", path=path
                 )
-    windows = [window for _, cases in parts for window, _ in cases]
-    labels = [label for _, cases in parts for _, label in cases]
-    codes = [SPLITS.index(_split_of(path.stem) or "train") for path, cases in parts for _ in cases]
-    data = Series.from_rows(np.concatenate(windows), [len(w) for w in windows], name=name, labels=labels, whole=True)
-    return data.with_splits(torch.tensor(codes, dtype=torch.int8)[data.entity_of_row()])
+    values, lengths = np.concatenate([window for _, window, _ in rows]), [len(window) for _, window, _ in rows]
+    codes = torch.tensor([SPLITS.index(_split_of(path.stem) or "train") for path, _, _ in rows], dtype=torch.int8)
+    data = Series.from_rows(values, lengths, name=name, labels=[label for _, _, label in rows], whole=True)
+    return data.with_splits(codes[data.entity_of_row()])
 
 
 def _arrays(path: Path) -> Mapping[str, _Array]:
@@ -156,12 +156,13 @@ def _beside(path: Path, arrays: Mapping[str, _Array], keys: Sequence[str], n: in
     return arrays[key]
 
 
-def _joined(parts: Sequence[_Array | None]) -> list[str] | None:
-    present = [part for part in parts if part is not None]
-    return None if len(present) < len(parts) else [str(value) for part in present for value in part.tolist()]
+def _joined(arrays: Sequence[_Array | None]) -> list[str] | None:
+    """Return the values of arrays end to end as texts; None where one is missing."""
+    present = [array for array in arrays if array is not None]
+    return None if len(present) < len(arrays) else [str(value) for array in present for value in array.tolist()]
 
 
-def _cases(path: Path) -> list[LabelledWindow]:
+def _ts_windows(path: Path) -> list[LabelledWindow]:
     """Return every window ``(T, C)`` of a ``.ts`` file with its class."""
     lines = text_lines(path)
     header, start = _header(path, lines)
@@ -171,14 +172,14 @@ def _cases(path: Path) -> list[LabelledWindow]:
         )
     words = header.get("classlabel", "false").split()
     classes = set(words[1:]) if words and words[0].lower() == "true" else None
-    cases = [
-        _case(path, number, line, classes)
+    windows = [
+        _ts_window(path, number, line, classes)
         for number, line in enumerate(lines[start:], start + 1)
         if line.strip() and not line.startswith("#")
     ]
-    if not cases:
+    if not windows:
         raise InputError("the file has a header and nothing else", path=path)
-    return cases
+    return windows
 
 
 def _header(path: Path, lines: Sequence[str]) -> tuple[dict[str, str], int]:
@@ -196,7 +197,7 @@ def _header(path: Path, lines: Sequence[str]) -> tuple[dict[str, str], int]:
     raise InputError("the file has no @data; is it a .ts file of the UEA and UCR archives?", path=path)
 
 
-def _case(path: Path, number: int, line: str, classes: set[str] | None) -> LabelledWindow:
+def _ts_window(path: Path, number: int, line: str, classes: set[str] | None) -> LabelledWindow:
     fields = line.strip().split(":")
     label = fields.pop().strip() if classes is not None else None
     if classes and label not in classes:

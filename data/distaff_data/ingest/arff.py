@@ -36,7 +36,7 @@ class _Header:
     inside: bool = field(default=False, repr=False)
 
 
-def arff_cases(path: Path) -> list[LabelledWindow]:
+def arff_windows(path: Path) -> list[LabelledWindow]:
     """Return every window ``(T, C)`` of a file with its class, None where the file has none.
 
     Raises:
@@ -44,14 +44,14 @@ def arff_cases(path: Path) -> list[LabelledWindow]:
     """
     lines = text_lines(path)
     header = _header(path, lines)
-    cases = [
-        _case(path, number, line.strip(), header)
+    windows = [
+        _window(path, number, line.strip(), header)
         for number, line in enumerate(lines[header.start :], header.start + 1)
         if line.strip() and not line.lstrip().startswith("%")
     ]
-    if not cases:
+    if not windows:
         raise InputError("the file has a header and nothing else", path=path)
-    return cases
+    return windows
 
 
 def _header(path: Path, lines: list[str]) -> _Header:
@@ -90,7 +90,7 @@ def _attribute(path: Path, number: int, words: str, header: _Header) -> None:
         )
 
 
-def _case(path: Path, number: int, line: str, header: _Header) -> LabelledWindow:
+def _window(path: Path, number: int, line: str, header: _Header) -> LabelledWindow:
     label = None
     if header.classes is not None:
         line, _, last = line.rpartition(",")
