@@ -1,10 +1,15 @@
-"""Names for the NumPy arrays that annotations mention."""
+"""The types of arrays."""
 
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
+Floats = NDArray[np.float64]
+"""Numbers, float64."""
+
+Ints = NDArray[np.int64]
+"""Positions and counts, int64."""
+
+Bools = NDArray[np.bool_]
+"""Masks."""

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from distaff import exports
 from distaff.cli.options import takes
 from distaff.cli.state import Json, emit_facts, emit_json, emit_table, pairs, root, workspace
 from distaff_data.errors import InputError
-from distaff_data.ingest import ingest_attributes, ingest_incidents, ingest_interactions, ingest_series
 from distaff_data.ingest.options import AttributesOptions, IncidentsOptions, InteractionsOptions, SeriesOptions
-from distaff_data.planted.samples import sample as load_sample
-from distaff_data.tables.reports import AttributesReport, IncidentsReport, IngestReport, SeriesReport
-from distaff_data.workspace import Workspace
+
+if TYPE_CHECKING:
+    from distaff_data.ingest import AttributesReport, IncidentsReport, IngestReport, SeriesReport
 
 _NAMED = 20  # channels that are listed
 
@@ -49,6 +47,8 @@ def init(
     ] = None,
 ) -> None:
     """Make a workspace: a folder with the warehouse, the runs and distaff.toml."""
+    from distaff_data.workspace import Workspace
+
     place = folder or root()
     Workspace.create(place, warehouse)
     typer.echo(f"workspace ready: {place}")
@@ -61,6 +61,8 @@ def ingest_interactions_verb(name: Name, paths: Paths, options: InteractionsOpti
 
     Example: distaff ingest interactions shop orders.csv --user customer --item product --split leave-last-out
     """
+    from distaff_data.ingest import ingest_interactions
+
     _show(ingest_interactions(workspace(create=True), name, paths, options), as_json)
 
 
@@ -73,6 +75,8 @@ def ingest_items(name: Name, paths: Described, options: AttributesOptions, as_js
 
     Example: distaff ingest items shop items.csv text=embeddings.npy --text description --separator ,
     """
+    from distaff_data.ingest import ingest_attributes
+
     _show(ingest_attributes(workspace(), "item", name, paths, options), as_json)
 
 
@@ -80,6 +84,8 @@ def ingest_items(name: Name, paths: Described, options: AttributesOptions, as_js
 @takes(AttributesOptions, flags={"columns": "--column"}, without=("embed_with",))
 def ingest_users(name: Name, paths: Described, options: AttributesOptions, as_json: Json = False) -> None:
     """Load what is known about a dataset's users: every other column is an attribute, such as a country."""
+    from distaff_data.ingest import ingest_attributes
+
     _show(ingest_attributes(workspace(), "user", name, paths, options), as_json)
 
 
@@ -95,6 +101,8 @@ def ingest_incidents_verb(
 
     Example: distaff ingest incidents outage metrics.csv --kpi "shop|latency" --graph calls.csv
     """
+    from distaff_data.ingest import ingest_incidents
+
     _show(ingest_incidents(workspace(create=True), name, paths, options), as_json)
 
 
@@ -112,6 +120,8 @@ def ingest_series_verb(
 
     Example: distaff ingest series ett ETTh1.csv --time date --split rows:8640,2880,2880
     """
+    from distaff_data.ingest import ingest_series
+
     report = ingest_series(workspace(create=True), name, paths, options)
     _show(report, as_json)
     if not as_json:
@@ -136,6 +146,8 @@ def sample(
     as_json: Json = False,
 ) -> None:
     """Load a built-in dataset whose truth is known."""
+    from distaff_data.planted.samples import sample as load_sample
+
     parameters = {key: _number(key, value) for key, value in pairs(set or []).items()}
     _show(load_sample(workspace(create=True), name, name=dataset, replace=replace, **parameters), as_json)
 
@@ -165,6 +177,8 @@ def sql(
     selection = workspace().warehouse.select(statement, limit=limit)
     table = selection.table
     if out is not None:
+        from distaff import exports
+
         exports.write(table, out)
         typer.echo(f"{table.num_rows} rows written to {out}")
     elif as_json:
