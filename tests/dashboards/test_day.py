@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from block_data import checkerboard
 from published import publish
 from streamlit.testing.v1 import AppTest
 
@@ -22,6 +21,7 @@ from distaff.runs import aliases, runs
 from distaff.scheduling import executions, jobs, scheduler
 from distaff.scheduling.executions import Execution
 from distaff.scheduling.jobs import Job
+from distaff.testing.data import checkerboard
 from distaff_dashboards.pages.jobs import reads as jobs_data
 from distaff_dashboards.reads.source import Source
 from distaff_data.workspace import Workspace

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from distaff.board.board import Board
     from distaff.recommenders.base import Recommender
     from distaff.recommenders.explain import Explained
-    from distaff.recommenders.steer import Moved
     from distaff_dashboards.ui.breakdown import Floats
 
 _USERS_OFFERED = 200
@@ -228,15 +227,11 @@ def reranked(source: Source, run: str, dataset: str, user: str, weights: Mapping
         InputError: There is no saved model, or it does not know the user.
         UnsupportedError: The model's scores cannot be split.
     """
-    from distaff.factors.intents.rerank import rerank
+    from distaff.recommenders.steer import steer
 
-    found = rerank(model(source, run), user, weights, top_k=top_k)
-    named = _titles(source, dataset, [*found.before, *found.after])
-    table = found.table()
-    for column in ("before", "after"):
-        titles = pa.array([named.get(i, i) if i is not None else None for i in table[column].to_pylist()], pa.string())
-        table = table.set_column(table.column_names.index(column), column, titles)
-    return table
+    found = steer(model(source, run), user, factors=weights, k=top_k, exclude=("train", "valid"))
+    items = [*found.before["item_id"], *found.after["item_id"]]
+    return found.side_by_side(_titles(source, dataset, items)).to_arrow()
 
 
 def annotate(run: str, factor: int, **said: Any) -> None:
@@ -334,7 +329,7 @@ def explain(source: Source, run: str, dataset: str, user: str, n_factors: int, t
         "SELECT item_id FROM recommendations WHERE run = ? AND user_id = ? ORDER BY rank LIMIT ?", [run, user, top_k]
     )
     items = [str(row["item_id"]) for row in published]
-    items = items or found.score([user], top_k=top_k)["item_id"].to_pylist()
+    items = items or found.recommend([user], top_k)["item_id"].to_list()
     row = found.data.user_positions([user])
     columns = found.data.item_positions(items)
     with torch.inference_mode():
@@ -367,12 +362,14 @@ def reasons(source: Source, run: str, dataset: str, user: str, top_k: int) -> Ex
 @st.cache_data(max_entries=256, show_spinner=False)
 def steered(
     source: Source, run: str, dataset: str, user: str, factors: dict[int, float], words: dict[str, float], top_k: int
-) -> tuple[list[Moved], list[Moved]]:
-    """A user's list as it is and steered."""
-    from distaff.recommenders.steer import steer_with
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """A user's list as it is and steered; a step of a factor is a weight of 16."""
+    from distaff.recommenders.steer import steer
 
-    found = steer_with(source.workspace, model(source, run), run, user, factors=factors, words=words, top_k=top_k)
-    return found.before, found.after
+    weights = {factor: 16.0**steps for factor, steps in factors.items()}
+    found = steer(model(source, run), user, factors=weights, words=words, k=top_k)
+    lists = found.lists(run, _titles(source, dataset, [*found.before["item_id"], *found.after["item_id"]]))
+    return lists["before"], lists["after"]
 
 
 def _titles(source: Source, dataset: str, items: list[str]) -> Mapping[str, str]:

@@ -26,7 +26,7 @@ from distaff.cli.state import (
     workspace,
 )
 from distaff.model import distributed, registry
-from distaff.model.base import Model
+from distaff.recommenders.base import Recommender
 from distaff.recommenders.score import score_run
 from distaff.runs import runs
 from distaff.runs.runs import Run
@@ -112,17 +112,16 @@ def _help(
 ) -> None:
     """What the processes of torchrun do that are not the first; what is wrong, the first says."""
     if resume is not None:
-        runs.help_resume(ws, resume)
+        runs.join_resumed(ws, resume)
     elif model is not None and dataset is not None:
         for seed in seeds:
-            runs.help_train(ws, model, dataset, settings=settings, seed=seed, device=device)
+            runs.join_training(ws, model, dataset, settings=settings, seed=seed, device=device)
 
 
 def evaluate(run: RunId, as_json: Json = False) -> None:
     """Score a finished run on its validation and test data again."""
     ws = workspace()
-    found = Model.load(runs.model_folder(ws, run)).measure()
-    runs.store_measurements(ws, run, found)
+    found = runs.evaluate(ws, run)
     if as_json:
         return emit_json({"run": run, "metrics": {m.split: dict(m.metrics) for m in found}})
     emit_table(
@@ -179,9 +178,11 @@ def score(
     as_json: Json = False,
 ) -> None:
     """Publish top-k lists for all users, whole or not at all."""
+    ws = workspace()
     with counted(f"scoring {run}") as progress:
-        done = score_run(workspace(), run, top_k=top_k, out=out, users=users, engine=engine, progress=progress)
-    warnings = tell_drift(run)
+        model = Recommender.load(runs.model_folder(ws, run))
+        done = score_run(ws, run, top_k=top_k, out=out, users=users, engine=engine, progress=progress, model=model)
+    warnings = tell_drift(run, model)
     if as_json:
         emit_json({**vars(done), "warnings": warnings})
     else:

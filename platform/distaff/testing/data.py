@@ -130,7 +130,7 @@ def chain_incident(n_normal: int = 120, n_fault: int = 60, *, seed: int = 0, nam
         values[row, 2] = 0.9 * (values[row - 1, 1] if row else 0.0) + 0.5 * noise[row, 2]
     return Case(
         name=name,
-        times=60.0 * np.arange(n),
+        times=60.0 * np.arange(n, dtype=np.float64),
         columns=("a|x", "b|x", "c|x"),
         values=values,
         kpi=2,

@@ -93,7 +93,9 @@ def test_factors_and_lists_are_those_of_before(workspace: Workspace, old: Path) 
     before = expected(old, "factors")
     after = call(workspace, "factors", before["run"], "--json")
     assert [f["name"] for f in after["factors"]] == [f["name"] for f in before["factors"]]
-    assert [f["activity"] for f in after["factors"]] == pytest.approx([f["activity"] for f in before["factors"]], rel=1e-4)
+    assert [f["activity"] for f in after["factors"]] == pytest.approx(
+        [f["activity"] for f in before["factors"]], rel=1e-4
+    )
     call(workspace, "score", "champion", "--top-k", "5", "--json")
     rows = workspace.warehouse.rows("SELECT user_id, rank, item_id FROM recommendations ORDER BY ALL")
     lists = expected(old, "recommendations")

@@ -14,7 +14,9 @@ import pytest
 import distaff
 import distaff_dashboards
 
-ROOTS = [str(Path(distaff.__file__).parents[2] / root) for root in ("platform", "graph", "timeseries", "dashboards", "data")]
+ROOTS = [
+    str(Path(distaff.__file__).parents[2] / root) for root in ("platform", "graph", "timeseries", "dashboards", "data")
+]
 
 PYPROJECT = """
 [build-system]
@@ -142,7 +144,19 @@ def call(python: Path, *arguments: str, workspace: Path) -> str:
 
 def test_a_strangers_model_passes_the_suite(python: Path, tmp_path: Path) -> None:
     (tmp_path / "test_acme.py").write_text(SUITE)
-    said = call(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, f"--rootdir={tmp_path}", str(tmp_path), workspace=tmp_path)
+    said = call(
+        python,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-c",
+        os.devnull,
+        f"--rootdir={tmp_path}",
+        str(tmp_path),
+        workspace=tmp_path,
+    )
     assert "passed" in said
     assert "failed" not in said
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -73,17 +72,15 @@ def ranked_anew(source: Source, run: str, dataset: str, case: str, at: float) ->
         InputError: There is no saved model, or the time leaves no rows on one side.
     """
     from distaff.incidents.base import Diagnoser
-    from distaff.incidents.tables import case_dict
+    from distaff.incidents.tables import cause_rows, edge_rows
     from distaff.runs.runs import find, model_folder
     from distaff_data.tables.incidents import load_incidents
 
     workspace = source.workspace
     data = load_incidents(workspace.warehouse, dataset, case)
     model = Diagnoser.load(model_folder(workspace, run))
-    found = model.diagnose(data.cases[0], data.edges, seed=find(workspace, run).seed, at=at)
-    return _table("causes", _CAUSES, case_dict(found)["causes"]), _table(
-        "cause_edges", _EDGES, map(asdict, found.edges)
-    )
+    found = model.diagnose_case(data.cases[0], data.edges, seed=find(workspace, run).seed, at=at)
+    return _table("causes", _CAUSES, cause_rows(found)), _table("cause_edges", _EDGES, edge_rows(found))
 
 
 def ranking(rows: list[dict[str, Any]], columns: list[str]) -> pa.Table:

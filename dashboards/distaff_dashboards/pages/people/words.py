@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import streamlit as st
@@ -16,7 +16,6 @@ from distaff_data.errors import DistaffError
 
 if TYPE_CHECKING:
     from distaff.recommenders.explain import Explained, Why
-    from distaff.recommenders.steer import Moved
 
 _SHOWN = 12
 _LIST = 10
@@ -171,7 +170,7 @@ def _steering(source: data.Source, run: str, dataset: str, user: str, names: dic
         )
 
 
-def _side_by_side(before: list[Moved], after: list[Moved]) -> pa.Table:
+def _side_by_side(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> pa.Table:
     n = max(len(before), len(after))
 
     def padded(values: list[str]) -> list[str | None]:
@@ -180,8 +179,8 @@ def _side_by_side(before: list[Moved], after: list[Moved]) -> pa.Table:
     return pa.table(
         {
             "rank": list(range(1, n + 1)),
-            "as it is": padded([item.title for item in before]),
-            "steered": padded([item.title for item in after]),
-            "was": padded(["new" if item.before is None else str(item.before) for item in after]),
+            "as it is": padded([item["title"] for item in before]),
+            "steered": padded([item["title"] for item in after]),
+            "was": padded(["new" if item["before"] is None else str(item["before"]) for item in after]),
         }
     )
