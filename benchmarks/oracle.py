@@ -42,7 +42,7 @@ def posterior_mix(taken: Csr, kept: float, chances: Floats, planted: Planted, se
         by_intent /= by_intent.sum(1, keepdims=True)
         counts = rng.multinomial(_at_least_once(expected[users, items], rng), by_intent)
         sums = np.stack([np.bincount(users, counts[:, k], n_users) for k in range(n_intents)], axis=1)
-        rates = rng.gamma(planted.knobs.theta_alpha + sums)
+        rates = rng.gamma(planted.parameters.theta_alpha + sums)
         if sweep >= _BURN_IN:
             total += rates / rates.sum(1, keepdims=True)
     return total / (_SWEEPS - _BURN_IN)
@@ -51,7 +51,7 @@ def posterior_mix(taken: Csr, kept: float, chances: Floats, planted: Planted, se
 def true_chances(planted: Planted, phi: Floats, popularity: Floats) -> Floats:
     """Chances of items given each intent, ``(n_items, K)``, noise included, from the truth in the items' order."""
     own = popularity[:, None] * phi
-    noise = planted.knobs.noise
+    noise = planted.parameters.noise
     mixed: Floats = (1 - noise) * own / own.sum(0) + noise * (own.sum(1) / own.sum())[:, None]
     return mixed
 

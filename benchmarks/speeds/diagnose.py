@@ -15,7 +15,8 @@ import numpy as np
 
 from distaff.incidents.base import Diagnoser
 from distaff.model.registry import model_class
-from distaff_data.datasets.incidents import Floats, Topology
+from distaff_data.arrays import Floats
+from distaff_data.datasets.incidents import Topology
 from distaff_graph.diagnosis.coral.online import CORALStream
 
 PEER = "BARO's scorer over all history"

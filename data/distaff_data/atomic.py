@@ -33,5 +33,5 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def clear_leftovers(path: Path) -> None:
     """Delete the files and folders that :func:`leftovers` finds."""
-    for left in leftovers(path):
-        shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+    for part in leftovers(path):
+        shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=True)

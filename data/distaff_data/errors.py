@@ -22,7 +22,7 @@ _NAMED = re.compile(
 
 
 def redacted(text: str) -> str:
-    """Text without the passwords in its URLs and without the values of what is called a secret."""
+    """Return the text without the passwords in its URLs and without the values of what is called a secret."""
     return _NAMED.sub(r"\g<before>***", _PASSWORD.sub(r"\g<before>***", text))
 
 

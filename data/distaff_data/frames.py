@@ -62,6 +62,11 @@ def to_arrow(frame: object) -> pa.Table:
     return to_polars(frame).to_arrow(compat_level=pl.CompatLevel.oldest())
 
 
+def to_strings(column: pl.Series) -> pa.StringArray:
+    """Return a polars column of texts as one Arrow array."""
+    return column.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(pa.string())
+
+
 def as_kind(frame: pl.DataFrame, kind: Kind) -> Any:
     """Return a polars frame as a frame of another kind."""
     if kind == "pandas":

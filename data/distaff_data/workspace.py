@@ -86,7 +86,7 @@ class Workspace:
 
 
 def _location(root: Path) -> str | None:
-    """Where the configuration says that the tables are; None for the workspace's own folder.
+    """Return the place that the configuration names for the tables; None for the workspace's own folder.
 
     Raises:
         InputError: It says so wrongly.
@@ -105,5 +105,5 @@ def _location(root: Path) -> str | None:
 
 
 def default_root() -> Path:
-    """Where the workspace is when nobody says: ``DISTAFF_WORKSPACE``, else ``./workspace``."""
+    """Return the default workspace: ``DISTAFF_WORKSPACE``, else ``./workspace``."""
     return Path(os.environ.get("DISTAFF_WORKSPACE") or "workspace")

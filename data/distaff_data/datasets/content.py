@@ -1,4 +1,4 @@
-"""What is known about items besides who took them: their words and their feature vectors; and people's words from it.
+"""Content of items, which is their words and feature vectors; and the documents of people that follow from it.
 
 A person's document is the words of the items they took in training, weighted by tf-idf as in DGVAE (section 3.1 of
 https://arxiv.org/abs/2402.16110): a word counts when at least ``min_df`` and at most a share ``max_df`` of all people have
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 import torch
@@ -19,6 +20,7 @@ from torch import Tensor
 
 from distaff_data.datasets.csr import Csr
 from distaff_data.errors import InputError, UnknownNameError
+from distaff_data.frames import to_strings
 
 MIN_DF, MAX_DF = 5, 0.6
 
@@ -37,12 +39,12 @@ class Weighted:
 
     @classmethod
     def ones(cls, pattern: Csr) -> Weighted:
-        """A binary matrix."""
+        """Return a binary matrix, all of whose values are 1."""
         return cls(pattern, torch.ones(pattern.nnz))
 
     @classmethod
     def from_scipy(cls, matrix: Any) -> Weighted:
-        """From any scipy sparse matrix; zeros that it stores are dropped."""
+        """Return the matrix of any scipy sparse matrix; zeros that it stores are dropped."""
         csr = matrix.tocsr().astype(np.float32)
         csr.sum_duplicates()
         csr.eliminate_zeros()
@@ -51,20 +53,20 @@ class Weighted:
         return cls(pattern, torch.from_numpy(csr.data))
 
     def scipy(self) -> Any:
-        """``scipy.sparse.csr_matrix``, sharing memory."""
+        """Return a ``scipy.sparse.csr_matrix`` that shares memory."""
         out = self.pattern.scipy()
         out.data = self.values.cpu().numpy()
         return out
 
     def take(self, rows: Tensor) -> Weighted:
-        """The given rows, in the given order."""
+        """Return the given rows, in the given order."""
         start, counts = self.pattern.indptr[rows], self.pattern.counts()[rows]
         picked = self.pattern.take(rows)
         offset = torch.repeat_interleave(start - picked.indptr[:-1], counts)
         return Weighted(picked, self.values[torch.arange(offset.numel()) + offset])
 
     def to(self, device: torch.device | str) -> Weighted:
-        """The same matrix on another device."""
+        """Return the matrix on another device."""
         return Weighted(self.pattern.to(device), self.values.to(device))
 
 
@@ -85,17 +87,17 @@ class Content:
     user_words: Weighted | None = None
 
     def of_users(self, rows: Tensor) -> Content:
-        """The same for some of the users, in the given order."""
+        """Return the content for some of the users, in the given order."""
         return self if self.user_words is None else replace(self, user_words=self.user_words.take(rows))
 
     @classmethod
     def from_words(
         cls, items: object, words: object, item_ids: pa.StringArray, features: Mapping[str, Tensor] | None = None
     ) -> Content:
-        """From parallel arrays of item ids and words, a pair for each occurrence; unknown items are left out.
+        """Return the content in parallel arrays of item ids and words, a pair for each occurrence.
 
         Args:
-            items: Item ids.
+            items: Item ids; unknown ones are left out.
             words: Words.
             item_ids: Items' own ids by position.
             features: Feature vectors by name.
@@ -106,17 +108,21 @@ class Content:
         ids, texts = pa.array(items, pa.string()), pa.array(words, pa.string())
         if len(ids) != len(texts):
             raise InputError(f"{len(ids)} items but {len(texts)} words; give one of each per occurrence")
-        at = pc.index_in(ids, item_ids)
-        known = pc.is_valid(at)
-        at, texts = at.filter(known), texts.filter(known)
-        distinct = pc.unique(texts)
-        distinct = distinct.take(pc.sort_indices(distinct))
-        rows, cols = at.to_numpy(zero_copy_only=False), pc.index_in(texts, distinct).to_numpy(zero_copy_only=False)
-        return cls(distinct, counted(rows, cols, (len(item_ids), len(distinct))), dict(features or {}))
+        positions = pl.DataFrame({"item": pl.Series(item_ids)}).with_row_index("row")
+        pairs = pl.DataFrame({"item": pl.Series(ids), "word": pl.Series(texts)}).join(positions, on="item").drop_nulls()
+        distinct, columns = distinct_words(pairs["word"])
+        counts = counted(pairs["row"].to_numpy(), columns.to_numpy(), (len(item_ids), len(distinct)))
+        return cls(distinct, counts, dict(features or {}))
+
+
+def distinct_words(words: pl.Series) -> tuple[pa.StringArray, pl.Series]:
+    """Return the distinct words in order, and the position among them of each word that was given."""
+    distinct = words.unique().sort()
+    return to_strings(distinct), words.cast(pl.Enum(distinct)).to_physical()
 
 
 def word_positions(known: pa.StringArray, words: Iterable[str]) -> Tensor:
-    """Positions of words among known ones, int64.
+    """Return the positions of words among known ones, int64.
 
     Raises:
         UnknownNameError: A word that is not known; near misses are offered.
@@ -130,7 +136,7 @@ def word_positions(known: pa.StringArray, words: Iterable[str]) -> Tensor:
 
 
 def counted(rows: Any, cols: Any, shape: tuple[int, int], counts: Any = None) -> Weighted:
-    """How often each pair of positions occurs; ``counts`` weighs the pairs, which otherwise count 1 each."""
+    """Return how often each pair of positions occurs; ``counts`` weighs the pairs, which otherwise count 1 each."""
     from scipy.sparse import coo_matrix
 
     data = np.ones(len(rows), dtype=np.float32) if counts is None else np.asarray(counts, dtype=np.float32)
@@ -153,7 +159,7 @@ class Lexicon:
 
     @classmethod
     def build(cls, content: Content, train: Csr, *, min_df: int = MIN_DF, max_df: float = MAX_DF) -> Lexicon:
-        """Choose the words from people's training items alone.
+        """Return the words to count, chosen from people's training items alone.
 
         Args:
             content: The words of items.
@@ -167,8 +173,8 @@ class Lexicon:
         if content.user_words is not None:
             return cls(content.words, torch.ones(len(content.words)), None)
         active = train.take(torch.nonzero(train.counts()).squeeze(1))
-        found = content.item_words.scipy()
-        df = np.diff((active.scipy() @ (found > 0).astype(np.float32)).tocsc().indptr)
+        counts = content.item_words.scipy()
+        df = np.diff((active.scipy() @ (counts > 0).astype(np.float32)).tocsc().indptr)
         kept = np.flatnonzero((df >= min_df) & (df <= max_df * active.n_rows))
         if not kept.size:
             raise InputError(
@@ -177,10 +183,10 @@ class Lexicon:
             )
         idf = np.log((1 + active.n_rows) / (1 + df[kept])) + 1
         words = content.words.take(pa.array(kept))
-        return cls(words, torch.from_numpy(idf).float(), Weighted.from_scipy(found[:, kept]))
+        return cls(words, torch.from_numpy(idf).float(), Weighted.from_scipy(counts[:, kept]))
 
     def documents(self, history: Csr) -> Weighted:
-        """The documents of people who took these items ``(b, n_items)``: tf-idf ``(b, n_words)``, rows of length 1.
+        """Return documents of people who took these items ``(b, n_items)``: tf-idf ``(b, n_words)``, rows of length 1.
 
         Empty for a person without words, and for all where the words of items are not known.
         """
@@ -189,11 +195,11 @@ class Lexicon:
         return self._scaled(history.scipy() @ self.item_words.scipy())
 
     def weigh(self, rows: Any, cols: Any, counts: Any, n_rows: int) -> Weighted:
-        """Documents from counts of words by row and position: tf-idf, rows of length 1."""
+        """Return documents of the counts of words by row and position: tf-idf, rows of length 1."""
         return self._scaled(counted(rows, cols, (n_rows, len(self.words)), counts).scipy())
 
     def items(self) -> Weighted:
-        """The items' own words by tf-idf, rows of length 1, ``(n_items, n_words)``.
+        """Return the items' own words by tf-idf, rows of length 1, ``(n_items, n_words)``.
 
         Raises:
             InputError: The words of items are not known.
@@ -203,7 +209,7 @@ class Lexicon:
         return self._scaled(self.item_words.scipy())
 
     def positions(self, words: Iterable[str]) -> Tensor:
-        """Positions of words, int64.
+        """Return the positions of words, int64.
 
         Raises:
             InputError: A word that the lexicon does not hold; near misses are offered.

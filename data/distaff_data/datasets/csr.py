@@ -42,45 +42,45 @@ class Csr:
         return self.indices.numel()
 
     def counts(self) -> Tensor:
-        """Entries in each row, int64 ``(n_rows,)``."""
+        """Return the entries in each row, int64 ``(n_rows,)``."""
         return self.indptr.diff()
 
     def row_index(self) -> Tensor:
-        """Row of each entry, int64 ``(nnz,)``."""
+        """Return the row of each entry, int64 ``(nnz,)``."""
         return torch.repeat_interleave(torch.arange(self.n_rows, device=self.indptr.device), self.counts())
 
     def take(self, rows: Tensor) -> Csr:
-        """The given rows, in the given order."""
+        """Return the given rows, in the given order."""
         counts = self.counts()[rows]
         indptr = _starts(counts)
         offset = torch.repeat_interleave(self.indptr[rows] - indptr[:-1], counts)
         return Csr(indptr, self.indices[torch.arange(offset.numel(), device=offset.device) + offset], self.n_cols)
 
     def transpose(self) -> Csr:
-        """The matrix with rows and columns exchanged."""
+        """Return the matrix with rows and columns exchanged."""
         return Csr.from_pairs(self.indices, self.row_index(), self.n_cols, self.n_rows)
 
     def union(self, other: Csr) -> Csr:
-        """Entries of either matrix."""
+        """Return the entries of either matrix."""
         rows = torch.cat([self.row_index(), other.row_index()])
         return Csr.from_pairs(rows, torch.cat([self.indices, other.indices]), self.n_rows, self.n_cols)
 
     def dense(self) -> Tensor:
-        """float32 ``(n_rows, n_cols)`` of zeros and ones; take a block of rows first when there are many."""
+        """Return float32 ``(n_rows, n_cols)`` of zeros and ones; take a block of rows first when there are many."""
         out = torch.zeros(self.n_rows, self.n_cols, device=self.indptr.device)
         out[self.row_index(), self.indices.long()] = 1.0
         return out
 
     def scipy(self) -> Any:
-        """``scipy.sparse.csr_matrix`` of float32 ones, sharing memory where it can."""
+        """Return ``scipy.sparse.csr_matrix`` of float32 ones, sharing memory where it can."""
         from scipy.sparse import csr_matrix
 
-        data = np.ones(self.nnz, dtype=np.float32)
-        parts = (data, self.indices.cpu().numpy(), self.indptr.cpu().numpy())
-        return csr_matrix(parts, shape=(self.n_rows, self.n_cols))
+        ones = np.ones(self.nnz, dtype=np.float32)
+        arrays = (ones, self.indices.cpu().numpy(), self.indptr.cpu().numpy())
+        return csr_matrix(arrays, shape=(self.n_rows, self.n_cols))
 
     def to(self, device: torch.device | str) -> Csr:
-        """The same matrix on another device."""
+        """Return the matrix on another device."""
         return replace(self, indptr=self.indptr.to(device), indices=self.indices.to(device))
 
 

@@ -1,4 +1,4 @@
-"""Measurements as they come, brought to complete rows: the one place that decides about gaps, sampling and counters.
+"""Imputation: measurements as they come, made complete rows; the one place that decides about gaps and counters.
 
 * **Sampling**: rows lie on a grid of one step. A grid point takes the latest row of its interval; metrics that are sampled
   at other times were brought to common rows at ingestion, with NaN where nothing was measured.
@@ -18,7 +18,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from distaff_data.datasets.incidents import Case, Flags, Floats
+from distaff_data.arrays import Bools, Floats
+from distaff_data.datasets.incidents import Case
 
 _GROWING = 0.5  # share of steps in which a counter grows, at least
 _RESETS = 0.02  # share of steps in which it falls, at most
@@ -26,7 +27,7 @@ _LEAST_ROWS = 10  # too few tell no counter
 
 
 @dataclass
-class Tidy:
+class Imputer:
     """Makes rows complete; learned from normal rows with :meth:`of`, then applied to batches in order.
 
     Attributes:
@@ -34,12 +35,12 @@ class Tidy:
         last: The latest value of each metric, ``(M,)``.
     """
 
-    counter: Flags
+    counter: Bools
     last: Floats
 
     @classmethod
-    def of(cls, normal: Floats) -> Tidy:
-        """Learn what counts, and what stands for values before the first, from normal rows ``(n, M)``."""
+    def of(cls, normal: Floats) -> Imputer:
+        """Return an imputer that knows from normal rows ``(n, M)`` what counts, and what precedes the first value."""
         middle = _median(normal)
         filled = _fill(normal, middle)
         steps = np.diff(filled, axis=0)
@@ -54,7 +55,7 @@ class Tidy:
         return cls(counter, np.where(counter & ~np.isnan(start), start, middle))
 
     def apply(self, rows: Floats) -> Floats:
-        """Complete rows ``(n, M)`` from the next rows in time."""
+        """Return complete rows ``(n, M)`` from the next rows in time."""
         if not len(rows):
             return rows.copy()
         filled = _fill(rows, self.last)
@@ -64,22 +65,22 @@ class Tidy:
         return np.where(self.counter, np.where(grown >= 0, grown, filled), filled)
 
     def state(self) -> dict[str, Floats]:
-        """The state, by name."""
+        """Return the state, by name."""
         return {"counter": self.counter.astype(np.float64), "last": self.last}
 
     @classmethod
-    def restored(cls, tensors: Mapping[str, Floats]) -> Tidy:
-        """From what :meth:`state` gave."""
+    def restored(cls, tensors: Mapping[str, Floats]) -> Imputer:
+        """Return the imputer whose :meth:`state` this is."""
         return cls(tensors["counter"] > 0, np.array(tensors["last"]))
 
 
-def tidy(case: Case, normal_rows: int) -> Floats:
-    """Complete rows of a whole case ``(T, M)``; counters are told by the first ``normal_rows`` rows."""
-    return Tidy.of(case.values[:normal_rows]).apply(case.values)
+def impute(case: Case, normal_rows: int) -> Floats:
+    """Return complete rows of a whole case ``(T, M)``; the first ``normal_rows`` rows tell which metrics count."""
+    return Imputer.of(case.values[:normal_rows]).apply(case.values)
 
 
 def on_grid(times: Floats, values: Floats, step: float) -> tuple[Floats, Floats]:
-    """Rows at multiples of ``step`` from the first time on; a grid point takes the latest row at or before it.
+    """Return rows at multiples of ``step`` from the first time on; a grid point takes the latest row at or before it.
 
     A point in whose interval nothing was measured is a row of NaN.
     """
@@ -98,7 +99,7 @@ def _median(rows: Floats) -> Floats:
 
 
 def _fill(rows: Floats, before: Floats) -> Floats:
-    """Each missing value replaced by the one above it, the first row's by ``before``."""
+    """Return rows with each missing value replaced by the one above it, in the first row by ``before``."""
     if not np.isnan(rows).any():
         return rows
     padded = np.vstack([before, rows])

@@ -11,18 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
+from distaff_data.arrays import Bools, Floats, Ints
 
 SEPARATOR = "|"
 
 
 @dataclass(frozen=True)
 class Edge:
-    """What a person knows about one dependency.
+    """A dependency that a person knows of.
 
     Attributes:
         source: The cause: an entity, or one metric written ``entity|metric``.
@@ -37,7 +34,7 @@ class Edge:
 
 @dataclass(frozen=True)
 class Prior:
-    """What is known about edges between the metrics of one case, row causes column.
+    """Known and forbidden edges between the metrics of one case, row causes column.
 
     Attributes:
         known: Edges that exist, bool ``(M, M)``.
@@ -45,8 +42,8 @@ class Prior:
         given: Whether a graph was given at all.
     """
 
-    known: Flags
-    forbidden: Flags
+    known: Bools
+    forbidden: Bools
 
     @property
     def given(self) -> bool:
@@ -183,10 +180,10 @@ class Incidents:
 
 
 def entity_of(column: str) -> str:
-    """The entity of a metric's full name."""
+    """Return the entity of a metric's full name."""
     return column.partition(SEPARATOR)[0]
 
 
 def metric_of(column: str) -> str:
-    """The metric within its entity; ``value`` for an entity with a single unnamed one."""
+    """Return the metric within its entity; ``value`` for an entity with a single unnamed one."""
     return column.partition(SEPARATOR)[2] or "value"

@@ -18,9 +18,9 @@ from torch import Tensor
 
 from distaff_data.datasets.content import Content
 from distaff_data.datasets.csr import Csr
+from distaff_data.datasets.division import SPLITS
 from distaff_data.errors import InputError
 from distaff_data.frames import is_frame, to_arrow
-from distaff_data.splits import SPLITS
 
 _MATRICES = "interactions.safetensors"
 _IDS = ("users.parquet", "items.parquet")

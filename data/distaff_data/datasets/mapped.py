@@ -13,12 +13,12 @@ _SHARE = 0.25  # of the machine's memory that one tensor may fill
 
 
 def in_memory() -> int:
-    """Bytes above which a tensor is mapped."""
+    """Return the bytes above which a tensor is mapped."""
     return int(_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
 
 
 def room(*shape: int, dtype: torch.dtype, most: int) -> Tensor:
-    """A tensor to be filled; above ``most`` bytes it lies in a file, of which the system holds as much as there is room for.
+    """Return a tensor to be filled; above ``most`` bytes it lies in a file, of which the system holds what it has room for.
 
     The file is in the folder for temporary files (``TMPDIR``). It has no name any more, so that nothing is left of it when
     the tensor is gone, however the process ends.

@@ -21,8 +21,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from distaff_data.datasets.division import SPLITS
 from distaff_data.errors import InputError
-from distaff_data.splits import SPLITS
 
 Floats = npt.NDArray[np.floating]
 _TENSORS = ("values", "mask", "times", "offsets", "splits", "labels")

@@ -21,9 +21,9 @@ import torch
 
 from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError
-from distaff_data.ingest.arff import arff_cases
+from distaff_data.ingest.arff import arff_windows
 from distaff_data.ingest.detect import SPLIT_WORDS
-from distaff_data.ingest.values import Case, text_lines, window_of
+from distaff_data.ingest.values import LabelledWindow, array_header, text_lines, window_of
 from distaff_data.splits import SPLITS
 
 _UNPACKED = 8 << 30  # bytes
@@ -32,7 +32,7 @@ _Array = npt.NDArray[np.generic]
 
 
 def read_npz(files: Sequence[Path], name: str, *, channels_first: bool = False) -> Series:
-    """Windows of one ``.npz`` file.
+    """Return the windows of one ``.npz`` file.
 
     Raises:
         InputError: Not such a file, an array of objects, or arrays that do not fit together.
@@ -41,12 +41,12 @@ def read_npz(files: Sequence[Path], name: str, *, channels_first: bool = False) 
         raise InputError("give one file of arrays, with x_train and x_test in it", path=files[1])
     path = files[0]
     arrays = _arrays(path)
-    parts = [(key.removeprefix("x"), split) for key, split in _windows(arrays).items()]
-    if not parts:
-        found = ", ".join(arrays) or "nothing"
-        raise InputError(f"the file has no array x or x_train; there are: {found}", path=path, column="x")
+    suffixes = {key.removeprefix("x"): split for key, split in _windows(arrays).items()}
+    if not suffixes:
+        names = ", ".join(arrays) or "nothing"
+        raise InputError(f"the file has no array x or x_train; there are: {names}", path=path, column="x")
     xs, ys, groups, codes = [], [], [], []
-    for suffix, split in parts:
+    for suffix, split in suffixes.items():
         x = _numbers(path, f"x{suffix}", arrays[f"x{suffix}"], channels_first)
         xs.append(x)
         ys.append(_beside(path, arrays, (f"y{suffix}", f"labels{suffix}"), len(x)))
@@ -60,7 +60,7 @@ def read_npz(files: Sequence[Path], name: str, *, channels_first: bool = False) 
 
 
 def read_ts(files: Sequence[Path], name: str, *, channels_first: bool = False) -> Series:
-    """Windows of ``.ts`` files, of one length or of several.
+    """Return the windows of ``.ts`` files, of one length or of several.
 
     Args:
         files: The files; where their names say train and test, that is their split.
@@ -70,28 +70,28 @@ def read_ts(files: Sequence[Path], name: str, *, channels_first: bool = False) -
     Raises:
         InputError: A header that is missing or unknown, or a line that cannot be read.
     """
-    return _gathered([(path, _cases(path)) for path in files], name)
+    return _gathered([(path, _ts_windows(path)) for path in files], name)
 
 
 def read_arff(files: Sequence[Path], name: str, *, channels_first: bool = False) -> Series:
-    """Windows of ``.arff`` files; otherwise as :func:`read_ts`."""
-    return _gathered([(path, arff_cases(path)) for path in files], name)
+    """Return the windows of ``.arff`` files; otherwise as :func:`read_ts`."""
+    return _gathered([(path, arff_windows(path)) for path in files], name)
 
 
-def _gathered(parts: Sequence[tuple[Path, list[Case]]], name: str) -> Series:
-    """All windows of all files; a file whose name says a split is that split."""
-    width = parts[0][1][0][0].shape[1]
-    for path, cases in parts:
-        for place, (window, _) in enumerate(cases, 1):
+def _gathered(files: Sequence[tuple[Path, list[LabelledWindow]]], name: str) -> Series:
+    """Return all windows of all files; a file whose name says a split is that split."""
+    rows = [(path, window, label) for path, windows in files for window, label in windows]
+    width = rows[0][1].shape[1]
+    for path, windows in files:
+        for place, (window, _) in enumerate(windows, 1):
             if window.shape[1] != width:
                 raise InputError(
                     f"window {place} has {window.shape[1]} channels, the first of all has {width}", path=path
                 )
-    windows = [window for _, cases in parts for window, _ in cases]
-    labels = [label for _, cases in parts for _, label in cases]
-    codes = [SPLITS.index(_split_of(path.stem) or "train") for path, cases in parts for _ in cases]
-    data = Series.from_rows(np.concatenate(windows), [len(w) for w in windows], name=name, labels=labels, whole=True)
-    return data.with_splits(torch.tensor(codes, dtype=torch.int8)[data.entity_of_row()])
+    values, lengths = np.concatenate([window for _, window, _ in rows]), [len(window) for _, window, _ in rows]
+    codes = torch.tensor([SPLITS.index(_split_of(path.stem) or "train") for path, _, _ in rows], dtype=torch.int8)
+    data = Series.from_rows(values, lengths, name=name, labels=[label for _, _, label in rows], whole=True)
+    return data.with_splits(codes[data.entity_of_row()])
 
 
 def _arrays(path: Path) -> Mapping[str, _Array]:
@@ -119,24 +119,22 @@ def _check_size(path: Path) -> None:
             )
         for member in archive.infolist():
             with archive.open(member) as opened:
-                version = np.lib.format.read_magic(opened)
-                read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-                shape, _, dtype = read(opened)
+                shape, dtype = array_header(opened)
                 if not dtype.hasobject and math.prod(shape) * dtype.itemsize != member.file_size - opened.tell():
                     raise InputError(f"the array {member.filename} is not as large as it says", path=path)
 
 
 def _windows(arrays: Mapping[str, _Array]) -> dict[str, str | None]:
-    """The arrays of windows, and the split that each one's name says."""
+    """Return the arrays of windows, and the split that each one's name says."""
     if "x" in arrays:
         return {"x": None}
-    found = {key: _split_of(key[2:]) for key in arrays if key.startswith("x_")}
-    return {key: split for wanted in SPLITS for key, split in found.items() if split == wanted}
+    splits = {key: _split_of(key[2:]) for key in arrays if key.startswith("x_")}
+    return {key: split for each in SPLITS for key, split in splits.items() if split == each}
 
 
 def _split_of(text: str) -> str | None:
-    found = {SPLIT_WORDS[word] for word in text.lower().split("_") if word in SPLIT_WORDS and not word.isdigit()}
-    return found.pop() if len(found) == 1 else None
+    splits = {SPLIT_WORDS[word] for word in text.lower().split("_") if word in SPLIT_WORDS and not word.isdigit()}
+    return splits.pop() if len(splits) == 1 else None
 
 
 def _numbers(path: Path, key: str, x: _Array, channels_first: bool) -> npt.NDArray[np.float32]:
@@ -158,13 +156,14 @@ def _beside(path: Path, arrays: Mapping[str, _Array], keys: Sequence[str], n: in
     return arrays[key]
 
 
-def _joined(parts: Sequence[_Array | None]) -> list[str] | None:
-    present = [part for part in parts if part is not None]
-    return None if len(present) < len(parts) else [str(value) for part in present for value in part.tolist()]
+def _joined(arrays: Sequence[_Array | None]) -> list[str] | None:
+    """Return the values of arrays end to end as texts; None where one is missing."""
+    present = [array for array in arrays if array is not None]
+    return None if len(present) < len(arrays) else [str(value) for array in present for value in array.tolist()]
 
 
-def _cases(path: Path) -> list[Case]:
-    """Every window ``(T, C)`` of a ``.ts`` file with its class."""
+def _ts_windows(path: Path) -> list[LabelledWindow]:
+    """Return every window ``(T, C)`` of a ``.ts`` file with its class."""
     lines = text_lines(path)
     header, start = _header(path, lines)
     if header.get("timestamps", "false").lower() == "true":
@@ -172,19 +171,19 @@ def _cases(path: Path) -> list[Case]:
             "pairs of time and value are not read; write evenly spaced values", path=path, column="@timeStamps"
         )
     words = header.get("classlabel", "false").split()
-    known = set(words[1:]) if words and words[0].lower() == "true" else None
-    cases = [
-        _case(path, number, line, known)
+    classes = set(words[1:]) if words and words[0].lower() == "true" else None
+    windows = [
+        _ts_window(path, number, line, classes)
         for number, line in enumerate(lines[start:], start + 1)
         if line.strip() and not line.startswith("#")
     ]
-    if not cases:
+    if not windows:
         raise InputError("the file has a header and nothing else", path=path)
-    return cases
+    return windows
 
 
 def _header(path: Path, lines: Sequence[str]) -> tuple[dict[str, str], int]:
-    """What the lines before ``@data`` say, and the place of the first line after it."""
+    """Return the settings in the lines before ``@data``, and the place of the first line after it."""
     header: dict[str, str] = {}
     for place, line in enumerate(lines):
         words = line.strip()
@@ -198,11 +197,11 @@ def _header(path: Path, lines: Sequence[str]) -> tuple[dict[str, str], int]:
     raise InputError("the file has no @data; is it a .ts file of the UEA and UCR archives?", path=path)
 
 
-def _case(path: Path, number: int, line: str, known: set[str] | None) -> Case:
+def _ts_window(path: Path, number: int, line: str, classes: set[str] | None) -> LabelledWindow:
     fields = line.strip().split(":")
-    label = fields.pop().strip() if known is not None else None
-    if known and label not in known:
+    label = fields.pop().strip() if classes is not None else None
+    if classes and label not in classes:
         raise InputError(
-            f"no class; there are {', '.join(sorted(known))}", path=path, line=number, column="class", value=label
+            f"no class; there are {', '.join(sorted(classes))}", path=path, line=number, column="class", value=label
         )
     return window_of(path, number, fields), label

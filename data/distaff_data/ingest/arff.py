@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from distaff_data.errors import InputError
-from distaff_data.ingest.values import Case, text_lines, window_of
+from distaff_data.ingest.values import LabelledWindow, text_lines, window_of
 
 _ATTRIBUTE = re.compile(r"@attribute\s+('[^']*'|\"[^\"]*\"|\S+)\s+(.+)", re.IGNORECASE)
 _NUMERIC = ("numeric", "real", "integer")
@@ -20,7 +20,7 @@ _NUMERIC = ("numeric", "real", "integer")
 
 @dataclass
 class _Header:
-    """What stands before ``@data``.
+    """The header before ``@data``.
 
     Attributes:
         start: Place of the first line after it.
@@ -36,51 +36,51 @@ class _Header:
     inside: bool = field(default=False, repr=False)
 
 
-def arff_cases(path: Path) -> list[Case]:
-    """Every window ``(T, C)`` of a file with its class, None where the file has none.
+def arff_windows(path: Path) -> list[LabelledWindow]:
+    """Return every window ``(T, C)`` of a file with its class, None where the file has none.
 
     Raises:
         InputError: A header that is missing or of another kind, or a line that cannot be read.
     """
     lines = text_lines(path)
     header = _header(path, lines)
-    cases = [
-        _case(path, number, line.strip(), header)
+    windows = [
+        _window(path, number, line.strip(), header)
         for number, line in enumerate(lines[header.start :], header.start + 1)
         if line.strip() and not line.lstrip().startswith("%")
     ]
-    if not cases:
+    if not windows:
         raise InputError("the file has a header and nothing else", path=path)
-    return cases
+    return windows
 
 
 def _header(path: Path, lines: list[str]) -> _Header:
-    found = _Header()
+    header = _Header()
     for place, line in enumerate(lines):
         words = line.strip()
         if words.lower() == "@data":
-            found.start = place + 1
-            if not (found.relational or found.n_numeric):
+            header.start = place + 1
+            if not (header.relational or header.n_numeric):
                 raise InputError("the file has no numeric attributes before @data", path=path, line=place + 1)
-            return found
+            return header
         if words.lower().startswith("@end"):
-            found.inside = False
+            header.inside = False
         elif words.lower().startswith("@attribute"):
-            _attribute(path, place + 1, words, found)
+            _attribute(path, place + 1, words, header)
         elif words and not words.startswith("%") and not words.lower().startswith("@relation"):
             raise InputError("a line before @data begins with @ or %", path=path, line=place + 1, value=words[:80])
     raise InputError("the file has no @data; is it an .arff file?", path=path)
 
 
-def _attribute(path: Path, number: int, words: str, found: _Header) -> None:
+def _attribute(path: Path, number: int, words: str, header: _Header) -> None:
     matched = _ATTRIBUTE.match(words)
     kind = matched.group(2).strip() if matched else ""
     if kind.lower() in _NUMERIC:
-        found.n_numeric += not found.inside
-    elif kind.lower() == "relational" and not found.relational and not found.n_numeric:
-        found.relational = found.inside = True
-    elif kind.startswith("{") and kind.endswith("}") and found.classes is None and not found.inside:
-        found.classes = tuple(_unquoted(name) for name in kind[1:-1].split(","))
+        header.n_numeric += not header.inside
+    elif kind.lower() == "relational" and not header.relational and not header.n_numeric:
+        header.relational = header.inside = True
+    elif kind.startswith("{") and kind.endswith("}") and header.classes is None and not header.inside:
+        header.classes = tuple(_unquoted(name) for name in kind[1:-1].split(","))
     else:
         raise InputError(
             "windows are numeric attributes or one relation, followed by one list of classes in braces",
@@ -90,14 +90,14 @@ def _attribute(path: Path, number: int, words: str, found: _Header) -> None:
         )
 
 
-def _case(path: Path, number: int, line: str, header: _Header) -> Case:
+def _window(path: Path, number: int, line: str, header: _Header) -> LabelledWindow:
     label = None
     if header.classes is not None:
         line, _, last = line.rpartition(",")
         label = _unquoted(last)
         if label not in header.classes:
-            known = ", ".join(sorted(header.classes))
-            raise InputError(f"no class; there are {known}", path=path, line=number, column="class", value=label)
+            classes = ", ".join(sorted(header.classes))
+            raise InputError(f"no class; there are {classes}", path=path, line=number, column="class", value=label)
     if not header.relational:
         window = window_of(path, number, [line])
         if len(window) != header.n_numeric:

@@ -1,138 +1,157 @@
-"""Attributes and texts of items and users: one staged row per id, name and value, or per id and text.
-
-The table ``found`` has ``entity, id, name, value``; a cell with several values gives several rows. The table
-``found_texts`` has ``entity, id, name, text``.
-"""
+"""Descriptions of a dataset's items or users, from files into the warehouse: attributes, running text, vectors."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from distaff_data.errors import InputError
-from distaff_data.ingest.columns import all_common, common, find_column, plain
-from distaff_data.ingest.layout import Layout, layout_of
-from distaff_data.ingest.lines import physical_line
-from distaff_data.ingest.movielens import NO_GENRE
-from distaff_data.ingest.vectors import vector_columns
-from distaff_data.warehouse import Scratch, identifier, literal
+import pyarrow as pa
 
-FOUND = "CREATE TABLE IF NOT EXISTS found (entity VARCHAR, id VARCHAR, name VARCHAR, value VARCHAR)"
-FOUND_TEXTS = "CREATE TABLE IF NOT EXISTS found_texts (entity VARCHAR, id VARCHAR, name VARCHAR, text VARCHAR)"
-SEPARATOR = "|"  # between values in one cell, where neither the format nor a person says
+from distaff_data.errors import InputError, UnknownNameError
+from distaff_data.ingest.attribute_staging import (
+    create_attribute_tables,
+    id_column,
+    publish_attributes,
+    stage_attributes,
+)
+from distaff_data.ingest.columns import named_in_each
+from distaff_data.ingest.detect import existing_files
+from distaff_data.ingest.embedding import embed, open_encoder
+from distaff_data.ingest.layout import layout_of
+from distaff_data.ingest.options import AttributesOptions, with_settings
+from distaff_data.ingest.vectors import VECTORS_TABLE, Matrix, read_ids, stage_columns, vector_columns
+from distaff_data.tables.reports import AttributesReport
+from distaff_data.warehouse import Publication, Scratch
+from distaff_data.workspace import Workspace
 
 
-def stage_attributes(
-    scratch: Scratch,
+def ingest_attributes(
+    workspace: Workspace,
     entity: str,
-    path: Path,
-    *,
-    id: str | None = None,
-    title: str | None = None,
-    columns: Sequence[str] | None = None,
-    separator: str | None = None,
-    text: Sequence[str] | None = None,
-) -> None:
-    """Add a file's attributes to the table ``found``, and its texts to ``found_texts``.
+    dataset: str,
+    paths: str | Path | Sequence[str | Path],
+    options: AttributesOptions | None = None,
+    **settings: Any,
+) -> AttributesReport:
+    """Load what is known about a dataset's items or users: attributes, running text, feature vectors.
+
+    Tables replace the attributes and texts that the dataset had, vectors the vectors; the other kind stays.
 
     Args:
-        scratch: The staging database.
+        workspace: Where to.
         entity: ``item`` or ``user``.
-        path: The file: delimited with a header, Parquet, JSON lines, or RecBole's ``.item`` and ``.user``.
-        id: The column of ids; detected when None.
-        title: The column of titles, which people are shown; detected when None, none when empty.
-        columns: The columns to read; all when None.
-        separator: Between values in one cell; ``|`` when None, and a space in RecBole's ``token_seq``.
-        text: The columns of running text; detected by name when None.
+        dataset: The dataset's name.
+        paths: Tables: delimited with a header, Parquet, JSON lines, or RecBole's ``.item`` and ``.user``, in which
+            Parquet's lists of floating-point numbers and RecBole's ``float_seq`` are vectors; and ``.npy`` matrices,
+            named by the file or as in ``text=all-MiniLM-L6-v2.npy``.
+        options: How the files are read.
+        settings: Single options by name, such as ``title="name"``; see
+            :class:`~distaff_data.ingest.options.AttributesOptions`.
 
     Raises:
-        InputError: No such column, a missing id, or a file that cannot be read.
+        UnknownNameError: There is no such dataset.
+        InputError: The files are wrong, or none of their ids occurs in the dataset; nothing was changed.
     """
-    layout = layout_of(path, scratch, header=True)
-    if layout.format == "lightgcn":
-        raise InputError("a file of attributes needs a header that names them", path=path, line=1)
-    key = id_column(layout, entity, id)
-    titles = find_column(path, layout.columns, title) if title else common("title", layout.columns)
-    titles = None if title == "" else titles
-    vectors = vector_columns(layout)
-    texts = all_common("text", layout.columns) if text is None else [find_column(path, layout.columns, t) for t in text]
-    picked = [find_column(path, layout.columns, name) for name in columns or layout.columns]
-    picked = [name for name in picked if name != key and name not in vectors]
-    if not picked and vectors:
-        return
-    if not picked:
-        raise InputError("the file has no columns besides the ids", path=path, line=1, column=key)
-    layout.stage(scratch, "raw", [key, *picked])
-    _check_ids(scratch, layout, key)
-    scratch.execute(FOUND)
-    scratch.execute(FOUND_TEXTS)
-    for column in picked:
-        if column in texts and column != titles:
-            _stage_text(scratch, entity, key, column)
-            continue
-        name = "title" if column == titles else column.partition(":")[0]
-        values = _values(layout, column, None if column == titles else separator)
-        scratch.execute(
-            f"INSERT INTO found SELECT DISTINCT ?, id, ?, value "
-            f"FROM (SELECT {identifier(key)} AS id, trim(unnest({values})) AS value FROM raw) "
-            f"WHERE value NOT IN ('', {literal(NO_GENRE)})"
-            if column != titles
-            else f"INSERT INTO found SELECT ?, {identifier(key)}, ?, arg_min(trim({identifier(column)}), row) FROM raw "
-            f"WHERE trim({identifier(column)}) <> '' GROUP BY {identifier(key)}",
-            [entity, name],
-        )
-    scratch.execute("DROP TABLE raw")
+    options = with_settings(options or AttributesOptions(), settings)
+    if entity not in ("item", "user"):
+        raise InputError(f"attributes belong to item or user, not {entity!r}")
+    named = [_named_path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
+    files = existing_files([path for _, path in named])
+    matrices = [Matrix.open(path, name) for name, path in named if path.suffix == ".npy"]
+    ids = None if options.rows is None else read_ids(existing_files([options.rows])[0])
+    encoder = None if options.embed_with is None else open_encoder(Path(options.embed_with))
+    warehouse = workspace.warehouse
+    datasets = [row["dataset"] for row in warehouse.rows("SELECT dataset FROM datasets WHERE kind = 'interactions'")]
+    if dataset not in datasets:
+        raise UnknownNameError("dataset", dataset, datasets)
+    with warehouse.lock(f"{entity}s/{dataset}"), Scratch(workspace.scratch, files) as scratch:
+        create_attribute_tables(scratch)
+        scratch.execute(VECTORS_TABLE)
+        _stage_tables(scratch, entity, [path for path in files if path.suffix != ".npy"], options)
+        for matrix in matrices:
+            matrix.stage(scratch, ids)
+        if encoder is not None:
+            embed(scratch, encoder)
+        entity_ids = warehouse.query(f"SELECT {entity}_id AS id FROM {entity}s WHERE dataset = ?", [dataset])
+        counts = _checked_counts(scratch, entity_ids, entity, dataset, files[0])
+        with warehouse.publish() as publication:
+            generation = _publish(publication, scratch, dataset, entity)
+    return AttributesReport(dataset, entity, generation, **counts)
 
 
-def _stage_text(scratch: Scratch, entity: str, key: str, column: str) -> None:
-    """One text an id, the first of several; lists are joined by blanks."""
-    cell = identifier(column)
-    joined = f"coalesce(array_to_string(try_cast(from_json({cell}, '[\"VARCHAR\"]') AS VARCHAR[]), ' '), {cell})"
-    scratch.execute(
-        f"INSERT INTO found_texts SELECT ?, {identifier(key)}, ?, "
-        f"arg_min(CASE WHEN {cell} LIKE '[%' AND json_valid({cell}) THEN {joined} ELSE {cell} END, row) "
-        f"FROM raw WHERE trim({cell}) <> '' GROUP BY {identifier(key)}",
-        [entity, column.partition(":")[0]],
-    )
+def _named_path(path: str | Path) -> tuple[str | None, Path]:
+    """Return a path, and the name in front of it as in ``text=embeddings.npy``."""
+    name, equals, rest = str(path).partition("=")
+    return (name, Path(rest)) if equals and rest.endswith(".npy") and not Path(path).exists() else (None, Path(path))
 
 
-def id_column(layout: Layout, entity: str, id: str | None) -> str:
-    """The column of ids: the one named, or the one that looks like it.
+def _stage_tables(scratch: Scratch, entity: str, tables: Sequence[Path], options: AttributesOptions) -> None:
+    """Stage the attributes, texts and vectors of files with columns; a named column may be in any of them."""
+    layouts = {path: layout_of(path, scratch, header=True) for path in tables}
+    headers = {path: layout.columns for path, layout in layouts.items()}
+    columns, texts = named_in_each(headers, options.columns or None), named_in_each(headers, options.text)
+    for path, layout in layouts.items():
+        if columns[path] != []:
+            stage_attributes(
+                scratch,
+                entity,
+                path,
+                id=options.id,
+                title=options.title,
+                columns=columns[path],
+                separator=options.separator,
+                text=texts[path],
+            )
+        if vector_columns(layout):
+            stage_columns(scratch, layout, id_column(layout, entity, options.id))
+
+
+def _checked_counts(scratch: Scratch, ids: pa.Table, entity: str, dataset: str, file: Path) -> dict[str, Any]:
+    """Return the counts of the report.
 
     Raises:
-        InputError: There is none.
+        InputError: Nothing belongs to the dataset, an id has two vectors of a name, or their lengths differ.
     """
-    if id:
-        return find_column(layout.path, layout.columns, id)
-    by_name = common(entity, layout.columns) or next((c for c in layout.columns if plain(c) == "id"), None)
-    if by_name is None:
-        found = ", ".join(layout.columns)
+    scratch.stage_arrow("known", ids.schema, ids.to_batches())
+    every = "(SELECT id FROM staged_attributes UNION SELECT id FROM staged_texts UNION SELECT id FROM staged_vectors)"
+    described = scratch.count(f"SELECT count(*) FROM {every} SEMI JOIN known USING (id)")
+    if not described:
+        example = scratch.value(f"SELECT min(id) FROM {every}")
         raise InputError(
-            f"no column looks like the {entity}'s id; there are: {found}; name it with --id",
-            path=layout.path,
-            line=1,
-            column="id",
+            f"none of the ids occurs in dataset {dataset!r}; is it the right column?", path=file, value=example
         )
-    return by_name
+    for name, fewest, most in scratch.rows(
+        "SELECT name, min(len(vector)), max(len(vector)) FROM staged_vectors GROUP BY name"
+    ):
+        if fewest != most:
+            raise InputError(f"vectors named {name!r} have {fewest} to {most} numbers; give them one length", path=file)
+    twice = scratch.rows("SELECT name, id FROM staged_vectors GROUP BY ALL HAVING count(*) > 1 ORDER BY ALL LIMIT 1")
+    if twice:
+        raise InputError(f"there are two vectors named {twice[0][0]!r} for this {entity}", path=file, value=twice[0][1])
+    names = scratch.rows("SELECT name FROM staged_attributes GROUP BY name ORDER BY name")
+    texts = scratch.rows("SELECT name FROM staged_texts GROUP BY name ORDER BY name")
+    sizes = scratch.rows("SELECT name, any_value(len(vector)) FROM staged_vectors GROUP BY name ORDER BY name")
+    return {
+        "attributes": tuple(str(row[0]) for row in names),
+        "described": described,
+        "unknown": scratch.count(f"SELECT count(*) FROM {every} ANTI JOIN known USING (id)"),
+        "values": scratch.count("SELECT count(*) FROM staged_attributes"),
+        "texts": tuple(str(row[0]) for row in texts),
+        "vectors": {str(name): int(str(size)) for name, size in sizes},
+    }
 
 
-def _values(layout: Layout, column: str, separator: str | None) -> str:
-    """SQL of a cell's values as a list."""
-    cell = identifier(column)
-    if separator is None:
-        separator = " " if column.endswith(":token_seq") else SEPARATOR
-    several = f"string_split({cell}, {literal(separator)})"
-    if layout.format == "recbole" and not column.endswith("_seq"):
-        return f"[{cell}]"
-    if layout.format in ("jsonl", "parquet"):
-        return (
-            f"CASE WHEN {cell} LIKE '[%' THEN coalesce(from_json({cell}, '[\"VARCHAR\"]'), [{cell}]) ELSE {several} END"
-        )
-    return several
+def _publish(publication: Publication, scratch: Scratch, dataset: str, entity: str) -> str:
+    """Publish what was staged; tables and vectors have a target each, so that either stays when the other is replaced.
 
-
-def _check_ids(scratch: Scratch, layout: Layout, key: str) -> None:
-    row = scratch.value(f"SELECT min(row) FROM raw WHERE {identifier(key)} IS NULL OR trim({identifier(key)}) = ''")
-    if isinstance(row, int):
-        line = physical_line(layout, row)
-        raise InputError("the id is missing", path=layout.path, line=line, column=key)
+    Returns:
+        The last generation.
+    """
+    generation = publish_attributes(publication, scratch, dataset, entity)
+    if scratch.count("SELECT count(*) FROM staged_vectors"):
+        target = publication.target(f"{entity}-vectors/{dataset}")
+        rows = scratch.stream("SELECT id, name, vector FROM staged_vectors", rows=4096)
+        target.append("vectors", rows, dataset=dataset, entity=entity)
+        generation = target.generation
+    return generation

@@ -1,4 +1,4 @@
-"""Which column of a file is the user, the item, the rating, the time: by the names people use for them."""
+"""Columns of a file by role (user, item, rating, time), told by the names that people use for them."""
 
 from __future__ import annotations
 
@@ -35,23 +35,28 @@ _REQUIRED = ("user", "item")
 
 
 def common(role: str, columns: Sequence[str]) -> str | None:
-    """The column whose name is most usual for a role; None when no name is."""
+    """Return the column whose name is most usual for a role; None when no name is."""
+    return first_named(columns, _COMMON[role])
+
+
+def first_named(columns: Sequence[str], names: Sequence[str]) -> str | None:
+    """Return the column with the first of some plain names that any column has; None when none has one."""
     by_plain = {plain(column): column for column in reversed(columns)}
-    return next((by_plain[name] for name in _COMMON[role] if name in by_plain), None)
+    return next((by_plain[name] for name in names if name in by_plain), None)
 
 
 def all_common(role: str, columns: Sequence[str]) -> list[str]:
-    """Every column whose name is usual for a role, in the file's order."""
+    """Return every column whose name is usual for a role, in the file's order."""
     return [column for column in columns if plain(column) in _COMMON[role]]
 
 
 def plain(column: str) -> str:
-    """A column's name as it is compared: ``userID:token`` and ``user_id`` are both ``userid``."""
+    """Return a column's name as it is compared: ``userID:token`` and ``user_id`` are both ``userid``."""
     return re.sub(r"[\W_]", "", column.partition(":")[0]).lower()
 
 
 def match_roles(path: Path, columns: Sequence[str], chosen: Mapping[str, str | None]) -> dict[str, str]:
-    """The column of each role that the file has.
+    """Return the column of each role that the file has.
 
     Args:
         path: The file, for messages.
@@ -66,8 +71,8 @@ def match_roles(path: Path, columns: Sequence[str], chosen: Mapping[str, str | N
         name = chosen.get(role)
         if name:
             roles[role] = find_column(path, columns, name)
-        elif name is None and (found := common(role, columns)) is not None:
-            roles[role] = found
+        elif name is None and (column := common(role, columns)) is not None:
+            roles[role] = column
     for role in _REQUIRED:
         if role not in roles:
             raise InputError(
@@ -82,7 +87,7 @@ def match_roles(path: Path, columns: Sequence[str], chosen: Mapping[str, str | N
 
 
 def find_column(path: Path, columns: Sequence[str], name: str) -> str:
-    """The column a person named; RecBole's type may be left out.
+    """Return the column a person named; RecBole's type may be left out.
 
     Raises:
         InputError: There is none; the near misses are offered.
@@ -96,7 +101,7 @@ def find_column(path: Path, columns: Sequence[str], name: str) -> str:
 
 
 def named_in_each(files: Mapping[Path, Sequence[str]], names: Sequence[str] | None) -> dict[Path, list[str] | None]:
-    """Of the columns a person named for several files at once, those of each file; None everywhere where none was named.
+    """Return the columns a person named that each of several files has; None everywhere where none was named.
 
     Args:
         files: The columns of each file.
@@ -107,15 +112,15 @@ def named_in_each(files: Mapping[Path, Sequence[str]], names: Sequence[str] | No
     """
     if names is None:
         return dict.fromkeys(files)
-    of = {path: [n for n in names if any(n in (c, c.partition(":")[0]) for c in files[path])] for path in files}
+    named = {path: [n for n in names if any(n in (c, c.partition(":")[0]) for c in files[path])] for path in files}
     for name in names:
-        if files and not any(name in found for found in of.values()):
+        if files and not any(name in columns for columns in named.values()):
             find_column(next(iter(files)), [column for columns in files.values() for column in columns], name)
-    return dict(of)
+    return dict(named)
 
 
 def unique_names(columns: Sequence[str]) -> list[str]:
-    """Names to stage a file's columns under: where one is empty or repeats another, its number stands for it.
+    """Return the names to stage a file's columns under: where one is empty or repeats another, its number stands for it.
 
     SQL tells names apart without case, and ``row`` is the staging table's own.
     """

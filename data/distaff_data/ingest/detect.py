@@ -1,4 +1,4 @@
-"""Which files make up a dataset: single files, folders, a split that lies in the file names, attributes beside them."""
+"""Files that make up a dataset: single files, folders, a split in the file names, attributes beside them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DATA = {".csv", ".tsv", ".txt", ".dat", ".data", ".inter", ".jsonl", ".ndjson",
 
 
 @dataclass(frozen=True)
-class Part:
+class SourceFile:
     """One file of interactions; ``split`` when its name says so."""
 
     path: Path
@@ -28,20 +28,23 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Source:
+class Sources:
     """The files of a dataset: its interactions, and the attributes that lie beside them."""
 
-    parts: tuple[Part, ...]
+    interactions: tuple[SourceFile, ...]
     items: Path | None = None
     users: Path | None = None
 
     @property
     def files(self) -> list[Path]:
-        """Every file to be read."""
-        return [*(part.path for part in self.parts), *(path for path in (self.items, self.users) if path is not None)]
+        """Every file that is read."""
+        return [
+            *(file.path for file in self.interactions),
+            *(path for path in (self.items, self.users) if path is not None),
+        ]
 
 
-def find_source(paths: Sequence[str | Path]) -> Source:
+def find_sources(paths: Sequence[str | Path]) -> Sources:
     """Find the files that ``paths`` mean: files, one folder, or the prefix of RecBole's atomic files.
 
     Raises:
@@ -51,17 +54,17 @@ def find_source(paths: Sequence[str | Path]) -> Source:
         raise InputError("name at least one file or folder")
     given = [_existing(Path(path)) for path in paths]
     if len(given) == 1 and given[0].is_dir():
-        parts = _in_folder(given[0])
+        files = _in_folder(given[0])
     else:
         for path in given:
             if path.is_dir():
                 raise InputError("give one folder, or any number of files", path=path)
-        parts = (_by_name(given) if len(given) > 1 else ()) or tuple(Part(path) for path in given)
-    return Source(parts, *_beside(parts[0].path))
+        files = (_by_name(given) if len(given) > 1 else ()) or tuple(SourceFile(path) for path in given)
+    return Sources(files, *_beside(files[0].path))
 
 
 def existing_files(paths: Sequence[str | Path]) -> list[Path]:
-    """Files that must be there.
+    """Return paths as files that exist.
 
     Raises:
         InputError: None given, or one is missing or a folder.
@@ -86,7 +89,7 @@ def _existing(path: Path) -> Path:
     return prefixed
 
 
-def _in_folder(folder: Path) -> tuple[Part, ...]:
+def _in_folder(folder: Path) -> tuple[SourceFile, ...]:
     files = sorted(
         path
         for path in folder.iterdir()
@@ -94,43 +97,44 @@ def _in_folder(folder: Path) -> tuple[Part, ...]:
     )
     for name in (*BESIDE, f"{folder.resolve().name}.inter"):
         if folder / name in files:
-            return (Part(folder / name),)
-    parts = _by_name([path for path in files if _split_of(path)])
-    if parts:
-        return parts
+            return (SourceFile(folder / name),)
+    divided = _by_name([path for path in files if _split_of(path)])
+    if divided:
+        return divided
     inter = [path for path in files if path.suffix == ".inter"]
     if len(inter or files) == 1:
-        return (Part((inter or files)[0]),)
+        return (SourceFile((inter or files)[0]),)
     if files and all(path.suffix.lower() in (".parquet", ".pq") for path in files):
-        return tuple(Part(path) for path in files)  # one table, written in pieces
-    found = ", ".join(path.name for path in files[:8]) or "no data files"
-    raise InputError(f"cannot tell which file holds the interactions ({found}); name it", path=folder)
+        return tuple(SourceFile(path) for path in files)  # one table, written in pieces
+    names = ", ".join(path.name for path in files[:8]) or "no data files"
+    raise InputError(f"cannot tell which file holds the interactions ({names}); name it", path=folder)
 
 
-def _by_name(files: Sequence[Path]) -> tuple[Part, ...]:
-    """Files whose names divide them into splits; none unless every name does."""
-    parts = tuple(Part(path, _split_of(path)) for path in files)
-    splits = {part.split for part in parts}
-    if not parts or None in splits:
+def _by_name(files: Sequence[Path]) -> tuple[SourceFile, ...]:
+    """Return files with the splits that their names say; none unless every name says one."""
+    divided = tuple(SourceFile(path, _split_of(path)) for path in files)
+    splits = {file.split for file in divided}
+    if not divided or None in splits:
         return ()
     if "train" not in splits:
-        found = ", ".join(path.name for path in files)
-        raise InputError(f"there are {found}, but no train file to learn from", path=files[0].parent)
+        names = ", ".join(path.name for path in files)
+        raise InputError(f"there are {names}, but no train file to learn from", path=files[0].parent)
     # Training data alone is divided like any other file.
-    return parts if len(splits) > 1 else tuple(Part(part.path) for part in parts)
+    return divided if len(splits) > 1 else tuple(SourceFile(path) for path in files)
 
 
 def _split_of(path: Path) -> str | None:
     words = re.split(r"[._-]", path.stem.lower())
-    found = {SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS and not word.isdigit()}
-    return found.pop() if len(found) == 1 else None
+    splits = {SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS and not word.isdigit()}
+    return splits.pop() if len(splits) == 1 else None
 
 
 def _beside(path: Path) -> tuple[Path | None, Path | None]:
-    """The files about items and users that belong to a file of interactions by its name."""
+    """Return the files about items and users that belong to a file of interactions by its name."""
     names: tuple[str | None, ...] = BESIDE.get(path.name, (None, None))
     if path.suffix == ".inter":
         base = path.name.split(".")[0]
         names = (f"{base}.item", f"{base}.user")
-    items, users = (None if name is None or not (found := path.with_name(name)).is_file() else found for name in names)
+    files = (None if name is None else path.with_name(name) for name in names)
+    items, users = (file if file is not None and file.is_file() else None for file in files)
     return items, users

@@ -20,19 +20,19 @@ _ROWS = 1024
 # The title first, then attributes, then running text, without tags and addresses.
 _SENTENCES = r"""
 CREATE TABLE sentences AS
-SELECT row_number() OVER (ORDER BY id) AS row, id, string_agg(said, '. ' ORDER BY place, name, said) AS sentence
+SELECT row_number() OVER (ORDER BY id) AS row, id, string_agg(piece, '. ' ORDER BY place, name, piece) AS sentence
 FROM (
-    SELECT id, name, (name <> 'title')::INTEGER AS place, value AS said FROM found
+    SELECT id, name, (name <> 'title')::INTEGER AS place, value AS piece FROM staged_attributes
     UNION ALL
-    SELECT id, name, 2, trim(regexp_replace(text, '<[^>]*>|&#?\w+;|https?://\S+', ' ', 'g')) FROM found_texts
+    SELECT id, name, 2, trim(regexp_replace(text, '<[^>]*>|&#?\w+;|https?://\S+', ' ', 'g')) FROM staged_texts
 )
-WHERE regexp_matches(said, '\p{L}') AND NOT regexp_matches(said, '^https?://')
+WHERE regexp_matches(piece, '\p{L}') AND NOT regexp_matches(piece, '^https?://')
 GROUP BY id
 """
 
 
 def open_encoder(folder: Path) -> Any:
-    """The model of a folder, ready to encode.
+    """Return the model of a folder, ready to encode.
 
     Raises:
         InputError: The extra is not installed, or the folder holds no such model.
@@ -53,7 +53,7 @@ def open_encoder(folder: Path) -> Any:
 
 
 def embed(scratch: Scratch, encoder: Any) -> None:
-    """Add a vector named ``text`` to ``found_vectors`` for each id in ``found`` and ``found_texts`` that has words."""
+    """Add a vector named ``text`` to ``staged_vectors`` for each id whose staged attributes and texts have words."""
     scratch.execute(_SENTENCES)
     n = scratch.count("SELECT count(*) FROM sentences")
     for start in range(0, n, _ROWS):

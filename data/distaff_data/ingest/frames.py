@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError, UnknownNameError
 from distaff_data.ingest.columns import common
-from distaff_data.ingest.grid import Rows, arrange
+from distaff_data.ingest.grid import SeriesRows, arrange
 from distaff_data.splits.series import default_split, divide
 
 
@@ -89,7 +89,7 @@ def from_frame(
         r: table[roles[r]].cast(pa.string()).combine_chunks() if r in roles else None
         for r in ("entity", "label", "group")
     }
-    rows = Rows(values, channels, time=_seconds(table, roles["time"]) if "time" in roles else None, **texts)
+    rows = SeriesRows(values, channels, time=_seconds(table, roles["time"]) if "time" in roles else None, **texts)
 
     def where(row: int, role: str) -> Mapping[str, Any]:
         return {"line": row + 1, "column": roles.get(role, role)}

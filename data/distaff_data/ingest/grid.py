@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 
-from distaff_data.datasets.series import Floats, Series
+from distaff_data.arrays import Floats, Ints
+from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError
 
 _TOLERANCE = 0.01  # of a step, by which a time stamp may miss its grid
@@ -23,7 +24,7 @@ Where = Callable[[int, str], Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
-class Rows:
+class SeriesRows:
     """Rows as a source has them.
 
     Attributes:
@@ -34,10 +35,10 @@ class Rows:
         label, group, split: Of each row; None where the source has none.
     """
 
-    values: Floats
+    values: npt.NDArray[np.floating]
     channels: tuple[str, ...]
     entity: pa.StringArray | None = None
-    time: npt.NDArray[np.float64] | None = None
+    time: Floats | None = None
     label: pa.StringArray | None = None
     group: pa.StringArray | None = None
     split: npt.NDArray[np.int8] | None = None
@@ -52,7 +53,7 @@ class Arranged:
     regular: bool
 
 
-def arrange(rows: Rows, name: str, where: Where, *, step: float | None = None, whole: bool = False) -> Arranged:
+def arrange(rows: SeriesRows, name: str, where: Where, *, step: float | None = None, whole: bool = False) -> Arranged:
     """Sort rows and put rows of missing values where a regular grid has gaps.
 
     The step is the commonest distance between neighbours. Where every distance is a whole number of steps, the rows in
@@ -109,17 +110,15 @@ def arrange(rows: Rows, name: str, where: Where, *, step: float | None = None, w
     return Arranged(data, len(values) - n, regular)
 
 
-def _entities(entity: pa.StringArray | None, n: int) -> tuple[npt.NDArray[np.int64], pa.StringArray]:
-    """Codes of entities by first appearance, and their ids."""
+def _entities(entity: pa.StringArray | None, n: int) -> tuple[Ints, pa.StringArray]:
+    """Return the codes of entities by first appearance, and their ids."""
     if entity is None:
         return np.zeros(n, dtype=np.int64), pa.array(["1"])
     coded = entity.dictionary_encode()
     return coded.indices.to_numpy().astype(np.int64), coded.dictionary
 
 
-def _refuse_twice(
-    codes: npt.NDArray[np.int64], time: npt.NDArray[np.float64], order: npt.NDArray[np.int64], where: Where
-) -> None:
+def _refuse_twice(codes: Ints, time: Floats, order: Ints, where: Where) -> None:
     twice = np.flatnonzero((codes[1:] == codes[:-1]) & (time[1:] == time[:-1]))
     if len(twice):
         later = int(np.maximum(order[twice], order[twice + 1]).min())
@@ -127,30 +126,32 @@ def _refuse_twice(
 
 
 def _constant(
-    column: pa.StringArray | None, codes: npt.NDArray[np.int64], order: npt.NDArray[np.int64], what: str, where: Where
+    column: pa.StringArray | None, codes: Ints, order: Ints, what: str, where: Where
 ) -> pa.StringArray | None:
-    """The value of each entity; refuses an entity with several."""
+    """Return the value of each entity; refuse an entity with several."""
     if column is None:
         return None
     sorted_column = column.take(pa.array(order))
     first = np.searchsorted(codes, np.arange(codes[-1] + 1))
-    own = sorted_column.take(pa.array(first))
-    same = pc.equal(pc.fill_null(sorted_column, ""), pc.fill_null(own.take(pa.array(codes)), ""))
-    other = np.flatnonzero(~same.to_numpy(zero_copy_only=False))
-    if len(other):
-        raise InputError(f"an entity has one {what}, and this row has another", **where(int(order[other].min()), what))
-    return own
+    values = sorted_column.take(pa.array(first))
+    same = pc.equal(pc.fill_null(sorted_column, ""), pc.fill_null(values.take(pa.array(codes)), ""))
+    differing = np.flatnonzero(~same.to_numpy(zero_copy_only=False))
+    if len(differing):
+        raise InputError(
+            f"an entity has one {what}, and this row has another", **where(int(order[differing].min()), what)
+        )
+    return values
 
 
 def _places(
-    codes: npt.NDArray[np.int64],
-    time: npt.NDArray[np.float64],
-    gaps: npt.NDArray[np.float64],
+    codes: Ints,
+    time: Floats,
+    gaps: Floats,
     step: float | None,
-    order: npt.NDArray[np.int64],
+    order: Ints,
     where: Where,
-) -> tuple[npt.NDArray[np.int64], bool]:
-    """Place of each row on the grids of all entities end to end, and whether there is a grid."""
+) -> tuple[Ints, bool]:
+    """Return the place of each row on the grids of all entities end to end, and whether there is a grid."""
     n = len(codes)
     if not len(gaps):
         return np.arange(n), True
@@ -171,6 +172,6 @@ def _places(
     return np.cumsum(whole).astype(np.int64), True
 
 
-def _commonest(gaps: npt.NDArray[np.float64]) -> float:
-    found, counts = np.unique(np.round(gaps, 6), return_counts=True)
-    return float(found[counts.argmax()])
+def _commonest(gaps: Floats) -> float:
+    distances, counts = np.unique(np.round(gaps, 6), return_counts=True)
+    return float(distances[counts.argmax()])

@@ -17,8 +17,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -26,11 +26,14 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
+from distaff_data.arrays import Bools, Floats
 from distaff_data.datasets.imputation import on_grid
-from distaff_data.datasets.incidents import Case, Edge, Flags, Floats, Incidents, entity_of
+from distaff_data.datasets.incidents import Case, Edge, Incidents, entity_of
 from distaff_data.errors import InputError
-from distaff_data.ingest.columns import find_column, plain
+from distaff_data.ingest.columns import find_column, first_named
+from distaff_data.ingest.options import IncidentsOptions, with_settings
 from distaff_data.ingest.publish import check_new
+from distaff_data.ingest.staging import time_unit
 from distaff_data.tables.incidents import publish_incidents
 from distaff_data.tables.reports import IncidentsReport
 from distaff_data.workspace import Workspace
@@ -52,35 +55,15 @@ _ENTITIES = (
     "job",
 )
 _DIVIDERS = ("/", ".", ":", "_")
-_UNITS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))  # nano-, micro- and milliseconds since 1970
 _STATUS = {"known": True, "true": True, "1": True, "forbidden": False, "false": False, "0": False}
-
-
-@dataclass(frozen=True)
-class _Options:
-    time: str | None
-    separator: str | None
-    names: Mapping[str, str]
-    step: float | None
-    label: str | None
 
 
 def ingest_incidents(
     workspace: Workspace,
     name: str,
     paths: str | Path | Sequence[str | Path],
-    *,
-    graph: str | Path | None = None,
-    time: str | None = None,
-    separator: str | None = None,
-    names: str | Path | None = None,
-    step: float | None = None,
-    kpi: str | None = None,
-    onset: float | None = None,
-    label: str | None = None,
-    roots: Sequence[str] = (),
-    unmeasured: bool = False,
-    replace: bool = False,
+    options: IncidentsOptions | None = None,
+    **settings: Any,
 ) -> IncidentsReport:
     """Load incidents as a dataset; see the module for what is read how.
 
@@ -88,57 +71,51 @@ def ingest_incidents(
         workspace: Where to.
         name: Name of the dataset.
         paths: A folder with ``cases.json``, or files of metrics, each one case named like the file.
-        graph: A file of dependencies; a folder's own ``graph.csv`` when None.
-        time: The column of time stamps; detected when None.
-        separator: What divides entity and metric in a wide table's columns.
-        names: A CSV of ``column, entity, metric`` that overrides the rule.
-        step: Seconds between rows; the median distance when None and rows are at unequal distances.
-        kpi: The metric that shows the incident, for files.
-        onset: Time of the first abnormal row in seconds, for files.
-        label: A column that is 0 in normal and another number in abnormal rows, which gives the onset, for files.
-        roots: The entities that failed, for files.
-        unmeasured: Leave out dependencies of entities that no case measures, instead of refusing them.
-        replace: Replace a dataset of that name.
+        options: How they are read; without ``graph``, a folder's own ``graph.csv`` is.
+        settings: Single options by name, such as ``kpi="shop|latency"``; see
+            :class:`~distaff_data.ingest.options.IncidentsOptions`.
 
     Raises:
         InputError: Something cannot be read or does not fit together; nothing was changed.
     """
-    given = [Path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
-    options = _Options(time, separator, _read_names(names), step, label)
-    if len(given) == 1 and given[0].is_dir():
-        folder = given[0]
-        cases = _folder_cases(folder, options)
+    options = with_settings(options or IncidentsOptions(), settings)
+    files = [Path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
+    names = _read_names(options.names)
+    graph = options.graph
+    if len(files) == 1 and files[0].is_dir():
+        folder = files[0]
+        cases = _folder_cases(folder, options, names)
         graph = graph or (folder / "graph.csv" if (folder / "graph.csv").is_file() else None)
     else:
-        cases = [_file_case(path, options, kpi, onset, roots) for path in given]
+        cases = [_file_case(path, options, names) for path in files]
     if not cases:
         raise InputError("name at least one file or folder")
     taken: set[str] = set()
     for case in cases:
         if case.name in taken:
-            raise InputError("two cases have the same name", path=given[0], value=case.name)
+            raise InputError("two cases have the same name", path=files[0], value=case.name)
         taken.add(case.name)
-    edges = () if graph is None else _read_graph(Path(graph), cases, unmeasured)
-    settings = {"time": time, "separator": separator, "step": step, "kpi": kpi, "onset": onset, "label": label}
+    edges = () if graph is None else _read_graph(Path(graph), cases, options.unmeasured)
+    recorded = {option: getattr(options, option) for option in ("time", "separator", "step", "kpi", "onset", "label")}
     with workspace.warehouse.lock(f"dataset/{name}"):
-        check_new(workspace.warehouse, name, replace=replace)
+        check_new(workspace.warehouse, name, replace=options.replace)
         incidents = Incidents(name, tuple(cases), edges)
-        source = ", ".join(str(path) for path in given)
-        return publish_incidents(workspace.warehouse, incidents, source=source, settings=settings)
+        source = ", ".join(str(path) for path in files)
+        return publish_incidents(workspace.warehouse, incidents, source=source, settings=recorded)
 
 
 def read_folder(folder: Path, name: str, *, unmeasured: bool = False) -> Incidents:
-    """Incidents of a folder, without a warehouse; see :func:`ingest_incidents`.
+    """Return the incidents of a folder, without a warehouse; see :func:`ingest_incidents`.
 
     Raises:
         InputError: Something cannot be read or does not fit together.
     """
-    cases = _folder_cases(folder, _Options(None, None, {}, None, None))
+    cases = _folder_cases(folder, IncidentsOptions(), {})
     graph = folder / "graph.csv"
     return Incidents(name, tuple(cases), _read_graph(graph, cases, unmeasured) if graph.is_file() else ())
 
 
-def _folder_cases(folder: Path, options: _Options) -> list[Case]:
+def _folder_cases(folder: Path, options: IncidentsOptions, names: Mapping[str, str]) -> list[Case]:
     listing = folder / "cases.json"
     if not listing.is_file():
         raise InputError("a folder of incidents has a cases.json; otherwise name files of metrics", path=folder)
@@ -148,14 +125,16 @@ def _folder_cases(folder: Path, options: _Options) -> list[Case]:
         raise InputError(f"the file is not JSON: {error}", path=listing) from None
     if not isinstance(rows, list) or not all(isinstance(row, dict) and "case" in row for row in rows):
         raise InputError("the file is a list of objects, each with the name of a case", path=listing)
-    return [_listed_case(folder, listing, row, options) for row in rows]
+    return [_listed_case(folder, listing, row, options, names) for row in rows]
 
 
-def _listed_case(folder: Path, listing: Path, row: Mapping[str, object], options: _Options) -> Case:
+def _listed_case(
+    folder: Path, listing: Path, row: Mapping[str, object], options: IncidentsOptions, names: Mapping[str, str]
+) -> Case:
     if Path(str(row["case"])).name != str(row["case"]):
         raise InputError("a case's name is the name of its file in the folder cases", path=listing, value=row["case"])
     path = folder / "cases" / f"{row['case']}.parquet"
-    columns, times, values, _ = _read_metrics(path, options)
+    columns, times, values, _ = _read_metrics(path, options, names)
     kpi, roots, metrics = row.get("kpi"), row.get("root_entities") or [], row.get("root_metrics") or []
     if not isinstance(roots, list) or not isinstance(metrics, list):
         raise InputError("root_entities and root_metrics are lists", path=listing, value=row["case"])
@@ -175,11 +154,11 @@ def _listed_case(folder: Path, listing: Path, row: Mapping[str, object], options
     )
 
 
-def _file_case(path: Path, options: _Options, kpi: str | None, onset: float | None, roots: Sequence[str]) -> Case:
-    columns, times, values, marked = _read_metrics(path, options)
-    position = None if kpi is None else _kpi(path, columns, kpi)
-    case = Case(path.stem, columns, times, values, marked if onset is None else onset, position, tuple(roots))
-    return _checked_case(path, case)
+def _file_case(path: Path, options: IncidentsOptions, names: Mapping[str, str]) -> Case:
+    columns, times, values, marked = _read_metrics(path, options, names)
+    kpi = None if options.kpi is None else _kpi(path, columns, options.kpi)
+    onset = marked if options.onset is None else options.onset
+    return _checked_case(path, Case(path.stem, columns, times, values, onset, kpi, tuple(options.roots)))
 
 
 def _checked_case(path: Path, case: Case) -> Case:
@@ -188,9 +167,9 @@ def _checked_case(path: Path, case: Case) -> Case:
         raise InputError(
             f"the onset of case {case.name!r} lies {span}, so that rows are on both sides", path=path, value=case.onset
         )
-    known = set(case.entities)
+    entities = set(case.entities)
     for root in case.roots:
-        if root not in known:
+        if root not in entities:
             raise InputError(
                 f"case {case.name!r} has no such entity among its metrics", path=path, column="roots", value=root
             )
@@ -206,23 +185,27 @@ def _kpi(path: Path, columns: tuple[str, ...], name: str) -> int:
     return columns.index(name)
 
 
-def _read_metrics(path: Path, options: _Options) -> tuple[tuple[str, ...], Floats, Floats, float | None]:
-    """Metrics' names, times, values ``(T, M)``, and the onset where a column marks it."""
+def _read_metrics(
+    path: Path, options: IncidentsOptions, names: Mapping[str, str]
+) -> tuple[tuple[str, ...], Floats, Floats, float | None]:
+    """Return metrics' names, times, values ``(T, M)``, and the onset where a column marks it."""
     table = _read_table(path)
-    time = find_column(path, table.column_names, options.time) if options.time else _usual(table.column_names, _TIMES)
+    time = (
+        find_column(path, table.column_names, options.time) if options.time else first_named(table.column_names, _TIMES)
+    )
     if time is None:
-        found = ", ".join(table.column_names[:12])
+        first = ", ".join(table.column_names[:12])
         raise InputError(
-            f"no column looks like the time; there are: {found}; name it with --time", path=path, column="time"
+            f"no column looks like the time; there are: {first}; name it with --time", path=path, column="time"
         )
     times = _seconds(path, table[time], time)
     rest = table.drop_columns([time])
-    metric, value = _usual(rest.column_names, _METRICS), _usual(rest.column_names, _VALUES)
+    metric, value = first_named(rest.column_names, _METRICS), first_named(rest.column_names, _VALUES)
     if metric and value and not pa.types.is_floating(rest.schema.field(metric).type):
         columns, times, values = _pivot(path, rest, times, metric, value)
         marks = None
     else:
-        columns, values, marks = _wide(path, rest, options)
+        columns, values, marks = _wide(path, rest, options, names)
     if len(times) < 2:
         raise InputError("there is one row only; an incident takes normal and abnormal rows", path=path)
     back = np.flatnonzero(np.diff(times) <= 0)
@@ -239,7 +222,10 @@ def _read_metrics(path: Path, options: _Options) -> tuple[tuple[str, ...], Float
     return columns, times, values, marked
 
 
-def _wide(path: Path, table: pa.Table, options: _Options) -> tuple[tuple[str, ...], Floats, Flags | None]:
+def _wide(
+    path: Path, table: pa.Table, options: IncidentsOptions, names: Mapping[str, str]
+) -> tuple[tuple[str, ...], Floats, Bools | None]:
+    """Return metrics' names, values ``(T, M)``, and which rows are abnormal where a column marks them."""
     marks = None
     if options.label:
         label = find_column(path, table.column_names, options.label)
@@ -247,7 +233,7 @@ def _wide(path: Path, table: pa.Table, options: _Options) -> tuple[tuple[str, ..
         table = table.drop_columns([label])
     if not table.num_columns:
         raise InputError("the file has no metrics besides the time", path=path)
-    columns = tuple(options.names.get(name, _full_name(name, options.separator)) for name in table.column_names)
+    columns = tuple(names.get(name, _full_name(name, options.separator)) for name in table.column_names)
     if len(set(columns)) < len(columns):
         twice = next(name for name in columns if columns.count(name) > 1)
         raise InputError("two columns are the same metric; tell them apart with --names", path=path, column=twice)
@@ -258,8 +244,8 @@ def _wide(path: Path, table: pa.Table, options: _Options) -> tuple[tuple[str, ..
 def _pivot(
     path: Path, table: pa.Table, times: Floats, metric: str, value: str
 ) -> tuple[tuple[str, ...], Floats, Floats]:
-    """A long table as a wide one over all its times."""
-    entity = _usual(table.column_names, _ENTITIES)
+    """Return a long table as a wide one over all its times: metrics' names, times, values."""
+    entity = first_named(table.column_names, _ENTITIES)
     names = table[metric].cast(pa.string())
     if entity is not None:
         names = pc.binary_join_element_wise(table[entity].cast(pa.string()), names, "|")
@@ -277,13 +263,8 @@ def _full_name(name: str, separator: str | None) -> str:
     if separator is None and "|" in name:
         return name
     divider = separator or next((d for d in _DIVIDERS if d in name.strip(d)), None)
-    entity, found, metric = name.rpartition(divider) if divider else (name, "", "")
-    return f"{entity}|{metric}" if found and entity and metric else f"{name}|value"
-
-
-def _usual(columns: Sequence[str], names: Sequence[str]) -> str | None:
-    by_plain = {plain(column): column for column in reversed(columns)}
-    return next((by_plain[name] for name in names if name in by_plain), None)
+    entity, _, metric = name.rpartition(divider) if divider else ("", "", name)
+    return f"{entity}|{metric}" if entity and metric else f"{name}|value"
 
 
 def _read_table(path: Path) -> pa.Table:
@@ -305,13 +286,12 @@ def _seconds(path: Path, column: pa.ChunkedArray, name: str) -> Floats:
     times = _numbers(path, column, name)
     if np.isnan(times).any():
         raise InputError("a time stamp is missing", path=path, line=int(np.isnan(times).argmax()) + 2, column=name)
-    largest = float(np.abs(times).max(initial=0.0))
-    seconds: Floats = times / next((unit for least, unit in _UNITS if largest >= least), 1.0)
+    seconds: Floats = times / time_unit(float(np.abs(times).max(initial=0.0)))
     return seconds
 
 
 def _numbers(path: Path, column: pa.ChunkedArray, name: str) -> Floats:
-    """Numbers with NaN where nothing or no finite number stands."""
+    """Return numbers with NaN where nothing or no finite number stands."""
     try:
         numbers = column.cast(pa.float64()).to_numpy().astype(np.float64)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
@@ -342,13 +322,13 @@ def _read_names(path: str | Path | None) -> dict[str, str]:
 def _read_graph(path: Path, cases: Sequence[Case], unmeasured: bool) -> tuple[Edge, ...]:
     table = _read_table(path)
     source, target = (find_column(path, table.column_names, role) for role in ("source", "target"))
-    status = _usual(table.column_names, ("status", "known"))
-    known = {column for case in cases for column in case.columns}
-    known |= {entity_of(column) for column in known}
+    status = first_named(table.column_names, ("status", "known"))
+    measured = {column for case in cases for column in case.columns}
+    measured |= {entity_of(column) for column in measured}
     picked = [table[c].cast(pa.string()).to_pylist() for c in (source, target, *([status] if status else []))]
     edges: dict[tuple[str, str], bool] = {}
     for line, row in enumerate(zip(*picked, strict=True), 2):
-        strange = [(role, name) for role, name in zip((source, target), row, strict=False) if name not in known]
+        strange = [(role, name) for role, name in zip((source, target), row, strict=False) if name not in measured]
         if strange and unmeasured:
             continue
         for role, name in strange:

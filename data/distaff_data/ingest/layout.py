@@ -1,4 +1,4 @@
-"""How one file is laid out: format, delimiter, header and columns, found from its name and its first lines."""
+"""Layout of one file: format, delimiter, header and columns, told by its name and its first lines."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _HEAD_BYTES, _HEAD_LINES, _LINE_BYTES = 1 << 18, 200, 1 << 26
 
 
 @dataclass(frozen=True)
-class Layout:
+class FileLayout:
     """One file, ready to be staged.
 
     Attributes:
@@ -69,7 +69,7 @@ class Layout:
             )
 
 
-def layout_of(path: Path, scratch: Scratch, format: str | None = None, *, header: bool = False) -> Layout:
+def layout_of(path: Path, scratch: Scratch, format: str | None = None, *, header: bool = False) -> FileLayout:
     """Find the layout of a file.
 
     Args:
@@ -82,15 +82,15 @@ def layout_of(path: Path, scratch: Scratch, format: str | None = None, *, header
         InputError: The file is empty, not UTF-8, not what ``format`` says, or has no recognisable columns.
     """
     if format is None and (columns := movielens.columns_of(path)):
-        return Layout(path, ENTITIES, columns)
+        return FileLayout(path, ENTITIES, columns)
     lines = [] if _is_parquet(path, format) else _head(path)
     format = format or _format(path, lines)
     if format == "parquet":
-        return Layout(path, format, tuple(scratch.parquet_columns(path)))
+        return FileLayout(path, format, tuple(scratch.parquet_columns(path)))
     if format == "jsonl":
-        return Layout(path, format, _keys(path, lines))
+        return FileLayout(path, format, _keys(path, lines))
     if format == "lightgcn":
-        return Layout(path, format)
+        return FileLayout(path, format)
     try:
         return _delimited(path, format, lines, header)
     except csv.Error as error:
@@ -107,7 +107,7 @@ def _is_parquet(path: Path, format: str | None) -> bool:
 
 
 def _head(path: Path) -> list[str]:
-    """The first lines without their ends, blank ones included."""
+    """Return the first lines without their ends, blank ones included."""
     lines: list[str] = []
     size = 0
     with path.open("rb") as file:
@@ -143,7 +143,7 @@ def _format(path: Path, lines: Sequence[str]) -> str:
 
 
 def _one_user_a_line(lines: Sequence[str]) -> bool:
-    """LightGCN's text: whole numbers between spaces, every line another user and as long as it likes."""
+    """Tell whether lines are LightGCN's: whole numbers between spaces, every line another user and as long as it likes."""
     rows = [line.split(" ") for line in lines if line.strip()]
     if not all(token.isdigit() for row in rows for token in row if token):
         return False
@@ -152,23 +152,23 @@ def _one_user_a_line(lines: Sequence[str]) -> bool:
 
 
 def _keys(path: Path, lines: Sequence[str]) -> tuple[str, ...]:
-    """Keys of the first objects, in order of appearance."""
+    """Return the keys of the first objects, in order of appearance."""
     keys: dict[str, None] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
-            found = json.loads(line)
+            value = json.loads(line)
         except json.JSONDecodeError as error:
             raise InputError(f"the line is not JSON: {error.msg}", path=path, line=number, value=line[:80]) from None
-        if not isinstance(found, dict):
+        if not isinstance(value, dict):
             hint = "write one object a line (jq -c '.[]')"
             raise InputError(f"the line is JSON, but no object; {hint}", path=path, line=number, value=line[:80])
-        keys |= dict.fromkeys(found)
+        keys |= dict.fromkeys(value)
     return tuple(keys)
 
 
-def _delimited(path: Path, format: str, lines: Sequence[str], header: bool) -> Layout:
+def _delimited(path: Path, format: str, lines: Sequence[str], header: bool) -> FileLayout:
     delimiter = _sniff(path, lines, ("\t", ",") if format == "recbole" else _DELIMITERS)
     quote = _quote(format, path, delimiter, lines)
     rows = _records(lines, delimiter, quote)
@@ -176,7 +176,7 @@ def _delimited(path: Path, format: str, lines: Sequence[str], header: bool) -> L
     if header or format == "recbole" or _is_header(first, rows[1:]):
         if len(rows) == 1 and len(lines) < _HEAD_LINES:
             raise InputError("the file has a header and nothing else", path=path, line=1)
-        return Layout(path, format, tuple(unique_names(first)), delimiter, True, quote)
+        return FileLayout(path, format, tuple(unique_names(first)), delimiter, True, quote)
     if len(first) > len(HEADERLESS):
         raise InputError(
             f"the first line names no columns, and {len(first)} of them cannot be guessed; add a header",
@@ -184,11 +184,11 @@ def _delimited(path: Path, format: str, lines: Sequence[str], header: bool) -> L
             line=1,
             value=delimiter.join(first)[:80],
         )
-    return Layout(path, format, HEADERLESS[: len(first)], delimiter, False, quote)
+    return FileLayout(path, format, HEADERLESS[: len(first)], delimiter, False, quote)
 
 
 def _quote(format: str, path: Path, delimiter: str, lines: Sequence[str]) -> str:
-    """RecBole, MovieLens' older files and most tab-separated ones write text as it is; a title may begin with a quote."""
+    """Return the quote character; most tab-separated files write text as it is, and a title may begin with a quote."""
     quoted_header = next(line for line in lines if line.strip()).startswith('"')
     if path.name == "ratings.csv" or (format == "delimited" and (delimiter in (",", ";", "|") or quoted_header)):
         return '"'
@@ -196,7 +196,7 @@ def _quote(format: str, path: Path, delimiter: str, lines: Sequence[str]) -> str
 
 
 def _sniff(path: Path, lines: Sequence[str], delimiters: Sequence[str]) -> str:
-    """The delimiter that most lines agree with the first line on."""
+    """Return the delimiter that most lines agree with the first line on."""
 
     def agreement(delimiter: str) -> float:
         widths = [len(row) for row in _records(lines, delimiter, '"')]
@@ -221,7 +221,7 @@ def _records(lines: Sequence[str], delimiter: str, quote: str) -> list[list[str]
 
 
 def _is_header(first: Sequence[str], rest: Sequence[Sequence[str]]) -> bool:
-    """Whether the first line names columns: it has usual names, or text above columns of numbers."""
+    """Tell whether the first line names columns: it has usual names, or text above columns of numbers."""
     if all(_is_number(field) for field in first):
         return False
     if common("user", first) and common("item", first):

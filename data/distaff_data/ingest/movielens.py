@@ -41,7 +41,7 @@ NO_GENRE = "(no genres listed)"  # where u.item has the flag of "unknown"
 
 
 def columns_of(path: Path) -> tuple[str, ...]:
-    """The columns that a file is read with; none where it is no such file."""
+    """Return the columns that a file is read with; none where it is no such file."""
     return tuple(_FILES[path.name][2]) if path.name in _FILES else ()
 
 
@@ -51,7 +51,7 @@ def stage(scratch: Scratch, table: str, path: Path, columns: Sequence[str]) -> N
     Raises:
         InputError: A line with too few or too many parts, a flag that is neither 0 nor 1, or no ``u.genre``.
     """
-    delimiter, width, known = _FILES[path.name]
+    delimiter, width, expressions = _FILES[path.name]
     genres = _genres(path.with_name("u.genre")) if path.name == "u.item" else []
     lines = [(number, line) for number, line in enumerate(_lines(path), 1) if line.strip()]
     if not lines:
@@ -71,7 +71,7 @@ def stage(scratch: Scratch, table: str, path: Path, columns: Sequence[str]) -> N
         kept = f"list_filter(list_zip({names}, {flags}), lambda x: x[2] = '1' AND x[1] <> 'unknown')"
         named = f"array_to_string(list_transform({kept}, lambda x: x[1]), '|')"
         scratch.execute(f"CREATE OR REPLACE TABLE parts AS SELECT row, f, {named} AS genres FROM parts")
-    picked = ", ".join(f"{known[column]} AS {identifier(column)}" for column in columns)
+    picked = ", ".join(f"{expressions[column]} AS {identifier(column)}" for column in columns)
     scratch.execute(f"CREATE OR REPLACE TABLE {identifier(table)} AS SELECT row, {picked} FROM parts")
     for done in ("parts", "arrived"):
         scratch.execute(f"DROP TABLE {done}")

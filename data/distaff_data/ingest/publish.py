@@ -1,14 +1,12 @@
-"""From scratch tables to the warehouse: one dataset, in one publication."""
+"""Publication of scratch tables as one dataset of the warehouse."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from distaff_data.errors import InputError
+from distaff_data.tables.datasets import append_entry
 from distaff_data.warehouse import Publication, Scratch, Warehouse
 
 _NAME = re.compile(r"(?!\.)[A-Za-z0-9._-]{1,64}")
@@ -32,23 +30,6 @@ SELECT
     (SELECT count(*) FROM users WHERE n_train = 0) AS cold_users,
     (SELECT count(*) FROM items WHERE n_train = 0) AS cold_items
 """
-
-
-@dataclass(frozen=True)
-class Description:
-    """A dataset's entry in the list of datasets.
-
-    Attributes:
-        name: Its name.
-        source: The files it came from.
-        settings: How it was read, filtered and split.
-        facts: Counts found on the way.
-    """
-
-    name: str
-    source: str
-    settings: Mapping[str, object]
-    facts: Mapping[str, object]
 
 
 def check_new(warehouse: Warehouse, name: str, *, replace: bool) -> None:
@@ -82,30 +63,28 @@ def number_entities(scratch: Scratch) -> dict[str, int]:
 def publish_interactions(
     warehouse: Warehouse,
     scratch: Scratch,
-    description: Description,
+    name: str,
+    *,
+    source: str,
+    settings: Mapping[str, object],
+    facts: Mapping[str, object],
     beside: Callable[[Publication], None] = lambda publication: None,
 ) -> str:
-    """Publish ``kept``, ``users`` and ``items`` as a dataset; returns the generation.
+    """Publish ``kept``, ``users`` and ``items`` as a dataset; return the generation.
 
     Args:
         warehouse: Where to.
         scratch: The staging database.
-        description: The dataset's entry.
+        name: The dataset's name.
+        source: The files it came from.
+        settings: How it was read, filtered and split.
+        facts: Counts taken while reading.
         beside: Appends what belongs to the same publication, such as attributes.
     """
-    name = description.name
     with warehouse.publish(f"dataset/{name}") as publication:
         publication.append("interactions", scratch.stream(_INTERACTIONS), dataset=name)
         publication.append("users", scratch.stream("SELECT * FROM users ORDER BY position"), dataset=name)
         publication.append("items", scratch.stream("SELECT * FROM items ORDER BY position"), dataset=name)
         beside(publication)
-        entry = {
-            "dataset": name,
-            "kind": "interactions",
-            "source": description.source,
-            "settings": json.dumps(description.settings),
-            "facts": json.dumps(description.facts),
-            "created_at": datetime.now(UTC),
-        }
-        publication.append("datasets", [entry])
+        append_entry(publication, name, "interactions", source=source, settings=settings, facts=facts)
     return publication.generation

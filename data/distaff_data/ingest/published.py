@@ -17,17 +17,19 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from distaff_data.arrays import Floats
 from distaff_data.datasets.content import Content, Weighted, counted
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError
+from distaff_data.ingest.values import array_header
 from distaff_data.splits import SPLITS
 
 FEATURES = {"text": "text_feat.npy", "image": "image_feat.npy"}
 
 
 def read_published(folder: Path) -> Interactions:
-    """Interactions and content of a folder; ids are the files' positions. Without the words, dgvae cannot be fitted to it.
+    """Return a folder's interactions and content; ids are the files' positions. dgvae cannot be fitted without the words.
 
     Raises:
         InputError: A file is missing, or does not fit the others.
@@ -45,11 +47,11 @@ def read_published(folder: Path) -> Interactions:
 
 
 def _split(folder: Path) -> tuple[Path, dict[str, Csr]]:
-    """The path that all names begin with, and the matrix of each split."""
+    """Return the path that all names begin with, and the matrix of each split."""
     for suffix, read in ((".train.ratings", _ratings), (".inter", _labelled)):
-        found = sorted(folder.glob(f"*{suffix}"))
-        if len(found) == 1:
-            base = found[0].with_name(found[0].name.removesuffix(suffix))
+        files = sorted(folder.glob(f"*{suffix}"))
+        if len(files) == 1:
+            base = files[0].with_name(files[0].name.removesuffix(suffix))
             return base, read(base)
     raise InputError("a folder with one NAME.train.ratings or one NAME.inter is wanted", path=folder)
 
@@ -62,12 +64,10 @@ def _there(base: Path, suffix: str) -> Path:
 
 
 def _length(path: Path) -> int:
-    """How many ids a file holds, from its header: some are pickled objects, which are not read."""
+    """Return how many ids a file's header says it holds: some are pickled objects, which are not read."""
     with path.open("rb") as file:
         try:
-            version = np.lib.format.read_magic(file)
-            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, _, _ = read(file)
+            shape, _ = array_header(file)
         except ValueError as error:
             raise InputError(f"cannot read the file as .npy: {error}", path=path) from None
     if len(shape) != 1:
@@ -76,7 +76,7 @@ def _length(path: Path) -> int:
 
 
 def _ratings(base: Path) -> dict[str, Csr]:
-    """DGVAE's three files."""
+    """Return the splits of DGVAE's three files."""
     n_users, n_items = (_length(_there(base, f"{side}.npy")) for side in ("uid", "iid"))
     out = {}
     for split in SPLITS:
@@ -89,7 +89,7 @@ def _ratings(base: Path) -> dict[str, Csr]:
 
 
 def _labelled(base: Path) -> dict[str, Csr]:
-    """MMRec's one file."""
+    """Return the splits of MMRec's one file."""
     path = _there(base, "inter")
     with path.open(encoding="utf-8") as file:
         names = file.readline().rstrip("\r\n").split("\t")
@@ -103,26 +103,28 @@ def _labelled(base: Path) -> dict[str, Csr]:
     return {split: _matrix(path, rows[rows[:, 2] == label], n_users, n_items) for label, split in enumerate(SPLITS)}
 
 
-def _numbers(path: Path, delimiter: str, columns: list[int] | None = None) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _numbers(path: Path, delimiter: str, columns: list[int] | None = None) -> Floats:
     try:
         return np.loadtxt(path, delimiter=delimiter, skiprows=1, dtype=np.float64, ndmin=2, usecols=columns)
     except ValueError as error:
         raise InputError(f"cannot read the interactions: {error}", path=path) from None
 
 
-def _matrix(path: Path, rows: np.ndarray[Any, np.dtype[np.float64]], n_users: int, n_items: int) -> Csr:
+def _matrix(path: Path, rows: Floats, n_users: int, n_items: int) -> Csr:
     users, items = (torch.from_numpy(rows[:, side].astype(np.int64)) for side in (0, 1))
-    for what, found, n in (("user", users, n_users), ("item", items, n_items)):
-        if found.numel() and (int(found.min()) < 0 or int(found.max()) >= n):
-            raise InputError(f"the file names a {what} beyond the {n} of the ids", path=path, value=int(found.max()))
+    for what, positions, n in (("user", users, n_users), ("item", items, n_items)):
+        if positions.numel() and (int(positions.min()) < 0 or int(positions.max()) >= n):
+            raise InputError(
+                f"the file names a {what} beyond the {n} of the ids", path=path, value=int(positions.max())
+            )
     return Csr.from_pairs(users, items, n_users, n_items)
 
 
 def _documents(base: Path, n_users: int) -> tuple[pa.StringArray, Weighted]:
     vocabulary = json.loads(_there(base, "vocab").read_text(encoding="utf-8"))
-    found: Any = list(vocabulary)
+    words: Any = list(vocabulary)
     if isinstance(vocabulary, dict):
-        found = sorted(vocabulary, key=lambda word: int(vocabulary[word]))
+        words = sorted(vocabulary, key=lambda word: int(vocabulary[word]))
     path = _there(base, "user.words.tfidf.npz")
     from scipy.sparse import load_npz
 
@@ -130,9 +132,9 @@ def _documents(base: Path, n_users: int) -> tuple[pa.StringArray, Weighted]:
         matrix = load_npz(path)
     except ValueError as error:
         raise InputError(f"cannot read the sparse matrix: {error}", path=path) from None
-    if matrix.shape != (n_users, len(found)):
-        raise InputError(f"the matrix is {matrix.shape}; there are {n_users} users and {len(found)} words", path=path)
-    return pa.array(found, pa.string()), Weighted.from_scipy(matrix)
+    if matrix.shape != (n_users, len(words)):
+        raise InputError(f"the matrix is {matrix.shape}; there are {n_users} users and {len(words)} words", path=path)
+    return pa.array(words, pa.string()), Weighted.from_scipy(matrix)
 
 
 def _features(path: Path, n_items: int) -> torch.Tensor:

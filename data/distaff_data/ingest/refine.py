@@ -28,7 +28,7 @@ _FIRST = "list_position(['train', 'valid', 'test'], split), time DESC NULLS LAST
 
 @dataclass(frozen=True)
 class Refined:
-    """What was left out on the way."""
+    """Counts of rows that were left out on the way."""
 
     duplicates_merged: int
     dropped_by_rating: int

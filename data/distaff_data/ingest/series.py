@@ -12,22 +12,23 @@ Values are checked one by one; the first that cannot be read is refused with its
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
+import numpy.typing as npt
+import polars as pl
 
 from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError
+from distaff_data.frames import to_strings
 from distaff_data.ingest.archives import read_arff, read_npz, read_ts
-from distaff_data.ingest.columns import common, find_column, plain
+from distaff_data.ingest.columns import common, find_column, first_named
 from distaff_data.ingest.detect import SPLIT_WORDS, existing_files
-from distaff_data.ingest.grid import Arranged, Rows, arrange
-from distaff_data.ingest.layout import Layout, layout_of
+from distaff_data.ingest.grid import Arranged, SeriesRows, arrange
+from distaff_data.ingest.layout import FileLayout, layout_of
 from distaff_data.ingest.lines import physical_line
+from distaff_data.ingest.options import SeriesOptions, with_settings
 from distaff_data.ingest.publish import check_new
 from distaff_data.ingest.staging import NO_TIME, SECONDS, time_unit
 from distaff_data.splits import SPLITS
@@ -58,32 +59,12 @@ _HELD_OUT = 0.2  # of the training windows, where a source brings train and test
 _ARCHIVES = {".ts": read_ts, ".arff": read_arff, ".npz": read_npz}
 
 
-@dataclass(frozen=True)
-class Columns:
-    """Which column is what; None is detected, or does without."""
-
-    time: str | None = None
-    entity: str | None = None
-    channel: str | None = None
-    value: str | None = None
-    label: str | None = None
-    group: str | None = None
-    split: str | None = None
-    channels: tuple[str, ...] = ()
-
-
 def ingest_series(
     workspace: Workspace,
     name: str,
     paths: str | Path | Sequence[str | Path],
-    *,
-    columns: Columns | None = None,
-    step: float | None = None,
-    whole: bool = False,
-    channels_first: bool = False,
-    split: str | None = None,
-    seed: int = 0,
-    replace: bool = False,
+    options: SeriesOptions | None = None,
+    **settings: Any,
 ) -> SeriesReport:
     """Load files of series as a dataset.
 
@@ -91,45 +72,43 @@ def ingest_series(
         workspace: Where to.
         name: Name of the dataset.
         paths: One table, or the train and test files of an archive.
-        columns: What a table's columns are, where that is not detected.
-        step: Seconds between rows; the commonest distance when None.
-        whole: Take each entity of a table for one window, as labelled windows are.
-        channels_first: Whether windows in ``.npz`` are ``(n, C, T)`` and not ``(n, T, C)``.
-        split: See :mod:`distaff_data.splits.series`; the source's own when None, or else what fits the data.
-        seed: Seed of a random split.
-        replace: Replace a dataset of that name.
+        options: What a table's columns are, where that is not detected, and how the series are split.
+        settings: Single options by name, such as ``time="date"``; see
+            :class:`~distaff_data.ingest.options.SeriesOptions`.
 
     Raises:
         InputError: Something cannot be read or does not fit together; nothing was changed.
     """
+    options = with_settings(options or SeriesOptions(), settings)
     files = existing_files([paths] if isinstance(paths, str | Path) else paths)
     warehouse = workspace.warehouse
-    check_new(warehouse, name, replace=replace)
+    check_new(warehouse, name, replace=options.replace)
     kind = files[0].suffix.lower()
     if kind in _ARCHIVES:
-        found = _ARCHIVES[kind](files, name, channels_first=channels_first)
-        arranged, format, given = Arranged(found, 0, True), kind[1:], bool(found.splits.any())
+        windows = _ARCHIVES[kind](files, name, channels_first=options.channels_first)
+        arranged, format, given = Arranged(windows, 0, True), kind[1:], bool(windows.splits.any())
     else:
         if len(files) > 1:
             raise InputError("give one table; several entities go into one, with a column of entities", path=files[1])
         with Scratch(workspace.scratch, files) as scratch:
-            arranged, format, given = _read_table(scratch, files[0], name, columns or Columns(), step, whole)
-    data, told = _divided(arranged.data, split, given, seed)
+            arranged, format, given = _read_table(scratch, files[0], name, options)
+    data, split = _divided(arranged.data, options.split, given, options.seed)
     with warehouse.lock(f"dataset/{name}"):
-        check_new(warehouse, name, replace=replace)
+        check_new(warehouse, name, replace=options.replace)
         return publish_series(
             warehouse,
             data,
             source=", ".join(map(str, files)),
             format=format,
-            split=told,
-            settings={"seed": seed, "step": step},
+            split=split,
+            settings={"seed": options.seed, "step": options.step},
             gap_rows=arranged.gap_rows,
             regular=arranged.regular,
         )
 
 
 def _divided(data: Series, split: str | None, given: bool, seed: int) -> tuple[Series, str]:
+    """Return the series divided as asked for, as given or as fits them, and how."""
     if split is not None or not given:
         spec = split or default_split(data)
         return divide(data, spec, seed), spec
@@ -140,19 +119,18 @@ def _divided(data: Series, split: str | None, given: bool, seed: int) -> tuple[S
     return data, "given"
 
 
-def _read_table(
-    scratch: Scratch, path: Path, name: str, chosen: Columns, step: float | None, whole: bool
-) -> tuple[Arranged, str, bool]:
+def _read_table(scratch: Scratch, path: Path, name: str, options: SeriesOptions) -> tuple[Arranged, str, bool]:
+    """Return the series of a table, its format, and whether it brought a split."""
     layout = layout_of(path, scratch, None if path.suffix.lower() in (".parquet", ".pq") else "delimited", header=True)
-    roles = _roles(layout, chosen)
+    roles = _roles(layout, options)
     long = "channel" in roles
-    channels = [roles["value"]] if long else _channels(layout, roles, chosen)
+    channels = [roles["value"]] if long else _channels(layout, roles, options)
     layout.stage(scratch, "raw", [*(c for role, c in roles.items() if role != "value"), *channels])
     _check(scratch, layout, roles, channels)
-    table = scratch.stream(_picked(roles, channels)).read_all()
-    if not table.num_rows:
+    frame = _normalised(scratch.frame(_picked(roles, channels)))
+    if frame.is_empty():
         raise InputError("the file has no rows", path=path)
-    rows = _pivoted(layout, table, roles) if long else _rows(table, roles, tuple(channels))
+    rows = _pivoted(layout, frame, roles) if long else _rows(frame, frame.select(r"^v\d+$").to_numpy(), channels)
 
     def where(row: int, role: str) -> Mapping[str, Any]:
         return {"path": path, "line": physical_line(layout, row + 1), "column": roles.get(role, role)}
@@ -162,26 +140,27 @@ def _read_table(
         def where(row: int, role: str) -> Mapping[str, Any]:
             return {"path": path, "column": roles.get(role, role)}
 
-    return arrange(rows, name, where, step=step, whole=whole), layout.format, rows.split is not None
+    arranged = arrange(rows, name, where, step=options.step, whole=options.whole)
+    return arranged, layout.format, rows.split is not None
 
 
-def _roles(layout: Layout, chosen: Columns) -> dict[str, str]:
-    """The column of each role that the file has."""
+def _roles(layout: FileLayout, options: SeriesOptions) -> dict[str, str]:
+    """Return the column of each role that the file has."""
     path, columns = layout.path, layout.columns
     usual = {
-        "time": common("time", columns) or _usual(columns, _COUNTS),
-        "entity": _usual(columns, _ENTITIES),
-        "channel": _usual(columns, _CHANNELS),
-        "value": _usual(columns, ("value", "val")),
+        "time": common("time", columns) or first_named(columns, _COUNTS),
+        "entity": first_named(columns, _ENTITIES),
+        "channel": first_named(columns, _CHANNELS),
+        "value": first_named(columns, ("value", "val")),
     }
-    if usual["channel"] is None or usual["value"] is None or chosen.channels:
+    if usual["channel"] is None or usual["value"] is None or options.channels:
         usual["channel"] = usual["value"] = None
     roles = {}
     for role in ("time", "entity", "channel", "value", "label", "group", "split"):
-        named = getattr(chosen, role)
-        found = find_column(path, columns, named) if named else usual.get(role)
-        if found is not None and named != "":
-            roles[role] = found
+        named = getattr(options, "split_column" if role == "split" else role)
+        column = find_column(path, columns, named) if named else usual.get(role)
+        if column is not None and named != "":
+            roles[role] = column
     if ("channel" in roles) != ("value" in roles):
         missing = "value" if "channel" in roles else "channel"
         raise InputError(
@@ -194,16 +173,16 @@ def _roles(layout: Layout, chosen: Columns) -> dict[str, str]:
     return roles
 
 
-def _channels(layout: Layout, roles: Mapping[str, str], chosen: Columns) -> list[str]:
-    if chosen.channels:
-        return [find_column(layout.path, layout.columns, name) for name in chosen.channels]
+def _channels(layout: FileLayout, roles: Mapping[str, str], options: SeriesOptions) -> list[str]:
+    if options.channels:
+        return [find_column(layout.path, layout.columns, name) for name in options.channels]
     channels = [column for column in layout.columns if column not in roles.values()]
     if not channels:
         raise InputError("the file has no channels besides the time", path=layout.path, line=1)
     return channels
 
 
-def _check(scratch: Scratch, layout: Layout, roles: Mapping[str, str], channels: Sequence[str]) -> None:
+def _check(scratch: Scratch, layout: FileLayout, roles: Mapping[str, str], channels: Sequence[str]) -> None:
     """Refuse the first row with a value that cannot be read, or a missing time, entity or channel."""
     wrong: list[tuple[str, str, str]] = []
     for role, column in roles.items():
@@ -231,14 +210,14 @@ def _check(scratch: Scratch, layout: Layout, roles: Mapping[str, str], channels:
             (column, f"{cell} IS NOT NULL AND lower(trim({cell})) NOT IN {_MISSING} AND ({unread})", "not a number")
         )
     firsts = ", ".join(f"min(row) FILTER (WHERE {condition})" for _, condition, _ in wrong)
-    found = [
-        (row, *what)
-        for row, what in zip(scratch.rows(f"SELECT {firsts} FROM raw")[0], wrong, strict=True)
+    refused = [
+        (row, *rule)
+        for row, rule in zip(scratch.rows(f"SELECT {firsts} FROM raw")[0], wrong, strict=True)
         if row is not None
     ]
-    if not found:
+    if not refused:
         return
-    row, column, _, message = min(found, key=lambda entry: int(str(entry[0])))
+    row, column, _, message = min(refused, key=lambda entry: int(str(entry[0])))
     value = scratch.value(f"SELECT {identifier(column)} FROM raw WHERE row = ?", [row])
     if column in channels:
         message += "; leave the column out with --channels, or say what it is with --label, --group or --entity"
@@ -247,7 +226,7 @@ def _check(scratch: Scratch, layout: Layout, roles: Mapping[str, str], channels:
 
 
 def _picked(roles: Mapping[str, str], channels: Sequence[str]) -> str:
-    """SQL of the checked columns in their types, in the order of the file."""
+    """Return the SQL of the checked columns in their types, in the order of the file."""
     texts = [
         f"trim({identifier(roles[role])}) AS {role}"
         for role in ("entity", "channel", "label", "group")
@@ -263,61 +242,40 @@ def _picked(roles: Mapping[str, str], channels: Sequence[str]) -> str:
     return f"SELECT {', '.join([*picked, *numbers])} FROM raw ORDER BY row"
 
 
-def _rows(table: pa.Table, roles: Mapping[str, str], channels: tuple[str, ...]) -> Rows:
-    values = np.stack([table[f"v{i}"].to_numpy() for i in range(len(channels))], axis=1)
-    return Rows(values, channels, **_beside(table, roles))
+def _normalised(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the checked columns with times in seconds and empty labels as missing."""
+    changes = []
+    if "time" in frame.columns:
+        largest = frame.select(pl.col("time").abs().max()).item() or 0.0
+        changes.append(pl.col("time") / time_unit(largest))
+    if "label" in frame.columns:
+        changes.append(pl.when(pl.col("label") != "").then("label").alias("label"))
+    return frame.with_columns(changes)
 
 
-def _pivoted(layout: Layout, table: pa.Table, roles: Mapping[str, str]) -> Rows:
-    """A long table as rows of all channels; refuses a measurement that is there twice."""
-    beside = _beside(table, roles)
-    channel = table["channel"].combine_chunks().dictionary_encode()
-    entity = (
-        beside["entity"].dictionary_encode().indices.to_numpy()
-        if "entity" in roles
-        else np.zeros(table.num_rows, np.int32)
-    )
-    keys = np.stack([entity.astype(np.float64), beside["time"]], axis=1)
-    unique, first, row = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-    n_channels = len(channel.dictionary)
-    cell = row.ravel() * n_channels + channel.indices.to_numpy()
-    order = np.argsort(cell, kind="stable")
-    twice = np.flatnonzero(np.diff(cell[order]) == 0)
-    if len(twice):
-        again = int(order[twice + 1].min())
-        line = physical_line(layout, again + 1)
-        value = channel[again].as_py()
+def _rows(frame: pl.DataFrame, values: npt.NDArray[np.float32], channels: Sequence[str]) -> SeriesRows:
+    """Return values ``(n, C)`` with the columns of a frame of n rows that describe them."""
+    texts = {role: to_strings(frame[role]) for role in ("entity", "label", "group") if role in frame.columns}
+    numbers = {role: frame[role].to_numpy() for role in ("time", "split") if role in frame.columns}
+    return SeriesRows(values, tuple(channels), **texts, **numbers)
+
+
+def _pivoted(layout: FileLayout, frame: pl.DataFrame, roles: Mapping[str, str]) -> SeriesRows:
+    """Return a long table as rows of all channels; refuse a measurement that is there twice."""
+    keys = ["entity", "time"] if "entity" in roles else ["time"]
+    repeated = (~frame.select(pl.struct(*keys, "channel").is_first_distinct()).to_series()).arg_true()
+    if len(repeated):
+        row = int(repeated[0])
         raise InputError(
             "this channel was measured at this time already",
             path=layout.path,
-            line=line,
+            line=physical_line(layout, row + 1),
             column=roles["channel"],
-            value=value,
+            value=frame["channel"][row],
         )
-    values = np.full(len(unique) * n_channels, np.nan, dtype=np.float32)
-    values[cell] = table["v0"].to_numpy()
-    kept = {
-        name: column.take(pa.array(first)) if isinstance(column, pa.Array) else column[first]
-        for name, column in beside.items()
-        if column is not None
-    }
-    return Rows(values.reshape(-1, n_channels), tuple(channel.dictionary.to_pylist()), **kept)
-
-
-def _beside(table: pa.Table, roles: Mapping[str, str]) -> dict[str, Any]:
-    texts = {role: table[role].combine_chunks() if role in roles else None for role in ("entity", "label", "group")}
-    texts["label"] = None if texts["label"] is None else _blank(texts["label"])
-    time = table["time"].to_numpy() if "time" in roles else None
-    if time is not None:
-        time = time / time_unit(float(np.abs(time).max(initial=0.0)))
-    split = table["split"].to_numpy().astype(np.int8) if "split" in roles else None
-    return {**texts, "time": time, "split": split}
-
-
-def _blank(labels: pa.StringArray) -> pa.StringArray:
-    return pc.if_else(pc.equal(labels, ""), pa.scalar(None, pa.string()), labels)
-
-
-def _usual(columns: Sequence[str], names: Sequence[str]) -> str | None:
-    by_plain = {plain(column): column for column in reversed(columns)}
-    return next((by_plain[name] for name in names if name in by_plain), None)
+    moments = frame.unique(keys, keep="first", maintain_order=True)
+    channels = frame["channel"].unique(maintain_order=True)
+    places = frame.join(moments.select(*keys, pl.row_index("row")), on=keys, how="left", maintain_order="left")
+    values = np.full((len(moments), len(channels)), np.nan, dtype=np.float32)
+    values[places["row"].to_numpy(), frame["channel"].cast(pl.Enum(channels)).to_physical().to_numpy()] = frame["v0"]
+    return _rows(moments, values, channels.to_list())

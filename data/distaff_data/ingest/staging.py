@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from distaff_data.errors import InputError
 from distaff_data.ingest.columns import match_roles
-from distaff_data.ingest.detect import SPLIT_WORDS, Part
-from distaff_data.ingest.layout import Layout, layout_of
+from distaff_data.ingest.detect import SPLIT_WORDS, SourceFile
+from distaff_data.ingest.layout import FileLayout, layout_of
 from distaff_data.ingest.lines import physical_line
+from distaff_data.ingest.options import InteractionsOptions
 from distaff_data.warehouse import Scratch, identifier
 
 EVENTS = """
@@ -42,8 +43,8 @@ _WRONG = {
 
 
 @dataclass(frozen=True)
-class Staged:
-    """What was read.
+class StagedEvents:
+    """Format, columns and split of the files in the table ``events``.
 
     Attributes:
         format: The files' format.
@@ -58,49 +59,49 @@ class Staged:
 
 def stage_events(
     scratch: Scratch,
-    parts: Sequence[Part],
-    format: str | None,
-    chosen: Mapping[str, str | None],
+    files: Sequence[SourceFile],
+    options: InteractionsOptions,
     required: Sequence[str],
-) -> Staged:
+) -> StagedEvents:
     """Read files of interactions into the table ``events``.
 
     Args:
         scratch: The staging database.
-        parts: The files.
-        format: Their format, or None to detect it.
-        chosen: The column a person named for a role; None to detect it, an empty name to do without.
+        files: The files.
+        options: Their format and the columns of the roles, where a person named them.
         required: Roles, such as ``time``, without which the rest of the ingestion cannot be done.
 
     Raises:
         InputError: See the module and :func:`distaff_data.ingest.columns.match_roles`.
     """
     scratch.execute(EVENTS)
+    chosen = {role: getattr(options, role) for role in ("user", "item", "rating", "time")}
     columns: dict[str, str] = {}
-    layouts = _layouts(scratch, parts, format, list(chosen.values()))
-    for part, layout in zip(parts, layouts, strict=True):
-        roles = _stage_part(scratch, part, layout, chosen, required)
-        columns = {**roles, **columns}
+    layouts = _layouts(scratch, files, options.format, header=any(chosen.values()))
+    for file, layout in zip(files, layouts, strict=True):
+        columns = {**_stage_file(scratch, file, layout, chosen, required), **columns}
     if not scratch.count("SELECT count(*) FROM events"):
-        raise InputError("the file has no interactions", path=parts[0].path)
+        raise InputError("the file has no interactions", path=files[0].path)
     _normalise_times(scratch)
     given = not scratch.count("SELECT count(*) FROM events WHERE split IS NULL")
-    return Staged(layouts[0].format, columns, given)
+    return StagedEvents(layouts[0].format, columns, given)
 
 
-def _layouts(scratch: Scratch, parts: Sequence[Part], format: str | None, named: Sequence[str | None]) -> list[Layout]:
-    found = [layout_of(part.path, scratch, format, header=any(named)) for part in parts]
-    if format is None and any(layout.format == "lightgcn" for layout in found):
+def _layouts(scratch: Scratch, files: Sequence[SourceFile], format: str | None, *, header: bool) -> list[FileLayout]:
+    layouts = [layout_of(file.path, scratch, format, header=header) for file in files]
+    if format is None and any(layout.format == "lightgcn" for layout in layouts):
         # A leave-one-out test file has two numbers a line, which looks like columns until one sees its neighbour.
-        plain = [not layout.header and layout.delimiter == " " for layout in found]
-        found = [Layout(layout.path, "lightgcn") if bare else layout for layout, bare in zip(found, plain, strict=True)]
-    return found
+        return [
+            FileLayout(layout.path, "lightgcn") if not layout.header and layout.delimiter == " " else layout
+            for layout in layouts
+        ]
+    return layouts
 
 
-def _stage_part(
+def _stage_file(
     scratch: Scratch,
-    part: Part,
-    layout: Layout,
+    file: SourceFile,
+    layout: FileLayout,
     chosen: Mapping[str, str | None],
     required: Sequence[str],
 ) -> dict[str, str]:
@@ -115,23 +116,23 @@ def _stage_part(
             raise InputError("a MovieLens file has user, item, rating and time", path=layout.path, line=1)
         roles = match_roles(layout.path, layout.columns, chosen)
         for name in (role for role in required if role not in roles):
-            found = ", ".join(layout.columns)
+            columns = ", ".join(layout.columns)
             raise InputError(
-                f"no column looks like the {name}, which is needed here; there are: {found}; name it with --{name}",
+                f"no column looks like the {name}, which is needed here; there are: {columns}; name it with --{name}",
                 path=layout.path,
                 line=1,
                 column=name,
             )
         layout.stage(scratch, "raw", list(roles.values()))
     _check(scratch, layout, roles, required)
-    if part.split is not None:
+    if file.split is not None:
         roles.pop("split", None)
-    _add(scratch, roles, part.split)
+    _add(scratch, roles, file.split)
     return roles
 
 
 def _one_row_an_item(scratch: Scratch) -> None:
-    """``user item item ...`` to rows; a user alone on a line has none. ``row`` stays the line."""
+    """Turn ``user item item ...`` into rows; a user alone on a line has none. ``row`` stays the line."""
     scratch.execute("""
         CREATE OR REPLACE TABLE pairs AS
         SELECT row, tokens[1] AS user, unnest(tokens[2:]) AS item
@@ -141,15 +142,15 @@ def _one_row_an_item(scratch: Scratch) -> None:
     scratch.execute("ALTER TABLE pairs RENAME TO raw")
 
 
-def _check(scratch: Scratch, layout: Layout, roles: Mapping[str, str], required: Sequence[str]) -> None:
+def _check(scratch: Scratch, layout: FileLayout, roles: Mapping[str, str], required: Sequence[str]) -> None:
     """Refuse the first row with a missing id, a missing value that is needed, or a value that cannot be read."""
     wrong = {role: _is_wrong(role, identifier(column), role in required) for role, column in roles.items()}
     firsts = ", ".join(f"min(row) FILTER (WHERE {condition})" for condition in wrong.values())
-    found = zip(wrong, scratch.rows(f"SELECT {firsts} FROM raw")[0], strict=True)
-    bad = [(row, role) for role, row in found if isinstance(row, int)]
-    if not bad:
+    by_role = zip(wrong, scratch.rows(f"SELECT {firsts} FROM raw")[0], strict=True)
+    refused = [(row, role) for role, row in by_role if isinstance(row, int)]
+    if not refused:
         return
-    row, role = min(bad)
+    row, role = min(refused)
     column = roles[role]
     value = scratch.value(f"SELECT {identifier(column)} FROM raw WHERE row = ? AND {wrong[role]}", [row])
     missing = value is None or not str(value).strip()
@@ -179,7 +180,7 @@ def _add(scratch: Scratch, roles: Mapping[str, str], split: str | None) -> None:
 
 
 def time_unit(largest: object) -> float:
-    """How many of a time stamp's units a second has, by the largest stamp."""
+    """Return how many of a time stamp's units a second has, by the largest stamp."""
     return next((unit for least, unit in _TIME_UNITS if isinstance(largest, float) and largest >= least), 1.0)
 
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import IO, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from distaff_data.errors import InputError
 
-Case: TypeAlias = tuple[npt.NDArray[np.float32], str | None]
+LabelledWindow: TypeAlias = tuple[npt.NDArray[np.float32], str | None]
 """A window ``(T, C)``, NaN where missing, and its class."""
 
 
 def text_lines(path: Path) -> list[str]:
-    """Lines of a file in UTF-8.
+    """Return the lines of a file in UTF-8.
 
     Raises:
         InputError: It is in another encoding.
@@ -27,25 +27,37 @@ def text_lines(path: Path) -> list[str]:
         raise InputError("the file is not UTF-8; convert it first (iconv -f LATIN1 -t UTF-8)", path=path) from None
 
 
+def array_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Read the header of a ``.npy`` file: the array's shape and type, with nothing unpickled.
+
+    Raises:
+        ValueError: It is no such file.
+    """
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file)
+    return shape, dtype
+
+
 def window_of(path: Path, line: int, channels: Sequence[str]) -> npt.NDArray[np.float32]:
-    """A window ``(T, C)`` from each channel's values with commas between, ``?`` where missing; channels may end early.
+    """Return a window ``(T, C)`` of each channel's values with commas between, ``?`` where missing, channels ending early.
 
     Raises:
         InputError: There are none, or one is no number; with the line and the channel.
     """
-    found = []
+    columns = []
     for place, text in enumerate(channels, 1):
         try:
-            found.append(np.array(text.replace("?", "nan").split(","), dtype=np.float32))
+            columns.append(np.array(text.replace("?", "nan").split(","), dtype=np.float32))
         except ValueError:
             wrong = next(value for value in text.split(",") if not _is_number(value))
             raise InputError(
                 "not a number", path=path, line=line, column=f"channel {place}", value=wrong.strip()
             ) from None
-    if not found:
+    if not columns:
         raise InputError("the line has no values", path=path, line=line)
-    longest = max(map(len, found))
-    return np.stack([np.pad(c, (0, longest - len(c)), constant_values=np.nan) for c in found], axis=1)
+    longest = max(map(len, columns))
+    return np.stack([np.pad(c, (0, longest - len(c)), constant_values=np.nan) for c in columns], axis=1)
 
 
 def _is_number(text: str) -> bool:

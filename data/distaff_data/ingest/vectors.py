@@ -12,11 +12,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from distaff_data.arrays import Floats
 from distaff_data.errors import InputError
-from distaff_data.ingest.layout import Layout
+from distaff_data.ingest.layout import FileLayout
 from distaff_data.warehouse import Scratch, identifier
 
-FOUND_VECTORS = "CREATE TABLE IF NOT EXISTS found_vectors (id VARCHAR, name VARCHAR, vector FLOAT[])"
+VECTORS_TABLE = "CREATE TABLE IF NOT EXISTS staged_vectors (id VARCHAR, name VARCHAR, vector FLOAT[])"
 _SCHEMA = pa.schema([("id", pa.string()), ("name", pa.string()), ("vector", pa.list_(pa.float32()))])
 _SUFFIX = re.compile(r"[_-](feat|feats|feature|features|emb|embedding|embeddings|vectors?)$")
 _ROWS = 4096
@@ -34,7 +35,7 @@ class Matrix:
 
     path: Path
     name: str
-    values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+    values: Floats
 
     @classmethod
     def open(cls, path: Path, name: str | None = None) -> Matrix:
@@ -57,7 +58,7 @@ class Matrix:
         return cls(path, name or _SUFFIX.sub("", path.stem), values)
 
     def stage(self, scratch: Scratch, ids: pa.StringArray | None) -> None:
-        """Add its rows to ``found_vectors`` with their ids, which are the rows' numbers where none are given.
+        """Add its rows to ``staged_vectors`` with their ids, which are the rows' numbers where none are given.
 
         Raises:
             InputError: Another number of ids than rows.
@@ -65,17 +66,17 @@ class Matrix:
         n = len(self.values)
         if ids is not None and len(ids) != n:
             raise InputError(f"there are {len(ids)} ids for {n} rows", path=self.path)
-        own = pa.array(np.arange(n)).cast(pa.string()) if ids is None else ids
+        row_ids = pa.array(np.arange(n)).cast(pa.string()) if ids is None else ids
 
         def batches() -> Iterator[pa.RecordBatch]:
             for start in range(0, n, _ROWS):
-                yield vector_batch(own[start : start + _ROWS], self.name, self.values[start : start + _ROWS])
+                yield vector_batch(row_ids[start : start + _ROWS], self.name, self.values[start : start + _ROWS])
 
         insert_vectors(scratch, batches())
 
 
 def read_ids(path: Path) -> pa.StringArray:
-    """The ids that rows of a matrix belong to: an id a line, or a ``.npy`` vector of them.
+    """Return the ids that rows of a matrix belong to: an id a line, or a ``.npy`` vector of them.
 
     Raises:
         InputError: The file is not UTF-8 text, or has an empty line in between.
@@ -95,15 +96,15 @@ def read_ids(path: Path) -> pa.StringArray:
     return pa.array(ids, pa.string())
 
 
-def vector_columns(layout: Layout) -> list[str]:
-    """Columns that hold vectors: lists of floating-point numbers in Parquet, ``float_seq`` in RecBole's files."""
+def vector_columns(layout: FileLayout) -> list[str]:
+    """Return the columns that hold vectors: lists of floating-point numbers in Parquet, ``float_seq`` in RecBole's files."""
     if layout.format == "parquet":
         return [field.name for field in pq.read_schema(layout.path) if _is_vector(field.type)]
     return [column for column in layout.columns if column.endswith(":float_seq")]
 
 
-def stage_columns(scratch: Scratch, layout: Layout, key: str) -> None:
-    """Add the vectors in a file's columns to ``found_vectors``; an id without one is left out.
+def stage_columns(scratch: Scratch, layout: FileLayout, key: str) -> None:
+    """Add the vectors in a file's columns to ``staged_vectors``; an id without one is left out.
 
     Raises:
         InputError: Something in RecBole's column is no number.
@@ -119,10 +120,10 @@ def stage_columns(scratch: Scratch, layout: Layout, key: str) -> None:
             f"SELECT {cell} FROM raw WHERE {cell} <> '' AND list_count({numbers}) < len({numbers}) LIMIT 1"
         )
         if wrong is not None:
-            said = "a vector is numbers divided by blanks"
-            raise InputError(said, path=layout.path, column=column, value=str(wrong)[:60])
+            message = "a vector is numbers divided by blanks"
+            raise InputError(message, path=layout.path, column=column, value=str(wrong)[:60])
         scratch.execute(
-            f"INSERT INTO found_vectors SELECT {identifier(key)}, ?, {numbers} FROM raw WHERE {cell} <> ''",
+            f"INSERT INTO staged_vectors SELECT {identifier(key)}, ?, {numbers} FROM raw WHERE {cell} <> ''",
             [column.partition(":")[0]],
         )
         scratch.execute("DROP TABLE raw")
@@ -138,7 +139,7 @@ def _parquet_batches(path: Path, key: str, column: str) -> Iterator[pa.RecordBat
 
 
 def vector_batch(ids: pa.StringArray, name: str, values: np.ndarray[Any, np.dtype[Any]]) -> pa.RecordBatch:
-    """Rows of a matrix ``(n, d)`` and their ids as :func:`insert_vectors` takes them."""
+    """Return the rows of a matrix ``(n, d)`` and their ids as :func:`insert_vectors` takes them."""
     block = np.ascontiguousarray(values, dtype=np.float32)
     offsets = pa.array(np.arange(0, block.size + 1, block.shape[1], dtype=np.int32))
     vectors = pa.ListArray.from_arrays(offsets, pa.array(block.ravel()))
@@ -146,9 +147,9 @@ def vector_batch(ids: pa.StringArray, name: str, values: np.ndarray[Any, np.dtyp
 
 
 def insert_vectors(scratch: Scratch, batches: Iterator[pa.RecordBatch]) -> None:
-    """Add batches of ids, names and vectors to ``found_vectors``."""
+    """Add batches of ids, names and vectors to ``staged_vectors``."""
     scratch.stage_arrow("arrived", _SCHEMA, batches)
-    scratch.execute("INSERT INTO found_vectors SELECT id, name, vector FROM arrived")
+    scratch.execute("INSERT INTO staged_vectors SELECT id, name, vector FROM arrived")
     scratch.execute("DROP TABLE arrived")
 
 

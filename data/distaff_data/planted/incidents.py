@@ -17,7 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from distaff_data.datasets.incidents import Case, Floats, Incidents, Ints, TrueEdge
+from distaff_data.arrays import Bools, Floats, Ints
+from distaff_data.datasets.incidents import Case, Incidents, TrueEdge
 from distaff_data.errors import InputError
 
 FAULTS = ("shift", "scale", "weight", "freeze", "delay")
@@ -31,8 +32,8 @@ _DELAY = 10  # rows by which a delayed metric comes late
 
 
 @dataclass(frozen=True)
-class Knobs:
-    """What is planted; see :func:`planted_incidents`."""
+class IncidentsParameters:
+    """Parameters of planted incidents; see :func:`planted_incidents`."""
 
     n_cases: int
     n_entities: int
@@ -127,18 +128,18 @@ def planted_incidents(
         dataset: Name of the result.
 
     Raises:
-        InputError: A knob out of its range.
+        InputError: A parameter out of its range.
     """
-    knobs = Knobs(**{name: value for name, value in locals().items() if name != "dataset"})
+    parameters = IncidentsParameters(**{name: value for name, value in locals().items() if name != "dataset"})
     rng = np.random.default_rng(np.random.SeedSequence([seed, 2]))
-    edges = _draw_edges(knobs, rng)
-    faults = _draw_faults(knobs, edges, rng)
-    noise, cycle = _draw_noise(knobs, rng)
-    strength = _calibrate(knobs, faults, noise, cycle)
+    edges = _draw_edges(parameters, rng)
+    faults = _draw_faults(parameters, edges, rng)
+    noise, cycle = _draw_noise(parameters, rng)
+    strength = _calibrate(parameters, faults, noise, cycle)
     values = _simulate(faults, noise, cycle, strength)
-    columns = _columns(knobs)
-    scale = rng.lognormal(0.0, 2.0, knobs.n_metrics)  # a unit for each metric: its size must tell nothing
-    offset = scale * rng.uniform(-20.0, 20.0, knobs.n_metrics)
+    columns = _columns(parameters)
+    scale = rng.lognormal(0.0, 2.0, parameters.n_metrics)  # a unit for each metric: its size must tell nothing
+    offset = scale * rng.uniform(-20.0, 20.0, parameters.n_metrics)
     values = offset + scale * values
     values[rng.random(values.shape) < missing] = np.nan
     times: Floats = step * np.arange(values.shape[1], dtype=np.float64)
@@ -160,32 +161,32 @@ def planted_incidents(
     return Incidents(dataset, cases, truth=_truth(cases, faults))
 
 
-def _columns(knobs: Knobs) -> tuple[str, ...]:
-    per = knobs.metrics_per_entity
+def _columns(parameters: IncidentsParameters) -> tuple[str, ...]:
+    per = parameters.metrics_per_entity
     names = [_METRICS[m] if m < len(_METRICS) else f"metric{m}" for m in range(per)]
-    return ("entry|latency", *(f"service{e + 1:02}|{name}" for e in range(knobs.n_entities) for name in names))
+    return ("entry|latency", *(f"service{e + 1:02}|{name}" for e in range(parameters.n_entities) for name in names))
 
 
-def _draw_edges(knobs: Knobs, rng: np.random.Generator) -> Floats:
-    """Weights ``(L + 1, n, n)``, row causes column; metric i causes only metrics before it, and 0 is the only sink."""
-    n = knobs.n_metrics
-    wanted = max(round(knobs.edges_per_metric * n), n - 1)
+def _draw_edges(parameters: IncidentsParameters, rng: np.random.Generator) -> Floats:
+    """Return weights ``(L + 1, n, n)``, row causes column; metric i causes only earlier ones, and 0 is the only sink."""
+    n = parameters.n_metrics
+    wanted = max(round(parameters.edges_per_metric * n), n - 1)
     present = np.zeros((n, n), dtype=bool)
     effects = rng.integers(0, np.arange(1, n))  # one effect each connects everything to the KPI
     present[np.arange(1, n), effects] = True
     rest = np.argwhere(np.tril(np.ones((n, n), dtype=bool), -1) & ~present)
     for source, target in rest[rng.permutation(len(rest))[: wanted - (n - 1)]]:
         present[source, target] = True
-    return _weigh(present, knobs, rng)
+    return _weigh(present, parameters, rng)
 
 
-def _weigh(present: np.ndarray[tuple[int, int], np.dtype[np.bool_]], knobs: Knobs, rng: np.random.Generator) -> Floats:
-    """Signed weights of 0.5 to 2 at one lag each, scaled so that causes explain a like share of every metric."""
+def _weigh(present: Bools, parameters: IncidentsParameters, rng: np.random.Generator) -> Floats:
+    """Return signed weights of 0.5 to 2 at one lag each, scaled so that causes explain a like share of every metric."""
     n = len(present)
-    weights = np.zeros((knobs.n_lags + 1, n, n))
+    weights = np.zeros((parameters.n_lags + 1, n, n))
     source, target = np.nonzero(present)
-    lagged = rng.random(len(source)) < knobs.lagged_share
-    lag = np.where(lagged, rng.integers(1, knobs.n_lags + 1, len(source)), 0)
+    lagged = rng.random(len(source)) < parameters.lagged_share
+    lag = np.where(lagged, rng.integers(1, parameters.n_lags + 1, len(source)), 0)
     size = rng.uniform(0.5, 2.0, len(source)) * rng.choice([-1.0, 1.0], len(source))
     weights[lag, source, target] = size
     total = np.sqrt((weights**2).sum(axis=(0, 1)))
@@ -193,8 +194,8 @@ def _weigh(present: np.ndarray[tuple[int, int], np.dtype[np.bool_]], knobs: Knob
     return weights
 
 
-def _draw_faults(knobs: Knobs, edges: Floats, rng: np.random.Generator) -> _Faults:
-    n, cases = knobs.n_metrics, knobs.n_cases
+def _draw_faults(parameters: IncidentsParameters, edges: Floats, rng: np.random.Generator) -> _Faults:
+    n, cases = parameters.n_metrics, parameters.n_cases
     present = (edges != 0).any(axis=0)
     caused = np.flatnonzero(present.any(axis=0) & (np.arange(n) > 0))
     kind = rng.permutation(np.arange(cases) % len(FAULTS))
@@ -205,43 +206,43 @@ def _draw_faults(knobs: Knobs, edges: Floats, rng: np.random.Generator) -> _Faul
         kind = np.where(kind == FAULTS.index("weight"), FAULTS.index("shift"), kind)
     after = np.repeat(edges[None], cases, axis=0)
     for case in range(cases):
-        _change_edges(after[case], root[case], present, knobs, rng)
-    jitter = max(min(knobs.n_normal, knobs.n_fault) // 10, 1)
-    n_ramp = max(knobs.n_fault // 10, 1)
+        _change_edges(after[case], root[case], parameters, rng)
+    jitter = max(min(parameters.n_normal, parameters.n_fault) // 10, 1)
+    n_ramp = max(parameters.n_fault // 10, 1)
     return _Faults(
         root=root,
         kind=kind,
-        visible=(rng.random(cases) >= knobs.invisible_share).astype(float),
-        onset=knobs.n_normal + rng.integers(-jitter, jitter + 1, cases),
-        ramp=np.where(rng.random(cases) < knobs.ramp_share, n_ramp, 1),
+        visible=(rng.random(cases) >= parameters.invisible_share).astype(float),
+        onset=parameters.n_normal + rng.integers(-jitter, jitter + 1, cases),
+        ramp=np.where(rng.random(cases) < parameters.ramp_share, n_ramp, 1),
         weights=edges,
         after=after,
     )
 
 
-def _change_edges(after: Floats, root: int, present: object, knobs: Knobs, rng: np.random.Generator) -> None:
+def _change_edges(after: Floats, root: int, parameters: IncidentsParameters, rng: np.random.Generator) -> None:
     """Let some of the failing metric's edges disappear, but never the last one, and others appear, in place."""
     targets = np.flatnonzero((after[:, root] != 0).any(axis=0))
     absent = np.setdiff1d(np.arange(root), targets)
-    n_gone = min(int(rng.integers(0, knobs.changed_edges + 1)), len(targets) - 1)
+    n_gone = min(int(rng.integers(0, parameters.changed_edges + 1)), len(targets) - 1)
     after[:, root, rng.permutation(targets)[:n_gone]] = 0.0
-    for target in rng.permutation(absent)[: knobs.changed_edges - n_gone]:
-        lag = int(rng.integers(1, knobs.n_lags + 1)) if rng.random() < knobs.lagged_share else 0
+    for target in rng.permutation(absent)[: parameters.changed_edges - n_gone]:
+        lag = int(rng.integers(1, parameters.n_lags + 1)) if rng.random() < parameters.lagged_share else 0
         after[lag, root, target] = rng.uniform(0.5, 1.0) * rng.choice([-1.0, 1.0])
 
 
-def _draw_noise(knobs: Knobs, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Noise ``(n_cases, rows, n)`` and the cycle ``(rows, n)``; the warm-up comes first."""
-    n, rows = knobs.n_metrics, _WARM_UP + knobs.n_normal + knobs.n_fault
-    noise = rng.standard_normal((knobs.n_cases, rows, n))
-    period = (knobs.n_normal + knobs.n_fault) / rng.uniform(3.0, 6.0)
+def _draw_noise(parameters: IncidentsParameters, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Return the noise ``(n_cases, rows, n)`` and the cycle ``(rows, n)``; the warm-up comes first."""
+    n, rows = parameters.n_metrics, _WARM_UP + parameters.n_normal + parameters.n_fault
+    noise = rng.standard_normal((parameters.n_cases, rows, n))
+    period = (parameters.n_normal + parameters.n_fault) / rng.uniform(3.0, 6.0)
     phase = rng.uniform(0.0, 2 * np.pi, n)
-    cycle = knobs.season * np.sin(2 * np.pi * np.arange(rows)[:, None] / period + phase)
+    cycle = parameters.season * np.sin(2 * np.pi * np.arange(rows)[:, None] / period + phase)
     return noise, cycle
 
 
-def _calibrate(knobs: Knobs, faults: _Faults, noise: Floats, cycle: Floats) -> Floats:
-    """Strength of each fault: doubled until the KPI shows it, or halved until it does not, where so chosen.
+def _calibrate(parameters: IncidentsParameters, faults: _Faults, noise: Floats, cycle: Floats) -> Floats:
+    """Return each fault's strength: doubled until the KPI shows it, or halved until it does not, where so chosen.
 
     A delay has no strength; whether it shows is what it is. ``faults.visible`` is set to what came out.
     """
@@ -249,7 +250,7 @@ def _calibrate(knobs: Knobs, faults: _Faults, noise: Floats, cycle: Floats) -> F
     spread = calm[:, : faults.onset.min()].std()
     graded = faults.kind != FAULTS.index("delay")
     wanted = faults.visible > 0
-    strength = np.full(knobs.n_cases, 2.0)
+    strength = np.full(parameters.n_cases, 2.0)
     for attempt in range(_DOUBLINGS + 1):
         moved = np.abs(_simulate(faults, noise, cycle, strength)[:, :, 0] - calm) / spread
         peak = np.quantile(moved[:, faults.onset.max() :], 0.75, axis=1)
@@ -262,7 +263,7 @@ def _calibrate(knobs: Knobs, faults: _Faults, noise: Floats, cycle: Floats) -> F
 
 
 def _simulate(faults: _Faults, noise: Floats, cycle: Floats, strength: Floats | None) -> Floats:
-    """Values ``(n_cases, rows, n)`` without the warm-up; no fault at all when ``strength`` is None.
+    """Return the values ``(n_cases, rows, n)`` without the warm-up; no fault at all when ``strength`` is None.
 
     A row depends on the rows before, so rows are a loop; cases are not. A fault of any kind adds to its metric the gap
     between what the metric shows and what its mechanism would give.
@@ -289,13 +290,13 @@ def _simulate(faults: _Faults, noise: Floats, cycle: Floats, strength: Floats | 
             level = strength * np.clip((age + 1) / faults.ramp, 0.0, 1.0)
             held = values[each, faults.onset + _WARM_UP + lags - 1, faults.root]
             late = due[each, np.maximum(row - np.clip(age, 0, _DELAY), 0)]
-            own = due[:, row]
+            value = due[:, row]
             gaps = {
                 "shift": level,
                 "scale": level * noise[each, row, faults.root],
-                "weight": level * (own - alone[each, faults.root]),
-                "freeze": held + level - own,
-                "delay": late - own,
+                "weight": level * (value - alone[each, faults.root]),
+                "freeze": held + level - value,
+                "delay": late - value,
             }
             gap = np.stack([gaps[fault] for fault in FAULTS])[faults.kind, each]
             now = now + (on * gap)[:, None] * effects[each, faults.root]
@@ -304,12 +305,12 @@ def _simulate(faults: _Faults, noise: Floats, cycle: Floats, strength: Floats | 
 
 
 def _truth(cases: tuple[Case, ...], faults: _Faults) -> tuple[TrueEdge, ...]:
-    found = []
+    edges = []
     for case, after in zip(cases, faults.after, strict=True):
         either = np.maximum(np.abs(faults.weights), np.abs(after))
         for lag, source, target in np.argwhere(either > 0):
             first, second = faults.weights[lag, source, target], after[lag, source, target]
             state = "kept" if first == second else "gone" if second == 0 else "new"
             names = case.columns[source], case.columns[target]
-            found.append(TrueEdge(case.name, *names, int(lag), state, float(second or first)))
-    return tuple(found)
+            edges.append(TrueEdge(case.name, *names, int(lag), state, float(second or first)))
+    return tuple(edges)

@@ -2,7 +2,7 @@
 
 A user has shares of K intents, an item belongs mostly to one. Each event draws an intent from the user's shares and an
 item in proportion to its popularity and its membership in that intent. Popularity is independent of intent, so a model
-that finds factors has found intents and not just what sells. Beyond the plain design, knobs add what real logs have:
+that finds factors has found intents and not just what sells. Beyond the plain design, parameters add what real logs have:
 noise, crowds, drift, items that were never shown, correlated intents, mislabelled categories.
 """
 
@@ -12,15 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy.special import polygamma
 
+from distaff_data.arrays import Bools, Floats, Ints
 from distaff_data.errors import InputError
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 EVENT_SCHEMA = pa.schema([("user", pa.int64()), ("item", pa.int64()), ("time", pa.float64()), ("intent", pa.int64())])
 SPLIT = "random:0.8,0.1,0.1"
@@ -32,8 +28,8 @@ _REDRAWS = 64
 
 
 @dataclass(frozen=True)
-class Knobs:
-    """What is planted; see :func:`planted_interactions`."""
+class InteractionsParameters:
+    """Parameters of planted interactions; see :func:`planted_interactions`."""
 
     n_users: int
     n_items: int
@@ -73,14 +69,14 @@ class Planted:
     """Generated interactions with their truth.
 
     Attributes:
-        knobs: What they were generated with.
+        parameters: What they were generated with.
         theta: Users' shares of the intents, ``(n_users, n_intents)``; with drift the mean over the user's events.
         phi: Items' shares of the intents, ``(n_items, n_intents)``.
         popularity: Items' base popularity, summing to 1, ``(n_items,)``.
         category: Items' labels: the largest intent, with some labels flipped, ``(n_items,)``.
     """
 
-    knobs: Knobs
+    parameters: InteractionsParameters
     theta: Floats
     phi: Floats
     popularity: Floats
@@ -93,34 +89,34 @@ class Planted:
     @property
     def user_ids(self) -> pa.StringArray:
         """Users' ids by position: ``u0001``, ``u0002``, ..."""
-        return _names("u", self.knobs.n_users)
+        return _names("u", self.parameters.n_users)
 
     @property
     def item_ids(self) -> pa.StringArray:
         """Items' ids by position: ``i0001``, ``i0002``, ..."""
-        return _names("i", self.knobs.n_items)
+        return _names("i", self.parameters.n_items)
 
     def events(self) -> Iterator[pa.RecordBatch]:
-        """Events by blocks of users, in time order within a user: positions, time, and intent (-1 where none chose).
+        """Yield events by blocks of users, in time order within one: positions, time, and intent (-1 where none chose).
 
         Memory is bounded by a block. With exposure below 1, the few events for which a user sees no fitting item are
         left out.
         """
         block = self._block_users()
         flat = _flat_cumulative(self.popularity[:, None] * self.phi)
-        seeds = np.random.SeedSequence([self.knobs.seed, 1]).spawn(-(-self.knobs.n_users // block))
+        seeds = np.random.SeedSequence([self.parameters.seed, 1]).spawn(-(-self.parameters.n_users // block))
         for number, seed in enumerate(seeds):
-            users = np.arange(number * block, min((number + 1) * block, self.knobs.n_users))
+            users = np.arange(number * block, min((number + 1) * block, self.parameters.n_users))
             yield self._block(users, flat, np.random.default_rng(seed))
 
     def table(self) -> pa.Table:
-        """All events in time order, as one table; for data that fits in memory."""
+        """Return all events in time order, as one table; for data that fits in memory."""
         return pa.Table.from_batches(self.events(), schema=EVENT_SCHEMA).sort_by([("time", "ascending")])
 
     def _block_users(self) -> int:
-        knobs = self.knobs
-        by_events = _BLOCK_EVENTS * knobs.n_users // knobs.n_events
-        by_cells = _BLOCK_CELLS // knobs.n_items if knobs.exposure < 1 else by_events
+        parameters = self.parameters
+        by_events = _BLOCK_EVENTS * parameters.n_users // parameters.n_events
+        by_cells = _BLOCK_CELLS // parameters.n_items if parameters.exposure < 1 else by_events
         return max(1, min(by_events, by_cells))
 
     def _block(self, users: Ints, flat: Floats, rng: np.random.Generator) -> pa.RecordBatch:
@@ -128,36 +124,38 @@ class Planted:
         row = np.repeat(np.arange(len(users)), counts)
         user = users[row]
         order = np.arange(len(user)) - np.repeat(np.cumsum(counts) - counts, counts)
-        age = (self.knobs.drift * order / np.maximum(counts[row] - 1, 1))[:, None]
+        age = (self.parameters.drift * order / np.maximum(counts[row] - 1, 1))[:, None]
         shares = (1 - age) * self._theta_start[user] + age * self._theta_end[user]
         intent = _draw_rows(shares, rng)
-        crowd = rng.random(len(user)) < 1 - (1 - self.knobs.noise) * (1 - self._conformity[user])
+        crowd = rng.random(len(user)) < 1 - (1 - self.parameters.noise) * (1 - self._conformity[user])
         intent[crowd] = -1
         time = _START + _SPAN * rng.random(len(user))
         time = time[np.lexsort((time, row))]
         item = self._draw_items(intent, flat, rng)
         seen = np.ones(len(user), dtype=bool)
-        if self.knobs.exposure < 1:
+        if self.parameters.exposure < 1:
             seen = self._redraw_hidden(row, intent, item, len(users), flat, rng)
         columns = [user[seen], item[seen], time[seen], intent[seen]]
         return pa.record_batch([pa.array(column) for column in columns], schema=EVENT_SCHEMA)
 
     def _draw_items(self, intent: Ints, flat: Floats, rng: np.random.Generator) -> Ints:
-        """Items given intents; -1 draws by popularity alone, which is the last row of the table of chances."""
-        row = np.where(intent < 0, self.knobs.n_intents, intent)
+        """Return the items given intents; -1 draws by popularity alone, which is the last row of the table of chances."""
+        row = np.where(intent < 0, self.parameters.n_intents, intent)
         place = np.searchsorted(flat, row + rng.random(len(row)), side="right")
-        item: Ints = np.minimum(place - row * self.knobs.n_items, self.knobs.n_items - 1)
+        item: Ints = np.minimum(place - row * self.parameters.n_items, self.parameters.n_items - 1)
         return item
 
     def _redraw_hidden(
         self, row: Ints, intent: Ints, item: Ints, n_users: int, flat: Floats, rng: np.random.Generator
-    ) -> npt.NDArray[np.bool_]:
+    ) -> Bools:
         """Replace items that a user never sees, in place; returns which events have one in the end.
 
         The item of median popularity is shown to a user with probability ``exposure``; better sellers more often.
         """
-        rank = np.argsort(np.argsort(-self.popularity)) / max(self.knobs.n_items - 1, 1)
-        shown = rng.random((n_users, self.knobs.n_items), dtype=np.float32) < self.knobs.exposure ** (2 * rank)
+        rank = np.argsort(np.argsort(-self.popularity)) / max(self.parameters.n_items - 1, 1)
+        shown = rng.random((n_users, self.parameters.n_items), dtype=np.float32) < self.parameters.exposure ** (
+            2 * rank
+        )
         hidden = np.flatnonzero(~shown[row, item])
         for _ in range(_REDRAWS):
             if not len(hidden):
@@ -207,11 +205,11 @@ def planted_interactions(
         seed: Seed of everything.
 
     Raises:
-        InputError: A knob out of its range.
+        InputError: A parameter out of its range.
     """
-    knobs = Knobs(**locals())
+    parameters = InteractionsParameters(**locals())
     rng = np.random.default_rng(np.random.SeedSequence([seed, 0]))
-    start = _draw_theta(knobs, rng)
+    start = _draw_theta(parameters, rng)
     phi = _dirichlet(phi_alpha, (n_items, n_intents), rng)
     popularity = rng.permutation(np.arange(1, n_items + 1) ** -popularity_exponent)
     activity = rng.lognormal(sigma=_ACTIVITY_SIGMA, size=n_users)
@@ -222,9 +220,9 @@ def planted_interactions(
     crowd = np.full(n_users, conformity)
     if 0 < conformity < 1:
         crowd = rng.beta(2 * conformity, 2 * (1 - conformity), size=n_users)
-    end = _draw_theta(knobs, rng)
+    end = _draw_theta(parameters, rng)
     theta = (1 - drift / 2) * start + drift / 2 * end
-    return Planted(knobs, theta, phi, popularity / popularity.sum(), category, start, end, counts, crowd)
+    return Planted(parameters, theta, phi, popularity / popularity.sum(), category, start, end, counts, crowd)
 
 
 def _names(prefix: str, count: int) -> pa.StringArray:
@@ -232,15 +230,19 @@ def _names(prefix: str, count: int) -> pa.StringArray:
     return pc.binary_join_element_wise(prefix, digits, "")
 
 
-def _draw_theta(knobs: Knobs, rng: np.random.Generator) -> Floats:
-    shape = (knobs.n_users, knobs.n_intents)
-    if knobs.intent_correlation == 0:
-        return _dirichlet(knobs.theta_alpha, shape, rng)
-    common = np.repeat(rng.standard_normal((knobs.n_users, -(-knobs.n_intents // 2))), 2, axis=1)[:, : knobs.n_intents]
-    own = rng.standard_normal(shape)
-    rho = knobs.intent_correlation
+def _draw_theta(parameters: InteractionsParameters, rng: np.random.Generator) -> Floats:
+    shape = (parameters.n_users, parameters.n_intents)
+    if parameters.intent_correlation == 0:
+        return _dirichlet(parameters.theta_alpha, shape, rng)
+    from scipy.special import polygamma
+
+    common = np.repeat(rng.standard_normal((parameters.n_users, -(-parameters.n_intents // 2))), 2, axis=1)[
+        :, : parameters.n_intents
+    ]
+    specific = rng.standard_normal(shape)
+    rho = parameters.intent_correlation
     # The spread of a Dirichlet draw's logarithms, so that theta_alpha keeps its meaning.
-    logits = np.sqrt(polygamma(1, knobs.theta_alpha)) * (np.sqrt(rho) * common + np.sqrt(1 - rho) * own)
+    logits = np.sqrt(polygamma(1, parameters.theta_alpha)) * (np.sqrt(rho) * common + np.sqrt(1 - rho) * specific)
     shares = np.exp(logits - logits.max(axis=1, keepdims=True))
     normalised: Floats = shares / shares.sum(axis=1, keepdims=True)
     return normalised
@@ -251,7 +253,7 @@ def _dirichlet(alpha: float, shape: tuple[int, int], rng: np.random.Generator) -
 
 
 def _flat_cumulative(weights: Floats) -> Floats:
-    """Cumulative chances of items given each intent, end to end: intent k runs from k to k + 1; popularity comes last."""
+    """Return cumulative chances of items given each intent, end to end: intent k from k to k + 1, popularity last."""
     by_intent = np.vstack([weights.T, weights.sum(axis=1)])
     cumulative = np.cumsum(by_intent, axis=1) / by_intent.sum(axis=1, keepdims=True)
     flat: Floats = (cumulative + np.arange(len(by_intent))[:, None]).ravel()
@@ -259,7 +261,7 @@ def _flat_cumulative(weights: Floats) -> Floats:
 
 
 def _draw_rows(shares: Floats, rng: np.random.Generator) -> Ints:
-    """One column drawn for each row of chances."""
+    """Return one column drawn for each row of chances."""
     below = np.cumsum(shares, axis=1) < rng.random(len(shares))[:, None]
     drawn: Ints = np.minimum(below.sum(axis=1), shares.shape[1] - 1)
     return drawn

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from distaff_data.arrays import Floats
 from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError
 from distaff_data.splits.series import divide
-
-Floats = npt.NDArray[np.float64]
 
 FACTORS = ("level", "slope", "amplitude", "period", "phase", "regime")
 PERIODS = (8.0, 16.0, 24.0)
@@ -34,13 +33,13 @@ class PlantedSeries:
         factors: Each of ``FACTORS`` by window, ``(n_windows,)``; the period in steps, the phase in radians, the regime 0
             (calm) or 1 (volatile).
         mixing: From the three components to the channels, ``(3, n_channels)``.
-        knobs: What they were generated with.
+        parameters: What they were generated with.
     """
 
     windows: npt.NDArray[np.float32]
     factors: dict[str, Floats]
     mixing: Floats
-    knobs: dict[str, float]
+    parameters: dict[str, float]
 
     @property
     def labels(self) -> list[str]:
@@ -49,10 +48,10 @@ class PlantedSeries:
         return [f"{period:g} {name}" for period, name in zip(self.factors["period"], names, strict=True)]
 
     def series(self, name: str = "planted-series") -> Series:
-        """The windows as a dataset, divided by ``SPLIT``."""
+        """Return the windows as a dataset, divided by ``SPLIT``."""
         ids = [f"w{i:05d}" for i in range(1, len(self.windows) + 1)]
         data = Series.from_windows(self.windows, self.labels, entities=ids, name=name)
-        return divide(data, SPLIT, int(self.knobs["seed"]))
+        return divide(data, SPLIT, int(self.parameters["seed"]))
 
 
 def planted_series(
@@ -81,10 +80,10 @@ def planted_series(
         seed: Seed of everything.
 
     Raises:
-        InputError: A knob out of its range.
+        InputError: A parameter out of its range.
     """
-    knobs: dict[str, float] = dict(locals())
-    _check(knobs)
+    parameters: dict[str, float] = dict(locals())
+    _check(parameters)
     rng = np.random.default_rng(seed)
     factors = _draw_factors(n_windows, correlation, rng)
     t = np.arange(n_steps)
@@ -101,22 +100,22 @@ def planted_series(
     if width := round(missing * n_steps):
         begin = rng.integers(0, n_steps - width + 1, size=n_windows)[:, None]
         mixed[(t >= begin) & (t < begin + width)] = np.nan
-    return PlantedSeries(mixed.astype(np.float32), factors, mixing, knobs)
+    return PlantedSeries(mixed.astype(np.float32), factors, mixing, parameters)
 
 
-def _check(knobs: dict[str, float]) -> None:
+def _check(parameters: dict[str, float]) -> None:
     for name, least in (("n_windows", 10), ("n_steps", 2), ("n_channels", 1)):
-        if knobs[name] < least:
-            raise InputError(f"must be {least} or more", column=name, value=knobs[name])
+        if parameters[name] < least:
+            raise InputError(f"must be {least} or more", column=name, value=parameters[name])
     for name in ("correlation", "nonlinearity"):
-        if not 0 <= knobs[name] <= 1:
-            raise InputError("must lie between 0 and 1", column=name, value=knobs[name])
-    if not 0 <= knobs["missing"] <= 0.9:
-        raise InputError("must lie between 0 and 0.9", column="missing", value=knobs["missing"])
-    if not knobs["noise"] >= 0:
-        raise InputError("must be 0 or more", column="noise", value=knobs["noise"])
-    if not 0 <= knobs["dead_channels"] < knobs["n_channels"]:
-        raise InputError("one channel must live", column="dead_channels", value=knobs["dead_channels"])
+        if not 0 <= parameters[name] <= 1:
+            raise InputError("must lie between 0 and 1", column=name, value=parameters[name])
+    if not 0 <= parameters["missing"] <= 0.9:
+        raise InputError("must lie between 0 and 0.9", column="missing", value=parameters["missing"])
+    if not parameters["noise"] >= 0:
+        raise InputError("must be 0 or more", column="noise", value=parameters["noise"])
+    if not 0 <= parameters["dead_channels"] < parameters["n_channels"]:
+        raise InputError("one channel must live", column="dead_channels", value=parameters["dead_channels"])
 
 
 def _draw_factors(n: int, correlation: float, rng: np.random.Generator) -> dict[str, Floats]:

@@ -1,4 +1,4 @@
-"""What a table is made of: columns with their meaning, and the ones that many tables have."""
+"""Columns, tables, and the columns that many tables have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables of what was ingested: interactions, incidents and series, and the truth of planted ones."""
+"""Tables of ingested data: interactions, incidents and series, and the truth of planted ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables of factors: what they are, what stands behind them, and what people wrote about them."""
+"""Tables of factors, of the evidence behind them, and of people's notes."""
 
 from __future__ import annotations
 

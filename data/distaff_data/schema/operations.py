@@ -1,4 +1,4 @@
-"""Tables of what Distaff does: generations, runs, sweeps, schedules, deletions, drift."""
+"""Tables of Distaff's own work: generations, runs, sweeps, schedules, deletions, drift."""
 
 from __future__ import annotations
 

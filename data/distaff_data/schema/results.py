@@ -1,4 +1,4 @@
-"""Tables of what fitted models give out: measures, lists, forecasts, classes, diagnoses."""
+"""Tables of fitted models' results: measures, lists, forecasts, classes, diagnoses."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from distaff_data.schema.columns import FLAG, GENERATION, INT, REAL, REALS, RUN,
 TABLES = (
     Table(
         "diagnoses",
-        "what a run or a watch says of each incident",
+        "what a run or a followed stream says of each incident",
         (
             GENERATION,
             RUN,

@@ -1,3 +1,5 @@
 """Rules that divide a dataset into train, valid and test."""
 
-SPLITS = ("train", "valid", "test")
+from distaff_data.datasets.division import SPLITS
+
+__all__ = ["SPLITS"]

@@ -1,4 +1,4 @@
-"""How interactions are divided into train, valid and test: the specification people type, and the SQL behind it.
+"""Division of interactions into train, valid and test: the specification people type, and the SQL behind it.
 
 The SQL works on a table of one row per user and item, ``(u, i, user_id, item_id, rating, time, seq)``, where ``u`` and
 ``i`` are integers for the ids and ``seq`` is the order in the file. Random draws are MD5 digests of the seed and the ids,
@@ -62,7 +62,7 @@ def parse_split(text: str) -> Split:
 
 
 def split_sql(split: Split | None, table: str, seed: int) -> str:
-    """A query of the columns but the ids of ``table`` and ``split``; None puts everything into train."""
+    """Return a query of the columns but the ids of ``table`` and ``split``; None puts everything into train."""
     if split is None:
         return f"SELECT *, 'train' AS split FROM {table}"
     if split.kind == "random":
@@ -73,10 +73,10 @@ def split_sql(split: Split | None, table: str, seed: int) -> str:
 
 
 def _random(shares: tuple[float, ...], table: str, seed: int) -> str:
-    """Per user: train rounds to the nearest count but keeps one; the rest goes to valid and test in proportion.
+    """Return the SQL of a random split per user: train rounds to the nearest count but keeps one.
 
-    Where the proportion leaves half an interaction, a draw per user decides, so that neither split is starved by users
-    with few interactions.
+    The rest goes to valid and test in proportion. Where that leaves half an interaction, a draw per user decides, so that
+    neither split is starved by users with few interactions.
     """
     train, valid, test = shares
     valid_of_rest = valid / (valid + test) if valid + test else 0.0
@@ -106,7 +106,7 @@ def _random(shares: tuple[float, ...], table: str, seed: int) -> str:
 
 
 def _temporal(shares: tuple[float, ...], table: str) -> str:
-    """Interactions of one moment stay together, so the shares are met as nearly as ties allow."""
+    """Return the SQL of a split by time; interactions of one moment stay together, so ties decide about the shares."""
     train, valid, _ = shares
     return f"""
         SELECT x.*,
@@ -119,7 +119,7 @@ def _temporal(shares: tuple[float, ...], table: str) -> str:
 
 
 def _leave_last_out(table: str) -> str:
-    """The last is tested from two interactions on, the one before validated from three on: a user always has train."""
+    """Return the SQL that tests on a user's last of two or more, and validates on the last but one of three or more."""
     return f"""
         WITH ranked AS (
             SELECT *,

@@ -1,4 +1,4 @@
-"""How series are divided into train, valid and test: the specification people type, and its effect on rows.
+"""Division of series into train, valid and test: the specification people type, and its effect on rows.
 
 ==============================  ======================================================================================
 ``ratio:0.7,0.1,0.2``           each entity's rows in time order; a set of windows is divided window by window
@@ -16,20 +16,17 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
+from distaff_data.arrays import Floats, Ints
 from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError
 
-Ints: TypeAlias = npt.NDArray[np.int64]
-Codes: TypeAlias = npt.NDArray[np.int8]
+Codes = npt.NDArray[np.int8]
 _HELP = (
     "write ratio:0.7,0.1,0.2, rows:8640,2880,2880, dates:2017-06-26,2017-10-24, random:0.7,0.1,0.2, "
     "groups:0.7,0.1,0.2 or groups:valid=1,3;test=2,4"
@@ -37,7 +34,7 @@ _HELP = (
 
 
 def default_split(data: Series) -> str:
-    """The split when nobody says: whole groups, else windows at random, else rows in time order."""
+    """Return the default split: whole groups, else windows at random, else rows in time order."""
     if data.groups.null_count == 0 and len(data.groups.unique()) > 2:
         return "groups:0.7,0.1,0.2"
     return "random:0.7,0.1,0.2" if data.whole else "ratio:0.7,0.1,0.2"
@@ -144,21 +141,20 @@ def _random(data: Series, rest: str, seed: int) -> Series:
 def _groups(data: Series, rest: str, seed: int) -> Series:
     if data.groups.null_count:
         raise InputError("there is an entity without a group; name the groups' column with --group", column="split")
+    names = data.groups.to_numpy(zero_copy_only=False)
     if "=" not in rest:
-        names = data.groups.to_numpy(zero_copy_only=False)
         return data.with_splits(_of_entities(data, _draw_groups(names, _shares(rest), seed)))
     codes = np.zeros(data.n_entities, dtype=np.int8)
-    known = set(data.groups.unique().to_pylist())
+    groups = set(names)
     for part in rest.split(";"):
         split, _, named = part.partition("=")
         if split.strip() not in ("valid", "test"):
             raise InputError(f"groups are named for valid and test; {_HELP}", column="split", value=part)
         wanted = [name.strip() for name in named.split(",") if name.strip()]
-        strange = next((name for name in wanted if name not in known), None)
+        strange = next((name for name in wanted if name not in groups), None)
         if strange is not None:
             raise InputError("no entity has this group", column="split", value=strange)
-        inside = pc.is_in(data.groups, pa.array(wanted, pa.string())).to_numpy(zero_copy_only=False)
-        codes[inside] = 1 if split.strip() == "valid" else 2
+        codes[np.isin(names, wanted)] = 1 if split.strip() == "valid" else 2
     return data.with_splits(_of_entities(data, codes))
 
 
@@ -175,7 +171,7 @@ def _shares(text: str) -> tuple[float, float, float]:
 
 
 def _draw(strata: Ints, shares: tuple[float, float, float], seed: int) -> Codes:
-    """Codes drawn at random, each stratum in proportion."""
+    """Return the codes drawn at random, each stratum in proportion."""
     lots = np.random.default_rng(seed).random(len(strata))
     order = np.lexsort((lots, strata))
     counts = np.unique(strata, return_counts=True)[1]
@@ -186,14 +182,14 @@ def _draw(strata: Ints, shares: tuple[float, float, float], seed: int) -> Codes:
 
 
 def _draw_groups(names: npt.NDArray[np.object_], shares: tuple[float, float, float], seed: int) -> Codes:
-    """Codes of whole groups; shares are of groups."""
+    """Return the codes of whole groups; shares are of groups."""
     groups, codes = np.unique(names.astype(str), return_inverse=True)
     place = (np.random.default_rng(seed).permutation(len(groups)) + 0.5) / len(groups)
     drawn: Codes = _cut(place, shares)[codes]
     return drawn
 
 
-def _cut(place: npt.NDArray[np.float64], shares: tuple[float, float, float]) -> Codes:
+def _cut(place: Floats, shares: tuple[float, float, float]) -> Codes:
     codes: Codes = ((place >= shares[0]).astype(np.int8) + (place >= 1 - shares[2])).astype(np.int8)
     return codes
 

@@ -1,1 +1,1 @@
-"""Between the warehouse and memory: rows of tables to datasets, and what is asked of tables by name."""
+"""Tables between the warehouse and memory: datasets written and loaded, people taken out."""

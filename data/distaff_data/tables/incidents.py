@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
-import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 
 from distaff_data.datasets.incidents import Case, Edge, Incidents, TrueEdge, entity_of
 from distaff_data.errors import UnknownNameError
-from distaff_data.tables.datasets import live_generation
+from distaff_data.tables.datasets import append_entry, live_generation
 from distaff_data.tables.reports import IncidentsReport
 from distaff_data.warehouse import Warehouse
 
@@ -53,15 +52,7 @@ def publish_incidents(
         publication.append("measurements", pa.concat_tables(map(_measurements, cases)), dataset=name)
         publication.append("dependencies", [vars(edge) for edge in incidents.edges], dataset=name)
         publication.append("truth_edges", [vars(edge) for edge in incidents.truth], dataset=name)
-        entry = {
-            "dataset": name,
-            "kind": "incidents",
-            "source": source,
-            "settings": json.dumps(settings),
-            "facts": json.dumps(facts),
-            "created_at": datetime.now(UTC),
-        }
-        publication.append("datasets", [entry])
+        append_entry(publication, name, "incidents", source=source, settings=settings, facts=facts)
     return IncidentsReport(name, publication.generation, **facts)  # type: ignore[arg-type]
 
 
@@ -78,10 +69,10 @@ def load_incidents(warehouse: Warehouse, dataset: str, case: str | None = None) 
         InputError: The dataset is of another kind.
     """
     generation = live_generation(warehouse, dataset, "incidents")
-    rows = warehouse.query(_CASES, [generation]).to_pylist()
-    if case is not None and case not in {row["case"] for row in rows}:
-        raise UnknownNameError("case", case, (row["case"] for row in rows))
-    measured = _by_case(warehouse.query(_MEASUREMENTS, [generation, case]))
+    cases = warehouse.frame(_CASES, [generation])
+    if case is not None and case not in cases["case"]:
+        raise UnknownNameError("case", case, cases["case"])
+    metrics = warehouse.frame(_MEASUREMENTS, [generation, case]).partition_by("case", as_dict=True)
     edges = warehouse.rows("SELECT source, target, known FROM dependencies WHERE generation = ?", [generation])
     truth = warehouse.rows(
         'SELECT "case", source, target, lag, state, weight FROM truth_edges '
@@ -90,7 +81,11 @@ def load_incidents(warehouse: Warehouse, dataset: str, case: str | None = None) 
     )
     return Incidents(
         dataset,
-        tuple(_read_case(row, *measured[row["case"]]) for row in rows if case in (None, row["case"])),
+        tuple(
+            _read_case(row, times, metrics[row["case"],])
+            for row, times in zip(cases.drop("times").iter_rows(named=True), cases["times"], strict=True)
+            if case in (None, row["case"])
+        ),
         tuple(Edge(**row) for row in edges),
         tuple(TrueEdge(**row) for row in truth),
         generation,
@@ -126,31 +121,19 @@ def _measurements(case: Case) -> pa.Table:
     )
 
 
-def _by_case(table: pa.Table) -> dict[str, tuple[tuple[str, ...], pa.Array]]:
-    """Metric names and flat values of each case; the table is ordered by case."""
-    table = table.combine_chunks()
-    names = np.asarray(table["case"].to_pylist())
-    cuts = [0, *(np.flatnonzero(names[1:] != names[:-1]) + 1), len(names)]
-    found = {}
-    for start, end in itertools.pairwise(cuts):
-        part = table.slice(start, end - start)
-        values = part["values"].combine_chunks()
-        found[str(names[start])] = (tuple(part["metric"].to_pylist()), values.flatten())
-    return found
-
-
-def _read_case(row: dict[str, object], columns: tuple[str, ...], flat: pa.Array) -> Case:
-    values = flat.to_numpy(zero_copy_only=False).reshape(len(columns), -1).T
-    kpi, roots, metrics = row["kpi"], row["roots"], row["root_metrics"]
+def _read_case(row: dict[str, Any], times: pl.Series, metrics: pl.DataFrame) -> Case:
+    """Return a case from its row, its time stamps, and its metrics with the list of values of each."""
+    columns = tuple(metrics["metric"])
+    flat = metrics["values"].explode(empty_as_null=False).to_numpy()
     return Case(
-        name=str(row["case"]),
+        name=row["case"],
         columns=columns,
-        times=np.asarray(row["times"], dtype=np.float64),
-        values=np.ascontiguousarray(values),
-        onset=row["onset"],  # type: ignore[arg-type]
-        kpi=None if kpi is None else columns.index(str(kpi)),
-        roots=tuple(roots),  # type: ignore[arg-type]
-        root_columns=tuple(metrics),  # type: ignore[arg-type]
-        group=str(row["group"]),
-        visible=bool(row["visible"]),
+        times=times.to_numpy(writable=True),
+        values=np.ascontiguousarray(flat.reshape(len(columns), -1).T),
+        onset=row["onset"],
+        kpi=None if row["kpi"] is None else columns.index(row["kpi"]),
+        roots=tuple(row["roots"]),
+        root_columns=tuple(row["root_metrics"]),
+        group=row["group"],
+        visible=row["visible"],
     )

@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import torch
-from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 from torch import Tensor
 
-from distaff_data.datasets.content import Content, counted
+from distaff_data.datasets.content import Content, counted, distinct_words
 from distaff_data.datasets.interactions import Interactions, split_matrices
 from distaff_data.tables.datasets import live_generation
 from distaff_data.warehouse import Warehouse
@@ -77,7 +77,7 @@ def load_interactions(warehouse: Warehouse, dataset: str) -> Interactions:
 
 
 def load_content(warehouse: Warehouse, dataset: str, generation: str, n_items: int) -> Content:
-    """Words and feature vectors of a dataset's items.
+    """Load the words and feature vectors of a dataset's items.
 
     Titles and texts are divided into words of letters, in lower case and each text by itself, so that none are fused,
     and English words that say nothing (scikit-learn's list) are dropped; the value of an attribute, such as the tag
@@ -89,36 +89,32 @@ def load_content(warehouse: Warehouse, dataset: str, generation: str, n_items: i
         generation: The generation whose positions are meant.
         n_items: How many items that has.
     """
-    found = warehouse.query(_WORDS, [dataset, generation, sorted(ENGLISH_STOP_WORDS)])
-    words = pa.compute.unique(found["word"])
-    words = words.take(pa.compute.sort_indices(words))
-    cols = pa.compute.index_in(found["word"], words)
-    rows, cols, counts = (column.to_numpy() for column in (found["position"], cols, found["n"]))
-    item_words = counted(rows, cols, (n_items, len(words)), counts)
-    vectors = warehouse.query(_VECTORS, [dataset, generation])
-    names = pa.compute.unique(vectors["name"]).to_pylist()
-    own = {name: vectors.filter(pa.compute.equal(vectors["name"], name)) for name in names}
-    return Content(words, item_words, {name: _matrix(table, n_items) for name, table in own.items()})
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS  # a second of CPU, for data with words alone
+
+    counts = warehouse.frame(_WORDS, [dataset, generation, sorted(ENGLISH_STOP_WORDS)])
+    words, columns = distinct_words(counts["word"])
+    rows, cols, n = (column.to_numpy() for column in (counts["position"], columns, counts["n"]))
+    vectors = warehouse.frame(_VECTORS, [dataset, generation]).partition_by("name", as_dict=True)
+    features = {str(name): _matrix(frame, n_items) for (name,), frame in vectors.items()}
+    return Content(words, counted(rows, cols, (n_items, len(words)), n), features)
 
 
 def load_attributes(warehouse: Warehouse, dataset: str, entity: str) -> pa.Table:
-    """Attributes of a dataset's items or users: columns ``id, name, value``, in no particular order."""
+    """Load the attributes of a dataset's items or users: columns ``id, name, value``, in no particular order."""
     return warehouse.query("SELECT id, name, value FROM attributes WHERE dataset = ? AND entity = ?", [dataset, entity])
 
 
 def load_titles(warehouse: Warehouse, dataset: str) -> dict[str, str]:
-    """What to show people for an item id, where the dataset has titles."""
-    table = load_attributes(warehouse, dataset, "item")
-    titles = table.filter(pa.compute.equal(table["name"], "title"))
-    return dict(zip(titles["id"].to_pylist(), titles["value"].to_pylist(), strict=True))
+    """Load the titles that people are shown, by item id; empty where the dataset has none."""
+    sql = "SELECT id, value FROM attributes WHERE dataset = ? AND entity = 'item' AND name = 'title'"
+    return dict(warehouse.frame(sql, [dataset]).iter_rows())
 
 
-def _matrix(table: pa.Table, n_items: int) -> Tensor:
-    """Vectors of one length by position, float32 ``(n_items, d)``; NaN where an item has none."""
-    lists = table["vector"].combine_chunks()
-    values = torch.from_numpy(lists.flatten().to_numpy().copy()).view(len(lists), -1)
+def _matrix(vectors: pl.DataFrame, n_items: int) -> Tensor:
+    """Return vectors of one length by position, float32 ``(n_items, d)``; NaN where an item has none."""
+    values = torch.from_numpy(vectors["vector"].explode().to_numpy(writable=True)).view(len(vectors), -1)
     out = torch.full((n_items, values.shape[1]), torch.nan)
-    out[_tensor(table["position"])] = values
+    out[_tensor(vectors["position"])] = values
     return out
 
 
@@ -127,5 +123,5 @@ def _ids(warehouse: Warehouse, table: str, column: str, generation: str) -> pa.S
     return rows[column].combine_chunks()
 
 
-def _tensor(column: pa.ChunkedArray) -> Tensor:
+def _tensor(column: pa.ChunkedArray | pl.Series) -> Tensor:
     return torch.from_numpy(column.to_numpy().astype(np.int64))

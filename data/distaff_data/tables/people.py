@@ -1,4 +1,4 @@
-"""Taking people out of a dataset's tables and out of those of its runs.
+"""Removal of people from a dataset's tables and from those of its runs.
 
 What is live is published anew without them, in one commit, so that a reader meets the one or the other and every cache
 that goes by generations is refreshed. Then all generations, live or not, lose their rows in place, and the older versions
@@ -44,13 +44,13 @@ _RECOUNTED = {"users": _USERS, "items": _ITEMS}
 
 
 def named(warehouse: Warehouse, dataset: str, runs: Sequence[str], people: Sequence[str]) -> set[str]:
-    """Which of these people any live table of the dataset or of its runs names."""
-    found: set[str] = set()
+    """Return those of the people whom any live table of the dataset or of its runs names."""
+    names: set[str] = set()
     for table in NAMING:
         condition, params = _condition(table, dataset, runs, people)
         sql = f"SELECT DISTINCT {table.person} AS person FROM {table.name} WHERE {condition}"
-        found |= {str(row["person"]) for row in warehouse.rows(sql, params)}
-    return found
+        names |= {str(row["person"]) for row in warehouse.rows(sql, params)}
+    return names
 
 
 def republish(warehouse: Warehouse, dataset: str, runs: Sequence[str], people: Sequence[str]) -> list[str]:
@@ -83,7 +83,7 @@ def republish(warehouse: Warehouse, dataset: str, runs: Sequence[str], people: S
 
 
 def erase(warehouse: Warehouse, dataset: str, runs: Sequence[str], people: Sequence[str]) -> int:
-    """Take the people's rows out of every generation, live or not; returns how many there were."""
+    """Take the people's rows out of every generation, live or not; return how many there were."""
     return sum(warehouse.erase(table.name, *_condition(table, dataset, runs, people)) for table in NAMING)
 
 
@@ -102,18 +102,18 @@ def _condition(table: Table, dataset: str, runs: Sequence[str], people: Sequence
 
 
 def _homes(warehouse: Warehouse, generations: Sequence[str]) -> dict[str, list[Table]]:
-    """The tables that have rows of each generation."""
-    found: dict[str, list[Table]] = {generation: [] for generation in generations}
+    """Return the tables that have rows of each generation."""
+    homes: dict[str, list[Table]] = {generation: [] for generation in generations}
     for table in TABLES.values():
         if table.key is None:
             sql = f"SELECT DISTINCT generation FROM {table.name} WHERE list_contains(?, generation)"
             for row in warehouse.rows(sql, [list(generations)]):
-                found[row["generation"]].append(table)
-    return found
+                homes[row["generation"]].append(table)
+    return homes
 
 
 def _copy(warehouse: Warehouse, out: Publication, table: Table, generation: str, people: Sequence[str]) -> None:
-    """A generation's rows of a table but the people's."""
+    """Copy a generation's rows of a table, but the people's."""
     if table.name == "datasets":
         return out.append("datasets", _entries(warehouse, generation, people))
     sql, params = f"SELECT * EXCLUDE (generation) FROM {table.name} WHERE generation = ?", [generation, list(people)]
@@ -131,7 +131,7 @@ def _of_users(table: Table) -> str:
 
 
 def _entries(warehouse: Warehouse, generation: str, people: Sequence[str]) -> list[dict[str, object]]:
-    """The dataset's entry, if the generation has one, with new counts."""
+    """Return the dataset's entry, if the generation has one, with new counts."""
     entries = warehouse.rows("SELECT * EXCLUDE (generation) FROM datasets WHERE generation = ?", [generation])
     for entry in entries:
         (counts,) = warehouse.rows(_COUNTS, [generation, list(people)])

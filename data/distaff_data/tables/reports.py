@@ -1,4 +1,4 @@
-"""What an ingestion did, for people and for ``--json``."""
+"""Reports of ingestions, for people and for ``--json``."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class IngestReport:
     dropped_by_core: int
 
     def as_dict(self) -> dict[str, object]:
-        """Plain values, ready for JSON."""
+        """Return plain values, ready for JSON."""
         return asdict(self)
 
 
@@ -76,7 +76,7 @@ class AttributesReport:
     vectors: Mapping[str, int] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, object]:
-        """Plain values, ready for JSON."""
+        """Return plain values, ready for JSON."""
         return asdict(self)
 
 
@@ -107,7 +107,7 @@ class IncidentsReport:
     edges: int
 
     def as_dict(self) -> dict[str, object]:
-        """Plain values, ready for JSON."""
+        """Return plain values, ready for JSON."""
         return asdict(self)
 
 
@@ -152,5 +152,5 @@ class SeriesReport:
     whole: bool
 
     def as_dict(self) -> dict[str, object]:
-        """Plain values, ready for JSON."""
+        """Return plain values, ready for JSON."""
         return asdict(self)

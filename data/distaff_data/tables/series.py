@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +14,7 @@ from distaff_data.datasets.mapped import in_memory, room
 from distaff_data.datasets.series import Scaler, Series
 from distaff_data.errors import InputError
 from distaff_data.splits import SPLITS
-from distaff_data.tables.datasets import live_generation
+from distaff_data.tables.datasets import append_entry, live_generation
 from distaff_data.tables.reports import SeriesReport
 from distaff_data.warehouse import Publication, Warehouse
 
@@ -70,15 +69,8 @@ def publish_series(
         publication.append("entities", _entities(data), dataset=data.name)
         publication.append("channels", _channels(data), dataset=data.name)
         beside(publication)
-        entry = {
-            "dataset": data.name,
-            "kind": "series",
-            "source": source,
-            "settings": json.dumps({"format": format, "split": split, **settings}),
-            "facts": json.dumps(facts),
-            "created_at": datetime.now(UTC),
-        }
-        publication.append("datasets", [entry])
+        recorded = {"format": format, "split": split, **settings}
+        append_entry(publication, data.name, "series", source=source, settings=recorded, facts=facts)
     return SeriesReport(data.name, publication.generation, format, split, **facts)  # type: ignore[arg-type]
 
 

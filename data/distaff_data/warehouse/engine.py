@@ -33,17 +33,17 @@ def lock(con: duckdb.DuckDBPyConnection, files: Iterable[Path]) -> None:
 
 
 def pattern(file: Path) -> str:
-    """A file's path as a glob pattern that matches only it: DuckDB takes every path for a pattern."""
+    """Return a file's path as a glob pattern that matches only it: DuckDB takes every path for a pattern."""
     return glob.escape(str(file))
 
 
 def literal(value: str | list[str]) -> str:
-    """SQL literal of a string or a list of strings, for the places where DuckDB takes no parameter."""
+    """Return the SQL literal of a string or a list of strings, for the places where DuckDB takes no parameter."""
     if isinstance(value, str):
         return "'" + value.replace("'", "''") + "'"
     return "[" + ", ".join(literal(item) for item in value) + "]"
 
 
 def identifier(name: str) -> str:
-    """SQL identifier, quoted."""
+    """Return the SQL identifier, quoted."""
     return '"' + name.replace('"', '""') + '"'

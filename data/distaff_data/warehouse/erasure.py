@@ -1,4 +1,4 @@
-"""Taking rows out for good: out of every generation, and out of the older versions that a Delta table keeps.
+"""Removal of rows for good: from every generation, and from the older versions that a Delta table keeps.
 
 A Delta table forgets nothing by itself: a deleted row stays in its old file, and ids stay in the log, which notes the
 least and greatest value of each file and the condition of each deletion. So rows are taken out by rewriting whole
@@ -33,7 +33,7 @@ _USUAL = "interval 30 days"  # Delta's default
 
 
 def erase(place: Place, table: Table, condition: str, params: Sequence[object]) -> int:
-    """See :meth:`distaff_data.warehouse.Warehouse.erase`; tried again when somebody else writes at the same moment."""
+    """Erase as :meth:`distaff_data.warehouse.Warehouse.erase` says, again when somebody writes at the same moment."""
     return insist(lambda: _erase(place, table, condition, params))
 
 
@@ -48,7 +48,7 @@ def insist(commit: Callable[[], T]) -> T:
 
 
 def expunge(place: Place, table: Table, condition: str, params: Sequence[object]) -> int:
-    """See :meth:`distaff_data.warehouse.Warehouse.expunge`."""
+    """Expunge as :meth:`distaff_data.warehouse.Warehouse.expunge` says."""
     delta = place.delta(table.name)
     gone = len(delta.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False))
     gone += _remove_strays(place, table, condition, params)
@@ -93,14 +93,14 @@ def _erase(place: Place, table: Table, condition: str, params: Sequence[object])
     delta = place.delta(table.name)  # the version that is read is the one that is replaced
     with engine.connect() as con:
         rows = reading.rows_of(con, table, place.rows(con, table.name)[0])
-        found = con.execute(
+        counts = con.execute(
             f"SELECT generation, count(*) FROM {rows} WHERE {condition} GROUP BY generation", list(params)
         ).fetchall()
-        if not found:
+        if not counts:
             return 0
-        named = ", ".join(engine.literal(str(generation)) for generation, _ in found)
+        named = ", ".join(engine.literal(str(generation)) for generation, _ in counts)
         kept = con.sql(
             f"SELECT * FROM {rows} WHERE generation IN ({named}) AND ({condition}) IS NOT TRUE", params=list(params)
         ).to_arrow_reader(262_144)
         write_deltalake(delta, kept.cast(table.arrow), mode="overwrite", predicate=f"generation IN ({named})")
-    return sum(int(count) for _, count in found)
+    return sum(int(count) for _, count in counts)

@@ -1,4 +1,4 @@
-"""Where the tables of a warehouse lie: in a folder, or under a prefix of an object store such as ``s3://bucket/prefix``.
+"""Places of a warehouse's tables: a folder, or a prefix of an object store such as ``s3://bucket/prefix``.
 
 Both have the same layout. Of a folder DuckDB reads the files; of an object store delta-rs does, as Arrow batches that
 DuckDB takes in, so that DuckDB needs no way out and holds no secret. Credentials and the server come from the environment
@@ -28,7 +28,7 @@ _NOTED_ON, _PROPERTY = "publications", "distaff.schema"  # where there are no fi
 
 
 def is_remote(location: str) -> bool:
-    """Whether a location is in an object store.
+    """Tell whether a location is in an object store.
 
     Raises:
         InputError: It is a URL, but none that is known, or one with a password in it.
@@ -53,15 +53,15 @@ class Place:
     location: str
 
     def at(self, table: str) -> str:
-        """Path or URL of a table."""
+        """Return the path or URL of a table."""
         return f"{self.location.rstrip('/')}/{table}"
 
     def delta(self, table: str) -> DeltaTable:
-        """A table as it stands now."""
+        """Return a table as it stands now."""
         return DeltaTable(self.at(table))
 
     def create(self, table: Table) -> DeltaTable:
-        """A table, made if it is missing.
+        """Return a table, which is made if it is missing.
 
         Raises:
             InputError: The object store cannot be reached, or refuses.
@@ -74,7 +74,7 @@ class Place:
             raise InputError(f"cannot write to {self.location}: {_first_line(error)}") from None
 
     def rows(self, con: duckdb.DuckDBPyConnection, table: str) -> tuple[str | None, list[Path]]:
-        """A relation of every row of a table as it stands now, on a connection.
+        """Return a relation of every row of a table as it stands now, on a connection.
 
         Returns:
             Its SQL, None when there are no rows; and the files that DuckDB itself will read.
@@ -90,7 +90,7 @@ class Place:
         return engine.identifier(relation), []
 
     def files(self, table: str) -> list[Path]:
-        """A table's current files in a folder. Delta gives URIs, in which the folder's spaces are escaped."""
+        """Return a table's current files in a folder. Delta gives URIs, in which the folder's spaces are escaped."""
         return [Path(self.at(table)) / PurePosixPath(uri).name for uri in self.delta(table).file_uris()]
 
     @property
@@ -123,7 +123,7 @@ class Place:
 
 
 def scan(files: list[Path]) -> str:
-    """SQL of the rows in files."""
+    """Return the SQL of the rows in files."""
     return f"read_parquet({engine.literal([engine.pattern(file) for file in files])}, union_by_name = true)"
 
 

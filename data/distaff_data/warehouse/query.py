@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
@@ -15,6 +16,9 @@ from distaff_data.errors import InputError
 from distaff_data.schema import TABLES, Table
 from distaff_data.warehouse import engine
 from distaff_data.warehouse.places import Place
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _LIVE = TABLES["publications"]
 
@@ -34,8 +38,17 @@ def query(place: Place, sql: str, params: Sequence[object] = ()) -> pa.Table:
         return con.sql(sql, params=list(params)).to_arrow_table()
 
 
+def to_frame(table: pa.Table) -> pl.DataFrame:
+    """Return an Arrow table as a polars frame on the same memory."""
+    import polars as pl  # verbs that list a few rows do without
+
+    frame = pl.from_arrow(table)
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
 def stream(place: Place, sql: str, params: Sequence[object], rows: int) -> Iterable[pa.RecordBatch]:
-    """Like :func:`query`, in batches of ``rows`` rows and bounded memory."""
+    """Yield the result of :func:`query` in batches of ``rows`` rows, in bounded memory."""
     with engine.connect() as con:
         _open_views(con, place, _named(sql))
         yield from con.sql(sql, params=list(params)).to_arrow_reader(rows)
@@ -78,7 +91,7 @@ def rows_of(con: duckdb.DuckDBPyConnection, table: Table, stored: str | None) ->
 
 
 def generations(place: Place, table: str) -> set[str]:
-    """Every generation with rows in a table, live or not."""
+    """Return every generation with rows in a table, live or not."""
     with engine.connect() as con:
         rows, _ = place.rows(con, table)
         if rows is None:
@@ -87,7 +100,7 @@ def generations(place: Place, table: str) -> set[str]:
 
 
 def _named(sql: str) -> set[str]:
-    """Tables whose names occur in a statement; one view too many costs a millisecond."""
+    """Return the tables whose names occur in a statement; one view too many costs a millisecond."""
     return TABLES.keys() & set(re.findall(r"\w+", sql))
 
 
@@ -107,7 +120,7 @@ def _open_views(con: duckdb.DuckDBPyConnection, place: Place, names: Iterable[st
 
 
 def _view(con: duckdb.DuckDBPyConnection, table: Table, stored: str | None) -> str:
-    """SQL of a table's view: of a log the newest row of each key, of a generation table what is live."""
+    """Return the SQL of a table's view: of a log the newest row of each key, of a generation table what is live."""
     rows = _rows(con, table, stored)
     if table.key is None:
         return f"{rows} WHERE generation IN (SELECT generation FROM {_LIVE.name} WHERE generation IS NOT NULL)"
@@ -116,7 +129,7 @@ def _view(con: duckdb.DuckDBPyConnection, table: Table, stored: str | None) -> s
 
 
 def _rows(con: duckdb.DuckDBPyConnection, table: Table, stored: str | None) -> str:
-    """SQL of all stored rows of a table; an empty typed relation fills in columns that older files lack."""
+    """Return the SQL of all stored rows of a table; an empty typed relation fills in columns that older files lack."""
     columns = ", ".join(engine.identifier(column.name) for column in table.columns)
     empty = f"_empty_{table.name}"
     con.register(empty, table.arrow.empty_table())

@@ -9,12 +9,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
 
 from distaff_data.errors import InputError
-from distaff_data.warehouse import engine
+from distaff_data.warehouse import engine, query
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _NOT_UTF8 = "the file is not UTF-8; convert it first (iconv -f LATIN1 -t UTF-8)"
 _MIXED_ENDS = "lines end in different ways (CR LF and LF); make them one (dos2unix)"
@@ -54,7 +58,7 @@ class Scratch:
 
     @staticmethod
     def is_abandoned(folder: Path) -> bool:
-        """Whether a folder is what a killed process left of its scratch database: nobody holds the file."""
+        """Tell whether a killed process left a folder with its scratch database: nobody holds the file."""
         database = folder / _DATABASE
         if not database.is_file():
             return False
@@ -91,6 +95,10 @@ class Scratch:
         value = self.value(sql, params)
         assert isinstance(value, int)
         return value
+
+    def frame(self, sql: str, params: Sequence[object] = ()) -> pl.DataFrame:
+        """Run a query and return its rows as a polars frame."""
+        return query.to_frame(self._con.sql(sql, params=list(params)).to_arrow_table())
 
     def stream(self, sql: str, params: Sequence[object] = (), *, rows: int = 262_144) -> pa.RecordBatchReader:
         """Run a query and return its rows as Arrow batches; read it to the end before the next call."""
@@ -156,7 +164,7 @@ class Scratch:
         self._read(table, path, f"(SELECT {picked} FROM {source})", columns)
 
     def parquet_columns(self, path: Path) -> list[str]:
-        """Column names of a Parquet file.
+        """Return the column names of a Parquet file.
 
         Raises:
             InputError: The file is no Parquet file, or is cut off.
@@ -199,39 +207,39 @@ class Scratch:
 
 
 def _line_at(path: Path, offset: int) -> int:
-    """1-based physical line of a byte; DuckDB counts records, which quoted line breaks make fewer."""
-    lines, left = 1, offset
+    """Return the 1-based physical line of a byte; DuckDB counts records, which quoted line breaks make fewer."""
+    lines, remaining = 1, offset
     with path.open("rb") as file:
-        while left > 0 and (chunk := file.read(min(left, 1 << 20))):
+        while remaining > 0 and (chunk := file.read(min(remaining, 1 << 20))):
             lines += chunk.count(b"\n")
-            left -= len(chunk)
+            remaining -= len(chunk)
     return lines
 
 
 def _exactly(path: Path) -> str:
-    """SQL literal of a path; DuckDB would take brackets and stars in a file's name for a pattern."""
+    """Return the SQL literal of a path; DuckDB would take brackets and stars in a file's name for a pattern."""
     return engine.literal(engine.pattern(path))
 
 
 def _malformed(path: Path) -> InputError | None:
-    """The first line that is no JSON object; None when Python finds no fault with any."""
+    """Return the error of the first line that is no JSON object; None when Python finds no fault with any."""
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             try:
-                found = json.loads(line) if line.strip() else {}
+                value = json.loads(line) if line.strip() else {}
             except UnicodeDecodeError:
                 return InputError(_NOT_UTF8, path=path, line=number)
             except json.JSONDecodeError as error:
                 shown = line.decode().strip()[:_SHOWN]
                 return InputError(f"the line is not JSON: {error.msg}", path=path, line=number, value=shown)
-            if not isinstance(found, dict):
+            if not isinstance(value, dict):
                 shown = line.decode().strip()[:_SHOWN]
                 return InputError("the line is JSON, but no object", path=path, line=number, value=shown)
     return None
 
 
 def _unreadable(path: Path, error: duckdb.Error) -> InputError:
-    """DuckDB's message, cut to what a person needs, with the line it names."""
+    """Return an error of DuckDB's message, cut to what a person needs, with the line it names."""
     text = str(error)
     line = next(
         (int(tail.split()[0].rstrip(":,.")) for mark in ("Line: ", "in line ") if (tail := _after(text, mark))), None

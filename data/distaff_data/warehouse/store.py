@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyarrow as pa
 from deltalake import Schema, write_deltalake
@@ -22,7 +22,10 @@ from distaff_data.warehouse import erasure
 from distaff_data.warehouse import query as reading
 from distaff_data.warehouse.places import Place
 
-Rows: TypeAlias = pa.Table | pa.RecordBatchReader | Sequence[Mapping[str, object]]
+if TYPE_CHECKING:
+    import polars as pl
+
+Rows: TypeAlias = "pa.Table | pa.RecordBatchReader | pl.DataFrame | Sequence[Mapping[str, object]]"
 
 _COMMITTED = timedelta(hours=1)  # no append takes as long
 _UNADDRESSABLE = frozenset("[]^|%")  # delta-rs 1.6 makes URLs of paths, and fails on these
@@ -45,13 +48,13 @@ class Publication:
 
         Args:
             table: A generation table of the schema.
-            rows: Columns by name, as Arrow or as mappings; columns left out are NULL.
+            rows: Columns by name, as Arrow, as a polars frame or as mappings; columns left out are NULL.
             constants: Columns with one value for all rows, such as ``dataset="ml-100k"``.
         """
         self._warehouse.append(table, rows, generation=self.generation, **constants)
 
     def target(self, name: str) -> Publication:
-        """Another target published in the same commit, with a generation of its own.
+        """Return another target of the same commit, with a generation of its own.
 
         For rows that are replaced at other times than the block's: an item's attributes outlive the interactions.
         """
@@ -103,13 +106,13 @@ class Warehouse:
         Raises:
             InputError: There is none, or a newer Distaff made it.
         """
-        found = cls(root, location)
-        version = found._place.version
+        warehouse = cls(root, location)
+        version = warehouse._place.version
         if version is None:
-            raise InputError("there is no warehouse here; make one with: distaff init", path=found.location)
+            raise InputError("there is no warehouse here; make one with: distaff init", path=warehouse.location)
         if version != VERSION:
-            _migrate(root, found._place)
-        return found
+            _migrate(root, warehouse._place)
+        return warehouse
 
     def append(self, table: str, rows: Rows, **constants: object) -> None:
         """Append rows to a table in one commit; see :meth:`Publication.append`."""
@@ -122,8 +125,9 @@ class Warehouse:
             except CommitFailedError as error:
                 raise DistaffError(f"rows of {table} were taken out meanwhile; do the same again") from error
         else:
-            source = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(list(rows), schema=schema)
-            data = _shape(source, schema, constants)
+            framed = hasattr(rows, "__arrow_c_stream__")
+            data = pa.table(rows) if framed else pa.Table.from_pylist(list(rows), schema=schema)
+            data = _shape(data, schema, constants)
             erasure.insist(lambda: write_deltalake(place, data, mode="append"))
 
     @contextmanager
@@ -142,16 +146,24 @@ class Warehouse:
         self._point(dict.fromkeys(targets))
 
     def live(self, target: str) -> str | None:
-        """The live generation of a target; None when there is none."""
+        """Return the live generation of a target; None when there is none."""
         rows = self.rows("SELECT generation FROM publications WHERE target = ?", [target])
         return None if not rows else rows[0]["generation"]
 
     def query(self, sql: str, params: Sequence[object] = ()) -> pa.Table:
-        """Run Distaff's own SQL over the live rows; values go through ``?`` parameters."""
+        """Run Distaff's own SQL over the live rows; values go through ``?`` parameters.
+
+        Returns:
+            The rows as Arrow, which is what torch and Delta are handed; see :meth:`frame` for a frame to work with.
+        """
         return reading.query(self._place, sql, params)
 
+    def frame(self, sql: str, params: Sequence[object] = ()) -> pl.DataFrame:
+        """Run SQL like :meth:`query` and return a polars frame, which shares its memory with the Arrow table."""
+        return reading.to_frame(self.query(sql, params))
+
     def stream(self, sql: str, params: Sequence[object] = (), *, rows: int = 262_144) -> pa.RecordBatchReader:
-        """Like :meth:`query`, in batches of ``rows`` rows and bounded memory."""
+        """Run SQL like :meth:`query` and return batches of ``rows`` rows, in bounded memory."""
         batches = iter(reading.stream(self._place, sql, params, rows))
         first = next(batches, None)
         if first is None:
@@ -159,16 +171,15 @@ class Warehouse:
         return pa.RecordBatchReader.from_batches(first.schema, itertools.chain([first], batches))
 
     def rows(self, sql: str, params: Sequence[object] = ()) -> list[dict[str, Any]]:
-        """Like :meth:`query`, as a list of mappings: for few rows."""
-        found: list[dict[str, Any]] = self.query(sql, params).to_pylist()
-        return found
+        """Run SQL like :meth:`query` and return a list of mappings: for few rows."""
+        return self.query(sql, params).to_pylist()  # type: ignore[no-any-return]
 
     def select(self, sql: str, *, limit: int = 1_000_000, seconds: float = 60.0) -> reading.Selection:
         """Run one read-only statement that a person typed; see :func:`distaff_data.warehouse.query.select`."""
         return reading.select(self._place, sql, limit=limit, seconds=seconds)
 
     def lock(self, name: str) -> FileLock:
-        """A lock between processes, for what only one may do at a time, such as replacing one dataset."""
+        """Return a lock between processes, for what only one may do at a time, such as replacing one dataset."""
         folder = self.root / ".locks"
         folder.mkdir(parents=True, exist_ok=True)
         return FileLock(folder / (uuid.uuid5(uuid.NAMESPACE_OID, name).hex + ".lock"))
@@ -274,10 +285,10 @@ def _exclusive(root: Path) -> Iterator[None]:
 
 def _migrate(root: Path, place: Place) -> None:
     with _exclusive(root):
-        found = place.version
-        if found is not None and found > VERSION:
+        version = place.version
+        if version is not None and version > VERSION:
             raise InputError(
-                f"the warehouse has schema {found}, newer than this Distaff's {VERSION}; upgrade", path=place.location
+                f"the warehouse has schema {version}, newer than this Distaff's {VERSION}; upgrade", path=place.location
             )
         for table in TABLES.values():
             _bring_up(place, table)
@@ -287,7 +298,7 @@ def _migrate(root: Path, place: Place) -> None:
 def _bring_up(place: Place, table: Table) -> None:
     """Create a table that is missing; add the columns it lacks. Doing it twice does nothing."""
     delta = place.create(table)
-    there = {field.name for field in delta.schema().fields}
-    missing = [field for field in Schema.from_arrow(table.arrow).fields if field.name not in there]
+    present = {field.name for field in delta.schema().fields}
+    missing = [field for field in Schema.from_arrow(table.arrow).fields if field.name not in present]
     if missing:
         delta.alter.add_columns(missing)

@@ -34,7 +34,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from distaff.incidents.base import Alarm, Diagnoser
-from distaff_data.datasets.incidents import Floats
+from distaff_data.arrays import Floats
 
 _TAIL = 0.4  # share of the base window, its end, that calibrates the threshold
 _LEAST_BASE = 4  # windows of L rows that a base has at least

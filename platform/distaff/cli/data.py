@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from distaff import exports
+from distaff.cli.options import takes
 from distaff.cli.state import Json, emit_facts, emit_json, emit_table, pairs, root, workspace
 from distaff_data.errors import InputError
-from distaff_data.ingest import AttributesReport, IncidentsReport, IngestReport, ingest_attributes, ingest_interactions
-from distaff_data.ingest.incidents import ingest_incidents
-from distaff_data.ingest.series import Columns, ingest_series
-from distaff_data.planted.samples import sample as load_sample
-from distaff_data.tables.reports import SeriesReport
-from distaff_data.workspace import Workspace
+from distaff_data.ingest.options import AttributesOptions, IncidentsOptions, InteractionsOptions, SeriesOptions
+
+if TYPE_CHECKING:
+    from distaff_data.ingest import AttributesReport, IncidentsReport, IngestReport, SeriesReport
 
 _NAMED = 20  # channels that are listed
 
@@ -27,16 +25,6 @@ Described = Annotated[
     list[str], typer.Argument(help="Tables, and .npy matrices of vectors; NAME=FILE.npy names the vectors.")
 ]
 Name = Annotated[str, typer.Argument(help="Name of the dataset.")]
-Id = Annotated[str | None, typer.Option(help="Column of ids; detected otherwise.")]
-Title = Annotated[str | None, typer.Option(help="Column that people are shown.")]
-Separator = Annotated[str | None, typer.Option(help="What separates several values in a cell.")]
-Column = Annotated[
-    list[str] | None, typer.Option("--column", help="Column to read, of any of the files; repeatable; all otherwise.")
-]
-Text = Annotated[list[str] | None, typer.Option(help="Column of running text; repeatable; detected by name otherwise.")]
-Rows = Annotated[
-    Path | None, typer.Option(help="File with the id of each row of .npy matrices; the rows' numbers otherwise.")
-]
 Replace = Annotated[bool, typer.Option("--replace", help="Replace the dataset of that name.")]
 
 
@@ -59,203 +47,82 @@ def init(
     ] = None,
 ) -> None:
     """Make a workspace: a folder with the warehouse, the runs and distaff.toml."""
+    from distaff_data.workspace import Workspace
+
     place = folder or root()
     Workspace.create(place, warehouse)
     typer.echo(f"workspace ready: {place}")
 
 
 @ingest.command("interactions")
-def ingest_interactions_verb(
-    name: Name,
-    paths: Paths,
-    format: Annotated[
-        str | None, typer.Option(help="delimited, parquet, jsonl, recbole, lightgcn or movielens; detected otherwise.")
-    ] = None,
-    user: Annotated[str | None, typer.Option(help="Column of user ids.")] = None,
-    item: Annotated[str | None, typer.Option(help="Column of item ids.")] = None,
-    rating: Annotated[str | None, typer.Option(help="Column of ratings or weights.")] = None,
-    time: Annotated[str | None, typer.Option(help="Column of time stamps.")] = None,
-    min_rating: Annotated[float | None, typer.Option(help="Keep interactions rated at least this.")] = None,
-    min_interactions: Annotated[int, typer.Option(help="Keep users and items with at least so many (k-core).")] = 0,
-    split: Annotated[
-        str | None, typer.Option(help="random:0.8,0.1,0.1, temporal:0.8,0.1,0.1 or leave-last-out.")
-    ] = "random:0.8,0.1,0.1",
-    seed: Annotated[int, typer.Option(help="Seed of the split.")] = 0,
-    replace: Replace = False,
-    as_json: Json = False,
-) -> None:
+@takes(InteractionsOptions)
+def ingest_interactions_verb(name: Name, paths: Paths, options: InteractionsOptions, as_json: Json = False) -> None:
     """Load interactions: CSV, TSV, Parquet, JSON lines, RecBole, LightGCN, MovieLens.
 
     Example: distaff ingest interactions shop orders.csv --user customer --item product --split leave-last-out
     """
-    report = ingest_interactions(
-        workspace(create=True),
-        name,
-        paths,
-        format=format,
-        user=user,
-        item=item,
-        rating=rating,
-        time=time,
-        min_rating=min_rating,
-        min_interactions=min_interactions,
-        split=split,
-        seed=seed,
-        replace=replace,
-    )
-    _show(report, as_json)
+    from distaff_data.ingest import ingest_interactions
+
+    _show(ingest_interactions(workspace(create=True), name, paths, options), as_json)
 
 
 @ingest.command("items")
-def ingest_items(
-    name: Name,
-    paths: Described,
-    id: Id = None,
-    title: Title = None,
-    column: Column = None,
-    separator: Separator = None,
-    text: Text = None,
-    rows: Rows = None,
-    embed: Annotated[
-        Path | None, typer.Option(help="Folder of a sentence-transformers model: makes vectors 'text' of what is read.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
+@takes(AttributesOptions, flags={"columns": "--column", "embed_with": "--embed"})
+def ingest_items(name: Name, paths: Described, options: AttributesOptions, as_json: Json = False) -> None:
     """Load what is known about a dataset's items: categories and tags, titles, running text, feature vectors.
 
     Give all files at once: what an earlier command brought is replaced.
 
     Example: distaff ingest items shop items.csv text=embeddings.npy --text description --separator ,
     """
-    report = ingest_attributes(
-        workspace(),
-        "item",
-        name,
-        paths,
-        id=id,
-        title=title,
-        columns=column,
-        separator=separator,
-        text=text,
-        rows=rows,
-        embed_with=embed,
-    )
-    _show(report, as_json)
+    from distaff_data.ingest import ingest_attributes
+
+    _show(ingest_attributes(workspace(), "item", name, paths, options), as_json)
 
 
 @ingest.command("users")
-def ingest_users(
-    name: Name,
-    paths: Described,
-    id: Id = None,
-    title: Title = None,
-    column: Column = None,
-    separator: Separator = None,
-    text: Text = None,
-    rows: Rows = None,
-    as_json: Json = False,
-) -> None:
+@takes(AttributesOptions, flags={"columns": "--column"}, without=("embed_with",))
+def ingest_users(name: Name, paths: Described, options: AttributesOptions, as_json: Json = False) -> None:
     """Load what is known about a dataset's users: every other column is an attribute, such as a country."""
-    report = ingest_attributes(
-        workspace(),
-        "user",
-        name,
-        paths,
-        id=id,
-        title=title,
-        columns=column,
-        separator=separator,
-        text=text,
-        rows=rows,
-    )
-    _show(report, as_json)
+    from distaff_data.ingest import ingest_attributes
+
+    _show(ingest_attributes(workspace(), "user", name, paths, options), as_json)
 
 
 @ingest.command("incidents")
+@takes(IncidentsOptions, flags={"roots": "--root"})
 def ingest_incidents_verb(
     name: Name,
     paths: Annotated[list[Path], typer.Argument(help="A folder with cases.json, or files of metrics, one a case.")],
-    graph: Annotated[Path | None, typer.Option(help="CSV of dependencies: source, target, status.")] = None,
-    time: Annotated[str | None, typer.Option(help="Column of time stamps; detected otherwise.")] = None,
-    separator: Annotated[str | None, typer.Option(help="What divides entity and metric in a column's name.")] = None,
-    names: Annotated[Path | None, typer.Option(help="CSV of column, entity, metric.")] = None,
-    step: Annotated[float | None, typer.Option(help="Seconds between rows; the median distance otherwise.")] = None,
-    kpi: Annotated[str | None, typer.Option(help="The metric that shows the incident, 'entity|metric'.")] = None,
-    onset: Annotated[float | None, typer.Option(help="Time of the first abnormal row, in seconds.")] = None,
-    label: Annotated[str | None, typer.Option(help="Column that is 0 in normal rows.")] = None,
-    root: Annotated[list[str] | None, typer.Option(help="An entity that failed; repeatable.")] = None,
-    unmeasured: Annotated[
-        bool, typer.Option("--unmeasured", help="Leave out edges of entities that no case measures.")
-    ] = False,
-    replace: Replace = False,
+    options: IncidentsOptions,
     as_json: Json = False,
 ) -> None:
     """Load metrics of incidents: a folder of labelled cases, or wide or long CSV and Parquet.
 
     Example: distaff ingest incidents outage metrics.csv --kpi "shop|latency" --graph calls.csv
     """
-    report = ingest_incidents(
-        workspace(create=True),
-        name,
-        paths,
-        graph=graph,
-        time=time,
-        separator=separator,
-        names=names,
-        step=step,
-        kpi=kpi,
-        onset=onset,
-        label=label,
-        roots=root or [],
-        unmeasured=unmeasured,
-        replace=replace,
-    )
-    _show(report, as_json)
+    from distaff_data.ingest import ingest_incidents
+
+    _show(ingest_incidents(workspace(create=True), name, paths, options), as_json)
 
 
 @ingest.command("series")
+@takes(SeriesOptions, flags={"whole": "--windows"}, commas=("channels",))
 def ingest_series_verb(
     name: Name,
     paths: Annotated[
         list[Path], typer.Argument(help="One table or .npz file, or the .ts or .arff files of train and test.")
     ],
-    time: Annotated[str | None, typer.Option(help="Column of time stamps; detected otherwise.")] = None,
-    entity: Annotated[str | None, typer.Option(help="Column that tells several series apart.")] = None,
-    channel: Annotated[str | None, typer.Option(help="Column of channel names in a long table.")] = None,
-    value: Annotated[str | None, typer.Option(help="Column of values in a long table.")] = None,
-    label: Annotated[str | None, typer.Option(help="Column of each entity's class.")] = None,
-    group: Annotated[str | None, typer.Option(help="Column of what each entity belongs to, such as a subject.")] = None,
-    split_column: Annotated[str | None, typer.Option(help="Column of train, valid or test.")] = None,
-    channels: Annotated[
-        str | None, typer.Option(help="Columns to read as channels, between commas; all otherwise.")
-    ] = None,
-    step: Annotated[float | None, typer.Option(help="Seconds between rows; the commonest distance otherwise.")] = None,
-    windows: Annotated[bool, typer.Option("--windows", help="Take each entity of a table for one window.")] = False,
-    channels_first: Annotated[bool, typer.Option("--channels-first", help="Windows in .npz are (n, C, T).")] = False,
-    split: Annotated[
-        str | None, typer.Option(help="ratio:.7,.1,.2, rows:A,B,C, dates:D1,D2, random:..., groups:... (see the docs).")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of a random split.")] = 0,
-    replace: Replace = False,
+    options: SeriesOptions,
     as_json: Json = False,
 ) -> None:
     """Load series: wide and long CSV and Parquet, .ts and .arff of UEA and UCR, .npz with windows.
 
     Example: distaff ingest series ett ETTh1.csv --time date --split rows:8640,2880,2880
     """
-    picked = tuple(name.strip() for name in channels.split(",")) if channels else ()
-    report = ingest_series(
-        workspace(create=True),
-        name,
-        list(paths),
-        columns=Columns(time, entity, channel, value, label, group, split_column, picked),
-        step=step,
-        whole=windows,
-        channels_first=channels_first,
-        split=split,
-        seed=seed,
-        replace=replace,
-    )
+    from distaff_data.ingest import ingest_series
+
+    report = ingest_series(workspace(create=True), name, paths, options)
     _show(report, as_json)
     if not as_json:
         _show_channels(report.dataset)
@@ -274,13 +141,15 @@ def sample(
     dataset: Annotated[
         str | None, typer.Option("--as", help="Name of the dataset; the sample's own otherwise.")
     ] = None,
-    set: Annotated[list[str] | None, typer.Option(help="Knob of the generator: key=value.")] = None,
+    set: Annotated[list[str] | None, typer.Option(help="Parameter of the generator: key=value.")] = None,
     replace: Replace = False,
     as_json: Json = False,
 ) -> None:
     """Load a built-in dataset whose truth is known."""
-    knobs = {key: _number(key, value) for key, value in pairs(set or []).items()}
-    _show(load_sample(workspace(create=True), name, name=dataset, replace=replace, **knobs), as_json)
+    from distaff_data.planted.samples import sample as load_sample
+
+    parameters = {key: _number(key, value) for key, value in pairs(set or []).items()}
+    _show(load_sample(workspace(create=True), name, name=dataset, replace=replace, **parameters), as_json)
 
 
 def datasets(as_json: Json = False) -> None:
@@ -308,6 +177,8 @@ def sql(
     selection = workspace().warehouse.select(statement, limit=limit)
     table = selection.table
     if out is not None:
+        from distaff import exports
+
         exports.write(table, out)
         typer.echo(f"{table.num_rows} rows written to {out}")
     elif as_json:
@@ -330,4 +201,4 @@ def _number(key: str, text: str) -> float:
     try:
         return int(text) if text.lstrip("-").isdigit() else float(text)
     except ValueError:
-        raise InputError(f"knob {key} is a number", value=text) from None
+        raise InputError(f"parameter {key} is a number", value=text) from None

@@ -30,8 +30,9 @@ from distaff.incidents.tables import publish_diagnoses, read_diagnoses, target_o
 from distaff.model.base import Epoch, Measurement, Model, Session
 from distaff.model.config import ModelConfig
 from distaff.stats.moments import ChannelMoments, normal_moments
-from distaff_data.datasets.imputation import tidy
-from distaff_data.datasets.incidents import Case, Edge, Floats, Incidents, Topology
+from distaff_data.arrays import Floats
+from distaff_data.datasets.imputation import impute
+from distaff_data.datasets.incidents import Case, Edge, Incidents, Topology
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.frames import kind_of
 from distaff_data.tables.incidents import load_incidents
@@ -210,14 +211,14 @@ class Diagnoser(Model[Incidents]):
         """
         if at is None and (self.config.onset == "detected" if detect is None else detect):
             start = trigger_start(case)
-            rows = tidy(case, start)
+            rows = impute(case, start)
             alarms = self.alarms(rows, start, case.kpi)
             if not alarms:
                 return Diagnosis(case.name, (), None)
             onset = alarms[0].start
         else:
             onset = _row_of(case, at)
-            rows, alarms = tidy(case, onset), []
+            rows, alarms = impute(case, onset), []
         generator = np.random.default_rng([seed, *case.name.encode()])
         topology = case.topology(edges)
         view = CaseView(topology, case.times, rows[:onset], rows[onset:], seed, generator)

@@ -23,7 +23,8 @@ from distaff.incidents.base import Diagnoser
 from distaff.incidents.rankings import Diagnosis
 from distaff.incidents.tables import publish_diagnoses, target_of
 from distaff.model.checkpoints import read_checkpoint, write_checkpoint
-from distaff_data.datasets.incidents import Floats, Incidents, Topology
+from distaff_data.arrays import Floats
+from distaff_data.datasets.incidents import Incidents, Topology
 from distaff_data.errors import InputError
 from distaff_data.tables.incidents import load_incidents
 from distaff_data.workspace import Workspace

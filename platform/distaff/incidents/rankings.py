@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from distaff_data.datasets.incidents import Case, Floats
+from distaff_data.arrays import Floats
+from distaff_data.datasets.incidents import Case
 
 KS = (1, 3, 5)
 METRICS = (

@@ -1,4 +1,4 @@
-"""Tidy rows: gaps, counters and sampling by hand, and batches that say what the whole says."""
+"""Complete rows: gaps, counters and sampling by hand, and batches that say what the whole says."""
 
 from __future__ import annotations
 
@@ -6,32 +6,32 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distaff_data.datasets.imputation import Tidy, on_grid
+from distaff_data.datasets.imputation import Imputer, on_grid
 
 nan = np.nan
 
 
 def test_a_gap_repeats_the_last_value_and_before_the_first_comes_the_median() -> None:
     rows = np.array([[nan, 1.0], [4.0, nan], [nan, nan], [6.0, 3.0]])
-    assert Tidy.of(rows).apply(rows).tolist() == [[5, 1], [4, 1], [4, 1], [6, 3]]
+    assert Imputer.of(rows).apply(rows).tolist() == [[5, 1], [4, 1], [4, 1], [6, 3]]
 
 
 def test_a_metric_that_was_never_measured_is_zero() -> None:
     rows = np.full((3, 1), nan)
-    assert Tidy.of(rows).apply(rows).tolist() == [[0], [0], [0]]
+    assert Imputer.of(rows).apply(rows).tolist() == [[0], [0], [0]]
 
 
 def test_a_counter_becomes_increments_and_survives_a_reset() -> None:
     count = np.cumsum(np.full(60, 5.0)) + 1000
     count[55:] -= count[55] - 2  # begins anew, and counts 2
-    found = Tidy.of(count[:50, None]).apply(count[:, None])[:, 0]
+    found = Imputer.of(count[:50, None]).apply(count[:, None])[:, 0]
     assert found.tolist() == [0.0, *[5.0] * 54, 2.0, *[5.0] * 4]
 
 
 def test_a_level_that_only_drifts_upward_now_and_then_is_no_counter() -> None:
     rng = np.random.default_rng(0)
     rows = np.column_stack([rng.normal(size=100), np.linspace(0, 1, 100) + rng.normal(size=100)])
-    assert not Tidy.of(rows).counter.any()
+    assert not Imputer.of(rows).counter.any()
 
 
 def test_a_grid_takes_the_latest_row_and_leaves_holes_empty() -> None:
@@ -46,8 +46,8 @@ def test_batches_and_a_restored_state_give_what_the_whole_gives(cut: int, seed: 
     rng = np.random.default_rng(seed)
     rows = np.column_stack([rng.normal(size=80), np.cumsum(rng.random(80)) + 50])
     rows[rng.random(rows.shape) < 0.2] = nan
-    whole = Tidy.of(rows[:40]).apply(rows)
-    parted = Tidy.of(rows[:40])
+    whole = Imputer.of(rows[:40]).apply(rows)
+    parted = Imputer.of(rows[:40])
     first = parted.apply(rows[:cut])
-    second = Tidy.restored(parted.state()).apply(rows[cut:])
+    second = Imputer.restored(parted.state()).apply(rows[cut:])
     np.testing.assert_array_equal(np.vstack([first, second]), whole)

@@ -13,7 +13,7 @@ import torch
 
 from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError
-from distaff_data.ingest.series import Columns, ingest_series
+from distaff_data.ingest import ingest_series
 from distaff_data.tables.series import load_series
 from distaff_data.workspace import Workspace
 
@@ -78,7 +78,7 @@ def test_labels_groups_and_split_by_column(workspace: Workspace, tmp_path: Path)
         for t in range(3)
     ]
     file = write(tmp_path, "device,time,x,class,person,part\n" + "\n".join(lines) + "\n")
-    data = load(workspace, file, columns=Columns(label="class", group="person", split="part"), whole=True)
+    data = load(workspace, file, label="class", group="person", split_column="part", whole=True)
     assert data.classes == ("down", "up")
     assert data.labels.tolist() == [0, 1]
     assert data.groups.to_pylist() == ["p0", "p1"]
@@ -181,22 +181,22 @@ REFUSED: dict[str, tuple[str, str, dict[str, Any], tuple[int | None, str | None,
     "no such column": (
         "a.csv",
         "time,x\n0,1\n",
-        {"columns": Columns(label="lable")},
+        {"label": "lable"},
         (1, "lable", None),
         "no such column",
     ),
-    "two labels": ("a.csv", "time,c,x\n0,a,1\n1,b,2\n", {"columns": Columns(label="c")}, (3, "c", None), "one label"),
+    "two labels": ("a.csv", "time,c,x\n0,a,1\n1,b,2\n", {"label": "c"}, (3, "c", None), "one label"),
     "bad split word": (
         "a.csv",
         "time,p,x\n0,train,1\n1,later,2\n",
-        {"columns": Columns(split="p")},
+        {"split_column": "p"},
         (3, "p", "later"),
         "no split",
     ),
     "no training rows": (
         "a.csv",
         "time,p,x\n0,test,1\n1,test,2\n",
-        {"columns": Columns(split="p")},
+        {"split_column": "p"},
         (None, "split", None),
         "no training rows",
     ),

@@ -43,9 +43,9 @@ def test_every_kind_of_fault_occurs_and_names_its_metric(planted: Incidents) -> 
 
 
 def test_a_visible_shift_moves_the_kpi_and_an_invisible_fault_does_not() -> None:
-    knobs = SMALL | {"n_cases": 20}
+    parameters = SMALL | {"n_cases": 20}
     for share, visible in ((0.0, True), (1.0, False)):
-        for case in planted_incidents(**knobs, invisible_share=share).cases:
+        for case in planted_incidents(**parameters, invisible_share=share).cases:
             if case.group == "shift":
                 normal, faulty = parts(case)
                 moved = abs(faulty[30:, 0].mean() - normal[:, 0].mean()) / normal[:, 0].std()
@@ -100,23 +100,23 @@ def test_lost_measurements_are_missing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("knob", "value"),
+    ("parameter", "value"),
     [
         *[("n_cases", 0), ("n_entities", 1), ("metrics_per_entity", 0), ("n_lags", 0), ("n_normal", 5), ("n_fault", 5)],
         *[("lagged_share", 1.5), ("ramp_share", -1), ("invisible_share", float("nan")), ("missing", 0.5)],
         *[("edges_per_metric", -1), ("changed_edges", -1), ("season", -0.1), ("step", 0)],
     ],
 )
-def test_a_knob_out_of_range_is_refused(knob: str, value: float) -> None:
+def test_a_parameter_out_of_range_is_refused(parameter: str, value: float) -> None:
     with pytest.raises(InputError) as caught:
-        planted_incidents(**{**SMALL, knob: value})
-    assert caught.value.column == knob
+        planted_incidents(**{**SMALL, parameter: value})
+    assert caught.value.column == parameter
 
 
 def test_a_sample_comes_back_from_the_warehouse_as_it_was_made(workspace: Workspace) -> None:
-    knobs = SMALL | {"missing": 0.05}
-    report = sample(workspace, "planted-incidents", name="p", seed=4, **knobs)
-    made, read = planted_incidents(**knobs, seed=4), load_incidents(workspace.warehouse, "p")
+    parameters = SMALL | {"missing": 0.05}
+    report = sample(workspace, "planted-incidents", name="p", seed=4, **parameters)
+    made, read = planted_incidents(**parameters, seed=4), load_incidents(workspace.warehouse, "p")
     assert report.as_dict()["cases"] == len(read.cases) == 10
     for before, after in zip(made.cases, read.cases, strict=True):
         np.testing.assert_array_equal(before.values, after.values)

@@ -17,8 +17,8 @@ from distaff_data.workspace import Workspace
 SMALL: dict[str, Any] = {"n_users": 60, "n_items": 40, "n_events": 3_000, "n_intents": 3}
 
 
-def columns(**knobs: Any) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
-    table = planted_interactions(**{**SMALL, **knobs}).table()
+def columns(**parameters: Any) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
+    table = planted_interactions(**{**SMALL, **parameters}).table()
     return {name: table[name].to_numpy() for name in table.column_names}
 
 
@@ -89,9 +89,9 @@ def test_drift_moves_users_from_one_draw_to_another() -> None:
 
 
 def test_exposure_hides_items_and_the_popular_ones_less() -> None:
-    knobs: dict[str, Any] = {"n_users": 40, "n_items": 30, "n_events": 60_000, "n_intents": 2, "phi_alpha": 5.0}
+    parameters: dict[str, Any] = {"n_users": 40, "n_items": 30, "n_events": 60_000, "n_intents": 2, "phi_alpha": 5.0}
     seen = np.zeros((40, 30), dtype=bool)
-    planted = planted_interactions(**knobs, exposure=0.3, popularity_exponent=0.3)
+    planted = planted_interactions(**parameters, exposure=0.3, popularity_exponent=0.3)
     table = planted.table()
     seen[table["user"].to_numpy(), table["item"].to_numpy()] = True
     rank = np.argsort(-planted.popularity)
@@ -114,17 +114,17 @@ def test_blocks_of_users_are_bounded() -> None:
 
 
 @pytest.mark.parametrize(
-    ("knob", "value"),
+    ("parameter", "value"),
     [
         *[("n_users", 0), ("n_items", 0), ("n_intents", 0), ("n_events", 59), ("theta_alpha", 0), ("phi_alpha", -1.0)],
         *[("noise", 1.5), ("conformity", -0.1), ("drift", 2), ("exposure", 0), ("intent_correlation", float("nan"))],
         ("category_flip", -1),
     ],
 )
-def test_a_knob_out_of_range_is_refused(knob: str, value: float) -> None:
+def test_a_parameter_out_of_range_is_refused(parameter: str, value: float) -> None:
     with pytest.raises(InputError) as caught:
-        planted_interactions(**{**SMALL, knob: value})
-    assert caught.value.column == knob
+        planted_interactions(**{**SMALL, parameter: value})
+    assert caught.value.column == parameter
 
 
 def test_a_sample_is_a_dataset_with_its_truth(workspace: Workspace) -> None:
@@ -163,7 +163,7 @@ def test_the_intent_stored_is_that_of_the_event_that_was_kept(workspace: Workspa
     assert {(row["user_id"], row["item_id"]): row["intent"] for row in stored} == latest
 
 
-def test_an_unknown_sample_or_knob_offers_near_misses(workspace: Workspace) -> None:
+def test_an_unknown_sample_or_parameter_offers_near_misses(workspace: Workspace) -> None:
     assert "planted-interactions" in SAMPLES
     with pytest.raises(UnknownNameError, match="did you mean planted-interactions"):
         sample(workspace, "planted-interaction")

@@ -50,10 +50,10 @@ def test_sample_stores_the_truth(workspace: Workspace) -> None:
 
 
 @pytest.mark.parametrize(
-    "knobs", [{"noise": -1}, {"missing": 0.95}, {"dead_channels": 4}, {"n_steps": 1}, {"correlation": 2}]
+    "parameters", [{"noise": -1}, {"missing": 0.95}, {"dead_channels": 4}, {"n_steps": 1}, {"correlation": 2}]
 )
-def test_knobs_out_of_range_are_refused(workspace: Workspace, knobs: dict[str, float]) -> None:
+def test_parameters_out_of_range_are_refused(workspace: Workspace, parameters: dict[str, float]) -> None:
     with pytest.raises(InputError):
-        sample(workspace, "planted-series", **knobs)  # type: ignore[arg-type]
+        sample(workspace, "planted-series", **parameters)  # type: ignore[arg-type]
     with pytest.raises(UnknownNameError):
         sample(workspace, "planted-series", windows=3)

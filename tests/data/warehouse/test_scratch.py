@@ -52,3 +52,9 @@ def test_arrow_goes_in_and_comes_out(tmp_path: Path) -> None:
         assert scratch.rows("SELECT row, x, y FROM t") == [(1, 1, "a"), (2, 2, None), (3, 1, "a"), (4, 2, None)]
         assert scratch.stream("SELECT x FROM t WHERE y = ?", ["a"]).read_all()["x"].to_pylist() == [1, 1]
         assert scratch.value("SELECT x FROM t WHERE x > 2") is None
+
+
+def test_a_frame_comes_out(tmp_path: Path) -> None:
+    with Scratch(tmp_path / "scratch", []) as scratch:
+        scratch.execute("CREATE TABLE t AS SELECT i AS x FROM range(3) r(i)")
+        assert scratch.frame("SELECT x FROM t WHERE x > ? ORDER BY x", [0]).to_dict(as_series=False) == {"x": [1, 2]}

@@ -6,6 +6,8 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
@@ -57,6 +59,16 @@ def test_targets_of_one_block_are_replaced_apart(workspace: Workspace) -> None:
     publish(warehouse, "a", ["2"])
     assert ids(warehouse, "a") == ["2"]
     assert [row["id"] for row in warehouse.rows("SELECT id FROM attributes")] == ["x"]
+
+
+def test_frames_go_in_and_come_out(workspace: Workspace) -> None:
+    loadings = pl.DataFrame({"id": ["a", "b"], "shares": np.array([[0.25, 0.75], [1.0, 0.0]])})
+    with workspace.warehouse.publish("factors/r") as publication:
+        publication.append("loadings", loadings, run="r", entity="user")
+    frame = workspace.warehouse.frame("SELECT id, shares FROM loadings WHERE run = ? ORDER BY id", ["r"])
+    assert isinstance(frame, pl.DataFrame)
+    assert frame.to_dict(as_series=False) == {"id": ["a", "b"], "shares": [[0.25, 0.75], [1.0, 0.0]]}
+    assert workspace.warehouse.frame("SELECT id FROM loadings WHERE run = 'none'").schema == {"id": pl.String}
 
 
 def test_a_dropped_target_is_gone(workspace: Workspace) -> None:

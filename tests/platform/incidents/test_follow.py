@@ -18,7 +18,8 @@ from typer.testing import CliRunner
 from distaff.cli.app import app
 from distaff.incidents.follow import Update, follow
 from distaff.incidents.rankings import Diagnosis
-from distaff_data.datasets.incidents import Floats, Incidents, Topology
+from distaff_data.arrays import Floats
+from distaff_data.datasets.incidents import Incidents, Topology
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.planted.incidents import planted_incidents
 from distaff_data.tables.incidents import load_incidents, publish_incidents

@@ -13,7 +13,7 @@ from scipy.sparse.csgraph import breadth_first_order
 
 from distaff.incidents.base import CaseView
 from distaff.incidents.rankings import Explanation
-from distaff_data.datasets.incidents import Flags, Floats
+from distaff_data.arrays import Bools, Floats
 from distaff_data.errors import InputError
 from distaff_graph.diagnosis.controls.ranking import floor_scaled, given_graph, ranked
 from distaff_graph.diagnosis.trigger import TriggeredDiagnoser
@@ -152,7 +152,7 @@ def _last_change(view: CaseView, row: int) -> Floats:
     return last
 
 
-def _ancestors(edges: csr_array, kpi: int | None) -> Flags:
+def _ancestors(edges: csr_array, kpi: int | None) -> Bools:
     """Return which metrics have a way to the KPI, ``(M,)``; all where there is no KPI or no edge."""
     n = edges.shape[0]
     if kpi is None or not edges.nnz:
@@ -162,7 +162,7 @@ def _ancestors(edges: csr_array, kpi: int | None) -> Flags:
     return ancestors
 
 
-def _stationary(steps: csr_array, dangling: Flags) -> Floats:
+def _stationary(steps: csr_array, dangling: Bools) -> Floats:
     """Return PageRank by power iteration; where a metric has no cause, the walk begins anew."""
     n = steps.shape[0]
     share: Floats = np.full(n, 1 / n)

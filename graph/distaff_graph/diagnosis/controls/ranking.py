@@ -7,7 +7,7 @@ from scipy.sparse import csr_array
 
 from distaff.incidents.base import CaseView
 from distaff.incidents.rankings import Cause, Explanation
-from distaff_data.datasets.incidents import Floats
+from distaff_data.arrays import Floats
 from distaff_graph.diagnosis.coral.graph import oriented
 
 

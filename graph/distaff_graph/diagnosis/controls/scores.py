@@ -8,7 +8,7 @@ import numpy as np
 
 from distaff.incidents.base import CaseView
 from distaff.incidents.rankings import Explanation
-from distaff_data.datasets.incidents import Floats
+from distaff_data.arrays import Floats
 from distaff_graph.diagnosis.controls.ranking import floor_scaled, ranked
 from distaff_graph.diagnosis.trigger import TriggeredDiagnoser
 

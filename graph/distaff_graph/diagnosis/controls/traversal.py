@@ -10,7 +10,8 @@ from scipy.sparse.csgraph import connected_components
 
 from distaff.incidents.base import CaseView
 from distaff.incidents.rankings import Explanation
-from distaff_data.datasets.incidents import Flags, Floats, metric_of
+from distaff_data.arrays import Bools, Floats
+from distaff_data.datasets.incidents import metric_of
 from distaff_graph.diagnosis.controls.ranking import floor_scaled, given_graph, ranked
 from distaff_graph.diagnosis.trigger import TriggeredDiagnoser
 
@@ -77,7 +78,7 @@ def _row(deviations: Floats, kpi: int | None) -> int | None:
     return first + int(shown[0]) if len(shown) else None
 
 
-def _of_kind(view: CaseView) -> Flags:
+def _of_kind(view: CaseView) -> Bools:
     """Return which metrics are of the KPI's kind, ``(M,)``; all where no other entity has one."""
     columns, kpi = view.topology.columns, view.topology.kpi
     if kpi is None:

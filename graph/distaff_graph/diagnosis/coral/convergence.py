@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from distaff_data.datasets.incidents import Floats
+from distaff_data.arrays import Floats
 from distaff_graph.diagnosis.coral.graph import Graph
 
 _ROUNDING = 1e-9

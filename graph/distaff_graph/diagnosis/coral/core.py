@@ -20,7 +20,7 @@ from typing import Protocol
 import numpy as np
 from scipy.sparse import csr_array, diags_array
 
-from distaff_data.datasets.incidents import Flags, Floats, Ints
+from distaff_data.arrays import Bools, Floats, Ints
 from distaff_data.errors import InputError
 from distaff_graph.diagnosis.coral.convergence import Convergence
 from distaff_graph.diagnosis.coral.graph import Graph, Knowledge
@@ -47,7 +47,7 @@ class GraphLearner(Protocol):
     def update(self, rows: Floats) -> Graph:
         """Take more rows ``(n, M)``; return the graph."""
 
-    def normal_edges(self) -> Flags:
+    def normal_edges(self) -> Bools:
         """Return the edges of the normal state, bool ``(M, M)``."""
 
     def state(self) -> dict[str, Floats]:
@@ -324,7 +324,7 @@ class CORALCore:
         untold = ((known.sum(0) + known.sum(1)) == 0).astype(float)
         return csr_array(known.astype(float) + graph.fused() @ diags_array(untold))
 
-    def _parents(self) -> Flags:
+    def _parents(self) -> Bools:
         """Return causes ``(K, K)`` of each candidate: those given, or those of the normal state without a given graph."""
         assert self._learner is not None
         given = self.knowledge.take(self._candidates).known.toarray().astype(bool)

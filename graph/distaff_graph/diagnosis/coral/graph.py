@@ -13,7 +13,7 @@ import numpy as np
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import breadth_first_order
 
-from distaff_data.datasets.incidents import Flags, Floats, Ints
+from distaff_data.arrays import Bools, Floats, Ints
 from distaff_data.errors import InputError
 
 
@@ -112,11 +112,11 @@ class Knowledge:
         known, forbidden = (mask[positions][:, positions] for mask in (self.known, self.forbidden))
         return Knowledge(csr_array(known), csr_array(forbidden), self.complete)
 
-    def allowed(self) -> Flags:
+    def allowed(self) -> Bools:
         """Return the edges that may be there, bool ``(M, M)``; never the diagonal."""
         known = self.known.toarray().astype(bool)
         allowed = known if self.complete else ~self.forbidden.toarray().astype(bool)
-        others: Flags = allowed & ~np.eye(self.n_metrics, dtype=bool)
+        others: Bools = allowed & ~np.eye(self.n_metrics, dtype=bool)
         return others
 
 

@@ -22,7 +22,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from distaff_data.datasets.incidents import Flags, Floats, Ints
+from distaff_data.arrays import Bools, Floats, Ints
 from distaff_graph.diagnosis.coral.graph import Graph, Knowledge
 from distaff_graph.diagnosis.coral.moments import LagMoments
 from distaff_graph.diagnosis.coral.regression import EMPTY, Fit, Problem, fit, strengths
@@ -70,7 +70,7 @@ class LinearLearner:
         self.graph = self._solve()
         return self.graph
 
-    def normal_edges(self) -> Flags:
+    def normal_edges(self) -> Bools:
         """Return the edges of the normal state, bool ``(M, M)``."""
         return _matrix(self._start, np.ones(self._start.shape)) > 0
 
@@ -115,7 +115,7 @@ class LinearLearner:
             invariant = np.where(changed, np.minimum(invariant, np.where(now > _GONE, now, 0)), invariant)
         return Graph.from_dense(np.where(self._given, 1.0, invariant), np.where(self._given, 0.0, dependent))
 
-    def _changes(self, normal: Problem, present: Problem, allowed: Flags, shared: Fit) -> Ints:
+    def _changes(self, normal: Problem, present: Problem, allowed: Bools, shared: Fit) -> Ints:
         """Return the columns ``(M, P)`` by which the present state differs from the normal one.
 
         One regression over both states: columns of both, and the same columns once more, 0 in the normal state.
@@ -159,7 +159,7 @@ class LinearLearner:
         return Problem(gram, gram[:, :n], np.diag(gram)[:n], state.n_rows, own)
 
 
-def _first_sources(edges: Flags, most: int) -> Ints:
+def _first_sources(edges: Bools, most: int) -> Ints:
     """Return the first sources of each target, ``(M, most)``, ``_MOST_GIVEN`` at most."""
     support = np.full((len(edges), most), EMPTY)
     for target, sources in enumerate(edges.T):

@@ -27,7 +27,7 @@ from scipy.sparse import csc_array, csr_array, diags_array, eye_array
 from scipy.sparse.csgraph import dijkstra
 from scipy.sparse.linalg import splu
 
-from distaff_data.datasets.incidents import Floats, Ints
+from distaff_data.arrays import Floats, Ints
 from distaff_graph.diagnosis.coral.scores import Anomalies
 
 _FROM_KPI = 0.5

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from distaff_data.datasets.incidents import Flags, Floats, Ints
+from distaff_data.arrays import Bools, Floats, Ints
 from distaff_graph.diagnosis.coral.moments import LagMoments
 from distaff_graph.diagnosis.coral.regression import EMPTY, Problem, fit
 from distaff_graph.diagnosis.coral.scores import NOVEL
@@ -30,7 +30,7 @@ class Mechanisms:
         parents: ``(M, M)``, cause -> effect.
     """
 
-    def __init__(self, normal: LagMoments, parents: Flags) -> None:
+    def __init__(self, normal: LagMoments, parents: Bools) -> None:
         n_metrics, blocks = normal.n_metrics, normal.n_lags + 1
         self._normal, mean = normal, normal.mean()
         gram = normal.centred(mean)
@@ -56,7 +56,7 @@ class Mechanisms:
         return np.where(has_parents, np.clip(standard, -NOVEL, NOVEL), 0.0)
 
 
-def _columns(problem: Problem, parents: Flags, n_blocks: int) -> Ints:
+def _columns(problem: Problem, parents: Bools, n_blocks: int) -> Ints:
     """Return all lags of up to ``_MOST_PARENTS`` parents of each metric, those that it goes with most."""
     n = problem.n_targets
     alone = np.abs(problem.gram[:n, :n])

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from distaff_data.datasets.incidents import Floats
+from distaff_data.arrays import Floats
 
 
 class LagMoments:

@@ -27,7 +27,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from distaff_data.datasets.incidents import Flags, Floats
+from distaff_data.arrays import Bools, Floats
 from distaff_graph.diagnosis.coral.graph import Graph, Knowledge
 
 _PATCH = 8
@@ -157,9 +157,9 @@ class NeuralLearner:
         self._batches += 1
         return self.graph
 
-    def normal_edges(self) -> Flags:
+    def normal_edges(self) -> Bools:
         """Return the edges of the normal state, bool ``(M, M)``."""
-        edges: Flags = (self._last > 0).cpu().numpy()
+        edges: Bools = (self._last > 0).cpu().numpy()
         return edges
 
     def state(self) -> dict[str, Floats]:

@@ -13,8 +13,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from distaff.incidents.rankings import Diagnosis
-from distaff_data.datasets.imputation import Tidy
-from distaff_data.datasets.incidents import Floats, Topology
+from distaff_data.arrays import Floats
+from distaff_data.datasets.imputation import Imputer
+from distaff_data.datasets.incidents import Topology
 from distaff_graph.diagnosis.coral.named import make_core, named_causes, named_edges
 from distaff_graph.diagnosis.trigger import Trigger
 
@@ -36,7 +37,7 @@ class CORALStream:
         self.topology, self.base = topology, base
         self._core = make_core(topology, learner, seed=seed)
         self._trigger = Trigger(topology.kpi)
-        self._tidy: Tidy | None = None
+        self._tidy: Imputer | None = None
         self._waiting: Floats = np.zeros((0, len(topology.columns)))
         self._clock = np.zeros(6)  # last time, step, start of the incident, its alarm, batches of it, converged
 
@@ -64,7 +65,7 @@ class CORALStream:
         if self._tidy is None:
             self._waiting = np.vstack([self._waiting, rows])
             if len(self._waiting) >= self.base:
-                self._tidy = Tidy.of(self._waiting)
+                self._tidy = Imputer.of(self._waiting)
                 self._rebase(self._tidy.apply(self._waiting))
             return None
         rows = self._tidy.apply(rows)
@@ -87,7 +88,7 @@ class CORALStream:
         self._waiting, self._clock = np.array(tensors["waiting"]), np.array(tensors["clock"])
         self._trigger.load_state(state_of("trigger/"))
         self._core.load_state(state_of("core/"))
-        self._tidy = Tidy.restored(tidy) if (tidy := state_of("tidy/")) else None
+        self._tidy = Imputer.restored(tidy) if (tidy := state_of("tidy/")) else None
 
     def _rebase(self, rows: Floats) -> None:
         """Take complete rows as what is normal from now on."""

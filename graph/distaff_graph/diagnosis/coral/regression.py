@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from distaff_data.datasets.incidents import Floats, Ints
+from distaff_data.arrays import Floats, Ints
 
 EMPTY = -1
 _RIDGE = 1.0  # one row's worth of prior that a standardised coefficient is 0

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from distaff_data.datasets.incidents import Floats, Ints
+from distaff_data.arrays import Floats, Ints
 
 UNUSUAL = 5.0  # a robust z that is out of the ordinary for any metric
 NOVEL = 1000.0  # the most a z counts; what a metric that was constant gets when it moves

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from distaff_data.datasets.incidents import Flags, Floats, Ints
+from distaff_data.arrays import Bools, Floats, Ints
 from distaff_graph.diagnosis.coral.regression import EMPTY, Fit, Problem, decreases, fit, increases
 
 _ROWS_PER_PARENT = 3  # fewer rows cannot tell parents from chance
@@ -60,9 +60,9 @@ class Criterion:
 
 def choose(
     problem: Problem,
-    allowed: Flags,
+    allowed: Bools,
     start: Ints,
-    kept: Flags,
+    kept: Bools,
     criterion: Criterion,
     *,
     most: int,
@@ -92,9 +92,9 @@ class _Search:
     def __init__(
         self,
         problem: Problem,
-        allowed: Flags,
+        allowed: Bools,
         support: Ints,
-        kept: Flags,
+        kept: Bools,
         criterion: Criterion,
         most: int,
         within: Sequence[int],
@@ -170,12 +170,12 @@ class _Search:
             saved[block * n : (block + 1) * n] = 0
         self.saved[:, targets], self.best[targets] = saved, saved.argmax(0)
 
-    def _free(self, support: Ints, targets: Ints) -> Flags:
+    def _free(self, support: Ints, targets: Ints) -> Bools:
         """Return which columns of the support may be dropped."""
-        free: Flags = (support != EMPTY) & ~self.kept[support, targets[:, None]]
+        free: Bools = (support != EMPTY) & ~self.kept[support, targets[:, None]]
         return free
 
-    def _reach(self) -> Flags:
+    def _reach(self) -> Bools:
         """Return whether one metric acts on another within a row, in any number of steps, ``(K, K)``."""
         n = self.problem.n_targets
         reach = np.eye(n, dtype=bool)

@@ -1,0 +1,3 @@
+"""The splits that every dataset is divided into."""
+
+SPLITS = ("train", "valid", "test")
