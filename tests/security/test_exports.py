@@ -71,8 +71,8 @@ def test_every_csv_is_written_by_the_two_functions_that_defuse() -> None:
                     found.add(file.relative_to(ROOT).as_posix())
     assert found == {
         "platform/distaff/exports.py",
-        "dashboards/distaff_dashboards/export.py",
-        "dashboards/distaff_dashboards/widgets.py",  # calls export.to_csv
+        "dashboards/distaff_dashboards/ui/export.py",
+        "dashboards/distaff_dashboards/ui/widgets.py",  # calls export.to_csv
     }
 
 
