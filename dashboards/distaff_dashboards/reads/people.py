@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -77,9 +76,27 @@ def words(source: Source, run: str) -> list[str]:
     return [str(word) for word in recommender.words.to_pylist()] if isinstance(recommender, Worded) else []
 
 
+@st.cache_data(max_entries=256, show_spinner="Splitting the scores ...")
+def contributions(source: Source, run: str, dataset: str, user: str, top_k: int) -> pl.DataFrame:
+    """Return a user's list with what each factor adds to each score, by rank and factor.
+
+    Returns:
+        ``rank, item_id, title, score, factor, part``.
+
+    Raises:
+        InputError: There is no saved model, or it does not know the user.
+        UnsupportedError: The model's scores cannot be split by factors.
+    """
+    from distaff.recommenders.explain import contributions
+
+    table = contributions(model(source, run), user, k=top_k)
+    title = pl.col("item_id").replace(_titles(source, dataset, table["item_id"].unique().to_list()))
+    return table.select("rank", "item_id", title.alias("title"), "score", "factor", "part")
+
+
 @st.cache_data(max_entries=256, show_spinner="Looking for reasons ...")
 def explanation(source: Source, run: str, user: str, top_k: int) -> Explained:
-    """Return a user's list, and why each item is on it.
+    """Return a user's list, and why each item is on it: by factors, words and items they took.
 
     Raises:
         InputError: There is no saved model, or it does not know the user.
@@ -92,13 +109,20 @@ def explanation(source: Source, run: str, user: str, top_k: int) -> Explained:
 
 @st.cache_data(max_entries=256, show_spinner="Re-ranking ...")
 def steered(
-    source: Source, run: str, user: str, factors: Mapping[int, float], words: Mapping[str, float], top_k: int
+    source: Source,
+    run: str,
+    dataset: str,
+    user: str,
+    factors: Mapping[int, float],
+    words: Mapping[str, float],
+    top_k: int,
 ) -> pl.DataFrame:
     """Return a user's list beside the list under other weights: ``rank, before, after, change``, items by their titles.
 
     Args:
         source: The state of the run and its dataset.
         run: The run.
+        dataset: Its dataset.
         user: The user's id.
         factors: What multiplies the part of a factor in every score; the others keep 1.
         words: What is added to a word's weight, in units of the user's strongest word.
@@ -108,18 +132,14 @@ def steered(
         InputError: There is no saved model, or it does not know the user.
         UnsupportedError: The model's scores cannot be split by factors.
     """
-    from distaff.recommenders.steer import STEP, steer_with
+    from distaff.recommenders.steer import steer
 
-    steps = {factor: math.log(weight, STEP) if weight else -math.inf for factor, weight in factors.items()}
-    lists = steer_with(source.workspace, model(source, run), run, user, factors=steps, words=words, top_k=top_k)
-    before = pl.DataFrame([(item.rank, item.title) for item in lists.before], _BEFORE, orient="row")
-    after = pl.DataFrame([(item.rank, item.title, item.before) for item in lists.after], _AFTER, orient="row")
-    return (
-        before.join(after, on="rank", how="full", coalesce=True)
-        .sort("rank")
-        .select("rank", "before", "after", change=pl.col("place") - pl.col("rank"))
+    lists = steer(model(source, run), user, factors=factors, words=words, k=top_k)
+    items = {*lists.before["item_id"], *lists.after["item_id"]}
+    return lists.side_by_side(_titles(source, dataset, sorted(items)))
+
+
+def _titles(source: Source, dataset: str, items: list[str]) -> dict[str, str]:
+    return dict(
+        source.frame(f"SELECT id, title FROM {TITLES} t WHERE list_contains(?, id)", [dataset, items]).iter_rows()
     )
-
-
-_BEFORE = {"rank": pl.Int64, "before": pl.String}
-_AFTER = {"rank": pl.Int64, "after": pl.String, "place": pl.Int64}

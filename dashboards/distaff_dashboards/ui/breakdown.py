@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from distaff.recommenders.explain import Why
 
 _NAMED = 3
 _TOO_SMALL = 0.01  # of an item's absolute contributions: not worth a name
@@ -45,15 +41,15 @@ class Breakdown:
         return self.named / total[:, None], self.other / total, self.rest / total
 
 
-def contributions_of(items: Sequence[Why]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return what each factor adds to the score of each explained item, ``(n_items, K)``, and the scores, ``(n_items,)``."""
-    n_factors = max((share.factor + 1 for item in items for share in item.factors), default=0)
-    scores = np.array([item.score for item in items], dtype=np.float64)
-    shares = np.zeros((len(items), n_factors))
-    for row, item in enumerate(items):
-        for share in item.factors:
-            shares[row, share.factor] = share.share
-    return shares * np.abs(scores)[:, None], scores
+def contribution_matrix(table: pl.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return what each factor adds to the score of each item, ``(n_items, K)``, and the scores, ``(n_items,)``.
+
+    Args:
+        table: ``score, factor, part``, by item and then by factor, each factor once an item.
+    """
+    n_factors = max(table["factor"].n_unique(), 1)
+    parts, scores = (table[name].cast(pl.Float64).to_numpy().reshape(-1, n_factors) for name in ("part", "score"))
+    return parts, scores[:, 0]
 
 
 def break_down(contributions: NDArray[np.float64], scores: NDArray[np.float64], *, columns: int) -> Breakdown:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,11 +13,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
 from safetensors.torch import load_file, save_file
+from scipy import sparse
 from torch import Tensor
 
 from distaff_data.datasets.content import Content
 from distaff_data.datasets.csr import Csr
 from distaff_data.errors import InputError
+from distaff_data.frames import is_frame, to_arrow
 from distaff_data.splits import SPLITS
 
 _MATRICES = "interactions.safetensors"
@@ -89,29 +92,70 @@ class Interactions:
         split: str | None = None,
         name: str = "frame",
     ) -> Interactions:
-        """Build from a polars, pandas or Arrow frame (anything that exports an Arrow stream), or a ``(n, 2)`` array.
+        """Build from a polars, pandas or Arrow frame (anything that exports an Arrow stream), an array or a sparse matrix.
+
+        Args:
+            frame: A frame with the named columns; an array ``(n, 2)`` of users and items; or a SciPy sparse matrix, see
+                :meth:`from_sparse`.
+            user: The column of users' ids.
+            item: The column of items' ids.
+            split: The column that says ``train``, ``valid`` or ``test``; everything is training data without one.
+            name: The dataset's name.
 
         Raises:
-            InputError: Not a frame, or without the named columns.
+            InputError: None of these, without the named columns, or without interactions.
         """
         if isinstance(frame, np.ndarray):
             if frame.ndim != 2 or frame.shape[1] != 2:
                 raise InputError(f"an array of interactions has shape (n, 2), not {frame.shape}")
             return cls.from_arrays(frame[:, 0], frame[:, 1], name=name)
-        if not hasattr(frame, "__arrow_c_stream__"):
-            raise InputError(f"cannot read interactions from {type(frame).__name__}; give a frame or a (n, 2) array")
-        table = pa.table(frame)
+        if sparse.issparse(frame):
+            return cls.from_sparse(frame, name=name)
+        if not is_frame(frame):
+            raise InputError(
+                f"cannot read interactions from {type(frame).__name__}; give a frame, a (n, 2) array or a sparse matrix"
+            )
+        table = to_arrow(frame)
         missing = [column for column in (user, item, split) if column is not None and column not in table.column_names]
         if missing:
             raise InputError(f"no column {missing[0]!r}; there are {', '.join(table.column_names)}", column=missing[0])
         return cls.from_arrays(table[user], table[item], table[split] if split else None, name=name)
 
+    @classmethod
+    def from_sparse(cls, matrix: Any, *, name: str = "matrix") -> Interactions:
+        """Build from a SciPy sparse matrix of users by items, in any of SciPy's formats.
+
+        Positions are the ids, as text: row 3 is the user ``"3"``. Every row is a user and every column an item, those
+        without an entry as well. Whatever is larger than 0 is one interaction, however large it is, and entries at the same
+        place are added first; explicit zeros are none.
+
+        Args:
+            matrix: ``(n_users, n_items)``.
+            name: The dataset's name.
+
+        Raises:
+            InputError: Nothing in it is larger than 0, or something is negative or not a number.
+        """
+        entries = sparse.coo_array(matrix).tocsr()
+        entries.sum_duplicates()
+        values = entries.data.astype(np.float64)
+        if not (np.isfinite(values) & (values >= 0)).all():
+            raise InputError("a matrix of interactions has no entries that are negative or not a number")
+        entries.eliminate_zeros()
+        if entries.nnz == 0:
+            raise InputError("there are no interactions")
+        indptr, indices = (torch.from_numpy(x.astype(t)) for x, t in ((entries.indptr, "i8"), (entries.indices, "i4")))
+        n_users, n_items = entries.shape
+        nothing = Csr(torch.zeros(n_users + 1, dtype=torch.long), torch.empty(0, dtype=torch.int32), n_items)
+        user_ids, item_ids = (_ids(np.arange(n)) for n in (n_users, n_items))
+        return cls(name, user_ids, item_ids, Csr(indptr, indices, n_items), nothing, nothing)
+
     def with_content(self, content: Content) -> Interactions:
-        """The same interactions with words and features of the items."""
+        """Return the interactions with words and features of the items."""
         return replace(self, read_content=lambda: content)
 
     def without(self, users: Tensor) -> Interactions:
-        """The same without users at the given positions; the others move up and keep their order."""
+        """Return the interactions without users at the given positions; the others move up and keep their order."""
         kept = torch.ones(self.n_users, dtype=torch.bool)
         kept[users] = False
         rows = kept.nonzero().squeeze(1)
@@ -131,7 +175,7 @@ class Interactions:
         return len(self.item_ids)
 
     def split(self, name: str) -> Csr:
-        """The matrix of a split.
+        """Return the matrix of a split.
 
         Raises:
             InputError: There is no such split.
@@ -142,10 +186,10 @@ class Interactions:
         return matrix
 
     def histories(self, items: Iterable[Iterable[object]]) -> Csr:
-        """Ids of items by person, as rows of positions ``(n_people, n_items)``; unknown items are left out."""
-        found = [self.item_positions([str(item) for item in own]) for own in items]
-        known = [positions[positions >= 0] for positions in found]
-        rows = torch.repeat_interleave(torch.arange(len(known)), torch.tensor([len(own) for own in known]))
+        """Return people's items as rows of positions ``(n_people, n_items)``; unknown items are left out."""
+        positions = [self.item_positions([str(item) for item in history]) for history in items]
+        known = [of_one[of_one >= 0] for of_one in positions]
+        rows = torch.repeat_interleave(torch.arange(len(known)), torch.tensor([len(of_one) for of_one in known]))
         cols = torch.cat(known) if known else rows
         return Csr.from_pairs(rows, cols, len(known), self.n_items)
 
@@ -161,27 +205,27 @@ class Interactions:
     def read(cls, folder: Path, name: str, generation: str) -> Interactions:
         """Read what :meth:`write` wrote."""
         users, items = (pq.read_table(folder / file)["id"].combine_chunks() for file in _IDS)
-        found = load_file(folder / _MATRICES)
-        splits = {s: Csr(found[f"{s}.indptr"], found[f"{s}.indices"], len(items)) for s in SPLITS}
+        tensors = load_file(folder / _MATRICES)
+        splits = {s: Csr(tensors[f"{s}.indptr"], tensors[f"{s}.indices"], len(items)) for s in SPLITS}
         return cls(name, users, items, splits["train"], splits["valid"], splits["test"], generation)
 
     @staticmethod
     def user_ids_in(folder: Path) -> pa.StringArray:
-        """The users of what :meth:`write` wrote; none where it wrote nothing."""
+        """Return the users of what :meth:`write` wrote; none where it wrote nothing."""
         file = folder / _IDS[0]
         return pq.read_table(file)["id"].combine_chunks() if file.is_file() else pa.array([], pa.string())
 
     def user_positions(self, ids: object) -> Tensor:
-        """Positions of users' ids, int64; an unknown id gives -1."""
+        """Return the positions of users' ids, int64; an unknown id gives -1."""
         return _positions(ids, self.user_ids)
 
     def item_positions(self, ids: object) -> Tensor:
-        """Positions of items' ids, int64; an unknown id gives -1."""
+        """Return the positions of items' ids, int64; an unknown id gives -1."""
         return _positions(ids, self.item_ids)
 
 
 def split_matrices(rows: Tensor, cols: Tensor, codes: Tensor, n_users: int, n_items: int) -> dict[str, Csr]:
-    """One matrix a split from positions and split codes (indices into ``SPLITS``)."""
+    """Return one matrix a split from positions and split codes (indices into ``SPLITS``)."""
     return {
         name: Csr.from_pairs(rows[codes == code], cols[codes == code], n_users, n_items)
         for code, name in enumerate(SPLITS)
@@ -189,7 +233,7 @@ def split_matrices(rows: Tensor, cols: Tensor, codes: Tensor, n_users: int, n_it
 
 
 def describe(data: Interactions) -> Mapping[str, int]:
-    """Counts of users, items and interactions, and of the cold ones that occur only outside training."""
+    """Count users, items and interactions, and of the cold ones that occur only outside training."""
     return {
         "users": data.n_users,
         "items": data.n_items,
@@ -205,7 +249,7 @@ def _ids(values: object) -> pa.StringArray:
 
 
 def _sorted_ids(ids: pa.StringArray) -> pa.StringArray:
-    """Distinct ids, numbers in numeric order before other text: the order the warehouse gives positions in."""
+    """Return distinct ids, numbers in numeric order before other text: the order the warehouse gives positions in."""
     distinct = pc.unique(ids)
     is_int = pc.match_substring_regex(distinct, r"^-?\d{1,18}$")
     numbers, texts = distinct.filter(is_int), distinct.filter(pc.invert(is_int))
@@ -216,5 +260,5 @@ def _sorted_ids(ids: pa.StringArray) -> pa.StringArray:
 
 
 def _positions(ids: object, known: pa.StringArray) -> Tensor:
-    found = pc.fill_null(pc.index_in(_ids(ids), known), -1)
-    return torch.from_numpy(found.to_numpy(zero_copy_only=False).astype(np.int64))
+    positions = pc.fill_null(pc.index_in(_ids(ids), known), -1)
+    return torch.from_numpy(positions.to_numpy(zero_copy_only=False).astype(np.int64))

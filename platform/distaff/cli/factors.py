@@ -1,4 +1,4 @@
-"""Verbs about factors: factors, note, rerank, blind-spots."""
+"""Verbs about factors: factors, note, blind-spots."""
 
 from __future__ import annotations
 
@@ -8,27 +8,23 @@ from typing import Annotated, Any
 import typer
 
 from distaff import exports
-from distaff.cli.state import Json, RunId, emit_json, emit_table, pairs, talk, workspace
+from distaff.cli.state import Json, RunId, emit_json, emit_table, talk, workspace
 from distaff.factors.intents.audits import audit_run
 from distaff.factors.intents.blind_spots import Audit
 from distaff.factors.intents.calibration import Calibration
 from distaff.factors.intents.evidence import explain_run
 from distaff.factors.intents.notes import annotate, notes_of
 from distaff.factors.intents.report import FactorReport
-from distaff.factors.intents.rerank import rerank as rerank_user
 from distaff.factors.latents.evidence import explain_series_run
 from distaff.factors.latents.report import SeriesFactorReport
 from distaff.model.registry import model_class
-from distaff.recommenders.base import Recommender
 from distaff.runs import runs
 from distaff.series.model import SeriesModel
-from distaff_data.errors import InputError
-from distaff_data.tables.interactions import load_titles
 
 
 def add_to(app: typer.Typer) -> None:
     """Register the verbs."""
-    for verb in (factors, note, rerank, blind_spots):
+    for verb in (factors, note, blind_spots):
         app.command(name=verb.__name__.replace("_", "-"))(verb)
 
 
@@ -74,32 +70,6 @@ def note(
     emit_table(f"notes on {run}", columns, [[n[c] for c in columns] for n in found])
 
 
-def rerank(
-    run: RunId,
-    user: Annotated[str, typer.Argument(help="The user's own id.")],
-    set: Annotated[list[str], typer.Option(help="Weight of an intent: 3=0 takes intent 3 away, 3=2 doubles it.")],
-    top_k: Annotated[int, typer.Option(help="Length of the lists.")] = 20,
-    as_json: Json = False,
-) -> None:
-    """A user's list beside the list that other weights of their intents would give.
-
-    Example: distaff rerank RUN u17 --set 3=0 --set 5=2
-    """
-    ws = workspace()
-    model = Recommender.load(runs.model_folder(ws, run))
-    found = rerank_user(model, user, _weights(set), top_k=top_k)
-    if as_json:
-        return emit_json(vars(found))
-    titles = load_titles(ws.warehouse, model.data.name)
-    rows = [
-        (r["rank"], titles.get(r["before"], r["before"]), titles.get(r["after"], r["after"]), _change(r))
-        for r in found.table().to_pylist()
-    ]
-    emit_table(f"list of {user} by {run}", ("rank", "as it is", "after", "change"), rows)
-    held = f"{found.hits_before} and {found.hits_after} of {found.held_out} held-out items"
-    talk.print(f"{found.churn:.0%} of the list is new; the lists have {held}", markup=False, highlight=False)
-
-
 def blind_spots(
     run: RunId,
     by: Annotated[str | None, typer.Option(help="Count the intents of this run instead of the run's own.")] = None,
@@ -116,24 +86,6 @@ def blind_spots(
     _show_audit(run, found)
     if steps:
         _show_calibration(steps)
-
-
-def _weights(settings: list[str]) -> dict[int, float]:
-    found: dict[int, float] = {}
-    for intent, weight in pairs(settings).items():
-        try:
-            found[int(intent)] = float(weight)
-        except ValueError:
-            raise InputError("a weight is INTENT=NUMBER, such as 3=0.5", value=f"{intent}={weight}") from None
-    return found
-
-
-def _change(row: dict[str, Any]) -> str:
-    if row["after"] is None:
-        return ""
-    if row["change"] is None:
-        return "new"
-    return f"{row['change']:+d}" if row["change"] else "="
 
 
 def _show_audit(run: str, found: Audit) -> None:

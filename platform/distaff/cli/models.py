@@ -27,6 +27,7 @@ from distaff.cli.state import (
 )
 from distaff.model import distributed, registry
 from distaff.model.base import Model
+from distaff.recommenders.base import Recommender
 from distaff.recommenders.score import score_run
 from distaff.runs import runs
 from distaff.runs.runs import Run
@@ -179,9 +180,11 @@ def score(
     as_json: Json = False,
 ) -> None:
     """Publish top-k lists for all users, whole or not at all."""
+    ws = workspace()
     with counted(f"scoring {run}") as progress:
-        done = score_run(workspace(), run, top_k=top_k, out=out, users=users, engine=engine, progress=progress)
-    warnings = tell_drift(run)
+        model = Recommender.load(runs.model_folder(ws, run))
+        done = score_run(ws, run, top_k=top_k, out=out, users=users, engine=engine, progress=progress, model=model)
+    warnings = tell_drift(run, model)
     if as_json:
         emit_json({**vars(done), "warnings": warnings})
     else:

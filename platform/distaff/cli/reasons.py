@@ -1,14 +1,14 @@
-"""Verbs about one person's list: explain, steer."""
+"""Verbs about one person's list: explain, steer and its alias rerank."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from distaff.cli.state import Json, RunId, emit_json, emit_table, workspace
+from distaff.cli.state import Json, RunId, emit_json, emit_table, pairs, talk, workspace
 from distaff.recommenders.explain import Explained, FactorShare, explain_user
-from distaff.recommenders.steer import steer as steer_user
+from distaff.recommenders.steer import Steered, steer_run
 from distaff_data.errors import InputError
 
 User = Annotated[str, typer.Argument(help="The user's own id.")]
@@ -18,6 +18,7 @@ def add_to(app: typer.Typer) -> None:
     """Register the verbs."""
     app.command()(explain)
     app.command()(steer)
+    app.command()(rerank)
 
 
 def explain(
@@ -40,40 +41,77 @@ def explain(
 def steer(
     run: RunId,
     user: User,
-    factor: Annotated[list[int] | None, typer.Option(help="Factor to raise or lower; repeatable.")] = None,
-    word: Annotated[list[str] | None, typer.Option(help="Word to raise or lower; repeatable.")] = None,
-    by: Annotated[
-        list[float] | None, typer.Option(help="Steps for each, factors first; negative lowers; 1 for all otherwise.")
+    factor: Annotated[
+        list[str] | None, typer.Option(help="Weight of a factor: 3=0 takes factor 3 away, 3=2 doubles it; repeatable.")
+    ] = None,
+    word: Annotated[
+        list[str] | None, typer.Option(help="Word to raise or lower: noir=+1, or noir=-0.5; repeatable.")
     ] = None,
     top_k: Annotated[int, typer.Option(help="Length of the lists.", min=1)] = 20,
     as_json: Json = False,
 ) -> None:
     """A user's list with more or less of a factor or a word, beside the list as it is.
 
-    Example: distaff steer dgvae-music-1a2b3c4d 42 --factor 2 --by 1
+    Example: distaff steer dgvae-music-1a2b3c4d 42 --factor 3=0 --word noir=+1
     """
-    factors, words = factor or [], word or []
-    steps = by or [1.0]
-    steps = steps * (len(factors) + len(words)) if len(steps) == 1 else steps
-    if len(steps) != len(factors) + len(words):
-        raise InputError(
-            f"there are {len(factors) + len(words)} factors and words, but --by is given {len(steps)} times"
-        )
-    found = steer_user(
-        workspace(),
-        run,
-        user,
-        factors=dict(zip(factors, steps[: len(factors)], strict=True)),
-        words=dict(zip(words, steps[len(factors) :], strict=True)),
-        top_k=top_k,
-    )
+    words = _numbers(word or [], "a word is raised by WORD=NUMBER, such as noir=+1")
+    steered, titles = steer_run(workspace(), run, user, factors=_weights(factor or []), words=words, k=top_k)
     if as_json:
-        return emit_json(found.as_dict())
-    rows = [
-        (new.rank, old.title, new.title, "new" if new.before is None else new.before)
-        for old, new in zip(found.before, found.after, strict=False)
-    ]
-    emit_table(f"user {user}, run {run}", ("rank", "as it is", "steered", "was"), rows)
+        return emit_json(steered.lists(run, titles))
+    _show_lists(f"user {user}, run {run}", "steered", steered, titles)
+
+
+def rerank(
+    run: RunId,
+    user: User,
+    set: Annotated[list[str], typer.Option(help="Weight of a factor: 3=0 takes factor 3 away, 3=2 doubles it.")],
+    top_k: Annotated[int, typer.Option(help="Length of the lists.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """Steer by factors alone, and count what of the held-out test items both lists have; see steer.
+
+    Example: distaff rerank RUN u17 --set 3=0 --set 5=2
+    """
+    # What the test split holds may be listed here, or there would be nothing to count.
+    steered, titles = steer_run(workspace(), run, user, factors=_weights(set), k=top_k, exclude=("train", "valid"))
+    if as_json:
+        return emit_json(steered.changes())
+    _show_lists(f"list of {user} by {run}", "after", steered, titles)
+    held = f"{steered.hits_before} and {steered.hits_after} of {steered.held_out} held-out items"
+    talk.print(f"{steered.churn:.0%} of the list is new; the lists have {held}", markup=False, highlight=False)
+
+
+def _weights(settings: list[str]) -> dict[int, float]:
+    usage = "a weight is FACTOR=NUMBER, such as 3=0.5"
+    weights = _numbers(settings, usage)
+    try:
+        return {int(factor): weight for factor, weight in weights.items()}
+    except ValueError:
+        raise InputError(usage, value=settings[0]) from None
+
+
+def _numbers(settings: list[str], usage: str) -> dict[str, float]:
+    numbers: dict[str, float] = {}
+    for name, number in pairs(settings).items():
+        try:
+            numbers[name] = float(number)
+        except ValueError:
+            raise InputError(usage, value=f"{name}={number}") from None
+    return numbers
+
+
+def _show_lists(title: str, after: str, steered: Steered, titles: dict[str, str]) -> None:
+    rows = [(row["rank"], row["before"], row["after"], _change(row)) for row in steered.side_by_side(titles).to_dicts()]
+    emit_table(title, ("rank", "as it is", after, "change"), rows)
+
+
+def _change(row: dict[str, Any]) -> str:
+    """Return how many places an item rose, as a table shows it."""
+    if row["after"] is None:
+        return ""
+    if row["change"] is None:
+        return "new"
+    return f"{row['change']:+d}" if row["change"] else "="
 
 
 def _show(found: Explained) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from distaff import exports
 from distaff.cli.state import Json, RunId, emit_facts, emit_json, emit_table, pairs, talk, tell_drift, workspace
+from distaff.runs import runs
 from distaff.series import adaptation as adapting
+from distaff.series.model import SeriesModel
 from distaff.series.score import Published, classify_run, embed_run, find_anomalies, forecast_run
 
 Length = Annotated[int | None, typer.Option(help="Rows of a window; as the run was fitted otherwise.", min=1)]
@@ -34,7 +37,7 @@ def embed(
 
     Example: distaff embed timedrl-har-1a2b3c4d --level instance --out har.parquet
     """
-    _show(embed_run(workspace(), run, level=level, step=step, length=length, out=out), as_json)
+    _publish(embed_run, run, as_json, level=level, step=step, length=length, out=out)
 
 
 def forecast(
@@ -45,12 +48,12 @@ def forecast(
     as_json: Json = False,
 ) -> None:
     """Publish forecasts after the end of each series, with conformal intervals."""
-    _show(forecast_run(workspace(), run, horizon=horizon, coverage=coverage, out=out), as_json)
+    _publish(forecast_run, run, as_json, horizon=horizon, coverage=coverage, out=out)
 
 
 def classify(run: RunId, length: Length = None, out: Out = None, as_json: Json = False) -> None:
     """Publish the class of every window."""
-    _show(classify_run(workspace(), run, length=length, out=out), as_json)
+    _publish(classify_run, run, as_json, length=length, out=out)
 
 
 def anomalies(
@@ -63,7 +66,7 @@ def anomalies(
 
     Example: distaff anomalies timedrl-load-1a2b3c4d --by forecast --out surprises.csv
     """
-    _show(find_anomalies(workspace(), run, by=by, out=out), as_json)
+    _publish(find_anomalies, run, as_json, by=by, out=out)
 
 
 def adapt(
@@ -104,8 +107,11 @@ def adapt(
         emit_table(f"{', '.join(source)} to {target}: {done.judged} windows", ("method", "control", *shown), cells)
 
 
-def _show(done: Published, as_json: bool) -> None:
-    warnings = tell_drift(done.run)
+def _publish(publish: Callable[..., Published], run: str, as_json: bool, **options: Any) -> None:
+    ws = workspace()
+    model = SeriesModel.load(runs.model_folder(ws, run))
+    done = publish(ws, run, model=model, **options)
+    warnings = tell_drift(done.run, model)
     if as_json:
         emit_json({**vars(done), "warnings": warnings})
     else:

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from distaff.board.kinds import shown
-from distaff.model.base import Epoch
+from distaff.model.base import Epoch, Model
 from distaff.monitoring import drift
 from distaff.runs import aliases
 from distaff_data.workspace import Workspace, default_root
@@ -78,10 +78,10 @@ def emit_facts(title: str, facts: Mapping[str, object]) -> None:
     emit_table(title, ("what", "value"), [(key, _cell(value)) for key, value in facts.items()])
 
 
-def tell_drift(run: str) -> list[str]:
+def tell_drift(run: str, model: Model[Any]) -> list[str]:
     """Compare what was published with the run's training data, and say what has drifted; trouble is only told."""
     try:
-        said = drift.warning(drift.watch(workspace(), run))
+        said = drift.warning(drift.measure(workspace(), run, model=model))
     except Exception as error:
         said = f"drift was not measured: {type(error).__name__}: {error}"
     if said is not None:

@@ -17,9 +17,17 @@ def _entries() -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group=GROUP)}
 
 
-def class_names() -> dict[str, str]:
-    """Return registered names by the name of their class, without importing any of them."""
-    return {entry.attr: name for name, entry in sorted(_entries().items())}
+def class_names(distribution: str | None = None) -> dict[str, str]:
+    """Return registered names by the name of their class, without importing any of them.
+
+    Args:
+        distribution: Only the models of this installed package; of all when None.
+    """
+    return {
+        entry.attr: name
+        for name, entry in sorted(_entries().items())
+        if distribution is None or (entry.dist is not None and entry.dist.name == distribution)
+    }
 
 
 def names() -> list[str]:
@@ -37,9 +45,9 @@ def model_class(name: str) -> Any:
     if name not in _entries():
         raise UnknownNameError("model", name, names())
     try:
-        found = _entries()[name].load()
+        model = _entries()[name].load()
     except ImportError as error:
         raise InputError(f"model {name!r} cannot be imported: {error}") from error
-    if not (isinstance(found, type) and all(hasattr(found, attribute) for attribute in _CONTRACT)):
-        raise InputError(f"entry point {name!r} is not a Distaff model: {found!r}")
-    return found
+    if not (isinstance(model, type) and all(hasattr(model, attribute) for attribute in _CONTRACT)):
+        raise InputError(f"entry point {name!r} is not a Distaff model: {model!r}")
+    return model

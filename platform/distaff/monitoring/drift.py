@@ -60,25 +60,28 @@ class Drift:
         return self.value > self.limit
 
 
-def watch(workspace: Workspace, run_id: str, execution: str | None = None) -> list[Drift]:
+def measure(
+    workspace: Workspace, run_id: str, execution: str | None = None, *, model: Model[Any] | None = None
+) -> list[Drift]:
     """Compare a run's training data with its dataset as it is now, and store the comparison.
 
     Args:
         workspace: Where both are.
         run_id: A finished run.
         execution: The scheduled execution that asks.
+        model: The run's model, where the caller has it in memory.
 
     Returns:
         The comparisons; none where the dataset is gone.
     """
-    model: Model[Any] = Model.load(model_folder(workspace, run_id))
+    model = model or Model.load(model_folder(workspace, run_id))
     if workspace.warehouse.live(f"dataset/{model.data.name}") is None:
         return []
-    found = compare(model, model.read(workspace.warehouse, model.data.name))
-    rows = [{**vars(drift), "drifted": drift.drifted} for drift in found]
+    drifts = compare(model, model.read(workspace.warehouse, model.data.name))
+    rows = [{**vars(drift), "drifted": drift.drifted} for drift in drifts]
     constants = {"drift": uuid.uuid4().hex[:12], "run": run_id, "dataset": model.data.name, "execution": execution}
     workspace.warehouse.append("drifts", rows, written_at=datetime.now(UTC), **constants)
-    return found
+    return drifts
 
 
 def compare(model: Model[Any], now: object) -> list[Drift]:

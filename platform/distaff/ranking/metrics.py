@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from torch import Tensor
@@ -135,12 +136,10 @@ def best_items(predict: Callable[[Tensor], Tensor], users: Tensor, seen: Csr, k:
 
 
 def exclusion(data: Interactions, splits: Sequence[str]) -> Csr:
-    """Interactions of any of ``splits``: what a list must not contain."""
-    found = [data.split(name) for name in splits]
-    seen = found[0]
-    for more in found[1:]:
-        seen = seen.union(more)
-    return seen
+    """Return the interactions of any of ``splits``: what a list must not contain."""
+    nothing = Csr(torch.zeros(data.n_users + 1, dtype=torch.long), torch.empty(0, dtype=torch.int32), data.n_items)
+    matrices = [data.split(name) for name in splits] or [nothing]
+    return reduce(Csr.union, matrices)
 
 
 def ranking_metrics(hits: Tensor, n_relevant: Tensor, ks: Sequence[int]) -> dict[str, Tensor]:

@@ -1,9 +1,11 @@
-"""What a recommender is: the contract that models implement and the estimator that people use.
+"""Recommenders: the contract that models implement and the estimator that people use.
 
 A model subclasses :class:`Recommender` and implements five methods over positions and tensors:
 :meth:`~Recommender._fit`, :meth:`~Recommender.predict`, :meth:`~Recommender.fold_in`, :meth:`~Recommender.state` and
 :meth:`~Recommender.load_state`. One with intents adds :meth:`~Recommender.intents` and :meth:`~Recommender.intent_scores`.
-Everything people call (``fit``, ``score``, ``factors``, ``save``, ``load``) is the same for all and speaks their own ids.
+Everything people call (``fit``, ``recommend``, ``recommend_new``, ``similar_items``, ``factors``, ``save``, ``load``) is the
+same for all, takes and gives people's own ids, and answers in the kind of frame that ``fit`` was given: polars, unless that
+was pandas or Arrow.
 """
 
 from __future__ import annotations
@@ -13,16 +15,21 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal, Self
+from warnings import warn
 
+import polars as pl
 import pyarrow as pa
 import torch
 from torch import Tensor
 
 from distaff.model.base import Epoch, Measurement, Model, Session
 from distaff.ranking.metrics import Evaluation, best_items, chance, evaluate, exclusion, top_k
+from distaff.ranking.neighbours import nearest_by_columns, nearest_by_vectors
+from distaff.ranking.products import Products
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError, UnsupportedError
+from distaff_data.frames import Kind, as_kind, kind_of
 from distaff_data.splits import SPLITS
 from distaff_data.tables.interactions import load_interactions
 from distaff_data.warehouse import Warehouse
@@ -51,10 +58,46 @@ class Intents:
     users: Tensor
     items: Tensor
 
+    @property
+    def n_intents(self) -> int:
+        """K."""
+        return self.users.shape[1]
+
     @classmethod
     def from_loadings(cls, users: Tensor, items: Tensor) -> Intents:
         """Normalise non-negative loadings by row; an all-zero row becomes uniform."""
         return cls(_row_shares(users), _row_shares(items))
+
+
+@dataclass(frozen=True)
+class Factors(Intents):
+    """A model's intents with the ids that their rows are of.
+
+    Attributes:
+        user_ids: Own id of each row of ``users``.
+        item_ids: Own id of each row of ``items``.
+        kind: The kind of frame that the methods give.
+    """
+
+    user_ids: pa.StringArray
+    item_ids: pa.StringArray
+    kind: Kind = "polars"
+
+    def user_frame(self) -> pl.DataFrame:
+        """Return each user's mix: ``user_id`` and a column for each factor, ``factor_0`` to ``factor_{K - 1}``."""
+        return self._frame("user_id", self.user_ids, self.users)
+
+    def item_frame(self) -> pl.DataFrame:
+        """Return each item's mix: ``item_id`` and a column for each factor, ``factor_0`` to ``factor_{K - 1}``."""
+        return self._frame("item_id", self.item_ids, self.items)
+
+    def __repr__(self) -> str:
+        return f"Factors({self.n_intents} factors of {len(self.user_ids)} users and {len(self.item_ids)} items)"
+
+    def _frame(self, name: str, ids: pa.StringArray, shares: Tensor) -> pl.DataFrame:
+        columns = {f"factor_{k}": shares[:, k].numpy(force=True) for k in range(self.n_intents)}
+        frame: pl.DataFrame = as_kind(pl.DataFrame({name: ids, **columns}), self.kind)
+        return frame
 
 
 class Recommender(Model[Interactions]):
@@ -64,13 +107,14 @@ class Recommender(Model[Interactions]):
     headline = ("recall@20", "ndcg@20")
     shown = ("recall@20", "ndcg@20", "coverage@20")
     user_tensors: ClassVar[tuple[str, ...]] = ()
-    """Those of :meth:`~distaff.model.base.Model.state` that have a row for each user."""
+    """The tensors of :meth:`~distaff.model.base.Model.state` that have a row for each user."""
+    _kind: Kind = "polars"  # of the frames that answers are given as
 
     # ------------------------------------------------------------------------------------------ what a model implements
 
     @abstractmethod
     def predict(self, users: Tensor) -> Tensor:
-        """Scores of all items, higher is better.
+        """Return the scores of all items, higher is better.
 
         Args:
             users: Positions, int64 ``(b,)``.
@@ -80,14 +124,14 @@ class Recommender(Model[Interactions]):
         """
 
     def ranker(self) -> Callable[[Tensor], Tensor]:
-        """What :func:`distaff.ranking.metrics.evaluate` ranks by.
+        """Return the function of users that :func:`distaff.ranking.metrics.evaluate` ranks by.
 
         A model whose scores are inner products gives :class:`~distaff.ranking.products.Products`, which are ranked faster.
         """
         return self.predict
 
     def fold_in(self, history: Csr) -> Tensor:
-        """Scores of all items for users not seen in training, from their interactions alone.
+        """Return the scores of all items for users not seen in training, from their interactions alone.
 
         Args:
             history: ``(b, n_items)``.
@@ -101,7 +145,7 @@ class Recommender(Model[Interactions]):
         raise UnsupportedError(f"{self.name} cannot score users it was not trained on; train it again with them")
 
     def intents(self) -> Intents:
-        """The model's intents.
+        """Return the model's intents.
 
         Raises:
             UnsupportedError: The model has none.
@@ -109,14 +153,14 @@ class Recommender(Model[Interactions]):
         raise UnsupportedError(f"{self.name} has no intents; post-hoc controls such as nmf do")
 
     def intent_scores(self, users: Tensor, intent: int) -> Tensor:
-        """The exact part of :meth:`predict` that one intent adds, float32 ``(b, n_items)``.
+        """Return the exact part of :meth:`predict` that one intent adds, float32 ``(b, n_items)``.
 
         The parts of all intents sum to the score where the model is additive; otherwise what is left over belongs to none.
         """
         raise UnsupportedError(f"{self.name} has no intents")
 
     def intent_posterior(self) -> tuple[Tensor, Tensor] | None:
-        """Means and variances of each user's posterior over the intents, ``(n_users, K)`` or ``(n_users, K, d)``.
+        """Return means and variances of each user's posterior over the intents, ``(n_users, K)`` or ``(n_users, K, d)``.
 
         For variational models with a prior of variance 1, which tell by it which intents are passive; None for all others.
         """
@@ -143,7 +187,7 @@ class Recommender(Model[Interactions]):
         return "rows"
 
     def relearn(self, users: Tensor, seed: int) -> Unlearned:
-        """An :meth:`unlearn` for models whose fit is cheap: it is repeated without the users."""
+        """Fit anew without users: an :meth:`unlearn` for models whose fit is cheap."""
         data = self.data.without(users)
         torch.manual_seed(seed)
         self._fit(data, Session(seed, torch.device("cpu")))
@@ -159,13 +203,13 @@ class Recommender(Model[Interactions]):
 
     @classmethod
     def chance(cls, data: Interactions, split: str) -> dict[str, float]:
-        """What lists drawn at random would score."""
+        """Return the expected metrics of lists drawn at random."""
         if data.split(split).nnz == 0:
             raise InputError(f"dataset {data.name!r} has no {split} interactions to compare on")
         return chance(data, split)
 
     def validator(self, data: Interactions) -> Callable[[], Mapping[str, float]] | None:
-        """Full ranking of the validation interactions, at the cut-offs that a fit looks at."""
+        """Return the full ranking of the validation interactions, at the cut-offs that a fit looks at."""
         if data.train.nnz == 0:
             raise InputError(f"dataset {data.name!r} has no training interactions")
         if data.valid.nnz == 0:
@@ -173,8 +217,8 @@ class Recommender(Model[Interactions]):
         return lambda: evaluate(self.ranker(), data, "valid", ks=_VALID_KS).metrics
 
     def measure(self) -> list[Measurement]:
-        """Full ranking of the validation and the test interactions."""
-        found = (evaluate(self.ranker(), self.data, s) for s in ("valid", "test") if self.data.split(s).nnz)
+        """Measure by full ranking of the validation and the test interactions."""
+        results = (evaluate(self.ranker(), self.data, s) for s in ("valid", "test") if self.data.split(s).nnz)
         return [
             Measurement(
                 e.split,
@@ -183,7 +227,7 @@ class Recommender(Model[Interactions]):
                 {name: e.per_user[name] for name in self.headline},
                 _cold(e),
             )
-            for e in found
+            for e in results
         ]
 
     def write_data(self, folder: Path) -> tuple[str, ...]:
@@ -191,7 +235,7 @@ class Recommender(Model[Interactions]):
         return self.data.write(folder)
 
     def read_data(self, folder: Path, name: str, generation: str) -> Interactions:
-        """Read them back."""
+        """Read ids and interactions."""
         return Interactions.read(folder, name, generation)
 
     # ---------------------------------------------------------------------------------------------- what people call
@@ -207,63 +251,124 @@ class Recommender(Model[Interactions]):
         """Fit to interactions.
 
         Args:
-            interactions: :class:`~distaff_data.datasets.interactions.Interactions`, a frame with columns ``user_id`` and
-                ``item_id``, or an array ``(n, 2)``.
+            interactions: A polars, pandas or Arrow frame with columns ``user_id`` and ``item_id``; an array ``(n, 2)``; a
+                SciPy sparse matrix of users by items, whose positions are their ids (see
+                :meth:`Interactions.from_sparse <distaff_data.datasets.interactions.Interactions.from_sparse>`); or the
+                :class:`~distaff_data.datasets.interactions.Interactions` of a workspace.
             seed: Seed of every random draw.
             device: ``auto``, ``cpu`` or ``cuda``.
             report: Called after each epoch of a model trained by gradient.
+
+        Raises:
+            InputError: Not interactions, none of them, or a setting or device that does not go with them.
         """
         from distaff.model.fitting import fit
 
         data = interactions if isinstance(interactions, Interactions) else Interactions.from_frame(interactions)
         fit(self, data, seed=seed, device=device, report=report)
+        self._kind = kind_of(interactions)
         return self
+
+    def recommend(
+        self, users: Iterable[object] | None = None, k: int = 10, *, exclude: Iterable[str] = SPLITS
+    ) -> pl.DataFrame:
+        """Return lists of the best items of users, best first.
+
+        Args:
+            users: Their ids; all users when None.
+            k: Length of the lists; a user with fewer items left gets a shorter one.
+            exclude: Splits whose interactions are left out of the lists.
+
+        Returns:
+            ``user_id, rank, item_id, score``: a polars frame, or the kind of frame that :meth:`fit` was given.
+
+        Raises:
+            InputError: An id that is not in the data, an unknown split, or a ``k`` below 1.
+        """
+        return self._answer(self._recommend(users, k, exclude))
+
+    def recommend_new(self, histories: Mapping[str, Iterable[object]], k: int = 10) -> pl.DataFrame:
+        """Return lists for people whom the model was not trained on, from the items they took; see :meth:`fold_in`.
+
+        Args:
+            histories: Items by person; unknown items are ignored, and known ones are not listed.
+            k: Length of the lists.
+
+        Returns:
+            ``user_id, rank, item_id, score``: a polars frame, or the kind of frame that :meth:`fit` was given.
+
+        Raises:
+            InputError: A history without any known item, or a ``k`` below 1.
+            UnsupportedError: The model cannot fold in.
+        """
+        return self._answer(self._recommend_new(histories, k))
+
+    def similar_items(self, items: Iterable[object] | None = None, k: int = 10) -> pl.DataFrame:
+        """Return the items most similar to each of some items, best first.
+
+        Similarity is a cosine: of the items' vectors where the model's scores are inner products (``dccf``, ``lightgcn``,
+        ``als``, ``puresvd``, ...), and for all other models of the items' columns of the training matrix, which is the
+        number of users who took both over the geometric mean of the numbers who took either. Items without anything in
+        common, by the latter, are not listed.
+
+        Args:
+            items: Their ids; all items when None.
+            k: Length of the lists.
+
+        Returns:
+            ``item_id, rank, similar_item_id, score``: a polars frame, or the kind of frame that :meth:`fit` was given.
+
+        Raises:
+            InputError: An id that is not in the data, or a ``k`` below 1.
+        """
+        data, ranker = self.data, self.ranker()
+        positions = torch.arange(data.n_items) if items is None else self._known_items(items)
+        vectors = ranker.items if isinstance(ranker, Products) else None
+        return self._similar("item", data.item_ids, positions, vectors, data.train, k)
+
+    def similar_users(self, users: Iterable[object] | None = None, k: int = 10) -> pl.DataFrame:
+        """Return the users most similar to each of some users, best first; as for :meth:`similar_items`.
+
+        Args:
+            users: Their ids; all users when None.
+            k: Length of the lists.
+
+        Returns:
+            ``user_id, rank, similar_user_id, score``: a polars frame, or the kind of frame that :meth:`fit` was given.
+
+        Raises:
+            InputError: An id that is not in the data, or a ``k`` below 1.
+        """
+        data, ranker = self.data, self.ranker()
+        positions = torch.arange(data.n_users) if users is None else self.positions_of(users)
+        vectors = ranker.users if isinstance(ranker, Products) else None
+        return self._similar("user", data.user_ids, positions, vectors, data.train.transpose(), k)
+
+    def factors(self) -> Factors:
+        """Return the model's intents with the ids of their rows, in the order of ``data.user_ids`` and ``data.item_ids``.
+
+        Raises:
+            UnsupportedError: The model has none.
+        """
+        data, intents = self.data, self.intents()
+        return Factors(intents.users, intents.items, data.user_ids, data.item_ids, self._kind)
 
     def score(
         self, users: Iterable[object] | None = None, *, top_k: int = 20, exclude: Iterable[str] = SPLITS
     ) -> pa.Table:
-        """Top-k lists, best first.
-
-        Args:
-            users: Their ids; all users when None.
-            top_k: List length; a user with fewer items left gets a shorter list.
-            exclude: Splits whose interactions are left out of the lists.
-
-        Returns:
-            Arrow table ``user_id, rank, item_id, score``.
-
-        Raises:
-            InputError: An id that is not in the data.
-        """
-        positions = torch.arange(self.data.n_users) if users is None else self.positions_of(users)
-        seen = exclusion(self.data, tuple(exclude))
-        return self.lists(positions, seen.take(positions), top_k)
+        """Return :meth:`recommend` as an Arrow table; the name of 0.1, which goes after 0.2."""
+        warn("score is recommend since 0.2, and goes after it", DeprecationWarning, stacklevel=2)
+        return self._recommend(users, top_k, exclude)
 
     def score_new(self, histories: Mapping[str, Iterable[object]], *, top_k: int = 20) -> pa.Table:
-        """Top-k lists for people the model was not trained on, from the items they took; see :meth:`fold_in`.
+        """Return :meth:`recommend_new` as an Arrow table; the name of 0.1, which goes after 0.2."""
+        warn("score_new is recommend_new since 0.2, and goes after it", DeprecationWarning, stacklevel=2)
+        return self._recommend_new(histories, top_k)
 
-        Args:
-            histories: Items by person; unknown items are ignored.
-            top_k: List length.
-
-        Raises:
-            InputError: Nothing known is left of a history.
-            UnsupportedError: The model cannot fold in.
-        """
-        people = list(histories)
-        history = self.data.histories(histories.values())
-        for person, n_known in zip(people, history.counts().tolist(), strict=True):
-            if not n_known:
-                raise InputError(f"no known item in the history of {person!r}", value=person)
-        best, scores = top_k_of(self.fold_in(history), history, top_k)
-        return lists_of(pa.array(people, pa.string()), self.data.item_ids, best, scores)
-
-    def factors(self) -> Intents:
-        """The model's intents, rows in the order of ``data.user_ids`` and ``data.item_ids``."""
-        return self.intents()
+    # ------------------------------------------------------------------------------------------------ by positions
 
     def lists(self, users: Tensor, seen: Csr, k: int, ranker: Callable[[Tensor], Tensor] | None = None) -> pa.Table:
-        """Lists of users by their own ids.
+        """Return lists of users by their own ids, as an Arrow table ``user_id, rank, item_id, score``.
 
         Args:
             users: Positions, int64 ``(n,)``.
@@ -279,21 +384,58 @@ class Recommender(Model[Interactions]):
         return lists_of(self.data.user_ids.take(pa.array(users.numpy())), self.data.item_ids, items, scores)
 
     def positions_of(self, users: Iterable[object]) -> Tensor:
-        """Positions of users by their own ids, int64.
+        """Return the positions of users by their own ids, int64.
 
         Raises:
             InputError: One is not in the data.
         """
-        ids = list(users)
-        positions = self.data.user_positions([str(i) for i in ids])
-        if bool((positions < 0).any()):
-            unknown = ids[int((positions < 0).nonzero()[0])]
-            raise InputError("this user is not in the data; score new users with score_new", value=unknown)
-        return positions
+        hint = "this user is not in the data; for people the model was not trained on there is recommend_new"
+        return _known(users, self.data.user_positions, hint)
+
+    def _known_items(self, items: Iterable[object]) -> Tensor:
+        return _known(items, self.data.item_positions, "this item is not in the data")
+
+    def _recommend(self, users: Iterable[object] | None, k: int, exclude: Iterable[str]) -> pa.Table:
+        positions = torch.arange(self.data.n_users) if users is None else self.positions_of(users)
+        seen = exclusion(self.data, tuple(exclude))
+        return self.lists(positions, seen.take(positions), k)
+
+    def _recommend_new(self, histories: Mapping[str, Iterable[object]], k: int) -> pa.Table:
+        people = list(histories)
+        history = self.data.histories(histories.values())
+        for person, n_known in zip(people, history.counts().tolist(), strict=True):
+            if not n_known:
+                raise InputError(f"no known item in the history of {person!r}", value=person)
+        best, scores = top_k_of(self.fold_in(history), history, k)
+        return lists_of(pa.array(people, pa.string()), self.data.item_ids, best, scores)
+
+    def _similar(
+        self, what: str, ids: pa.StringArray, positions: Tensor, vectors: Tensor | None, matrix: Csr, k: int
+    ) -> pl.DataFrame:
+        _check_length(k)
+        if vectors is None:
+            near, scores = nearest_by_columns(matrix, positions, min(k, len(ids)))
+        else:
+            near, scores = nearest_by_vectors(vectors, positions, min(k, len(ids)))
+        table = lists_of(ids.take(pa.array(positions.numpy())), ids, near, scores)
+        return self._answer(table.rename_columns([f"{what}_id", "rank", f"similar_{what}_id", "score"]))
+
+    def _answer(self, table: pa.Table) -> pl.DataFrame:
+        """Return a table as the kind of frame that the model was given."""
+        frame: pl.DataFrame = as_kind(pl.DataFrame(table), self._kind)
+        return frame
+
+
+def _known(names: Iterable[object], positions_of: Callable[[object], Tensor], hint: str) -> Tensor:
+    ids = [names] if isinstance(names, str) else list(names)
+    positions = positions_of([str(i) for i in ids])
+    if bool((positions < 0).any()):
+        raise InputError(hint, value=ids[int((positions < 0).nonzero()[0])])
+    return positions
 
 
 def top_k_of(scores: Tensor, seen: Csr, k: int) -> tuple[Tensor, Tensor]:
-    """:func:`distaff.ranking.metrics.top_k` with ``k`` cut to the catalogue.
+    """Return the best items as :func:`distaff.ranking.metrics.top_k` does, with ``k`` cut to the catalogue.
 
     Raises:
         InputError: ``k`` is not positive.
@@ -304,17 +446,17 @@ def top_k_of(scores: Tensor, seen: Csr, k: int) -> tuple[Tensor, Tensor]:
 
 def _check_length(k: int) -> None:
     if k < 1:
-        raise InputError(f"top_k must be at least 1, not {k}")
+        raise InputError(f"the length of a list must be at least 1, not {k}")
 
 
-def _cold(found: Evaluation) -> tuple[str, ...]:
-    if not (found.cold_users or found.cold_items):
+def _cold(result: Evaluation) -> tuple[str, ...]:
+    if not (result.cold_users or result.cold_items):
         return ()
-    return (f"{found.cold_users} users and {found.cold_items} items never occur in training",)
+    return (f"{result.cold_users} users and {result.cold_items} items never occur in training",)
 
 
 def lists_of(user_ids: pa.StringArray, item_ids: pa.StringArray, items: Tensor, scores: Tensor) -> pa.Table:
-    """Lists by own ids, from items ``(b, k)``, -1 where a list ends, and their scores; ``SCORE_SCHEMA``."""
+    """Return lists by own ids, from items ``(b, k)``, -1 where a list ends, and their scores; ``SCORE_SCHEMA``."""
     rows, ranks = torch.nonzero(items >= 0, as_tuple=True)
     picked = items[rows, ranks]
     columns = [

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import polars as pl
+import pyarrow as pa
 import torch
 from torch import Tensor
 
@@ -13,7 +16,7 @@ from distaff.recommenders.base import Recommender, top_k_of
 from distaff.recommenders.relevance import Membership
 from distaff.recommenders.words import Reasons, Worded, top_words
 from distaff.runs import runs
-from distaff_data.errors import InputError
+from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.splits import SPLITS
 from distaff_data.tables.interactions import load_titles
 from distaff_data.workspace import Workspace
@@ -41,7 +44,7 @@ class WordShare:
 
 @dataclass(frozen=True)
 class WordEffect:
-    """What a word of the user adds to the logarithm of an item's score, against the average item."""
+    """How much a word of the user adds to the logarithm of an item's score, against the average item."""
 
     word: str
     effect: float
@@ -49,7 +52,7 @@ class WordEffect:
 
 @dataclass(frozen=True)
 class ItemEffect:
-    """The same for an item that the user took."""
+    """How much an item that the user took adds to the logarithm of an item's score, against the average item."""
 
     id: str
     title: str
@@ -94,7 +97,7 @@ class Explained:
     items: list[Why]
 
     def as_dict(self) -> dict[str, Any]:
-        """The JSON shape of ``explain``."""
+        """Return the JSON shape of ``explain``."""
         return asdict(self)
 
 
@@ -115,13 +118,13 @@ def explain_user(
 def explain_with(
     workspace: Workspace, model: Recommender, run_id: str, user: str, *, item: str | None = None, top_k: int = 10
 ) -> Explained:
-    """:func:`explain_user` with the run's model at hand."""
+    """Explain as :func:`explain_user` does, with the run's model at hand."""
     titles, names = load_titles(workspace.warehouse, model.data.name), factor_names(workspace, run_id)
     return explain(model, user, item=item, top_k=top_k, titles=titles, run=run_id, names=names)
 
 
 def factor_names(workspace: Workspace, run_id: str) -> dict[int, str]:
-    """Names of a run's factors, where ``distaff factors`` has been run."""
+    """Return the names of a run's factors, where ``distaff factors`` has been run."""
     rows = workspace.warehouse.rows("SELECT factor, name FROM factors WHERE run = ?", [run_id])
     return {row["factor"]: row["name"] for row in rows}
 
@@ -136,35 +139,137 @@ def explain(
     run: str = "",
     names: dict[int, str] | None = None,
 ) -> Explained:
-    """:func:`explain_user` for a model in memory; arguments that name things default to their ids."""
-    at = int(model.positions_of([user])[0])
-    users = torch.tensor([at])
-    scores = model.predict(users)
-    mix = model.intents().users[at]
-    seen = exclusion(model.data, SPLITS).take(users)
-    listed = [i for i in top_k_of(scores.clone(), seen, top_k)[0][0].tolist() if i >= 0]
-    if item is not None:
-        wanted = int(model.data.item_positions([item])[0])
-        if wanted < 0:
-            raise InputError("this item is not in the data the run was fitted to", value=item)
-    shown = torch.tensor(listed if item is None else [wanted], dtype=torch.long)
-    parts = torch.stack([model.intent_scores(users, k)[0, shown] for k in range(len(mix))], 1)
-    shares = parts / scores[0, shown].abs().clamp(min=1e-30).unsqueeze(1)
-    reasons = model.reasons(at, shown) if isinstance(model, Worded) else None
+    """Explain as :func:`explain_user` does, by a model in memory; arguments that name things default to their ids."""
+    shown = _shown(model, user, None if item is None else [item], top_k)
+    mix = model.intents().users[shown.user]
+    shares = _shares(shown, _parts(model, shown))
+    reasons = model.reasons(shown.user, shown.items) if isinstance(model, Worded) else None
     words = model.words.to_pylist() if isinstance(model, Worded) else []
     named = _Names(model, names or {}, titles or {}, words)
-    ranks = {place: rank for rank, place in enumerate(listed, 1)}
     items = [
-        named.why(row, place, ranks.get(place), float(scores[0, place]), shares[row], reasons)
-        for row, place in enumerate(shown.tolist())
+        named.why(row, position, rank, score, shares[row], reasons)
+        for row, (position, rank, score) in enumerate(
+            zip(shown.items.tolist(), shown.ranks, shown.scores.tolist(), strict=True)
+        )
     ]
-    profile = _profile(model, at) if isinstance(model, Worded) else []
+    profile = _profile(model, shown.user) if isinstance(model, Worded) else []
     return Explained(run, user, named.shares(mix), profile, items)
+
+
+def contributions(model: Recommender, user: str, items: Iterable[str] | None = None, *, k: int = 10) -> pl.DataFrame:
+    """Return what each factor adds to the scores of a user's items.
+
+    Args:
+        model: A fitted model with intents.
+        user: The user's id.
+        items: Items' ids; the user's list when None.
+        k: Length of the list.
+
+    Returns:
+        ``item_id, rank, score, factor, part, share``, by item and factor. ``rank`` is missing for an item that is not on
+        the list; ``share`` is the part over the size of the score, so that shares sum to 1 where the factors bring all of a
+        positive score.
+
+    Raises:
+        InputError: Unknown user or item.
+        UnsupportedError: The model has no intents.
+    """
+    shown = _shown(model, user, items, k)
+    n_factors = model.intents().n_intents
+    parts = _parts(model, shown)
+    by_item = pl.DataFrame({"item_id": _ids(model, shown.items), "rank": shown.ranks, "score": shown.scores.numpy()},
+                           schema_overrides={"rank": pl.Int64})  # fmt: skip
+    by_factor = pl.DataFrame({"part": parts.numpy(), "share": _shares(shown, parts).numpy()})
+    factors = pl.lit(list(range(n_factors)), dtype=pl.List(pl.Int64))
+    table = by_item.hstack(by_factor).with_columns(pl.col("part", "share").arr.to_list(), factor=factors)
+    return table.explode("factor", "part", "share").select("item_id", "rank", "score", "factor", "part", "share")
+
+
+def word_effects(model: Recommender, user: str, items: Iterable[str] | None = None, *, k: int = 10) -> pl.DataFrame:
+    """Return what each word of a user, and each item the user took, adds to the log score of the user's items.
+
+    Args:
+        model: A fitted model with words.
+        user: The user's id.
+        items: Items' ids; the user's list when None.
+        k: Length of the list.
+
+    Returns:
+        ``item_id, through, name, effect``, the largest effects of an item first: ``through`` is ``word`` or ``item``, and
+        ``name`` the word or the taken item's id; effects are against the average item.
+
+    Raises:
+        InputError: Unknown user or item.
+        UnsupportedError: The model has no words.
+    """
+    if not isinstance(model, Worded):
+        raise UnsupportedError(f"{model.name} knows no words; dgvae does")
+    shown = _shown(model, user, items, k)
+    reasons = model.reasons(shown.user, shown.items)
+    by_item = pl.DataFrame({"place": range(len(shown.items)), "item_id": _ids(model, shown.items)})
+    tables = [
+        pl.DataFrame({"place": range(len(shown.items)), "effect": effects.float().numpy()})
+        .with_columns(pl.col("effect").arr.to_list(), name=pl.lit(names, dtype=pl.List(pl.String)))
+        .explode("effect", "name")
+        .select("place", through=pl.lit(through), name="name", effect="effect")
+        for through, names, effects in (
+            ("word", model.words.take(pa.array(reasons.words.numpy())).to_pylist(), reasons.word_effects),
+            ("item", _ids(model, reasons.taken), reasons.taken_effects),
+        )
+        if names
+    ]
+    empty = pl.DataFrame(schema={"place": pl.Int64, "through": pl.String, "name": pl.String, "effect": pl.Float32})
+    effects = pl.concat([empty, *tables]).join(by_item, on="place").sort("place", "effect", descending=[False, True])
+    return effects.select("item_id", "through", "name", "effect")
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """The items of a user that are explained, with their ranks in the user's list and their scores ``(n,)``."""
+
+    user: int
+    items: Tensor
+    ranks: list[int | None]
+    scores: Tensor
+
+
+def _shown(model: Recommender, user: str, items: Iterable[str] | None, k: int) -> _Shown:
+    users = model.positions_of([user])
+    scores = model.predict(users)
+    seen = exclusion(model.data, SPLITS).take(users)
+    listed = [i for i in top_k_of(scores.clone(), seen, k)[0][0].tolist() if i >= 0]
+    if items is None:
+        shown = listed
+    else:
+        ids = list(items)
+        shown = model.data.item_positions(ids).tolist()
+        for item, position in zip(ids, shown, strict=True):
+            if position < 0:
+                raise InputError("this item is not in the data the run was fitted to", value=item)
+    ranks = {item: rank for rank, item in enumerate(listed, 1)}
+    positions = torch.tensor(shown, dtype=torch.long)
+    return _Shown(int(users), positions, [ranks.get(item) for item in shown], scores[0, positions].float().cpu())
+
+
+def _parts(model: Recommender, shown: _Shown) -> Tensor:
+    """Return the exact part of each shown item's score that each factor adds, float32 ``(n, K)``."""
+    user = torch.tensor([shown.user])
+    n_factors = model.intents().n_intents
+    return torch.stack([model.intent_scores(user, k)[0, shown.items].float().cpu() for k in range(n_factors)], 1)
+
+
+def _shares(shown: _Shown, parts: Tensor) -> Tensor:
+    return parts / shown.scores.abs().clamp(min=1e-30).unsqueeze(1)
+
+
+def _ids(model: Recommender, items: Tensor) -> list[str]:
+    ids: list[str] = model.data.item_ids.take(pa.array(items.numpy())).to_pylist()
+    return ids
 
 
 @dataclass(frozen=True)
 class _Names:
-    """Positions to what people are shown."""
+    """What people are shown for positions."""
 
     model: Recommender
     factors: dict[int, str]
@@ -190,14 +295,14 @@ class _Names:
 
 
 def _strongest(positions: Tensor, effects: Tensor) -> list[tuple[int, float]]:
-    """The largest positive effects, by position."""
+    """Return the largest positive effects, by position."""
     best = effects.topk(min(_SHOWN, effects.numel())).indices
     return [(int(positions[i]), float(effects[i])) for i in best if effects[i] > 0]
 
 
 def _profile(model: Worded, user: int) -> list[WordShare]:
-    """The words most relevant to a user."""
-    own = model.user_words(torch.tensor([user])).double()
-    lift = own / model.word_shares().clamp(min=1e-300)
-    best = top_words(Membership(own, lift), 2 * _SHOWN, model.naming)[0].tolist()
-    return [WordShare(model.words[w].as_py(), float(own[0, w]), float(lift[0, w])) for w in best]
+    """Return the words most relevant to a user."""
+    shares = model.user_words(torch.tensor([user])).double()
+    lift = shares / model.word_shares().clamp(min=1e-300)
+    best = top_words(Membership(shares, lift), 2 * _SHOWN, model.naming)[0].tolist()
+    return [WordShare(model.words[w].as_py(), float(shares[0, w]), float(lift[0, w])) for w in best]

@@ -35,7 +35,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Scored:
-    """What a scoring published: the run, its lists' length, and how many users and rows."""
+    """A published scoring: the run, its lists' length, and how many users and rows."""
 
     run: str
     top_k: int
@@ -53,6 +53,7 @@ def score_run(
     users: Path | None = None,
     engine: str = "local",
     progress: Progress = lambda done, total: None,
+    model: Recommender | None = None,
 ) -> Scored:
     """Score users with a run's model; replaces the run's earlier lists, and goes on where the same scoring stopped.
 
@@ -64,6 +65,7 @@ def score_run(
         users: Text file with one user id a line; all users when None.
         engine: Who writes the shards, one of :data:`distaff.engines.ENGINES`.
         progress: Called with users done and users in all.
+        model: The run's model, where the caller has it in memory.
 
     Raises:
         InputError: Unknown run, user or engine, or a bad ``top_k``; nothing is published.
@@ -71,7 +73,7 @@ def score_run(
     """
     engines.check(engine)
     model_at = model_folder(workspace, run_id)
-    writer = _Writer(model_at)
+    writer = _Writer(model or Recommender.load(model_at))
     if top_k < 1:
         raise InputError(f"top-k must be at least 1, not {top_k}")
     if out is not None and not out.parent.is_dir():
@@ -90,7 +92,7 @@ def score_run(
 
 
 def _shard_folder(workspace: Workspace, run_id: str, top_k: int, positions: Tensor) -> Path:
-    """Where the shards are: named by all that decides what is in them."""
+    """Return the folder of the shards, named by all that decides what is in them."""
     users = hashlib.sha256(positions.numpy().tobytes()).hexdigest()
     key = hashlib.sha256(f"{run_id}\n{top_k}\n{_USERS_A_SHARD}\n{users}".encode()).hexdigest()[:32]
     folder = workspace.scratch / f"{_shards_of(run_id)}{key}"
@@ -99,7 +101,7 @@ def _shard_folder(workspace: Workspace, run_id: str, top_k: int, positions: Tens
 
 
 def unfinished(workspace: Workspace, run_id: str) -> list[Path]:
-    """Folders with shards of interrupted scorings of a run."""
+    """Return the folders with shards of interrupted scorings of a run."""
     return sorted(f for f in workspace.scratch.glob("scoring-*") if f.name.startswith(_shards_of(run_id)))
 
 
@@ -119,8 +121,8 @@ class _Shard:
 class _Writer:
     """A fitted model at hand, with what does not change from shard to shard."""
 
-    def __init__(self, folder: Path) -> None:
-        self.model = Recommender.load(folder)
+    def __init__(self, model: Recommender) -> None:
+        self.model = model
         self._seen, self._ranker = exclusion(self.model.data, SPLITS), self.model.ranker()
 
     def write(self, shard: _Shard) -> int:
@@ -152,14 +154,14 @@ def _write(writer: _Writer, folder: Path, shards: list[_Shard], engine: str, pro
 
 
 def _write_shard(task: tuple[Path, _Shard]) -> int:
-    """What a cluster's worker does: write one shard with the model it holds, which the first shard made it load."""
+    """Write one shard, on a cluster's worker, with the model that its first shard made it load."""
     folder, shard = task
     return _writer(folder).write(shard)
 
 
 @lru_cache(maxsize=1)
 def _writer(folder: Path) -> _Writer:
-    return _Writer(folder)
+    return _Writer(Recommender.load(folder))
 
 
 def _publish(workspace: Workspace, run_id: str, shards: list[Path], out: Path | None) -> int:
@@ -181,7 +183,7 @@ def _batches(shards: list[Path]) -> Iterator[pa.RecordBatch]:
 
 
 def _is_whole(shard: Path) -> bool:
-    """Whether a shard is there and readable; after a power cut a file may have its name and not its content."""
+    """Tell whether a shard is there and readable; after a power cut a file may have its name and not its content."""
     try:
         pq.read_metadata(shard)
     except (FileNotFoundError, pa.ArrowInvalid):

@@ -8,8 +8,9 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
+from distaff.model.base import Model
 from distaff.monitoring import drift
 from distaff.runs import aliases, runs
 from distaff.scheduling.jobs import Job
@@ -105,12 +106,13 @@ def execute(
     Raises:
         KeyboardInterrupt: Passed on, after the execution has been marked ``interrupted``.
     """
+    work = _Work(workspace, job)
     return attempt(
         workspace,
         job.name,
         job.model,
-        lambda: _perform(workspace, job),
-        lambda execution: _afterwards(workspace, job, execution),
+        work.perform,
+        work.afterwards,
         due_at=due_at,
         missed=missed,
         retries=job.retries,
@@ -184,23 +186,35 @@ def attempt(
         raise
 
 
-def _perform(workspace: Workspace, job: Job) -> Outcome:
-    run = runs.find(workspace, aliases.resolve(workspace, job.model))
-    if job.dataset not in (None, run.dataset):
-        raise InputError(f"{job.model} is run {run.run!r} on {run.dataset!r}, not on {job.dataset!r}")
-    return perform(workspace, job.task, run, top_k=job.top_k, out=job.out_path(workspace))
+class _Work:
+    """What a job does, with the model in memory from its task to what follows it."""
 
+    def __init__(self, workspace: Workspace, job: Job) -> None:
+        self._workspace, self._job = workspace, job
+        self._run = ""
+        self._model: Model[Any] | None = None
 
-def _afterwards(workspace: Workspace, job: Job, execution: Execution) -> str | None:
-    """Compare with training, and prune; what was published is out, so trouble here is only told."""
-    said = []
-    try:
-        warning = drift.warning(drift.watch(workspace, aliases.resolve(workspace, job.model), execution.execution))
-        said += [warning] if warning else []
-    except Exception as error:
-        said.append(redacted(f"drift was not measured: {type(error).__name__}: {error}"))
-    try:
-        workspace.warehouse.reclaim(timedelta(hours=job.keep_hours), tables=TABLES[job.task])
-    except Exception as error:
-        said.append(redacted(f"what was replaced was left: {type(error).__name__}: {error}"))
-    return "; ".join(said) or None
+    def perform(self) -> Outcome:
+        job, workspace = self._job, self._workspace
+        run = runs.find(workspace, aliases.resolve(workspace, job.model))
+        if job.dataset not in (None, run.dataset):
+            raise InputError(f"{job.model} is run {run.run!r} on {run.dataset!r}, not on {job.dataset!r}")
+        outcome = perform(workspace, job.task, run, top_k=job.top_k, out=job.out_path(workspace))
+        self._run, self._model = run.run, outcome.model
+        return outcome
+
+    def afterwards(self, execution: Execution) -> str | None:
+        """Compare with training, and prune; what was published is out, so trouble here is only told."""
+        job, workspace = self._job, self._workspace
+        messages = []
+        try:
+            drifts = drift.measure(workspace, self._run, execution.execution, model=self._model)
+            warning = drift.warning(drifts)
+            messages += [warning] if warning else []
+        except Exception as error:
+            messages.append(redacted(f"drift was not measured: {type(error).__name__}: {error}"))
+        try:
+            workspace.warehouse.reclaim(timedelta(hours=job.keep_hours), tables=TABLES[job.task])
+        except Exception as error:
+            messages.append(redacted(f"what was replaced was left: {type(error).__name__}: {error}"))
+        return "; ".join(messages) or None

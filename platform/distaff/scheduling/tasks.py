@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from filelock import Timeout
 
@@ -14,9 +14,12 @@ from distaff import exports
 from distaff.incidents.base import Diagnoser
 from distaff.incidents.diagnose import diagnose
 from distaff.incidents.tables import store
+from distaff.model.base import Model
+from distaff.recommenders.base import Recommender
 from distaff.recommenders.score import score_run
 from distaff.runs import runs
 from distaff.runs.runs import Run
+from distaff.series.model import SeriesModel
 from distaff.series.score import Published, classify_run, embed_run, find_anomalies, forecast_run
 from distaff_data.errors import DistaffError
 from distaff_data.workspace import Workspace
@@ -36,11 +39,12 @@ TABLES: Mapping[Task, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was published: the run behind it, the people it is about where it is about people, and the rows."""
+    """A publication: the run behind it, the people it is about where it is about people, the rows, and the model."""
 
     run: str
     rows: int
     users: int | None = None
+    model: Model[Any] | None = field(default=None, repr=False, compare=False)
 
 
 def perform(workspace: Workspace, task: Task, run: Run, *, top_k: int, out: Path | None) -> Outcome:
@@ -51,8 +55,9 @@ def perform(workspace: Workspace, task: Task, run: Run, *, top_k: int, out: Path
         DistaffError: Another process does the same with the run.
     """
     if task == "score":
-        scored = score_run(workspace, run.run, top_k=top_k, out=out)
-        return Outcome(scored.run, scored.rows, scored.users)
+        model = Recommender.load(runs.model_folder(workspace, run.run))
+        scored = score_run(workspace, run.run, top_k=top_k, out=out, model=model)
+        return Outcome(scored.run, scored.rows, scored.users, model)
     try:
         with workspace.warehouse.lock(f"{task}/{run.run}").acquire(blocking=False):
             return _SERIAL[task](workspace, run, out)
@@ -62,8 +67,9 @@ def perform(workspace: Workspace, task: Task, run: Run, *, top_k: int, out: Path
 
 def _published(publish: Callable[..., Published]) -> Callable[[Workspace, Run, Path | None], Outcome]:
     def carry_out(workspace: Workspace, run: Run, out: Path | None) -> Outcome:
-        done = publish(workspace, run.run, out=out)
-        return Outcome(done.run, done.rows)
+        model = SeriesModel.load(runs.model_folder(workspace, run.run))
+        done = publish(workspace, run.run, out=out, model=model)
+        return Outcome(done.run, done.rows, model=model)
 
     return carry_out
 

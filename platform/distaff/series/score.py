@@ -36,6 +36,7 @@ def embed_run(
     step: int | None = None,
     length: int | None = None,
     out: Path | None = None,
+    model: SeriesModel | None = None,
 ) -> Published:
     """Publish a run's embeddings of its dataset as it is now; see :meth:`distaff.series.model.SeriesModel.embed`.
 
@@ -46,17 +47,24 @@ def embed_run(
         step: Rows between windows' starts; a window's length when None.
         length: Rows of a window; what the run was fitted to when None.
         out: A .csv, .parquet or .arrow file to write as well.
+        model: The run's model, where the caller has it in memory.
 
     Raises:
         InputError: Unknown run, level or file ending; nothing is published.
     """
-    model, series = _current(workspace, run_id)
+    model, series = _current(workspace, run_id, model)
     tables = model.embed_blocks(series, level=level, step=step, length=length)
     return _publish(workspace, run_id, "embeddings", f"embeddings/{level}/{run_id}", tables, out)
 
 
 def forecast_run(
-    workspace: Workspace, run_id: str, *, horizon: int | None = None, coverage: float = 0.9, out: Path | None = None
+    workspace: Workspace,
+    run_id: str,
+    *,
+    horizon: int | None = None,
+    coverage: float = 0.9,
+    out: Path | None = None,
+    model: SeriesModel | None = None,
 ) -> Published:
     """Publish a run's forecasts after the end of its dataset as it is now; see :meth:`.SeriesModel.forecast`.
 
@@ -66,16 +74,24 @@ def forecast_run(
         horizon: Rows ahead; the run's longest when None.
         coverage: Of the intervals.
         out: A .csv, .parquet or .arrow file to write as well.
+        model: The run's model, where the caller has it in memory.
 
     Raises:
         InputError: Unknown run, horizon or file ending; nothing is published.
     """
-    model, series = _current(workspace, run_id)
+    model, series = _current(workspace, run_id, model)
     table = model.forecast(series, horizon=horizon, coverage=coverage)
     return _publish(workspace, run_id, "forecasts", f"forecasts/{run_id}", iter([table]), out)
 
 
-def classify_run(workspace: Workspace, run_id: str, *, length: int | None = None, out: Path | None = None) -> Published:
+def classify_run(
+    workspace: Workspace,
+    run_id: str,
+    *,
+    length: int | None = None,
+    out: Path | None = None,
+    model: SeriesModel | None = None,
+) -> Published:
     """Publish the classes that a run gives to its dataset's windows; see :meth:`distaff.series.model.SeriesModel.classify`.
 
     Args:
@@ -83,16 +99,24 @@ def classify_run(workspace: Workspace, run_id: str, *, length: int | None = None
         run_id: A finished run.
         length: Rows of a window; what the run was fitted to when None.
         out: A .csv, .parquet or .arrow file to write as well.
+        model: The run's model, where the caller has it in memory.
 
     Raises:
         InputError: Unknown run or file ending; nothing is published.
     """
-    model, series = _current(workspace, run_id)
+    model, series = _current(workspace, run_id, model)
     table = model.classify(series, length=length)
     return _publish(workspace, run_id, "classifications", f"classifications/{run_id}", iter([table]), out)
 
 
-def find_anomalies(workspace: Workspace, run_id: str, *, by: str | None = None, out: Path | None = None) -> Published:
+def find_anomalies(
+    workspace: Workspace,
+    run_id: str,
+    *,
+    by: str | None = None,
+    out: Path | None = None,
+    model: SeriesModel | None = None,
+) -> Published:
     """Publish how surprising a run finds its dataset's rows; see :meth:`distaff.series.model.SeriesModel.anomalies`.
 
     Args:
@@ -100,18 +124,19 @@ def find_anomalies(workspace: Workspace, run_id: str, *, by: str | None = None, 
         run_id: A finished run.
         by: reconstruction or forecast; what the model can when None.
         out: A .csv, .parquet or .arrow file to write as well.
+        model: The run's model, where the caller has it in memory.
 
     Raises:
         InputError: Unknown run, kind of score or file ending; nothing is published.
     """
-    model, series = _current(workspace, run_id)
+    model, series = _current(workspace, run_id, model)
     table = model.anomalies(series, by=by)
     return _publish(workspace, run_id, "anomalies", f"anomalies/{run_id}", iter([table]), out)
 
 
-def _current(workspace: Workspace, run_id: str) -> tuple[SeriesModel, Series | None]:
-    """The model, and its dataset as it is now; None where that is what it was fitted to, or is gone."""
-    model = SeriesModel.load(model_folder(workspace, run_id))
+def _current(workspace: Workspace, run_id: str, model: SeriesModel | None) -> tuple[SeriesModel, Series | None]:
+    """Return the model, and its dataset as it is now; None where that is what it was fitted to, or is gone."""
+    model = model or SeriesModel.load(model_folder(workspace, run_id))
     live = workspace.warehouse.live(f"dataset/{model.data.name}")
     if live in (None, model.data.generation):
         return model, None

@@ -1,23 +1,23 @@
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from distaff.recommenders.explain import FactorShare, Why
-from distaff_dashboards.ui.breakdown import break_down, contributions_of
+from distaff_dashboards.ui.breakdown import break_down, contribution_matrix
 
 
-def test_shares_of_explained_items_become_what_factors_add_to_their_scores() -> None:
-    first = Why(1, "a", "A", -2.0, [FactorShare(1, "x", -0.75), FactorShare(0, "y", -0.25)])
-    second = Why(2, "b", "B", 4.0, [FactorShare(0, "y", 0.5), FactorShare(1, "x", 0.25)])
-    contributions, scores = contributions_of([first, second])
-    assert contributions.tolist() == [[-0.5, -1.5], [2.0, 1.0]]
+def test_a_table_of_contributions_becomes_a_matrix_of_items_by_factors() -> None:
+    table = pl.DataFrame(
+        {"score": [-2.0, -2.0, 4.0, 4.0], "factor": [0, 1, 0, 1], "part": [-0.5, -1.5, 2.0, 1.0]},
+        {"score": pl.Float32, "factor": pl.Int64, "part": pl.Float32},
+    )
+    parts, scores = contribution_matrix(table)
+    assert parts.tolist() == [[-0.5, -1.5], [2.0, 1.0]]
     assert scores.tolist() == [-2.0, 4.0]
-    contributions, scores = contributions_of([])
-    assert contributions.shape == (0, 0)
-    assert break_down(contributions, scores, columns=7).factors == []
+    assert break_down(*contribution_matrix(table.clear()), columns=7).factors == []
 
 
 @given(arrays(np.float64, (4, 6), elements=st.floats(-5, 5)), st.integers(1, 7))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import polars as pl
 import pytest
 import torch
 from worded_data import worded_checkerboard
@@ -11,8 +12,8 @@ from worded_data import worded_checkerboard
 from distaff.factors.intents.evidence import explain_run
 from distaff.ranking.metrics import exclusion
 from distaff.recommenders.base import Recommender, top_k_of
-from distaff.recommenders.explain import explain, explain_user
-from distaff.recommenders.steer import steer, steered_scores
+from distaff.recommenders.explain import contributions, explain, explain_user, word_effects
+from distaff.recommenders.steer import steer_run, steered_scores
 from distaff.runs import runs
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.ingest import ingest_attributes, ingest_interactions
@@ -80,8 +81,39 @@ def test_a_model_without_words_is_explained_by_factors_alone(filled: tuple[Works
     assert found.words == []
     assert all(why.content is None and why.words == [] and why.factors for why in found.items)
     with pytest.raises(UnsupportedError, match="knows no words"):
-        steer(workspace, run, "4", words={"amber": 1.0})
-    assert steer(workspace, run, "4", factors={0: 1.0}).after
+        steer_run(workspace, run, "4", words={"amber": 1.0})
+    assert steer_run(workspace, run, "4", factors={0: 16.0})[0].after.height
+
+
+def test_what_factors_add_is_a_frame_that_says_what_explain_says(filled: tuple[Workspace, str, str]) -> None:
+    workspace, run, silent = filled
+    for name in (run, silent):
+        model = Recommender.load(runs.model_folder(workspace, name))
+        table = contributions(model, "4", k=3)
+        assert table.columns == ["item_id", "rank", "score", "factor", "part", "share"]
+        assert table.height == 3 * 2
+        why = explain_user(workspace, name, "4", top_k=3)
+        for item in why.items:
+            shares = dict(table.filter(pl.col("item_id") == item.id).select("factor", "share").rows())
+            assert {f.factor: f.share for f in item.factors} == pytest.approx(shares)
+    one = contributions(model, "4", ["7"], k=2)
+    assert one.select("item_id", "rank").unique().rows() == [("7", None)]
+    with pytest.raises(InputError, match="item"):
+        contributions(model, "4", ["70"])
+
+
+def test_what_words_and_taken_items_add_is_a_frame(filled: tuple[Workspace, str, str]) -> None:
+    workspace, run, silent = filled
+    model = Recommender.load(runs.model_folder(workspace, run))
+    effects = word_effects(model, "4", k=3)
+    assert effects.columns == ["item_id", "through", "name", "effect"]
+    for why in explain_user(workspace, run, "4", top_k=3).items:
+        through = effects.filter((pl.col("item_id") == why.id) & (pl.col("through") == "word"))
+        assert through["name"].to_list()[: len(why.words)] == [word.word for word in why.words]
+        taken = effects.filter((pl.col("item_id") == why.id) & (pl.col("through") == "item"))
+        assert {item.id for item in why.taken} <= {*taken["name"]}
+    with pytest.raises(UnsupportedError, match="knows no words"):
+        word_effects(Recommender.load(runs.model_folder(workspace, silent)), "4")
 
 
 def test_raising_a_factor_by_a_step_raises_the_share_of_its_items_for_nearly_all_users() -> None:
@@ -94,7 +126,7 @@ def test_raising_a_factor_by_a_step_raises_the_share_of_its_items_for_nearly_all
     for user in range(0, data.n_users, 3):
         base = model.predict(torch.tensor([user]))[0]
         for factor in range(4):
-            scores = steered_scores(model, user, {factor: 1.0})
+            scores = steered_scores(model, user, {factor: 16.0})
             lists = [
                 top_k_of(s.unsqueeze(0).clone(), seen.take(torch.tensor([user])), 20)[0][0] for s in (base, scores)
             ]
@@ -109,24 +141,26 @@ def test_steering_by_nothing_changes_nothing_and_down_is_the_reverse_of_up(fille
     model = Recommender.load(runs.model_folder(workspace, run))
     before = model.predict(torch.tensor([2]))[0]
     torch.testing.assert_close(steered_scores(model, 2, {}), before)
-    up, down = (steered_scores(model, 2, {1: by}) - before for by in (1.0, -1.0))
+    up, down = (steered_scores(model, 2, {1: weight}) - before for weight in (16.0, 1 / 16))
     assert float(up.min()) >= 0
     assert float(down.max()) <= 0
-    with pytest.raises(InputError, match="from 0 to 1"):
-        steer(workspace, run, "2", factors={2: 1.0})
+    with pytest.raises(InputError, match="0 to 1"):
+        steer_run(workspace, run, "2", factors={2: 1.0})
     with pytest.raises(InputError, match="did you mean amber"):
-        steer(workspace, run, "2", words={"ambre": 1.0})
+        steer_run(workspace, run, "2", words={"ambre": 1.0})
     with pytest.raises(InputError, match="raise or lower"):
-        steer(workspace, run, "2")
+        steer_run(workspace, run, "2")
 
 
 def test_raising_a_word_brings_items_that_have_it(filled: tuple[Workspace, str, str]) -> None:
     workspace, run, _ = filled
-    found = steer(workspace, run, "2", words={"Basalt": 3.0, "lava": 3.0, "stone": 3.0}, top_k=10)
-    odd = [sum(int(item.id) % 2 for item in items) for items in (found.before, found.after)]
+    steered, titles = steer_run(workspace, run, "2", words={"Basalt": 3.0, "lava": 3.0, "stone": 3.0}, k=10)
+    odd = [sum(int(item) % 2 for item in items["item_id"]) for items in (steered.before, steered.after)]
     assert odd[1] >= odd[0]
-    assert [item.rank for item in found.after] == list(range(1, 11))
-    assert {item.before for item in found.before} == set(range(1, 11))
+    assert steered.after["rank"].to_list() == list(range(1, 11))
+    lists = steered.lists(run, titles)
+    assert {item["before"] for item in lists["before"]} == set(range(1, 11))
+    assert lists["after"][0]["title"] == f"Item {lists['after'][0]['id']}"
 
 
 def test_explaining_a_model_in_memory_needs_no_workspace() -> None:
@@ -155,8 +189,13 @@ def test_the_verbs_print_what_the_functions_find(
         json.loads(call("explain", run, "4", "--top-k", "2", "--json"))
         == explain_user(workspace, run, "4", top_k=2).as_dict()
     )
-    steered = json.loads(call("steer", run, "4", "--factor", "0", "--word", "amber", "--by", "1", "--json"))
+    steered = json.loads(call("steer", run, "4", "--factor", "0=4", "--word", "amber=+1", "--json"))
     assert set(steered) == {"run", "user", "before", "after"}
     assert "Item" in call("explain", run, "4")
-    assert "steered" in call("steer", run, "4", "--factor", "0", "--by", "-1")
-    assert "--by is given 2 times" in call("steer", run, "4", "--factor", "0", "--by", "1", "--by", "2")
+    assert "steered" in call("steer", run, "4", "--factor", "0=0.5")
+    assert "FACTOR=NUMBER" in call("steer", run, "4", "--factor", "first=0")
+    assert "WORD=NUMBER" in call("steer", run, "4", "--word", "noir=much")
+    again = json.loads(call("rerank", run, "4", "--set", "0=4", "--json"))
+    assert again == steer_run(workspace, run, "4", factors={0: 4.0}, exclude=("train", "valid"))[0].changes() | {
+        "weights": {"0": 4.0}
+    }

@@ -9,6 +9,7 @@ import pytest
 from block_data import checkerboard
 from published import publish
 
+from distaff.model import saving
 from distaff.recommenders.score import score_run
 from distaff.runs import aliases, runs
 from distaff.scheduling import executions, jobs, scheduler
@@ -104,6 +105,21 @@ def test_run_that_is_being_scored_is_waited_for(scorer: Workspace) -> None:
     clock.sleep = lambda seconds: busy.release()  # type: ignore[method-assign]
     (execution,) = scheduler.run_due(scorer, clock=clock)
     assert (execution.status, execution.attempts) == ("done", 2)
+
+
+def test_the_model_is_loaded_once_for_scoring_and_drift(scorer: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    add(scorer)
+    clock = FastClock()
+    scheduler.run_due(scorer, clock=clock)
+    clock.time += HOUR
+    loads = []
+    load = saving.load
+    monkeypatch.setattr(saving, "load", lambda folder: loads.append(folder) or load(folder))
+    (execution,) = scheduler.run_due(scorer, clock=clock)
+    assert execution.status == "done"
+    assert len(loads) == 1
+    measured = scorer.warehouse.rows("SELECT run FROM drifts WHERE execution = ?", [execution.execution])
+    assert {row["run"] for row in measured} == {execution.run}
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, times: int, error: Exception) -> None:

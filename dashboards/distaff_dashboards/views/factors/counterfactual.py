@@ -40,7 +40,7 @@ def counterfactual(source: Source, run: str, dataset: str, factor: int, names: M
         weights = weighing.sliders(weighed, names, words, key=f"{run}-{user}-{factor}", start={factor: 0.0})
     with right:
         try:
-            lists = people.steered(source, run, user, weights.factors, weights.words, _LIST)
+            lists = people.steered(source, run, dataset, user, weights.factors, weights.words, _LIST)
         except DistaffError as error:
             st.info(wording.escape(str(error)))
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import polars as pl
 import streamlit as st
@@ -11,7 +11,7 @@ from distaff_dashboards.reads import people
 from distaff_dashboards.reads.factors import factors_of
 from distaff_dashboards.reads.source import Source, published_for
 from distaff_dashboards.ui import charts, widgets, wording
-from distaff_dashboards.ui.breakdown import Breakdown, break_down, contributions_of
+from distaff_dashboards.ui.breakdown import Breakdown, break_down, contribution_matrix
 from distaff_dashboards.ui.labels import factor_labels, with_names
 from distaff_dashboards.views.choices import choose_factor, choose_run, describe
 from distaff_data.errors import DistaffError
@@ -61,7 +61,7 @@ def _one_user(source: Source, run: str, dataset: str, factor: int, names: Mappin
         return
     left, right = st.columns([2, 3], gap="large")
     with right:
-        colours = _recommendations(source, run, user, names)
+        colours = _recommendations(source, run, dataset, user, names)
     with left:
         _mix(user, with_names(mix, names), colours)
         taken = people.history(source, dataset, user)
@@ -83,25 +83,28 @@ def _mix(user: str, mix: pl.DataFrame, colours: Mapping[int, str]) -> None:
     widgets.chart(charts.mix(labels, shares, bars), key="mix", alt="The person's mix of intents")
 
 
-def _recommendations(source: Source, run: str, user: str, names: Mapping[int, str]) -> dict[int, str]:
+def _recommendations(source: Source, run: str, dataset: str, user: str, names: Mapping[int, str]) -> dict[int, str]:
     """Draw the list; return the colour of each intent it names."""
     try:
-        items = people.explanation(source, run, user, _LIST).items
+        contributions = people.contributions(source, run, dataset, user, _LIST)
     except DistaffError as error:
         st.subheader("Recommendations", anchor=False)
         st.info(wording.escape(str(error)))
         return {}
-    split = break_down(*contributions_of(items), columns=len(charts.INTENTS))
+    split = break_down(*contribution_matrix(contributions), columns=len(charts.INTENTS))
     colours = dict(zip(split.factors, charts.INTENTS, strict=False))
-    titles = [item.title for item in items]
-    table = share_table([item.id for item in items], titles, split, names)
+    table = share_table(contributions, split, names)
     widgets.heading(
         "Recommendations, and what each intent adds",
         table,
         f"{run}-recommendations-{user}",
         help="Each bar is the item's score. At most three intents are named for an item; the rest belongs to none.",
     )
-    widgets.chart(charts.contributions(titles, split, names, colours), key="contributions", alt="Scores by intent")
+    widgets.chart(
+        charts.contributions(table["title"].to_list(), split, names, colours),
+        key="contributions",
+        alt="Scores by intent",
+    )
     columns = {
         "item_id": None,
         "rank": st.column_config.NumberColumn("rank", help="Place in the list"),
@@ -116,17 +119,12 @@ def _recommendations(source: Source, run: str, user: str, names: Mapping[int, st
     return colours
 
 
-def share_table(
-    items: Sequence[str], titles: Sequence[str], split: Breakdown, names: Mapping[int, str]
-) -> pl.DataFrame:
+def share_table(contributions: pl.DataFrame, split: Breakdown, names: Mapping[int, str]) -> pl.DataFrame:
     """Return a list with its scores split: ``rank, item_id, title, score``, shares of named intents, others and rest.
 
     Empty where an intent is not named for the item.
     """
+    items = contributions.select("rank", "item_id", "title", "score").unique(maintain_order=True)
     named, other, rest = split.shares()
-    table = pl.DataFrame({"item_id": items, "title": titles, "score": split.scores},
-                         {"item_id": pl.String, "title": pl.String, "score": pl.Float64})  # fmt: skip
     shares = [pl.Series(names.get(k, str(k)), named[:, n]).replace(0.0, None) for n, k in enumerate(split.factors)]
-    return table.with_row_index("rank", offset=1).with_columns(
-        pl.col("rank").cast(pl.Int64), *shares, pl.Series("other intents", other), pl.Series("rest", rest)
-    )
+    return items.with_columns(*shares, pl.Series("other intents", other), pl.Series("rest", rest))

@@ -61,7 +61,7 @@ def words_page() -> None:
     with right:
         _reasons(explained)
     st.divider()
-    _steering(source, run, user, names)
+    _steering(source, run, dataset, user, names)
 
 
 def _factors(source: Source, run: str, dataset: str, names: Mapping[int, str]) -> None:
@@ -146,7 +146,7 @@ def sentence(why: Why) -> str:
     return text + f"; words lift it by {why.content:.0%}, who took what by {why.collaborative:.0%}."
 
 
-def _steering(source: Source, run: str, user: str, names: Mapping[int, str]) -> None:
+def _steering(source: Source, run: str, dataset: str, user: str, names: Mapping[int, str]) -> None:
     st.header(
         "What if", anchor=False, help=f"{weighing.HELP} A word's weight is added to what is written for the person."
     )
@@ -155,5 +155,5 @@ def _steering(source: Source, run: str, user: str, names: Mapping[int, str]) -> 
     with left:
         weights = weighing.sliders(mix, names, people.words(source, run), key=f"{run}-{user}")
     with right:
-        lists = people.steered(source, run, user, weights.factors, weights.words, _LIST)
+        lists = people.steered(source, run, dataset, user, weights.factors, weights.words, _LIST)
         weighing.side_by_side(lists, user, f"steered-{user}")

@@ -17,7 +17,7 @@ from distaff.factors.effects import EffectCard
 from distaff.factors.independence import Dependence, contamination, dependences
 from distaff.factors.intents.blind_spots import audit
 from distaff.factors.intents.calibration import WEIGHTS, calibrations
-from distaff.factors.intents.interventions import move_intents
+from distaff.factors.intents.interventions import intervene
 from distaff.factors.intents.notes import Note, carry_over
 from distaff.factors.intents.report import UNNAMED, Factor, FactorReport, Member
 from distaff.factors.intents.tables import publish_audit, publish_calibrations, publish_factors
@@ -102,7 +102,7 @@ def gather(model: Recommender, attributes: pa.Table, others: dict[str, Tensor], 
         intents,
         popularity,
         found,
-        *move_intents(model, intents, incidence.commonest(_VALUES), popularity, seed=seed),
+        *intervene(model, intents, incidence.commonest(_VALUES), popularity, seed=seed),
         *effective_numbers(intents.users),
         associate(found, incidence),
         compare_seeds(intents.items, others, seed=seed),

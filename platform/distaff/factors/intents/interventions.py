@@ -21,6 +21,7 @@ from distaff.factors.effects import EffectCard, Ladder, effect_card
 from distaff.ranking.metrics import exclusion, top_k
 from distaff.recommenders.base import Intents, Recommender
 from distaff.recommenders.relevance import Incidence
+from distaff.recommenders.steer import weighed
 from distaff_data.datasets.csr import Csr
 
 Floats = NDArray[np.float64]
@@ -42,7 +43,7 @@ def share_of(log_odds: Floats) -> Floats:
     return np.asarray(1 / (1 + np.exp(-log_odds)))
 
 
-class Moves:
+class Interventions:
     """Lists of a sample of users, with intents moved: what an effect card decodes.
 
     Args:
@@ -66,10 +67,7 @@ class Moves:
 
     def weighed(self, weights: Tensor) -> Tensor:
         """Lists with every intent's part multiplied by its weight ``(B, K)``."""
-        scores = self._scores.clone()
-        for intent in torch.nonzero((weights != 1).any(0)).flatten().tolist():
-            scores += (weights[:, intent : intent + 1] - 1).float() * self.part(intent)
-        return top_k(scores, self._seen, self._length)[0]
+        return top_k(weighed(self._scores, weights, self.part), self._seen, self._length)[0]
 
     def part(self, intent: int) -> Tensor:
         """An intent's part of the scores ``(B, n_items)``; the last one is kept, since a ladder moves it many times."""
@@ -111,7 +109,7 @@ def popularity_ranks(counts: Tensor) -> Floats:
     return np.asarray((stats.rankdata(counts.numpy()) - 1) / max(counts.numel() - 1, 1))
 
 
-def move_intents(
+def intervene(
     model: Recommender, intents: Intents, incidence: Incidence, popularity: Tensor, *, seed: int = 0
 ) -> tuple[Activity, list[EffectCard | None]]:
     """Activity and effect card of every intent, measured on lists of a sample of users.
@@ -121,22 +119,22 @@ def move_intents(
     some of the intent, None where too few do; their churn is counted from the lists at the lowest rung.
     """
     users = probe(model, PROBE_USERS, seed)
-    moves = Moves(model, intents, users, exclusion(model.data, ("train",)).take(users), LIST)
+    lists = Interventions(model, intents, users, exclusion(model.data, ("train",)).take(users), LIST)
     known = intents.users[model.data.train.counts() > 0]
-    kept = moves.decode(moves.codes)
+    kept = lists.decode(lists.codes)
     ranks = popularity_ranks(popularity)
     n_intents = known.shape[1]
     spread, effects = np.empty((len(users), n_intents)), np.empty(n_intents)
     cards: list[EffectCard | None] = []
     for intent in range(n_intents):
-        spread[:, intent] = moves.part(intent).double().std(1).numpy()
+        spread[:, intent] = lists.part(intent).double().std(1).numpy()
         gone = torch.ones(len(users), n_intents)
         gone[:, intent] = 0
-        effects[intent] = 1.0 - int(shared(kept, moves.weighed(gone)).sum()) / max(int((kept >= 0).sum()), 1)
+        effects[intent] = 1.0 - int(shared(kept, lists.weighed(gone)).sum()) / max(int((kept >= 0).sum()), 1)
         held = intents.users[users, intent] >= LEAST_SHARE
         levels = log_odds(known[:, intent][known[:, intent] >= LEAST_SHARE])
         few = int(held.sum()) < _ENOUGH
-        cards.append(None if few else _card(moves, intent, held, Ladder.of(levels), incidence, ranks, seed))
+        cards.append(None if few else _card(lists, intent, held, Ladder.of(levels), incidence, ranks, seed))
     posterior = model.intent_posterior()
     if posterior is not None:
         return Activity(*posterior_states(*posterior), effects), cards
@@ -144,13 +142,13 @@ def move_intents(
 
 
 def _card(
-    moves: Moves, intent: int, held: Tensor, ladder: Ladder, incidence: Incidence, ranks: Floats, seed: int
+    lists: Interventions, intent: int, held: Tensor, ladder: Ladder, incidence: Incidence, ranks: Floats, seed: int
 ) -> EffectCard:
-    lowest = moves.codes.copy()
+    lowest = lists.codes.copy()
     lowest[:, intent] = ladder.levels[0]
-    measure = ListProperties(incidence, ranks, moves.decode(lowest)[held])
+    measure = ListProperties(incidence, ranks, lists.decode(lowest)[held])
 
-    def properties(lists: Tensor) -> Mapping[str, Floats]:
-        return measure(lists[held])
+    def properties(decoded: Tensor) -> Mapping[str, Floats]:
+        return measure(decoded[held])
 
-    return effect_card(moves.codes, intent, ladder, moves.decode, properties, magnitudes={CHURN}, seed=seed)
+    return effect_card(lists.codes, intent, ladder, lists.decode, properties, magnitudes={CHURN}, seed=seed)

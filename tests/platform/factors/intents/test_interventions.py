@@ -10,9 +10,8 @@ from block_data import checkerboard
 from published import publish
 
 from distaff.factors.intents.evidence import explain_run
-from distaff.factors.intents.interventions import Moves, log_odds, move_intents, share_of
+from distaff.factors.intents.interventions import Interventions, intervene, log_odds, share_of
 from distaff.factors.intents.notes import CARRIED, annotate, notes_of
-from distaff.factors.intents.rerank import rerank
 from distaff.ranking.metrics import exclusion
 from distaff.recommenders.base import Recommender
 from distaff.recommenders.relevance import associate, incidence_of, membership
@@ -39,40 +38,16 @@ def test_moving_an_intent_weighs_its_part_of_the_scores(nmf: Recommender) -> Non
     users = torch.arange(4)
     intents = nmf.intents()
     seen = exclusion(nmf.data, ("train",)).take(users)
-    moves = Moves(nmf, intents, users, seen, 5)
+    interventions = Interventions(nmf, intents, users, seen, 5)
     weights = torch.ones(4, 2).double()
     weights[:, 1] = 3.0
     scores = nmf.predict(users) + 2 * nmf.intent_scores(users, 1)
     scores[seen.row_index(), seen.indices.long()] = -torch.inf
-    lists = moves.weighed(weights)
+    lists = interventions.weighed(weights)
     assert torch.equal(scores.gather(1, lists), scores.topk(5).values)
-    codes = moves.codes.copy()
+    codes = interventions.codes.copy()
     codes[:, 1] += np.log(3.0)
-    assert torch.equal(moves.decode(codes), lists)
-
-
-def test_taking_away_ones_own_intent_turns_the_list_over(nmf: Recommender) -> None:
-    intents = nmf.intents()
-    user = nmf.data.user_ids[0].as_py()
-    own = int(intents.users[0].argmax())
-    same = rerank(nmf, user, {})
-    assert same.before == same.after
-    assert same.churn == 0.0
-    assert same.changes == [0] * len(same.after)
-    other = rerank(nmf, user, {own: 0.0}, top_k=3)
-    assert other.hits_before > 0 == other.hits_after
-    assert other.table().column_names == ["rank", "before", "after", "change"]
-    up = rerank(nmf, user, {own: 0.5, 1 - own: 2.0}, top_k=5)
-    places = [up.before.index(item) - rank if item in up.before else None for rank, item in enumerate(up.after)]
-    assert up.changes == places
-
-
-@pytest.mark.parametrize("weights", [{7: 1.0}, {0: -1.0}, {0: float("nan")}])
-def test_weights_that_cannot_be_are_refused(nmf: Recommender, weights: dict[int, float]) -> None:
-    with pytest.raises(InputError):
-        rerank(nmf, nmf.data.user_ids[0].as_py(), weights)
-    with pytest.raises(InputError, match="not in the data"):
-        rerank(nmf, "nobody", {0: 1.0})
+    assert torch.equal(interventions.decode(codes), lists)
 
 
 def test_cards_tell_the_category_that_an_intent_holds() -> None:
@@ -89,7 +64,7 @@ def test_cards_tell_the_category_that_an_intent_holds() -> None:
     intents = model.intents()
     popularity = torch.bincount(data.train.indices, minlength=data.n_items)
     incidence = incidence_of(attributes, data.item_ids)
-    activity, cards = move_intents(model, intents, incidence, popularity)
+    activity, cards = intervene(model, intents, incidence, popularity)
     names = {a.intent: a.value for a in reversed(associate(membership(intents.items, popularity), incidence))}
     headlines = [card.headline for card in cards if card is not None]
     assert [h.property for h in headlines if h is not None] == [f"category: {names[k]}" for k in range(4)]

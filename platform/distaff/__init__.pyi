@@ -1,0 +1,1417 @@
+# Written by: python -m distaff.model.stubs
+"""Distaff: learns disentangled factors from behaviour and telemetry, and shows each beside its control."""
+
+from typing import Literal
+
+from distaff._version import __version__ as __version__
+from distaff.incidents.base import Diagnoser as Diagnoser
+from distaff.model.base import Model as Model
+from distaff.recommenders.base import Intents as Intents
+from distaff.recommenders.base import Recommender as Recommender
+from distaff.series.model import SeriesModel as SeriesModel
+from distaff_data.datasets.incidents import Case as Case
+from distaff_data.datasets.incidents import Incidents as Incidents
+from distaff_data.datasets.interactions import Interactions as Interactions
+from distaff_data.datasets.series import Series as Series
+from distaff_data.errors import DistaffError as DistaffError
+from distaff_data.errors import InputError as InputError
+from distaff_data.errors import UnknownNameError as UnknownNameError
+from distaff_data.errors import UnsupportedError as UnsupportedError
+from distaff_data.workspace import Workspace as Workspace
+from distaff_graph.collaborative.dccf import DCCF as _DCCF
+from distaff_graph.collaborative.lightgcn import LightGCN as _LightGCN
+from distaff_graph.controls.als import ALS as _ALS
+from distaff_graph.controls.ease import EASE as _EASE
+from distaff_graph.controls.ica import ICA as _ICA
+from distaff_graph.controls.lda import LDA as _LDA
+from distaff_graph.controls.nmf import NMF as _NMF
+from distaff_graph.controls.popularity import Popularity as _Popularity
+from distaff_graph.controls.posthoc import PostHoc as _PostHoc
+from distaff_graph.controls.puresvd import PureSVD as _PureSVD
+from distaff_graph.controls.seminmf import SemiNMF as _SemiNMF
+from distaff_graph.controls.varimax import Varimax as _Varimax
+from distaff_graph.dgvae.models import DGVAE as _DGVAE
+from distaff_graph.dgvae.models import MacridVAE as _MacridVAE
+from distaff_graph.dgvae.models import MultiVAE as _MultiVAE
+from distaff_graph.diagnosis.controls.graphs import OnsetOrder as _OnsetOrder
+from distaff_graph.diagnosis.controls.graphs import PageRank as _PageRank
+from distaff_graph.diagnosis.controls.graphs import PCPageRank as _PCPageRank
+from distaff_graph.diagnosis.controls.graphs import Recency as _Recency
+from distaff_graph.diagnosis.controls.scores import Baro as _Baro
+from distaff_graph.diagnosis.controls.scores import FloorZ as _FloorZ
+from distaff_graph.diagnosis.controls.scores import KpiCorrelation as _KpiCorrelation
+from distaff_graph.diagnosis.controls.scores import NSigma as _NSigma
+from distaff_graph.diagnosis.controls.scores import Random as _Random
+from distaff_graph.diagnosis.controls.traversal import Traversal as _Traversal
+from distaff_graph.diagnosis.coral.model import Coral as _Coral
+from distaff_graph.plait.model import Plait as _Plait
+from distaff_timeseries.controls.catch22 import Catch22 as _Catch22
+from distaff_timeseries.controls.minirocket import MiniRocket as _MiniRocket
+from distaff_timeseries.controls.one_nn import OneNN as _OneNN
+from distaff_timeseries.controls.pca import PCA as _PCA
+from distaff_timeseries.controls.random_encoder import RandomEncoder as _RandomEncoder
+from distaff_timeseries.controls.raw_ridge import RawRidge as _RawRidge
+from distaff_timeseries.controls.seasonal_naive import SeasonalNaive as _SeasonalNaive
+from distaff_timeseries.controls.series_ica import SeriesICA as _SeriesICA
+from distaff_timeseries.dts.models import DTS as _DTS
+from distaff_timeseries.dts.models import VAE as _VAE
+from distaff_timeseries.dts.models import BetaTCVAE as _BetaTCVAE
+from distaff_timeseries.dts.models import BetaVAE as _BetaVAE
+from distaff_timeseries.timedrl.model import TimeDRL as _TimeDRL
+
+__all__ = [
+    "ALS",
+    "DCCF",
+    "DGVAE",
+    "DTS",
+    "EASE",
+    "ICA",
+    "LDA",
+    "NMF",
+    "PCA",
+    "VAE",
+    "Baro",
+    "BetaTCVAE",
+    "BetaVAE",
+    "Case",
+    "Catch22",
+    "Coral",
+    "Diagnoser",
+    "DistaffError",
+    "FloorZ",
+    "Incidents",
+    "InputError",
+    "Intents",
+    "Interactions",
+    "KpiCorrelation",
+    "LightGCN",
+    "MacridVAE",
+    "MiniRocket",
+    "Model",
+    "MultiVAE",
+    "NSigma",
+    "OneNN",
+    "OnsetOrder",
+    "PCPageRank",
+    "PageRank",
+    "Plait",
+    "Popularity",
+    "PostHoc",
+    "PureSVD",
+    "Random",
+    "RandomEncoder",
+    "RawRidge",
+    "Recency",
+    "Recommender",
+    "SeasonalNaive",
+    "SemiNMF",
+    "Series",
+    "SeriesICA",
+    "SeriesModel",
+    "TimeDRL",
+    "Traversal",
+    "UnknownNameError",
+    "UnsupportedError",
+    "Varimax",
+    "Workspace",
+    "__version__",
+]
+
+class ALS(_ALS):
+    """Minimises sum c_ui (x_ui - u . i)^2 + reg (|U|^2 + |I|^2), with c = ``confidence`` where x = 1 and 1 elsewhere.
+
+    Args:
+        embedding_dim: Numbers a user and an item.
+        reg: Weight of the squared norms.
+        confidence: Weight of an interaction, where the absence of one weighs 1.
+        n_iterations: Alternations.
+    """
+
+    def __init__(
+        self,
+        *,
+        embedding_dim: int = 128,
+        reg: float = 1.0,
+        confidence: float = 20.0,
+        n_iterations: int = 15,
+    ) -> None: ...
+
+class Baro(_Baro):
+    """BARO's robust scorer: largest rise above the median, in inter-quartile ranges (Pham, Ha & Zhang, FSE 2024).
+
+    Args:
+        onset: use the known onset, or find it
+    """
+
+    def __init__(
+        self,
+        *,
+        onset: Literal["given", "detected"] = "given",
+    ) -> None: ...
+
+class BetaTCVAE(_BetaTCVAE):
+    """Beta-TCVAE (Chen et al. 2018): the total correlation costs beta, the others 1.
+
+    Args:
+        seq_len: Rows of a window; when None 96, or the longest entity where each entity is one window.
+        horizons: Rows ahead at which forecasts are measured.
+        forecaster: How the linear head of forecasts is found: ``ridge`` in closed form, ``sgd`` by gradient descent.
+        classifier: The linear head of classes; see :mod:`distaff.series.heads.classify`.
+        head_lr: Learning rate of heads found by ``sgd``, as are the two that follow; see
+            :mod:`distaff.series.heads.sgd`.
+        head_epochs: Their passes over the training windows.
+        head_dropout: Share of the features that they do without at each step.
+        label_share: Part of the labelled training windows' entities, of each class in proportion, whose labels are
+            used.
+        lr: Adam's learning rate.
+        lr_decay: What it is multiplied by after every epoch.
+        batch_size: Samples a step.
+        max_epochs: Upper limit; the only one when the dataset has no validation split.
+        eval_every: Epochs between validations.
+        patience: Validations without improvement of the monitored metric before the fit stops.
+        encoder: Convolutions (``conv``), an LSTM, a network of the window's Fourier ``wave``s and their powers, or of
+            its line and leading ``season``.
+        decoder: Likewise; each is given the latents alone, the LSTM at every step. That of a ``season`` keeps size,
+            period and direction apart; see :mod:`distaff_timeseries.dts.seasons`.
+        hidden: Channels of convolutions, or the LSTMs' state.
+        teacher_forcing: Tells an LSTM decoder the value before, as published LSTM autoencoders do; it then tends to
+            ignore the latents.
+        noise: Variance of the Gaussian likelihood, in scaled units: ``fixed`` at 1 (mean squared error), ``learned``
+            for each channel, or ``predicted`` from the latents for each window and channel, so that latents can tell of
+            noise.
+        spectrum: Weight of the likelihood of the window's log power spectrum beside that of its values. A wave whose
+            phase is wrong is worth nothing as values; as a spectrum it is, so that latents find period and amplitude
+            first.
+        spectrum_first: Share of the training in which the values' likelihood grows from a hundredth to its full weight,
+            so that the spectrum says which waves there are before the values say which way they go: the other way round
+            a wave whose direction is not known yet is unlearned.
+        angles: How many of the latents, the last ones, are angles: with a uniform prior on the circle, and from -pi to
+            pi wherever latents are shown. A phase has no other single latent.
+        estimator: How a batch stands for all windows; see :mod:`distaff_timeseries.dts.decomposition`.
+        free_bits: Nats of divergence that cost a latent nothing.
+        warmup: Share of the training in which the penalties grow to their full weight.
+        window_step: Rows between the starts of training windows.
+        weight_decay: AdamW's.
+        latent_dim: K, latents of a window.
+        beta: Weight of the total correlation.
+    """
+
+    def __init__(
+        self,
+        *,
+        seq_len: int | None = None,
+        horizons: tuple[int, ...] = (24,),
+        forecaster: Literal["ridge", "sgd"] = "ridge",
+        classifier: Literal["logistic", "ridge", "sgd", "nearest"] = "logistic",
+        head_lr: float = 0.001,
+        head_epochs: int = 30,
+        head_dropout: float = 0.1,
+        label_share: float = 1.0,
+        lr: float = 0.001,
+        lr_decay: float = 1.0,
+        batch_size: int = 128,
+        max_epochs: int = 60,
+        eval_every: int = 1,
+        patience: int = 10,
+        encoder: Literal["conv", "wave", "season", "lstm"] = "conv",
+        decoder: Literal["conv", "wave", "season", "lstm"] = "conv",
+        hidden: int = 64,
+        teacher_forcing: bool = False,
+        noise: Literal["fixed", "learned", "predicted"] = "predicted",
+        spectrum: float = 0.0,
+        spectrum_first: float = 0.0,
+        angles: int = 0,
+        estimator: Literal["weighted", "stratified"] = "stratified",
+        free_bits: float = 0.0,
+        warmup: float = 0.2,
+        window_step: int = 1,
+        weight_decay: float = 0.0001,
+        latent_dim: int = 10,
+        beta: float = 6.0,
+    ) -> None: ...
+
+class BetaVAE(_BetaVAE):
+    """Beta-VAE (Higgins et al. 2017): every part costs beta.
+
+    Args:
+        seq_len: Rows of a window; when None 96, or the longest entity where each entity is one window.
+        horizons: Rows ahead at which forecasts are measured.
+        forecaster: How the linear head of forecasts is found: ``ridge`` in closed form, ``sgd`` by gradient descent.
+        classifier: The linear head of classes; see :mod:`distaff.series.heads.classify`.
+        head_lr: Learning rate of heads found by ``sgd``, as are the two that follow; see
+            :mod:`distaff.series.heads.sgd`.
+        head_epochs: Their passes over the training windows.
+        head_dropout: Share of the features that they do without at each step.
+        label_share: Part of the labelled training windows' entities, of each class in proportion, whose labels are
+            used.
+        lr: Adam's learning rate.
+        lr_decay: What it is multiplied by after every epoch.
+        batch_size: Samples a step.
+        max_epochs: Upper limit; the only one when the dataset has no validation split.
+        eval_every: Epochs between validations.
+        patience: Validations without improvement of the monitored metric before the fit stops.
+        encoder: Convolutions (``conv``), an LSTM, a network of the window's Fourier ``wave``s and their powers, or of
+            its line and leading ``season``.
+        decoder: Likewise; each is given the latents alone, the LSTM at every step. That of a ``season`` keeps size,
+            period and direction apart; see :mod:`distaff_timeseries.dts.seasons`.
+        hidden: Channels of convolutions, or the LSTMs' state.
+        teacher_forcing: Tells an LSTM decoder the value before, as published LSTM autoencoders do; it then tends to
+            ignore the latents.
+        noise: Variance of the Gaussian likelihood, in scaled units: ``fixed`` at 1 (mean squared error), ``learned``
+            for each channel, or ``predicted`` from the latents for each window and channel, so that latents can tell of
+            noise.
+        spectrum: Weight of the likelihood of the window's log power spectrum beside that of its values. A wave whose
+            phase is wrong is worth nothing as values; as a spectrum it is, so that latents find period and amplitude
+            first.
+        spectrum_first: Share of the training in which the values' likelihood grows from a hundredth to its full weight,
+            so that the spectrum says which waves there are before the values say which way they go: the other way round
+            a wave whose direction is not known yet is unlearned.
+        angles: How many of the latents, the last ones, are angles: with a uniform prior on the circle, and from -pi to
+            pi wherever latents are shown. A phase has no other single latent.
+        estimator: How a batch stands for all windows; see :mod:`distaff_timeseries.dts.decomposition`.
+        free_bits: Nats of divergence that cost a latent nothing.
+        warmup: Share of the training in which the penalties grow to their full weight.
+        window_step: Rows between the starts of training windows.
+        weight_decay: AdamW's.
+        latent_dim: K, latents of a window.
+        beta: Weight of the whole divergence.
+    """
+
+    def __init__(
+        self,
+        *,
+        seq_len: int | None = None,
+        horizons: tuple[int, ...] = (24,),
+        forecaster: Literal["ridge", "sgd"] = "ridge",
+        classifier: Literal["logistic", "ridge", "sgd", "nearest"] = "logistic",
+        head_lr: float = 0.001,
+        head_epochs: int = 30,
+        head_dropout: float = 0.1,
+        label_share: float = 1.0,
+        lr: float = 0.001,
+        lr_decay: float = 1.0,
+        batch_size: int = 128,
+        max_epochs: int = 60,
+        eval_every: int = 1,
+        patience: int = 10,
+        encoder: Literal["conv", "wave", "season", "lstm"] = "conv",
+        decoder: Literal["conv", "wave", "season", "lstm"] = "conv",
+        hidden: int = 64,
+        teacher_forcing: bool = False,
+        noise: Literal["fixed", "learned", "predicted"] = "predicted",
+        spectrum: float = 0.0,
+        spectrum_first: float = 0.0,
+        angles: int = 0,
+        estimator: Literal["weighted", "stratified"] = "stratified",
+        free_bits: float = 0.0,
+        warmup: float = 0.2,
+        window_step: int = 1,
+        weight_decay: float = 0.0001,
+        latent_dim: int = 10,
+        beta: float = 4.0,
+    ) -> None: ...
+
+class Catch22(_Catch22):
+    """Features of channels, side by side; the library takes one channel of one window a call, about 0.2 ms each.
+
+    Args:
+        seq_len: Rows of a window; when None 96, or the longest entity where each entity is one window.
+        horizons: Rows ahead at which forecasts are measured.
+        forecaster: How the linear head of forecasts is found: ``ridge`` in closed form, ``sgd`` by gradient descent.
+        classifier: The linear head of classes; see :mod:`distaff.series.heads.classify`.
+        head_lr: Learning rate of heads found by ``sgd``, as are the two that follow; see
+            :mod:`distaff.series.heads.sgd`.
+        head_epochs: Their passes over the training windows.
+        head_dropout: Share of the features that they do without at each step.
+        label_share: Part of the labelled training windows' entities, of each class in proportion, whose labels are
+            used.
+    """
+
+    def __init__(
+        self,
+        *,
+        seq_len: int | None = None,
+        horizons: tuple[int, ...] = (24,),
+        forecaster: Literal["ridge", "sgd"] = "ridge",
+        classifier: Literal["logistic", "ridge", "sgd", "nearest"] = "logistic",
+        head_lr: float = 0.001,
+        head_epochs: int = 30,
+        head_dropout: float = 0.1,
+        label_share: float = 1.0,
+    ) -> None: ...
+
+class Coral(_Coral):
+    """Causal graph of what stayed and what changed, and blame sent up it from the KPI.
+
+    Args:
+        onset: use the known onset, or find it
+        batch: rows taken at a time
+        learner: how the causal graph is learned
+        graph: use what is known of dependencies
+    """
+
+    def __init__(
+        self,
+        *,
+        onset: Literal["given", "detected"] = "given",
+        batch: int = 60,
+        learner: Literal["linear", "neural"] = "linear",
+        graph: bool = True,
+    ) -> None: ...
+
+class DCCF(_DCCF):
+    """Scores by inner products of E = X_0 + ... + X_L, trained with BPR and InfoNCE between views of each layer.
+
+    Args:
+        lr: Adam's learning rate.
+        lr_decay: What it is multiplied by after every epoch.
+        batch_size: Samples a step.
+        max_epochs: Upper limit; the only one when the dataset has no validation split.
+        eval_every: Epochs between validations.
+        patience: Validations without improvement of the monitored metric before the fit stops.
+        embedding_dim: d, numbers a node.
+        n_layers: L, graph layers.
+        n_intents: K, prototypes of users and as many of items.
+        temperature: tau of InfoNCE.
+        ssl_reg: Weight of InfoNCE, lambda_1.
+        emb_reg: Weight of the squares of embeddings, lambda_2.
+        cen_reg: Weight of the squares of prototypes, lambda_3.
+        reg_on: ``batch``: the rows that each sample looks up, counted as often as they are; ``all``: the whole table.
+        sampling: ``users``: ``samples_per_epoch`` draws of a uniform user and one of their items; ``interactions``:
+            every interaction once an epoch.
+        samples_per_epoch: With ``sampling="users"``, whatever the size of the data.
+        item_divisor: What the items' InfoNCE is divided by: the number of distinct ``items`` of the batch, or of
+            ``users`` (which RLMRec's code does).
+        init: How embeddings and prototypes start.
+        users_a_part: For graphs that do not fit: how many users' interactions a step's graph holds; all when None. See
+            :mod:`distaff_graph.collaborative.partition`; the masked means, which are shares, need no scale, but count a
+            user's own part in an item more often than the whole graph does.
+    """
+
+    def __init__(
+        self,
+        *,
+        lr: float = 0.001,
+        lr_decay: float = 1.0,
+        batch_size: int = 10240,
+        max_epochs: int = 150,
+        eval_every: int = 3,
+        patience: int = 5,
+        embedding_dim: int = 32,
+        n_layers: int = 2,
+        n_intents: int = 128,
+        temperature: float = 1.0,
+        ssl_reg: float = 0.1,
+        emb_reg: float = 2.5e-05,
+        cen_reg: float = 0.005,
+        reg_on: Literal["batch", "all"] = "batch",
+        sampling: Literal["users", "interactions"] = "users",
+        samples_per_epoch: int = 409600,
+        item_divisor: Literal["items", "users"] = "items",
+        init: Literal["xavier_uniform", "xavier_normal"] = "xavier_normal",
+        users_a_part: int | None = None,
+    ) -> None: ...
+
+class DGVAE(_DGVAE):
+    """DGVAE (Zhou and Miao, TMM 2024): a half over items and one over words that read each other, factor by factor.
+
+    Args:
+        lr: Adam's learning rate.
+        lr_decay: What it is multiplied by after every epoch.
+        batch_size: Samples a step.
+        max_epochs: Upper limit; the only one when the dataset has no validation split.
+        eval_every: Epochs between validations.
+        patience: Validations without improvement of the monitored metric before the fit stops.
+        embedding_dim: d of vectors and codes.
+        dropout: Share of the encoder's input left out.
+        kl_cap: Weight of the divergence once it is full.
+        kl_epochs: Epochs in which it grows to ``kl_cap``, whatever the batch size. The authors count steps towards
+            20,000, which their 100 epochs of 38 never reach.
+        kl_steps: The authors' schedule instead: min(kl_cap, step / kl_steps).
+        n_intents: K, factors.
+        temperature: Of memberships and decoder.
+        decoder_temperature: Of the decoder, where it has one of its own: softer scores than memberships.
+        std: Deviation of the code's noise.
+        start: As above; ``spectral`` here, so that a factor has words and items that belong together. ``random`` takes
+            more epochs for lists that are as good or a little better, and its factors matter nearly equally to
+            everybody.
+        text_weight: lambda_text, of the words' likelihood and divergence.
+        mi_weight: lambda_reg, of the mutual information.
+        n_neighbours: k of the item graph, the item itself included.
+        text_share: Share of the text modality in the item graph; the others divide the rest equally.
+        item_graph: Spread a user's items over the graph before they are encoded.
+        min_df: Least number of people whose items have a word.
+        max_df: Largest share of people whose items have it.
+    """
+
+    def __init__(
+        self,
+        *,
+        lr: float = 0.001,
+        lr_decay: float = 1.0,
+        batch_size: int = 512,
+        max_epochs: int = 100,
+        eval_every: int = 1,
+        patience: int = 20,
+        embedding_dim: int = 64,
+        dropout: float = 0.5,
+        kl_cap: float = 0.2,
+        kl_epochs: float = 100,
+        kl_steps: int | None = None,
+        n_intents: int = 3,
+        temperature: float = 0.1,
+        decoder_temperature: float | None = None,
+        std: float = 0.075,
+        start: Literal["random", "spectral"] = "spectral",
+        text_weight: float = 0.2,
+        mi_weight: float = 0.4,
+        n_neighbours: int = 10,
+        text_share: float = 0.96,
+        item_graph: bool = True,
+        min_df: int = 5,
+        max_df: float = 0.6,
+    ) -> None: ...
+
+class DTS(_DTS):
+    """Independent latents in segments tied to concepts.
+
+    Args:
+        seq_len: Rows of a window; when None 96, or the longest entity where each entity is one window.
+        horizons: Rows ahead at which forecasts are measured.
+        forecaster: How the linear head of forecasts is found: ``ridge`` in closed form, ``sgd`` by gradient descent.
+        classifier: The linear head of classes; see :mod:`distaff.series.heads.classify`.
+        head_lr: Learning rate of heads found by ``sgd``, as are the two that follow; see
+            :mod:`distaff.series.heads.sgd`.
+        head_epochs: Their passes over the training windows.
+        head_dropout: Share of the features that they do without at each step.
+        label_share: Part of the labelled training windows' entities, of each class in proportion, whose labels are
+            used.
+        lr: Adam's learning rate.
+        lr_decay: What it is multiplied by after every epoch.
+        batch_size: Samples a step.
+        max_epochs: Upper limit; the only one when the dataset has no validation split.
+        eval_every: Epochs between validations.
+        patience: Validations without improvement of the monitored metric before the fit stops.
+        encoder: Convolutions (``conv``), an LSTM, a network of the window's Fourier ``wave``s and their powers, or of
+            its line and leading ``season``.
+        decoder: Likewise; each is given the latents alone, the LSTM at every step. That of a ``season`` keeps size,
+            period and direction apart; see :mod:`distaff_timeseries.dts.seasons`.
+        hidden: Channels of convolutions, or the LSTMs' state.
+        teacher_forcing: Tells an LSTM decoder the value before, as published LSTM autoencoders do; it then tends to
+            ignore the latents.
+        noise: Variance of the Gaussian likelihood, in scaled units: ``fixed`` at 1 (mean squared error), ``learned``
+            for each channel, or ``predicted`` from the latents for each window and channel, so that latents can tell of
+            noise.
+        spectrum: Weight of the likelihood of the window's log power spectrum beside that of its values. A wave whose
+            phase is wrong is worth nothing as values; as a spectrum it is, so that latents find period and amplitude
+            first.
+        spectrum_first: Share of the training in which the values' likelihood grows from a hundredth to its full weight,
+            so that the spectrum says which waves there are before the values say which way they go: the other way round
+            a wave whose direction is not known yet is unlearned.
+        angles: How many of the latents, the last ones, are angles: with a uniform prior on the circle, and from -pi to
+            pi wherever latents are shown. A phase has no other single latent.
+        estimator: How a batch stands for all windows; see :mod:`distaff_timeseries.dts.decomposition`.
+        free_bits: Nats of divergence that cost a latent nothing.
+        warmup: Share of the training in which the penalties grow to their full weight.
+        window_step: Rows between the starts of training windows.
+        weight_decay: AdamW's.
+        segments: Latents by concept, in their order: ``class:4,group:4,free:8``. A segment whose concept has no labels
+            in the data is free.
+        alpha: Weight of the mutual information that is given back: 1 cancels its penalty, more rewards it.
+        beta: Weight of the total correlation.
+        gamma: Weight of the latents' own divergences.
+        adversary: What is read from a segment against its will: other segments' ``labels``, their ``latents``, or
+            nothing.
+        eta: Weight of the heads that predict a segment's own concept.
+        xi: Weight of the adversaries.
+        bottleneck: ``gaussian``, or ``quantized`` (QLAE), which has no divergences to weigh.
+        n_values: Values of a quantised latent.
+        commitment: Weight of what rounding costs.
+    """
+
+    def __init__(
+        self,
+        *,
+        seq_len: int | None = None,
+        horizons: tuple[int, ...] = (24,),
+        forecaster: Literal["ridge", "sgd"] = "ridge",
+        classifier: Literal["logistic", "ridge", "sgd", "nearest"] = "logistic",
+        head_lr: float = 0.001,
+        head_epochs: int = 30,
+        head_dropout: float = 0.1,
+        label_share: float = 1.0,
+        lr: float = 0.001,
+        lr_decay: float = 1.0,
+        batch_size: int = 128,
+        max_epochs: int = 60,
+        eval_every: int = 1,
+        patience: int = 10,
+        encoder: Literal["conv", "wave", "season", "lstm"] = "conv",
+        decoder: Literal["conv", "wave", "season", "lstm"] = "conv",
+        hidden: int = 64,
+        teacher_forcing: bool = False,
+        noise: Literal["fixed", "learned", "predicted"] = "predicted",
+        spectrum: float = 0.0,
+        spectrum_first: float = 0.0,
+        angles: int = 0,
+        estimator: Literal["weighted", "stratified"] = "stratified",
+        free_bits: float = 0.0,
+        warmup: float = 0.2,
+        window_step: int = 1,
+        weight_decay: float = 0.0001,
+        segments: tuple[str, ...] = ("free:10",),
+        alpha: float = 1.0,
+        beta: float = 5.0,
+        gamma: float = 1.0,
+        adversary: Literal["none", "labels", "latents"] = "labels",
+        eta: float = 1.0,
+        xi: float = 1.0,
+        bottleneck: Literal["gaussian", "quantized"] = "gaussian",
+        n_values: int = 12,
+        commitment: float = 1.0,
+    ) -> None: ...
+
+class EASE(_EASE):
+    """Scores are X B, where B minimises |X - X B|^2 + penalty |B|^2 with a zero diagonal.
+
+    Args:
+        penalty: Weight of the squared entries of B, in interactions.
+        max_gb: Memory that fitting may take. EASE needs 12 bytes a pair of items in double precision and 4 in single;
+            the more precise one that fits is used.
+    """
+
+    def __init__(
+        self,
+        *,
+        penalty: float = 250.0,
+        max_gb: float = 8.0,
+    ) -> None: ...
+
+class FloorZ(_FloorZ):
+    """Largest robust deviation with a floor under its scale, free of units.
+
+    Args:
+        onset: use the known onset, or find it
+    """
+
+    def __init__(
+        self,
+        *,
+        onset: Literal["given", "detected"] = "given",
+    ) -> None: ...
+
+class ICA(_ICA):
+    """PureSVD whose users X V are written as S A^T, the K columns of S as independent over users as can be.
+
+    Args:
+        n_intents: K, the singular vectors kept; at most as many as there are users or items.
+    """
+
+    def __init__(
+        self,
+        *,
+        n_intents: int = 64,
+    ) -> None: ...
+
+class KpiCorrelation(_KpiCorrelation):
+    """Absolute correlation with the KPI over all rows; without a KPI every metric scores 0.
+
+    Args:
+        onset: use the known onset, or find it
+    """
+
+    def __init__(
+        self,
+        *,
+        onset: Literal["given", "detected"] = "given",
+    ) -> None: ...
+
+class LDA(_LDA):
+    """Scores are a user's expected topics times the topics' expected items, the probability of each item.
+
+    Args:
+        n_intents: K, topics.
+        user_prior: Dirichlet concentration of users' shares.
+        item_prior: Dirichlet concentration of the topics over items.
+        max_iterations: Upper limit of passes over the users.
+    """
+
+    def __init__(
+        self,
+        *,
+        n_intents: int = 64,
+        user_prior: float = 0.3,
+        item_prior: float = 0.1,
+        max_iterations: int = 30,
+    ) -> None: ...
+
+class LightGCN(_LightGCN):
+    """Scores by inner products of E = sum over layers of (D^-1/2 A D^-1/2)^l X_0, trained with BPR.
+
+    Args:
+        lr: Adam's learning rate.
+        lr_decay: What it is multiplied by after every epoch.
+        batch_size: Samples a step.
+        max_epochs: Upper limit; the only one when the dataset has no validation split.
+        eval_every: Epochs between validations.
+        patience: Validations without improvement of the monitored metric before the fit stops.
+        embedding_dim: d, numbers a node.
+        n_layers: L, propagations.
+        reg: Weight of the squared norm.
+        reg_on: ``batch``: half the squares of the sampled rows over the batch size (the paper's code); ``all``: the
+            squares of all parameters (RLMRec).
+        readout: Mean of the layers (the paper) or their sum (RLMRec).
+        edge_keep: Share of the adjacency's entries kept in each step, the two directions of an edge drawn separately
+            and what is kept not scaled up (RLMRec); 1 keeps all.
+        init: How embeddings start.
+        users_a_part: For graphs that do not fit: how many users' interactions a step's graph holds; all when None. See
+            :mod:`distaff_graph.collaborative.partition`.
+    """
+
+    def __init__(
+        self,
+        *,
+        lr: float = 0.001,
+        lr_decay: float = 1.0,
+        batch_size: int = 2048,
+        max_epochs: int = 1000,
+        eval_every: int = 3,
+        patience: int = 5,
+        embedding_dim: int = 64,
+        n_layers: int = 3,
+        reg: float = 0.0001,
+        reg_on: Literal["batch", "all"] = "batch",
+        readout: Literal["mean", "sum"] = "mean",
+        edge_keep: float = 1.0,
+        init: Literal["xavier_uniform", "xavier_normal"] = "xavier_uniform",
+        users_a_part: int | None = None,
+    ) -> None: ...
+
+class MacridVAE(_MacridVAE):
+    """MacridVAE (Ma et al., NeurIPS 2019), as DGVAE builds on it: users' items divided among K factors, a code for each.
+
+    Args:
+        lr: Adam's learning rate.
+        lr_decay: What it is multiplied by after every epoch.
+        batch_size: Samples a step.
+        max_epochs: Upper limit; the only one when the dataset has no validation split.
+        eval_every: Epochs between validations.
+        patience: Validations without improvement of the monitored metric before the fit stops.
+        embedding_dim: d of vectors and codes.
+        dropout: Share of the encoder's input left out.
+        kl_cap: Weight of the divergence once it is full.
+        kl_epochs: Epochs in which it grows to ``kl_cap``, whatever the batch size. The authors count steps towards
+            20,000, which their 100 epochs of 38 never reach.
+        kl_steps: The authors' schedule instead: min(kl_cap, step / kl_steps).
+        n_intents: K, factors.
+        temperature: Of memberships and decoder.
+        decoder_temperature: Of the decoder, where it has one of its own: softer scores than memberships.
+        std: Deviation of the code's noise.
+        start: Where vectors and prototypes begin: ``random``, as the authors have it, or ``spectral``, at a co-
+            clustering of the training data (:mod:`distaff_graph.dgvae.initialisation`).
+    """
+
+    def __init__(
+        self,
+        *,
+        lr: float = 0.001,
+        lr_decay: float = 1.0,
+        batch_size: int = 512,
+        max_epochs: int = 100,
+        eval_every: int = 1,
+        patience: int = 20,
+        embedding_dim: int = 64,
+        dropout: float = 0.5,
+        kl_cap: float = 0.2,
+        kl_epochs: float = 100,
+        kl_steps: int | None = None,
+        n_intents: int = 3,
+        temperature: float = 0.1,
+        decoder_temperature: float | None = None,
+        std: float = 0.075,
+        start: Literal["random", "spectral"] = "random",
+    ) -> None: ...
+
+class MiniRocket(_MiniRocket):
+    """Proportions of positive values after fixed kernels (Dempster, Schmidt and Webb, KDD 2021), all channels together.
+
+    Args:
+        seq_len: Rows of a window; when None 96, or the longest entity where each entity is one window.
+        horizons: Rows ahead at which forecasts are measured.
+        forecaster: How the linear head of forecasts is found: ``ridge`` in closed form, ``sgd`` by gradient descent.
+        classifier: The linear head of classes; see :mod:`distaff.series.heads.classify`.
+        head_lr: Learning rate of heads found by ``sgd``, as are the two that follow; see
+            :mod:`distaff.series.heads.sgd`.
+        head_epochs: Their passes over the training windows.
+        head_dropout: Share of the features that they do without at each step.
+        label_share: Part of the labelled training windows' entities, of each class in proportion, whose labels are
+            used.
+        n_features: Proportions of a window; rounded down to a multiple of 84.
+    """
+
+    def __init__(
+        self,
+        *,
+        seq_len: int | None = None,
+        horizons: tuple[int, ...] = (24,),
+        forecaster: Literal["ridge", "sgd"] = "ridge",
+        classifier: Literal["logistic", "ridge", "sgd", "nearest"] = "ridge",
+        head_lr: float = 0.001,
+        head_epochs: int = 30,
+        head_dropout: float = 0.1,
+        label_share: float = 1.0,
+        n_features: int = 9996,
+    ) -> None: ...
+
+class MultiVAE(_MultiVAE):
+    """Multi-VAE (Liang et al., WWW 2018): one Gaussian code a user, a multinomial over items.
+
+    Args:
+        lr: Adam's learning rate.
+        lr_decay: What it is multiplied by after every epoch.
+        batch_size: Samples a step.
+        max_epochs: Upper limit; the only one when the dataset has no validation split.
+        eval_every: Epochs between validations.
+        patience: Validations without improvement of the monitored metric before the fit stops.
+        embedding_dim: d of vectors and codes.
+        dropout: Share of the encoder's input left out.
+        kl_cap: Weight of the divergence once it is full.
+        kl_epochs: Epochs in which it grows to ``kl_cap``, whatever the batch size. The authors count steps towards
+            20,000, which their 100 epochs of 38 never reach.
+        kl_steps: The authors' schedule instead: min(kl_cap, step / kl_steps).
+        n_hidden: Width of the tanh layer on either side of the code.
+    """
+
+    def __init__(
+        self,
+        *,
+        lr: float = 0.001,
+        lr_decay: float = 1.0,
+        batch_size: int = 512,
+        max_epochs: int = 100,
+        eval_every: int = 1,
+        patience: int = 20,
+        embedding_dim: int = 200,
+        dropout: float = 0.5,
+        kl_cap: float = 0.2,
+        kl_epochs: float = 100,
+        kl_steps: int | None = None,
+        n_hidden: int = 600,
+    ) -> None: ...
+
+class NMF(_NMF):
+    """Scores are W H^T, both non-negative: every intent can only add.
+
+    Args:
+        n_intents: K, parts; at most as many as there are users or items.
+        max_iterations: Upper limit of multiplicative updates.
+        init: ``nndsvda``: from the singular vectors, the same for every seed; ``random``: from the seed, whose spread
+            tells how stable the parts are.
+    """
+
+    def __init__(
+        self,
+        *,
+        n_intents: int = 64,
+        max_iterations: int = 200,
+        init: str = "nndsvda",
+    ) -> None: ...
+
+class NSigma(_NSigma):
+    """Largest rise above the normal mean, in normal standard deviations (Pham et al., ASE 2024).
+
+    Args:
+        onset: use the known onset, or find it
+    """
+
+    def __init__(
+        self,
+        *,
+        onset: Literal["given", "detected"] = "given",
+    ) -> None: ...
+
+class OneNN(_OneNN):
+    """The raw window under the head that asks the nearest training window.
+
+    Args:
+        seq_len: Rows of a window; when None 96, or the longest entity where each entity is one window.
+        horizons: Rows ahead at which forecasts are measured.
+        forecaster: How the linear head of forecasts is found: ``ridge`` in closed form, ``sgd`` by gradient descent.
+        classifier: The linear head of classes; see :mod:`distaff.series.heads.classify`.
+        head_lr: Learning rate of heads found by ``sgd``, as are the two that follow; see
+            :mod:`distaff.series.heads.sgd`.
+        head_epochs: Their passes over the training windows.
+        head_dropout: Share of the features that they do without at each step.
+        label_share: Part of the labelled training windows' entities, of each class in proportion, whose labels are
+            used.
+    """
+
+    def __init__(
+        self,
+        *,
+        seq_len: int | None = None,
+        horizons: tuple[int, ...] = (24,),
+        forecaster: Literal["ridge", "sgd"] = "ridge",
+        classifier: Literal["logistic", "ridge", "sgd", "nearest"] = "nearest",
+        head_lr: float = 0.001,
+        head_epochs: int = 30,
+        head_dropout: float = 0.1,
+        label_share: float = 1.0,
+    ) -> None: ...
+
+class OnsetOrder(_OnsetOrder):
+    """Whatever changed first; what the graph says cannot act on the KPI comes last .
+
+    Args:
+        onset: use the known onset, or find it
+    """
+
+    def __init__(
+        self,
+        *,
+        onset: Literal["given", "detected"] = "given",
+    ) -> None: ...
+
+class PageRank(_PageRank):
+    """PageRank on the graph turned round, so that weight flows from effects to causes.
+
+    Args:
+        onset: use the known onset, or find it
+    """
+
+    def __init__(
+        self,
+        *,
+        onset: Literal["given", "detected"] = "given",
+    ) -> None: ...
+
+class PCPageRank(_PCPageRank):
+    """PageRank on the graph that PC learns from all rows, through ``causal-learn`` (RCAEval's PC-PageRank, ASE 2024).
+
+    Args:
+        onset: use the known onset, or find it
+    """
+
+    def __init__(
+        self,
+        *,
+        onset: Literal["given", "detected"] = "given",
+    ) -> None: ...
+
+class PCA(_PCA):
+    """Scores of the leading principal components of scaled windows, all channels together.
+
+    Args:
+        seq_len: Rows of a window; when None 96, or the longest entity where each entity is one window.
+        horizons: Rows ahead at which forecasts are measured.
+        forecaster: How the linear head of forecasts is found: ``ridge`` in closed form, ``sgd`` by gradient descent.
+        classifier: The linear head of classes; see :mod:`distaff.series.heads.classify`.
+        head_lr: Learning rate of heads found by ``sgd``, as are the two that follow; see
+            :mod:`distaff.series.heads.sgd`.
+        head_epochs: Their passes over the training windows.
+        head_dropout: Share of the features that they do without at each step.
+        label_share: Part of the labelled training windows' entities, of each class in proportion, whose labels are
+            used.
+        n_components: Components kept; at most as many as there are numbers in a window or windows.
+    """
+
+    def __init__(
+        self,
+        *,
+        seq_len: int | None = None,
+        horizons: tuple[int, ...] = (24,),
+        forecaster: Literal["ridge", "sgd"] = "ridge",
+        classifier: Literal["logistic", "ridge", "sgd", "nearest"] = "logistic",
+        head_lr: float = 0.001,
+        head_epochs: int = 30,
+        head_dropout: float = 0.1,
+        label_share: float = 1.0,
+        n_components: int = 32,
+    ) -> None: ...
+
+class Plait(_Plait):
+    """Scores are the weighted sum of three, each over its length: EASE's, the factorisation's and the mixture's.
+
+    Args:
+        penalty: EASE's penalty, in interactions.
+        embedding_dim: Numbers an item has in the factorisation.
+        reg: Weight of the factorisation's squared norms.
+        confidence: Weight of an interaction in the factorisation, where the absence of one weighs 1.
+        ease_share: Weight of EASE's score.
+        intent_share: Of what EASE leaves, the weight of the mixture's score; the factorisation's has the rest.
+        n_intents: K.
+    """
+
+    def __init__(
+        self,
+        *,
+        penalty: float = 50.0,
+        embedding_dim: int = 256,
+        reg: float = 30.0,
+        confidence: float = 50.0,
+        ease_share: float = 0.3,
+        intent_share: float = 0.1,
+        n_intents: int = 32,
+    ) -> None: ...
+
+class Popularity(_Popularity):
+    """Ranks items by their number of training interactions, the same for everyone."""
+    def __init__(self) -> None: ...
+
+class PostHoc(_PostHoc):
+    """Scores are the base model's; intents are factors of its embeddings, of users and items together.
+
+    Args:
+        base: What has the embeddings: the name of a model, which is fitted with its defaults and the run's seed, or the
+            folder of a fitted one, such as ``workspace/runs/RUN/model``.
+        method: How they are factored; on planted intents varimax recovers most from LightGCN and DCCF alike.
+        n_intents: K; at most as many as there are embedding dimensions.
+    """
+
+    def __init__(
+        self,
+        *,
+        base: str = "lightgcn",
+        method: Literal["varimax", "seminmf", "ica"] = "varimax",
+        n_intents: int = 16,
+    ) -> None: ...
+
+class PureSVD(_PureSVD):
+    """Scores are X V V^T, with V the K leading right singular vectors of the binary training matrix X.
+
+    Args:
+        n_intents: K, the singular vectors kept; at most as many as there are users or items.
+    """
+
+    def __init__(
+        self,
+        *,
+        n_intents: int = 64,
+    ) -> None: ...
+
+class Random(_Random):
+    """Any order: what a ranking is worth that knows nothing.
+
+    Args:
+        onset: use the known onset, or find it
+    """
+
+    def __init__(
+        self,
+        *,
+        onset: Literal["given", "detected"] = "given",
+    ) -> None: ...
+
+class RandomEncoder(_RandomEncoder):
+    """The same encoder with random weights; settings that concern training mean nothing here.
+
+    Args:
+        seq_len: Rows of a window; when None 96, or the longest entity where each entity is one window.
+        horizons: Rows ahead at which forecasts are measured.
+        forecaster: How the linear head of forecasts is found: ``ridge`` in closed form, ``sgd`` by gradient descent.
+        classifier: The linear head of classes; see :mod:`distaff.series.heads.classify`.
+        head_lr: Learning rate of heads found by ``sgd``, as are the two that follow; see
+            :mod:`distaff.series.heads.sgd`.
+        head_epochs: Their passes over the training windows.
+        head_dropout: Share of the features that they do without at each step.
+        label_share: Part of the labelled training windows' entities, of each class in proportion, whose labels are
+            used.
+        lr: Adam's learning rate.
+        lr_decay: What it is multiplied by after every epoch.
+        batch_size: Samples a step.
+        max_epochs: Upper limit; the only one when the dataset has no validation split.
+        eval_every: Epochs between validations.
+        patience: Validations without improvement of the monitored metric before the fit stops.
+        patch_len: P, rows of a patch; cut to the window where that is shorter.
+        stride: S, rows between patches.
+        channel_independent: Whether channels are encoded one by one with shared weights; when None they are for
+            forecasting and not where the dataset has labels, as in all published configurations.
+        d_model: Numbers of an embedding.
+        architecture: The encoder's body; see :mod:`distaff_timeseries.timedrl.bodies`.
+        n_heads: Attention heads of a Transformer.
+        n_layers: Layers of the body.
+        dropout: Share of numbers dropped; the only difference between the two views.
+        contrastive_weight: Lambda, weight of the instance-contrastive loss.
+        stop_gradient: Off, only to show that instance embeddings then collapse.
+        instance_norm: Whether a window loses its own level and scale before encoding; forecasts get them back.
+        target: What the predictive loss compares with; see the module.
+        tokens: What a patch gives the encoder: its values, or the shares of its rows at which each of many fixed
+            convolutions is above its threshold; see :mod:`distaff_timeseries.kernels`.
+        n_proportions: How many convolutions, about.
+        features: What the classifier reads: the ``instance`` embedding, the ``mean``, ``std`` and ``max`` over time of
+            the time-stamp embeddings, and the ``proportions`` of the whole window where tokens are proportions.
+        token_embedding: How a patch becomes a token; see the module.
+        kernel: Width of the convolution of ``conv``.
+        position: Position vectors.
+        window_step: Rows between the starts of training windows.
+        beside_window: Whether the forecasting head sees the normalised window itself beside the embeddings, which join
+            it only where validation errors say so: a ridge on the raw window that the encoder may better.
+        precision: Of products while training; ``bfloat16`` pays on GPUs and on CPUs that multiply it. Normalisation,
+            losses and everything after training stay in ``float32``.
+        weight_decay: AdamW's.
+        finetune_epochs: Epochs, at most, in which the encoder learns classes too after its pretext, from the training
+            windows whose labels count (``label_share``); validation chooses the epoch. With ``max_epochs=0`` it learns
+            nothing but them.
+        finetune_lr: AdamW's learning rate then.
+    """
+
+    def __init__(
+        self,
+        *,
+        seq_len: int | None = None,
+        horizons: tuple[int, ...] = (24,),
+        forecaster: Literal["ridge", "sgd"] = "ridge",
+        classifier: Literal["logistic", "ridge", "sgd", "nearest"] = "logistic",
+        head_lr: float = 0.001,
+        head_epochs: int = 30,
+        head_dropout: float = 0.1,
+        label_share: float = 1.0,
+        lr: float = 0.0003,
+        lr_decay: float = 1.0,
+        batch_size: int = 32,
+        max_epochs: int = 10,
+        eval_every: int = 1,
+        patience: int = 5,
+        patch_len: int = 16,
+        stride: int = 16,
+        channel_independent: bool | None = None,
+        d_model: int = 64,
+        architecture: Literal["transformer", "tcn", "lstm", "resnet"] = "transformer",
+        n_heads: int = 2,
+        n_layers: int = 2,
+        dropout: float = 0.2,
+        contrastive_weight: float = 0.5,
+        stop_gradient: bool = True,
+        instance_norm: bool = True,
+        target: Literal["normalized", "raw"] = "normalized",
+        tokens: Literal["patches", "proportions"] = "patches",
+        n_proportions: int = 840,
+        features: tuple[Literal["instance", "mean", "std", "max", "proportions"], ...] = ("instance",),
+        token_embedding: Literal["linear", "conv", "causal_conv"] = "linear",
+        kernel: int = 3,
+        position: Literal["none", "fixed", "learnable"] = "learnable",
+        window_step: int = 1,
+        beside_window: bool = False,
+        precision: Literal["float32", "bfloat16"] = "float32",
+        weight_decay: float = 0.0001,
+        finetune_epochs: int = 0,
+        finetune_lr: float = 0.0001,
+    ) -> None: ...
+
+class RawRidge(_RawRidge):
+    """A ridge from the instance-normalised window to its future, one for all channels; classes from the scaled window.
+
+    Args:
+        seq_len: Rows of a window; when None 96, or the longest entity where each entity is one window.
+        horizons: Rows ahead at which forecasts are measured.
+        forecaster: How the linear head of forecasts is found: ``ridge`` in closed form, ``sgd`` by gradient descent.
+        classifier: The linear head of classes; see :mod:`distaff.series.heads.classify`.
+        head_lr: Learning rate of heads found by ``sgd``, as are the two that follow; see
+            :mod:`distaff.series.heads.sgd`.
+        head_epochs: Their passes over the training windows.
+        head_dropout: Share of the features that they do without at each step.
+        label_share: Part of the labelled training windows' entities, of each class in proportion, whose labels are
+            used.
+    """
+
+    def __init__(
+        self,
+        *,
+        seq_len: int | None = None,
+        horizons: tuple[int, ...] = (24,),
+        forecaster: Literal["ridge", "sgd"] = "ridge",
+        classifier: Literal["logistic", "ridge", "sgd", "nearest"] = "logistic",
+        head_lr: float = 0.001,
+        head_epochs: int = 30,
+        head_dropout: float = 0.1,
+        label_share: float = 1.0,
+    ) -> None: ...
+
+class Recency(_Recency):
+    """Whatever changed last before an alarm, direct causes of an alarm first.
+
+    Args:
+        onset: use the known onset, or find it
+    """
+
+    def __init__(
+        self,
+        *,
+        onset: Literal["given", "detected"] = "given",
+    ) -> None: ...
+
+class SeasonalNaive(_SeasonalNaive):
+    """Repeats what was last measured at the same place of the season.
+
+    Args:
+        seq_len: Rows of a window; when None 96, or the longest entity where each entity is one window.
+        horizons: Rows ahead at which forecasts are measured.
+        forecaster: How the linear head of forecasts is found: ``ridge`` in closed form, ``sgd`` by gradient descent.
+        classifier: The linear head of classes; see :mod:`distaff.series.heads.classify`.
+        head_lr: Learning rate of heads found by ``sgd``, as are the two that follow; see
+            :mod:`distaff.series.heads.sgd`.
+        head_epochs: Their passes over the training windows.
+        head_dropout: Share of the features that they do without at each step.
+        label_share: Part of the labelled training windows' entities, of each class in proportion, whose labels are
+            used.
+        season: Rows of a season; found by autocorrelation when None, and 1, the last value, where there is none.
+    """
+
+    def __init__(
+        self,
+        *,
+        seq_len: int | None = None,
+        horizons: tuple[int, ...] = (24,),
+        forecaster: Literal["ridge", "sgd"] = "ridge",
+        classifier: Literal["logistic", "ridge", "sgd", "nearest"] = "logistic",
+        head_lr: float = 0.001,
+        head_epochs: int = 30,
+        head_dropout: float = 0.1,
+        label_share: float = 1.0,
+        season: int | None = None,
+    ) -> None: ...
+
+class SemiNMF(_SemiNMF):
+    """PureSVD whose users X V are approximated by G F^T with G >= 0 and K columns, F of any sign.
+
+    Args:
+        n_intents: K, the singular vectors kept; at most as many as there are users or items.
+    """
+
+    def __init__(
+        self,
+        *,
+        n_intents: int = 64,
+    ) -> None: ...
+
+class SeriesICA(_SeriesICA):
+    """The subspace of PCA in the axes that are as independent as can be (Hyvärinen and Oja, Neural Networks 2000).
+
+    Args:
+        seq_len: Rows of a window; when None 96, or the longest entity where each entity is one window.
+        horizons: Rows ahead at which forecasts are measured.
+        forecaster: How the linear head of forecasts is found: ``ridge`` in closed form, ``sgd`` by gradient descent.
+        classifier: The linear head of classes; see :mod:`distaff.series.heads.classify`.
+        head_lr: Learning rate of heads found by ``sgd``, as are the two that follow; see
+            :mod:`distaff.series.heads.sgd`.
+        head_epochs: Their passes over the training windows.
+        head_dropout: Share of the features that they do without at each step.
+        label_share: Part of the labelled training windows' entities, of each class in proportion, whose labels are
+            used.
+        n_components: Components kept; at most as many as there are numbers in a window or windows.
+    """
+
+    def __init__(
+        self,
+        *,
+        seq_len: int | None = None,
+        horizons: tuple[int, ...] = (24,),
+        forecaster: Literal["ridge", "sgd"] = "ridge",
+        classifier: Literal["logistic", "ridge", "sgd", "nearest"] = "logistic",
+        head_lr: float = 0.001,
+        head_epochs: int = 30,
+        head_dropout: float = 0.1,
+        label_share: float = 1.0,
+        n_components: int = 32,
+    ) -> None: ...
+
+class TimeDRL(_TimeDRL):
+    """Time-stamp and instance embeddings of series, disentangled by two losses on two slots of a Transformer.
+
+    Args:
+        seq_len: Rows of a window; when None 96, or the longest entity where each entity is one window.
+        horizons: Rows ahead at which forecasts are measured.
+        forecaster: How the linear head of forecasts is found: ``ridge`` in closed form, ``sgd`` by gradient descent.
+        classifier: The linear head of classes; see :mod:`distaff.series.heads.classify`.
+        head_lr: Learning rate of heads found by ``sgd``, as are the two that follow; see
+            :mod:`distaff.series.heads.sgd`.
+        head_epochs: Their passes over the training windows.
+        head_dropout: Share of the features that they do without at each step.
+        label_share: Part of the labelled training windows' entities, of each class in proportion, whose labels are
+            used.
+        lr: Adam's learning rate.
+        lr_decay: What it is multiplied by after every epoch.
+        batch_size: Samples a step.
+        max_epochs: Upper limit; the only one when the dataset has no validation split.
+        eval_every: Epochs between validations.
+        patience: Validations without improvement of the monitored metric before the fit stops.
+        patch_len: P, rows of a patch; cut to the window where that is shorter.
+        stride: S, rows between patches.
+        channel_independent: Whether channels are encoded one by one with shared weights; when None they are for
+            forecasting and not where the dataset has labels, as in all published configurations.
+        d_model: Numbers of an embedding.
+        architecture: The encoder's body; see :mod:`distaff_timeseries.timedrl.bodies`.
+        n_heads: Attention heads of a Transformer.
+        n_layers: Layers of the body.
+        dropout: Share of numbers dropped; the only difference between the two views.
+        contrastive_weight: Lambda, weight of the instance-contrastive loss.
+        stop_gradient: Off, only to show that instance embeddings then collapse.
+        instance_norm: Whether a window loses its own level and scale before encoding; forecasts get them back.
+        target: What the predictive loss compares with; see the module.
+        tokens: What a patch gives the encoder: its values, or the shares of its rows at which each of many fixed
+            convolutions is above its threshold; see :mod:`distaff_timeseries.kernels`.
+        n_proportions: How many convolutions, about.
+        features: What the classifier reads: the ``instance`` embedding, the ``mean``, ``std`` and ``max`` over time of
+            the time-stamp embeddings, and the ``proportions`` of the whole window where tokens are proportions.
+        token_embedding: How a patch becomes a token; see the module.
+        kernel: Width of the convolution of ``conv``.
+        position: Position vectors.
+        window_step: Rows between the starts of training windows.
+        beside_window: Whether the forecasting head sees the normalised window itself beside the embeddings, which join
+            it only where validation errors say so: a ridge on the raw window that the encoder may better.
+        precision: Of products while training; ``bfloat16`` pays on GPUs and on CPUs that multiply it. Normalisation,
+            losses and everything after training stay in ``float32``.
+        weight_decay: AdamW's.
+        finetune_epochs: Epochs, at most, in which the encoder learns classes too after its pretext, from the training
+            windows whose labels count (``label_share``); validation chooses the epoch. With ``max_epochs=0`` it learns
+            nothing but them.
+        finetune_lr: AdamW's learning rate then.
+    """
+
+    def __init__(
+        self,
+        *,
+        seq_len: int | None = None,
+        horizons: tuple[int, ...] = (24,),
+        forecaster: Literal["ridge", "sgd"] = "ridge",
+        classifier: Literal["logistic", "ridge", "sgd", "nearest"] = "logistic",
+        head_lr: float = 0.001,
+        head_epochs: int = 30,
+        head_dropout: float = 0.1,
+        label_share: float = 1.0,
+        lr: float = 0.0003,
+        lr_decay: float = 1.0,
+        batch_size: int = 32,
+        max_epochs: int = 10,
+        eval_every: int = 1,
+        patience: int = 5,
+        patch_len: int = 16,
+        stride: int = 16,
+        channel_independent: bool | None = None,
+        d_model: int = 64,
+        architecture: Literal["transformer", "tcn", "lstm", "resnet"] = "transformer",
+        n_heads: int = 2,
+        n_layers: int = 2,
+        dropout: float = 0.2,
+        contrastive_weight: float = 0.5,
+        stop_gradient: bool = True,
+        instance_norm: bool = True,
+        target: Literal["normalized", "raw"] = "normalized",
+        tokens: Literal["patches", "proportions"] = "patches",
+        n_proportions: int = 840,
+        features: tuple[Literal["instance", "mean", "std", "max", "proportions"], ...] = ("instance",),
+        token_embedding: Literal["linear", "conv", "causal_conv"] = "linear",
+        kernel: int = 3,
+        position: Literal["none", "fixed", "learnable"] = "learnable",
+        window_step: int = 1,
+        beside_window: bool = False,
+        precision: Literal["float32", "bfloat16"] = "float32",
+        weight_decay: float = 0.0001,
+        finetune_epochs: int = 0,
+        finetune_lr: float = 0.0001,
+    ) -> None: ...
+
+class Traversal(_Traversal):
+    """Looks at metrics of the KPI's kind in one row, the third or the first one after it in which the KPI is anomalous.
+
+    Args:
+        onset: use the known onset, or find it
+    """
+
+    def __init__(
+        self,
+        *,
+        onset: Literal["given", "detected"] = "given",
+    ) -> None: ...
+
+class VAE(_VAE):
+    """Variational autoencoder (Kingma and Welling 2014): every part of the divergence costs 1.
+
+    Args:
+        seq_len: Rows of a window; when None 96, or the longest entity where each entity is one window.
+        horizons: Rows ahead at which forecasts are measured.
+        forecaster: How the linear head of forecasts is found: ``ridge`` in closed form, ``sgd`` by gradient descent.
+        classifier: The linear head of classes; see :mod:`distaff.series.heads.classify`.
+        head_lr: Learning rate of heads found by ``sgd``, as are the two that follow; see
+            :mod:`distaff.series.heads.sgd`.
+        head_epochs: Their passes over the training windows.
+        head_dropout: Share of the features that they do without at each step.
+        label_share: Part of the labelled training windows' entities, of each class in proportion, whose labels are
+            used.
+        lr: Adam's learning rate.
+        lr_decay: What it is multiplied by after every epoch.
+        batch_size: Samples a step.
+        max_epochs: Upper limit; the only one when the dataset has no validation split.
+        eval_every: Epochs between validations.
+        patience: Validations without improvement of the monitored metric before the fit stops.
+        encoder: Convolutions (``conv``), an LSTM, a network of the window's Fourier ``wave``s and their powers, or of
+            its line and leading ``season``.
+        decoder: Likewise; each is given the latents alone, the LSTM at every step. That of a ``season`` keeps size,
+            period and direction apart; see :mod:`distaff_timeseries.dts.seasons`.
+        hidden: Channels of convolutions, or the LSTMs' state.
+        teacher_forcing: Tells an LSTM decoder the value before, as published LSTM autoencoders do; it then tends to
+            ignore the latents.
+        noise: Variance of the Gaussian likelihood, in scaled units: ``fixed`` at 1 (mean squared error), ``learned``
+            for each channel, or ``predicted`` from the latents for each window and channel, so that latents can tell of
+            noise.
+        spectrum: Weight of the likelihood of the window's log power spectrum beside that of its values. A wave whose
+            phase is wrong is worth nothing as values; as a spectrum it is, so that latents find period and amplitude
+            first.
+        spectrum_first: Share of the training in which the values' likelihood grows from a hundredth to its full weight,
+            so that the spectrum says which waves there are before the values say which way they go: the other way round
+            a wave whose direction is not known yet is unlearned.
+        angles: How many of the latents, the last ones, are angles: with a uniform prior on the circle, and from -pi to
+            pi wherever latents are shown. A phase has no other single latent.
+        estimator: How a batch stands for all windows; see :mod:`distaff_timeseries.dts.decomposition`.
+        free_bits: Nats of divergence that cost a latent nothing.
+        warmup: Share of the training in which the penalties grow to their full weight.
+        window_step: Rows between the starts of training windows.
+        weight_decay: AdamW's.
+        latent_dim: K, latents of a window.
+    """
+
+    def __init__(
+        self,
+        *,
+        seq_len: int | None = None,
+        horizons: tuple[int, ...] = (24,),
+        forecaster: Literal["ridge", "sgd"] = "ridge",
+        classifier: Literal["logistic", "ridge", "sgd", "nearest"] = "logistic",
+        head_lr: float = 0.001,
+        head_epochs: int = 30,
+        head_dropout: float = 0.1,
+        label_share: float = 1.0,
+        lr: float = 0.001,
+        lr_decay: float = 1.0,
+        batch_size: int = 128,
+        max_epochs: int = 60,
+        eval_every: int = 1,
+        patience: int = 10,
+        encoder: Literal["conv", "wave", "season", "lstm"] = "conv",
+        decoder: Literal["conv", "wave", "season", "lstm"] = "conv",
+        hidden: int = 64,
+        teacher_forcing: bool = False,
+        noise: Literal["fixed", "learned", "predicted"] = "predicted",
+        spectrum: float = 0.0,
+        spectrum_first: float = 0.0,
+        angles: int = 0,
+        estimator: Literal["weighted", "stratified"] = "stratified",
+        free_bits: float = 0.0,
+        warmup: float = 0.2,
+        window_step: int = 1,
+        weight_decay: float = 0.0001,
+        latent_dim: int = 10,
+    ) -> None: ...
+
+class Varimax(_Varimax):
+    """PureSVD with V R instead of V, where the rotation R maximises the variance of squared loadings.
+
+    Args:
+        n_intents: K, the singular vectors kept; at most as many as there are users or items.
+    """
+
+    def __init__(
+        self,
+        *,
+        n_intents: int = 64,
+    ) -> None: ...
