@@ -1,4 +1,4 @@
-"""Where cached reads come from: a workspace, and which datasets and runs it has.
+"""The source of cached reads: a workspace, and the datasets and runs that it has.
 
 Every cached read takes a :class:`Source`, whose state changes whenever something is published, so that new data is seen at
 once. Frames are never part of a key: Streamlit hashes large ones from a sample.

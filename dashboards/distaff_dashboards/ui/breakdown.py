@@ -1,4 +1,4 @@
-"""What each factor adds to the scores of a list, cut down to what a person can read."""
+"""Scores of a list, split by factors as far as a person can read them."""
 
 from __future__ import annotations
 

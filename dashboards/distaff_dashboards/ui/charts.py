@@ -66,21 +66,21 @@ def comparison(rows: Sequence[BoardRow], metric: str, noise_floor: float | None)
     return finish(figure, height=84 + int(38 * (0.4 - y)), top=30)
 
 
-def top_items(table: pl.DataFrame, label: str, *, of: str = "this factor") -> go.Figure:
+def top_items(table: pl.DataFrame, label: str, *, whole: str = "this factor") -> go.Figure:
     """Draw each item's or word's share of something, such as a factor, over its share of all behaviour in grey.
 
     Args:
         table: ``probability, lift`` and the column of labels.
         label: The column of labels.
-        of: Has the share.
+        whole: Name of what they are shares of.
     """
     overall = table.select(pl.when(pl.col("lift") > 0).then(pl.col("probability") / pl.col("lift")).otherwise(0.0))
     ys = list(range(table.height))
     hover = [f"lift {lift:.1f}" for lift in table["lift"]]
     figure = go.Figure(
         [
-            go.Bar(y=ys, x=table["probability"].to_list(), orientation="h", name=f"share of {of}", marker_color=ACCENT,
-                   width=0.62, customdata=hover, hovertemplate="%{x:.2%} of " + of + ", %{customdata}<extra></extra>"),
+            go.Bar(y=ys, x=table["probability"].to_list(), orientation="h", name=f"share of {whole}", marker_color=ACCENT,
+                   width=0.62, customdata=hover, hovertemplate="%{x:.2%} of " + whole + ", %{customdata}<extra></extra>"),
             go.Bar(y=ys, x=overall.to_series().to_list(), orientation="h", name="share of all behaviour",
                    marker_color=CONTROL, width=0.26, hovertemplate="%{x:.2%} of all behaviour<extra></extra>"),
         ]
@@ -89,7 +89,7 @@ def top_items(table: pl.DataFrame, label: str, *, of: str = "this factor") -> go
     return bars(figure, table[label].to_list(), percent=True)
 
 
-def effect_intervals(table: pl.DataFrame, *, of: str = "the list") -> go.Figure:
+def effect_intervals(table: pl.DataFrame, *, subject: str = "the list") -> go.Figure:
     """Draw the change of every property with its interval, from ``property, effect, low, high, holds``; unsure ones grey."""
     figure = go.Figure()
     placed = table.with_row_index("at")
@@ -105,7 +105,7 @@ def effect_intervals(table: pl.DataFrame, *, of: str = "the list") -> go.Figure:
         )  # fmt: skip
     figure.add_vline(x=0, line={"color": INK, "width": 1})
     figure = bars(figure, table["property"].to_list(), percent=False)
-    figure.update_xaxes(title_text=f"change of {of}, 1 % to 99 % quantile", tickformat="+.2~f")
+    figure.update_xaxes(title_text=f"change of {subject}, 1 % to 99 % quantile", tickformat="+.2~f")
     return figure
 
 

@@ -1,4 +1,4 @@
-"""How runs and factors are called on every page."""
+"""Labels of runs and factors, the same on every page."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def factor_labels(factors: pl.DataFrame) -> dict[int, str]:
     return {factor: factor_label(factor, name) for factor, name in factors.select("factor", "name").iter_rows()}
 
 
-def with_names(table: pl.DataFrame, names: Mapping[int, str], *, of: str = "factor") -> pl.DataFrame:
-    """Return a table with a column ``name``: the label of the factor in column ``of``, or its number."""
-    number = pl.col(of).cast(pl.String)
+def with_names(table: pl.DataFrame, names: Mapping[int, str], column: str = "factor") -> pl.DataFrame:
+    """Return a table with a column ``name``: the label of the factor in another column, or its number."""
+    number = pl.col(column).cast(pl.String)
     return table.with_columns(
-        name=pl.col(of).replace_strict(names, default=None, return_dtype=pl.String).fill_null(number)
+        name=pl.col(column).replace_strict(names, default=None, return_dtype=pl.String).fill_null(number)
     )

@@ -16,7 +16,7 @@ HELP = "Multiplies the exact part of a factor in every score of a person's list:
 
 @dataclass(frozen=True)
 class Weights:
-    """What a person has moved: by factor a multiplier other than 1, and by word what is added to its weight."""
+    """Weights that a person has moved: by factor a multiplier other than 1, and by word what is added to its weight."""
 
     factors: dict[int, float]
     words: dict[str, float]

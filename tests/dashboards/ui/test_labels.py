@@ -15,5 +15,5 @@ def test_factors_are_called_by_number_and_name_in_the_order_of_the_table() -> No
 
 def test_a_factor_without_label_is_called_by_its_number() -> None:
     table = pl.DataFrame({"other": [1, 5]})
-    assert with_names(table, {1: "1: noir"}, of="other")["name"].to_list() == ["1: noir", "5"]
-    assert with_names(table, {}, of="other")["name"].to_list() == ["1", "5"]
+    assert with_names(table, {1: "1: noir"}, "other")["name"].to_list() == ["1: noir", "5"]
+    assert with_names(table, {}, "other")["name"].to_list() == ["1", "5"]

@@ -175,7 +175,7 @@ def _independence(source: Source, run: str, factor: int, names: Mapping[int, str
     if dependences.is_empty():
         st.info("There is no other factor to depend on.")
         return
-    labelled = with_names(dependences, names, of="other").select("name", "dependence", "correlation")
+    labelled = with_names(dependences, names, "other").select("name", "dependence", "correlation")
     widgets.table(labelled, definitions.evidence_columns(labelled), key="dependence")
 
 

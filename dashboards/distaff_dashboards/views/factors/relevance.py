@@ -1,4 +1,4 @@
-"""How much an item says about a factor: probability weighed against lift."""
+"""Relevance of items to a factor: probability weighed against lift."""
 
 from __future__ import annotations
 

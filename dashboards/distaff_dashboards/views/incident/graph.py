@@ -1,4 +1,4 @@
-"""Where the metrics of a causal graph stand: the KPI at the right, every cause left of what it acts on."""
+"""Places of the metrics of a causal graph: the KPI at the right, every cause left of what it acts on."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ def _profile(explained: Explained) -> None:
         f"words-{explained.user}",
         help="What the model expects to be written about their next item, by relevance.",
     )
-    figure = charts.top_items(table, "word", of="this person")
+    figure = charts.top_items(table, "word", whole="this person")
     widgets.chart(figure, key="words-of-user", alt="Words of the person")
 
 

@@ -64,7 +64,7 @@ def _latents(source: Source, run: str, latents: pl.DataFrame) -> None:
                         "(a phase: of all phases, 0.29 turns), with 95 % bootstrap intervals; "
                         "grey: could be chance.")  # fmt: skip
         widgets.chart(
-            effect_intervals(effects, of="windows"), key="latent-effects", alt="Change of each property of windows"
+            effect_intervals(effects, subject="windows"), key="latent-effects", alt="Change of each property of windows"
         )
 
 
