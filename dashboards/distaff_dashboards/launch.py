@@ -71,7 +71,7 @@ def launch(workspace_root: Path, *, port: int = 8501, address: str = "127.0.0.1"
 
 
 def command(*, port: int, address: str, open_browser: bool, secrets: Path = Path(os.devnull)) -> list[str]:
-    """Return the server's command line; without a login no secrets are read, whatever another app left in the home folder."""
+    """Return the command line of the server; without a login no secrets are read, whatever another app left behind."""
     options = _OPTIONS | {
         "server.address": address,
         "server.port": str(port),
