@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from distaff_data.datasets.incidents import Case, Incidents
 from distaff_data.planted.incidents import planted_incidents
-from distaff_graph.diagnosis.coral.core import CoralCore, GraphLearner
+from distaff_graph.diagnosis.coral.core import CORALCore, GraphLearner
 from distaff_graph.diagnosis.coral.graph import Knowledge
 from distaff_graph.diagnosis.coral.linear import LinearLearner
 from distaff_graph.diagnosis.coral.neural import NeuralLearner
@@ -43,17 +43,17 @@ def _measured(data: Incidents, case: Case, learner: Callable[[Knowledge], GraphL
     row = case.onset_row or 0
     kinds = np.unique([name.partition("|")[2] for name in case.columns], return_inverse=True)[1]
     knowledge = Knowledge.of_edges(len(case.columns), complete=not learn)
-    core = CoralCore(case.entity_of, kinds, case.kpi, knowledge, learner=learner)
-    core.watch(case.values[:row])
+    core = CORALCore(case.topology().entity_of, kinds, case.kpi, knowledge, learner=learner)
+    core.add_normal(case.values[:row])
     core.trigger()
     started, batches = time.perf_counter(), range(row, len(case.values), _BATCH)
     for start in batches:
-        found = core.advance(case.values[start : start + _BATCH])
+        assessment = core.advance(case.values[start : start + _BATCH])
     seconds = (time.perf_counter() - started) / len(batches)
-    ranked = [case.entities[cause.entity] in case.roots for cause in found.causes]
-    invariant, dependent = found.graph.invariant.toarray() > 0, found.graph.dependent.toarray() > 0
-    parts = [_f1(invariant, _planted(data, case, ("kept",))), _f1(dependent, _planted(data, case, ("new",)))]
-    return [*parts, float(ranked[0]), float(any(ranked[:3])), seconds]
+    ranked = [case.entities[cause.entity] in case.roots for cause in assessment.causes]
+    invariant, dependent = assessment.graph.invariant.toarray() > 0, assessment.graph.dependent.toarray() > 0
+    scores = [_f1(invariant, _planted(data, case, ("kept",))), _f1(dependent, _planted(data, case, ("new",)))]
+    return [*scores, float(ranked[0]), float(any(ranked[:3])), seconds]
 
 
 def main() -> None:

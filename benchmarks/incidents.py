@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from distaff.incidents.base import Diagnoser, watched_from
+from distaff.incidents.base import Diagnoser, seconds_before_onset
 from distaff.incidents.rankings import Diagnosis, score_cases, score_trigger
 from distaff.model.registry import model_class
 from distaff_data.datasets.incidents import Case, Edge, Incidents, entity_of
@@ -39,7 +39,7 @@ Published = Mapping[tuple[str, str], float]  # (model, metric) -> value
 
 
 @dataclass(frozen=True)
-class Part:
+class Subset:
     """One table row group: some cases, diagnosed in one way.
 
     Attributes:
@@ -68,15 +68,15 @@ def read(data: Path, name: str) -> Incidents:
     return read_folder(data / "incidents" / name, name, unmeasured=True)
 
 
-def measure(data: Incidents, parts: Sequence[Part], published: Published, n_seeds: int) -> list[dict[str, Any]]:
-    """Rows of the JSON shape: every model on every part."""
+def measure(data: Incidents, subsets: Sequence[Subset], published: Published, n_seeds: int) -> list[dict[str, Any]]:
+    """Rows of the JSON shape: every model on every subset."""
     rows: list[dict[str, Any]] = []
-    for part in parts:
-        cases = tuple(case for case in data.cases if part.keep(case))
-        edges = tuple(edge for edge in data.edges if part.known(edge))
-        for name in ("coral", *CONTROLS, *(LEARNING_CONTROLS if part.learning else ())):
+    for subset in subsets:
+        cases = tuple(case for case in data.cases if subset.keep(case))
+        edges = tuple(edge for edge in data.edges if subset.known(edge))
+        for name in ("coral", *CONTROLS, *(LEARNING_CONTROLS if subset.learning else ())):
             seeds = range(n_seeds if name == "random" else 1)
-            found = [_values(name, cases, edges, part, seed) for seed in seeds]
+            found = [_values(name, cases, edges, subset, seed) for seed in seeds]
             control = model_class(name).control
             for metric in found[0]:
                 values = [one[metric] for one in found]
@@ -84,8 +84,8 @@ def measure(data: Incidents, parts: Sequence[Part], published: Published, n_seed
                     {
                         "model": name,
                         "control": control,
-                        "metric": f"{part.name} {metric}".strip(),
-                        "published": published.get((name, f"{part.name} {metric}".strip())),
+                        "metric": f"{subset.name} {metric}".strip(),
+                        "published": published.get((name, f"{subset.name} {metric}".strip())),
                         "value": statistics.fmean(values),
                         "std": statistics.stdev(values) if len(values) > 1 else None,
                         "n_seeds": len(values),
@@ -111,26 +111,26 @@ def measure(data: Incidents, parts: Sequence[Part], published: Published, n_seed
     return rows
 
 
-def _values(name: str, cases: Sequence[Case], edges: tuple[Edge, ...], part: Part, seed: int) -> dict[str, float]:
-    model = model_class(name)(**part.settings)
+def _values(name: str, cases: Sequence[Case], edges: tuple[Edge, ...], subset: Subset, seed: int) -> dict[str, float]:
+    model = model_class(name)(**subset.settings)
     assert isinstance(model, Diagnoser)
     start = time.perf_counter()
-    found = [model.diagnose(case, edges, seed=seed) for case in cases]
+    found = [model.diagnose_case(case, edges, seed=seed) for case in cases]
     seconds = (time.perf_counter() - start) / len(cases)
-    found = [_among(diagnosis, part.candidate) for diagnosis in found]
+    found = [_among(diagnosis, subset.candidate) for diagnosis in found]
     scores = score_cases(cases, found, "entity")
     assert scores is not None
     means = scores.means() | {"ap@3": statistics.fmean(map(_average_precision, cases, found))}
-    values = {metric: means[metric] for metric in part.metrics}
-    low, high = scores.interval(part.metrics[0])
+    values = {metric: means[metric] for metric in subset.metrics}
+    low, high = scores.interval(subset.metrics[0])
     print(
-        f"{part.name} {name}: "
+        f"{subset.name} {name}: "
         + " ".join(f"{m} {v:.3f}" for m, v in values.items())
-        + f" ({part.metrics[0]} of {len(scores.cases)} cases: {low:.3f} to {high:.3f}), {1000 * seconds:.0f} ms a case",
+        + f" ({subset.metrics[0]} of {len(scores.cases)} cases: {low:.3f} to {high:.3f}), {1000 * seconds:.0f} ms a case",
         file=sys.stderr,
         flush=True,
     )
-    return values | (_trigger(cases, found) if part.trigger and name == "coral" else {})
+    return values | (_trigger(cases, found) if subset.trigger and name == "coral" else {})
 
 
 def _among(found: Diagnosis, candidate: Callable[[str], bool]) -> Diagnosis:
@@ -145,9 +145,8 @@ def _average_precision(case: Case, found: Diagnosis, k: int = 3) -> float:
     return float((precision * hits).sum()) / min(k, len(case.roots))
 
 
-def _trigger(cases: Sequence[Case], found: Sequence[Diagnosis]) -> dict[str, float]:
-    watched = [((case.onset_row or len(case.times)) - watched_from(case)) * case.step for case in cases]
-    score = score_trigger(cases, found, watched)
+def _trigger(cases: Sequence[Case], diagnoses: Sequence[Diagnosis]) -> dict[str, float]:
+    score = score_trigger(cases, diagnoses, [seconds_before_onset(case) for case in cases])
     delay = float("nan") if score.median_delay_s is None else score.median_delay_s
     return {
         "onsets detected": float(score.detected),

@@ -11,14 +11,14 @@ import re
 from pathlib import Path
 from typing import Any
 
-from benchmarks.incidents import Part, measure, read
+from benchmarks.incidents import Subset, measure, read
 
 _GROUPS = ("coolant", "probe")
 _ALARM = re.compile(r"_A_\d+$")
 
 
-def _part(group: str, graph: str) -> Part:
-    return Part(
+def _subset(group: str, graph: str) -> Subset:
+    return Subset(
         f"{group} {graph} graph",
         ("map@3", "ap@3", "ac@1"),
         lambda case: case.group == group,
@@ -28,7 +28,7 @@ def _part(group: str, graph: str) -> Part:
     )
 
 
-PARTS = tuple(_part(group, graph) for group in _GROUPS for graph in ("expert", "learned"))
+SUBSETS = tuple(_subset(group, graph) for group in _GROUPS for graph in ("expert", "learned"))
 PUBLISHED = {
     ("baro", "coolant expert graph ap@3"): 0.0,
     ("baro", "probe expert graph ap@3"): 0.0,
@@ -44,4 +44,4 @@ PUBLISHED = {
 
 
 def rows(data: Path, n_seeds: int) -> list[dict[str, Any]]:
-    return measure(read(data, "causrca_coolant_probe"), PARTS, PUBLISHED, n_seeds)
+    return measure(read(data, "causrca_coolant_probe"), SUBSETS, PUBLISHED, n_seeds)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from benchmarks.incidents import Part, measure, read
+from benchmarks.incidents import Subset, measure, read
 
 _METRICS = ("ac@1", "ac@3")
-PARTS = (
-    Part("latency", _METRICS, lambda case: case.kpi is not None and "latency" in case.columns[case.kpi]),
-    Part("availability", _METRICS, lambda case: case.kpi is not None and "availability" in case.columns[case.kpi]),
-    Part("all", _METRICS),
-    Part("all, no graph", _METRICS, known=lambda edge: False, learning=True),
+SUBSETS = (
+    Subset("latency", _METRICS, lambda case: case.kpi is not None and "latency" in case.columns[case.kpi]),
+    Subset("availability", _METRICS, lambda case: case.kpi is not None and "availability" in case.columns[case.kpi]),
+    Subset("all", _METRICS),
+    Subset("all, no graph", _METRICS, known=lambda edge: False, learning=True),
 )
 PUBLISHED = {
     ("traversal", "latency ac@1"): 0.571,
@@ -23,4 +23,4 @@ PUBLISHED = {
 
 
 def rows(data: Path, n_seeds: int) -> list[dict[str, Any]]:
-    return measure(read(data, "petshop_low"), PARTS, PUBLISHED, n_seeds)
+    return measure(read(data, "petshop_low"), SUBSETS, PUBLISHED, n_seeds)

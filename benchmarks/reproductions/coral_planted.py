@@ -1,4 +1,4 @@
-"""Planted incidents, a data set a seed: causes, both parts of the graph, and the trigger's delay.
+"""Planted incidents, a data set a seed: causes, both subgraphs, and the trigger's delay.
 
 Edges count without their lag and with their direction. An edge is truly dependent when it appeared or went away with the
 fault, or when the fault was a changed weight of the failing metric's causes.
@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks.incidents import CONTROLS, LEARNING_CONTROLS
 
-from distaff.incidents.base import Diagnoser, watched_from
+from distaff.incidents.base import Diagnoser, seconds_before_onset
 from distaff.incidents.rankings import Diagnosis, score_cases, score_trigger
 from distaff.model.registry import model_class
 from distaff_data.datasets.incidents import Incidents
@@ -62,7 +62,8 @@ def rows(data: Path, n_seeds: int) -> list[dict[str, Any]]:
 
 
 def _one(model: Diagnoser, planted: Incidents, seed: int) -> dict[str, float]:
-    diagnoses = [model.diagnose(case, seed=seed) for case in planted.cases]
+    # A model is one configuration with one seed; only controls that draw differ from seed to seed.
+    diagnoses = [model.diagnose_case(case, seed=seed if model.control else 0) for case in planted.cases]
     scores = score_cases(planted.cases, diagnoses, "entity")
     assert scores is not None
     values = {metric: scores.means()[metric] for metric in _METRICS}
@@ -70,33 +71,32 @@ def _one(model: Diagnoser, planted: Incidents, seed: int) -> dict[str, float]:
 
 
 def edge_scores(planted: Incidents, diagnoses: Sequence[Diagnosis]) -> dict[str, float]:
-    """Precision, recall and F1 of both parts, over the edges of all visible cases."""
+    """Precision, recall and F1 of both subgraphs, over the edges of all visible cases."""
     cases = {case.name: case for case in planted.cases if case.visible}
     truth: dict[str, set[tuple[str, str, str]]] = {"invariant": set(), "dependent": set()}
     for edge in planted.truth:
         if edge.case in cases:
             case = cases[edge.case]
             reweighted = case.group == "weight" and edge.target in case.root_columns
-            part = "dependent" if edge.state != "kept" or reweighted else "invariant"
-            truth[part].add((edge.case, edge.source, edge.target))
+            subgraph = "dependent" if edge.state != "kept" or reweighted else "invariant"
+            truth[subgraph].add((edge.case, edge.source, edge.target))
     learned: dict[str, set[tuple[str, str, str]]] = {"invariant": set(), "dependent": set()}
     for diagnosis in diagnoses:
         if diagnosis.case in cases:
-            for one in diagnosis.edges:
-                learned[one.part].add((diagnosis.case, one.source, one.target))
+            for learned_edge in diagnosis.edges:
+                learned[learned_edge.subgraph].add((diagnosis.case, learned_edge.source, learned_edge.target))
     values: dict[str, float] = {}
-    for part in truth:
-        hits = len(truth[part] & learned[part])
-        precision, recall = hits / max(len(learned[part]), 1), hits / max(len(truth[part]), 1)
-        values |= {f"{part} precision": precision, f"{part} recall": recall}
-        values[f"{part} F1"] = 2 * hits / max(len(truth[part]) + len(learned[part]), 1)
+    for subgraph in truth:
+        hits = len(truth[subgraph] & learned[subgraph])
+        precision, recall = hits / max(len(learned[subgraph]), 1), hits / max(len(truth[subgraph]), 1)
+        values |= {f"{subgraph} precision": precision, f"{subgraph} recall": recall}
+        values[f"{subgraph} F1"] = 2 * hits / max(len(truth[subgraph]) + len(learned[subgraph]), 1)
     return values
 
 
 def _triggered(model: Diagnoser, planted: Incidents) -> dict[str, float]:
-    diagnoses = [model.diagnose(case) for case in planted.cases]
-    watched = [((case.onset_row or 0) - watched_from(case)) * case.step for case in planted.cases]
-    score = score_trigger(planted.cases, diagnoses, watched)
+    diagnoses = [model.diagnose_case(case) for case in planted.cases]
+    score = score_trigger(planted.cases, diagnoses, [seconds_before_onset(case) for case in planted.cases])
     total = max(score.detected + score.missed + score.false_alarms, 1)
     delay = {} if score.median_delay_s is None else {"median delay rows": score.median_delay_s}
     return {

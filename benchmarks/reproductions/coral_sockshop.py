@@ -10,13 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.incidents import Part, in_megabytes, measure, read
+from benchmarks.incidents import Subset, in_megabytes, measure, read
 
 _METRICS = ("ac@1", "ac@3", "avg@5")
 _PUBLISHED = {"baro": (0.96, 1.0, 0.992), "nsigma": (0.94, 1.0, 0.988), "CIRCA": (0.54, 0.78, 0.748)}
-PARTS = (
-    Part("given", _METRICS, learning=True),
-    Part("detected", _METRICS, settings={"onset": "detected"}, trigger=True),
+SUBSETS = (
+    Subset("given", _METRICS, learning=True),
+    Subset("detected", _METRICS, settings={"onset": "detected"}, trigger=True),
 )
 
 
@@ -24,4 +24,4 @@ def rows(data: Path, n_seeds: int) -> list[dict[str, Any]]:
     incidents = in_megabytes(read(data, "sockshop"), "|mem")
     incidents = replace(incidents, cases=tuple(replace(case, kpi=None) for case in incidents.cases))
     published = {(m, f"given {k}"): v for m, row in _PUBLISHED.items() for k, v in zip(_METRICS, row, strict=True)}
-    return measure(incidents, PARTS, published, n_seeds)
+    return measure(incidents, SUBSETS, published, n_seeds)

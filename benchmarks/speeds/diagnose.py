@@ -15,8 +15,8 @@ import numpy as np
 
 from distaff.incidents.base import Diagnoser
 from distaff.model.registry import model_class
-from distaff_data.datasets.incidents import Floats
-from distaff_graph.diagnosis.coral.online import CoralStream
+from distaff_data.datasets.incidents import Floats, Topology
+from distaff_graph.diagnosis.coral.online import CORALStream
 
 PEER = "BARO's scorer over all history"
 REPEATS = 5
@@ -41,7 +41,7 @@ class _Feed:
         self._load = self._rng.standard_normal((4, n_metrics))
         self.clock, self.failed = 0, False
         names = [f"service{i // 4:05}|{('cpu', 'memory', 'latency', 'errors')[i % 4]}" for i in range(n_metrics)]
-        self.stream = CoralStream(names, 0, (), base=4 * ROWS)
+        self.stream = CORALStream(Topology(tuple(names), 0), base=4 * ROWS)
 
     def batch(self) -> tuple[Floats, Floats]:
         """Times and rows of the next batch."""
@@ -60,10 +60,10 @@ Timed = tuple[Callable[[], object], Callable[..., object]]
 def _at(n_metrics: int, *, before: int = WARM_UP, during: int = 1, incident: bool = True) -> Timed:
     feed = _Feed(n_metrics)
     for _ in range(before):
-        feed.stream.take(*feed.batch())
+        feed.stream.update(*feed.batch())
     feed.failed = incident
     for _ in range(during):
-        feed.stream.take(*feed.batch())
+        feed.stream.update(*feed.batch())
     state, clock = feed.stream.state(), feed.clock
 
     def prepare() -> tuple[Floats, Floats]:
@@ -71,7 +71,7 @@ def _at(n_metrics: int, *, before: int = WARM_UP, during: int = 1, incident: boo
         feed.clock = clock
         return feed.batch()
 
-    return prepare, lambda batch: feed.stream.take(*batch)
+    return prepare, lambda batch: feed.stream.update(*batch)
 
 
 def ours(data: Path) -> Timed:
@@ -112,7 +112,7 @@ def sockshop_case(data: Path) -> Callable[[], object]:
     case = read(data, "sockshop").cases[0]
     model = model_class("coral")()
     assert isinstance(model, Diagnoser)
-    return lambda: model.diagnose(case)
+    return lambda: model.diagnose_case(case)
 
 
 def peer(data: Path) -> Callable[[], object]:

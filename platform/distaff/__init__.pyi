@@ -37,13 +37,13 @@ from distaff_graph.diagnosis.controls.graphs import OnsetOrder as _OnsetOrder
 from distaff_graph.diagnosis.controls.graphs import PageRank as _PageRank
 from distaff_graph.diagnosis.controls.graphs import PCPageRank as _PCPageRank
 from distaff_graph.diagnosis.controls.graphs import Recency as _Recency
-from distaff_graph.diagnosis.controls.scores import Baro as _Baro
+from distaff_graph.diagnosis.controls.scores import BARO as _BARO
 from distaff_graph.diagnosis.controls.scores import FloorZ as _FloorZ
-from distaff_graph.diagnosis.controls.scores import KpiCorrelation as _KpiCorrelation
+from distaff_graph.diagnosis.controls.scores import KPICorrelation as _KPICorrelation
 from distaff_graph.diagnosis.controls.scores import NSigma as _NSigma
 from distaff_graph.diagnosis.controls.scores import Random as _Random
 from distaff_graph.diagnosis.controls.traversal import Traversal as _Traversal
-from distaff_graph.diagnosis.coral.model import Coral as _Coral
+from distaff_graph.diagnosis.coral.model import CORAL as _CORAL
 from distaff_graph.plait.model import Plait as _Plait
 from distaff_timeseries.controls.catch22 import Catch22 as _Catch22
 from distaff_timeseries.controls.minirocket import MiniRocket as _MiniRocket
@@ -61,6 +61,8 @@ from distaff_timeseries.timedrl.model import TimeDRL as _TimeDRL
 
 __all__ = [
     "ALS",
+    "BARO",
+    "CORAL",
     "DCCF",
     "DGVAE",
     "DTS",
@@ -70,12 +72,10 @@ __all__ = [
     "NMF",
     "PCA",
     "VAE",
-    "Baro",
     "BetaTCVAE",
     "BetaVAE",
     "Case",
     "Catch22",
-    "Coral",
     "Diagnoser",
     "DistaffError",
     "FloorZ",
@@ -83,7 +83,7 @@ __all__ = [
     "InputError",
     "Intents",
     "Interactions",
-    "KpiCorrelation",
+    "KPICorrelation",
     "LightGCN",
     "MacridVAE",
     "MiniRocket",
@@ -136,7 +136,7 @@ class ALS(_ALS):
         n_iterations: int = 15,
     ) -> None: ...
 
-class Baro(_Baro):
+class BARO(_BARO):
     """BARO's robust scorer: largest rise above the median, in inter-quartile ranges (Pham, Ha & Zhang, FSE 2024).
 
     Args:
@@ -340,7 +340,7 @@ class Catch22(_Catch22):
         label_share: float = 1.0,
     ) -> None: ...
 
-class Coral(_Coral):
+class CORAL(_CORAL):
     """Causal graph of what stayed and what changed, and blame sent up it from the KPI.
 
     Args:
@@ -613,7 +613,7 @@ class ICA(_ICA):
         n_intents: int = 64,
     ) -> None: ...
 
-class KpiCorrelation(_KpiCorrelation):
+class KPICorrelation(_KPICorrelation):
     """Absolute correlation with the KPI over all rows; without a KPI every metric scores 0.
 
     Args:
@@ -860,7 +860,7 @@ class OneNN(_OneNN):
     ) -> None: ...
 
 class OnsetOrder(_OnsetOrder):
-    """Whatever changed first; what the graph says cannot act on the KPI comes last .
+    """Whatever changed first; what the graph says cannot act on the KPI comes last.
 
     Args:
         onset: use the known onset, or find it
@@ -873,7 +873,7 @@ class OnsetOrder(_OnsetOrder):
     ) -> None: ...
 
 class PageRank(_PageRank):
-    """PageRank on the graph turned round, so that weight flows from effects to causes.
+    """PageRank on the given graph turned round, so that weight flows from effects to causes.
 
     Args:
         onset: use the known onset, or find it

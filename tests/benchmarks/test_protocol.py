@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import torch
 from block_data import checkerboard
 
 from distaff_data.datasets.interactions import Interactions
@@ -35,7 +36,11 @@ def test_settings_are_chosen_on_validation_and_test_is_looked_at_once(
 
     monkeypatch.setattr(protocol, "evaluate", counted)
     candidate = protocol.Candidate("puresvd", ({"n_intents": 1}, {"n_intents": 2}, {"n_intents": 3}))
-    rows = protocol.measure(candidate, checkerboard(n_items=90, n_blocks=3), 5)
+    blocks = checkerboard(n_items=90, n_blocks=3)
+    unequal = blocks.without(
+        torch.tensor([1, 4, 7, 10, *range(2, 26, 3)])
+    )  # else the leading two of three are any plane
+    rows = protocol.measure(candidate, unequal, 5)
     assert looks == ["valid"] * 3 + ["test"]
     assert {row["metric"] for row in rows} == set(protocol.METRICS)
     assert {(row["looks"], row["n_seeds"], row["selected"]) for row in rows} == {(3, 1, "valid")}

@@ -55,6 +55,46 @@ class Prior:
 
 
 @dataclass(frozen=True)
+class Topology:
+    """The metrics of one system, which of them shows that something is wrong, and what is known of how they depend.
+
+    Attributes:
+        columns: Metrics, ``entity|metric``, M of them.
+        kpi: Position of the key performance indicator, where there is one.
+        edges: What is known of dependencies; an edge between entities holds for every pair of their metrics.
+    """
+
+    columns: tuple[str, ...]
+    kpi: int | None = None
+    edges: tuple[Edge, ...] = ()
+
+    @property
+    def entities(self) -> tuple[str, ...]:
+        """The entities, in order of first appearance."""
+        return tuple(dict.fromkeys(map(entity_of, self.columns)))
+
+    @property
+    def entity_of(self) -> Ints:
+        """Position in :attr:`entities` of each metric's entity, ``(M,)``."""
+        position = {entity: i for i, entity in enumerate(self.entities)}
+        return np.array([position[entity_of(column)] for column in self.columns], dtype=np.int64)
+
+    def prior(self) -> Prior:
+        """Return the known and the forbidden edges between metrics as matrices."""
+        members: dict[str, list[int]] = {column: [i] for i, column in enumerate(self.columns)}
+        for i, column in enumerate(self.columns):
+            members.setdefault(entity_of(column), []).append(i)
+        shape = (len(self.columns), len(self.columns))
+        masks = {True: np.zeros(shape, dtype=bool), False: np.zeros(shape, dtype=bool)}
+        for edge in self.edges:
+            if edge.source in members and edge.target in members:
+                masks[edge.known][np.ix_(members[edge.source], members[edge.target])] = True
+        for mask in masks.values():
+            np.fill_diagonal(mask, False)
+        return Prior(masks[True], masks[False])
+
+
+@dataclass(frozen=True)
 class Case:
     """One incident, or metrics without one.
 
@@ -85,13 +125,7 @@ class Case:
     @property
     def entities(self) -> tuple[str, ...]:
         """The entities, in order of first appearance."""
-        return tuple(dict.fromkeys(entity_of(column) for column in self.columns))
-
-    @property
-    def entity_of(self) -> Ints:
-        """Position in :attr:`entities` of each metric's entity, ``(M,)``."""
-        position = {entity: i for i, entity in enumerate(self.entities)}
-        return np.array([position[entity_of(column)] for column in self.columns], dtype=np.int64)
+        return self.topology().entities
 
     @property
     def onset_row(self) -> int | None:
@@ -103,19 +137,9 @@ class Case:
         """Median seconds between rows."""
         return float(np.median(np.diff(self.times))) if len(self.times) > 1 else 1.0
 
-    def prior(self, edges: Sequence[Edge]) -> Prior:
-        """Edges between this case's metrics; an edge between entities holds for every pair of their metrics."""
-        members: dict[str, list[int]] = {column: [i] for i, column in enumerate(self.columns)}
-        for i, column in enumerate(self.columns):
-            members.setdefault(entity_of(column), []).append(i)
-        shape = (len(self.columns), len(self.columns))
-        found = {True: np.zeros(shape, dtype=bool), False: np.zeros(shape, dtype=bool)}
-        for edge in edges:
-            if edge.source in members and edge.target in members:
-                found[edge.known][np.ix_(members[edge.source], members[edge.target])] = True
-        for mask in found.values():
-            np.fill_diagonal(mask, False)
-        return Prior(found[True], found[False])
+    def topology(self, edges: Sequence[Edge] = ()) -> Topology:
+        """Return this case's metrics and KPI with what is known of their dependencies."""
+        return Topology(self.columns, self.kpi, tuple(edges))
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from distaff.incidents.base import Alarm, Diagnoser
+
 Array = npt.NDArray[np.float64]
 
 _TAIL = 0.4  # share of the base window, its end, that calibrates the threshold
@@ -59,21 +61,8 @@ class TriggerSettings:
     height: float = 5.0
 
 
-@dataclass(frozen=True)
-class Alarm:
-    """An incident that was found.
-
-    Attributes:
-        row: Row in which the sum passed its threshold, counted from the first row of the batch.
-        start: Row from which the incident may have begun; negative in a batch before this one.
-    """
-
-    row: int
-    start: int
-
-
 class Trigger:
-    """Watches rows of M metrics; :meth:`rebase` with normal rows, then :meth:`update` with what follows.
+    """The trigger over rows of M metrics: :meth:`rebase` with normal rows, then :meth:`update` with what follows.
 
     Args:
         kpi: Position of the metric whose level counts; None if there is none.
@@ -97,7 +86,7 @@ class Trigger:
         cut = max(round(len(rows) * (1 - _TAIL)), 2 * settings.window)
         mean, spread = rows[:cut].mean(0), rows[:cut].std(0)
         moving = spread > 1e-9 * np.maximum(np.abs(mean), 1e-300)
-        # A metric that rests has no subspace; it takes part once a later base has seen it move. Its level is exact.
+        # A metric that rests has no subspace; it takes part once it has moved in a later base. Its level is exact.
         scale = np.where(moving, 1 / np.where(moving, spread, 1.0), 1 / np.maximum(_EXACT * np.abs(mean), 1e-12))
         standard = np.clip((rows - mean) * scale, -_CLIP, _CLIP)
         gram = _gram(standard[:cut], settings.window)
@@ -115,11 +104,11 @@ class Trigger:
 
     @property
     def suspect(self) -> int:
-        """How many of the latest rows would belong to an incident if the alarm went off now."""
+        """Number of the latest rows that would belong to an incident if the alarm went off now."""
         return int(self._state["rising"].max()) + self.settings.window - 1 if self.armed else 0
 
     def update(self, rows: Array) -> Alarm | None:
-        """Take the next rows ``(n, M)``; returns the first alarm, None if there is none."""
+        """Take the next rows ``(n, M)``; return the first alarm, None if there is none."""
         if not self.armed or not len(rows):
             return None
         sums = _sums(self._departures(rows) - self._state["level"], self._state["sum"])
@@ -130,16 +119,16 @@ class Trigger:
         return Alarm(row, row + 1 - self.suspect) if len(over) else None
 
     def state(self) -> dict[str, Array]:
-        """The state, by name; its size does not depend on how long it has watched."""
+        """Return the state, by name; its size does not depend on how many rows it has seen."""
         return {name: np.asarray(value) for name, value in self._state.items()}
 
     def load_state(self, tensors: Mapping[str, Array]) -> None:
-        """Take back what :meth:`state` gave."""
+        """Go on from what :meth:`state` gave."""
         self._state = {name: np.array(value) for name, value in tensors.items()}
         self.armed = bool(self._state)
 
     def _departures(self, rows: Array) -> Array:
-        """How far each row is out, of the subspace and in the KPI's level ``(n, 2)``; remembers the last L - 1 rows."""
+        """Return how far each row is out, of the subspace and in the KPI's level ``(n, 2)``; keeps the last L - 1 rows."""
         state, window = self._state, self.settings.window
         joined = np.vstack([state["last"], rows])
         state["last"] = joined[len(joined) - window + 1 :].copy()
@@ -150,22 +139,38 @@ class Trigger:
         return np.column_stack([norms / max(state["moving"].sum(), 1), self._level(standard) / state["reach"]])
 
     def _level(self, standard: Array) -> Array:
-        """Norm of the KPI's lag vectors in standardised rows ``(n + L - 1, M)``, ``(n,)``; zeros without a KPI."""
+        """Return the norm ``(n,)`` of the KPI's lag vectors in standardised rows ``(n + L - 1, M)``; zeros without a KPI."""
         window = self.settings.window
         kpi = np.zeros(len(standard)) if self.kpi is None else standard[:, self.kpi]
         norms: Array = np.sqrt((np.lib.stride_tricks.sliding_window_view(kpi, window) ** 2).mean(1))
         return norms
 
 
+class TriggeredDiagnoser(Diagnoser):
+    """A diagnoser that finds onsets by :class:`Trigger`."""
+
+    def alarms(self, rows: Array, start: int, kpi: int | None = None) -> list[Alarm]:
+        """Find every alarm; after one, the rows that follow become the new base."""
+        alarms: list[Alarm] = []
+        begin, trigger = 0, Trigger(kpi)
+        while True:
+            trigger.rebase(rows[begin:start])
+            alarm = trigger.update(rows[start:])
+            if alarm is None:
+                return alarms
+            alarms.append(Alarm(start + alarm.row, max(start + alarm.start, begin + 1)))
+            begin, start = start + alarm.row, start + alarm.row + max(start - begin, 1)
+
+
 def _gram(rows: Array, window: int) -> Array:
-    """Z Z', ``(L, L)``, of the Hankel matrices of all metrics side by side, without building them."""
+    """Return Z Z', ``(L, L)``, of the Hankel matrices of all metrics side by side, without building them."""
     lagged = np.lib.stride_tricks.sliding_window_view(rows, window, axis=0)
     gram: Array = np.stack([np.einsum("nm,nml->l", lagged[:, :, i], lagged) for i in range(window)])
     return gram
 
 
 def _sums(gains: Array, start: Array) -> Array:
-    """Cumulative sums that never fall below 0, ``(n, 2)``: the running total over its own running minimum."""
+    """Return cumulative sums that never fall below 0, ``(n, 2)``: the running total over its own running minimum."""
     total = start + np.cumsum(gains, axis=0)
     sums: Array = total - np.minimum(np.minimum.accumulate(total), 0.0)
     return sums

@@ -8,8 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+import polars as pl
 
 from distaff.board.kinds import base_of
 from distaff.runs import runs
@@ -17,6 +16,15 @@ from distaff.runs.runs import Run
 from distaff.stats.intervals import Comparison, Interval, compare_paired, seed_interval
 from distaff_data.tables.datasets import kind_of
 from distaff_data.workspace import Workspace
+
+_FRAME: dict[str, pl.DataType | type[pl.DataType]] = {
+    "model": pl.String,
+    "control": pl.Boolean,
+    "settings": pl.String,
+    "runs": pl.List(pl.String),
+    "metric": pl.String,
+    **dict.fromkeys(("mean", "std", "low", "high"), pl.Float64),
+}
 
 
 @dataclass(frozen=True)
@@ -55,8 +63,20 @@ class Board:
     best_control: str | None
 
     def as_dict(self) -> dict[str, Any]:
-        """The JSON shape of ``board``."""
+        """Return the JSON shape of ``board``."""
         return asdict(self)
+
+    def frame(self) -> pl.DataFrame:
+        """Return ``model, control, settings, runs, metric, mean, std, low, high``: a row for each metric of each row."""
+        return pl.DataFrame(
+            [
+                {"model": row.model, "control": row.control, "settings": json.dumps(row.settings), "runs": row.runs}
+                | {"metric": name, **asdict(interval)}
+                for row in self.rows
+                for name, interval in row.metrics.items()
+            ],
+            schema=_FRAME,
+        )
 
 
 def board(workspace: Workspace, dataset: str, *, split: str = "test") -> Board:
@@ -68,11 +88,11 @@ def board(workspace: Workspace, dataset: str, *, split: str = "test") -> Board:
     base = base_of(kind_of(workspace.warehouse, dataset))
     data = base.read(workspace.warehouse, dataset)
     floor = base.chance(data, split)
-    done = [
+    finished = [
         r for r in runs.listing(workspace, dataset) if r.status == "done" and r.dataset_generation == data.generation
     ]
-    metrics = runs.metrics_of(workspace, [r.run for r in done])
-    scored = [r for r in done if split in metrics[r.run]]
+    metrics = runs.metrics_of(workspace, [r.run for r in finished])
+    scored = [r for r in finished if split in metrics[r.run]]
     measured = {name for r in scored for name in metrics[r.run][split]}
     metric = next((name for name in base.headline if name in measured), base.headline[0])
     rows = [
@@ -88,17 +108,17 @@ def board(workspace: Workspace, dataset: str, *, split: str = "test") -> Board:
 
 
 def _row(group: list[Run], settings: dict[str, Any], metrics: list[dict[str, float]]) -> BoardRow:
-    intervals = {name: seed_interval([found[name] for found in metrics]) for name in metrics[0]}
+    intervals = {name: seed_interval([values[name] for values in metrics]) for name in metrics[0]}
     return BoardRow(group[0].model, group[0].control, settings, [r.run for r in group], intervals)
 
 
-def _configurations(found: Iterable[Run]) -> Iterable[tuple[tuple[str, str], list[Run]]]:
-    """Runs by model and settings; of several with one seed the newest counts."""
+def _configurations(finished: Iterable[Run]) -> Iterable[tuple[tuple[str, str], list[Run]]]:
+    """Return runs by model and settings; of several with one seed the newest counts."""
 
     def key(run: Run) -> tuple[str, str]:
         return run.model, run.settings
 
-    for configuration, group in groupby(sorted(found, key=lambda r: (*key(r), r.started_at)), key=key):
+    for configuration, group in groupby(sorted(finished, key=lambda r: (*key(r), r.started_at)), key=key):
         yield configuration, list({run.seed: run for run in group}.values())
 
 
@@ -106,19 +126,19 @@ def _compared(workspace: Workspace, row: BoardRow, control: BoardRow, split: str
     if row is control:
         return row
     ours, theirs = (_per_unit(workspace, r.runs, split, metric) for r in (row, control))
-    units = sorted(ours.keys() & theirs.keys())
-    if not units:
+    both = ours.join(theirs, on="unit", suffix="_control").sort("unit")
+    if both.is_empty():
         return row
-    pair: list[NDArray[np.float64]] = [np.array([side[unit] for unit in units]) for side in (ours, theirs)]
-    comparison = compare_paired(pair[0], pair[1], metric=metric, against=control.model)
-    return replace(row, comparison=comparison)
+    pair = (both[column].to_numpy() for column in ("value", "value_control"))
+    return replace(row, comparison=compare_paired(*pair, metric=metric, against=control.model))
 
 
-def _per_unit(workspace: Workspace, run_ids: list[str], split: str, metric: str) -> dict[str, float]:
-    """Each unit's value, averaged over the runs."""
-    table = workspace.warehouse.query(
-        "SELECT unit, avg(value) AS value FROM unit_metrics "
-        "WHERE list_contains(?, run) AND split = ? AND metric = ? GROUP BY unit",
-        [run_ids, split, metric],
+def _per_unit(workspace: Workspace, run_ids: list[str], split: str, metric: str) -> pl.DataFrame:
+    """Return ``unit, value``: each unit's value, averaged over the runs."""
+    return pl.DataFrame(
+        workspace.warehouse.query(
+            "SELECT unit, avg(value) AS value FROM unit_metrics "
+            "WHERE list_contains(?, run) AND split = ? AND metric = ? GROUP BY unit",
+            [run_ids, split, metric],
+        )
     )
-    return dict(zip(table["unit"].to_pylist(), table["value"].to_pylist(), strict=True))

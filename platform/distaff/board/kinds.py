@@ -14,11 +14,11 @@ _BASES: tuple[type[Model[Any]], ...] = (Recommender, Diagnoser, SeriesModel)
 
 
 def base_of(kind: str) -> type[Model[Any]]:
-    """The base class of the models of a kind of dataset, by the name that ``datasets.kind`` holds."""
+    """Return the base class of the models of a kind of dataset, by the name that ``datasets.kind`` holds."""
     return next(base for base in _BASES if base.kind == kind)
 
 
 def shown(metrics: Iterable[str]) -> list[str]:
-    """Of some metrics, those that tables on a terminal show."""
+    """Return those of some metrics that tables on a terminal show."""
     measured = set(metrics)
     return [name for base in _BASES for name in base.shown if name in measured]

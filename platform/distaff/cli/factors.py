@@ -63,7 +63,7 @@ def note(
     if factor is not None:
         annotate(ws, run, factor, name=name, note=note, hidden=hide, merged_into=merge_into)
     runs.find(ws, run)
-    found = [n.said() for n in notes_of(ws, run).values()]
+    found = [n.as_dict() for n in notes_of(ws, run).values()]
     if as_json:
         return emit_json({"run": run, "notes": found})
     columns = ("factor", "name", "note", "merged_into", "hidden", "origin", "match")

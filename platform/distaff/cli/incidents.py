@@ -24,14 +24,18 @@ def add_to(app: typer.Typer) -> None:
 def diagnose_verb(
     dataset: Annotated[str, typer.Argument(help="Name of a dataset of incidents.")],
     model: Annotated[str, typer.Option(help="Registry name; see: distaff models.")] = "coral",
-    onset: Annotated[str, typer.Option(help="given or detected.")] = "given",
+    onset: Annotated[
+        str | None, typer.Option(help="given or detected; given unless --set or --follow say else.")
+    ] = None,
     set: Annotated[list[str] | None, typer.Option(help="Setting of the model: key=value; repeatable.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of random draws.")] = 0,
     follow_: Annotated[
         str | None, typer.Option("--follow", help="A growing CSV file of metrics, or - for stdin.")
     ] = None,
     kpi: Annotated[str | None, typer.Option(help="With --follow: the KPI; the dataset's otherwise.")] = None,
-    batch: Annotated[int, typer.Option(help="With --follow: rows at a time.", min=2)] = 60,
+    batch: Annotated[
+        int | None, typer.Option(help="With --follow: rows at a time; the model's setting batch otherwise.", min=2)
+    ] = None,
     idle: Annotated[float | None, typer.Option(help="With --follow: stop after so many quiet seconds.")] = None,
     speed: Annotated[
         float | None, typer.Option(help="With --follow: times real time; as fast as it can otherwise.")
@@ -42,21 +46,34 @@ def diagnose_verb(
 
     Example: distaff diagnose outages --model coral --onset detected
     """
-    if onset not in ("given", "detected"):
-        raise InputError("the onset is given or detected", column="onset", value=onset)
+    settings: dict[str, str] = pairs(set or []) | ({} if onset is None else {"onset": onset})
+    if settings.get("onset", "given") not in ("given", "detected"):
+        raise InputError("the onset is given or detected", column="onset", value=settings["onset"])
     ws = workspace()
     if follow_ is not None:
+        if settings.get("onset") == "given":
+            raise InputError("onsets of a stream are not known, only detected: leave onset=given out with --follow")
         with open_source(follow_) as source:
-            printer = _printer(as_json)
-            follow(ws, dataset, source, model=model, kpi=kpi, batch=batch, idle=idle, speed=speed, report=printer)
+            follow(
+                ws,
+                dataset,
+                source,
+                model=model,
+                settings=settings,
+                seed=seed,
+                kpi=kpi,
+                batch=batch,
+                idle=idle,
+                speed=speed,
+                report=_printer(as_json),
+            )
         return
     with counted(f"{model} on {dataset}") as progress:
         report = diagnose(
             ws,
             dataset,
             model=model,
-            onset=onset,
-            settings=pairs(set or []),
+            settings=settings,
             seed=seed,
             report=lambda epoch: progress(epoch.epoch, int(epoch.losses["total"])),
         )

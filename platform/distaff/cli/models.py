@@ -26,7 +26,6 @@ from distaff.cli.state import (
     workspace,
 )
 from distaff.model import distributed, registry
-from distaff.model.base import Model
 from distaff.recommenders.base import Recommender
 from distaff.recommenders.score import score_run
 from distaff.runs import runs
@@ -113,17 +112,16 @@ def _help(
 ) -> None:
     """What the processes of torchrun do that are not the first; what is wrong, the first says."""
     if resume is not None:
-        runs.help_resume(ws, resume)
+        runs.join_resumed(ws, resume)
     elif model is not None and dataset is not None:
         for seed in seeds:
-            runs.help_train(ws, model, dataset, settings=settings, seed=seed, device=device)
+            runs.join_training(ws, model, dataset, settings=settings, seed=seed, device=device)
 
 
 def evaluate(run: RunId, as_json: Json = False) -> None:
     """Score a finished run on its validation and test data again."""
     ws = workspace()
-    found = Model.load(runs.model_folder(ws, run)).measure()
-    runs.store_measurements(ws, run, found)
+    found = runs.evaluate(ws, run)
     if as_json:
         return emit_json({"run": run, "metrics": {m.split: dict(m.metrics) for m in found}})
     emit_table(

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from distaff_data.arrays import Bools, Floats
+
 Outputs = TypeVar("Outputs")
 
 QUANTILES = (0.01, 0.10, 0.25, 0.50, 0.75, 0.90, 0.99)
@@ -41,12 +41,12 @@ class Ladder:
 
     levels: Floats
     labels: tuple[str, ...]
-    inside: NDArray[np.bool_]
-    out_of_range: NDArray[np.bool_]
+    inside: Bools
+    out_of_range: Bools
 
     @classmethod
-    def of(cls, values: Floats) -> Ladder:
-        """The quantiles from 1 to 99 % of observed values ``(n,)``, and 3 and 6 sd from their mean where that is further."""
+    def from_values(cls, values: Floats) -> Ladder:
+        """Return the quantiles of values ``(n,)`` from 1 to 99 %, and 3 and 6 sd from their mean where that is further."""
         within = np.quantile(values, QUANTILES)
         mean, sd = float(values.mean()), float(values.std())
         rungs = [(float(q), f"{p:.0%}".replace("%", " %"), True) for q, p in zip(within, QUANTILES, strict=True)]
@@ -60,7 +60,7 @@ class Ladder:
 
 @dataclass(frozen=True)
 class Effect:
-    """How one property of the output follows the factor.
+    """The change of one property of the output with the factor.
 
     Attributes:
         property: Its name.
@@ -149,7 +149,7 @@ def effect_card(
 def compare(
     values: Floats, names: tuple[str, ...], ladder: Ladder, *, magnitudes: Collection[str] = (), seed: int = 0
 ) -> EffectCard:
-    """The card from properties ``(L, B, M)`` at every rung of the ladder."""
+    """Return the card from properties ``(L, B, M)`` at every rung of the ladder."""
     rng = np.random.default_rng(seed)
     n = values.shape[1]
     inside = np.flatnonzero(ladder.inside)
@@ -162,27 +162,27 @@ def compare(
     p_values = _against_control(change, signed, rng)
     consistency = _consistency(values[inside].mean(1), effect)
     total = np.abs(effect[signed]).sum()
-    several = int(signed.sum()) > 1
-    found = [
+    comparable = int(signed.sum()) > 1
+    effects = [
         Effect(
             name,
             float(effect[m]),
             float(low[m]),
             float(high[m]),
             float(consistency[m]),
-            float(abs(effect[m]) / total) if signed[m] and several and total > 0 else (1.0 if signed[m] else None),
+            float(abs(effect[m]) / total) if signed[m] and comparable and total > 0 else (1.0 if signed[m] else None),
             float(p_values[m]),
             bool(p_values[m] <= LEVEL and (low[m] > 0 or high[m] < 0)),
         )
         for m, name in enumerate(names)
     ]
-    order = sorted(range(len(names)), key=lambda m: (not signed[m], -abs(found[m].effect)))
+    order = sorted(range(len(names)), key=lambda m: (not signed[m], -abs(effects[m].effect)))
     spread = np.stack([np.quantile(weights @ rung[:, order], [0.025, 0.975], axis=0) for rung in values], axis=1)
-    return EffectCard(ladder, tuple(found[m] for m in order), values.mean(1)[:, order], spread[0], spread[1], n)
+    return EffectCard(ladder, tuple(effects[m] for m in order), values.mean(1)[:, order], spread[0], spread[1], n)
 
 
-def _against_control(change: Floats, signed: NDArray[np.bool_], rng: np.random.Generator) -> Floats:
-    """How often swapped ends give as large an effect, in units of each property's own change, on any property ``(M,)``."""
+def _against_control(change: Floats, signed: Bools, rng: np.random.Generator) -> Floats:
+    """Return how often swapped ends give as large an effect on any property, in units of each one's change, ``(M,)``."""
     scale = np.sqrt((change**2).mean(0))
     live = scale > 0
     unit = change / np.where(live, scale, 1.0)
@@ -198,7 +198,7 @@ def _against_control(change: Floats, signed: NDArray[np.bool_], rng: np.random.G
 
 
 def _consistency(means: Floats, effect: Floats) -> Floats:
-    """Share of steps of the mean ``(L, M)`` with the effect's sign, among the steps that change it."""
+    """Return the share of steps of the mean ``(L, M)`` with the effect's sign, among the steps that change it."""
     steps = np.sign(np.where(np.abs(np.diff(means, axis=0)) > 1e-12, np.diff(means, axis=0), 0.0))
     moving = (steps != 0).sum(0)
     return np.where(moving > 0, (steps == np.sign(effect)).sum(0) / np.maximum(moving, 1), 0.0)

@@ -1,4 +1,4 @@
-"""What a factor depends on besides itself: other factors, how active users are, how popular items are."""
+"""Dependence of a factor on other things: other factors, how active users are, how popular items are."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy import stats
 from torch import Tensor
 
 from distaff.disentanglement import distance_correlation
-
-Floats = NDArray[np.float64]
 
 _ROWS = 1000  # distance correlation is quadratic in them
 _KEPT = 5
@@ -28,7 +25,7 @@ class Dependence:
 
 
 def dependences(shares: Tensor, *, seed: int = 0) -> list[list[Dependence]]:
-    """For each factor the others whose user shares ``(n, K)`` depend on its own most, largest first.
+    """Return for each factor the others whose user shares ``(n, K)`` depend on its own most, largest first.
 
     Distance correlation (U-centred, around 0 under independence and only then) sees any dependence; the rank correlation
     beside it gives the direction. Shares sum to 1, so factors of which each user has one or the other are dependent too.
@@ -50,7 +47,7 @@ def dependences(shares: Tensor, *, seed: int = 0) -> list[list[Dependence]]:
 
 
 def rank_correlation(a: Tensor, b: Tensor) -> float:
-    """Spearman's rho; 0 when either side is constant."""
+    """Return Spearman's rho; 0 when either side is constant."""
     x, y = a.double().numpy(), b.double().numpy()
     if x.size < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return 0.0
@@ -59,5 +56,5 @@ def rank_correlation(a: Tensor, b: Tensor) -> float:
 
 def contamination(shares: Tensor, counts: Tensor) -> list[float]:
     """Rank correlation of every column of shares ``(n, K)`` with how often each row occurs, over rows that do, ``(n,)``."""
-    known = counts > 0
-    return [rank_correlation(column[known], counts[known]) for column in torch.unbind(shares, 1)]
+    occurs = counts > 0
+    return [rank_correlation(column[occurs], counts[occurs]) for column in torch.unbind(shares, 1)]

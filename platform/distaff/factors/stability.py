@@ -1,4 +1,4 @@
-"""Whether other seeds find the same factors: one to one, split over several, or only the same subspace.
+"""Stability of factors over seeds: found one to one, split over several, or only as the same subspace.
 
 These are different findings. A factor with a one-to-one partner is *stable*. One that a non-negative mix of another seed's
 factors makes up is *split*: the same thing, cut otherwise. One in the span of another seed's factors only, by a mix with
@@ -13,12 +13,12 @@ from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment, nnls
 from torch import Tensor
 
+from distaff_data.arrays import Floats, Ints
+
 Badge = Literal["stable", "split", "seed-specific"]
-Floats = NDArray[np.float64]
 
 STABLE = 0.8  # correlation with the partner
 SPLIT = 0.64  # R2 of a non-negative mix: the same correlation, squared
@@ -38,7 +38,7 @@ class Likeness:
         subspace: R² of any linear mix of them.
     """
 
-    partner: NDArray[np.int64]
+    partner: Ints
     match: Floats
     split: Floats
     subspace: Floats
@@ -64,7 +64,7 @@ class Stability:
 
 
 def match(ours: Tensor, theirs: Tensor) -> Tensor:
-    """Correlation of each intent's item shares with its one-to-one partner in another run, float64 ``(K,)``.
+    """Return the correlation of each intent's item shares with its one-to-one partner in another run, float64 ``(K,)``.
 
     Partners by Hungarian assignment on the correlations of item shares ``(n_items, K)`` and ``(n_items, K')``; an
     intent left without a partner has 0.
@@ -73,12 +73,12 @@ def match(ours: Tensor, theirs: Tensor) -> Tensor:
 
 
 def correlations(ours: Tensor, theirs: Tensor) -> Floats:
-    """Correlations of the columns of ``(n, K)`` and ``(n, K')``; a column that never varies correlates with nothing."""
+    """Return the correlations of columns of ``(n, K)`` and ``(n, K')``; one that never varies correlates with nothing."""
     return np.asarray(_standard(ours).T @ _standard(theirs))
 
 
 def compare_seeds(ours: Tensor, others: Mapping[str, Tensor], *, seed: int = 0) -> Stability | None:
-    """Stability of factors over fits with other seeds.
+    """Return the stability of factors over fits with other seeds.
 
     Args:
         ours: Item shares ``(n_items, K)``, or any loadings of the same rows.
@@ -91,11 +91,13 @@ def compare_seeds(ours: Tensor, others: Mapping[str, Tensor], *, seed: int = 0) 
     tables = {run: theirs for run, theirs in others.items() if not _identical(ours, theirs)}
     if not tables:
         return None
-    found = {run: _likeness(ours, theirs) for run, theirs in tables.items()}
-    middle = [np.median([getattr(f, name) for f in found.values()], axis=0) for name in ("match", "split", "subspace")]
+    likeness = {run: _likeness(ours, theirs) for run, theirs in tables.items()}
+    medians = [
+        np.median([getattr(f, name) for f in likeness.values()], axis=0) for name in ("match", "split", "subspace")
+    ]
     nulls = _nulls(ours, list(tables.values()), np.random.default_rng(seed))
-    badges = tuple(_badge(m, s, nulls) for m, s in zip(middle[0].tolist(), middle[1].tolist(), strict=True))
-    return Stability(found, middle[0], middle[1], middle[2], nulls, badges)
+    badges = tuple(_badge(m, s, nulls) for m, s in zip(medians[0].tolist(), medians[1].tolist(), strict=True))
+    return Stability(likeness, medians[0], medians[1], medians[2], nulls, badges)
 
 
 def _badge(matched: float, split: float, nulls: tuple[float, float, float]) -> Badge:
@@ -109,12 +111,12 @@ def _identical(ours: Tensor, theirs: Tensor) -> bool:
 
 
 def _standard(loadings: Tensor) -> Floats:
-    """Columns of mean 0 and length 1."""
+    """Return columns of mean 0 and length 1."""
     x = loadings.double() - loadings.double().mean(0)
     return np.asarray((x / x.norm(dim=0).clamp(min=1e-12)).numpy())
 
 
-def _partners(ours: Floats, theirs: Floats) -> tuple[NDArray[np.int64], Floats]:
+def _partners(ours: Floats, theirs: Floats) -> tuple[Ints, Floats]:
     correlation = ours.T @ theirs
     rows, cols = linear_sum_assignment(-correlation)
     partner = np.full(ours.shape[1], -1)
@@ -124,7 +126,7 @@ def _partners(ours: Floats, theirs: Floats) -> tuple[NDArray[np.int64], Floats]:
 
 
 def _likeness(ours: Tensor, theirs: Tensor) -> Likeness:
-    """Regressions on the columns' inner products alone, so that their cost does not grow with the rows.
+    """Regress on the columns' inner products alone, so that the cost does not grow with the rows.
 
     The linear mix may have an intercept. The non-negative mix has none: shares sum to 1, so that a constant and a factor
     less could both be written as sums of the others, and nothing would be ruled out.
@@ -141,16 +143,16 @@ def _likeness(ours: Tensor, theirs: Tensor) -> Likeness:
 
 
 def _reduced(x: Floats, y: Floats) -> tuple[Floats, Floats]:
-    """Columns of ``(n, K')`` and ``(n, K)`` in an orthonormal basis of the former's span, ``(r, K')`` and ``(r, K)``."""
+    """Return ``(n, K')`` and ``(n, K)`` in an orthonormal basis of the former's span, ``(r, K')`` and ``(r, K)``."""
     values, vectors = np.linalg.eigh(x.T @ x)
-    kept = values > values[-1] * len(values) * np.finfo(np.float64).eps
-    scale = np.sqrt(values[kept])
-    return (vectors[:, kept] * scale).T, (vectors[:, kept] / scale).T @ (x.T @ y)
+    significant = values > values[-1] * len(values) * np.finfo(np.float64).eps
+    scale = np.sqrt(values[significant])
+    return (vectors[:, significant] * scale).T, (vectors[:, significant] / scale).T @ (x.T @ y)
 
 
 def _nulls(ours: Tensor, others: list[Tensor], rng: np.random.Generator) -> tuple[float, float, float]:
-    turns = [others[turn % len(others)] for turn in range(_SHUFFLES)]
-    shuffled = [_likeness(ours, theirs[torch.from_numpy(rng.permutation(len(theirs)))]) for theirs in turns]
+    tables = [others[turn % len(others)] for turn in range(_SHUFFLES)]
+    shuffled = [_likeness(ours, theirs[torch.from_numpy(rng.permutation(len(theirs)))]) for theirs in tables]
     match_, split, subspace = (
         float(np.quantile([getattr(f, name) for f in shuffled], _NULL)) for name in ("match", "split", "subspace")
     )

@@ -1,8 +1,12 @@
-"""What a diagnoser is: a model of incidents that ranks the metrics of each case by how likely they caused it.
+"""What a diagnoser is: a model that ranks the metrics of each incident by how likely they caused it.
 
-A model subclasses :class:`Diagnoser` and implements :meth:`~Diagnoser.explain`, from complete normal and abnormal rows to a
-ranking. When the abnormal rows begin is either given or found by the trigger. Reading data, splitting rows, measuring
-against known causes and keeping rankings are the same for all of them.
+A diagnoser predicts nothing and learns nothing that outlives an incident but what is normal of each metric. Its result are
+tables: a run explains every case of a dataset and publishes ``diagnoses``, ``causes`` and ``cause_edges``, however it was
+started; pages, jobs and the board read those, and a run is measured again from them.
+
+A subclass implements :meth:`~Diagnoser.explain`, from complete normal and abnormal rows to a ranking. When the abnormal rows
+begin is either given or found by the trigger. Reading data, splitting rows, measuring against known causes and publishing
+are the same for all of them.
 """
 
 from __future__ import annotations
@@ -10,7 +14,7 @@ from __future__ import annotations
 import json
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -21,18 +25,24 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from distaff.incidents.rankings import METRICS, Cause, Diagnosis, LearnedEdge, score_cases, score_ranking
+from distaff.incidents.frames import Clock, RankedCauses, Time, known_edges, place_of, ranked_causes, read_case
+from distaff.incidents.rankings import METRICS, Cause, Diagnosis, Explanation, LearnedEdge, score_cases, score_ranking
+from distaff.incidents.tables import publish_diagnoses, read_diagnoses, target_of
 from distaff.model.base import Epoch, Measurement, Model, Session
 from distaff.model.config import ModelConfig
-from distaff.stats.moments import Moments, normal_moments
+from distaff.stats.moments import ChannelMoments, normal_moments
 from distaff_data.datasets.imputation import tidy
-from distaff_data.datasets.incidents import Case, Edge, Incidents
+from distaff_data.datasets.incidents import Case, Edge, Incidents, Topology
 from distaff_data.errors import InputError, UnsupportedError
+from distaff_data.frames import kind_of
 from distaff_data.tables.incidents import load_incidents
 from distaff_data.warehouse import Warehouse
 
 Floats = npt.NDArray[np.float64]
 _CHANCE_DRAWS = 200
+_NORMAL = "normal/"  # before the name of a metric, a tensor's name
+_DIAGNOSES, _NORMAL_0_1 = "diagnoses.json", "normal.json"  # files of a saved diagnoser; the second one up to 0.1
+_MOMENTS = ("mean", "std", "mean_error", "spread_error", "blocks")
 
 
 class DiagnoserConfig(ModelConfig):
@@ -42,64 +52,87 @@ class DiagnoserConfig(ModelConfig):
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """What a diagnoser sees of one case.
+class CaseView:
+    """The part of a case that a diagnoser sees: no true causes.
 
     Attributes:
-        case: Names, KPI and time stamps; its true causes are for scoring only.
+        topology: Metrics, KPI and what is known of dependencies.
+        times: Time stamps of all rows in seconds, ``(n + m,)``.
         normal: Complete rows before the onset, ``(n, M)``, at least one.
         abnormal: Complete rows from the onset on, ``(m, M)``, at least one.
-        edges: What is known of dependencies.
-        generator: Random draws, where a model needs some.
+        seed: Seed of random draws, the same for all cases of a run.
+        generator: Random draws of this case.
     """
 
-    case: Case
+    topology: Topology
+    times: Floats
     normal: Floats
     abnormal: Floats
-    edges: tuple[Edge, ...]
+    seed: int
     generator: np.random.Generator
 
 
+@dataclass(frozen=True)
+class Alarm:
+    """An incident that a trigger found; rows count from the first of those it was given.
+
+    Attributes:
+        row: Row in which it was found.
+        start: Row from which it may have begun; of a stream, negative before the present batch.
+    """
+
+    row: int
+    start: int
+
+
 class Stream(Protocol):
-    """What :meth:`Diagnoser.stream` gives."""
+    """A diagnoser on rows as they come; see :meth:`Diagnoser.stream`."""
 
     @property
     def last_time(self) -> float | None:
-        """Time of the latest row taken."""
+        """Time of the latest row taken; None before the first."""
 
     @property
     def converged(self) -> bool:
         """Whether the latest diagnosis was the last of its incident."""
 
-    def take(self, times: Floats, rows: Floats) -> Diagnosis | None:
-        """Take rows; what is thought of the incident that is on."""
+    def update(self, times: Floats, rows: Floats) -> Diagnosis | None:
+        """Take the next raw rows ``(n, M)`` at ``times``; return the diagnosis of the incident that is on, if one is."""
 
     def state(self) -> dict[str, Floats]:
-        """The state."""
+        """Return everything that the next update needs, by name."""
 
     def load_state(self, tensors: Mapping[str, Floats]) -> None:
-        """Take it back."""
+        """Go on from what :meth:`state` gave."""
 
 
 class Diagnoser(Model[Incidents]):
-    """A model that explains incidents."""
+    """A model that explains incidents.
+
+    Attributes:
+        diagnoses: The result of a run, one a case.
+        normal: What is normal of each metric, over the cases of a run.
+    """
 
     kind: ClassVar[str] = "incidents"
     headline: ClassVar[tuple[str, ...]] = ("avg@5", "ac@1", "ac@3", "map@3", "mrr")
     shown: ClassVar[tuple[str, ...]] = ("ac@1", "ac@3", "avg@5", "map@3", "mrr")
     Config: ClassVar[type[ModelConfig]] = DiagnoserConfig
+    config: DiagnoserConfig
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.diagnoses: tuple[Diagnosis, ...] = ()
-        self.normal: dict[str, Moments] = {}
+        self.normal: dict[str, ChannelMoments] = {}
+
+    # ------------------------------------------------------------------------------------- what a diagnoser implements
 
     @abstractmethod
-    def explain(self, evidence: Evidence) -> tuple[tuple[Cause, ...], tuple[LearnedEdge, ...]]:
+    def explain(self, view: CaseView) -> Explanation:
         """Rank all metrics but the KPI, most to blame first, and give the causal graph where there is one."""
 
-    def alarms(self, rows: Floats, start: int, kpi: int | None = None) -> list[tuple[int, int]]:
-        """Rows of alarms, and rows from which each incident may have begun, found without looking at the onset.
+    def alarms(self, rows: Floats, start: int, kpi: int | None = None) -> list[Alarm]:
+        """Find every alarm without looking at the onset.
 
         Args:
             rows: Complete rows ``(T, M)``.
@@ -111,50 +144,121 @@ class Diagnoser(Model[Incidents]):
         """
         raise UnsupportedError(f"{self.name} finds no onsets; give them")
 
-    def stream(self, columns: Sequence[str], kpi: int | None, edges: Sequence[Edge]) -> Stream:
-        """A fresh stream of rows of these metrics, for :mod:`distaff.incidents.follow`.
+    def stream(self, topology: Topology, *, seed: int = 0) -> Stream:
+        """Return a fresh stream of rows of these metrics, for :mod:`distaff.incidents.follow`.
 
         Raises:
             UnsupportedError: The model explains whole cases only.
         """
         raise UnsupportedError(f"{self.name} explains whole cases only; coral can follow")
 
-    def _fit(self, data: Incidents, session: Session) -> None:
-        """Explain every case; a fit of a diagnoser is its diagnoses."""
-        found = []
-        for number, case in enumerate(data.cases, 1):
-            found.append(self.diagnose(case, data.edges, seed=session.seed))
-            session.report(Epoch(number, {"total": float(len(data.cases))}))
-        self.diagnoses = tuple(found)
+    # --------------------------------------------------------------------------------------------- what people call
 
     def diagnose(
-        self, case: Case, edges: tuple[Edge, ...] = (), *, seed: int = 0, at: float | None = None
+        self,
+        data: object,
+        *,
+        kpi: str | None = None,
+        onset: Time | None = None,
+        edges: Sequence[Edge | tuple[str, str]] = (),
+        seed: int = 0,
+    ) -> RankedCauses:
+        """Rank the causes of one incident.
+
+        Args:
+            data: A :class:`~distaff_data.datasets.incidents.Case`, or a polars, pandas or Arrow frame: a column ``time`` of
+                rising seconds or date-times, and a column of numbers for each metric, ``entity|metric`` or any name.
+            kpi: The metric that shows the incident; a case's own when None.
+            onset: When the incident began: a number or a date-time like those of ``time``. When None, the trigger finds it
+                after the first 30 % of the rows, which are taken as normal; a case whose onset is known keeps it with the
+                setting ``onset="given"``.
+            edges: What is known of dependencies: edges, or pairs of a cause and its effect, between entities or metrics.
+            seed: Seed of random draws.
+
+        Returns:
+            The ranking and the learned graph, as frames of the kind that came in.
+
+        Raises:
+            InputError: The data are no metrics over time, the KPI is unknown, or the onset leaves no row on one side.
+        """
+        case, clock = (data, Clock()) if isinstance(data, Case) else read_case(data)
+        if kpi is not None:
+            case = replace(case, kpi=place_of(kpi, case.columns))
+        at = None if onset is None else clock.seconds(onset)
+        detect = at is None and (case.onset is None or self.config.onset == "detected")
+        diagnosis = self.diagnose_case(case, known_edges(edges), seed=seed, at=at, detect=detect)
+        return ranked_causes(diagnosis, clock, kind_of(data))
+
+    def diagnose_case(
+        self,
+        case: Case,
+        edges: Sequence[Edge] = (),
+        *,
+        seed: int = 0,
+        at: float | None = None,
+        detect: bool | None = None,
     ) -> Diagnosis:
-        """Explain one case.
+        """Explain one case; runs, pages and benchmarks come here.
 
         Args:
             case: The incident.
             edges: What is known of dependencies.
             seed: Seed of random draws.
-            at: Take this time, in seconds, as the onset; the configured way when None.
+            at: Take this time, in seconds, as the onset.
+            detect: Without ``at``, find the onset instead of taking the case's; as the setting ``onset`` says when None.
 
         Raises:
             InputError: The onset is to be given and is not, or leaves no row on one of its sides.
         """
-        if at is None and self.config.onset == "detected":  # type: ignore[attr-defined]
-            start = watched_from(case)
+        if at is None and (self.config.onset == "detected" if detect is None else detect):
+            start = trigger_start(case)
             rows = tidy(case, start)
             alarms = self.alarms(rows, start, case.kpi)
             if not alarms:
                 return Diagnosis(case.name, (), None)
-            onset = alarms[0][1]
+            onset = alarms[0].start
         else:
             onset = _row_of(case, at)
             rows, alarms = tidy(case, onset), []
         generator = np.random.default_rng([seed, *case.name.encode()])
-        causes, found = self.explain(Evidence(case, rows[:onset], rows[onset:], edges, generator))
-        times = tuple(float(case.times[row]) for row, _ in alarms)
-        return Diagnosis(case.name, causes, times[0] if times else float(case.times[onset]), times, found)
+        topology = case.topology(edges)
+        causes, graph = self.explain(CaseView(topology, case.times, rows[:onset], rows[onset:], seed, generator))
+        times = tuple(float(case.times[alarm.row]) for alarm in alarms)
+        return Diagnosis(case.name, causes, times[0] if times else float(case.times[onset]), times, graph)
+
+    # ------------------------------------------------------------------------------------------- a run and its result
+
+    def _fit(self, data: Incidents, session: Session) -> None:
+        """Carry out a run: explain every case, and note what is normal of each metric."""
+        diagnoses = []
+        for number, case in enumerate(data.cases, 1):
+            diagnoses.append(self.diagnose_case(case, data.edges, seed=session.seed))
+            session.report(Epoch(number, {"total": float(len(data.cases))}))
+        self.diagnoses = tuple(diagnoses)
+        self.normal = normal_moments([normal_rows(case) for case in data.cases])
+
+    def publish_results(self, warehouse: Warehouse, run: str) -> None:
+        """Publish the diagnoses into ``diagnoses``, ``causes`` and ``cause_edges``."""
+        publish_diagnoses(warehouse, run, self.diagnoses)
+
+    def load_results(self, warehouse: Warehouse, run: str) -> None:
+        """Take the diagnoses from the run's tables, and the incidents from its dataset.
+
+        Runs that were trained by 0.1 have their diagnoses in the folder only; those are published now.
+
+        Raises:
+            InputError: The dataset is gone or was replaced since, so that its cases are others than those diagnosed.
+        """
+        name = self.data.name
+        data = self.read(warehouse, name)
+        if data.generation != self.data.generation:
+            again = f"distaff diagnose {name} --model {self.name}"
+            raise InputError(f"dataset {name!r} has been replaced since run {run!r}; diagnose it anew: {again}")
+        if self.diagnoses and warehouse.live(target_of(run)) is None:
+            self.publish_results(warehouse, run)
+        diagnoses = read_diagnoses(warehouse, run)
+        self.diagnoses = tuple(diagnoses.get(case.name, Diagnosis(case.name, (), None)) for case in data.cases)
+        self.bind(data)
 
     # ------------------------------------------------------------------------------------------- what the kind implements
 
@@ -165,7 +269,7 @@ class Diagnoser(Model[Incidents]):
 
     @classmethod
     def chance(cls, data: Incidents, split: str) -> dict[str, float]:
-        """Metrics of rankings drawn at random, by simulation with a fixed seed."""
+        """Return the metrics of rankings drawn at random, by simulation with a fixed seed."""
         if split != "test" or not any(case.roots and case.visible for case in data.cases):
             raise InputError(f"dataset {data.name!r} has no incident with known causes to measure in {split!r}")
         rng, drawn = np.random.default_rng(0), []
@@ -177,14 +281,22 @@ class Diagnoser(Model[Incidents]):
         return {metric: float(np.mean([row[metric] for row in drawn])) for metric in METRICS}
 
     def validator(self, data: Incidents) -> Callable[[], Mapping[str, float]] | None:
-        """Incidents have no validation split: nothing is chosen by their causes."""
+        """Return None: incidents have no validation split, since nothing is chosen by their causes."""
         if not data.cases:
             raise InputError(f"dataset {data.name!r} has no cases")
         return None
 
     def measure(self) -> list[Measurement]:
-        """Score the rankings of entities, and of metrics as ``metric:NAME``, where causes are known."""
+        """Score the rankings of entities, and of metrics as ``metric:NAME``, where causes are known.
+
+        Raises:
+            UnsupportedError: The model was loaded from a folder, where the incidents are not; see :meth:`load_results`.
+        """
         cases = self.data.cases
+        if len(cases) != len(self.diagnoses):
+            raise UnsupportedError(
+                "a saved diagnoser has no incidents beside it; measure its run: distaff evaluate RUN"
+            )
         entity, metric = (score_cases(cases, self.diagnoses, level) for level in ("entity", "metric"))
         if entity is None:
             return []
@@ -193,41 +305,52 @@ class Diagnoser(Model[Incidents]):
         return [Measurement("test", values, pa.array(entity.cases), per_case)]
 
     def state(self) -> dict[str, Tensor]:
-        """Scores of each case's ranked metrics, by case."""
-        return {d.case: torch.tensor([c.score for c in d.causes], dtype=torch.float64) for d in self.diagnoses}
+        """Return what is normal of each metric: mean, spread, both's errors, and blocks, ``(5,)`` by ``normal/METRIC``."""
+        return {
+            _NORMAL + name: torch.tensor([float(getattr(moments, part)) for part in _MOMENTS], dtype=torch.float64)
+            for name, moments in self.normal.items()
+        }
 
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
-        """The diagnoses are read with the data; see :meth:`read_data`."""
+        """Take back what is normal of each metric; folders of 0.1 have it in a file beside."""
+        for name, tensor in tensors.items():
+            if name.startswith(_NORMAL):
+                mean, std, mean_error, spread_error, blocks = tensor.tolist()
+                moments = ChannelMoments(mean, std, mean_error, spread_error, int(blocks))
+                self.normal[name.removeprefix(_NORMAL)] = moments
 
     def write_data(self, folder: Path) -> tuple[str, ...]:
         """Write the diagnoses; measurements stay in the warehouse, which the model's generation names."""
-        (folder / "diagnoses.json").write_text(json.dumps([asdict(d) for d in self.diagnoses]))
-        cases = self.data.cases
-        normal = normal_moments([normal_rows(case) for case in cases]) if cases else self.normal
-        (folder / "normal.json").write_text(json.dumps({name: m.as_dict() for name, m in normal.items()}))
-        return ("diagnoses.json", "normal.json")
+        (folder / _DIAGNOSES).write_text(json.dumps([asdict(diagnosis) for diagnosis in self.diagnoses]))
+        return (_DIAGNOSES,)
 
     def read_data(self, folder: Path, name: str, generation: str) -> Incidents:
         """Read the diagnoses; the dataset comes without its measurements."""
-        self.diagnoses = tuple(map(_diagnosis, json.loads((folder / "diagnoses.json").read_text())))
-        if (folder / "normal.json").is_file():  # models saved before drift was watched have none
-            found = json.loads((folder / "normal.json").read_text())
-            self.normal = {name: Moments(**moments) for name, moments in found.items()}
+        if (folder / _DIAGNOSES).is_file():
+            self.diagnoses = tuple(map(_diagnosis, json.loads((folder / _DIAGNOSES).read_text())))
+        if (folder / _NORMAL_0_1).is_file():
+            saved = json.loads((folder / _NORMAL_0_1).read_text())
+            self.normal = {metric: ChannelMoments(**moments) for metric, moments in saved.items()}
         return Incidents(name, (), generation=generation)
 
 
 def normal_rows(case: Case) -> tuple[Sequence[str], Floats]:
-    """Names of a case's metrics, and their values in the rows before which no trigger is watched for, ``(T, n)``."""
-    return case.columns, case.values[: watched_from(case)]
+    """Return the names of a case's metrics, and their values in the rows before the trigger is on, ``(T, M)``."""
+    return case.columns, case.values[: trigger_start(case)]
 
 
-def watched_from(case: Case) -> int:
-    """Row from which the trigger watches: the first 60 % of the rows before the onset are its base.
+def trigger_start(case: Case) -> int:
+    """Return the row from which the trigger is on: the first 60 % of the rows before the onset are its base.
 
     Where no onset is known, the first 30 % of all rows are.
     """
     before = case.onset_row
     return max(int(0.6 * before), 1) if before else max(int(0.3 * len(case.times)), 1)
+
+
+def seconds_before_onset(case: Case) -> float:
+    """Return for how many seconds before the onset the trigger is on."""
+    return ((len(case.times) if case.onset_row is None else case.onset_row) - trigger_start(case)) * case.step
 
 
 def _row_of(case: Case, at: float | None) -> int:
@@ -242,6 +365,10 @@ def _row_of(case: Case, at: float | None) -> int:
 
 
 def _diagnosis(row: dict[str, Any]) -> Diagnosis:
+    """Return a diagnosis from its JSON; 0.1 called an edge's subgraph its part."""
     causes = (Cause(**{**c, "path": tuple(c["path"]), "new_edges": tuple(c["new_edges"])}) for c in row["causes"])
-    edges = tuple(LearnedEdge(**edge) for edge in row["edges"])
-    return Diagnosis(row["case"], tuple(causes), row["trigger"], tuple(row["alarms"]), edges)
+    edges = (
+        LearnedEdge(e["source"], e["target"], e["subgraph"] if "subgraph" in e else e["part"], e["weight"])
+        for e in row["edges"]
+    )
+    return Diagnosis(row["case"], tuple(causes), row["trigger"], tuple(row["alarms"]), tuple(edges))

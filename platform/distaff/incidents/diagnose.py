@@ -1,18 +1,17 @@
-"""Diagnoses of a workspace's incidents: each is a run, beside its controls on the board; causes go to tables."""
+"""Diagnoses of a workspace's incidents: each is a run like any other, beside its controls on the board."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
-from distaff.incidents.base import Diagnoser, watched_from
+from distaff.incidents.base import Diagnoser, seconds_before_onset
 from distaff.incidents.rankings import Diagnosis, score_cases, score_trigger
-from distaff.incidents.tables import case_dict, store
+from distaff.incidents.tables import case_dict
 from distaff.model.base import Epoch
 from distaff.runs import runs
 from distaff.runs.runs import Run
-from distaff_data.datasets.incidents import Incidents
 from distaff_data.workspace import Workspace
 
 
@@ -37,7 +36,7 @@ class DiagnosisReport:
     diagnoses: tuple[Diagnosis, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """The JSON shape of ``diagnose``."""
+        """Return the JSON shape of ``diagnose``."""
         return {
             "dataset": self.run.dataset,
             "model": self.run.model,
@@ -55,18 +54,18 @@ def diagnose(
     dataset: str,
     *,
     model: str = "coral",
-    onset: str = "given",
+    onset: str | None = None,
     settings: Mapping[str, Any] | None = None,
     seed: int = 0,
     report: Callable[[Epoch], None] = lambda _: None,
 ) -> DiagnosisReport:
-    """Explain every case of a dataset, and store the causes.
+    """Explain every case of a dataset as a run, which publishes the causes, and measure it.
 
     Args:
         workspace: Where the dataset is and the run goes.
         dataset: A dataset of incidents.
         model: Registry name of a diagnoser.
-        onset: ``given`` or ``detected``.
+        onset: ``given`` or ``detected``; as the settings say when None.
         settings: Configuration that differs from the defaults.
         seed: Seed of random draws.
         report: Called after each case.
@@ -75,26 +74,20 @@ def diagnose(
         InputError: A name or setting is wrong; no run is recorded.
     """
     Diagnoser.named(model)  # refused before a run of another kind is made
-    chosen = {**(settings or {}), "onset": onset}
-    run = runs.train(workspace, model, dataset, settings=chosen, seed=seed, device="cpu", report=report)
-    fitted = Diagnoser.load(runs.model_folder(workspace, run.run))
-    store(workspace, run.run, fitted.diagnoses)
-    data = Diagnoser.read(workspace.warehouse, dataset)
-    return _report(run, onset, data, fitted.diagnoses)
+    chosen = {**(settings or {}), **({} if onset is None else {"onset": onset})}
+    run, fitted = runs.fit_run(workspace, model, dataset, settings=chosen, seed=seed, device="cpu", report=report)
+    return _report(run, cast(Diagnoser, fitted))
 
 
-def _report(run: Run, onset: str, data: Incidents, found: tuple[Diagnosis, ...]) -> DiagnosisReport:
+def _report(run: Run, diagnoser: Diagnoser) -> DiagnosisReport:
+    cases, diagnoses, onset = diagnoser.data.cases, diagnoser.diagnoses, diagnoser.config.onset
     metrics, intervals = {}, {}
     for level in ("entity", "metric"):
-        scores = score_cases(data.cases, found, level)
+        scores = score_cases(cases, diagnoses, level)
         if scores is not None:
             metrics[level] = scores.means()
             intervals[level] = {name: scores.interval(name) for name in scores.values}
     trigger = None
     if onset == "detected":
-        watched = [
-            (len(case.times) if (r := case.onset_row) is None else r) - watched_from(case) for case in data.cases
-        ]
-        seconds = [rows * case.step for rows, case in zip(watched, data.cases, strict=True)]
-        trigger = score_trigger(data.cases, found, seconds).as_dict()
-    return DiagnosisReport(run, onset, metrics, intervals, trigger, found)
+        trigger = score_trigger(cases, diagnoses, [seconds_before_onset(case) for case in cases]).as_dict()
+    return DiagnosisReport(run, onset, metrics, intervals, trigger, diagnoses)

@@ -55,17 +55,28 @@ class Cause:
 
 @dataclass(frozen=True)
 class LearnedEdge:
-    """A dependency that was found: ``invariant`` holds in both states, ``dependent`` only in the present one."""
+    """A dependency that a model learned.
+
+    Attributes:
+        source: Metric that causes.
+        target: Metric that is caused.
+        subgraph: ``invariant``: it holds in both states; ``dependent``: only in the present one.
+        weight: Strength, 0 to 1.
+    """
 
     source: str
     target: str
-    part: str
+    subgraph: str
     weight: float
+
+
+Explanation = tuple[tuple[Cause, ...], tuple[LearnedEdge, ...]]
+"""A ranking, most to blame first, and the causal graph, where there is one."""
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What a model says of one case.
+    """The answer of a model about one case.
 
     Attributes:
         case: The case's id.
@@ -93,28 +104,28 @@ class Diagnosis:
 
 
 def score_ranking(ranking: Sequence[str], truth: Sequence[str]) -> dict[str, float]:
-    """The metrics of one ranking; see the module.
+    """Return the metrics of one ranking, by name; see the module.
 
     Args:
         ranking: Best first; may be shorter than K.
         truth: What failed, at least one.
     """
-    wanted = set(truth)
+    causes = set(truth)
     deepest = max(KS)
-    hits = np.array([float(name in wanted) for name in ranking[:deepest]])
+    hits = np.array([float(name in causes) for name in ranking[:deepest]])
     hits = np.pad(hits, (0, deepest - len(hits)))
-    found = np.cumsum(hits)
+    total = np.cumsum(hits)
     depth = np.arange(1, deepest + 1)
-    curves = {"ac": np.minimum(found, 1.0), "pr": found / np.minimum(depth, len(wanted))}
+    curves = {"ac": np.minimum(total, 1.0), "pr": total / np.minimum(depth, len(causes))}
     values = {f"{name}@{k}": float(curve[k - 1]) for name, curve in curves.items() for k in KS}
     for name, curve in (("avg", curves["ac"]), ("map", curves["pr"])):
         values |= {f"{name}@{k}": float(curve[:k].mean()) for k in KS}
-    first = next((i for i, name in enumerate(ranking) if name in wanted), None)
+    first = next((i for i, name in enumerate(ranking) if name in causes), None)
     return values | {"mrr": 0.0 if first is None else 1.0 / (first + 1)}
 
 
 @dataclass(frozen=True)
-class Scores:
+class CaseScores:
     """Values of each case that could be scored at one level, entity or metric.
 
     Attributes:
@@ -126,11 +137,11 @@ class Scores:
     values: Mapping[str, Floats]
 
     def means(self) -> dict[str, float]:
-        """Means over cases."""
+        """Return the mean over cases of every metric."""
         return {name: float(values.mean()) for name, values in self.values.items()}
 
     def interval(self, metric: str, *, seed: int = 0) -> tuple[float, float]:
-        """95 % bootstrap interval of the mean over cases."""
+        """Return the 95 % bootstrap interval of a metric's mean over cases."""
         values = self.values[metric]
         rng = np.random.default_rng(seed)
         means = values[rng.integers(0, len(values), (_RESAMPLES, len(values)))].mean(1)
@@ -138,21 +149,26 @@ class Scores:
         return float(low), float(high)
 
 
-def score_cases(cases: Sequence[Case], diagnoses: Sequence[Diagnosis], level: str) -> Scores | None:
+def score_cases(cases: Sequence[Case], diagnoses: Sequence[Diagnosis], level: str) -> CaseScores | None:
     """Score rankings at the ``entity`` or ``metric`` level; None where no case's causes are known at that level.
 
     Cases whose fault does not reach the KPI are left out: there is no incident to explain.
+
+    Args:
+        cases: The incidents.
+        diagnoses: One for each case, in the same order.
+        level: ``entity`` or ``metric``.
     """
-    names, found = [], []
+    names, scored = [], []
     for case, diagnosis in zip(cases, diagnoses, strict=True):
         truth = case.roots if level == "entity" else case.root_columns
         if truth and case.visible:
             ranking = diagnosis.entities if level == "entity" else diagnosis.columns
             names.append(case.name)
-            found.append(score_ranking(ranking, truth))
-    if not found:
+            scored.append(score_ranking(ranking, truth))
+    if not scored:
         return None
-    return Scores(tuple(names), {metric: np.array([row[metric] for row in found]) for metric in METRICS})
+    return CaseScores(tuple(names), {metric: np.array([row[metric] for row in scored]) for metric in METRICS})
 
 
 @dataclass(frozen=True)
@@ -174,25 +190,33 @@ class TriggerScore:
     false_alarms_per_day: float
 
     def as_dict(self) -> dict[str, object]:
-        """Plain values, ready for JSON."""
+        """Return plain values, ready for JSON."""
         return dict(vars(self))
 
 
-def score_trigger(cases: Sequence[Case], diagnoses: Sequence[Diagnosis], watched: Sequence[float]) -> TriggerScore:
-    """Compare first alarms with the true onsets; ``watched`` has each case's normal seconds under watch."""
-    detected = missed = false = early = 0
+def score_trigger(
+    cases: Sequence[Case], diagnoses: Sequence[Diagnosis], normal_seconds: Sequence[float]
+) -> TriggerScore:
+    """Compare first alarms with the true onsets.
+
+    Args:
+        cases: The incidents.
+        diagnoses: One for each case, in the same order.
+        normal_seconds: Seconds before the onset in which the trigger was on, for each case.
+    """
+    detected = missed = false_alarms = early = 0
     delays, seconds = [], 0.0
-    for case, diagnosis, normal in zip(cases, diagnoses, watched, strict=True):
+    for case, diagnosis, normal in zip(cases, diagnoses, normal_seconds, strict=True):
         if case.onset is None or not case.visible:
             continue
         before = [time for time in diagnosis.alarms if time < case.onset]
         early, seconds = early + len(before), seconds + normal
         if before:
-            false += 1
+            false_alarms += 1
         elif diagnosis.alarms:
             detected += 1
             delays.append(diagnosis.alarms[0] - case.onset)
         else:
             missed += 1
     per_day = early * _DAY / seconds if seconds else 0.0
-    return TriggerScore(detected, missed, false, float(np.median(delays)) if delays else None, per_day)
+    return TriggerScore(detected, missed, false_alarms, float(np.median(delays)) if delays else None, per_day)

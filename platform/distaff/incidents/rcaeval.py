@@ -16,7 +16,7 @@ from distaff_data.datasets.incidents import Case
 
 
 class Frame(Protocol):
-    """What is used of a pandas frame."""
+    """The part of a pandas frame that is used."""
 
     columns: Any
 
@@ -25,7 +25,7 @@ class Frame(Protocol):
 
 
 def method(model: str = "coral", *, onset: str = "given") -> Callable[..., dict[str, list[str]]]:
-    """A method for RCAEval's loop.
+    """Return a diagnoser as a method for RCAEval's loop.
 
     Args:
         model: Registry name of a diagnoser.
@@ -44,7 +44,7 @@ def method(model: str = "coral", *, onset: str = "given") -> Callable[..., dict[
         values = np.stack([np.asarray(data[name], dtype=np.float64) for name in names], axis=1)
         kpi = names.index(sli) if sli in names else None
         case = Case(dataset or "rcaeval", tuple(full), np.asarray(data["time"], dtype=np.float64), values, kpi=kpi)
-        found = diagnoser.diagnose(case, at=float(inject_time) if onset == "given" else None)
-        return {"ranks": [full[column] for column in found.columns]}
+        diagnosis = diagnoser.diagnose_case(case, at=float(inject_time) if onset == "given" else None)
+        return {"ranks": [full[column] for column in diagnosis.columns]}
 
     return ranks

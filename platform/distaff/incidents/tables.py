@@ -1,48 +1,106 @@
-"""Diagnoses as rows of tables and as JSON."""
+"""Diagnoses as rows of the tables ``diagnoses``, ``causes`` and ``cause_edges``, and as JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
-from distaff.incidents.rankings import Diagnosis
-from distaff_data.workspace import Workspace
+from distaff.incidents.rankings import Cause, Diagnosis, LearnedEdge
+from distaff_data.datasets.incidents import entity_of
+from distaff_data.warehouse import Warehouse
 
 
-def store(
-    workspace: Workspace,
+def publish_diagnoses(
+    warehouse: Warehouse,
     run: str,
-    found: Iterable[Diagnosis],
+    diagnoses: Iterable[Diagnosis],
     *,
     target: str | None = None,
     converged: bool | None = None,
 ) -> None:
-    """Publish diagnoses into ``diagnoses``, ``causes`` and ``cause_edges``; an older publication of the target goes away."""
+    """Publish diagnoses into the three tables, whole or not at all; an older publication of the target goes away.
+
+    Args:
+        warehouse: Where to.
+        run: The run or stream that they are of.
+        diagnoses: One a case.
+        target: Name of the publication; the run's when None.
+        converged: Whether ranking and graph had come to rest; None for replayed cases.
+    """
     heads, causes, edges = [], [], []
-    for diagnosis in found:
-        case = diagnosis.case
-        heads.append(
-            {"case": case, "trigger": diagnosis.trigger, "alarms": list(diagnosis.alarms), "converged": converged}
-        )
-        for rank, cause in enumerate(diagnosis.causes, 1):
-            row = {**vars(cause), "path": list(cause.path), "new_edges": list(cause.new_edges)}
-            column = row.pop("column")
-            causes.append({"case": case, "rank": rank, "entity": column.partition("|")[0], "metric": column, **row})
-        edges += [{"case": case, **vars(edge)} for edge in diagnosis.edges]
-    with workspace.warehouse.publish(target or f"causes/{run}") as publication:
+    for diagnosis in diagnoses:
+        case = {"case": diagnosis.case}
+        heads.append(case | {"trigger": diagnosis.trigger, "alarms": list(diagnosis.alarms), "converged": converged})
+        causes += [case | row for row in cause_rows(diagnosis)]
+        edges += [case | row for row in edge_rows(diagnosis)]
+    with warehouse.publish(target or target_of(run)) as publication:
         for table, rows in (("diagnoses", heads), ("causes", causes), ("cause_edges", edges)):
             publication.append(table, rows, run=run)
 
 
-def case_dict(diagnosis: Diagnosis) -> dict[str, Any]:
-    """One case of the JSON shape of ``diagnose``."""
-    causes = [
+def target_of(run: str) -> str:
+    """Return the name of the publication that holds a run's diagnoses."""
+    return f"causes/{run}"
+
+
+def read_diagnoses(warehouse: Warehouse, run: str) -> dict[str, Diagnosis]:
+    """Return what a run published, by case; empty where it published nothing."""
+    causes, edges = (
+        warehouse.rows(f'SELECT * EXCLUDE (generation, run) FROM {table} WHERE run = ? ORDER BY "case", {order}', [run])
+        for table, order in (("causes", "rank"), ("cause_edges", '"part" DESC, source, target'))
+    )
+    causes_of: dict[str, list[Cause]] = {}
+    for row in causes:
+        evidence = {name: row[name] for name in ("score", "own", "propagated", "onset")}
+        cause = Cause(row["metric"], path=tuple(row["path"]), new_edges=tuple(row["new_edges"]), **evidence)
+        causes_of.setdefault(row["case"], []).append(cause)
+    edges_of: dict[str, list[LearnedEdge]] = {}
+    for row in edges:
+        edge = LearnedEdge(row["source"], row["target"], row["part"], row["weight"])
+        edges_of.setdefault(row["case"], []).append(edge)
+    return {
+        row["case"]: Diagnosis(
+            row["case"],
+            tuple(causes_of.get(row["case"], ())),
+            row["trigger"],
+            tuple(row["alarms"]),
+            tuple(edges_of.get(row["case"], ())),
+        )
+        for row in warehouse.rows('SELECT "case", trigger, alarms FROM diagnoses WHERE run = ?', [run])
+    }
+
+
+def cause_rows(diagnosis: Diagnosis) -> list[dict[str, Any]]:
+    """Return a case's ranking as rows of the table ``causes``, less what is the same for all of them."""
+    return [
         {
             "rank": rank,
-            "entity": cause.column.partition("|")[0],
+            "entity": entity_of(cause.column),
             "metric": cause.column,
-            **{name: value for name, value in vars(cause).items() if name != "column"},
+            "score": cause.score,
+            "own": cause.own,
+            "propagated": cause.propagated,
+            "onset": cause.onset,
+            "path": list(cause.path),
+            "new_edges": list(cause.new_edges),
         }
         for rank, cause in enumerate(diagnosis.causes, 1)
     ]
-    return {"case": diagnosis.case, "trigger": diagnosis.trigger, "alarms": list(diagnosis.alarms), "causes": causes}
+
+
+def edge_rows(diagnosis: Diagnosis) -> list[dict[str, Any]]:
+    """Return a case's learned graph as rows of the table ``cause_edges``, less what is the same for all of them."""
+    return [
+        {"source": edge.source, "target": edge.target, "part": edge.subgraph, "weight": edge.weight}
+        for edge in diagnosis.edges
+    ]
+
+
+def case_dict(diagnosis: Diagnosis) -> dict[str, Any]:
+    """Return one case of the JSON shape of ``diagnose``."""
+    return {
+        "case": diagnosis.case,
+        "trigger": diagnosis.trigger,
+        "alarms": list(diagnosis.alarms),
+        "causes": cause_rows(diagnosis),
+    }

@@ -1,1 +1,1 @@
-"""What every model is, whatever it models: configuration, registry, fitting, saving."""
+"""The contract of every model, whatever it models: configuration, registry, fitting, saving."""

@@ -1,4 +1,4 @@
-"""What every model is, whatever it models: a configuration, a fit, tensors, and a measure of how good it is.
+"""The contract of every model, whatever it models: a configuration, a fit, tensors, and a measure of how good it is.
 
 Each kind of data has one subclass that people and model writers use: :class:`~distaff.recommenders.base.Recommender` for
 interactions. It says how the data is read from the warehouse, kept beside a saved model, and measured. Runs, the board,
@@ -34,7 +34,7 @@ class Dataset(Protocol):
 
     @property
     def generation(self) -> str:
-        """Which write of the dataset it is."""
+        """The write of the dataset that it is."""
 
 
 D = TypeVar("D", bound=Dataset)
@@ -42,7 +42,7 @@ D = TypeVar("D", bound=Dataset)
 
 @dataclass(frozen=True)
 class Epoch:
-    """What a fit reports after each epoch: the mean of every loss, and validation metrics when they were measured."""
+    """A fit's report after an epoch: the mean of every loss, and validation metrics when they were measured."""
 
     epoch: int
     losses: Mapping[str, float]
@@ -72,13 +72,13 @@ class Session:
     world: World = ALONE
 
     def generator(self, stream: int = 0) -> torch.Generator:
-        """A CPU generator of its own for each ``stream``, such as an epoch; the same for the same seed."""
+        """Return a CPU generator of its own for each ``stream``, such as an epoch; the same for the same seed."""
         return torch.Generator().manual_seed((self.seed * 1_000_003 + stream) % (1 << 63))
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What a fitted model scored on one split.
+    """A fitted model's metrics on one split.
 
     Attributes:
         split: valid or test.
@@ -167,7 +167,7 @@ class Model(ABC, Generic[D]):
     @classmethod
     @abstractmethod
     def chance(cls, data: D, split: str) -> dict[str, float]:
-        """The noise floor: what the metrics of :meth:`measure` are worth when a model knows nothing.
+        """Return the noise floor: what the metrics of :meth:`measure` are worth when a model knows nothing.
 
         Raises:
             InputError: ``data`` has nothing to measure in ``split``.
@@ -175,7 +175,7 @@ class Model(ABC, Generic[D]):
 
     @abstractmethod
     def validator(self, data: D) -> Callable[[], Mapping[str, float]] | None:
-        """What scores the model as it stands on the validation split; None when there is none.
+        """Return a function that scores the model as it stands on the validation split; None when there is none.
 
         Raises:
             InputError: ``data`` cannot be fitted at all.
@@ -192,6 +192,16 @@ class Model(ABC, Generic[D]):
     @abstractmethod
     def read_data(self, folder: Path, name: str, generation: str) -> D:
         """Read what :meth:`write_data` wrote for the dataset ``name``."""
+
+    def publish_results(self, warehouse: Warehouse, run: str) -> None:
+        """Publish what a run gives out beside its metrics, in tables of its kind; nothing by default."""
+
+    def load_results(self, warehouse: Warehouse, run: str) -> None:
+        """Take back, before a saved model is measured again, what its folder does not hold; nothing by default.
+
+        Raises:
+            InputError: It is no longer there, or belongs to other data.
+        """
 
     # ---------------------------------------------------------------------------------------------- what people call
 
@@ -211,7 +221,7 @@ class Model(ABC, Generic[D]):
 
     @property
     def data(self) -> D:
-        """What the model was fitted to.
+        """The data that the model was fitted to.
 
         Raises:
             UnsupportedError: It has not been fitted.
@@ -222,12 +232,12 @@ class Model(ABC, Generic[D]):
 
     @classmethod
     def less_is_better(cls, metric: str) -> bool:
-        """Whether less of a metric is better, such as of ``mse`` and of ``mse@24``."""
+        """Tell whether less of a metric is better, such as of ``mse`` and of ``mse@24``."""
         return metric.partition("@")[0] in cls.lower_is_better
 
     @classmethod
     def named(cls, name: str) -> type[Self]:
-        """The registered model of that name.
+        """Return the registered model of that name.
 
         Raises:
             InputError: There is none, or it is of another kind than this class.

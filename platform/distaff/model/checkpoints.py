@@ -17,9 +17,9 @@ from distaff_data.errors import InputError
 def write_checkpoint(folder: Path, name: str, tensors: Mapping[str, torch.Tensor], state: Mapping[str, object]) -> None:
     """Write tensors and a JSON state as one file that replaces the older one at once."""
     folder.mkdir(parents=True, exist_ok=True)
-    held = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with replacing(folder / f"{name}.safetensors") as part:
-        save_file(held, part, {"state": json.dumps(dict(state))})
+        save_file(on_cpu, part, {"state": json.dumps(dict(state))})
 
 
 def read_checkpoint(folder: Path, name: str) -> tuple[dict[str, torch.Tensor], dict[str, object]] | None:

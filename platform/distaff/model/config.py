@@ -49,7 +49,7 @@ def _attributes(docstring: str) -> dict[str, str]:
     for line in lines:
         if line == "Attributes:":
             break
-    told: dict[str, str] = {}
+    entries: dict[str, str] = {}
     name = None
     for line in lines:
         if line and not line.startswith(" "):
@@ -57,10 +57,10 @@ def _attributes(docstring: str) -> dict[str, str]:
         text = line.strip()
         if line.startswith("    ") and not line.startswith("     ") and (entry := _ATTRIBUTE.match(text)):
             name, text = entry[1], text[entry.end() :]
-            told[name] = text
+            entries[name] = text
         elif name is not None and text:
-            told[name] += f" {text}"
-    return told
+            entries[name] += f" {text}"
+    return entries
 
 
 class ModelConfig(BaseModel):
@@ -91,9 +91,9 @@ class ModelConfig(BaseModel):
 
     @classmethod
     def search_space(cls) -> dict[str, Span | Choices]:
-        """What a sweep may change, by field."""
+        """Return what a sweep may try, by field."""
         marks = {name: [m for m in f.metadata if isinstance(m, Span | Choices)] for name, f in cls.model_fields.items()}
-        return {name: found[0] for name, found in marks.items() if found}
+        return {name: spaces[0] for name, spaces in marks.items() if spaces}
 
     @classmethod
     def signature(cls) -> inspect.Signature:
@@ -113,11 +113,11 @@ class ModelConfig(BaseModel):
     @classmethod
     def descriptions(cls) -> dict[str, str]:
         """Return what each setting does, from the ``Attributes`` of the docstrings of this class and its bases."""
-        told: dict[str, str] = {}
+        entries: dict[str, str] = {}
         for base in reversed(cls.__mro__):
             if issubclass(base, ModelConfig):
-                told |= _attributes(base.__doc__ or "")
-        return {name: field.description or told.get(name, "") for name, field in cls.model_fields.items()}
+                entries |= _attributes(base.__doc__ or "")
+        return {name: field.description or entries.get(name, "") for name, field in cls.model_fields.items()}
 
     def changed(self) -> dict[str, Any]:
         """Return the settings that differ from the defaults."""

@@ -29,7 +29,7 @@ class World:
     size: int = 1
 
     def part(self, n: int) -> slice:
-        """This process' share of ``n`` things."""
+        """Return this process' share of ``n`` things."""
         return slice(n * self.rank // self.size, n * (self.rank + 1) // self.size)
 
     def add_up(self, parameters: Iterable[Tensor]) -> None:
@@ -42,30 +42,30 @@ class World:
             dist.all_reduce(parameter.grad)
 
     def total(self, values: Tensor) -> Tensor:
-        """The sum over processes."""
+        """Return the sum over processes."""
         if self.size > 1:
             dist.all_reduce(values)
         return values
 
     def agree(self, value: float, device: torch.device) -> float:
-        """What process 0 says."""
+        """Return the value of process 0, in every process."""
         if self.size == 1:
             return value
-        said = torch.tensor([value], dtype=torch.float32 if device.type == "cuda" else torch.float64, device=device)
-        dist.broadcast(said, 0)
-        return float(said)
+        agreed = torch.tensor([value], dtype=torch.float32 if device.type == "cuda" else torch.float64, device=device)
+        dist.broadcast(agreed, 0)
+        return float(agreed)
 
 
 ALONE = World()
 
 
 def world_size() -> int:
-    """How many processes ``torchrun`` started; 1 without it."""
+    """Return the number of processes that ``torchrun`` started; 1 without it."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def rank() -> int:
-    """Which of them this is."""
+    """Return the number of this process among them."""
     return int(os.environ.get("RANK", "0")) if world_size() > 1 else 0
 
 
@@ -81,7 +81,7 @@ def join(device: torch.device) -> World:
 
 
 def leave(status: int = 0) -> None:
-    """Part from the others at the end of the program, and end it, if there are others.
+    """Leave the others at the end of the program, and end it, if there are others.
 
     The process ends without taking its interpreter down: a thread of Gloo that lets go of its last tensor meanwhile would
     abort it, and the fit would count as failed (pytorch/pytorch#179291).

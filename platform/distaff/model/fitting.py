@@ -13,7 +13,7 @@ from distaff_data.errors import InputError
 
 
 def pick_device(name: str) -> torch.device:
-    """The device behind ``auto``, ``cpu`` or ``cuda``.
+    """Return the device behind ``auto``, ``cpu`` or ``cuda``.
 
     Raises:
         InputError: Another name, or CUDA where there is none.

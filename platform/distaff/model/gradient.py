@@ -45,13 +45,13 @@ class GradientConfig(ModelConfig):
 
     @property
     def schedule(self) -> Schedule:
-        """How long to train, and when to look at validation."""
+        """The length of the training, and how often it is validated."""
         return Schedule(self.max_epochs, self.eval_every, self.patience, self.lr_decay)
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long a training goes on; see :class:`GradientConfig` for the fields.
+    """The length of a training; see :class:`GradientConfig` for the fields.
 
     Attributes:
         first_epoch: Number of epochs before this training, where it is the second of a fit: counted on in the report.
@@ -65,7 +65,7 @@ class Schedule:
 
 
 class Objective(Protocol):
-    """What the loop trains: parameters, batches, losses.
+    """The object of the training loop: parameters, batches, losses.
 
     Attributes:
         network: Holds the parameters.

@@ -26,7 +26,7 @@ _WEIGHTS = "model.safetensors"
 
 
 class Saveable(Protocol):
-    """What of a :class:`~distaff.model.base.Model` its files hold."""
+    """The part of a :class:`~distaff.model.base.Model` that its files hold."""
 
     config: Any
 
@@ -39,7 +39,7 @@ class Saveable(Protocol):
         """The dataset it was fitted to."""
 
     def state(self) -> dict[str, Tensor]:
-        """Tensors by name."""
+        """Return tensors by name."""
 
     def write_data(self, folder: Path) -> tuple[str, ...]:
         """Write what is kept of the data; return the files' names."""
@@ -78,7 +78,7 @@ def tidy(folder: Path) -> None:
 
 
 def _old(folder: Path) -> Path:
-    """Where an older model waits until the newer one is in its place."""
+    """Return the folder in which an older model waits until the newer one is in its place."""
     return folder.with_name(f".{folder.name}.old")
 
 

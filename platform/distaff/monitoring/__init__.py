@@ -1,1 +1,1 @@
-"""What changed since a model was fitted."""
+"""Drift of the data since a model was fitted."""

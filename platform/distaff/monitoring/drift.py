@@ -1,4 +1,4 @@
-"""How far the data at a scoring is from the data that the run was fitted to.
+"""The distance between the data at a scoring and the data that the run was fitted to.
 
 * **Interactions**: which items are taken (total variation), how active users are (population stability index over tenths of
   the training users), and how common each factor is (total variation of mean shares, an item's shares held fixed).
@@ -20,22 +20,20 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
+import polars as pl
 
 from distaff.incidents.base import Diagnoser, normal_rows
 from distaff.model.base import Model
 from distaff.recommenders.base import Recommender
 from distaff.runs.runs import model_folder
 from distaff.series.model import SeriesModel
-from distaff.stats.moments import Moments, normal_moments
+from distaff.stats.moments import ChannelMoments, normal_moments
+from distaff_data.arrays import Bools, Floats, Ints
 from distaff_data.datasets.incidents import Incidents
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.datasets.series import Series
 from distaff_data.errors import UnsupportedError
 from distaff_data.workspace import Workspace
-
-Floats = npt.NDArray[np.float64]
 
 _SHUFFLES = 40
 _SIGMAS = 4.0
@@ -56,7 +54,7 @@ class Drift:
 
     @property
     def drifted(self) -> bool:
-        """Whether it is further than sampling explains, and far enough to matter."""
+        """True where the distance is larger than sampling explains, and large enough to matter."""
         return self.value > self.limit
 
 
@@ -95,15 +93,15 @@ def compare(model: Model[Any], now: object) -> list[Drift]:
     return []
 
 
-def warning(found: Sequence[Drift]) -> str | None:
-    """One line about what has drifted; None when nothing has."""
-    told = [
+def warning(drifts: Sequence[Drift]) -> str | None:
+    """Return one line about what has drifted; None when nothing has."""
+    messages = [
         f"{drift.part} {drift.name}".strip() + f" ({drift.measure} {drift.value:.3g}, limit {drift.limit:.3g})"
-        for drift in found
+        for drift in drifts
         if drift.drifted
     ]
-    more = f" and {len(told) - 3} more" if len(told) > 3 else ""
-    return f"drift since training: {', '.join(told[:3])}{more}" if told else None
+    rest = f" and {len(messages) - 3} more" if len(messages) > 3 else ""
+    return f"drift since training: {', '.join(messages[:3])}{rest}" if messages else None
 
 
 # ------------------------------------------------------------------------------------------------------- interactions
@@ -113,9 +111,10 @@ def _interactions(model: Recommender, now: Interactions) -> list[Drift]:
     from scipy.sparse import csr_matrix, vstack
 
     before = model.data
-    strangers = now.item_ids.filter(pa.compute.invert(pa.compute.is_in(now.item_ids, before.item_ids)))
-    ids = pa.concat_arrays([before.item_ids, strangers])
-    to = pa.compute.index_in(now.item_ids, ids).to_numpy(zero_copy_only=False)
+    to = before.item_positions(now.item_ids).numpy()
+    strange_items = to < 0
+    to[strange_items] = before.n_items + np.arange(int(strange_items.sum()))
+    ids = pl.concat([pl.Series(before.item_ids), pl.Series(now.item_ids).filter(pl.Series(strange_items))])
     old, new = before.train.scipy(), now.train.scipy()
     old = csr_matrix((old.data, old.indices, old.indptr), shape=(old.shape[0], len(ids)))
     new = csr_matrix((new.data, to[new.indices], new.indptr), shape=(new.shape[0], len(ids)))
@@ -125,26 +124,26 @@ def _interactions(model: Recommender, now: Interactions) -> list[Drift]:
     first = np.arange(taken.shape[0]) < n_old
     strange = float(new[:, before.n_items :].sum() / max(new.sum(), 1))
 
-    def of_items(mask: npt.NDArray[np.bool_]) -> Floats:
+    def of_items(mask: Bools) -> Floats:
         counts = np.asarray(taken.T @ mask.astype(np.float64)).ravel()
         shares: Floats = counts / max(counts.sum(), 1.0)
         return shares
 
-    def items(mask: npt.NDArray[np.bool_]) -> float:
+    def items(mask: Bools) -> float:
         return _variation(of_items(mask), of_items(~mask))
 
     activity = np.asarray(taken.sum(1)).ravel()
     edges = np.unique(np.quantile(activity[first], _TENTHS))
     tenth = np.searchsorted(edges, activity, side="left")
 
-    def active(mask: npt.NDArray[np.bool_]) -> float:
+    def active(mask: Bools) -> float:
         return _psi(*(np.bincount(tenth[side], minlength=len(edges) + 1) for side in (mask, ~mask)))
 
-    then, today = of_items(first), of_items(~first)
-    most = int(np.abs(today - then).argmax())
-    detail = f"item {ids[most].as_py()} from {then[most]:.2%} to {today[most]:.2%} of the interactions"
+    old_shares, new_shares = of_items(first), of_items(~first)
+    at = int(np.abs(new_shares - old_shares).argmax())
+    detail = f"item {ids[at]} from {old_shares[at]:.2%} to {new_shares[at]:.2%} of the interactions"
     detail += f"; {strange:.1%} are with items that the model does not know" if strange else ""
-    found = [
+    drifts = [
         _shuffled("items", "total variation", items, first, detail),
         _shuffled("activity", "psi", active, first, _means("interactions a user", activity, first)),
     ]
@@ -153,14 +152,14 @@ def _interactions(model: Recommender, now: Interactions) -> list[Drift]:
         known_items = taken[:, : before.n_items]
         mixes = (known_items @ shares) / np.maximum(np.asarray(known_items.sum(1)), 1.0)
 
-        def factors(mask: npt.NDArray[np.bool_]) -> float:
+        def factors(mask: Bools) -> float:
             return _variation(mixes[mask].sum(0), mixes[~mask].sum(0))
 
         gap = mixes[~first].mean(0) - mixes[first].mean(0)
-        most = int(np.abs(gap).argmax())
-        detail = f"factor {most} from {mixes[first].mean(0)[most]:.3f} to {mixes[~first].mean(0)[most]:.3f} of a user"
-        found.append(_shuffled("factors", "total variation", factors, first, detail))
-    return found
+        at = int(np.abs(gap).argmax())
+        detail = f"factor {at} from {mixes[first].mean(0)[at]:.3f} to {mixes[~first].mean(0)[at]:.3f} of a user"
+        drifts.append(_shuffled("factors", "total variation", factors, first, detail))
+    return drifts
 
 
 def _shares(model: Recommender) -> Floats | None:
@@ -174,32 +173,32 @@ def _shares(model: Recommender) -> Floats | None:
 def _shuffled(
     part: str,
     measure: str,
-    of: Callable[[npt.NDArray[np.bool_]], float],
-    first: npt.NDArray[np.bool_],
+    measured: Callable[[Bools], float],
+    first: Bools,
     detail: str | None,
 ) -> Drift:
-    """A measure between the first users and the others, and what it is between groups drawn from all of them."""
+    """Return a measure between the first users and the others, and what it is between groups drawn from all of them."""
     draw = np.random.default_rng(0)
     if first.all() or not first.any():
         return Drift(part, "", measure, 0.0, _MARGINS[measure], "one side has no interactions")
-    floor = np.array([of(draw.permutation(first)) for _ in range(_SHUFFLES)])
+    floor = np.array([measured(draw.permutation(first)) for _ in range(_SHUFFLES)])
     limit = float(floor.mean() + _SIGMAS * floor.std(ddof=1)) + _MARGINS[measure]
-    return Drift(part, "", measure, of(first), limit, detail)
+    return Drift(part, "", measure, measured(first), limit, detail)
 
 
-def _variation(one: Floats, other: Floats) -> float:
-    """Half the summed distance of two distributions: the share that would have to move."""
-    return float(np.abs(one / max(one.sum(), 1e-12) - other / max(other.sum(), 1e-12)).sum() / 2)
+def _variation(before: Floats, now: Floats) -> float:
+    """Return half the summed distance of two distributions: the share that would have to move."""
+    return float(np.abs(before / max(before.sum(), 1e-12) - now / max(now.sum(), 1e-12)).sum() / 2)
 
 
-def _psi(one: npt.NDArray[np.int64], other: npt.NDArray[np.int64]) -> float:
-    """Population stability index of counts, each bin with half a count more, so that none is empty."""
-    p, q = ((counts + 0.5) / (counts + 0.5).sum() for counts in (one, other))
+def _psi(before: Ints, now: Ints) -> float:
+    """Return the population stability index of counts, each bin with half a count more, so that none is empty."""
+    p, q = ((counts + 0.5) / (counts + 0.5).sum() for counts in (before, now))
     return float(((p - q) * np.log(p / q)).sum())
 
 
-def _means(what: str, values: Floats, first: npt.NDArray[np.bool_]) -> str:
-    return f"{what}: mean {values[first].mean():.3g} then, {values[~first].mean():.3g} now"
+def _means(name: str, values: Floats, first: Bools) -> str:
+    return f"{name}: mean {values[first].mean():.3g} then, {values[~first].mean():.3g} now"
 
 
 # ----------------------------------------------------------------------------------------------------------- channels
@@ -217,29 +216,29 @@ def _series(model: SeriesModel, now: Series) -> list[Drift]:
     return _channels(old, new)
 
 
-def _moments(data: Series, length: int, rows: npt.NDArray[np.int64]) -> dict[str, Moments | None]:
-    """Moments of each channel; a block is ``length`` rows of an entity, or an entity that is one window."""
+def _moments(data: Series, length: int, rows: Ints) -> dict[str, ChannelMoments | None]:
+    """Return the moments of each channel; a block is ``length`` rows of an entity, or an entity that is one window."""
     entity = data.entity_of_row().numpy()
     within = np.arange(len(entity)) - data.offsets.numpy()[entity]
     block = entity * (int(within.max(initial=0)) // length + 1) + (0 if data.whole else within // length)
     values = np.where(data.mask.numpy(), data.values.double().numpy(), np.nan)[rows]
-    return {name: Moments.of(values[:, at], block[rows]) for at, name in enumerate(data.channels)}
+    return {name: ChannelMoments.from_blocks(values[:, at], block[rows]) for at, name in enumerate(data.channels)}
 
 
-def _channels(before: dict[str, Moments], now: dict[str, Moments]) -> list[Drift]:
-    found = []
+def _channels(before: dict[str, ChannelMoments], now: dict[str, ChannelMoments]) -> list[Drift]:
+    drifts = []
     for name in (name for name in before if name in now):
         old, new = before[name], now[name]
         scale = old.std or 1.0
         shift = abs(new.mean - old.mean) / scale
         error = math.hypot(old.mean_error, new.mean_error * new.std / scale)
         detail = f"mean {old.mean:.4g} then, {new.mean:.4g} now; spread {old.std:.4g} then, {new.std:.4g} now"
-        found.append(_channel(name, "shift of the mean", shift, error, detail))
+        drifts.append(_channel(name, "shift of the mean", shift, error, detail))
         if old.std > 0 and new.std > 0:
             ratio = abs(math.log(new.std / old.std))
             error = math.hypot(old.spread_error, new.spread_error)
-            found.append(_channel(name, "ratio of the spreads", ratio, error, detail))
-    return found
+            drifts.append(_channel(name, "ratio of the spreads", ratio, error, detail))
+    return drifts
 
 
 def _channel(name: str, measure: str, value: float, error: float, detail: str) -> Drift:

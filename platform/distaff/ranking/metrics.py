@@ -92,7 +92,7 @@ def evaluate(
 
 
 def _measure(data: Interactions, split: str, users: Tensor, items: Tensor, ks: Sequence[int]) -> Evaluation:
-    """All metrics of the lists ``items`` ``(n, k)`` of ``users`` ``(n,)``."""
+    """Return all metrics of the lists ``items`` ``(n, k)`` of ``users`` ``(n,)``."""
     relevant = data.split(split)
     per_user = ranking_metrics(find_hits(items, relevant.take(users)), relevant.counts()[users], ks)
     metrics = {name: float(value.double().mean()) for name, value in per_user.items()}
@@ -108,7 +108,7 @@ def _measure(data: Interactions, split: str, users: Tensor, items: Tensor, ks: S
 
 
 def best_items(predict: Callable[[Tensor], Tensor], users: Tensor, seen: Csr, k: int) -> tuple[Tensor, Tensor]:
-    """The best ``k`` items of each user, best first.
+    """Return the best ``k`` items of each user, best first.
 
     Args:
         predict: As for :func:`evaluate`.
@@ -143,7 +143,7 @@ def exclusion(data: Interactions, splits: Sequence[str]) -> Csr:
 
 
 def ranking_metrics(hits: Tensor, n_relevant: Tensor, ks: Sequence[int]) -> dict[str, Tensor]:
-    """Each user's metrics from hits ``(n, max_k)`` in rank order and the number of relevant items ``(n,)``."""
+    """Return each user's metrics from hits ``(n, max_k)`` in rank order and the number of relevant items ``(n,)``."""
     hit = hits.float()
     ranks = torch.arange(1, hit.shape[1] + 1)
     discount = 1.0 / torch.log2(ranks + 1.0)
@@ -165,7 +165,7 @@ def ranking_metrics(hits: Tensor, n_relevant: Tensor, ks: Sequence[int]) -> dict
 
 
 def catalogue_metrics(items: Tensor, popularity: Tensor, ks: Sequence[int]) -> dict[str, float]:
-    """What the lists do to the catalogue, from items ``(n, max_k)`` and training counts ``(n_items,)``.
+    """Return coverage, Gini and popularity of lists, from items ``(n, max_k)`` and training counts ``(n_items,)``.
 
     Coverage is the share of items listed at all, Gini the inequality of how often items are listed (0 when even), and mean
     popularity the mean training count of listed items.
@@ -182,7 +182,7 @@ def catalogue_metrics(items: Tensor, popularity: Tensor, ks: Sequence[int]) -> d
 
 
 def gini(counts: Tensor) -> float:
-    """Gini coefficient of non-negative counts ``(n,)``: 0 when all are equal, towards 1 when one holds all."""
+    """Return the Gini coefficient of non-negative counts ``(n,)``: 0 when all are equal, towards 1 when one holds all."""
     total = float(counts.sum())
     if total == 0:
         return 0.0
@@ -195,7 +195,7 @@ def gini(counts: Tensor) -> float:
 def chance(
     data: Interactions, split: str, *, ks: Sequence[int] = KS, exclude: Sequence[str] = ("train",)
 ) -> dict[str, float]:
-    """Expected Recall, NDCG, Precision and HitRate of lists drawn at random: the noise floor of :func:`evaluate`.
+    """Return the Recall, NDCG, Precision and HitRate expected of random lists: the noise floor of :func:`evaluate`.
 
     With ``n`` relevant among ``m`` items that may be listed, each rank hits with probability n/m, and no rank of K hits with
     the hypergeometric probability C(m - n, K) / C(m, K).
@@ -217,6 +217,6 @@ def chance(
 
 
 def _log_choose(n: Tensor, k: Tensor) -> Tensor:
-    """Log of the binomial coefficient; -inf where k > n."""
+    """Return the log of the binomial coefficient; -inf where k > n."""
     inside = torch.lgamma(n + 1) - torch.lgamma(k + 1) - torch.lgamma((n - k).clamp(min=0) + 1)
     return torch.where(k > n, -torch.inf, inside)

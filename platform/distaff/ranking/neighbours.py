@@ -43,14 +43,14 @@ def nearest_by_columns(matrix: Csr, positions: Tensor, k: int) -> tuple[Tensor, 
     counts = np.maximum(np.asarray(table.sum(0)).ravel(), 1.0)
     unit = (table @ sparse.diags((1.0 / np.sqrt(counts)).astype(np.float32))).tocsc()
     rows = unit.T.tocsr()
-    near, scores = [torch.empty(0, k, dtype=torch.long)], [torch.empty(0, k)]
+    neighbours, scores = [torch.empty(0, k, dtype=torch.long)], [torch.empty(0, k)]
     for block in blocks(positions, matrix.n_cols):
         cosines = torch.from_numpy((rows[block.numpy()] @ unit).toarray())
         cosines[cosines == 0] = -torch.inf
         best, values = top_k(cosines, _themselves(block, matrix.n_cols), k)
-        near.append(best)
+        neighbours.append(best)
         scores.append(values)
-    return torch.cat(near), torch.cat(scores)
+    return torch.cat(neighbours), torch.cat(scores)
 
 
 def _themselves(positions: Tensor, n: int) -> Csr:

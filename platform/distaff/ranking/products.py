@@ -30,7 +30,7 @@ class Products:
     items: Tensor
 
     def __call__(self, users: Tensor) -> Tensor:
-        """Scores ``(b, n_items)`` of user positions ``(b,)``, in fresh memory."""
+        """Return scores ``(b, n_items)`` of user positions ``(b,)``, in fresh memory."""
         return self.users[users.to(self.users.device)] @ self.items.T
 
     def top_k(self, users: Tensor, seen: Csr, k: int) -> tuple[Tensor, Tensor]:
@@ -55,7 +55,9 @@ class Products:
         screened = self.items.device.type == "cpu" and Catalogue.serves(n_items, k)
         n_threads = torch.get_num_threads() if screened else 1
         size = min(_USERS, -(-n // n_threads)) if screened else block_size(n_items)
-        best = self._catalogue.top_k if screened else lambda vectors, own, k: top_k(vectors @ self.items.T, own, k)
+        best = (
+            self._catalogue.top_k if screened else lambda vectors, hidden, k: top_k(vectors @ self.items.T, hidden, k)
+        )
 
         def fill(start: int) -> None:
             block = slice(start, min(start + size, n))

@@ -53,7 +53,7 @@ class _Tile:
 
 @cache
 def has_coarse_products() -> bool:
-    """Whether this CPU has the instructions for products of 8 bits; without them they are slower, and may saturate.
+    """Tell whether this CPU has instructions for products of 8 bits; without them they are slower, and may saturate.
 
     torch has no public name for either, so what it gives is checked once.
     """
@@ -78,11 +78,11 @@ class Catalogue:
 
     @staticmethod
     def serves(n_items: int, k: int) -> bool:
-        """Whether there are enough items for screening to pay."""
+        """Tell whether there are enough items for screening to pay."""
         return n_items > 2 * _TILE and k <= _TILE // 4
 
     def top_k(self, users: Tensor, seen: Csr, k: int) -> tuple[Tensor, Tensor]:
-        """:func:`distaff.ranking.selection.top_k` of the products of ``users`` ``(b, d)``.
+        """Return what :func:`distaff.ranking.selection.top_k` does for the products of ``users`` ``(b, d)``.
 
         Raises:
             ValueError: A score is NaN.
@@ -99,11 +99,11 @@ class Catalogue:
         return listed(lists.scores, self._order[lists.items])
 
     def _begin(self, users: Tensor, seen: Csr, k: int) -> _Lists:
-        """The best of the longest items, from all their products."""
+        """Return the best of the longest items, from all their products."""
         ranks, row = self._rank[seen.indices.long()], seen.row_index()
         scores = users @ self._items[:_TILE].T
-        near = ranks < _TILE
-        scores[row[near], ranks[near]] = -torch.inf
+        in_tile = ranks < _TILE
+        scores[row[in_tile], ranks[in_tile]] = -torch.inf
         hidden = (row * len(self._items) + ranks).sort().values
         return _Lists(users, hidden, *largest(scores, k, _GROUP))
 
@@ -126,7 +126,7 @@ class _Asking:
 
     @classmethod
     def all(cls, users: Tensor, coarse: bool) -> _Asking:
-        """A block's users ``(b, d)``."""
+        """Return the state for all of a block's users ``(b, d)``."""
         lengths, rows = users.norm(dim=1), torch.arange(len(users))
         if not coarse:
             return cls(rows, users.T.contiguous(), torch.ones_like(lengths), lengths, torch.zeros_like(lengths))
@@ -136,7 +136,7 @@ class _Asking:
         return cls(rows, _bytes(rounded).T.contiguous(), steps, lengths, off)
 
     def those(self, still: Tensor) -> _Asking:
-        """The users of the mask; all of them while they are so many that picking them does not pay."""
+        """Return the users of the mask; all of them while they are so many that picking them does not pay."""
         n_still = int(still.sum())
         if n_still > 0.75 * len(still):
             return self
@@ -145,17 +145,17 @@ class _Asking:
         return _Asking(self.rows[at], vectors, self.steps[at], self.lengths[at], self.off[at])
 
     def screen(self, tile: _Tile, bar: Tensor) -> tuple[Tensor, Tensor]:
-        """Pairs whose product may exceed the user's ``bar``: positions in :attr:`rows`, and ranks of items."""
+        """Return pairs whose product may exceed the user's ``bar``: positions in :attr:`rows`, and ranks of items."""
         error = self.lengths * (tile.off + _ROUNDING * tile.reach) + self.off * (tile.reach + tile.off)
-        least = (bar - error) / (self.steps * tile.step)
+        threshold = (bar - error) / (self.steps * tile.step)
         if tile.vectors.dtype == torch.int8:
             products = torch._int_mm(tile.vectors, self.vectors)
-            least = least.floor().clamp_(-(2.0**30), 2.0**30).int()
+            threshold = threshold.floor().clamp_(-(2.0**30), 2.0**30).int()
         else:
             products = tile.vectors @ self.vectors
         groups = products.unflatten(0, (-1, _GROUP))
-        group, at = (groups.amax(1) >= least).nonzero(as_tuple=True)
-        which, member = (groups[group, :, at] >= least[at].unsqueeze(1)).nonzero(as_tuple=True)
+        group, at = (groups.amax(1) >= threshold).nonzero(as_tuple=True)
+        which, member = (groups[group, :, at] >= threshold[at].unsqueeze(1)).nonzero(as_tuple=True)
         return at[which], tile.start + group[which] * _GROUP + member
 
 
@@ -176,7 +176,7 @@ class _Lists:
     _waiting: list[tuple[Tensor, Tensor, Tensor]] = field(default_factory=list)
 
     def bar(self, rows: Tensor) -> Tensor:
-        """What an item must exceed to be listed for these users."""
+        """Return the score that an item must exceed to be listed for each of these users."""
         return self.scores[rows, -1]
 
     def add(self, rows: Tensor, items: Tensor, vectors: Tensor) -> None:
@@ -200,17 +200,17 @@ class _Lists:
         rows, items, scores = (torch.cat(parts) for parts in zip(*self._waiting, strict=True))
         self._waiting.clear()
         order = rows.argsort(stable=True)
-        who, group, counts = torch.unique_consecutive(rows[order], return_inverse=True, return_counts=True)
-        if not len(who):
+        users, group, counts = torch.unique_consecutive(rows[order], return_inverse=True, return_counts=True)
+        if not len(users):
             return
         k = self.scores.shape[1]
         place = k + torch.arange(len(order)) - (counts.cumsum(0) - counts)[group]
-        wide = self.scores.new_full((len(who), k + int(counts.max())), -torch.inf)
+        wide = self.scores.new_full((len(users), k + int(counts.max())), -torch.inf)
         ranks = torch.zeros(wide.shape, dtype=torch.long)
-        wide[:, :k], ranks[:, :k] = self.scores[who], self.items[who]
+        wide[:, :k], ranks[:, :k] = self.scores[users], self.items[users]
         wide[group, place], ranks[group, place] = scores[order], items[order]
-        self.scores[who], best = wide.topk(k, 1)
-        self.items[who] = ranks.gather(1, best)
+        self.scores[users], best = wide.topk(k, 1)
+        self.items[users] = ranks.gather(1, best)
 
 
 def _tile(start: int, items: Tensor, reach: float, coarse: bool) -> _Tile:
@@ -224,5 +224,5 @@ def _tile(start: int, items: Tensor, reach: float, coarse: bool) -> _Tile:
 
 
 def _bytes(rounded: Tensor) -> Tensor:
-    """As 8 bits, with zeros to a multiple of 8 numbers a vector: torch multiplies vectors of one number wrongly."""
+    """Return vectors as 8 bits, padded to a multiple of 8 numbers: torch multiplies vectors of one number wrongly."""
     return F.pad(rounded, (0, -rounded.shape[1] % 8)).to(torch.int8)

@@ -17,17 +17,17 @@ _GROUP = 32  # items that are first reduced to their maximum
 
 
 def blocks(users: Tensor, n_items: int) -> Iterator[Tensor]:
-    """Users in blocks whose scores fit in memory together."""
+    """Yield users in blocks whose scores fit in memory together."""
     yield from users.split(block_size(n_items))
 
 
 def block_size(n_items: int) -> int:
-    """How many users such a block holds."""
+    """Return the number of users that such a block holds."""
     return max(1, _BLOCK_CELLS // max(n_items, 1))
 
 
 def rows(matrix: Csr, start: int, stop: int) -> Csr:
-    """Consecutive rows, sharing memory with the whole."""
+    """Return consecutive rows, sharing memory with the whole."""
     indptr = matrix.indptr[start : stop + 1]
     first, last = int(indptr[0]), int(indptr[-1])
     return Csr(indptr - first, matrix.indices[first:last], matrix.n_cols)
@@ -45,7 +45,7 @@ def one_thread() -> Iterator[None]:
 
 
 def top_k(scores: Tensor, seen: Csr, k: int) -> tuple[Tensor, Tensor]:
-    """The best ``k`` items of each row, best first, leaving out the seen ones.
+    """Return the best ``k`` items of each row, best first, leaving out the seen ones.
 
     Args:
         scores: ``(b, n_items)``; overwritten at the seen items.
@@ -64,17 +64,17 @@ def top_k(scores: Tensor, seen: Csr, k: int) -> tuple[Tensor, Tensor]:
 
 
 def find_hits(items: Tensor, relevant: Csr) -> Tensor:
-    """Which listed items are relevant: bool ``(b, k)`` from items ``(b, k)`` and relevant ``(b, n_items)``."""
+    """Tell which listed items are relevant: bool ``(b, k)`` from items ``(b, k)`` and relevant ``(b, n_items)``."""
     if relevant.nnz == 0:
         return torch.zeros_like(items, dtype=torch.bool)
-    known = relevant.row_index() * relevant.n_cols + relevant.indices
+    pairs = relevant.row_index() * relevant.n_cols + relevant.indices
     keys = torch.arange(items.shape[0]).unsqueeze(1) * relevant.n_cols + items
-    at = torch.searchsorted(known, keys).clamp_(max=known.numel() - 1)
-    return (known[at] == keys) & (items >= 0)
+    at = torch.searchsorted(pairs, keys).clamp_(max=pairs.numel() - 1)
+    return (pairs[at] == keys) & (items >= 0)
 
 
 def listed(best: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
-    """Items and scores of a list on the CPU, -1 where what is left is hidden.
+    """Return items and scores of a list on the CPU, -1 where what is left is hidden.
 
     Raises:
         ValueError: A score is NaN.
@@ -86,7 +86,7 @@ def listed(best: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def largest(scores: Tensor, k: int, group: int = _GROUP) -> tuple[Tensor, Tensor]:
-    """``scores.topk(k, dim=1)``, several times faster on long rows, with ties in another order; by groups of ``group``.
+    """Return ``scores.topk(k, dim=1)``, faster on long rows, with ties in another order; by groups of ``group``.
 
     The k largest lie in the k groups with the largest maxima: an item of any other group has k groups, hence k items,
     that are no smaller. One pass finds the maxima; selection then sees a small part of the row.

@@ -60,7 +60,7 @@ class Intents:
 
     @property
     def n_intents(self) -> int:
-        """K."""
+        """K, the number of factors."""
         return self.users.shape[1]
 
     @classmethod
@@ -181,9 +181,9 @@ class Recommender(Model[Interactions]):
         """
         rows = torch.ones(self.data.n_users, dtype=torch.bool)
         rows[users] = False
-        kept = {n: v[rows.to(v.device)] if n in self.user_tensors else v for n, v in self.state().items()}
+        tensors = {n: v[rows.to(v.device)] if n in self.user_tensors else v for n, v in self.state().items()}
         self.bind(self.data.without(users))
-        self.load_state(kept)
+        self.load_state(tensors)
         return "rows"
 
     def relearn(self, users: Tensor, seed: int) -> Unlearned:
@@ -410,15 +410,15 @@ class Recommender(Model[Interactions]):
         return lists_of(pa.array(people, pa.string()), self.data.item_ids, best, scores)
 
     def _similar(
-        self, what: str, ids: pa.StringArray, positions: Tensor, vectors: Tensor | None, matrix: Csr, k: int
+        self, entity: str, ids: pa.StringArray, positions: Tensor, vectors: Tensor | None, matrix: Csr, k: int
     ) -> pl.DataFrame:
         _check_length(k)
         if vectors is None:
-            near, scores = nearest_by_columns(matrix, positions, min(k, len(ids)))
+            neighbours, scores = nearest_by_columns(matrix, positions, min(k, len(ids)))
         else:
-            near, scores = nearest_by_vectors(vectors, positions, min(k, len(ids)))
-        table = lists_of(ids.take(pa.array(positions.numpy())), ids, near, scores)
-        return self._answer(table.rename_columns([f"{what}_id", "rank", f"similar_{what}_id", "score"]))
+            neighbours, scores = nearest_by_vectors(vectors, positions, min(k, len(ids)))
+        table = lists_of(ids.take(pa.array(positions.numpy())), ids, neighbours, scores)
+        return self._answer(table.rename_columns([f"{entity}_id", "rank", f"similar_{entity}_id", "score"]))
 
     def _answer(self, table: pa.Table) -> pl.DataFrame:
         """Return a table as the kind of frame that the model was given."""

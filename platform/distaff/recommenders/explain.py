@@ -44,7 +44,7 @@ class WordShare:
 
 @dataclass(frozen=True)
 class WordEffect:
-    """How much a word of the user adds to the logarithm of an item's score, against the average item."""
+    """A word of the user, and what it adds to the logarithm of an item's score, against the average item."""
 
     word: str
     effect: float
@@ -52,7 +52,7 @@ class WordEffect:
 
 @dataclass(frozen=True)
 class ItemEffect:
-    """How much an item that the user took adds to the logarithm of an item's score, against the average item."""
+    """An item that the user took, and what it adds to the logarithm of an item's score, against the average item."""
 
     id: str
     title: str
@@ -269,7 +269,7 @@ def _ids(model: Recommender, items: Tensor) -> list[str]:
 
 @dataclass(frozen=True)
 class _Names:
-    """What people are shown for positions."""
+    """The names that people are shown for positions."""
 
     model: Recommender
     factors: dict[int, str]

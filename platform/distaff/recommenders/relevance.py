@@ -1,4 +1,4 @@
-"""Which items and attribute values speak for an intent.
+"""The items and attribute values that speak for an intent.
 
 Ranking an intent's items by raw weight shows the popular ones. Relevance (Sievert and Shirley 2014, LDAvis) weighs
 probability against lift: lambda * log p(item | intent) + (1 - lambda) * log lift.
@@ -10,11 +10,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import torch
-from numpy.typing import NDArray
 from scipy import sparse, stats
 from torch import Tensor
+
+from distaff_data.frames import to_polars
 
 LAMBDA = 0.3
 MIN_ITEMS = 5  # an attribute value on fewer items names nothing
@@ -48,7 +50,7 @@ class Association:
 
 @dataclass(frozen=True)
 class Incidence:
-    """Which item carries which attribute value.
+    """Attribute values and the items that carry them.
 
     Attributes:
         pairs: Names and values.
@@ -59,14 +61,14 @@ class Incidence:
     carries: sparse.csr_matrix
 
     def commonest(self, n: int) -> Incidence:
-        """The ``n`` values that most items carry, in the same order."""
+        """Return the ``n`` values that most items carry, in the same order."""
         counts = np.asarray(self.carries.sum(0)).ravel()
-        kept = np.sort(np.argsort(-counts, kind="stable")[:n])
-        return Incidence([self.pairs[at] for at in kept], self.carries[:, kept])
+        columns = np.sort(np.argsort(-counts, kind="stable")[:n])
+        return Incidence([self.pairs[at] for at in columns], self.carries[:, columns])
 
 
 def membership(shares: Tensor, popularity: Tensor) -> Membership:
-    """Distributions over items from item shares ``(n_items, K)`` and training counts ``(n_items,)``."""
+    """Return distributions over items from item shares ``(n_items, K)`` and training counts ``(n_items,)``."""
     mass = shares.double() * popularity.double().unsqueeze(1)
     probability = (mass / mass.sum(0).clamp(min=1e-300)).T.contiguous()
     prior = popularity.double() / popularity.double().sum()
@@ -75,18 +77,18 @@ def membership(shares: Tensor, popularity: Tensor) -> Membership:
 
 
 def relevance(probability: Tensor, lift: Tensor, weight: float = LAMBDA) -> Tensor:
-    """Relevance of items to an intent; -inf where the probability is 0."""
+    """Return the relevance of items to an intent; -inf where the probability is 0."""
     return weight * probability.log() + (1.0 - weight) * lift.log()
 
 
-def associate(found: Membership, incidence: Incidence, *, level: float = 0.05) -> list[Association]:
-    """Attribute values over-represented among each intent's top items.
+def associate(intents: Membership, incidence: Incidence, *, level: float = 0.05) -> list[Association]:
+    """Return the attribute values over-represented among each intent's top items.
 
     One-sided hypergeometric test of the ``TOP`` most relevant items against the catalogue, with Benjamini-Hochberg control
     over all intents and values at once.
 
     Args:
-        found: The intents.
+        intents: The intents.
         incidence: The attribute values, see :func:`incidence_of`.
         level: False discovery rate.
 
@@ -97,7 +99,7 @@ def associate(found: Membership, incidence: Incidence, *, level: float = 0.05) -
     pairs, carries = incidence.pairs, incidence.carries
     if not pairs:
         return []
-    scores = relevance(found.probability, found.lift)
+    scores = relevance(intents.probability, intents.lift)
     n_intents, n_items = scores.shape
     top = min(TOP, max(n_items // 4, 1))
     chosen = scores.topk(top, dim=1).indices.numpy()
@@ -108,8 +110,8 @@ def associate(found: Membership, incidence: Incidence, *, level: float = 0.05) -
     sizes = np.asarray(carries.sum(0)).ravel()
     p_values = stats.hypergeom.sf(hits - 1, n_items, sizes[None, :], top)
     q_values = stats.false_discovery_control(p_values.ravel()).reshape(p_values.shape)
-    shares = found.probability.numpy() @ carries
-    prior = (found.probability / found.lift.clamp(min=1e-300)).max(0).values.numpy() @ carries
+    shares = intents.probability.numpy() @ carries
+    prior = (intents.probability / intents.lift.clamp(min=1e-300)).max(0).values.numpy() @ carries
     lifts = shares / np.maximum(prior, 1e-300)
     rows = [
         Association(int(k), *pairs[int(v)], float(shares[k, v]), float(lifts[k, v]), float(q_values[k, v]))
@@ -118,26 +120,19 @@ def associate(found: Membership, incidence: Incidence, *, level: float = 0.05) -
     return sorted(rows, key=lambda a: (a.intent, -a.share * math.log(a.lift)))
 
 
-def incidence_of(attributes: pa.Table, item_ids: pa.StringArray) -> Incidence:
-    """Attribute values that at least ``MIN_ITEMS`` items carry; titles are no attribute.
+def incidence_of(attributes: pl.DataFrame | pa.Table, item_ids: pa.StringArray) -> Incidence:
+    """Return the attribute values that at least ``MIN_ITEMS`` items carry; titles are no attribute.
 
     Args:
         attributes: Columns ``id, name, value``.
         item_ids: Items' own ids by position.
     """
-    table = attributes.filter(pa.compute.not_equal(attributes["name"], "title"))
-    at = pa.compute.index_in(table["id"], item_ids)
-    table = table.append_column("at", at).filter(pa.compute.is_valid(at))
-    if table.num_rows == 0:
-        return Incidence([], sparse.csr_matrix((len(item_ids), 0)))
-    counted = table.group_by(["name", "value"]).aggregate([("at", "count_distinct")])
-    kept = counted.filter(pa.compute.greater_equal(counted["at_count_distinct"], MIN_ITEMS))
-    pairs = sorted(zip(kept["name"].to_pylist(), kept["value"].to_pylist(), strict=True))
-    keys = pa.compute.binary_join_element_wise(table["name"], table["value"], "\x1f")
-    column = pa.compute.index_in(keys, pa.array([f"{n}\x1f{v}" for n, v in pairs], pa.string()))
-    valid = pa.compute.is_valid(column)
-    rows: NDArray[np.int64] = table["at"].filter(valid).to_numpy().astype(np.int64)
-    cols: NDArray[np.int64] = column.filter(valid).to_numpy().astype(np.int64)
-    carries = sparse.csr_matrix((np.ones(rows.size), (rows, cols)), shape=(len(item_ids), len(pairs)))
-    carries.data[:] = np.minimum(carries.data, 1.0)
-    return Incidence(pairs, carries)
+    items = pl.DataFrame({"id": pl.Series(item_ids, dtype=pl.String)}).with_row_index("row")
+    table = (
+        to_polars(attributes).filter(pl.col("name") != "title").join(items, on="id").unique(["row", "name", "value"])
+    )
+    values = table.group_by("name", "value").len().filter(pl.col("len") >= MIN_ITEMS).drop("len").sort("name", "value")
+    cells = table.join(values.with_row_index("column"), on=["name", "value"])
+    places = (cells["row"].to_numpy(), cells["column"].to_numpy())
+    carries = sparse.csr_matrix((np.ones(cells.height), places), shape=(len(item_ids), values.height))
+    return Incidence(values.rows(), carries)

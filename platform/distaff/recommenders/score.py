@@ -52,7 +52,7 @@ def score_run(
     out: Path | None = None,
     users: Path | None = None,
     engine: str = "local",
-    progress: Progress = lambda done, total: None,
+    progress: Progress = lambda n_done, total: None,
     model: Recommender | None = None,
 ) -> Scored:
     """Score users with a run's model; replaces the run's earlier lists, and goes on where the same scoring stopped.
@@ -139,18 +139,18 @@ def _cut(positions: Tensor, top_k: int, folder: Path) -> list[_Shard]:
 
 
 def _write(writer: _Writer, folder: Path, shards: list[_Shard], engine: str, progress: Progress) -> None:
-    """Have the shards written that are missing."""
+    """Write the shards that are missing."""
     missing = [shard for shard in shards if not _is_whole(shard.file)]
     total = sum(shard.users.numel() for shard in shards)
-    done = total - sum(shard.users.numel() for shard in missing)
+    n_done = total - sum(shard.users.numel() for shard in missing)
     if engine == "local" or not missing:
         written: Iterator[int] = map(writer.write, missing)
     else:
         written = engines.ray_each(_write_shard, [(folder, shard) for shard in missing])
-    progress(done, total)
+    progress(n_done, total)
     for n_users in written:
-        done += n_users
-        progress(done, total)
+        n_done += n_users
+        progress(n_done, total)
 
 
 def _write_shard(task: tuple[Path, _Shard]) -> int:
@@ -195,14 +195,14 @@ def _read_users(model: Recommender, file: Path) -> Tensor:
     if not file.is_file():
         raise InputError("there is no such file of user ids", path=file)
     try:
-        ids = file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError:
         raise InputError("the file of user ids is not UTF-8", path=file) from None
-    wanted = [(line, text.strip()) for line, text in enumerate(ids, 1) if text.strip()]
-    if not wanted:
+    named = [(line, text.strip()) for line, text in enumerate(lines, 1) if text.strip()]
+    if not named:
         raise InputError("the file of user ids is empty", path=file)
-    positions = model.data.user_positions([text for _, text in wanted])
+    positions = model.data.user_positions([text for _, text in named])
     if bool((positions < 0).any()):
-        line, text = wanted[int((positions < 0).nonzero()[0])]
+        line, text = named[int((positions < 0).nonzero()[0])]
         raise InputError("this user is not in the data the run was fitted to", path=file, line=line, value=text)
     return positions

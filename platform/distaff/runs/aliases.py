@@ -56,28 +56,28 @@ def rollback(workspace: Workspace, alias: str) -> Change:
         before = history(workspace, alias)
         if not before:
             raise UnknownNameError("alias", alias, current(workspace))
-        held = _held(before)
-        if len(held) < 2:
-            raise InputError(f"{alias} stood for nothing before run {held[-1]!r}")
-        runs.model_folder(workspace, held[-2])
-        return _append(workspace, alias, before, held[-2], "rollback")
+        stack = _held(before)
+        if len(stack) < 2:
+            raise InputError(f"{alias} stood for nothing before run {stack[-1]!r}")
+        runs.model_folder(workspace, stack[-2])
+        return _append(workspace, alias, before, stack[-2], "rollback")
 
 
 def resolve(workspace: Workspace, name: str) -> str:
-    """The run that an alias stands for; a run's id, or any other text, comes back as it is."""
+    """Return the run that an alias stands for; a run's id, or any other text, comes back as it is."""
     if _is_run(workspace, name):
         return name
-    found = history(workspace, name)
-    return found[-1].run if found else name
+    changes = history(workspace, name)
+    return changes[-1].run if changes else name
 
 
 def current(workspace: Workspace) -> dict[str, str]:
-    """The run of each alias."""
+    """Return the run of each alias."""
     return {change.alias: change.run for change in history(workspace)}
 
 
 def history(workspace: Workspace, alias: str | None = None) -> list[Change]:
-    """Changes of one alias, or of all, in the order they were made."""
+    """Return the changes of one alias, or of all, in the order they were made."""
     rows = workspace.warehouse.rows(
         "SELECT * FROM promotions WHERE alias = coalesce(?, alias) ORDER BY alias, promotion", [alias]
     )
@@ -91,14 +91,14 @@ def _append(workspace: Workspace, alias: str, before: list[Change], run: str, ac
 
 
 def _held(changes: list[Change]) -> list[str]:
-    """Runs under the alias, the present one last: what was promoted, less what was rolled back."""
-    held: list[str] = []
+    """Return runs under the alias, the present one last: what was promoted, less what was rolled back."""
+    stack: list[str] = []
     for change in changes:
         if change.action == "promote":
-            held.append(change.run)
+            stack.append(change.run)
         else:
-            held.pop()
-    return held
+            stack.pop()
+    return stack
 
 
 def _is_run(workspace: Workspace, name: str) -> bool:

@@ -30,7 +30,7 @@ from distaff_data.workspace import Workspace
 
 @dataclass(frozen=True)
 class Run:
-    """What the warehouse knows of a run; field by field the table ``runs``."""
+    """A run as the warehouse has it; field by field the table ``runs``."""
 
     run: str
     model: str
@@ -52,7 +52,7 @@ class Run:
     trial: int | None = None
 
     def summary(self, metrics: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
-        """The JSON shape of ``train`` and ``runs``."""
+        """Return the JSON shape of ``train`` and ``runs``."""
         return {
             "run": self.run,
             "model": self.model,
@@ -72,7 +72,7 @@ class Pruned(Exception):  # noqa: N818 - no error: a decision
 
 @dataclass(frozen=True)
 class Trial:
-    """What makes a run a trial of a sweep.
+    """The place of a run in a sweep, of which it is a trial.
 
     Its test metrics are not looked at and its weights are not kept: training its configuration with its seed gives them.
 
@@ -98,7 +98,24 @@ def train(
     report: Callable[[Epoch], None] = lambda _: None,
     trial: Trial | None = None,
 ) -> Run:
-    """Fit a model and record the run.
+    """Fit a model and record the run; see :func:`fit_run`."""
+    return fit_run(workspace, model, dataset, settings=settings, seed=seed, device=device, report=report, trial=trial)[
+        0
+    ]
+
+
+def fit_run(
+    workspace: Workspace,
+    model: str,
+    dataset: str,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    report: Callable[[Epoch], None] = lambda _: None,
+    trial: Trial | None = None,
+) -> tuple[Run, Model[Any]]:
+    """Fit a model and record the run; returns both, so that what follows loads nothing again.
 
     Args:
         workspace: Where the dataset is and the run goes.
@@ -114,7 +131,7 @@ def train(
         InputError: A name or setting is wrong; no run is recorded.
         KeyboardInterrupt: Passed on, after the run has been marked ``interrupted``.
     """
-    estimator = model_class(model)(**(settings or {}))
+    estimator: Model[Any] = model_class(model)(**(settings or {}))
     data = estimator.read(workspace.warehouse, dataset)
     run = Run(
         run=f"{model}-{dataset}-{uuid.uuid4().hex[:8]}",
@@ -138,19 +155,19 @@ def train(
     folder = run_folder(workspace, run.run)
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(run.config)
-    return _carry_out(workspace, run, estimator, data, report, trial=trial)
+    return _carry_out(workspace, run, estimator, data, report, trial=trial), estimator
 
 
-def help_train(
+def join_training(
     workspace: Workspace, model: str, dataset: str, *, settings: Mapping[str, Any], seed: int, device: str
 ) -> None:
-    """Take this process' share of a fit that process 0 of ``torchrun`` does with :func:`train`; records nothing."""
+    """Take part in a fit that process 0 of ``torchrun`` does with :func:`train`; records nothing."""
     estimator = model_class(model)(**settings)
     fit(estimator, estimator.read(workspace.warehouse, dataset), seed=seed, device=device)
 
 
-def help_resume(workspace: Workspace, run_id: str) -> None:
-    """The same for :func:`resume`."""
+def join_resumed(workspace: Workspace, run_id: str) -> None:
+    """Take part in a fit that process 0 of ``torchrun`` continues with :func:`resume`; records nothing."""
     run = find(workspace, run_id)
     estimator = model_class(run.model)(**json.loads(run.config))
     data = estimator.read(workspace.warehouse, run.dataset)
@@ -175,12 +192,25 @@ def resume(workspace: Workspace, run_id: str, *, report: Callable[[Epoch], None]
     data = estimator.read(workspace.warehouse, run.dataset)
     if data.generation != run.dataset_generation:
         raise InputError(f"dataset {run.dataset!r} has been replaced since run {run_id!r} began; train anew")
-    again = replace(run, status="running", process=os.getpid(), message=None)
-    return _carry_out(workspace, again, estimator, data, report, resume=True)
+    continued = replace(run, status="running", process=os.getpid(), message=None)
+    return _carry_out(workspace, continued, estimator, data, report, resume=True)
+
+
+def evaluate(workspace: Workspace, run_id: str) -> list[Measurement]:
+    """Measure a finished run again, and store what it scored.
+
+    Raises:
+        InputError: The run is not done, or what it is measured on is gone.
+    """
+    model: Model[Any] = Model.load(model_folder(workspace, run_id))
+    model.load_results(workspace.warehouse, run_id)
+    measurements = model.measure()
+    store_measurements(workspace, run_id, measurements)
+    return measurements
 
 
 def find(workspace: Workspace, run_id: str) -> Run:
-    """A run by its id.
+    """Return a run by its id.
 
     Raises:
         UnknownNameError: There is none.
@@ -192,7 +222,7 @@ def find(workspace: Workspace, run_id: str) -> Run:
 
 
 def listing(workspace: Workspace, dataset: str | None = None, *, study: str | None = None) -> list[Run]:
-    """Runs, newest first: those of one dataset when it is named; the trials of ``study``, or all that are no trial."""
+    """Return runs, newest first: of one dataset when it is named; the trials of ``study``, or all that are no trial."""
     rows = workspace.warehouse.rows(
         "SELECT * EXCLUDE (written_at) FROM runs "
         "WHERE dataset = coalesce(?, dataset) AND study IS NOT DISTINCT FROM ? ORDER BY started_at DESC",
@@ -202,31 +232,31 @@ def listing(workspace: Workspace, dataset: str | None = None, *, study: str | No
 
 
 def same_but_seed(workspace: Workspace, run_id: str) -> list[Run]:
-    """Finished runs of the same model, settings and data as a run's under other seeds; the oldest of each seed."""
+    """Return finished runs of a run's model, settings and data under other seeds; the oldest of each seed."""
     run = find(workspace, run_id)
-    found = {
+    by_seed = {
         r.seed: r
         for r in listing(workspace, run.dataset)
         if r.status == "done"
         and (r.model, r.settings, r.dataset_generation) == (run.model, run.settings, run.dataset_generation)
         and r.seed != run.seed
     }
-    return list(found.values())
+    return list(by_seed.values())
 
 
 def metrics_of(workspace: Workspace, run_ids: list[str]) -> dict[str, dict[str, dict[str, float]]]:
-    """Metrics by run, split and name."""
-    found: dict[str, dict[str, dict[str, float]]] = {run_id: {} for run_id in run_ids}
+    """Return the metrics by run, split and name."""
+    metrics: dict[str, dict[str, dict[str, float]]] = {run_id: {} for run_id in run_ids}
     rows = workspace.warehouse.rows(
         "SELECT run, split, metric, value FROM metrics WHERE list_contains(?, run)", [run_ids]
     )
     for row in rows:
-        found[row["run"]].setdefault(row["split"], {})[row["metric"]] = row["value"]
-    return found
+        metrics[row["run"]].setdefault(row["split"], {})[row["metric"]] = row["value"]
+    return metrics
 
 
 def model_folder(workspace: Workspace, run_id: str) -> Path:
-    """Where the fitted model of a run is, for :meth:`distaff.model.base.Model.load`.
+    """Return the folder of a run's fitted model, for :meth:`distaff.model.base.Model.load`.
 
     Raises:
         InputError: The run is not done.
@@ -245,12 +275,12 @@ def model_folder(workspace: Workspace, run_id: str) -> Path:
 
 
 def run_folder(workspace: Workspace, run_id: str) -> Path:
-    """Where a run's artefacts are."""
+    """Return the folder of a run's artefacts."""
     return workspace.runs / Path(run_id).name
 
 
 def is_alive(run: Run) -> bool:
-    """Whether the process that fits the run still exists on this machine."""
+    """Tell whether the process that fits the run still exists on this machine."""
     try:
         os.kill(run.process, 0)
     except ProcessLookupError:
@@ -265,12 +295,16 @@ def record(workspace: Workspace, run: Run) -> None:
     workspace.warehouse.append("runs", [vars(run)], written_at=datetime.now(UTC))
 
 
-def store_measurements(workspace: Workspace, run_id: str, found: list[Measurement]) -> None:
+def store_measurements(workspace: Workspace, run_id: str, measurements: list[Measurement]) -> None:
     """Publish what a run scored: the metrics, and the headline metrics of every unit."""
     with workspace.warehouse.publish(f"metrics/{run_id}") as publication:
-        rows = [{"split": m.split, "metric": name, "value": value} for m in found for name, value in m.metrics.items()]
+        rows = [
+            {"split": m.split, "metric": name, "value": value}
+            for m in measurements
+            for name, value in m.metrics.items()
+        ]
         publication.append("metrics", rows, run=run_id)
-        for m in found:
+        for m in measurements:
             for name, values in m.per_unit.items():
                 table = pa.table({"unit": m.units, "value": values.double().numpy()})
                 publication.append("unit_metrics", table, run=run_id, split=m.split, metric=name)
@@ -291,9 +325,9 @@ def _carry_out(
     before, start = run.seconds, time.perf_counter()
 
     def ended(status: str, message: str | None = None) -> Run:
-        done = replace(run, status=status, message=message, seconds=before + time.perf_counter() - start)
-        record(workspace, done)
-        return done
+        final = replace(run, status=status, message=message, seconds=before + time.perf_counter() - start)
+        record(workspace, final)
+        return final
 
     record(workspace, run)
     try:
@@ -314,12 +348,14 @@ def _carry_out(
                 resume=resume,
             )
         if trial is None:
-            found = model.measure()
+            measurements = model.measure()
             model.save(folder / "model")
         else:
-            found = [Measurement("valid", trial.measure(model), pa.array([], pa.string()), {})]
+            measurements = [Measurement("valid", trial.measure(model), pa.array([], pa.string()), {})]
         _publish_history(workspace, run.run, folder / "log.jsonl")
-        store_measurements(workspace, run.run, found)
+        store_measurements(workspace, run.run, measurements)
+        if trial is None:
+            model.publish_results(workspace.warehouse, run.run)
     except Pruned as pruned:
         _publish_history(workspace, run.run, folder / "log.jsonl")
         return ended("pruned", str(pruned))

@@ -13,7 +13,7 @@ from filelock import Timeout
 from distaff import exports
 from distaff.incidents.base import Diagnoser
 from distaff.incidents.diagnose import diagnose
-from distaff.incidents.tables import store
+from distaff.incidents.tables import target_of
 from distaff.model.base import Model
 from distaff.recommenders.base import Recommender
 from distaff.recommenders.score import score_run
@@ -78,16 +78,10 @@ def _diagnose(workspace: Workspace, run: Run, out: Path | None) -> Outcome:
     """Explain the incidents as they are now: by the run's own diagnoses, or as the same model explains the new ones."""
     known = _latest(workspace, run)
     if known is None:
-        known = diagnose(
-            workspace,
-            run.dataset,
-            model=run.model,
-            onset=str(json.loads(run.config)["onset"]),
-            settings={name: value for name, value in json.loads(run.settings).items() if name != "onset"},
-            seed=run.seed,
-        ).run
-    else:
-        store(workspace, known.run, Diagnoser.load(runs.model_folder(workspace, known.run)).diagnoses)
+        known = diagnose(workspace, run.dataset, model=run.model, settings=json.loads(run.settings), seed=run.seed).run
+    # Runs that were trained by 0.1 have their diagnoses in their folder only.
+    elif workspace.warehouse.live(target_of(known.run)) is None:
+        Diagnoser.load(runs.model_folder(workspace, known.run)).publish_results(workspace.warehouse, known.run)
     causes = workspace.warehouse.query("SELECT * EXCLUDE (generation) FROM causes WHERE run = ?", [known.run])
     if out is not None:
         exports.write(causes, out)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
+
+from distaff_data.arrays import Floats
 
 LEVEL = 0.95
 
@@ -55,10 +56,8 @@ def seed_interval(values: Sequence[float]) -> Interval:
     return Interval(mean, std, mean - half, mean + half)
 
 
-def compare_paired(
-    model: NDArray[np.float64], control: NDArray[np.float64], *, metric: str, against: str
-) -> Comparison:
-    """Paired t comparison of per-unit values ``(n,)``, each already averaged over seeds.
+def compare_paired(model: Floats, control: Floats, *, metric: str, against: str) -> Comparison:
+    """Return the paired t comparison of per-unit values ``(n,)``, each already averaged over seeds.
 
     With hundreds of units or more the mean difference is close to normal, whatever the distribution of the values.
     """

@@ -10,14 +10,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from distaff_data.arrays import Floats, Ints
 
 
 @dataclass(frozen=True)
-class Moments:
-    """Moments of one channel.
+class ChannelMoments:
+    """ChannelMoments of one channel.
 
     Attributes:
         mean: Over rows.
@@ -34,10 +33,10 @@ class Moments:
     blocks: int
 
     @classmethod
-    def of(cls, values: Floats, block: npt.NDArray[np.int64]) -> Moments | None:
-        """Moments of values ``(n,)`` in blocks ``(n,)``; NaN is missing. None where fewer than two blocks are left."""
-        known = np.isfinite(values)
-        x, (_, block) = values[known], np.unique(block[known], return_inverse=True)
+    def from_blocks(cls, values: Floats, block: Ints) -> ChannelMoments | None:
+        """Return moments of values ``(n,)`` in blocks ``(n,)``, NaN left out; None for fewer than two blocks."""
+        finite = np.isfinite(values)
+        x, (_, block) = values[finite], np.unique(block[finite], return_inverse=True)
         n = int(block.max()) + 1 if block.size else 0
         if n < 2:
             return None
@@ -51,12 +50,12 @@ class Moments:
         return cls(mean, std, float(means.std(ddof=1)) / root, float(squares.std(ddof=1)) / root / 2, n)
 
     def as_dict(self) -> dict[str, float]:
-        """For JSON."""
+        """Return the fields as plain values, for JSON."""
         return asdict(self)
 
 
-def normal_moments(cases: Sequence[tuple[Sequence[str], Floats]]) -> dict[str, Moments]:
-    """Moments of each metric over incidents, a block each.
+def normal_moments(cases: Sequence[tuple[Sequence[str], Floats]]) -> dict[str, ChannelMoments]:
+    """Return the moments of each metric over incidents, a block each.
 
     Args:
         cases: Names of metrics, and their values in normal rows ``(T, n)``, of each incident.
@@ -65,8 +64,10 @@ def normal_moments(cases: Sequence[tuple[Sequence[str], Floats]]) -> dict[str, M
     for names, values in cases:
         for at, name in enumerate(names):
             by_name.setdefault(name, []).append(values[:, at])
-    found = {
-        name: Moments.of(np.concatenate(parts), np.repeat(np.arange(len(parts)), [len(part) for part in parts]))
+    by_metric = {
+        name: ChannelMoments.from_blocks(
+            np.concatenate(parts), np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+        )
         for name, parts in by_name.items()
     }
-    return {name: moments for name, moments in found.items() if moments is not None}
+    return {name: moments for name, moments in by_metric.items() if moments is not None}

@@ -72,7 +72,7 @@ def test_a_folder_of_cases_with_a_partial_graph(workspace: Workspace, tmp_path: 
     report = ingest_incidents(workspace, "d", folder)
     read = load_incidents(workspace.warehouse, "d")
     assert (report.cases, report.labelled, report.edges) == (1, 1, 2)
-    prior = read.cases[0].prior(read.edges)
+    prior = read.cases[0].topology(read.edges).prior()
     assert prior.known.tolist() == [[False, True], [False, False]]
     assert prior.forbidden.tolist() == [[False, False], [True, False]]
 

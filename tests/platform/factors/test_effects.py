@@ -30,7 +30,7 @@ def properties(series: Floats) -> Mapping[str, Floats]:
 
 def test_a_factor_that_controls_only_the_slope_is_specific_to_it() -> None:
     codes = np.random.default_rng(0).normal(size=(100, 3))
-    card = effect_card(codes, 1, Ladder.of(codes[:, 1]), decode, properties)
+    card = effect_card(codes, 1, Ladder.from_values(codes[:, 1]), decode, properties)
     assert card.headline is not None
     assert card.headline.property == "slope"
     assert card.headline.specificity is not None
@@ -49,7 +49,7 @@ def test_noise_in_the_decoder_gives_the_other_properties_no_effect() -> None:
     def noisy(z: Floats) -> Floats:
         return decode(z) + 0.5 * rng.normal(size=(len(z), 24))
 
-    card = effect_card(codes, 1, Ladder.of(codes[:, 1]), noisy, properties)
+    card = effect_card(codes, 1, Ladder.from_values(codes[:, 1]), noisy, properties)
     assert [effect.property for effect in card.effects if effect.holds] == ["slope"]
 
 
@@ -60,7 +60,7 @@ def test_a_property_that_goes_around_is_followed_past_a_turn() -> None:
         angle = z[:, 0] + 0.3 * z[:, 1]
         return {"angle": angle - np.round(angle), "other": z[:, 2]}
 
-    card = effect_card(codes, 1, Ladder.of(codes[:, 1]), lambda z: z, turned, periods={"angle": 1.0})
+    card = effect_card(codes, 1, Ladder.from_values(codes[:, 1]), lambda z: z, turned, periods={"angle": 1.0})
     assert card.headline is not None
     assert card.headline.property == "angle"
     span = np.quantile(codes[:, 1], 0.99) - np.quantile(codes[:, 1], 0.01)
@@ -72,7 +72,7 @@ def test_a_property_that_goes_around_is_followed_past_a_turn() -> None:
 def test_a_permuted_factor_gives_no_card() -> None:
     rng = np.random.default_rng(2)
     codes = rng.normal(size=(100, 3))
-    ladder = Ladder.of(codes[:, 1])
+    ladder = Ladder.from_values(codes[:, 1])
     rungs = []
     for level in ladder.levels:
         moved = codes.copy()
@@ -89,7 +89,7 @@ def test_a_permuted_factor_gives_no_card() -> None:
 
 def test_a_factor_that_does_nothing_gives_no_card() -> None:
     codes = np.random.default_rng(3).normal(size=(50, 4))
-    assert effect_card(codes, 3, Ladder.of(codes[:, 3]), decode, properties).headline is None
+    assert effect_card(codes, 3, Ladder.from_values(codes[:, 3]), decode, properties).headline is None
 
 
 def test_magnitudes_take_no_part_in_specificity() -> None:
@@ -98,7 +98,7 @@ def test_magnitudes_take_no_part_in_specificity() -> None:
     def with_size(series: Floats) -> Mapping[str, Floats]:
         return {**properties(series), "size": np.abs(series).max(1) * 100}
 
-    card = effect_card(codes, 1, Ladder.of(codes[:, 1]), decode, with_size, magnitudes={"size"})
+    card = effect_card(codes, 1, Ladder.from_values(codes[:, 1]), decode, with_size, magnitudes={"size"})
     assert card.headline is not None
     assert card.headline.specificity == pytest.approx(1.0)
     assert card.effects[-1].property == "size"
@@ -107,7 +107,7 @@ def test_magnitudes_take_no_part_in_specificity() -> None:
 
 def test_a_ladder_marks_what_nobody_reaches() -> None:
     values = np.random.default_rng(5).uniform(-1, 1, 1000)
-    ladder = Ladder.of(values)
+    ladder = Ladder.from_values(values)
     assert ladder.labels == ("-6 sd", "-3 sd", "1 %", "10 %", "25 %", "50 %", "75 %", "90 %", "99 %", "+3 sd", "+6 sd")
     assert ladder.out_of_range.tolist() == [True, True, *[False] * 7, True, True]
     assert (np.diff(ladder.levels) > 0).all()

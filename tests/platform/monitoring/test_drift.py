@@ -10,7 +10,7 @@ from distaff.model.base import Model
 from distaff.monitoring import drift
 from distaff.monitoring.drift import Drift
 from distaff.runs import runs
-from distaff.stats.moments import Moments
+from distaff.stats.moments import ChannelMoments
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.datasets.series import Series
 from distaff_data.workspace import Workspace
@@ -110,24 +110,24 @@ def test_channel_that_moved_is_named(encoder: PCA, change: dict[str, float], mea
 
 def test_moments_know_how_sure_they_are() -> None:
     draw = np.random.default_rng(0)
-    found = Moments.of(draw.normal(3, 2, 4000), np.arange(4000) // 10)
+    found = ChannelMoments.from_blocks(draw.normal(3, 2, 4000), np.arange(4000) // 10)
     assert found is not None
     assert found.mean_error == pytest.approx(1 / np.sqrt(4000), rel=0.2)
     assert found.spread_error == pytest.approx(1 / np.sqrt(2 * 4000), rel=0.25)
-    assert Moments.of(np.ones(5), np.zeros(5, dtype=np.int64)) is None
+    assert ChannelMoments.from_blocks(np.ones(5), np.zeros(5, dtype=np.int64)) is None
 
 
 def test_comparison_is_stored_and_warned_of(workspace: Workspace) -> None:
     publish(workspace, population(0))
     run = runs.train(workspace, "nmf", "shop", settings={"n_intents": 3}, device="cpu").run
-    assert drift.warning(drift.watch(workspace, run)) is None
+    assert drift.warning(drift.measure(workspace, run)) is None
     publish(workspace, population(1, groups=(0.8, 0.1, 0.1)))
-    said = drift.warning(drift.watch(workspace, run, "execution"))
+    said = drift.warning(drift.measure(workspace, run, "execution"))
     assert said is not None
     assert "items (total variation" in said
     rows = workspace.warehouse.rows("SELECT execution, part, drifted FROM drifts ORDER BY written_at, part")
     assert [row["drifted"] for row in rows] == [False] * 3 + [False, True, True]
     assert rows[-1]["execution"] == "execution"
     workspace.warehouse.drop("dataset/shop")
-    assert drift.watch(workspace, run) == []
+    assert drift.measure(workspace, run) == []
     assert isinstance(Model.load(runs.model_folder(workspace, run)), NMF)

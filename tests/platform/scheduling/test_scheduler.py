@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -112,9 +113,14 @@ def test_the_model_is_loaded_once_for_scoring_and_drift(scorer: Workspace, monke
     clock = FastClock()
     scheduler.run_due(scorer, clock=clock)
     clock.time += HOUR
-    loads = []
+    loads: list[Path] = []
     load = saving.load
-    monkeypatch.setattr(saving, "load", lambda folder: loads.append(folder) or load(folder))
+
+    def counted(folder: Path) -> Any:
+        loads.append(folder)
+        return load(folder)
+
+    monkeypatch.setattr(saving, "load", counted)
     (execution,) = scheduler.run_due(scorer, clock=clock)
     assert execution.status == "done"
     assert len(loads) == 1

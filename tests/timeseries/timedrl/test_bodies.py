@@ -56,7 +56,7 @@ def test_views_are_equal_without_dropout_and_differ_with_it(architecture: Archit
     first, second = net.train()(tokens, views=2).chunk(2)
     assert not torch.allclose(first, second)
     first, second = net.eval()(tokens, views=2).chunk(2)
-    assert torch.equal(first, second)
+    torch.testing.assert_close(first, second)  # halves of a batch may be rounded each in its own way
     torch.testing.assert_close(first, net(tokens), rtol=0, atol=1e-6)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -71,18 +70,15 @@ def ranked_anew(source: Source, run: str, dataset: str, case: str, at: float) ->
         InputError: There is no saved model, or the time leaves no rows on one side.
     """
     from distaff.incidents.base import Diagnoser
-    from distaff.incidents.tables import case_dict
+    from distaff.incidents.tables import cause_rows, edge_rows
     from distaff.runs.runs import find, model_folder
     from distaff_data.tables.incidents import load_incidents
 
     workspace = source.workspace
     incidents = load_incidents(workspace.warehouse, dataset, case)
     model = Diagnoser.load(model_folder(workspace, run))
-    diagnosis = model.diagnose(incidents.cases[0], incidents.edges, seed=find(workspace, run).seed, at=at)
-    return (
-        _frame("causes", CAUSES, case_dict(diagnosis)["causes"]),
-        _frame("cause_edges", EDGES, map(asdict, diagnosis.edges)),
-    )
+    diagnosis = model.diagnose_case(incidents.cases[0], incidents.edges, seed=find(workspace, run).seed, at=at)
+    return _frame("causes", CAUSES, cause_rows(diagnosis)), _frame("cause_edges", EDGES, edge_rows(diagnosis))
 
 
 def no_causes() -> tuple[pl.DataFrame, pl.DataFrame]:

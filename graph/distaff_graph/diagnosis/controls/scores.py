@@ -6,77 +6,80 @@ from typing import ClassVar
 
 import numpy as np
 
-from distaff.incidents.base import Evidence
+from distaff.incidents.base import CaseView
+from distaff.incidents.rankings import Explanation
 from distaff_data.datasets.incidents import Floats
-from distaff_graph.diagnosis.controls.ranker import Ranker, floor_scaled
+from distaff_graph.diagnosis.controls.ranking import floor_scaled, ranked
+from distaff_graph.diagnosis.trigger import TriggeredDiagnoser
 
 
-class NSigma(Ranker):
+class NSigma(TriggeredDiagnoser):
     """Largest rise above the normal mean, in normal standard deviations (Pham et al., ASE 2024)."""
 
     name: ClassVar[str] = "nsigma"
+    control: ClassVar[bool] = True
 
-    def scores(self, evidence: Evidence) -> Floats:
-        """Max over rows of (x - mean) / sd, upward only, and a metric that is constant on one side last, as in RCAEval."""
-        return _moving_first(evidence, evidence.abnormal - evidence.normal.mean(0), evidence.normal.std(0))
+    def explain(self, view: CaseView) -> Explanation:
+        """Rank by the max over rows of (x - mean) / sd, upward only, and a metric constant on one side last, as RCAEval."""
+        return ranked(view, _moving_first(view, view.abnormal - view.normal.mean(0), view.normal.std(0)))
 
 
-class Baro(Ranker):
+class BARO(TriggeredDiagnoser):
     """BARO's robust scorer: largest rise above the median, in inter-quartile ranges (Pham, Ha & Zhang, FSE 2024)."""
 
     name: ClassVar[str] = "baro"
+    control: ClassVar[bool] = True
 
-    def scores(self, evidence: Evidence) -> Floats:
-        """Max over rows of (x - median) / IQR, upward only.
+    def explain(self, view: CaseView) -> Explanation:
+        """Rank by the max over rows of (x - median) / IQR, upward only.
 
         As in RCAEval, a metric without inter-quartile range is divided by 1, so that its unit counts, and one that is
         constant before or after the onset comes last.
         """
-        low, middle, high = np.quantile(evidence.normal, [0.25, 0.5, 0.75], axis=0)
-        return _moving_first(evidence, evidence.abnormal - middle, high - low)
+        low, middle, high = np.quantile(view.normal, [0.25, 0.5, 0.75], axis=0)
+        return ranked(view, _moving_first(view, view.abnormal - middle, high - low))
 
 
-class FloorZ(Ranker):
+class FloorZ(TriggeredDiagnoser):
     """Largest robust deviation with a floor under its scale, free of units."""
 
     name: ClassVar[str] = "floor_z"
+    control: ClassVar[bool] = True
 
-    def scores(self, evidence: Evidence) -> Floats:
-        """Max over rows of the floor-scaled deviation."""
-        largest: Floats = floor_scaled(evidence).max(0)
-        return largest
+    def explain(self, view: CaseView) -> Explanation:
+        """Rank by the max over rows of the floor-scaled deviation."""
+        return ranked(view, floor_scaled(view).max(0))
 
 
-class KpiCorrelation(Ranker):
+class KPICorrelation(TriggeredDiagnoser):
     """Absolute correlation with the KPI over all rows; without a KPI every metric scores 0."""
 
     name: ClassVar[str] = "kpi_correlation"
+    control: ClassVar[bool] = True
 
-    def scores(self, evidence: Evidence) -> Floats:
-        """|corr(x_m, KPI)|; a constant metric scores 0."""
-        rows = np.vstack([evidence.normal, evidence.abnormal])
-        if evidence.case.kpi is None:
-            return np.zeros(rows.shape[1])
+    def explain(self, view: CaseView) -> Explanation:
+        """Rank by |corr(x_m, KPI)|; a constant metric scores 0."""
+        rows, kpi = np.vstack([view.normal, view.abnormal]), view.topology.kpi
+        if kpi is None:
+            return ranked(view, np.zeros(rows.shape[1]))
         away = rows - rows.mean(0)
-        kpi = away[:, evidence.case.kpi]
-        size = np.sqrt((away**2).sum(0) * (kpi**2).sum())
-        together: Floats = np.abs(np.divide(away.T @ kpi, size, out=np.zeros_like(size), where=size > 0))
-        return together
+        size = np.sqrt((away**2).sum(0) * (away[:, kpi] ** 2).sum())
+        return ranked(view, np.abs(np.divide(away.T @ away[:, kpi], size, out=np.zeros_like(size), where=size > 0)))
 
 
-class Random(Ranker):
+class Random(TriggeredDiagnoser):
     """Any order: what a ranking is worth that knows nothing."""
 
     name: ClassVar[str] = "random"
+    control: ClassVar[bool] = True
 
-    def scores(self, evidence: Evidence) -> Floats:
-        """Uniform draws."""
-        drawn: Floats = evidence.generator.random((evidence.normal.shape[1],))
-        return drawn
+    def explain(self, view: CaseView) -> Explanation:
+        """Rank by uniform draws."""
+        return ranked(view, view.generator.random((view.normal.shape[1],)))
 
 
-def _moving_first(evidence: Evidence, away: Floats, spread: Floats) -> Floats:
-    """The largest of ``away`` over ``spread`` of each metric; minus infinity for one that is constant on one side."""
-    moves = (np.ptp(evidence.normal, 0) > 0) & (np.ptp(evidence.abnormal, 0) > 0)
+def _moving_first(view: CaseView, away: Floats, spread: Floats) -> Floats:
+    """Return the largest of ``away`` over ``spread`` of each metric; minus infinity for one constant on one side."""
+    moves = (np.ptp(view.normal, 0) > 0) & (np.ptp(view.abnormal, 0) > 0)
     largest: Floats = (away / np.where(spread > 0, spread, 1.0)).max(0)
     return np.where(moves, largest, -np.inf)

@@ -1,6 +1,6 @@
 """CORAL as a state machine over arrays: normal rows, a trigger, then batches until the causes are stable.
 
-    core.watch(rows)         any number of times: the last rows are what is normal
+    core.add_normal(rows)    any number of times: the last rows are what is normal
     core.trigger()           an incident began; the next row is its first
     core.advance(rows)       a batch: graph, ranking, and whether both have converged
 
@@ -45,24 +45,24 @@ class GraphLearner(Protocol):
     graph: Graph
 
     def switch(self) -> None:
-        """The rows that follow are of another state."""
+        """Take the rows that follow as those of another state."""
 
     def update(self, rows: Array) -> Graph:
-        """The graph after more rows ``(n, M)``."""
+        """Take more rows ``(n, M)``; return the graph."""
 
     def normal_edges(self) -> NDArray[np.bool_]:
-        """``(M, M)``: the edges of the normal state."""
+        """Return the edges of the normal state, bool ``(M, M)``."""
 
     def state(self) -> dict[str, Array]:
-        """What it holds."""
+        """Return everything that the next update needs, by name."""
 
     def load_state(self, tensors: Mapping[str, Array]) -> None:
-        """Take it back."""
+        """Go on from what :meth:`state` gave."""
 
 
 @dataclass(frozen=True)
-class Cause:
-    """One entity that may have failed, and why it is thought so.
+class BlamedEntity:
+    """One entity that may have failed, and the evidence.
 
     Attributes:
         entity: Position of the entity.
@@ -86,16 +86,22 @@ class Cause:
 
 
 @dataclass(frozen=True)
-class Diagnosis:
-    """What is thought after a batch: all entities by blame, the graph over all M metrics, and whether to stop."""
+class Assessment:
+    """The state of a diagnosis after a batch.
 
-    causes: tuple[Cause, ...]
+    Attributes:
+        causes: All entities by blame.
+        graph: The graph over all M metrics.
+        converged: Whether ranking and graph have come to rest.
+    """
+
+    causes: tuple[BlamedEntity, ...]
     graph: Graph
     converged: bool
 
 
-class CoralCore:
-    """Watches metrics, and after a trigger ranks the entities that may be its cause.
+class CORALCore:
+    """Normal rows of metrics, and after a trigger the ranking of the entities that may be its cause.
 
     Args:
         entity_of: Entity of each metric as an integer ``(M,)``.
@@ -117,7 +123,7 @@ class CoralCore:
     _anomalies: Anomalies
     _candidates: Index
     _learner: GraphLearner | None
-    _habits: tuple[Mechanisms, Array] | None
+    _mechanisms: tuple[Mechanisms, Array] | None
     _convergence: Convergence
 
     def __init__(
@@ -141,31 +147,31 @@ class CoralCore:
         self._new_learner, self.n_candidates, self.memory, self.upward = learner, n_candidates, memory, upward
         self._top_k = top_k
         self._normal: Array = np.zeros((0, self.n_metrics))
-        self._calm()
+        self._reset()
 
     @property
     def triggered(self) -> bool:
         """Whether an incident is being looked at."""
         return self._baseline is not None
 
-    def watch(self, rows: Array) -> None:
+    def add_normal(self, rows: Array) -> None:
         """Take rows ``(n, M)`` as normal; ends an incident."""
         if self.triggered:
-            self._calm()
+            self._reset()
         self._normal = np.vstack([self._normal, self._checked(rows)])[-self.memory :]
 
     def trigger(self) -> None:
-        """An incident begins with the next row.
+        """Begin an incident with the next row.
 
         Raises:
-            InputError: No normal rows were watched.
+            InputError: No normal rows were added.
         """
         if not len(self._normal):
-            raise InputError("nothing is known of the normal state: watch rows before a trigger")
-        self._calm()
+            raise InputError("nothing is known of the normal state: add normal rows before a trigger")
+        self._reset()
         self._baseline = Baseline.of(self._normal)
 
-    def advance(self, rows: Array) -> Diagnosis:
+    def advance(self, rows: Array) -> Assessment:
         """Learn from a batch ``(n, M)`` of the incident, at least one row, and rank the causes.
 
         Raises:
@@ -179,10 +185,10 @@ class CoralCore:
         ranked = by_entity(blamed.score, self.entity_of, self.kpi)
         self._convergence.update([entity for entity, _ in ranked], graph)
         causes = tuple(self._cause(entity, metric, blamed, graph) for entity, metric in ranked)
-        return Diagnosis(causes, graph, self._convergence.done)
+        return Assessment(causes, graph, self._convergence.done)
 
     def state(self) -> dict[str, Array]:
-        """Everything that goes on from here: restored elsewhere, the next batch gives the same diagnosis."""
+        """Return everything that the next batch needs: restored elsewhere, it gives the same assessment."""
         held = {"normal": self._normal}
         if self._baseline is not None:
             held |= self._baseline.state() | {"incident": self._incident, "own": self._own, "onset": self._onset}
@@ -193,8 +199,8 @@ class CoralCore:
         return held
 
     def load_state(self, tensors: Mapping[str, Array]) -> None:
-        """Take it back into a core made with the same arguments."""
-        self._calm()
+        """Go on from what :meth:`state` gave, in a core made with the same arguments."""
+        self._reset()
         self._normal = np.array(tensors["normal"])
         if "incident" not in tensors:
             return
@@ -209,7 +215,7 @@ class CoralCore:
         graph = self._graph()
         self._convergence.load_state({n: tensors[f"convergence_{n}"] for n in self._convergence.state()}, graph)
 
-    def _calm(self) -> None:
+    def _reset(self) -> None:
         """Forget the incident."""
         self._baseline = None
         self._incident = np.zeros((0, self.n_metrics))
@@ -218,7 +224,7 @@ class CoralCore:
         self._n_rows = 0
         self._anomalies = Anomalies(self._incident, self._own, self._onset)
         self._candidates = np.zeros(0, np.int64)
-        self._learner = self._habits = None
+        self._learner = self._mechanisms = None
         self._convergence = Convergence(top_k=self._top_k)
 
     def _checked(self, rows: Array) -> Array:
@@ -245,7 +251,7 @@ class CoralCore:
             self._learner = self._new_learner(self.knowledge.take(self._candidates))
             self._learner.update(self._bounded(baseline, self._normal))
             self._learner.switch()
-            self._habits = None
+            self._mechanisms = None
             rows = self._incident
         # An onset that was found lies some rows too early. Taken for the incident's, those rows would make a step of every
         # level, and any two steps look related.
@@ -292,8 +298,8 @@ class CoralCore:
         chosen, first = self._candidates, self._n_rows - len(self._incident)
         z = baseline.take(chosen).z(self._incident[:, chosen])
         seen = baseline.take(chosen).course(z, upward=self.upward)
-        self._habits = self._habits or self._learned_habits(baseline)
-        mechanisms, ever = self._habits
+        self._mechanisms = self._mechanisms or self._learned_mechanisms(baseline)
+        mechanisms, ever = self._mechanisms
         seen = np.maximum(seen, np.abs(mechanisms.broken(z)) / ever)
         recent = Anomalies.of(seen)
         own, onset = self._own.copy(), self._onset.copy()
@@ -303,7 +309,7 @@ class CoralCore:
         course[:, chosen] = seen
         return Anomalies(course, own, onset)
 
-    def _learned_habits(self, baseline: Baseline) -> tuple[Mechanisms, Array]:
+    def _learned_mechanisms(self, baseline: Baseline) -> tuple[Mechanisms, Array]:
         """How the candidates follow their causes in the normal state, and how far they ever were from that, ``(K,)``."""
         before = baseline.take(self._candidates).z(self._normal[:, self._candidates])
         normal = LagMoments(len(self._candidates), _MECHANISM_LAGS)
@@ -327,11 +333,11 @@ class CoralCore:
         given = self.knowledge.take(self._candidates).known.toarray().astype(bool)
         return given if self.knowledge.known.nnz else self._learner.normal_edges()
 
-    def _cause(self, entity: int, metric: int, blamed: Blame, graph: Graph) -> Cause:
+    def _cause(self, entity: int, metric: int, blamed: Blame, graph: Graph) -> BlamedEntity:
         path = blamed.path(metric)
         steps = list(pairwise(path))
         onset = self._anomalies.onset[metric]
-        return Cause(
+        return BlamedEntity(
             entity=entity,
             metric=metric,
             score=float(blamed.score[metric]),

@@ -9,20 +9,20 @@ metric's own past, and nothing else is tuned.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from distaff.incidents.base import DiagnoserConfig, Evidence
-from distaff.incidents.rankings import Cause, LearnedEdge
-from distaff_data.datasets.incidents import Edge
-from distaff_graph.diagnosis.controls.ranker import TriggeredDiagnoser
+from distaff.incidents.base import CaseView, DiagnoserConfig
+from distaff.incidents.rankings import Explanation
+from distaff_data.datasets.incidents import Topology
 from distaff_graph.diagnosis.coral.named import make_core, named_causes, named_edges
-from distaff_graph.diagnosis.coral.online import CoralStream
+from distaff_graph.diagnosis.coral.online import CORALStream
+from distaff_graph.diagnosis.trigger import TriggeredDiagnoser
 
 
-class CoralConfig(DiagnoserConfig):
+class CORALConfig(DiagnoserConfig):
     """Settings of CORAL."""
 
     batch: int = Field(60, ge=1, description="rows taken at a time")
@@ -30,25 +30,28 @@ class CoralConfig(DiagnoserConfig):
     graph: bool = Field(True, description="use what is known of dependencies")
 
 
-class Coral(TriggeredDiagnoser):
+class CORAL(TriggeredDiagnoser):
     """Causal graph of what stayed and what changed, and blame sent up it from the KPI."""
 
     name: ClassVar[str] = "coral"
-    Config = CoralConfig
-    config: CoralConfig
+    Config = CORALConfig
+    config: CORALConfig
 
-    def explain(self, evidence: Evidence) -> tuple[tuple[Cause, ...], tuple[LearnedEdge, ...]]:
-        """Entities by blame, each with its most blamed metric, after all rows of the incident, taken in batches."""
-        case = evidence.case
-        core = make_core(case, evidence.edges if self.config.graph else (), self.config.learner)
-        core.watch(evidence.normal)
+    def explain(self, view: CaseView) -> Explanation:
+        """Rank entities by blame, each with its most blamed metric, after all rows of the incident, taken in batches."""
+        core = make_core(self._known(view.topology), self.config.learner, seed=view.seed)
+        core.add_normal(view.normal)
         core.trigger()
         batch = self.config.batch
-        for start in range(0, len(evidence.abnormal), batch):
-            found = core.advance(evidence.abnormal[start : start + batch])
-        times = case.times[len(evidence.normal) :]
-        return named_causes(case.columns, found, times.tolist()), named_edges(case.columns, found)
+        for start in range(0, len(view.abnormal), batch):
+            assessment = core.advance(view.abnormal[start : start + batch])
+        columns, times = view.topology.columns, view.times[len(view.normal) :]
+        return named_causes(columns, assessment, times.tolist()), named_edges(columns, assessment)
 
-    def stream(self, columns: Sequence[str], kpi: int | None, edges: Sequence[Edge]) -> CoralStream:
-        """CORAL on rows as they come."""
-        return CoralStream(columns, kpi, edges if self.config.graph else (), learner=self.config.learner)
+    def stream(self, topology: Topology, *, seed: int = 0) -> CORALStream:
+        """Return CORAL on rows as they come."""
+        return CORALStream(self._known(topology), learner=self.config.learner, seed=seed)
+
+    def _known(self, topology: Topology) -> Topology:
+        """Return the topology with the dependencies that are to be used."""
+        return topology if self.config.graph else replace(topology, edges=())

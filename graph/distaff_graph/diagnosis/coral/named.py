@@ -3,37 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from scipy.sparse import csr_array
 
 from distaff.incidents.rankings import Cause, LearnedEdge
-from distaff_data.datasets.incidents import Case, Edge, metric_of
-from distaff_graph.diagnosis.coral import core
-from distaff_graph.diagnosis.coral.core import CoralCore, Diagnosis, GraphLearner
+from distaff_data.datasets.incidents import Topology, metric_of
+from distaff_graph.diagnosis.coral.core import Assessment, BlamedEntity, CORALCore, GraphLearner
 from distaff_graph.diagnosis.coral.graph import Knowledge, oriented
 from distaff_graph.diagnosis.coral.linear import LinearLearner
 from distaff_graph.diagnosis.coral.neural import NeuralLearner
 
-_LEARNERS: dict[str, Callable[[Knowledge], GraphLearner]] = {"linear": LinearLearner, "neural": NeuralLearner}
 
+def make_core(topology: Topology, learner: str = "linear", *, seed: int = 0) -> CORALCore:
+    """Return a core for metrics and what is known of their dependencies.
 
-def make_core(case: Case, edges: Sequence[Edge], learner: str = "linear") -> CoralCore:
-    """A core for the metrics of a case and what is known of their dependencies."""
+    Args:
+        topology: The metrics.
+        learner: How the graph is learned, linear or neural.
+        seed: Seed of the neural learner's draws.
+    """
     kinds: dict[str, int] = {}
-    kind_of = np.array([kinds.setdefault(metric_of(column), len(kinds)) for column in case.columns], dtype=np.int64)
-    prior = case.prior(edges)
+    kind_of = np.array([kinds.setdefault(metric_of(column), len(kinds)) for column in topology.columns], dtype=np.int64)
+    prior = topology.prior()
     known, forbidden = csr_array(prior.known), csr_array(prior.forbidden)
-    if case.kpi is not None and known.nnz:
-        known = oriented(known, case.kpi)
+    if topology.kpi is not None and known.nnz:
+        known = oriented(known, topology.kpi)
+    learners: dict[str, Callable[[Knowledge], GraphLearner]] = {
+        "linear": LinearLearner,
+        "neural": partial(NeuralLearner, seed=seed),
+    }
     knowledge = Knowledge(known, forbidden, complete=False)
-    return CoralCore(case.entity_of, kind_of, case.kpi, knowledge, learner=_LEARNERS[learner])
+    return CORALCore(topology.entity_of, kind_of, topology.kpi, knowledge, learner=learners[learner])
 
 
-def named_causes(columns: Sequence[str], found: Diagnosis, times: Sequence[float]) -> tuple[Cause, ...]:
-    """The core's causes by name; ``times`` are those of the rows since the trigger."""
+def named_causes(columns: Sequence[str], assessment: Assessment, times: Sequence[float]) -> tuple[Cause, ...]:
+    """Return the core's causes by name; ``times`` are those of the rows since the trigger."""
 
-    def name(cause: core.Cause) -> Cause:
+    def name(cause: BlamedEntity) -> Cause:
         return Cause(
             column=columns[cause.metric],
             score=float(cause.score),
@@ -44,14 +52,14 @@ def named_causes(columns: Sequence[str], found: Diagnosis, times: Sequence[float
             new_edges=tuple(f"{columns[i]} -> {columns[j]}" for i, j in cause.new_edges),
         )
 
-    return tuple(map(name, found.causes))
+    return tuple(map(name, assessment.causes))
 
 
-def named_edges(columns: Sequence[str], found: Diagnosis) -> tuple[LearnedEdge, ...]:
-    """The graph's edges by name, each part by itself."""
+def named_edges(columns: Sequence[str], assessment: Assessment) -> tuple[LearnedEdge, ...]:
+    """Return the graph's edges by name, each subgraph by itself."""
     edges = []
-    for part, matrix in (("invariant", found.graph.invariant), ("dependent", found.graph.dependent)):
+    for subgraph, matrix in (("invariant", assessment.graph.invariant), ("dependent", assessment.graph.dependent)):
         entries = matrix.tocoo()
         for source, target, weight in zip(*entries.coords, entries.data, strict=True):
-            edges.append(LearnedEdge(columns[source], columns[target], part, float(weight)))
+            edges.append(LearnedEdge(columns[source], columns[target], subgraph, float(weight)))
     return tuple(edges)

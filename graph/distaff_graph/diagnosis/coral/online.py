@@ -3,18 +3,18 @@
 Everything held is bounded and can be saved: the tidying and trigger states, the core, and rows that wait. A row waits while
 it may turn out to belong to an incident (:attr:`~distaff_graph.diagnosis.trigger.Trigger.suspect`), so that no such
 row is ever taken as normal, or while too few are there to be a base. Fed the same rows in the same batches, a
-restored stream says what an uninterrupted one says.
+restored stream gives what an uninterrupted one gives.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
 from distaff.incidents.rankings import Diagnosis
 from distaff_data.datasets.imputation import Tidy
-from distaff_data.datasets.incidents import Case, Edge, Floats
+from distaff_data.datasets.incidents import Floats, Topology
 from distaff_graph.diagnosis.coral.named import make_core, named_causes, named_edges
 from distaff_graph.diagnosis.trigger import Trigger
 
@@ -22,32 +22,22 @@ _MOST_BATCHES = 50  # of one incident, if its ranking never comes to rest (CORAL
 _MOST_WAITING = 600  # rows
 
 
-class CoralStream:
+class CORALStream:
     """Diagnoses metrics as they come.
 
     Args:
-        columns: Metrics, ``entity|metric``.
-        kpi: Position of the KPI, if there is one.
-        edges: What is known of dependencies.
+        topology: Metrics, KPI and what is known of dependencies.
         base: Rows from which normal is learned, at the start and after each incident.
         learner: How the graph is learned, linear or neural.
+        seed: Seed of the neural learner's draws.
     """
 
-    def __init__(
-        self,
-        columns: Sequence[str],
-        kpi: int | None,
-        edges: Sequence[Edge],
-        *,
-        base: int = 200,
-        learner: str = "linear",
-    ) -> None:
-        self.columns, self.kpi, self.base = tuple(columns), kpi, base
-        empty = np.zeros((0, len(columns)))
-        self._core = make_core(Case("", self.columns, np.zeros(0), empty, kpi=kpi), edges, learner)
-        self._trigger = Trigger(kpi)
+    def __init__(self, topology: Topology, *, base: int = 200, learner: str = "linear", seed: int = 0) -> None:
+        self.topology, self.base = topology, base
+        self._core = make_core(topology, learner, seed=seed)
+        self._trigger = Trigger(topology.kpi)
         self._tidy: Tidy | None = None
-        self._waiting: Floats = empty
+        self._waiting: Floats = np.zeros((0, len(topology.columns)))
         self._clock = np.zeros(6)  # last time, step, start of the incident, its alarm, batches of it, converged
 
     @property
@@ -60,11 +50,11 @@ class CoralStream:
         """Whether the latest diagnosis was the last of its incident."""
         return bool(self._clock[5])
 
-    def take(self, times: Floats, rows: Floats) -> Diagnosis | None:
+    def update(self, times: Floats, rows: Floats) -> Diagnosis | None:
         """Take the next raw rows ``(n, M)`` at ``times``, at least two in the first batch.
 
         Returns:
-            What is thought of the incident that is on, or None where there is none.
+            The diagnosis of the incident that is on, or None where there is none.
         """
         if not len(rows):
             return None
@@ -78,33 +68,35 @@ class CoralStream:
                 self._rebase(self._tidy.apply(self._waiting))
             return None
         rows = self._tidy.apply(rows)
-        return self._advance(rows) if self._core.triggered else self._watch(times, rows)
+        return self._advance(rows) if self._core.triggered else self._look_out(times, rows)
 
     def state(self) -> dict[str, Floats]:
-        """Everything that goes on from here."""
-        parts = {"trigger": self._trigger.state(), "core": self._core.state()}
+        """Return everything that the next update needs, by name."""
+        owners = {"trigger": self._trigger.state(), "core": self._core.state()}
         if self._tidy is not None:
-            parts["tidy"] = self._tidy.state()
-        held = {f"{part}/{name}": value for part, tensors in parts.items() for name, value in tensors.items()}
-        return held | {"waiting": self._waiting, "clock": self._clock}
+            owners["tidy"] = self._tidy.state()
+        state = {f"{owner}/{name}": value for owner, tensors in owners.items() for name, value in tensors.items()}
+        return state | {"waiting": self._waiting, "clock": self._clock}
 
     def load_state(self, tensors: Mapping[str, Floats]) -> None:
-        """Take back what :meth:`state` gave."""
+        """Go on from what :meth:`state` gave."""
 
-        def part(name: str) -> dict[str, Floats]:
-            return {key.removeprefix(name): value for key, value in tensors.items() if key.startswith(name)}
+        def state_of(owner: str) -> dict[str, Floats]:
+            return {key.removeprefix(owner): value for key, value in tensors.items() if key.startswith(owner)}
 
         self._waiting, self._clock = np.array(tensors["waiting"]), np.array(tensors["clock"])
-        self._trigger.load_state(part("trigger/"))
-        self._core.load_state(part("core/"))
-        self._tidy = Tidy.restored(found) if (found := part("tidy/")) else None
+        self._trigger.load_state(state_of("trigger/"))
+        self._core.load_state(state_of("core/"))
+        self._tidy = Tidy.restored(tidy) if (tidy := state_of("tidy/")) else None
 
     def _rebase(self, rows: Floats) -> None:
+        """Take complete rows as what is normal from now on."""
         self._trigger.rebase(rows)
-        self._core.watch(rows)
+        self._core.add_normal(rows)
         self._waiting = rows[:0]
 
-    def _watch(self, times: Floats, rows: Floats) -> Diagnosis | None:
+    def _look_out(self, times: Floats, rows: Floats) -> Diagnosis | None:
+        """Take complete rows while no incident is on; return the first diagnosis of one that begins."""
         if not self._trigger.armed:  # after an incident a new base comes first
             self._waiting = np.vstack([self._waiting, rows])
             if len(self._waiting) >= self.base:
@@ -114,7 +106,7 @@ class CoralStream:
         before, joined = len(self._waiting), np.vstack([self._waiting, rows])
         cut = len(joined) - self._trigger.suspect if alarm is None else before + alarm.start
         cut = min(max(cut, len(joined) - _MOST_WAITING, 0), len(joined))
-        self._core.watch(joined[:cut])
+        self._core.add_normal(joined[:cut])
         self._waiting = joined[cut:]
         if alarm is None:
             return None
@@ -124,21 +116,22 @@ class CoralStream:
         return self._advance(self._waiting)
 
     def _advance(self, rows: Floats) -> Diagnosis:
-        found = self._core.advance(rows)
+        """Take complete rows of the incident that is on; return its diagnosis."""
+        assessment = self._core.advance(rows)
         start, alarm = float(self._clock[2]), float(self._clock[3])
         self._clock[4] += 1
-        self._clock[5] = found.converged or self._clock[4] >= _MOST_BATCHES
-        rows_since = 1 + max((c.onset for c in found.causes if c.onset is not None), default=0)
+        self._clock[5] = assessment.converged or self._clock[4] >= _MOST_BATCHES
+        rows_since = 1 + max((cause.onset for cause in assessment.causes if cause.onset is not None), default=0)
         times = [start + row * float(self._clock[1]) for row in range(int(rows_since))]
         diagnosis = Diagnosis(
             f"incident-{alarm:.0f}",
-            named_causes(self.columns, found, times),
+            named_causes(self.topology.columns, assessment, times),
             alarm,
             (alarm,),
-            named_edges(self.columns, found),
+            named_edges(self.topology.columns, assessment),
         )
         self._waiting = rows[:0]
         if self.converged:
-            self._core.watch(rows[:0])
-            self._trigger = Trigger(self.kpi)
+            self._core.add_normal(rows[:0])
+            self._trigger = Trigger(self.topology.kpi)
         return diagnosis

@@ -46,9 +46,9 @@ def audit_run(
     intents = through.intents()
     steps = [] if calibrate is None else calibrations(model, intents, [calibrate], split=split, seed=seed)
     users = load_attributes(workspace.warehouse, model.data.name, "user")
-    found = audit(model, intents, users, split=split, seed=seed)
+    report = audit(model, intents, users, split=split, seed=seed)
     with workspace.warehouse.publish(f"blind_spots/{run_id}") as publication:
-        publish_audit(publication, run_id, lens or run_id, found)
+        publish_audit(publication, run_id, lens or run_id, report)
         if steps:
             publish_calibrations(publication.target(f"calibrations/{run_id}"), run_id, steps)
-    return found, steps
+    return report, steps

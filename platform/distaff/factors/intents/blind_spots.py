@@ -14,18 +14,19 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from distaff.factors.activity import LIST
 from distaff.ranking.metrics import exclusion
 from distaff.ranking.selection import blocks, rows, top_k
 from distaff.recommenders.base import Intents, Recommender
+from distaff_data.arrays import Floats
 from distaff_data.datasets.interactions import Interactions
+from distaff_data.frames import to_polars
 
-Floats = NDArray[np.float64]
 Finding = Literal["suppressed", "exaggerated"]
 
 EVERYONE = "everyone"
@@ -64,7 +65,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Cohort:
-    """How far a cohort's lists are from what it takes: KL divergence in nats, over its users with interactions."""
+    """The distance of a cohort's lists from what it takes: KL divergence in nats, over its users with interactions."""
 
     cohort: str
     users: int
@@ -88,12 +89,12 @@ class Audit:
     examples: list[Example]
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """Return plain values, for JSON."""
         return asdict(self)
 
 
-class Posterior:
-    """Posterior shares of factors behind pairs of a user and an item.
+class IntentPosterior:
+    """IntentPosterior shares of factors behind pairs of a user and an item.
 
     Args:
         intents: Users' and items' mixes.
@@ -107,27 +108,32 @@ class Posterior:
 
     @property
     def n_factors(self) -> int:
-        """K."""
+        """K, the number of factors."""
         return self.users.shape[1]
 
-    def of(self, users: Tensor, items: Tensor) -> Tensor:
-        """Shares ``(n, K)`` of pairs ``(n,)``; the user's own mix where the item has nothing of it."""
+    def shares(self, users: Tensor, items: Tensor) -> Tensor:
+        """Return the shares ``(n, K)`` of pairs ``(n,)``; the user's own mix where the item has nothing of it."""
         joint = self.users[users] * self.items[items]
         total = joint.sum(1, keepdim=True)
         return torch.where(total > 0, joint / total.clamp(min=1e-300), self.users[users])
 
     def mass(self, users: Tensor, items: Tensor) -> Tensor:
-        """Sums of shares by row ``(n, K)`` of ``users`` ``(n,)``, over items ``(n, k)``; -1 is no item."""
+        """Return sums of shares by row ``(n, K)`` of ``users`` ``(n,)``, over items ``(n, k)``; -1 is no item."""
         out = torch.zeros(len(users), self.n_factors, dtype=torch.float64)
         row, column = torch.nonzero(items >= 0, as_tuple=True)
         for part in torch.arange(row.numel()).split(max(1, _PAIRS // self.n_factors)):
             at = row[part]
-            out.index_add_(0, at, self.of(users[at], items[at, column[part]]))
+            out.index_add_(0, at, self.shares(users[at], items[at, column[part]]))
         return out
 
 
 def audit(
-    model: Recommender, intents: Intents, user_attributes: pa.Table, *, split: str | None = None, seed: int = 0
+    model: Recommender,
+    intents: Intents,
+    user_attributes: pl.DataFrame | pa.Table,
+    *,
+    split: str | None = None,
+    seed: int = 0,
 ) -> Audit:
     """Compare factors' shares of what people took with their shares of top-20 lists.
 
@@ -140,61 +146,61 @@ def audit(
     """
     data = model.data
     split = split or held_out(data)
-    posterior = Posterior(intents, torch.bincount(data.train.indices, minlength=data.n_items))
+    posterior = IntentPosterior(intents, torch.bincount(data.train.indices, minlength=data.n_items))
     taken = data.split(split)
     users = torch.nonzero(taken.counts() > 0).squeeze(1)
-    known = exclusion(data, listed_without(split))
-    lists = torch.cat([top for _, _, top in candidates(model, users, known, LIST)])
+    history = exclusion(data, listed_without(split))
+    lists = torch.cat([top for _, _, top in candidates(model, users, history, LIST)])
     pairs = taken.take(users)
     took = _sums_by_row(posterior, users, pairs.row_index(), pairs.indices.long())
     shown = weighted(posterior.mass(users, lists), taken.counts()[users])
     cohorts = {EVERYONE: torch.ones(len(users), dtype=torch.bool)} | _cohorts(data, users, user_attributes)
     spots, summary = [], []
     for number, (name, member) in enumerate(cohorts.items()):
-        found, kl = _compare(name, took[member].numpy(), shown[member].numpy(), seed + number)
-        spots += found
+        cohort_spots, kl = _compare(name, took[member].numpy(), shown[member].numpy(), seed + number)
+        spots += cohort_spots
         summary.append(Cohort(name, int(member.sum()), kl))
     everyone = [spot for spot in spots if spot.cohort == EVERYONE]
     return Audit(split, summary, spots, _examples(data, users, took, shown, everyone))
 
 
 def held_out(data: Interactions) -> str:
-    """The split that tells what people take: test, or else validation, or training."""
+    """Return the split that tells what people take: test, or else validation, or training."""
     return next((name for name in ("test", "valid") if data.split(name).nnz), "train")
 
 
 def listed_without(split: str) -> tuple[str, ...]:
-    """Splits whose items are not listed when ``split`` is what lists are compared with."""
+    """Return the splits whose items are not listed when ``split`` is what lists are compared with."""
     return ("valid",) if split == "train" else ("train",)
 
 
-def candidates(model: Recommender, users: Tensor, known: Any, n: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Blocks of users ``(b,)``, the scores of their best items and those items ``(b, n)``, -1 where there are no more."""
-    seen = known.take(users)
+def candidates(model: Recommender, users: Tensor, excluded: Any, n: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Yield users ``(b,)``, the scores of their best items and those items ``(b, n)``, -1 where there are no more."""
+    seen = excluded.take(users)
     start = 0
     for block in blocks(users, model.data.n_items):
-        own = rows(seen, start, start + len(block))
-        items, scores = top_k(model.predict(block), own, min(n, model.data.n_items))
+        hidden = rows(seen, start, start + len(block))
+        items, scores = top_k(model.predict(block), hidden, min(n, model.data.n_items))
         yield block, scores, items
         start += len(block)
 
 
 def divergence(data_shares: Floats, list_shares: Floats) -> float:
-    """KL(data || lists) in nats of two distributions ``(K,)``."""
+    """Return KL(data || lists) in nats of two distributions ``(K,)``."""
     p, q = (np.maximum(x, _LEAST) / np.maximum(x, _LEAST).sum() for x in (data_shares, list_shares))
     return float((p * np.log(p / q)).sum())
 
 
-def _sums_by_row(posterior: Posterior, users: Tensor, row: Tensor, items: Tensor) -> Tensor:
-    """Sums of shares ``(n, K)`` over each user's pairs ``(nnz,)``."""
+def _sums_by_row(posterior: IntentPosterior, users: Tensor, row: Tensor, items: Tensor) -> Tensor:
+    """Return sums of shares ``(n, K)`` over each user's pairs ``(nnz,)``."""
     out = torch.zeros(len(users), posterior.n_factors, dtype=torch.float64)
     for part in torch.arange(row.numel()).split(max(1, _PAIRS // posterior.n_factors)):
-        out.index_add_(0, row[part], posterior.of(users[row[part]], items[part]))
+        out.index_add_(0, row[part], posterior.shares(users[row[part]], items[part]))
     return out
 
 
 def _compare(cohort: str, took: Floats, shown: Floats, seed: int) -> tuple[list[BlindSpot], float]:
-    """Blind spots of one cohort, from sums of shares over each user's interactions and list ``(n, K)``."""
+    """Return blind spots of one cohort, from sums of shares over each user's interactions and list ``(n, K)``."""
     rng = np.random.default_rng(seed)
     n = len(took)
     data_share, list_share = _shares(took.sum(0)), _shares(shown.sum(0))
@@ -223,10 +229,10 @@ def _ratio(data_share: Floats, list_share: Floats) -> Floats:
 
 
 def _examples(data: Interactions, users: Tensor, took: Tensor, shown: Tensor, spots: list[BlindSpot]) -> list[Example]:
-    """For each factor with a finding, the users whose list is furthest off in its direction."""
+    """Return for each factor with a finding the users whose list is furthest off in its direction."""
     enough = took.sum(1) >= _TELLING
     gap = by_user(shown) - by_user(took)
-    found = []
+    examples = []
     for spot in spots:
         if spot.finding is None or not bool(enough.any()):
             continue
@@ -235,41 +241,42 @@ def _examples(data: Interactions, users: Tensor, took: Tensor, shown: Tensor, sp
         for value, at in zip(order.values.tolist(), order.indices.tolist(), strict=True):
             if value > 0:
                 shares = (float(by_user(table[at : at + 1])[0, spot.factor]) for table in (took, shown))
-                found.append(Example(spot.factor, data.user_ids[int(users[at])].as_py(), *shares))
-    return found
+                examples.append(Example(spot.factor, data.user_ids[int(users[at])].as_py(), *shares))
+    return examples
 
 
 def weighted(mass: Tensor, counts: Tensor) -> Tensor:
-    """Each user's shares ``(n, K)``, from sums over a list, as often as the user has interactions ``(n,)``."""
+    """Return each user's shares ``(n, K)``, from sums over a list, as often as the user has interactions ``(n,)``."""
     return by_user(mass) * counts.double().unsqueeze(1)
 
 
 def by_user(mass: Tensor) -> Tensor:
-    """Each user's shares, summing to 1, from sums over interactions or a list ``(n, K)``."""
+    """Return each user's shares, summing to 1, from sums over interactions or a list ``(n, K)``."""
     return mass / mass.sum(1, keepdim=True).clamp(min=1e-300)
 
 
-def _cohorts(data: Interactions, users: Tensor, attributes: pa.Table) -> dict[str, Tensor]:
-    """Members of each cohort ``(n,)``: values of user attributes that few values share out, or thirds by activity."""
-    at = pa.compute.index_in(attributes["id"], data.user_ids.take(pa.array(users.numpy())))
-    table = attributes.append_column("at", at).filter(pa.compute.is_valid(at))
-    found: dict[str, Tensor] = {}
-    for name in sorted(set(table["name"].to_pylist())):
-        own = table.filter(pa.compute.equal(table["name"], name))
-        values = sorted(set(own["value"].to_pylist()))
-        if len(values) > _VALUES:
-            continue
-        for value in values:
-            place = own.filter(pa.compute.equal(own["value"], value))["at"].to_numpy().astype(np.int64)
-            member = torch.zeros(len(users), dtype=torch.bool)
-            member[torch.from_numpy(place)] = True
-            if _COHORT <= int(member.sum()) < len(users):
-                found[f"{name}: {value}"] = member
-    return found or _thirds(data.train.counts()[users])
+def _cohorts(data: Interactions, users: Tensor, attributes: pl.DataFrame | pa.Table) -> dict[str, Tensor]:
+    """Return the members ``(n,)`` of each cohort: values of attributes that have few of them, or thirds by activity."""
+    people = pl.DataFrame({"id": pl.Series(data.user_ids.take(pa.array(users.numpy())), dtype=pl.String)})
+    members = (
+        to_polars(attributes)
+        .join(people.with_row_index("row"), on="id")
+        .filter(pl.col("value").n_unique().over("name") <= _VALUES)
+        .group_by("name", "value")
+        .agg(pl.col("row").unique())
+        .filter(pl.col("row").list.len().is_between(_COHORT, len(users) - 1))
+        .sort("name", "value")
+    )
+    cohorts: dict[str, Tensor] = {}
+    for name, value, places in members.iter_rows():
+        member = torch.zeros(len(users), dtype=torch.bool)
+        member[torch.tensor(places)] = True
+        cohorts[f"{name}: {value}"] = member
+    return cohorts or _thirds(data.train.counts()[users])
 
 
 def _thirds(activity: Tensor) -> dict[str, Tensor]:
-    """Equal thirds of users by training interactions ``(n,)``, ties in order of position."""
+    """Return equal thirds of users by training interactions ``(n,)``, ties in order of position."""
     if len(activity) < 3 * _COHORT:
         return {}
     third = (activity.argsort(stable=True).argsort() * 3) // len(activity)

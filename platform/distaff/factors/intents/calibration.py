@@ -14,7 +14,14 @@ import torch
 from torch import Tensor
 
 from distaff.factors.activity import LIST, shared
-from distaff.factors.intents.blind_spots import Posterior, candidates, divergence, held_out, listed_without, weighted
+from distaff.factors.intents.blind_spots import (
+    IntentPosterior,
+    candidates,
+    divergence,
+    held_out,
+    listed_without,
+    weighted,
+)
 from distaff.ranking.metrics import exclusion, find_hits
 from distaff.recommenders.base import Intents, Recommender
 from distaff_data.errors import InputError
@@ -46,7 +53,7 @@ class Calibration:
     users: int
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """Return plain values, for JSON."""
         return asdict(self)
 
 
@@ -82,32 +89,32 @@ def calibrations(
     if n_users is not None:
         order = torch.randperm(len(users), generator=torch.Generator().manual_seed(seed))
         users = users[order[:n_users]].sort().values
-    posterior = Posterior(intents, torch.bincount(data.train.indices, minlength=data.n_items))
+    posterior = IntentPosterior(intents, torch.bincount(data.train.indices, minlength=data.n_items))
     relevant = taken.take(users)
-    pairs = posterior.of(users[relevant.row_index()], relevant.indices.long())
-    wanted = [0.0, *(w for w in weights if w > 0)]
-    known = exclusion(data, listed_without(split))
-    parts: list[list[Tensor]] = [[] for _ in wanted]
-    for block, scores, items in candidates(model, users, known, _CANDIDATES):
-        for own, s, i in _smaller(block, scores, items, posterior.n_factors):
-            for number, weight in enumerate(wanted):
-                parts[number].append(calibrated(posterior, own, s, i, weight, LIST))
+    pairs = posterior.shares(users[relevant.row_index()], relevant.indices.long())
+    tried = [0.0, *(w for w in weights if w > 0)]
+    history = exclusion(data, listed_without(split))
+    parts: list[list[Tensor]] = [[] for _ in tried]
+    for block, scores, items in candidates(model, users, history, _CANDIDATES):
+        for part_users, s, i in _smaller(block, scores, items, posterior.n_factors):
+            for number, weight in enumerate(tried):
+                parts[number].append(calibrated(posterior, part_users, s, i, weight, LIST))
     lists = [torch.cat(part) for part in parts]
     out = []
-    for weight, found in zip(wanted, lists, strict=True):
-        mass = weighted(posterior.mass(users, found), relevant.counts()).sum(0)
+    for weight, items in zip(tried, lists, strict=True):
+        mass = weighted(posterior.mass(users, items), relevant.counts()).sum(0)
         shares = (mass / mass.sum().clamp(min=1e-300)).numpy()
-        recall = float((find_hits(found, relevant).sum(1) / relevant.counts()).mean())
-        stays = int(shared(found, lists[0]).sum()) / max(int((found >= 0).sum()), 1)
+        recall = float((find_hits(items, relevant).sum(1) / relevant.counts()).mean())
+        stays = int(shared(items, lists[0]).sum()) / max(int((items >= 0).sum()), 1)
         kl = divergence(pairs.mean(0).numpy(), shares)
         out.append(Calibration(weight, shares.tolist(), kl, recall, 1.0 - stays, len(users)))
     return out
 
 
 def calibrated(
-    posterior: Posterior, users: Tensor, scores: Tensor, items: Tensor, weight: float, length: int
+    posterior: IntentPosterior, users: Tensor, scores: Tensor, items: Tensor, weight: float, length: int
 ) -> Tensor:
-    """Lists ``(b, length)`` from candidates and their scores ``(b, n)``, best first; -1 is no candidate.
+    """Return lists ``(b, length)`` from candidates and their scores ``(b, n)``, best first; -1 is no candidate.
 
     No Python loop over users: all of a block choose their next item at once.
     """
@@ -115,34 +122,34 @@ def calibrated(
     if weight == 0:
         return items[:, :length]
     present = items >= 0
-    shares = posterior.of(users.repeat_interleave(items.shape[1]), items.clamp(min=0).flatten())
+    shares = posterior.shares(users.repeat_interleave(items.shape[1]), items.clamp(min=0).flatten())
     shares = shares.float().unflatten(0, items.shape)
     target = posterior.users[users].float()
     quality = _scaled(scores, present)
     chosen = torch.full((len(users), length), -1)
     total = torch.zeros_like(target)
-    left = present.clone()
+    free = present.clone()
     for place in range(length):
         q = (total.unsqueeze(1) + shares) / (place + 1)
         mixed = q.mul_(1 - _SMOOTH).add_(_SMOOTH * target.unsqueeze(1)).clamp_(min=1e-12)
         fit = (mixed.log_() @ target.unsqueeze(2)).squeeze(2)  # -KL, up to the target's entropy
         gain = (1 - weight) * quality / (place + 1) + weight * fit
-        best = gain.masked_fill(~left, -torch.inf).argmax(1, keepdim=True)
-        some = left.gather(1, best).squeeze(1)
-        chosen[some, place] = items.gather(1, best).squeeze(1)[some]
-        total += shares.gather(1, best.unsqueeze(2).expand(-1, -1, shares.shape[2])).squeeze(1) * some.unsqueeze(1)
-        left.scatter_(1, best, False)
+        best = gain.masked_fill(~free, -torch.inf).argmax(1, keepdim=True)
+        chose = free.gather(1, best).squeeze(1)
+        chosen[chose, place] = items.gather(1, best).squeeze(1)[chose]
+        total += shares.gather(1, best.unsqueeze(2).expand(-1, -1, shares.shape[2])).squeeze(1) * chose.unsqueeze(1)
+        free.scatter_(1, best, False)
     return chosen
 
 
 def _scaled(scores: Tensor, present: Tensor) -> Tensor:
-    """Scores of a user's candidates between 0 and 1."""
+    """Return scores of a user's candidates between 0 and 1."""
     low = scores.masked_fill(~present, torch.inf).amin(1, keepdim=True)
     high = scores.masked_fill(~present, -torch.inf).amax(1, keepdim=True)
     return ((scores - low) / (high - low).clamp(min=1e-12)).masked_fill(~present, 0.0)
 
 
 def _smaller(users: Tensor, scores: Tensor, items: Tensor, n_factors: int) -> list[tuple[Tensor, Tensor, Tensor]]:
-    """The block in pieces whose candidates' shares fit in memory."""
+    """Return the block in pieces whose candidates' shares fit in memory."""
     size = max(1, _CELLS // max(items.shape[1] * n_factors, 1))
     return list(zip(users.split(size), scores.split(size), items.split(size), strict=True))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import polars as pl
 import pyarrow as pa
 import torch
 from torch import Tensor
@@ -19,7 +20,7 @@ from distaff.factors.intents.blind_spots import audit
 from distaff.factors.intents.calibration import WEIGHTS, calibrations
 from distaff.factors.intents.interventions import intervene
 from distaff.factors.intents.notes import Note, carry_over
-from distaff.factors.intents.report import UNNAMED, Factor, FactorReport, Member
+from distaff.factors.intents.report import UNNAMED, FactorReport, Member, ReportedFactor
 from distaff.factors.intents.tables import publish_audit, publish_calibrations, publish_factors
 from distaff.factors.stability import Stability, compare_seeds
 from distaff.recommenders import words
@@ -37,13 +38,13 @@ _CALIBRATED_USERS = 1000
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """What was computed about all intents of a run, before it is told factor by factor."""
+class IntentEvidence:
+    """All that was computed about the intents of a run, before it is reported factor by factor."""
 
     model: Recommender
     intents: Intents
     popularity: Tensor
-    found: Membership
+    membership: Membership
     activity: Activity
     cards: list[EffectCard | None]
     effective_per_user: float
@@ -68,19 +69,21 @@ def explain_run(workspace: Workspace, run_id: str, *, seed: int = 0) -> FactorRe
     notes = carry_over(workspace, run_id, model.data.item_ids, evidence.intents.items)
     report = tell(run_id, evidence, load_titles(workspace.warehouse, model.data.name), notes)
     users = load_attributes(workspace.warehouse, model.data.name, "user")
-    found = audit(model, evidence.intents, users, seed=seed)
+    spots = audit(model, evidence.intents, users, seed=seed)
     steps = calibrations(model, evidence.intents, WEIGHTS, n_users=_CALIBRATED_USERS, seed=seed)
     with workspace.warehouse.publish(f"factors/{run_id}") as publication:
-        publish_factors(publication, report, evidence.stability, model.data, evidence.intents, evidence.found)
+        publish_factors(publication, report, evidence.stability, model.data, evidence.intents, evidence.membership)
         if isinstance(model, words.Worded):
             publication.append("factor_words", words.word_rows(model), run=run_id)
-        publish_audit(publication.target(f"blind_spots/{run_id}"), run_id, run_id, found)
+        publish_audit(publication.target(f"blind_spots/{run_id}"), run_id, run_id, spots)
         publish_calibrations(publication.target(f"calibrations/{run_id}"), run_id, steps)
     return report
 
 
-def gather(model: Recommender, attributes: pa.Table, others: dict[str, Tensor], *, seed: int = 0) -> Evidence:
-    """Everything about a fitted model's intents that needs no workspace.
+def gather(
+    model: Recommender, attributes: pl.DataFrame | pa.Table, others: dict[str, Tensor], *, seed: int = 0
+) -> IntentEvidence:
+    """Compute everything about a fitted model's intents that needs no workspace.
 
     Args:
         model: A recommender with intents.
@@ -94,26 +97,26 @@ def gather(model: Recommender, attributes: pa.Table, others: dict[str, Tensor], 
     intents = model.intents()
     data = model.data
     popularity = torch.bincount(data.train.indices, minlength=data.n_items)
-    found = membership(intents.items, popularity)
+    intent_items = membership(intents.items, popularity)
     incidence = incidence_of(attributes, data.item_ids)
-    known = data.train.counts() > 0
-    return Evidence(
+    trained = data.train.counts() > 0
+    return IntentEvidence(
         model,
         intents,
         popularity,
-        found,
+        intent_items,
         *intervene(model, intents, incidence.commonest(_VALUES), popularity, seed=seed),
         *effective_numbers(intents.users),
-        associate(found, incidence),
+        associate(intent_items, incidence),
         compare_seeds(intents.items, others, seed=seed),
-        dependences(intents.users[known], seed=seed),
+        dependences(intents.users[trained], seed=seed),
         contamination(intents.items, popularity),
         contamination(intents.users, data.train.counts()),
     )
 
 
-def tell(run_id: str, evidence: Evidence, titles: dict[str, str], notes: dict[int, Note]) -> FactorReport:
-    """The evidence factor by factor, with names and warnings."""
+def tell(run_id: str, evidence: IntentEvidence, titles: dict[str, str], notes: dict[int, Note]) -> FactorReport:
+    """Report the evidence factor by factor, with names and warnings."""
     stability = evidence.stability
     return FactorReport(
         run_id,
@@ -126,24 +129,24 @@ def tell(run_id: str, evidence: Evidence, titles: dict[str, str], notes: dict[in
 
 
 def _other_seeds(workspace: Workspace, run_id: str) -> dict[str, Tensor]:
-    """Item shares of the same configuration under each other seed, by run."""
+    """Return the item shares of a run's configuration under each other seed, by run."""
     others = [run.run for run in runs.same_but_seed(workspace, run_id)]
     return {other: Recommender.load(runs.model_folder(workspace, other)).intents().items for other in others}
 
 
-def _factor(k: int, evidence: Evidence, titles: dict[str, str], note: Note | None) -> Factor:
+def _factor(k: int, evidence: IntentEvidence, titles: dict[str, str], note: Note | None) -> ReportedFactor:
     data = evidence.model.data
-    known = data.train.counts() > 0
+    trained = data.train.counts() > 0
     stability = evidence.stability
-    mine = [a for a in evidence.associations if a.intent == k]
-    automatic = " · ".join(a.value for a in mine[:2]) or words.names(evidence.model).get(k, UNNAMED)
+    associations = [a for a in evidence.associations if a.intent == k]
+    automatic = " · ".join(a.value for a in associations[:2]) or words.names(evidence.model).get(k, UNNAMED)
     if stability is not None and stability.badges[k] == "seed-specific":
         automatic = UNNAMED
-    return Factor(
+    return ReportedFactor(
         factor=k,
         name=note.name if note is not None and note.name is not None else automatic,
         automatic_name=automatic,
-        activity=float(evidence.intents.users[known].mean(0)[k]),
+        activity=float(evidence.intents.users[trained].mean(0)[k]),
         effect=float(evidence.activity.effects[k]),
         state=evidence.activity.states[k],
         passive_users=float(evidence.activity.passive_users[k]),
@@ -151,48 +154,48 @@ def _factor(k: int, evidence: Evidence, titles: dict[str, str], note: Note | Non
         badge=None if stability is None else stability.badges[k],
         split=None if stability is None else float(stability.split[k]),
         subspace=None if stability is None else float(stability.subspace[k]),
-        purity=max((a.share for a in mine), default=None),
+        purity=max((a.share for a in associations), default=None),
         popularity=evidence.popularity_rho[k],
         user_activity=evidence.activity_rho[k],
         dependences=evidence.dependences[k],
         warnings=_warnings(k, evidence),
         top=_top(k, evidence, titles),
-        attributes=mine,
+        attributes=associations,
         card=evidence.cards[k],
         note=note,
     )
 
 
-def _top(k: int, evidence: Evidence, titles: dict[str, str]) -> list[Member]:
+def _top(k: int, evidence: IntentEvidence, titles: dict[str, str]) -> list[Member]:
     data = evidence.model.data
-    scores = relevance(evidence.found.probability[k], evidence.found.lift[k])
+    scores = relevance(evidence.membership.probability[k], evidence.membership.lift[k])
     best, items = scores.topk(min(LIST, data.n_items))
     ids = data.item_ids.take(pa.array(items.numpy())).to_pylist()
     return [Member(i, titles.get(i, i), float(r)) for i, r in zip(ids, best, strict=True) if torch.isfinite(r)]
 
 
-def _warnings(k: int, evidence: Evidence) -> list[str]:
-    """Reasons not to trust a factor as it stands."""
+def _warnings(k: int, evidence: IntentEvidence) -> list[str]:
+    """Return the reasons not to trust a factor as it stands."""
     n_intents = evidence.intents.users.shape[1]
-    found = []
+    warnings = []
     if abs(evidence.popularity_rho[k]) > _CONTAMINATED:
-        found.append(f"follows popularity (rank correlation {evidence.popularity_rho[k]:+.2f})")
+        warnings.append(f"follows popularity (rank correlation {evidence.popularity_rho[k]:+.2f})")
     if abs(evidence.activity_rho[k]) > _CONTAMINATED:
-        found.append(f"follows user activity (rank correlation {evidence.activity_rho[k]:+.2f})")
-    known = evidence.model.data.train.counts() > 0
-    share = float(evidence.intents.users[known].mean(0)[k])
+        warnings.append(f"follows user activity (rank correlation {evidence.activity_rho[k]:+.2f})")
+    trained = evidence.model.data.train.counts() > 0
+    share = float(evidence.intents.users[trained].mean(0)[k])
     if evidence.activity.states[k] == "passive" or share < PASSIVE / n_intents:
-        found.append("passive: carries almost no behaviour")
+        warnings.append("passive: carries almost no behaviour")
     per_user = evidence.effective_per_user
     if n_intents > 1 and per_user > _COLLAPSED * n_intents:
-        found.append(f"collapsed: a user holds {per_user:.1f} of {n_intents} intents in equal shares")
+        warnings.append(f"collapsed: a user holds {per_user:.1f} of {n_intents} intents in equal shares")
     if evidence.dependences[k] and evidence.dependences[k][0].dependence > _DEPENDENT:
         other = evidence.dependences[k][0]
-        found.append(f"depends on factor {other.other} (squared distance correlation {other.dependence:.2f})")
+        warnings.append(f"depends on factor {other.other} (squared distance correlation {other.dependence:.2f})")
     stability = evidence.stability
     if stability is not None and stability.badges[k] == "seed-specific":
-        found.append(
+        warnings.append(
             f"seed-specific: other seeds do not find it (match {stability.match[k]:.2f}, split {stability.split[k]:.2f}), "
             "so it is not named"
         )
-    return found
+    return warnings

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy import sparse, stats
 from torch import Tensor
 
@@ -22,9 +21,8 @@ from distaff.ranking.metrics import exclusion, top_k
 from distaff.recommenders.base import Intents, Recommender
 from distaff.recommenders.relevance import Incidence
 from distaff.recommenders.steer import weighed
+from distaff_data.arrays import Floats
 from distaff_data.datasets.csr import Csr
-
-Floats = NDArray[np.float64]
 
 LEAST_SHARE = 1e-4  # a user with less of an intent holds nothing of it that could be weighed
 POPULARITY = "popularity rank"
@@ -33,13 +31,13 @@ _ENOUGH = 10  # users without whom there is no card
 
 
 def log_odds(shares: Tensor) -> Floats:
-    """Log odds of shares, which are cut to where they can be weighed; float64."""
-    held = shares.double().clamp(LEAST_SHARE, 1 - LEAST_SHARE)
-    return np.asarray((held / (1 - held)).log().numpy())
+    """Return the log odds of shares, which are cut to where they can be weighed; float64."""
+    clipped = shares.double().clamp(LEAST_SHARE, 1 - LEAST_SHARE)
+    return np.asarray((clipped / (1 - clipped)).log().numpy())
 
 
 def share_of(log_odds: Floats) -> Floats:
-    """Shares that have these log odds."""
+    """Return shares that have these log odds."""
     return np.asarray(1 / (1 + np.exp(-log_odds)))
 
 
@@ -62,15 +60,15 @@ class Interventions:
         self._parts: dict[int, Tensor] = {}
 
     def decode(self, codes: Floats) -> Tensor:
-        """Lists ``(B, k)``, -1 where a user has fewer items left, after moving to ``codes`` ``(B, K)``."""
+        """Return lists ``(B, k)``, -1 where a user has fewer items left, after moving to ``codes`` ``(B, K)``."""
         return self.weighed(torch.from_numpy(np.exp(codes - self.codes)))
 
     def weighed(self, weights: Tensor) -> Tensor:
-        """Lists with every intent's part multiplied by its weight ``(B, K)``."""
+        """Return lists with every intent's part multiplied by its weight ``(B, K)``."""
         return top_k(weighed(self._scores, weights, self.part), self._seen, self._length)[0]
 
     def part(self, intent: int) -> Tensor:
-        """An intent's part of the scores ``(B, n_items)``; the last one is kept, since a ladder moves it many times."""
+        """Return an intent's part of the scores ``(B, n_items)``; the last is kept, since a ladder moves it many times."""
         if intent not in self._parts:
             self._parts = {intent: self._model.intent_scores(self._users, intent)}
         return self._parts[intent]
@@ -91,7 +89,7 @@ class ListProperties:
     reference: Tensor
 
     def __call__(self, lists: Tensor) -> Mapping[str, Floats]:
-        """Each property ``(B,)`` of lists ``(B, k)``."""
+        """Return each property ``(B,)`` of lists ``(B, k)``."""
         rows, _ = torch.nonzero(lists >= 0, as_tuple=True)
         members = sparse.csr_matrix(
             (np.ones(rows.numel()), (rows.numpy(), lists[lists >= 0].numpy())),
@@ -105,14 +103,14 @@ class ListProperties:
 
 
 def popularity_ranks(counts: Tensor) -> Floats:
-    """Ranks of training counts ``(n_items,)`` from 0, the least taken, to 1; ties share their mean rank."""
+    """Return the ranks of training counts ``(n_items,)`` from 0, the least taken, to 1; ties share their mean rank."""
     return np.asarray((stats.rankdata(counts.numpy()) - 1) / max(counts.numel() - 1, 1))
 
 
 def intervene(
     model: Recommender, intents: Intents, incidence: Incidence, popularity: Tensor, *, seed: int = 0
 ) -> tuple[Activity, list[EffectCard | None]]:
-    """Activity and effect card of every intent, measured on lists of a sample of users.
+    """Measure activity and effect card of every intent on lists of a sample of users.
 
     One part of the scores is in memory at a time. A model that gives posterior variances is judged active or passive by
     them; any other by how much of the spread of each user's scores the intent's part makes. Cards are of the users who hold
@@ -120,21 +118,25 @@ def intervene(
     """
     users = probe(model, PROBE_USERS, seed)
     lists = Interventions(model, intents, users, exclusion(model.data, ("train",)).take(users), LIST)
-    known = intents.users[model.data.train.counts() > 0]
-    kept = lists.decode(lists.codes)
+    mixes = intents.users[model.data.train.counts() > 0]
+    unchanged = lists.decode(lists.codes)
     ranks = popularity_ranks(popularity)
-    n_intents = known.shape[1]
+    n_intents = mixes.shape[1]
     spread, effects = np.empty((len(users), n_intents)), np.empty(n_intents)
     cards: list[EffectCard | None] = []
     for intent in range(n_intents):
         spread[:, intent] = lists.part(intent).double().std(1).numpy()
-        gone = torch.ones(len(users), n_intents)
-        gone[:, intent] = 0
-        effects[intent] = 1.0 - int(shared(kept, lists.weighed(gone)).sum()) / max(int((kept >= 0).sum()), 1)
-        held = intents.users[users, intent] >= LEAST_SHARE
-        levels = log_odds(known[:, intent][known[:, intent] >= LEAST_SHARE])
-        few = int(held.sum()) < _ENOUGH
-        cards.append(None if few else _card(lists, intent, held, Ladder.of(levels), incidence, ranks, seed))
+        weights = torch.ones(len(users), n_intents)
+        weights[:, intent] = 0
+        effects[intent] = 1.0 - int(shared(unchanged, lists.weighed(weights)).sum()) / max(
+            int((unchanged >= 0).sum()), 1
+        )
+        holders = intents.users[users, intent] >= LEAST_SHARE
+        levels = log_odds(mixes[:, intent][mixes[:, intent] >= LEAST_SHARE])
+        too_few = int(holders.sum()) < _ENOUGH
+        cards.append(
+            None if too_few else _card(lists, intent, holders, Ladder.from_values(levels), incidence, ranks, seed)
+        )
     posterior = model.intent_posterior()
     if posterior is not None:
         return Activity(*posterior_states(*posterior), effects), cards
@@ -142,13 +144,13 @@ def intervene(
 
 
 def _card(
-    lists: Interventions, intent: int, held: Tensor, ladder: Ladder, incidence: Incidence, ranks: Floats, seed: int
+    lists: Interventions, intent: int, holders: Tensor, ladder: Ladder, incidence: Incidence, ranks: Floats, seed: int
 ) -> EffectCard:
     lowest = lists.codes.copy()
     lowest[:, intent] = ladder.levels[0]
-    measure = ListProperties(incidence, ranks, lists.decode(lowest)[held])
+    measure = ListProperties(incidence, ranks, lists.decode(lowest)[holders])
 
     def properties(decoded: Tensor) -> Mapping[str, Floats]:
-        return measure(decoded[held])
+        return measure(decoded[holders])
 
     return effect_card(lists.codes, intent, ladder, lists.decode, properties, magnitudes={CHURN}, seed=seed)

@@ -1,4 +1,4 @@
-"""What an analyst says about factors: an own name, a note, merging, hiding.
+"""Notes of analysts on factors: an own name, a text, merging, hiding.
 
 Notes live in a log of their own, apart from the model, and survive retraining: a new run's factors are matched one to one
 with noted factors of earlier runs on the dataset, by the correlation of item shares, and a note moves over where that is
@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import torch
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from scipy.optimize import linear_sum_assignment
 
 from distaff.factors.stability import correlations
 from distaff.runs import runs
+from distaff_data.arrays import Floats, Ints
 from distaff_data.errors import InputError
 from distaff_data.workspace import Workspace
 
@@ -45,24 +47,24 @@ class Note:
     signature_items: tuple[str, ...] = ()
     signature: tuple[float, ...] = ()
 
-    def said(self) -> dict[str, Any]:
-        """What a person said, without what the factor is recognised by."""
+    def as_dict(self) -> dict[str, Any]:
+        """Return what a person wrote, without what the factor is recognised by."""
         hidden = ("signature_items", "signature")
         return {key: value for key, value in asdict(self).items() if key not in hidden}
 
 
 def notes_of(workspace: Workspace, run_id: str) -> dict[int, Note]:
-    """Notes on a run's factors, by factor."""
+    """Return the notes on a run's factors, by factor."""
     rows = workspace.warehouse.rows(f"SELECT {_COLUMNS} FROM factor_notes WHERE run = ? ORDER BY factor", [run_id])
     return {row["factor"]: _note(row) for row in rows}
 
 
 def mentioning(workspace: Workspace, run_ids: Sequence[str], words: Sequence[str]) -> list[Note]:
-    """Notes on runs' factors whose name or text has one of the words, not as a part of another word."""
+    """Return the notes on runs' factors whose name or text has one of the words, not as a part of another word."""
     sql = f"SELECT {_COLUMNS} FROM factor_notes WHERE list_contains(?, run) ORDER BY run, factor"
-    said = re.compile("|".join(rf"(?<!\w){re.escape(word)}(?!\w)" for word in words))
-    found = (_note(row) for row in workspace.warehouse.rows(sql, [list(run_ids)]))
-    return [note for note in found if said.search(f"{note.name or ''}\n{note.note or ''}")]
+    pattern = re.compile("|".join(rf"(?<!\w){re.escape(word)}(?!\w)" for word in words))
+    notes = (_note(row) for row in workspace.warehouse.rows(sql, [list(run_ids)]))
+    return [note for note in notes if pattern.search(f"{note.name or ''}\n{note.note or ''}")]
 
 
 def annotate(
@@ -92,24 +94,24 @@ def annotate(
     if name is None and note is None and hidden is None and merged_into is None:
         raise InputError("say something: a name, a note, hide or show, or what to merge into")
     runs.find(workspace, run_id)
-    wanted = {factor} if merged_into is None else {factor, merged_into}
+    factors = {factor} if merged_into is None else {factor, merged_into}
     existing = notes_of(workspace, run_id)
-    fresh = _fresh(workspace, run_id, wanted - existing.keys())
+    fresh = _fresh(workspace, run_id, factors - existing.keys())
     notes = existing | fresh
     if merged_into is not None and merged_into != factor:
         _check_merge(notes, factor, merged_into)
-    found = notes[factor]
+    changed = notes[factor]
     if name is not None:
-        found = replace(found, name=name.strip() or None)
+        changed = replace(changed, name=name.strip() or None)
     if note is not None:
-        found = replace(found, note=note.strip() or None)
+        changed = replace(changed, note=note.strip() or None)
     if hidden is not None:
-        found = replace(found, hidden=hidden)
+        changed = replace(changed, hidden=hidden)
     if merged_into is not None:
-        found = replace(found, merged_into=None if merged_into == factor else merged_into)
+        changed = replace(changed, merged_into=None if merged_into == factor else merged_into)
     # What it is merged into is kept with a signature too, or the merge could not be carried over.
-    _write(workspace, [found, *(n for k, n in fresh.items() if k != factor)])
-    return found
+    _write(workspace, [changed, *(n for k, n in fresh.items() if k != factor)])
+    return changed
 
 
 def carry_over(workspace: Workspace, run_id: str, item_ids: pa.StringArray, shares: torch.Tensor) -> dict[int, Note]:
@@ -129,26 +131,26 @@ def carry_over(workspace: Workspace, run_id: str, item_ids: pa.StringArray, shar
     free = [k for k in range(shares.shape[1]) if k not in notes]
     if not pool or not free:
         return notes
-    known = {note.origin for note in notes.values()}
-    pool = [note for note in pool if note.origin not in known]
+    origins = {note.origin for note in notes.values()}
+    pool = [note for note in pool if note.origin not in origins]
     likeness = np.array([_likeness(note, item_ids, shares)[free] for note in pool]).reshape(len(pool), len(free))
     rows, cols = linear_sum_assignment(-likeness)
     pairs = [(pool[r], free[c], likeness[r, c]) for r, c in zip(rows, cols, strict=True) if likeness[r, c] >= CARRIED]
     places: dict[tuple[str, int | None], int] = {(note.run, note.factor): factor for note, factor, _ in pairs}
     carried = [
-        replace(note, run=run_id, factor=k, match=float(found), merged_into=places.get((note.run, note.merged_into)))
-        for note, k, found in pairs
+        replace(note, run=run_id, factor=k, match=float(match), merged_into=places.get((note.run, note.merged_into)))
+        for note, k, match in pairs
     ]
     _write(workspace, carried)
     return notes | {note.factor: note for note in carried}
 
 
 def signature_of(
-    item_ids: pa.StringArray, shares: NDArray[np.float32], counts: NDArray[np.int64]
+    item_ids: pa.StringArray, shares: NDArray[np.float32], counts: Ints
 ) -> tuple[tuple[str, ...], tuple[float, ...]]:
-    """The most taken items and their shares ``(n_items,)`` of one factor: what the factor is recognised by."""
-    most = np.argsort(-counts, kind="stable")[:_SIGNATURE]
-    return tuple(item_ids.take(pa.array(most)).to_pylist()), tuple(shares[most].tolist())
+    """Return the most taken items and their shares ``(n_items,)`` of one factor: what the factor is recognised by."""
+    popular = np.argsort(-counts, kind="stable")[:_SIGNATURE]
+    return tuple(item_ids.take(pa.array(popular)).to_pylist()), tuple(shares[popular].tolist())
 
 
 def _note(row: Mapping[str, Any]) -> Note:
@@ -171,24 +173,24 @@ def _check_merge(notes: Mapping[int, Note], factor: int, into: int) -> None:
 
 
 def _fresh(workspace: Workspace, run_id: str, factors: set[int]) -> dict[int, Note]:
-    """Empty notes with signatures, from the shares that were published for the run.
+    """Return empty notes with signatures, from the shares that were published for the run.
 
     Raises:
         InputError: No shares were published, or there is no such factor.
     """
     if not factors:
         return {}
-    table = workspace.warehouse.query(
+    rows = workspace.warehouse.query(
         "SELECT l.id, l.shares, coalesce(i.n_train, 0) AS n FROM loadings l JOIN runs r ON r.run = l.run "
         "LEFT JOIN items i ON i.dataset = r.dataset AND i.item_id = l.id WHERE l.run = ? AND l.entity = 'item' "
         "ORDER BY l.id",
         [run_id],
     )
-    if not table.num_rows:
+    table = pl.DataFrame(rows)
+    if table.is_empty():
         raise InputError(f"the factors of this run have not been computed; do it with: distaff factors {run_id}")
-    ids = table["id"].combine_chunks()
-    flat = table["shares"].combine_chunks().flatten().to_numpy()
-    shares = flat.reshape(table.num_rows, -1)
+    ids = table["id"].to_arrow().cast(pa.string())
+    shares = table["shares"].explode().to_numpy().reshape(table.height, -1)
     unknown = sorted(k for k in factors if not 0 <= k < shares.shape[1])
     if unknown:
         raise InputError(f"there is no such factor; there are 0 to {shares.shape[1] - 1}", value=unknown[0])
@@ -200,7 +202,7 @@ def _fresh(workspace: Workspace, run_id: str, factors: set[int]) -> dict[int, No
 
 
 def _earlier(workspace: Workspace, run_id: str) -> list[Note]:
-    """The newest note of every origin, from other runs on the run's dataset."""
+    """Return the newest note of every origin, from other runs on the run's dataset."""
     rows = workspace.warehouse.rows(
         "SELECT n.run, n.factor, n.name, n.note, n.merged_into, n.hidden, n.origin, n.match, n.signature_items, "
         "n.signature FROM factor_notes n JOIN runs r ON r.run = n.run "
@@ -211,13 +213,13 @@ def _earlier(workspace: Workspace, run_id: str) -> list[Note]:
     return [_note(row) for row in rows]
 
 
-def _likeness(note: Note, item_ids: pa.StringArray, shares: torch.Tensor) -> NDArray[np.float64]:
-    """Correlation of a noted factor with each of a run's, ``(K,)``, over the items that both know; 0 with too few."""
-    at = pa.compute.index_in(pa.array(note.signature_items, pa.string()), item_ids)
-    both = pa.compute.is_valid(at).to_numpy(zero_copy_only=False)
-    if both.sum() < _COMMON:
+def _likeness(note: Note, item_ids: pa.StringArray, shares: torch.Tensor) -> Floats:
+    """Return the correlation of a noted factor with a run's, ``(K,)``, over items that both know; 0 with too few."""
+    both = pl.DataFrame(
+        {"id": note.signature_items, "share": note.signature}, schema={"id": pl.String, "share": pl.Float64}
+    ).join(pl.DataFrame({"id": item_ids}).with_row_index("row"), on="id", maintain_order="left")
+    if both.height < _COMMON:
         return np.zeros(shares.shape[1])
-    theirs = torch.tensor(note.signature, dtype=torch.float64)[torch.from_numpy(both)].unsqueeze(1)
-    ours = shares[torch.from_numpy(at.drop_null().to_numpy().astype(np.int64))]
-    found: NDArray[np.float64] = correlations(theirs, ours)[0]
-    return found
+    theirs = torch.from_numpy(both["share"].to_numpy().copy()).unsqueeze(1)
+    ours = shares[torch.from_numpy(both["row"].to_numpy().astype(np.int64))]
+    return np.asarray(correlations(theirs, ours)[0])

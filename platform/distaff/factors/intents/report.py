@@ -1,4 +1,4 @@
-"""What is known about the factors of a run: the typed result and the JSON shape of ``distaff factors``."""
+"""The report on the factors of a run: the typed result and the JSON shape of ``distaff factors``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Member:
 
 
 @dataclass(frozen=True)
-class Factor:
+class ReportedFactor:
     """One factor with its evidence; the columns of the table ``factors`` say what each number means.
 
     Attributes:
@@ -57,7 +57,7 @@ class Factor:
     note: Note | None
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """Return plain values, for JSON."""
         plain = {
             key: value
             for key, value in vars(self).items()
@@ -68,7 +68,7 @@ class Factor:
             "attributes": [asdict(association) for association in self.attributes],
             "dependences": [asdict(other) for other in self.dependences],
             "effects": [asdict(e) for e in self.card.effects if e.holds] if self.card is not None else [],
-            "note": None if self.note is None else self.note.said(),
+            "note": None if self.note is None else self.note.as_dict(),
         }
 
 
@@ -88,8 +88,8 @@ class FactorReport:
     effective_overall: float
     seeds_compared: int
     stability_nulls: tuple[float, float, float] | None
-    factors: list[Factor]
+    factors: list[ReportedFactor]
 
     def as_dict(self) -> dict[str, Any]:
-        """The JSON shape of ``factors``."""
+        """Return the JSON shape of ``factors``."""
         return vars(self) | {"factors": [factor.as_dict() for factor in self.factors]}

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Protocol
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import torch
 
@@ -38,7 +39,7 @@ def publish_factors(
     stability: Stability | None,
     data: Interactions,
     intents: Intents,
-    found: Membership,
+    membership: Membership,
 ) -> None:
     """Write everything about a run's factors."""
     run = report.run
@@ -46,7 +47,7 @@ def publish_factors(
     out.append("factors", rows, run=run)
     summary = {name: getattr(report, name) for name in ("effective_per_user", "effective_overall", "seeds_compared")}
     out.append("factor_summaries", [summary | {"factors": len(report.factors)}], run=run)
-    out.append("factor_members", _members(found, data.item_ids), run=run)
+    out.append("factor_members", _members(membership, data.item_ids).to_arrow(), run=run)
     out.append("factor_attributes", [_attribute(a) for f in report.factors for a in f.attributes], run=run)
     cards = [(f.factor, f.card) for f in report.factors if f.card is not None]
     out.append("factor_effects", [{"factor": k, **asdict(e)} for k, card in cards for e in card.effects], run=run)
@@ -56,23 +57,23 @@ def publish_factors(
     out.append("factor_dependences", pairs, run=run)
     counts = {"user": data.train.counts(), "item": torch.bincount(data.train.indices, minlength=data.n_items)}
     for entity, ids, shares in (("user", data.user_ids, intents.users), ("item", data.item_ids, intents.items)):
-        known = counts[entity] > 0
-        out.append("factor_examples", bands(shares, known, ids), run=run, entity=entity)
-        out.append("factor_histograms", histograms(shares, known), run=run, entity=entity)
+        occurs = counts[entity] > 0
+        out.append("factor_examples", bands(shares, occurs, ids).to_arrow(), run=run, entity=entity)
+        out.append("factor_histograms", histograms(shares, occurs).to_arrow(), run=run, entity=entity)
         flat = pa.array(shares.float().contiguous().numpy().ravel())
         offsets = pa.array(np.arange(shares.shape[0] + 1, dtype=np.int32) * shares.shape[1])
         table = pa.table({"id": ids, "shares": pa.ListArray.from_arrays(offsets, flat)})
         out.append("loadings", table, run=run, entity=entity)
 
 
-def publish_audit(out: Publication, run: str, lens: str, found: Audit) -> None:
+def publish_audit(out: Publication, run: str, lens: str, audit: Audit) -> None:
     """Write the blind spots of a run, seen by the factors of ``lens``."""
-    out.append("blind_spots", [asdict(spot) for spot in found.spots], run=run)
-    cohorts = [asdict(cohort) for cohort in found.cohorts]
-    out.append("blind_spot_cohorts", cohorts, run=run, split=found.split, lens=lens)
+    out.append("blind_spots", [asdict(spot) for spot in audit.spots], run=run)
+    cohorts = [asdict(cohort) for cohort in audit.cohorts]
+    out.append("blind_spot_cohorts", cohorts, run=run, split=audit.split, lens=lens)
     rows = [
         {"factor": e.factor, "user_id": e.user, "data_share": e.data_share, "list_share": e.list_share}
-        for e in found.examples
+        for e in audit.examples
     ]
     out.append("blind_spot_examples", rows, run=run)
 
@@ -98,11 +99,11 @@ class Evident(Protocol):
 
     @property
     def card(self) -> EffectCard | None:
-        """What moving it changes."""
+        """The changes that moving it makes."""
 
 
 def factor_row(factor: Evident, plain: Sequence[str], nulls: tuple[float, float, float] | None) -> dict[str, object]:
-    """A factor's row in the table ``factors``: attributes as they are, nulls of its stability, strongest tie and effect."""
+    """Return a factor's row in ``factors``: attributes as they are, nulls of its stability, strongest tie and effect."""
     row: dict[str, object] = {name: getattr(factor, name) for name in plain}
     if nulls is not None:
         row |= dict(zip(("stability_null", "split_null", "subspace_null"), nulls, strict=True))
@@ -115,14 +116,14 @@ def factor_row(factor: Evident, plain: Sequence[str], nulls: tuple[float, float,
     return row
 
 
-def _attribute(found: object) -> dict[str, object]:
-    values = dict(vars(found))
+def _attribute(association: object) -> dict[str, object]:
+    values = dict(vars(association))
     return {"factor": values.pop("intent"), **values}
 
 
 def _ladder(factor: int, card: EffectCard) -> list[dict[str, object]]:
     signed = [m for m, effect in enumerate(card.effects) if effect.specificity is not None][:_LADDERS]
-    kept = sorted({*signed, *(m for m, e in enumerate(card.effects) if ":" not in e.property)})
+    indices = sorted({*signed, *(m for m, e in enumerate(card.effects) if ":" not in e.property)})
     shares = share_of(card.ladder.levels)
     return [
         {
@@ -136,47 +137,44 @@ def _ladder(factor: int, card: EffectCard) -> list[dict[str, object]]:
             "low": float(card.low[rung, m]),
             "high": float(card.high[rung, m]),
         }
-        for m in kept
+        for m in indices
         for rung in range(len(shares))
     ]
 
 
-def _stability(found: Stability | None) -> list[dict[str, object]]:
-    if found is None:
+def _stability(stability: Stability | None) -> list[dict[str, object]]:
+    if stability is None:
         return []
     return [
         {
             "factor": k,
             "other_run": run,
-            "partner": int(like.partner[k]) if like.partner[k] >= 0 else None,
-            "match": float(like.match[k]),
-            "split": float(like.split[k]),
-            "subspace": float(like.subspace[k]),
+            "partner": int(likeness.partner[k]) if likeness.partner[k] >= 0 else None,
+            "match": float(likeness.match[k]),
+            "split": float(likeness.split[k]),
+            "subspace": float(likeness.subspace[k]),
         }
-        for run, like in found.likeness.items()
-        for k in range(len(like.match))
+        for run, likeness in stability.likeness.items()
+        for k in range(len(likeness.match))
     ]
 
 
-def _members(found: Membership, item_ids: pa.StringArray) -> pa.Table:
-    """For each intent the items best by relevance or by probability: enough to rank them at any lambda."""
-    scores = relevance(found.probability, found.lift)
+def _members(intents: Membership, item_ids: pa.StringArray) -> pl.DataFrame:
+    """Return for each intent the items best by relevance or by probability: enough to rank them at any lambda."""
+    scores = relevance(intents.probability, intents.lift)
     n = min(MEMBERS, scores.shape[1])
     parts = []
     for k in range(scores.shape[0]):
-        best = torch.cat([scores[k].topk(n).indices, found.probability[k].topk(n).indices]).unique()
-        best = best[found.probability[k, best] > 0]
+        best = torch.cat([scores[k].topk(n).indices, intents.probability[k].topk(n).indices]).unique()
+        best = best[intents.probability[k, best] > 0]
         best = best[scores[k, best].argsort(descending=True)]
+        columns = {"relevance": scores, "probability": intents.probability, "lift": intents.lift}
         parts.append(
-            pa.table(
-                {
-                    "factor": pa.repeat(k, best.numel()),
-                    "item_id": item_ids.take(pa.array(best.numpy())),
-                    "rank": np.arange(1, best.numel() + 1),
-                    "relevance": scores[k, best].numpy(),
-                    "probability": found.probability[k, best].numpy(),
-                    "lift": found.lift[k, best].numpy(),
-                }
+            pl.DataFrame({name: values[k, best].numpy() for name, values in columns.items()}).select(
+                pl.lit(k, dtype=pl.Int64).alias("factor"),
+                pl.Series("item_id", item_ids.take(pa.array(best.numpy())), dtype=pl.String),
+                pl.int_range(1, pl.len() + 1).alias("rank"),
+                *columns,
             )
         )
-    return pa.concat_tables(parts)
+    return pl.concat(parts)

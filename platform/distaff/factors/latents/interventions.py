@@ -67,7 +67,7 @@ class Mover:
         if np.ptp(values) < 1e-9:
             return None
         periods = {name: 1.0 / value for name, value in self.spread.items() if name.endswith(PHASE)}
-        sample, ladder = self.means[self.sample], Ladder.of(values)
+        sample, ladder = self.means[self.sample], Ladder.from_values(values)
         return effect_card(sample, factor, ladder, self.decode, self._properties, periods=periods, seed=seed)
 
     def _properties(self, decoded: tuple[Tensor, Tensor]) -> dict[str, Floats]:
@@ -95,7 +95,7 @@ class Mover:
 
     def traversal(self, factor: int) -> Traversal:
         """From the mean of all latents, over the factor's ladder."""
-        ladder = Ladder.of(self.means[:, factor])
+        ladder = Ladder.from_values(self.means[:, factor])
         codes = np.repeat(self.means.mean(0)[None], len(ladder.levels), axis=0)
         codes[:, factor] = ladder.levels
         assert self.model.scaler is not None

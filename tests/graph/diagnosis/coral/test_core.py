@@ -10,7 +10,7 @@ import pytest
 from distaff_data.datasets.incidents import Case, Incidents
 from distaff_data.errors import InputError
 from distaff_data.planted.incidents import planted_incidents
-from distaff_graph.diagnosis.coral.core import CoralCore, Diagnosis
+from distaff_graph.diagnosis.coral.core import Assessment, CORALCore
 from distaff_graph.diagnosis.coral.graph import Knowledge
 from distaff_graph.diagnosis.coral.neural import NeuralLearner
 
@@ -21,16 +21,16 @@ def _knowledge(data: Incidents, case: Case) -> Knowledge:
     return Knowledge.of_edges(len(place), known=edges, complete=True)
 
 
-def _core(case: Case, knowledge: Knowledge | None = None, **settings: Any) -> CoralCore:
+def _core(case: Case, knowledge: Knowledge | None = None, **settings: Any) -> CORALCore:
     kinds = {name: i for i, name in enumerate(dict.fromkeys(c.partition("|")[2] for c in case.columns))}
     kind_of = np.array([kinds[c.partition("|")[2]] for c in case.columns])
-    return CoralCore(case.entity_of, kind_of, case.kpi, knowledge, **settings)
+    return CORALCore(case.topology().entity_of, kind_of, case.kpi, knowledge, **settings)
 
 
-def _diagnosed(core: CoralCore, case: Case, n_batches: int = 4) -> Diagnosis:
+def _diagnosed(core: CORALCore, case: Case, n_batches: int = 4) -> Assessment:
     row = case.onset_row
     assert row is not None
-    core.watch(case.values[:row])
+    core.add_normal(case.values[:row])
     core.trigger()
     for batch in np.array_split(case.values[row : row + 240], n_batches):
         found = core.advance(batch)
@@ -72,7 +72,7 @@ def test_a_restored_core_gives_the_same_diagnosis(learner: str) -> None:
     first, second = _core(case, **more), _core(case, **more)
     row = case.onset_row
     assert row is not None
-    first.watch(case.values[:row])
+    first.add_normal(case.values[:row])
     second.load_state(first.state())
     first.trigger()
     second.trigger()
@@ -88,9 +88,9 @@ def test_a_restored_core_gives_the_same_diagnosis(learner: str) -> None:
 def test_memory_does_not_grow_and_far_metrics_are_screened_out() -> None:
     rng = np.random.default_rng(8)
     n = 300
-    core = CoralCore(np.arange(n), np.zeros(n, int), 0, n_candidates=20, memory=100)
+    core = CORALCore(np.arange(n), np.zeros(n, int), 0, n_candidates=20, memory=100)
     for _ in range(5):
-        core.watch(rng.standard_normal((50, n)))
+        core.add_normal(rng.standard_normal((50, n)))
     core.trigger()
     sizes = []
     for batch in range(6):
@@ -109,23 +109,23 @@ def test_memory_does_not_grow_and_far_metrics_are_screened_out() -> None:
 
 def test_stable_causes_converge_and_normal_rows_end_the_incident() -> None:
     rng = np.random.default_rng(9)
-    core = CoralCore(np.arange(4), np.zeros(4, int), 0)
-    core.watch(rng.standard_normal((300, 4)))
+    core = CORALCore(np.arange(4), np.zeros(4, int), 0)
+    core.add_normal(rng.standard_normal((300, 4)))
     core.trigger()
     converged = [core.advance(rng.standard_normal((60, 4)) + np.array([9, 20, 0, 0])).converged for _ in range(6)]
     assert not converged[1]
     assert converged[-1]
-    core.watch(rng.standard_normal((10, 4)))
+    core.add_normal(rng.standard_normal((10, 4)))
     assert not core.triggered
 
 
 def test_wrong_order_and_wrong_rows_are_refused_and_change_nothing() -> None:
-    core = CoralCore(np.arange(3), np.zeros(3, int), 0)
-    with pytest.raises(InputError, match="watch rows before"):
+    core = CORALCore(np.arange(3), np.zeros(3, int), 0)
+    with pytest.raises(InputError, match="add normal rows before"):
         core.trigger()
     with pytest.raises(InputError, match="takes a trigger"):
         core.advance(np.zeros((2, 3)))
-    core.watch(np.random.default_rng(0).standard_normal((20, 3)))
+    core.add_normal(np.random.default_rng(0).standard_normal((20, 3)))
     core.trigger()
     for rows, message in ((np.zeros((2, 4)), "3 metrics"), (np.full((2, 3), np.nan), "missing or infinite")):
         with pytest.raises(InputError, match=message):

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from distaff.factors.intents.blind_spots import EVERYONE, Posterior, audit, divergence
+from distaff.factors.intents.blind_spots import EVERYONE, IntentPosterior, audit, divergence
 from distaff.factors.intents.calibration import calibrated, calibrations
 from distaff.recommenders.base import Intents, Recommender, Session
 from distaff_data.datasets.interactions import Interactions
@@ -104,7 +104,7 @@ def test_greedy_calibration_is_the_slow_obvious_one() -> None:
     intents = Intents(
         torch.from_numpy(rng.dirichlet(np.ones(4), 5)).float(), torch.from_numpy(rng.dirichlet(np.ones(4), 30)).float()
     )
-    posterior = Posterior(intents, torch.ones(30))
+    posterior = IntentPosterior(intents, torch.ones(30))
     items = torch.from_numpy(np.stack([rng.permutation(30)[:12] for _ in range(5)]))
     scores = torch.from_numpy(rng.random((5, 12))).sort(1, descending=True).values
     items[2, 9:], scores[2, 9:] = -1, -torch.inf
@@ -112,7 +112,7 @@ def test_greedy_calibration_is_the_slow_obvious_one() -> None:
     for u in range(5):
         n = int((items[u] >= 0).sum())
         quality = (scores[u, :n] - scores[u, :n].min()) / (scores[u, :n].max() - scores[u, :n].min())
-        shares = posterior.of(torch.full((n,), u), items[u, :n])
+        shares = posterior.shares(torch.full((n,), u), items[u, :n])
         target = posterior.users[u]
         chosen: list[int] = []
         for _ in range(min(10, n)):
@@ -136,5 +136,5 @@ def test_posterior_is_bayes_rule() -> None:
     intents = Intents(torch.tensor([[0.9, 0.1]]), torch.tensor([[0.5, 0.5], [1.0, 0.0]]))
     overall = torch.tensor([0.75, 0.25])  # both items as popular
     joint = torch.tensor([0.9, 0.1]) * torch.tensor([0.5, 0.5]) / overall
-    found = Posterior(intents, torch.tensor([1, 1])).of(torch.tensor([0]), torch.tensor([0]))
+    found = IntentPosterior(intents, torch.tensor([1, 1])).shares(torch.tensor([0]), torch.tensor([0]))
     assert found[0].tolist() == pytest.approx((joint / joint.sum()).tolist())

@@ -139,7 +139,7 @@ def test_examples_cover_every_band_and_histograms_count_everyone() -> None:
     known = torch.arange(500) >= 100
     ids = pa.array([f"u{i}" for i in range(500)])
     table = bands(shares, known, ids)
-    one = table.filter(pa.compute.equal(table["factor"], 1)).to_pylist()
+    one = table.filter(factor=1).to_dicts()
     assert sorted({row["band"] for row in one}) == list(range(11))
     top = [row for row in one if row["band"] == 0]
     best = shares[100:, 1].sort(descending=True).values[:20]
@@ -148,5 +148,8 @@ def test_examples_cover_every_band_and_histograms_count_everyone() -> None:
     assert all(shares[int(row["id"][1:]), 1] == pytest.approx(row["share"]) for row in one)
     assert all(int(row["id"][1:]) >= 100 for row in one)
     counts = histograms(shares, known)
-    assert counts.group_by("factor").aggregate([("count", "sum")])["count_sum"].to_pylist() == [400] * 3
-    assert counts.num_rows == 150
+    assert counts.group_by("factor").sum()["count"].to_list() == [400] * 3
+    assert counts.height == 150
+    nobody = torch.zeros(500, dtype=torch.bool)
+    assert bands(shares, nobody, ids).columns == table.columns
+    assert bands(shares, nobody, ids).is_empty()

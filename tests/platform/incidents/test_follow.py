@@ -1,0 +1,245 @@
+"""A stream of metrics that is followed, killed and resumed, throttled, and refused."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from failing_chain import chain_workspace, stream_file
+from typer.testing import CliRunner
+
+from distaff.cli.app import app
+from distaff.incidents.follow import Update, follow
+from distaff.incidents.rankings import Diagnosis
+from distaff_data.datasets.incidents import Floats, Incidents, Topology
+from distaff_data.errors import InputError, UnsupportedError
+from distaff_data.planted.incidents import planted_incidents
+from distaff_data.tables.incidents import load_incidents, publish_incidents
+from distaff_data.workspace import Workspace
+from distaff_graph.diagnosis.coral.model import CORAL
+from distaff_graph.diagnosis.coral.online import CORALStream
+
+
+@pytest.fixture(scope="module")
+def data() -> Incidents:
+    return planted_incidents(n_cases=6, n_entities=4, n_normal=200, n_fault=100, invisible_share=0, seed=1)
+
+
+@pytest.fixture(scope="module")
+def settled(data: Incidents, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    workspace = Workspace.create(tmp_path_factory.mktemp("settled") / "workspace")
+    publish_incidents(workspace.warehouse, data, source="", settings={})
+    return workspace
+
+
+class KilledError(Exception):
+    """Stands for a kill: nothing after it runs."""
+
+
+def followed(root: Path, path: Path, kill_after: int | None = None) -> list[tuple[Any, ...]]:
+    """Rankings of one stream; killed after so many and then resumed."""
+    workspace = chain_workspace(root)
+    seen: list[tuple[Any, ...]] = []
+
+    def note(update: Update) -> None:
+        seen.append((update.diagnosis.case, tuple(update.diagnosis.causes), update.converged))
+        if len(seen) == kill_after:
+            raise KilledError
+
+    for _ in range(2):
+        try:
+            with path.open("rb") as source:
+                follow(workspace, "d", source, batch=30, idle=0, report=note)
+        except KilledError:
+            seen.pop()  # its state was not kept, so the batch comes again
+            kill_after = None
+    return seen
+
+
+def test_a_stream_that_is_killed_and_resumed_says_what_one_that_ran_through_says(tmp_path: Path) -> None:
+    path = stream_file(tmp_path / "m.csv")
+    through = followed(tmp_path / "a", path)
+    assert through[0][0].startswith("incident-4")
+    assert through[0][1][0].column == "c|x"
+    assert through[-1][2] or len(through) > 3
+    for kill_after in (1, 2):
+        assert followed(tmp_path / f"b{kill_after}", path, kill_after) == through
+
+
+def test_a_stream_without_header_or_with_words_is_refused(settled: Workspace, data: Incidents, tmp_path: Path) -> None:
+    for text, message in (
+        ("1,2\n", "first line"),
+        ("time,a\n1,x\n", "cannot be read"),
+        ("time,a\n1,2,3\n", "cannot be read"),
+    ):
+        (tmp_path / "s.csv").write_text(text)
+        with (tmp_path / "s.csv").open("rb") as source, pytest.raises(InputError, match=message):
+            follow(settled, data.name, source, idle=0)
+    with (tmp_path / "s.csv").open("rb") as source, pytest.raises(UnsupportedError, match="coral can"):
+        follow(settled, data.name, source, model="baro", idle=0)
+    assert load_incidents(settled.warehouse, data.name).cases
+
+
+def test_replay_keeps_the_pace_that_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [1000.0]
+    waits: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        clock[0] += seconds
+
+    monkeypatch.setattr("distaff.incidents.follow.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("distaff.incidents.follow.time.sleep", sleep)
+    path = stream_file(tmp_path / "m.csv")
+    workspace = chain_workspace(tmp_path / "w")
+    with path.open("rb") as source:
+        follow(workspace, "d", source, batch=300, idle=0, speed=60)
+    # 900 rows of a second each at sixty times real time: 300 rows are due after 299 / 60 seconds, and so on.
+    assert np.cumsum(waits).tolist() == pytest.approx([299 / 60, 599 / 60, 899 / 60])
+    with path.open("rb") as source, pytest.raises(InputError, match="above 0"):
+        follow(workspace, "d", source, idle=0, speed=0)
+
+
+_FOLLOW = """
+import sys
+from pathlib import Path
+from distaff.incidents.follow import follow
+from distaff_data.workspace import Workspace
+
+with Path(sys.argv[2]).open("rb") as source:
+    follow(Workspace.open(sys.argv[1]), "d", source, batch=30, report=lambda _: print("one", flush=True))
+"""
+
+
+def rankings(workspace: Workspace, path: Path) -> list[tuple[Any, ...]]:
+    """Rankings of a stream that goes on to the end of the file."""
+    seen: list[tuple[Any, ...]] = []
+    with path.open("rb") as source:
+        follow(
+            workspace,
+            "d",
+            source,
+            batch=30,
+            idle=0,
+            report=lambda update: seen.append((update.diagnosis.case, update.diagnosis.causes, update.converged)),
+        )
+    return seen
+
+
+def test_a_process_that_is_killed_outright_and_started_again_ends_with_the_same_ranking(tmp_path: Path) -> None:
+    path = stream_file(tmp_path / "m.csv")
+    through = rankings(chain_workspace(tmp_path / "a"), path)
+    workspace = chain_workspace(tmp_path / "b")
+    command = [sys.executable, "-c", _FOLLOW, str(workspace.root), str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as killed:
+        assert killed.stdout is not None
+        assert killed.stdout.readline() == "one\n"
+        killed.send_signal(signal.SIGKILL)
+    assert killed.returncode == -signal.SIGKILL
+    again = rankings(workspace, path)
+    # Nothing is left to say if it was through before the signal came; the stored ranking is the same in any case.
+    assert again == through[len(through) - len(again) :]
+    last = workspace.warehouse.rows("SELECT metric, score FROM causes ORDER BY rank")
+    assert [(row["metric"], row["score"]) for row in last] == [(c.column, c.score) for c in through[-1][1]]
+
+
+def test_rows_that_a_process_appends_are_diagnosed_as_they_come(tmp_path: Path) -> None:
+    whole = stream_file(tmp_path / "whole.csv").read_text().splitlines(keepends=True)
+    path = tmp_path / "live.csv"
+    path.write_text(whole[0])
+    append = (
+        "import sys, time\n"
+        "rows = open(sys.argv[1]).readlines()[1:]\n"
+        "for start in range(0, len(rows), 25):\n"
+        "    with open(sys.argv[2], 'a') as out:\n"
+        "        out.writelines(rows[start : start + 25])\n"
+        "    time.sleep(0.01)\n"
+    )
+    seen: list[str] = []
+
+    def report(update: Update) -> None:
+        seen.append(update.diagnosis.causes[0].column)
+        if update.converged:
+            raise KilledError
+
+    writer = subprocess.Popen([sys.executable, "-c", append, str(tmp_path / "whole.csv"), str(path)])
+    with path.open("rb") as source, contextlib.suppress(KilledError):
+        follow(chain_workspace(tmp_path / "w"), "d", source, batch=30, idle=20, report=report)
+    assert writer.wait() == 0
+    assert seen[-1] == "c|x"
+
+
+def test_bad_streams_are_refused_in_one_line_and_leave_no_state(
+    settled: Workspace, data: Incidents, tmp_path: Path
+) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text("time,a|x\n1,2\n3,4\n2,5\n")
+    with path.open("rb") as source, pytest.raises(InputError, match="have to rise") as caught:
+        follow(settled, data.name, source, idle=0)
+    assert "\n" not in str(caught.value)
+    with path.open("rb") as source, pytest.raises(InputError, match="no such metric"):
+        follow(settled, data.name, source, kpi="b|x", idle=0)
+    assert not list((settled.root / "watches").glob("watch-coral-*"))
+
+
+@pytest.mark.parametrize("rows", [1, 900])
+def test_one_row_or_metrics_that_never_move_raise_no_alarm(rows: int, tmp_path: Path) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text("time,kpi|x,b|x\n" + "".join(f"{t},1.0,2.0\n" for t in range(rows)))
+    seen: list[Update] = []
+    with path.open("rb") as source:
+        follow(chain_workspace(tmp_path / "w"), "d", source, idle=0, report=seen.append)
+    assert seen == []
+
+
+def diagnose_verb(workspace: Workspace, *options: str) -> Any:
+    return CliRunner().invoke(app, ["--workspace", str(workspace.root), "diagnose", "d", "--idle", "0", *options])
+
+
+def test_a_stream_has_the_settings_and_the_seed_that_are_asked_for(tmp_path: Path) -> None:
+    path, workspace = str(stream_file(tmp_path / "m.csv")), chain_workspace(tmp_path / "w")
+    asked: list[object] = []
+
+    class Recorded(CORALStream):
+        def update(self, times: Floats, rows: Floats) -> Diagnosis | None:
+            asked.append(len(rows))
+            return super().update(times, rows)
+
+    def stream(self: CORAL, topology: Topology, *, seed: int = 0) -> CORALStream:
+        asked.append((self.config.learner, seed))
+        return Recorded(topology, learner=self.config.learner, seed=seed)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CORAL, "stream", stream)
+        options = ("--follow", path, "--set", "learner=neural", "--set", "batch=150", "--seed", "3", "--json")
+        printed = diagnose_verb(workspace, *options).stdout.splitlines()
+    assert asked == [("neural", 3), *6 * [150]]
+    assert json.loads(printed[-1])["causes"]
+    assert isinstance(diagnose_verb(workspace, "--follow", path, "--set", "bach=3").exception, InputError)
+    for other in ((), ("--set", "learner=neural")):
+        refused = diagnose_verb(workspace, "--follow", path, *other).exception
+        assert isinstance(refused, InputError)
+        assert "other" in str(refused)
+
+
+@pytest.mark.parametrize("options", [["--onset", "given"], ["--set", "onset=given"]])
+def test_an_onset_cannot_be_given_to_a_stream(options: list[str], tmp_path: Path) -> None:
+    path, workspace = str(stream_file(tmp_path / "m.csv")), chain_workspace(tmp_path / "w")
+    refused = diagnose_verb(workspace, "--follow", path, *options).exception
+    assert isinstance(refused, InputError)
+    assert "only detected" in str(refused)
+    assert "\n" not in str(refused)
+    assert diagnose_verb(workspace, "--follow", path, "--onset", "detected").exit_code == 0
+
+
+def test_batches_of_one_row_are_refused(tmp_path: Path) -> None:
+    path, workspace = str(stream_file(tmp_path / "m.csv")), chain_workspace(tmp_path / "w")
+    with pytest.raises(InputError, match="two rows"), Path(path).open("rb") as source:
+        follow(workspace, "d", source, settings={"batch": 1}, idle=0)

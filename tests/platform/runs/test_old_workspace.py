@@ -1,0 +1,110 @@
+"""A workspace made by version 0.1 opens: its models load, its board reads the same, its fits go on.
+
+``workspace-0.1.tar.xz`` was made by the last commit of 0.1 from planted data, with what its verbs printed beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from distaff.board.board import board
+from distaff.cli.app import app
+from distaff.model import saving
+from distaff.runs import runs
+from distaff_data.workspace import Workspace
+
+ARCHIVE = Path(__file__).parents[2] / "support" / "workspace-0.1.tar.xz"
+
+
+@pytest.fixture(scope="module")
+def old(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("old")
+    with tarfile.open(ARCHIVE) as archive:
+        archive.extractall(folder, filter="data")
+    return folder
+
+
+@pytest.fixture
+def workspace(old: Path) -> Workspace:
+    return Workspace.open(old / "workspace")
+
+
+def expected(old: Path, name: str) -> Any:
+    return json.loads((old / "expected" / f"{name}.json").read_text())
+
+
+def call(workspace: Workspace, *arguments: str) -> Any:
+    result = CliRunner().invoke(app, ["--workspace", str(workspace.root), *arguments])
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def same(new: Any, old: Any) -> None:
+    """Everything that 0.1 said is said still; keys may have been added."""
+    if isinstance(old, dict):
+        assert old.keys() <= new.keys()
+        for key in old:
+            same(new[key], old[key])
+    elif isinstance(old, list):
+        assert len(new) == len(old)
+        for one, other in zip(new, old, strict=True):
+            same(one, other)
+    elif isinstance(old, float):
+        assert new == pytest.approx(old, rel=1e-4, abs=1e-6)
+    else:
+        assert new == old
+
+
+@pytest.mark.parametrize("dataset", ["shop", "windows", "power", "outages"])
+def test_the_board_reads_as_before(workspace: Workspace, old: Path, dataset: str) -> None:
+    same(call(workspace, "board", dataset, "--json"), expected(old, f"board-{dataset}"))
+
+
+def test_every_finished_model_loads_and_measures_what_its_run_says(workspace: Workspace) -> None:
+    finished = [run for run in runs.listing(workspace) if run.status == "done"]
+    assert len(finished) > 20
+    for run in finished:
+        if run.study is None and run.dataset != "outages":
+            model = saving.load(runs.model_folder(workspace, run.run))
+            stored = runs.metrics_of(workspace, [run.run])[run.run]
+            for measurement in model.measure():
+                for name, value in measurement.metrics.items():
+                    assert value == pytest.approx(stored[measurement.split][name], abs=1e-4), (run.run, name)
+
+
+def test_runs_of_every_kind_can_be_evaluated(workspace: Workspace) -> None:
+    for run in runs.listing(workspace):
+        if run.status == "done":
+            evaluated = call(workspace, "evaluate", run.run, "--json")
+            stored = runs.metrics_of(workspace, [run.run])[run.run]
+            metrics = evaluated["runs"][0]["metrics"] if "runs" in evaluated else evaluated["metrics"]
+            for split, values in stored.items():
+                for name, value in values.items():
+                    assert metrics[split][name] == pytest.approx(value, abs=1e-4), (run.run, name)
+
+
+def test_factors_and_lists_are_those_of_before(workspace: Workspace, old: Path) -> None:
+    before = expected(old, "factors")
+    after = call(workspace, "factors", before["run"], "--json")
+    assert [f["name"] for f in after["factors"]] == [f["name"] for f in before["factors"]]
+    assert [f["activity"] for f in after["factors"]] == pytest.approx(
+        [f["activity"] for f in before["factors"]], rel=1e-4
+    )
+    call(workspace, "score", "champion", "--top-k", "5", "--json")
+    rows = workspace.warehouse.rows("SELECT user_id, rank, item_id FROM recommendations ORDER BY ALL")
+    lists = expected(old, "recommendations")
+    lists = lists["rows"] if isinstance(lists, dict) else lists
+    assert [tuple(row.values()) for row in rows] == [tuple(row.values()) for row in lists]
+
+
+def test_an_interrupted_fit_goes_on(workspace: Workspace) -> None:
+    run = next(run for run in runs.listing(workspace) if run.status == "interrupted")
+    assert runs.resume(workspace, run.run).status == "done"
+    twins = {row.model for row in board(workspace, "shop").rows}
+    assert "lightgcn" in twins
