@@ -9,8 +9,8 @@ from types import ModuleType
 
 import pytest
 import torch
-from block_data import checkerboard
 
+from distaff.testing.data import checkerboard
 from distaff_data.datasets.interactions import Interactions
 
 ROOT = Path(__file__).resolve().parents[2]

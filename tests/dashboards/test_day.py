@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from block_data import checkerboard
 from dashboard_pages import APP, turn_to
 from published import publish
 from streamlit.testing.v1 import AppTest
@@ -21,6 +20,7 @@ from distaff.runs import aliases, runs
 from distaff.scheduling import executions, jobs, scheduler
 from distaff.scheduling.executions import Execution
 from distaff.scheduling.jobs import Job
+from distaff.testing.data import checkerboard
 from distaff_dashboards.reads.source import Source
 from distaff_dashboards.views.jobs import reads
 from distaff_data.workspace import Workspace

@@ -3,10 +3,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from recommender_suite import Make, RecommenderSuite
 
 from distaff.model.registry import model_class, names
 from distaff.recommenders.base import Recommender
+from distaff.testing import RecommenderSuite
+from distaff.testing.common import Make
 
 # Small enough for a checkerboard of 40 by 30; a model that is not named here must do with its defaults.
 TRAINED = {"embedding_dim": 8, "batch_size": 64, "lr": 0.02, "max_epochs": 15}

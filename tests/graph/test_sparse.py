@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from block_data import random_csr
 from torch import Tensor
 from torch.autograd import gradcheck
 
+from distaff.testing.data import random_csr
 from distaff_graph.sparse import (
     Bipartite,
     RowPolynomial,

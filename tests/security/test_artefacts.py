@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from block_data import checkerboard
 
 import distaff
 from distaff.model import checkpoints, saving
 from distaff.recommenders.base import Recommender
+from distaff.testing.data import checkerboard
 from distaff_data.errors import InputError
 from distaff_data.ingest import ingest_attributes, ingest_interactions
 from distaff_data.ingest.archives import read_npz

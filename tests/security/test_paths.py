@@ -8,7 +8,6 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from block_data import checkerboard
 from published import publish
 
 from distaff import exports
@@ -17,6 +16,7 @@ from distaff.recommenders.score import score_run
 from distaff.runs import aliases, runs
 from distaff.scheduling.jobs import Job
 from distaff.sweeps import journal
+from distaff.testing.data import checkerboard
 from distaff_data.errors import InputError
 from distaff_data.ingest import ingest_interactions
 from distaff_data.ingest.incidents import ingest_incidents

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from http.client import HTTPConnection
 
 import pytest
-from block_data import checkerboard
 from published import publish
 
 from distaff.forgetting import audit, forget
@@ -19,6 +18,7 @@ from distaff.scheduling.executions import SystemClock
 from distaff.scheduling.jobs import Job
 from distaff.scheduling.readiness import Pulse
 from distaff.sweeps import journal, processes
+from distaff.testing.data import checkerboard
 from distaff_data.errors import DistaffError, InputError, redacted
 from distaff_data.workspace import Workspace
 

@@ -6,24 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from block_data import checkerboard
-from torch import Tensor
 
 from distaff.model.fitting import fit
 from distaff.recommenders.base import Epoch, Recommender
 from distaff.recommenders.gradient import GradientRecommender
-from distaff_data.datasets.interactions import Interactions
-
-
-def own_blocks(scores: Tensor, data: Interactions, n_blocks: int = 2) -> None:
-    """Every user's best items outside training belong to their own block."""
-    scores = scores.clone()
-    scores[data.train.dense().bool()] = -torch.inf
-    users, items = (torch.tensor([int(i) for i in ids.to_pylist()]) for ids in (data.user_ids, data.item_ids))
-    held_out = int(data.valid.counts()[0] + data.test.counts()[0])
-    best = scores.topk(held_out, 1).indices
-    right = items[best] % n_blocks == users.unsqueeze(1) % n_blocks
-    assert float(right.float().mean()) > 0.95
+from distaff.testing.data import checkerboard, own_block_share
 
 
 def assert_learns_blocks(model: Recommender) -> None:
@@ -31,7 +18,7 @@ def assert_learns_blocks(model: Recommender) -> None:
     data = checkerboard()
     model.fit(data, device="cpu")
     users = torch.arange(data.n_users)
-    own_blocks(model.predict(users), data)
+    assert own_block_share(model.predict(users), data) > 0.95
     before = model.predict(users)
     model.predict(users).zero_()
     assert torch.equal(model.predict(users), before)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 from scipy.sparse import csr_matrix, save_npz
-from worded_data import worded_checkerboard
 
+from distaff.testing.data import worded_checkerboard
 from distaff_data.datasets.content import Lexicon
 from distaff_data.splits import SPLITS
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import sys
 
-from block_data import checkerboard
 from safetensors.torch import save_file
 
 from distaff.model import distributed
 from distaff.recommenders.base import Epoch, Recommender
+from distaff.testing.data import checkerboard
 
 
 def main(name: str, settings: str, file: str) -> None:

@@ -222,7 +222,9 @@ class Diagnoser(Model[Incidents]):
             rows, alarms = tidy(case, onset), []
         generator = np.random.default_rng([seed, *case.name.encode()])
         topology = case.topology(edges)
-        causes, graph = self.explain(CaseView(topology, case.times, rows[:onset], rows[onset:], seed, generator))
+        view = CaseView(topology, case.times, rows[:onset], rows[onset:], seed, generator)
+        alone = len(case.columns) == (case.kpi is not None)  # nothing but the KPI: nobody to blame
+        causes, graph = ((), ()) if alone else self.explain(view)
         times = tuple(float(case.times[alarm.row]) for alarm in alarms)
         return Diagnosis(case.name, causes, times[0] if times else float(case.times[onset]), times, graph)
 

@@ -11,8 +11,8 @@ A package, ours or a third party's, overrides one fixture and runs the inherited
             return lambda: MyModel(n_intents=2)
 
 :class:`RecommenderSuite`, :class:`SeriesSuite` and :class:`DiagnoserSuite` state the contracts of
-:class:`distaff.Recommender`, :class:`distaff.SeriesModel` and :class:`distaff.Diagnoser`; :mod:`distaff.testing.data` has the
-small data they use. They need the extra ``testing``.
+:class:`distaff.Recommender`, :class:`distaff.SeriesModel` and :class:`distaff.Diagnoser`; :mod:`distaff.testing.data` has
+the small data they use. They need the extra ``testing``.
 """
 
 try:

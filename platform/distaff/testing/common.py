@@ -63,10 +63,21 @@ class SettingsSuite:
             _ = make().data
 
 
-def fitted_or_refused(fit: Callable[[], Model[Any]]) -> Model[Any] | None:
-    """Return the fitted model; None where the data is refused in a sentence, which is as good."""
+def fitted_or_refused(fit: Callable[[], Any]) -> Any:
+    """Return what ``fit`` gives; None where the data is refused in a sentence, which is as good."""
     try:
         return fit()
     except InputError as error:
-        assert str(error)
-        return None
+        message = str(error)
+    assert message
+    return None
+
+
+def answered_or_refused(model: Model[Any], ask: Callable[[], Any]) -> Any:
+    """Return what ``ask`` gives; None where the model says, by its name, that it cannot do that."""
+    try:
+        return ask()
+    except UnsupportedError as error:
+        message = str(error)
+    assert model.name in message
+    return None

@@ -16,7 +16,7 @@ from torch import Tensor
 from distaff.model import saving
 from distaff.recommenders.base import Recommender
 from distaff.series.model import SeriesModel
-from distaff.testing.common import Make, SettingsSuite, fitted_or_refused
+from distaff.testing.common import Make, SettingsSuite, answered_or_refused, fitted_or_refused
 from distaff.testing.data import interaction_pairs, own_block_share, waves, worded_checkerboard
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
@@ -34,8 +34,8 @@ _FEW = settings(
 class RecommenderSuite(SettingsSuite):
     """The contract of :class:`distaff.recommenders.base.Recommender`, tested on a checkerboard of two blocks.
 
-    Fixtures that a subclass may override: ``make`` (it has to), ``data``, and ``personal``, whether scores depend on the user
-    at all.
+    Fixtures that a subclass may override: ``make`` (it has to), ``data``, and ``personal``, whether scores depend on the
+    user at all.
     """
 
     @pytest.fixture
@@ -108,10 +108,8 @@ class RecommenderSuite(SettingsSuite):
 
     def test_similar_items_are_other_items_best_first_or_refused(self, fitted: Recommender, data: Interactions) -> None:
         item = str(data.item_ids[4])
-        try:
-            similar = fitted.similar_items([item], k=3)
-        except UnsupportedError as error:
-            assert fitted.name in str(error)
+        similar = answered_or_refused(fitted, lambda: fitted.similar_items([item], k=3))
+        if similar is None:
             return
         assert similar["item_id"].unique().to_list() == [item]
         assert item not in similar["similar_item_id"].to_list()
@@ -148,7 +146,8 @@ class RecommenderSuite(SettingsSuite):
         assert validate is not None
         reported, measured = validate(), {m.split: m for m in fitted.measure()}
         assert set(measured) == {"valid", "test"}
-        assert {name: measured["valid"].metrics[name] for name in reported} == dict(reported)
+        for name in fitted.headline:  # of equal scores, which come first may depend on how many are listed
+            assert measured["valid"].metrics[name] == pytest.approx(reported[name], abs=1e-6)
         for measurement in measured.values():
             assert set(fitted.headline) <= set(measurement.per_unit)
             for name, values in measurement.per_unit.items():
@@ -165,11 +164,10 @@ class RecommenderSuite(SettingsSuite):
             }
         )
         shuffled = pairs.sample(fraction=1.0, shuffle=True, seed=3).select("item_id", "user_id")
-        try:
-            first = make().fit(pairs, seed=2, device="cpu").recommend(k=3)
-        except InputError as error:  # a model that needs more than interactions says what
-            assert str(error)
+        model = fitted_or_refused(lambda: make().fit(pairs, seed=2, device="cpu"))
+        if model is None:  # needs more than interactions, and says what
             return
+        first = model.recommend(k=3)
         for frame in (shuffled, shuffled.to_arrow(), np.asarray(pairs.rows(), dtype=object)):
             lists = make().fit(frame, seed=2, device="cpu").recommend(k=3)
             assert pl.DataFrame(lists).equals(first), type(frame)
@@ -215,10 +213,10 @@ class RecommenderSuite(SettingsSuite):
 
     def test_new_people_get_lists_of_items_they_did_not_take(self, fitted: Recommender, data: Interactions) -> None:
         history = data.item_ids.take(pa.array([0, 2])).to_pylist()
-        try:
-            lists = fitted.recommend_new({"a visitor": [*history, "no item at all"]}, k=5)
-        except UnsupportedError as error:
-            assert fitted.name in str(error)
+        lists = answered_or_refused(
+            fitted, lambda: fitted.recommend_new({"a visitor": [*history, "no item at all"]}, k=5)
+        )
+        if lists is None:
             return
         assert lists["user_id"].unique().to_list() == ["a visitor"]
         assert not set(lists["item_id"].to_list()) & set(history)
@@ -286,22 +284,15 @@ class RecommenderSuite(SettingsSuite):
 
 def _folded(model: Recommender, history: Csr) -> Tensor | None:
     """Fold in, or None where the model says that it cannot."""
-    try:
-        return model.fold_in(history)
-    except UnsupportedError as error:
-        message = str(error)
-    assert model.name in message
-    return None
+    scores: Tensor | None = answered_or_refused(model, lambda: model.fold_in(history))
+    return scores
 
 
 def _intents(model: Recommender) -> tuple[Tensor, Tensor]:
     """Return users' and items' shares; skips where the model says that it has no intents, for their scores as well."""
-    try:
-        intents = model.intents()
-        return intents.users, intents.items
-    except UnsupportedError as error:
-        message = str(error)
-    assert model.name in message
-    with pytest.raises(UnsupportedError, match=model.name):
-        model.intent_scores(torch.tensor([0]), 0)
-    pytest.skip("has no intents, and says so")
+    intents = answered_or_refused(model, model.intents)
+    if intents is None:
+        with pytest.raises(UnsupportedError, match=model.name):
+            model.intent_scores(torch.tensor([0]), 0)
+        pytest.skip("has no intents, and says so")
+    return intents.users, intents.items

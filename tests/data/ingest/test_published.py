@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 from published_folder import to_mmrec, write_published
-from worded_data import worded_checkerboard
 
+from distaff.testing.data import worded_checkerboard
 from distaff_data.datasets.content import Lexicon
 from distaff_data.errors import InputError
 from distaff_data.ingest import ingest_attributes, ingest_interactions

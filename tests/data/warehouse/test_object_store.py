@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from block_data import checkerboard
 from object_store import BUCKET, SECRET, object_store
 from published import publish
 
 from distaff.forgetting import forget
 from distaff.recommenders.score import score_run
 from distaff.runs import runs
+from distaff.testing.data import checkerboard
 from distaff_data.errors import InputError
 from distaff_data.schema import VERSION
 from distaff_data.warehouse import Publication, Warehouse

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 import torch
-from block_data import checkerboard, random_interactions
 from gradient_checks import assert_learns_blocks
 from torch import Tensor
 
 from distaff.model.distributed import ALONE
 from distaff.recommenders.gradient import GradientRecommender
+from distaff.testing.data import checkerboard, random_interactions
 from distaff_data.datasets.csr import Csr
 from distaff_data.errors import InputError
 from distaff_graph.collaborative.dccf import DCCF

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from block_data import random_csr
 
+from distaff.testing.data import random_csr
 from distaff_data.datasets.csr import Csr
 from distaff_data.errors import InputError
 from distaff_graph.collaborative.sampling import Sampler, Triples

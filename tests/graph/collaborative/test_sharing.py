@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import torch
-from block_data import random_interactions
 from published import publish
 from safetensors.torch import load_file
 from torch import Tensor
@@ -19,6 +18,7 @@ from torch import Tensor
 from distaff.model.distributed import World
 from distaff.recommenders.gradient import GradientRecommender
 from distaff.runs import runs
+from distaff.testing.data import random_interactions
 from distaff_data.workspace import Workspace
 from distaff_graph.collaborative.dccf import DCCF
 from distaff_graph.collaborative.lightgcn import LightGCN

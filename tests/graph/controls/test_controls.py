@@ -5,8 +5,8 @@ import sys
 import numpy as np
 import pytest
 import torch
-from block_data import checkerboard, random_interactions
 
+from distaff.testing.data import checkerboard, random_interactions
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError, UnsupportedError

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from block_data import checkerboard, random_interactions
 from scipy.optimize import linear_sum_assignment, nnls
 
+from distaff.testing.data import checkerboard, random_interactions
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.planted.interactions import planted_interactions

@@ -7,10 +7,9 @@ from typing import Any
 import dgvae_reference as reference
 import pytest
 import torch
-from block_data import random_csr
 from torch import Tensor, nn
-from worded_data import worded_checkerboard
 
+from distaff.testing.data import random_csr, worded_checkerboard
 from distaff_data.datasets.content import Weighted
 from distaff_data.datasets.interactions import Interactions
 from distaff_graph.dgvae.branch import ItemGraph

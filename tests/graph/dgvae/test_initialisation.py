@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from worded_data import BLOCK_WORDS, worded_checkerboard
 
+from distaff.testing.data import BLOCK_WORDS, worded_checkerboard
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
 from distaff_graph.dgvae.models import DGVAE, MacridVAE

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 import torch
-from worded_data import worded_checkerboard
 
 from distaff.recommenders.words import coherence, top_words
+from distaff.testing.data import worded_checkerboard
 from distaff_data.datasets.content import Content, Weighted
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from block_data import checkerboard, random_csr
 from scipy.optimize import minimize
 
+from distaff.testing.data import checkerboard, random_csr
 from distaff_data.datasets.csr import Csr
 from distaff_graph.plait import mixture
 from distaff_graph.plait.mixture import fit_parts, mix, responsibilities

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from block_data import checkerboard
 from scipy.optimize import linear_sum_assignment
 
 from distaff.recommenders.base import Recommender
+from distaff.testing.data import checkerboard
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.planted.interactions import planted_interactions
 from distaff_graph.controls.als import ALS

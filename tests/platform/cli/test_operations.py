@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from block_data import checkerboard
 from published import publish
 
 from distaff.cli import main
 from distaff.runs import runs
+from distaff.testing.data import checkerboard
 from distaff_data.workspace import Workspace
 
 Call = Callable[..., tuple[int, str, str]]

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 import torch
-from block_data import checkerboard, random_csr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -24,6 +23,7 @@ from distaff.ranking.metrics import (
     ranking_metrics,
     top_k,
 )
+from distaff.testing.data import checkerboard, random_csr
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError

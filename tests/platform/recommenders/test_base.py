@@ -13,9 +13,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
-from worded_data import worded_checkerboard
 
 from distaff.recommenders.base import Factors, Intents, Recommender
+from distaff.testing.data import worded_checkerboard
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_graph.controls.ease import EASE

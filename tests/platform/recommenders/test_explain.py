@@ -7,7 +7,6 @@ import json
 import polars as pl
 import pytest
 import torch
-from worded_data import worded_checkerboard
 
 from distaff.factors.intents.evidence import explain_run
 from distaff.ranking.metrics import exclusion
@@ -15,6 +14,7 @@ from distaff.recommenders.base import Recommender, top_k_of
 from distaff.recommenders.explain import contributions, explain, explain_user, word_effects
 from distaff.recommenders.steer import steer_run, steered_scores
 from distaff.runs import runs
+from distaff.testing.data import worded_checkerboard
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.ingest import ingest_attributes, ingest_interactions
 from distaff_data.splits import SPLITS

@@ -7,13 +7,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from block_data import checkerboard
 from published import publish
 from torch import Tensor
 
 from distaff.recommenders.base import SCORE_SCHEMA, Recommender
 from distaff.recommenders.score import score_run
 from distaff.runs import runs
+from distaff.testing.data import checkerboard
 from distaff_data.errors import DistaffError, InputError
 from distaff_data.splits import SPLITS
 from distaff_data.workspace import Workspace

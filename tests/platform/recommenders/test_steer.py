@@ -5,10 +5,10 @@ from __future__ import annotations
 import polars as pl
 import pytest
 import torch
-from block_data import checkerboard
 
 from distaff.recommenders.base import Recommender
 from distaff.recommenders.steer import steer, weighed
+from distaff.testing.data import checkerboard
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_graph.controls.ease import EASE
 from distaff_graph.controls.nmf import NMF

@@ -3,10 +3,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from block_data import checkerboard
 from published import publish
 
 from distaff.runs import aliases, runs
+from distaff.testing.data import checkerboard
 from distaff_data.errors import InputError, UnknownNameError
 from distaff_data.workspace import Workspace
 

@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 import workspace_processes
-from block_data import checkerboard
 from published import publish
 
 from distaff.runs import runs
+from distaff.testing.data import checkerboard
 from distaff_data.workspace import Workspace
 
 SUPPORT = Path(workspace_processes.__file__).parent

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from block_data import checkerboard
 from published import publish
 
 from distaff.board.board import board
 from distaff.recommenders.base import Epoch, Recommender
 from distaff.runs import runs
+from distaff.testing.data import checkerboard
 from distaff_data.errors import InputError, UnknownNameError
 from distaff_data.workspace import Workspace
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from block_data import checkerboard
 from published import publish
 
 from distaff.forgetting import audit, forget
@@ -16,6 +15,7 @@ from distaff.recommenders.base import Recommender
 from distaff.recommenders.score import score_run
 from distaff.runs import aliases, runs
 from distaff.scheduling import scheduler
+from distaff.testing.data import checkerboard
 from distaff_data.errors import InputError
 from distaff_data.tables.interactions import load_interactions
 from distaff_data.workspace import Workspace

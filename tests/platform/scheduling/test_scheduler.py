@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from block_data import checkerboard
 from published import publish
 
 from distaff.model import saving
@@ -15,6 +14,7 @@ from distaff.recommenders.score import score_run
 from distaff.runs import aliases, runs
 from distaff.scheduling import executions, jobs, scheduler
 from distaff.scheduling.jobs import Job
+from distaff.testing.data import checkerboard
 from distaff_data.errors import InputError
 from distaff_data.workspace import Workspace
 

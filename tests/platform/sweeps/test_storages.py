@@ -9,7 +9,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from block_data import checkerboard
 from postgres_server import PASSWORD, USER, postgres
 from published import publish
 from sweeping import slow_plan, tune_and_kill
@@ -17,6 +16,7 @@ from typer.testing import CliRunner
 
 from distaff.cli.app import app
 from distaff.sweeps import journal
+from distaff.testing.data import checkerboard
 from distaff_data.errors import InputError
 from distaff_data.workspace import Workspace
 

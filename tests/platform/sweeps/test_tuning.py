@@ -10,7 +10,6 @@ from typing import Any
 
 import optuna
 import pytest
-from block_data import checkerboard
 from published import publish
 from sweeping import SPACE, slow_plan, tune_and_kill
 
@@ -20,6 +19,7 @@ from distaff.runs import runs
 from distaff.sweeps import journal, processes, trials, tuning
 from distaff.sweeps.plan import Plan
 from distaff.sweeps.worker import work
+from distaff.testing.data import checkerboard
 from distaff_data.errors import DistaffError, InputError, UnknownNameError
 from distaff_data.workspace import Workspace
 

@@ -79,7 +79,7 @@ class Random(TriggeredDiagnoser):
 
 
 def _moving_first(view: CaseView, away: Floats, spread: Floats) -> Floats:
-    """Return the largest of ``away`` over ``spread`` of each metric; minus infinity for one constant on one side."""
+    """Return the largest of ``away`` over ``spread`` of each metric; less than any other for one constant on one side."""
     moves = (np.ptp(view.normal, 0) > 0) & (np.ptp(view.abnormal, 0) > 0)
     largest: Floats = (away / np.where(spread > 0, spread, 1.0)).max(0)
-    return np.where(moves, largest, -np.inf)
+    return np.where(moves, largest, largest.min(where=moves, initial=0.0) - 1.0)

@@ -6,7 +6,6 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from block_data import checkerboard
 from published import publish
 
 from distaff.factors.intents.evidence import explain_run
@@ -16,6 +15,7 @@ from distaff.ranking.metrics import exclusion
 from distaff.recommenders.base import Recommender
 from distaff.recommenders.relevance import associate, incidence_of, membership
 from distaff.runs import runs
+from distaff.testing.data import checkerboard
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError, UnknownNameError
 from distaff_data.planted.interactions import planted_interactions
