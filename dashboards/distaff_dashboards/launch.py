@@ -1,4 +1,4 @@
-"""Starting the app in a process of its own, closed to everyone but this machine and those who have logged in.
+"""The app in a process of its own, closed to everyone but this machine and those who have logged in.
 
 Streamlit is imported in that process only, so that the command line starts fast and works without it.
 """
@@ -49,17 +49,17 @@ def launch(workspace_root: Path, *, port: int = 8501, address: str = "127.0.0.1"
     """
     Workspace.open(workspace_root)
     _check_installed()
-    found = login.find(workspace_root)
-    if found is None:
+    access = login.find(workspace_root)
+    if access is None:
         _check_loopback(address)
     _check_free(address, port)
     environment = os.environ | {
         "DISTAFF_WORKSPACE": str(Path(workspace_root).resolve()),
         # A JSON list here would reject every WebSocket: the names are separated by spaces.
-        "STREAMLIT_SERVER_ALLOWED_HOSTS": f"localhost 127.0.0.1 ::1 {found.host if found else address}",
-        login.REQUIRED: "0" if found is None else "1",
+        "STREAMLIT_SERVER_ALLOWED_HOSTS": f"localhost 127.0.0.1 ::1 {access.host if access else address}",
+        login.REQUIRED: "0" if access is None else "1",
     }
-    secrets = Path(os.devnull) if found is None else found.file
+    secrets = Path(os.devnull) if access is None else access.file
     arguments = command(port=port, address=address, open_browser=open_browser, secrets=secrets)
     server = subprocess.Popen(arguments, env=environment)
     try:
@@ -71,7 +71,7 @@ def launch(workspace_root: Path, *, port: int = 8501, address: str = "127.0.0.1"
 
 
 def command(*, port: int, address: str, open_browser: bool, secrets: Path = Path(os.devnull)) -> list[str]:
-    """The server's command line; without a login no secrets are read, whatever another app left in the home folder."""
+    """Return the command line of the server; without a login no secrets are read, whatever another app left behind."""
     options = _OPTIONS | {
         "server.address": address,
         "server.port": str(port),

@@ -8,25 +8,23 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
+from dashboard_pages import APP, turn_to
 from published import publish
 from streamlit.testing.v1 import AppTest
 
-import distaff_dashboards
 from distaff.recommenders.score import Scored, score_run
 from distaff.runs import aliases, runs
 from distaff.scheduling import executions, jobs, scheduler
 from distaff.scheduling.executions import Execution
 from distaff.scheduling.jobs import Job
 from distaff.testing.data import checkerboard
-from distaff_dashboards.pages.jobs import reads as jobs_data
 from distaff_dashboards.reads.source import Source
+from distaff_dashboards.views.jobs import reads
 from distaff_data.workspace import Workspace
 
-APP = Path(distaff_dashboards.__file__).with_name("app.py")
 MIDNIGHT = datetime(2026, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 USERS, TOP_K = 40, 3
@@ -59,8 +57,8 @@ def looking(workspace: Workspace) -> Iterator[list[str]]:
             turn += 1
             try:
                 source = Source(str(workspace.root), str(turn))
-                known, _ = jobs_data.known(source)
-                jobs_data.overview(source, known, MIDNIGHT)
+                configured, _ = reads.configured(source)
+                reads.overview(source, configured, MIDNIGHT)
                 sizes.add(workspace.warehouse.rows("SELECT count(*) AS n FROM recommendations")[0]["n"])
             except Exception as error:
                 wrong.append(repr(error))
@@ -107,7 +105,7 @@ def test_missed_overlapping_and_failing_runs_of_a_day(workspace: Workspace, monk
     with looking(workspace) as wrong:
         with pytest.raises(KeyboardInterrupt):
             scheduler.serve(workspace, clock=clock, done=done.append)
-        app = AppTest.from_file(str(APP), default_timeout=120).run().switch_page("screens/jobs.py").run()
+        app = turn_to(AppTest.from_file(str(APP), default_timeout=120).run(), "jobs").run()
         assert not app.exception
         clock.time, clock.end = MIDNIGHT + 14.6 * HOUR, MIDNIGHT + 24 * HOUR  # it was down for six hours
         with pytest.raises(KeyboardInterrupt):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dashboard_pages import turn_to
 from streamlit import config
 from streamlit.testing.v1 import AppTest
 
@@ -142,6 +143,19 @@ def test_app_that_was_started_by_hand_for_everybody_shows_nothing(
             assert not app.code
     finally:
         config.set_option("server.address", before)
+
+
+def test_no_file_is_a_page_by_itself(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streamlit serves every file of a folder ``pages`` beside the app, without the gate before it."""
+    assert not (HERE / "pages").exists()
+    monkeypatch.setenv("DISTAFF_WORKSPACE", str(workspace.root))
+    monkeypatch.setenv(login.REQUIRED, "1")
+    app = AppTest.from_file(str(HERE / "app.py"), default_timeout=120)
+    app.secrets["auth"] = {"redirect_uri": "https://x/oauth2callback", "cookie_secret": "0" * 32}
+    for path in ("board", "factors", "jobs"):
+        turn_to(app, path).run()
+        assert [button.label for button in app.button] == ["Log in"]
+        assert not app.title or app.title[0].value == "Distaff"
 
 
 def test_nothing_can_be_uploaded_and_no_html_is_rendered() -> None:

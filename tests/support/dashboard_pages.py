@@ -6,18 +6,25 @@ from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
 
 import distaff_dashboards
 
 APP = Path(distaff_dashboards.__file__).with_name("app.py")
 
 
-def opened(monkeypatch: pytest.MonkeyPatch, root: Path, page: str, **link: str) -> AppTest:
-    """Open a page over a workspace, as a link with parameters does."""
+def turn_to(app: AppTest, path: str) -> AppTest:
+    """Make the next run that of the page at a path of the URL; ``switch_page`` only knows pages that are files."""
+    app._page_hash = calc_hash(path)
+    return app
+
+
+def opened(monkeypatch: pytest.MonkeyPatch, root: Path, path: str, **link: str) -> AppTest:
+    """Open the page at a path of the URL over a workspace, as a link with parameters does."""
     monkeypatch.setenv("DISTAFF_WORKSPACE", str(root))
     app = AppTest.from_file(str(APP), default_timeout=120).run()
     assert not app.exception
-    app.switch_page(page)
+    turn_to(app, path)
     for name, value in link.items():
         app.query_params[name] = value
     app.run()
@@ -26,12 +33,12 @@ def opened(monkeypatch: pytest.MonkeyPatch, root: Path, page: str, **link: str) 
 
 
 def said(app: AppTest) -> str:
-    """Everything a page says outside tables and figures."""
+    """Return everything a page says outside tables and figures."""
     parts = [*app.info, *app.warning, *app.success, *app.error]
     parts += [*app.markdown, *app.caption, *app.code, *app.subheader]
     return "\n".join(str(part.value) for part in parts)
 
 
 def plain(app: AppTest) -> str:
-    """The same without what keeps names from being read as markup."""
+    """Return :func:`said` without what keeps names from being read as markup."""
     return said(app).replace("\\", "")

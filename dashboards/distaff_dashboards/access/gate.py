@@ -1,4 +1,4 @@
-"""What stands before every page: a login where one is configured, and nothing at all where others could come in without."""
+"""The gate before every page: a login where one is configured, and no page at all where others could come in without."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class Login:
 
 
 def find(workspace_root: Path) -> Login | None:
-    """The login of a workspace; None where none is configured.
+    """Return the login of a workspace; None where none is configured.
 
     Raises:
         InputError: It is configured, but not safely; the message never holds a value.
@@ -58,28 +58,28 @@ def find(workspace_root: Path) -> Login | None:
     if file.stat().st_mode & 0o077:
         raise InputError("others may read the secrets in this file; close it with: chmod 600", path=file)
     try:
-        found = tomllib.loads(file.read_text(encoding="utf-8"))
+        settings = tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError):
         raise InputError("the file is not TOML", path=file) from None
-    auth = found.get("auth")
+    auth = settings.get("auth")
     if not isinstance(auth, dict) or not all(isinstance(auth.get(key), str) and auth[key] for key in _KEYS):
         raise InputError(f"[auth] needs {', '.join(_KEYS)}", path=file)
     if len(auth["cookie_secret"]) < _SECRET:
         raise InputError(f"the cookie_secret has fewer than {_SECRET} characters", path=file)
-    where = urlsplit(auth["redirect_uri"])
+    redirect = urlsplit(auth["redirect_uri"])
     if urlsplit(auth["server_metadata_url"]).scheme != "https":
         raise InputError("server_metadata_url must begin with https://", path=file)
-    if where.path != "/oauth2callback" or not (where.scheme == "https" or is_loopback(where.hostname or "")):
+    if redirect.path != "/oauth2callback" or not (redirect.scheme == "https" or is_loopback(redirect.hostname or "")):
         raise InputError("redirect_uri must be https://HOST/oauth2callback", path=file)
-    if not _names(found.get("access")):
+    if not _are_names(settings.get("access")):
         raise InputError("[access] needs emails or domains: who may come in", path=file)
     if importlib.util.find_spec("authlib") is None:
         raise InputError("a login needs Authlib; install with: pip install 'distaff[login]'")
-    return Login(file, str(where.hostname))
+    return Login(file, str(redirect.hostname))
 
 
 def is_loopback(address: str) -> bool:
-    """Whether only this machine can reach an address."""
+    """Tell whether only this machine can reach an address."""
     try:
         return address == "localhost" or ipaddress.ip_address(address).is_loopback
     except ValueError:
@@ -87,7 +87,7 @@ def is_loopback(address: str) -> bool:
 
 
 def may_enter(user: Mapping[str, Any], access: Mapping[str, Any]) -> bool:
-    """Whether an account that the provider vouches for is one of those that may come in.
+    """Tell whether an account that the provider vouches for is one of those that may come in.
 
     Args:
         user: Its claims; only an address that the provider has verified counts.
@@ -100,7 +100,8 @@ def may_enter(user: Mapping[str, Any], access: Mapping[str, Any]) -> bool:
     return email in emails or email.rpartition("@")[2] in domains
 
 
-def _names(access: object) -> bool:
+def _are_names(access: object) -> bool:
+    """Tell whether the table ``[access]`` has lists of names, at least one of them not empty, and nothing else."""
     if not isinstance(access, dict) or not access.keys() <= {"emails", "domains"}:
         return False
     lists = [access[key] for key in access]

@@ -1,1 +1,1 @@
-"""What pages are made of: charts, widgets, words and definitions."""
+"""Pieces of pages: charts, tables, widgets, words and definitions."""

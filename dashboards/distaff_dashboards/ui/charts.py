@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
+import polars as pl
 
 from distaff_dashboards.ui import wording
 from distaff_dashboards.ui.breakdown import Breakdown
@@ -23,6 +24,7 @@ FLOOR = "#b4532a"
 OTHER = "#b9c2cc"
 REST = "#dde3e9"
 INTENTS = ("#12656f", "#d9962f", "#7b5ea7", "#c4573f", "#5c8f45", "#4a7fc1", "#a85585")
+HEAT = [[0.0, "#f4f6f8"], [0.35, "#a9cdd1"], [1.0, ACCENT]]
 CONFIG: Mapping[str, Any] = {"displayModeBar": False, "displaylogo": False}
 
 _ROW = 30  # pixels a bar
@@ -30,13 +32,13 @@ _LABEL_LENGTH = 44
 
 
 def text(value: str) -> str:
-    """A label from outside: cut to length, and never read as Plotly's own markup."""
+    """Return a label from outside cut to length, never to be read as Plotly's own markup."""
     short = value if len(value) <= _LABEL_LENGTH else value[: _LABEL_LENGTH - 1].rstrip() + "…"
     return html.escape(short, quote=False)
 
 
 def comparison(rows: Sequence[BoardRow], metric: str, noise_floor: float | None) -> go.Figure:
-    """Models above controls, each with its mean and 95 % interval over seeds, and the noise floor as a line."""
+    """Draw models above controls, each with its mean and 95 % interval over seeds, and the noise floor as a line."""
     labels = dict(zip(map(id, rows), wording.row_labels(rows), strict=True))
     scored = [row for row in rows if metric in row.metrics]
     figure = go.Figure()
@@ -64,46 +66,51 @@ def comparison(rows: Sequence[BoardRow], metric: str, noise_floor: float | None)
     return finish(figure, height=84 + int(38 * (0.4 - y)), top=30)
 
 
-def top_items(
-    titles: Sequence[str], probability: Sequence[float], lift: Sequence[float], *, of: str = "this factor"
-) -> go.Figure:
-    """Each item's or word's share of something, such as a factor, over its share of all behaviour in grey."""
-    overall = [p / v if v > 0 else 0.0 for p, v in zip(probability, lift, strict=True)]
-    ys = list(range(len(titles)))
-    hover = [f"lift {v:.1f}" for v in lift]
+def top_items(table: pl.DataFrame, label: str, *, whole: str = "this factor") -> go.Figure:
+    """Draw each item's or word's share of something, such as a factor, over its share of all behaviour in grey.
+
+    Args:
+        table: ``probability, lift`` and the column of labels.
+        label: The column of labels.
+        whole: Name of what they are shares of.
+    """
+    overall = table.select(pl.when(pl.col("lift") > 0).then(pl.col("probability") / pl.col("lift")).otherwise(0.0))
+    ys = list(range(table.height))
+    hover = [f"lift {lift:.1f}" for lift in table["lift"]]
     figure = go.Figure(
         [
-            go.Bar(y=ys, x=list(probability), orientation="h", name=f"share of {of}", marker_color=ACCENT,
-                   width=0.62, customdata=hover, hovertemplate="%{x:.2%} of " + of + ", %{customdata}<extra></extra>"),
-            go.Bar(y=ys, x=overall, orientation="h", name="share of all behaviour", marker_color=CONTROL,
-                   width=0.26, hovertemplate="%{x:.2%} of all behaviour<extra></extra>"),
+            go.Bar(y=ys, x=table["probability"].to_list(), orientation="h", name=f"share of {whole}", marker_color=ACCENT,
+                   width=0.62, customdata=hover, hovertemplate="%{x:.2%} of " + whole + ", %{customdata}<extra></extra>"),
+            go.Bar(y=ys, x=overall.to_series().to_list(), orientation="h", name="share of all behaviour",
+                   marker_color=CONTROL, width=0.26, hovertemplate="%{x:.2%} of all behaviour<extra></extra>"),
         ]
     )  # fmt: skip
     figure.update_layout(barmode="overlay")
-    return bars(figure, titles, percent=True)
+    return bars(figure, table[label].to_list(), percent=True)
 
 
-def attribute_lift(
-    labels: Sequence[str], lift: Sequence[float], share: Sequence[float], sure: Sequence[bool]
-) -> go.Figure:
-    """Lift of attribute values on a logarithmic axis; grey ones could be chance."""
-    ys = list(range(len(labels)))
+def effect_intervals(table: pl.DataFrame, *, subject: str = "the list") -> go.Figure:
+    """Draw the change of every property with its interval, from ``property, effect, low, high, holds``; unsure ones grey."""
     figure = go.Figure()
-    for flag, name, colour in ((True, "more than chance", ACCENT), (False, "could be chance", OTHER)):
-        at = [i for i in ys if sure[i] is flag]
-        figure.add_bar(
-            y=at, x=[lift[i] - 1 for i in at], base=1, orientation="h", name=name, marker_color=colour, width=0.62,
-            customdata=[[lift[i], share[i]] for i in at],
-            hovertemplate="lift %{customdata[0]:.2f}, %{customdata[1]:.1%} of the factor<extra></extra>",
+    placed = table.with_row_index("at")
+    for holds, name, colour in ((True, "beyond the control", ACCENT), (False, "could be chance", OTHER)):
+        rows = placed.filter(pl.col("holds") == holds)
+        figure.add_scatter(
+            y=rows["at"].to_list(), x=rows["effect"].to_list(), mode="markers", name=name,
+            marker={"size": 10, "color": colour},
+            error_x={"type": "data", "symmetric": False, "color": colour, "thickness": 2, "width": 4,
+                     "array": (rows["high"] - rows["effect"]).to_list(),
+                     "arrayminus": (rows["effect"] - rows["low"]).to_list()},
+            hovertemplate="%{x:+.3f}<extra></extra>",
         )  # fmt: skip
-    figure.add_vline(x=1, line={"color": INK, "width": 1})
-    figure = bars(figure, labels, percent=False)
-    figure.update_xaxes(title_text="lift: times as frequent as in all behaviour")
+    figure.add_vline(x=0, line={"color": INK, "width": 1})
+    figure = bars(figure, table["property"].to_list(), percent=False)
+    figure.update_xaxes(title_text=f"change of {subject}, 1 % to 99 % quantile", tickformat="+.2~f")
     return figure
 
 
 def effects(labels: Sequence[str], values: Sequence[float]) -> go.Figure:
-    """What each of some words or items adds to a score's logarithm."""
+    """Draw what each of some words or items adds to a score's logarithm."""
     figure = go.Figure(
         go.Bar(y=list(range(len(labels))), x=list(values), orientation="h", marker_color=ACCENT, width=0.62,
                hovertemplate="%{x:+.3f}<extra></extra>", showlegend=False)
@@ -112,7 +119,7 @@ def effects(labels: Sequence[str], values: Sequence[float]) -> go.Figure:
 
 
 def mix(labels: Sequence[str], shares: Sequence[float], colours: Sequence[str]) -> go.Figure:
-    """A user's shares of the intents."""
+    """Draw a user's shares of the intents."""
     ys = list(range(len(labels)))
     figure = go.Figure(
         go.Bar(y=ys, x=list(shares), orientation="h", marker_color=list(colours), width=0.62,
@@ -125,12 +132,12 @@ def mix(labels: Sequence[str], shares: Sequence[float], colours: Sequence[str]) 
 
 
 def contributions(
-    titles: Sequence[str], found: Breakdown, names: Mapping[int, str], colours: Mapping[int, str]
+    titles: Sequence[str], split: Breakdown, names: Mapping[int, str], colours: Mapping[int, str]
 ) -> go.Figure:
-    """Each item's score as a stack of what the intents add; what pulls it down lies left of zero."""
+    """Draw each item's score as a stack of what the intents add; what pulls it down lies left of zero."""
     ys = list(range(len(titles)))
-    stacks = [(names[k], colours[k], found.parts[:, n]) for n, k in enumerate(found.intents)]
-    stacks += [("other intents", OTHER, found.other), ("rest: no intent", REST, found.rest)]
+    stacks = [(names[k], colours[k], split.named[:, n]) for n, k in enumerate(split.factors)]
+    stacks += [("other intents", OTHER, split.other), ("rest: no intent", REST, split.rest)]
     figure = go.Figure()
     for name, colour, values in stacks:
         if not values.any():
@@ -146,23 +153,23 @@ def contributions(
 def _points(
     figure: go.Figure, rows: Sequence[BoardRow], metric: str, ys: Sequence[float], name: str, colour: str
 ) -> None:
-    found = [row.metrics[metric] for row in rows]
-    one_seed = [value.low is None or value.high is None for value in found]
+    values = [row.metrics[metric] for row in rows]
+    one_seed = [value.low is None or value.high is None for value in values]
     figure.add_scatter(
-        x=[value.mean for value in found], y=list(ys), mode="markers+text", name=name, showlegend=False,
-        text=[f"{wording.number(value.mean)}" for value in found], textposition="top center",
+        x=[value.mean for value in values], y=list(ys), mode="markers+text", name=name, showlegend=False,
+        text=[f"{wording.number(value.mean)}" for value in values], textposition="top center",
         textfont={"size": 11.5, "color": MUTED},
         marker={"size": 11, "color": colour, "line": {"width": 2, "color": colour},
                 "symbol": ["circle-open" if single else "circle" for single in one_seed]},
         error_x={"type": "data", "symmetric": False, "thickness": 2, "width": 5, "color": colour,
-                 "array": [0 if value.high is None else value.high - value.mean for value in found],
-                 "arrayminus": [0 if value.low is None else value.mean - value.low for value in found]},
-        customdata=[wording.interval(value) for value in found], hovertemplate="%{customdata}<extra></extra>",
+                 "array": [0 if value.high is None else value.high - value.mean for value in values],
+                 "arrayminus": [0 if value.low is None else value.mean - value.low for value in values]},
+        customdata=[wording.interval(value) for value in values], hovertemplate="%{customdata}<extra></extra>",
     )  # fmt: skip
 
 
 def bars(figure: go.Figure, labels: Sequence[str], *, percent: bool, top: int = 34) -> go.Figure:
-    """Horizontal bars from the top down. Positions are numbers, so that two items of one title stay two bars."""
+    """Return a figure as bars from the top down. Positions are numbers, so that two items of one title stay two bars."""
     ys = list(range(len(labels)))
     figure.update_yaxes(tickvals=ys, ticktext=[text(label) for label in labels], range=[len(labels) - 0.4, -0.6])
     figure.update_xaxes(tickformat="~%" if percent else None, showgrid=True, zeroline=False)
@@ -170,7 +177,7 @@ def bars(figure: go.Figure, labels: Sequence[str], *, percent: bool, top: int = 
 
 
 def finish(figure: go.Figure, *, height: int, top: int) -> go.Figure:
-    """The look that all figures share."""
+    """Return a figure with the look that all figures share."""
     figure.update_layout(
         height=height, margin={"l": 8, "r": 24, "t": top, "b": 8}, paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)", font={"color": INK, "size": 13, "family": "Source Sans, sans-serif"},

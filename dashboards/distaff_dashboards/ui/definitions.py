@@ -1,11 +1,11 @@
-"""What every number about factors and causes means, and how its column looks."""
+"""Meanings of every number about factors and causes, and the looks of their columns."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-import pyarrow as pa
+import polars as pl
 import streamlit as st
 
 from distaff_dashboards.ui.charts import ACCENT
@@ -117,28 +117,30 @@ _UNSEEN = ("automatic_name", "origin", "match", "split_null", "subspace_null", "
 
 
 def heading_of(name: str) -> str:
-    """How a column is called on the screen."""
+    """Return how a column is called on the screen."""
     return _HEADINGS.get(name, name.replace("_", " "))
 
 
-def evidence_column(name: str, table: pa.Table) -> Any:
-    """Look and definition of one column of evidence; what few want of the index is in its export only."""
-    if name in _UNSEEN and "automatic_name" in table.column_names:
-        return None
-    return _column(name, EVIDENCE.get(name), table)
+def evidence_columns(table: pl.DataFrame) -> dict[str, Any]:
+    """Return the look and definition of every column of evidence; what few want of the index is in its export only."""
+    is_index = "automatic_name" in table.columns
+    return {
+        name: None if is_index and name in _UNSEEN else _column(name, EVIDENCE.get(name), table)
+        for name in table.columns
+    }
 
 
-def latent_column(name: str, table: pa.Table) -> Any:
-    """Look and definition of one column of evidence about latents."""
-    return _column(name, LATENTS[name], table)
+def latent_columns(table: pl.DataFrame) -> dict[str, Any]:
+    """Return the look and definition of every column of evidence about latents."""
+    return {name: _column(name, LATENTS[name], table) for name in table.columns}
 
 
-def _column(name: str, meaning: str | None, table: pa.Table) -> Any:
+def _column(name: str, meaning: str | None, table: pl.DataFrame) -> Any:
     label = heading_of(name)
     if name == "warnings":
         return st.column_config.ListColumn(label, help=meaning)
     if name in _BARS:
-        top = pa.compute.max(table[name]).as_py() or 1.0
+        top = table.select(pl.col(name).max()).item() or 1.0
         return st.column_config.ProgressColumn(
             label, help=meaning, format="percent", min_value=0, max_value=top, color=ACCENT
         )
@@ -150,8 +152,12 @@ def _column(name: str, meaning: str | None, table: pa.Table) -> Any:
     return st.column_config.NumberColumn(label, help=meaning, format=pattern)
 
 
-def cause_column(name: str, unit: str) -> Any:
-    """Look and definition of one column of a ranking of causes; ``unit`` is that of times."""
+def cause_columns(table: pl.DataFrame, unit: str) -> dict[str, Any]:
+    """Return the look and definition of every column of a ranking of causes; ``unit`` is that of times."""
+    return {name: _cause_column(name, unit) for name in table.columns}
+
+
+def _cause_column(name: str, unit: str) -> Any:
     label, meaning = heading_of(name), CAUSES[name]
     if name == "known":
         return st.column_config.CheckboxColumn(label, help=meaning)

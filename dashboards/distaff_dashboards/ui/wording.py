@@ -1,4 +1,4 @@
-"""Plain words: how numbers, rows and comparisons are said on the screen."""
+"""Plain words for numbers, rows and comparisons."""
 
 from __future__ import annotations
 
@@ -38,66 +38,66 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$:<>&])")
 
 
 def escape(text: str) -> str:
-    """Text from outside, so that Markdown shows it as it is."""
+    """Return text from outside so that Markdown shows it as it is."""
     return _MARKDOWN.sub(r"\\\1", text)
 
 
 def define(metric: str) -> str:
-    """What a metric means, for a tooltip."""
-    known = METRICS.get(_family(metric))
-    return f"{metric}: {known.format(k=metric.partition('@')[2] or 'all')}" if known else metric
+    """Return a metric with its meaning, for a tooltip."""
+    meaning = METRICS.get(_family(metric))
+    return f"{metric}: {meaning.format(k=metric.partition('@')[2] or 'all')}" if meaning else metric
 
 
 def is_score(metric: str) -> bool:
-    """Whether it says how good a model is; some metrics only describe the lists."""
+    """Tell whether a metric says how good a model is; some only describe the lists."""
     return _family(metric) not in _DESCRIPTIVE
 
 
 def sign(metric: str) -> int:
-    """1 where more of a metric is better, -1 where less is."""
+    """Return 1 where more of a metric is better, -1 where less is."""
     return -1 if _family(metric) in _LESS else 1
 
 
 def row_labels(rows: Sequence[BoardRow]) -> list[str]:
-    """A label for each row: the model's name, with its settings where a name occurs more than once."""
+    """Return a label for each row: the model's name, with its settings where a name occurs more than once."""
     count = Counter(row.model for row in rows)
     return [row.model if count[row.model] == 1 else f"{row.model} ({settings(row.settings)})" for row in rows]
 
 
 def settings(values: Mapping[str, object]) -> str:
-    """Settings that differ from the defaults, on one line."""
+    """Return settings that differ from the defaults on one line."""
     return ", ".join(f"{k}={v if isinstance(v, str) else json.dumps(v)}" for k, v in values.items()) or "defaults"
 
 
 def number(value: float) -> str:
-    """Four decimals, or fewer for numbers above 10."""
+    """Return a number with four decimals, or fewer above 10."""
     return f"{value:.4f}" if abs(value) < 10 else f"{value:,.1f}"
 
 
 def short(value: float) -> str:
-    """Two significant digits, for ticks."""
+    """Return a number with two significant digits, for ticks."""
     return f"{value:.2g}"
 
 
-def interval(found: Interval) -> str:
-    """Mean with its 95 % interval over seeds; one seed says so."""
-    if found.low is None or found.high is None:
-        return f"{number(found.mean)} (one seed)"
-    return f"{number(found.mean)} [{number(found.low)}, {number(found.high)}]"
+def interval(value: Interval) -> str:
+    """Return a mean with its 95 % interval over seeds; one seed says so."""
+    if value.low is None or value.high is None:
+        return f"{number(value.mean)} (one seed)"
+    return f"{number(value.mean)} [{number(value.low)}, {number(value.high)}]"
 
 
 def p_value(p: float) -> str:
-    """A p value as people write it."""
+    """Return a p value as people write it."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
 def significant(comparison: Comparison) -> bool:
-    """Whether the paired test tells the difference from chance at 5 %."""
+    """Tell whether the paired test tells the difference from chance at 5 %."""
     return comparison.p_value < _SIGNIFICANT
 
 
 def compare(label: str, comparison: Comparison) -> str:
-    """One comparison as a sentence."""
+    """Return one comparison as a sentence."""
     against = f"{comparison.against} on {comparison.metric}"
     evidence = (
         f"95 % interval {comparison.low:+.4f} to {comparison.high:+.4f}, "
@@ -110,5 +110,5 @@ def compare(label: str, comparison: Comparison) -> str:
 
 
 def _family(metric: str) -> str:
-    """The metric's name without its list length: a key of ``METRICS``."""
+    """Return the metric's name without its list length: a key of ``METRICS``."""
     return metric.removeprefix("metric:").partition("@")[0].replace("_", "").removeprefix("mean")

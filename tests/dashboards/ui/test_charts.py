@@ -1,4 +1,5 @@
 import numpy as np
+import polars as pl
 
 from distaff.board.board import BoardRow
 from distaff.stats.intervals import Interval
@@ -40,16 +41,11 @@ def test_text_from_outside_is_never_markup() -> None:
 
 
 def test_two_items_of_one_title_stay_two_bars() -> None:
-    figure = charts.top_items(["same", "same"], [0.2, 0.1], [2.0, 1.0])
+    table = pl.DataFrame({"title": ["same", "same"], "probability": [0.2, 0.1], "lift": [2.0, 1.0]})
+    figure = charts.top_items(table, "title")
     assert figure.data[0].y == (0, 1)
     assert figure.data[1].x == (0.1, 0.1)
     assert figure.layout.yaxis.ticktext == ("same", "same")
-
-
-def test_attribute_lift_tells_the_certain_from_chance() -> None:
-    figure = charts.attribute_lift(["genre: a", "genre: b"], [2.0, 1.1], [0.4, 0.2], [True, False])
-    assert [bar.y for bar in figure.data] == [(0,), (1,)]
-    assert figure.data[0].x == (1.0,)  # drawn from a lift of 1
 
 
 def test_contributions_show_only_what_adds_something() -> None:

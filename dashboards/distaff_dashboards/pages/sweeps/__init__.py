@@ -1,1 +1,0 @@
-"""Sweeps: the course of a study and its parameters."""

@@ -1,5 +1,0 @@
-"""The page *Board*."""
-
-from distaff_dashboards.pages.board import show
-
-show()

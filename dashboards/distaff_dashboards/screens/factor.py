@@ -1,5 +1,0 @@
-"""The page *Factor*."""
-
-from distaff_dashboards.pages.factors.factor import show
-
-show()

@@ -1,5 +1,0 @@
-"""The page *Incident*."""
-
-from distaff_dashboards.pages.incident.page import show
-
-show()

@@ -1,5 +1,0 @@
-"""The page *Intents*."""
-
-from distaff_dashboards.pages.people.intents import show
-
-show()

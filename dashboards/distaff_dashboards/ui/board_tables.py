@@ -1,0 +1,131 @@
+"""Tables of a dataset's board, which the Board shows whole and other pages in part."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import streamlit as st
+
+from distaff_dashboards.ui import widgets, wording
+
+if TYPE_CHECKING:
+    from distaff.board.board import Board, BoardRow
+
+_METRIC_SCHEMA = {
+    **dict.fromkeys(("model", "kind", "metric"), pl.String()),
+    **dict.fromkeys(("mean", "low", "high", "std"), pl.Float64()),
+    "seeds": pl.Int64(),
+    **dict.fromkeys(("difference", "difference_low", "difference_high", "p_value"), pl.Float64()),
+    "against": pl.String(),
+    "settings": pl.String(),
+    "runs": pl.List(pl.String),
+}
+
+
+def metrics_of(board: Board) -> list[str]:
+    """Return the metrics of any row, those that the terminal shows first."""
+    from distaff.board.kinds import shown
+
+    measured = {metric for row in board.rows for metric in row.metrics}
+    first = shown(measured)
+    return first + sorted(measured - set(first), key=_natural)
+
+
+def metric_table(board: Board, metric: str) -> pl.DataFrame:
+    """Return one metric of every row, best first, with the paired test where it was made for this metric."""
+    rows = [_metric_row(row, metric) for row in board.rows if metric in row.metrics]
+    table = pl.DataFrame(rows, _METRIC_SCHEMA)
+    return table.sort("mean", descending=wording.sign(metric) > 0, maintain_order=True)
+
+
+def long_table(board: Board) -> pl.DataFrame:
+    """Return every metric of every row, one a line."""
+    rows = [_metric_row(row, metric) for row in board.rows for metric in sorted(row.metrics, key=_natural)]
+    return pl.DataFrame(rows, _METRIC_SCHEMA)
+
+
+def wide_table(board: Board) -> pl.DataFrame:
+    """Return the means of every metric, one column each."""
+    names = metrics_of(board)
+    rows = [
+        {"model": label, "kind": _kind(row)} | {name: value.mean for name, value in row.metrics.items()}
+        for row, label in zip(board.rows, wording.row_labels(board.rows), strict=True)
+    ]
+    return pl.DataFrame(rows, {"model": pl.String(), "kind": pl.String(), **dict.fromkeys(names, pl.Float64())})
+
+
+def beside_controls(board: Board, *, help: str = "") -> None:
+    """Draw the board's own metric with its exports, for pages that show it beside something else.
+
+    Args:
+        board: The board.
+        help: Put before what the metric means.
+    """
+    table = metric_table(board, board.metric)
+    meaning = wording.escape(wording.define(board.metric))
+    widgets.heading("Beside the controls", table, f"{board.dataset}-{board.metric}", help=f"{help} {meaning}".strip())
+    widgets.table(table, columns(board.metric), key="board")
+
+
+def columns(metric: str) -> dict[str, Any]:
+    """Return the look and definition of the columns of :func:`metric_table`."""
+
+    def real(label: str, meaning: str) -> Any:
+        return st.column_config.NumberColumn(label, help=meaning, format="%.4f")
+
+    return {
+        "model": st.column_config.TextColumn("model", pinned=True, help="Registry name"),
+        "kind": st.column_config.TextColumn("kind", help="A control is a cheap model that others are shown beside"),
+        "metric": None,
+        "mean": real("mean", wording.define(metric) + "; mean over the seeds"),
+        "low": real("low", "Lower end of the 95 % interval over seeds; empty with one seed"),
+        "high": real("high", "Upper end of the 95 % interval over seeds; empty with one seed"),
+        "std": real("std", "Standard deviation over seeds; empty with one seed"),
+        "seeds": st.column_config.NumberColumn("seeds", help="Runs with different seeds"),
+        "difference": real(
+            "difference", "Mean difference to the best control, over the same users, incidents or windows"
+        ),
+        "difference_low": real("from", "Lower end of the difference's 95 % interval"),
+        "difference_high": real("to", "Upper end of the difference's 95 % interval"),
+        "p_value": st.column_config.NumberColumn(
+            "p", help="Paired test: how often chance alone gives such a difference", format="%.3g"
+        ),
+        "against": st.column_config.TextColumn("against", help="The control it was tested against"),
+        "settings": st.column_config.TextColumn("settings", help="What differs from the model's defaults"),
+        "runs": st.column_config.ListColumn("runs", help="Ids of the runs; details: distaff show RUN"),
+    }
+
+
+def _metric_row(row: BoardRow, metric: str) -> dict[str, Any]:
+    value, paired = row.metrics[metric], row.comparison
+    cells: dict[str, Any] = {
+        "model": row.model,
+        "kind": _kind(row),
+        "metric": metric,
+        "mean": value.mean,
+        "low": value.low,
+        "high": value.high,
+        "std": value.std,
+        "seeds": len(row.runs),
+        "settings": wording.settings(row.settings),
+        "runs": list(row.runs),
+    }
+    if paired is not None and paired.metric == metric:
+        cells |= {
+            "difference": paired.difference,
+            "difference_low": paired.low,
+            "difference_high": paired.high,
+            "p_value": paired.p_value,
+            "against": paired.against,
+        }
+    return cells
+
+
+def _kind(row: BoardRow) -> str:
+    return "control" if row.control else "model"
+
+
+def _natural(metric: str) -> tuple[str, int]:
+    name, _, k = metric.partition("@")
+    return name, int(k) if k.isdigit() else 0

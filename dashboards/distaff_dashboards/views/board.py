@@ -1,0 +1,178 @@
+"""*Board*: the runs on one dataset beside their controls, with seed intervals and the paired test."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from distaff_dashboards.reads.board import board_of
+from distaff_dashboards.reads.source import datasets, row_of, whole_workspace
+from distaff_dashboards.ui import board_tables, charts, widgets, wording
+
+if TYPE_CHECKING:
+    from distaff.board.board import Board, BoardRow
+
+
+@widgets.page("board", "Board", "Every model beside its controls, on the same held-out data.", first=True)
+def board_page() -> None:
+    """Draw the page."""
+    source = whole_workspace()
+    table = datasets(source)
+    if table.is_empty():
+        widgets.empty(
+            "There is no dataset in this workspace yet. Load your files, or the built-in data:",
+            "distaff ingest interactions NAME FILE...",
+            "distaff sample planted-interactions",
+        )
+        return
+    left, middle, right = st.columns([2, 1.4, 2.6], vertical_alignment="bottom")
+    with left:
+        name = widgets.choose("Dataset", table["dataset"].to_list(), key="dataset")
+    dataset = row_of(table, "dataset", name)
+    right.caption(wording.escape(_facts(json.loads(dataset["facts"]))))
+    board = board_of(source, name)
+    kind = str(dataset["kind"])
+    if not board.rows:
+        widgets.empty(
+            "No finished run on this dataset yet. Start with a control, which models are then measured by:",
+            *_STARTS[kind](name),
+        )
+        return
+    with middle:
+        metric = widgets.choose("Metric", board_tables.metrics_of(board), key="metric", help=_definitions(board))
+    if wording.is_score(metric):
+        _verdict(board, metric, kind)
+        _cards(board, metric, kind)
+    else:
+        st.info(f"{wording.escape(metric)} describes the lists. More of it is neither better nor worse by itself.")
+    _figure(board, metric)
+    _paired(board, _UNITS[kind])
+    _tables(board, metric)
+
+
+_STARTS: Mapping[str, Callable[[str], tuple[str, str]]] = {
+    "interactions": lambda name: (f"distaff train ease {name}", f"distaff train dccf {name} --seeds 3"),
+    "incidents": lambda name: (f"distaff diagnose {name} --model floor_z", f"distaff diagnose {name}"),
+    "series": lambda name: (f"distaff train raw_ridge {name}", f"distaff train timedrl {name} --seeds 3"),
+}
+_UNITS = {"interactions": "user", "incidents": "incident", "series": "window"}
+
+
+def leader(rows: Sequence[BoardRow], metric: str, *, control: bool) -> BoardRow | None:
+    """Return the best model, or the best control, by its mean."""
+    group = [row for row in rows if row.control is control and metric in row.metrics]
+    return max(group, key=lambda row: wording.sign(metric) * row.metrics[metric].mean, default=None)
+
+
+def _verdict(board: Board, metric: str, kind: str) -> None:
+    model, control = (leader(board.rows, metric, control=control) for control in (False, True))
+    name = wording.escape(metric)
+    if control is None:
+        st.warning("**No control has been trained on this dataset.** Without one, these numbers say nothing.")
+        st.code(_STARTS[kind](board.dataset)[0], language="bash")
+        return
+    if model is None:
+        st.info("Only controls so far: this is the bar that a model has to clear.")
+        return
+    best, bar, sign = model.metrics[metric].mean, control.metrics[metric].mean, wording.sign(metric)
+    models, controls = wording.escape(model.model), wording.escape(control.model)
+    numbers = f"{models} {wording.number(best)}, best control {controls} {wording.number(bar)}"
+    paired = model.comparison
+    tested = paired is not None and paired.metric == metric and paired.against == control.model
+    if sign * bar >= sign * best:
+        st.warning(f"**A control leads.** On {name}, {numbers}. Prefer the control, or find out why first.")
+    elif tested and paired is not None and wording.significant(paired) and sign * paired.difference > 0:
+        st.success(f"**{models} is {'above' if sign > 0 else 'below'} every control** on {name}: {numbers}.")
+    else:
+        why = "the difference could be chance" if tested else f"the paired test was not made on {name}"
+        st.info(f"**{models} has the {'highest' if sign > 0 else 'lowest'} mean** on {name}, but {why}: {numbers}.")
+
+
+def _cards(board: Board, metric: str, kind: str) -> None:
+    model, control = (leader(board.rows, metric, control=flag) for flag in (False, True))
+    floor = board.noise_floor.get(metric)
+    cards: list[tuple[str, str, str]] = []
+    for title, row in (("Best model", model), ("Best control", control)):
+        if row is not None:
+            value = row.metrics[metric]
+            cards.append((f"{title}: {wording.escape(row.model)}", wording.number(value.mean), wording.interval(value)))
+    if model is not None and control is not None:
+        gap = model.metrics[metric].mean - control.metrics[metric].mean
+        cards.append(("Model minus control", f"{gap:+.4f}", "difference of the two means"))
+    if floor is not None:
+        cards.append(("Noise floor", wording.number(floor), _FLOORS[kind]))
+    for column, (label, number, meaning) in zip(st.columns(4), cards, strict=False):
+        column.metric(label, number, help=wording.escape(meaning), border=True)
+
+
+_FLOORS = {
+    "interactions": "what lists drawn at random would score; a result at this line has learned nothing",
+    "incidents": "what a random order of causes would score; a result at this line has learned nothing",
+    "series": "what the training mean, or the commonest class, would score; a result at this line has learned nothing",
+}
+
+
+def _figure(board: Board, metric: str) -> None:
+    widgets.heading(
+        f"{metric} with 95 % intervals over seeds",
+        board_tables.long_table(board),
+        f"{board.dataset}-board",
+        help="Filled: mean and 95 % interval over seeds. Hollow: one seed, no interval. The export has every metric.",
+    )
+    figure = charts.comparison(board.rows, metric, board.noise_floor.get(metric))
+    widgets.chart(figure, key="comparison", alt=f"{metric} of models and controls with intervals")
+    if any(row.metrics[metric].low is None for row in board.rows if metric in row.metrics):
+        st.caption(
+            "Hollow points come from one seed and have no interval. More seeds: `distaff train MODEL DATASET --seeds 5`"
+        )
+
+
+def _paired(board: Board, unit: str) -> None:
+    tested = [
+        (row, label)
+        for row, label in zip(board.rows, wording.row_labels(board.rows), strict=True)
+        if row.comparison is not None
+    ]
+    if not tested:
+        return
+    st.subheader(
+        f"Against the best control, {unit} by {unit}",
+        help=f"The same {unit}s are scored by both; the test looks at each {unit}'s difference.",
+        anchor=False,
+    )
+    for row, label in sorted(tested, key=lambda pair: pair[0].control):
+        if row.comparison is not None and not row.control:
+            st.markdown(f"- {wording.escape(wording.compare(label, row.comparison))}")
+
+
+def _tables(board: Board, metric: str) -> None:
+    numbers = board_tables.metric_table(board, metric)
+    widgets.heading(f"Numbers: {metric}", numbers, f"{board.dataset}-{metric}")
+    widgets.table(numbers, board_tables.columns(metric), key="metric-table")
+    wide = board_tables.wide_table(board)
+    widgets.heading("Means of every metric", wide, f"{board.dataset}-means")
+    means = {
+        m: st.column_config.NumberColumn(format="%.4f", help=wording.define(m)) for m in board_tables.metrics_of(board)
+    }
+    widgets.table(wide, {"model": st.column_config.TextColumn(pinned=True), **means}, key="wide-table")
+
+
+def _definitions(board: Board) -> str:
+    return "\n\n".join(
+        wording.escape(wording.define(metric))
+        for metric in board_tables.metrics_of(board)
+        if metric.endswith(("@20", "@5"))
+    )
+
+
+def _facts(facts: dict[str, Any]) -> str:
+    sizes = [
+        f"{facts[key]:,} {key}"
+        for key in ("users", "items", "cases", "entities", "metrics", "channels", "rows")
+        if isinstance(facts.get(key), int)
+    ]
+    splits = [f"{facts[key]:,} {key}" for key in ("train", "valid", "test") if isinstance(facts.get(key), int)]
+    return ", ".join(sizes) + (f" · interactions: {', '.join(splits)}" if splits else "")

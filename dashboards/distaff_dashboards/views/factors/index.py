@@ -1,0 +1,80 @@
+"""*Factors*: the index of a run's factors with all evidence, and which attribute values they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+import streamlit as st
+
+from distaff_dashboards.reads.factors import attribute_lifts, factors_of, summary
+from distaff_dashboards.reads.source import published_for
+from distaff_dashboards.ui import definitions, widgets, wording
+from distaff_dashboards.ui.labels import factor_labels
+from distaff_dashboards.views.choices import choose_run, describe
+from distaff_dashboards.views.factors import charts
+from distaff_dashboards.views.factors.factor import factor_page
+
+_HEATED = 24  # attribute values in the heatmap
+
+
+@widgets.page("factors", "Factors", "Every factor of a run with the evidence for and against it.")
+def factors_page() -> None:
+    """Draw the page."""
+    left, right = st.columns([2.2, 3], vertical_alignment="bottom")
+    with left:
+        run = choose_run()
+    if run is None:
+        return
+    source = published_for(run["run"], run["dataset"])
+    factors = factors_of(source, run["run"])
+    right.caption(describe(run, factors))
+    _cards(summary(source, run["run"]), factors)
+    _index(factors, run["run"])
+    _heatmap(attribute_lifts(source, run["run"]), factor_labels(factors), run["run"])
+
+
+def _cards(totals: Mapping[str, Any], factors: pl.DataFrame) -> None:
+    """Draw numbers about all factors together."""
+    if not totals:
+        return
+    n_stable, n_warned = factors.select(
+        (pl.col("badge") == "stable").sum(), (pl.col("warnings").list.len() > 0).sum()
+    ).row(0)
+    stable = "–" if not totals["seeds_compared"] else f"{n_stable} of {factors.height}"
+    cards = (
+        ("Effective a user", f"{totals['effective_per_user']:.1f}", definitions.EVIDENCE["effective_per_user"]),
+        ("Effective overall", f"{totals['effective_overall']:.1f}", definitions.EVIDENCE["effective_overall"]),
+        ("Stable", stable, definitions.EVIDENCE["badge"]),
+        ("With warnings", f"{n_warned} of {factors.height}", definitions.EVIDENCE["warnings"]),
+    )
+    for column, (label, value, meaning) in zip(st.columns(4), cards, strict=True):
+        column.metric(label, value, help=wording.escape(meaning), border=True)
+
+
+def _index(factors: pl.DataFrame, run: str) -> None:
+    widgets.heading("Index", factors, f"{run}-factors", help="Ordered by effect: what happens to people's lists when "
+                    "the factor is removed. Click a column to sort, a row to open the factor.")  # fmt: skip
+    n_hidden = factors["hidden"].sum()
+    shown = factors
+    if n_hidden and not st.toggle(f"Show {n_hidden} hidden", key="show-hidden"):
+        shown = factors.filter(~pl.col("hidden"))
+    columns = definitions.evidence_columns(shown)
+    event = widgets.table(shown, columns, key="index", on_select="rerun", selection_mode="single-row")
+    for row in event["selection"]["rows"]:
+        factor = shown["factor"][row]
+        st.session_state["intent"] = factor
+        st.switch_page(factor_page.entry(), query_params={"intent": str(factor)})  # the run stays with its select box
+
+
+def _heatmap(lifts: pl.DataFrame, names: Mapping[int, str], run: str) -> None:
+    if lifts.is_empty():
+        return
+    widgets.heading("Attribute values and factors", lifts, f"{run}-lifts", help="Lift: how many times as frequent a "
+                    "value is in the factor as in all behaviour. Empty where chance explains it.")  # fmt: skip
+    labelled = lifts.with_columns(value=pl.format("{}: {}", "name", "value"))
+    largest = labelled.group_by("value", maintain_order=True).agg(pl.col("lift").max().alias("largest"))
+    heated = largest.sort("largest", descending=True, maintain_order=True).head(_HEATED)
+    shown = heated.join(labelled, on="value", maintain_order="left_right")
+    widgets.chart(charts.heatmap(shown, names), key="heatmap", alt="Lift of attribute values by factor")

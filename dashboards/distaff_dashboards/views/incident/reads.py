@@ -1,0 +1,91 @@
+"""Cached reads of incidents and of what runs say about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import streamlit as st
+
+from distaff_dashboards.reads.source import Source
+from distaff_data.frames import to_polars
+from distaff_data.schema import TABLES
+
+if TYPE_CHECKING:
+    from distaff_data.datasets.incidents import Case
+
+CAUSES = ("rank", "entity", "metric", "score", "own", "propagated", "onset", "path", "new_edges")
+EDGES = ("source", "target", "part", "weight")
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def runs_with_diagnoses(source: Source) -> pl.DataFrame:
+    """Return runs that diagnosed a dataset's incidents, models first, newest first: ``run, model, control, dataset``.
+
+    What a stream says of growing metrics is not among them: the warehouse has no measurements of those.
+    """
+    return source.frame(
+        "SELECT r.run, r.model, r.control, r.dataset FROM runs r WHERE EXISTS (SELECT 1 FROM diagnoses d "
+        'JOIN cases c ON c.dataset = r.dataset AND c."case" = d."case" WHERE d.run = r.run) '
+        "ORDER BY r.control, r.started_at DESC, r.run"
+    )
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def diagnoses(source: Source, run: str, dataset: str) -> pl.DataFrame:
+    """Return what a run says of each incident, in the dataset's order: ``case, trigger, alarms, converged``."""
+    return source.frame(
+        'SELECT d."case", d.trigger, d.alarms, d.converged FROM diagnoses d '
+        'JOIN cases c ON c.dataset = ? AND c."case" = d."case" WHERE d.run = ? ORDER BY c.position',
+        [dataset, run],
+    )
+
+
+@st.cache_data(max_entries=16, show_spinner="Reading the incident ...")
+def incident(source: Source, dataset: str, case: str) -> Case:
+    """Return one incident with its measurements."""
+    from distaff_data.tables.incidents import load_incidents
+
+    return load_incidents(source.workspace.warehouse, dataset, case).cases[0]
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def published(source: Source, run: str, case: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the causes of an incident by rank, and its causal graph, as a run published them."""
+    return (
+        source.frame(f'SELECT {", ".join(CAUSES)} FROM causes WHERE run = ? AND "case" = ? ORDER BY rank', [run, case]),
+        source.frame(
+            f'SELECT {", ".join(EDGES)} FROM cause_edges WHERE run = ? AND "case" = ? ORDER BY part, source, target',
+            [run, case],
+        ),
+    )
+
+
+@st.cache_data(max_entries=64, show_spinner="Ranking causes anew ...")
+def ranked_anew(source: Source, run: str, dataset: str, case: str, at: float) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return causes and causal graph for another time of onset, in seconds, by the run's own model; nothing is stored.
+
+    Raises:
+        InputError: There is no saved model, or the time leaves no rows on one side.
+    """
+    from distaff.incidents.base import Diagnoser
+    from distaff.incidents.tables import cause_rows, edge_rows
+    from distaff.runs.runs import find, model_folder
+    from distaff_data.tables.incidents import load_incidents
+
+    workspace = source.workspace
+    incidents = load_incidents(workspace.warehouse, dataset, case)
+    model = Diagnoser.load(model_folder(workspace, run))
+    diagnosis = model.diagnose_case(incidents.cases[0], incidents.edges, seed=find(workspace, run).seed, at=at)
+    return _frame("causes", CAUSES, cause_rows(diagnosis)), _frame("cause_edges", EDGES, edge_rows(diagnosis))
+
+
+def no_causes() -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return causes and a causal graph without any row."""
+    return _frame("causes", CAUSES, ()), _frame("cause_edges", EDGES, ())
+
+
+def _frame(table: str, columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> pl.DataFrame:
+    schema = to_polars(TABLES[table].arrow.empty_table()).select(columns).schema
+    return pl.DataFrame([{column: row[column] for column in columns} for row in rows], schema)

@@ -1,0 +1,130 @@
+"""*Intents*: what drives one person's choices, and why they are recommended what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+import streamlit as st
+
+from distaff_dashboards.reads import people
+from distaff_dashboards.reads.factors import factors_of
+from distaff_dashboards.reads.source import Source, published_for
+from distaff_dashboards.ui import charts, widgets, wording
+from distaff_dashboards.ui.breakdown import Breakdown, break_down, contribution_matrix
+from distaff_dashboards.ui.labels import factor_labels, with_names
+from distaff_dashboards.views.choices import choose_factor, choose_run, describe
+from distaff_data.errors import DistaffError
+
+_LIST = 10
+_BARS = 8
+_SHOWN = 0.005  # smallest share with a bar of its own
+
+
+@widgets.page(
+    "intents", "Intents", "One person: the mix of intents, what is recommended, and what each intent adds to it."
+)
+def intents_page() -> None:
+    """Draw the page."""
+    left, middle, right = st.columns([2, 2, 2.6], vertical_alignment="bottom")
+    with left:
+        chosen = choose_run()
+    if chosen is None:
+        return
+    run, dataset = str(chosen["run"]), str(chosen["dataset"])
+    source = published_for(run, dataset)
+    factors = factors_of(source, run)
+    names = factor_labels(factors)
+    with middle:
+        factor = choose_factor(names)
+    right.caption(describe(chosen, factors))
+    _one_user(source, run, dataset, factor, names)
+
+
+def _one_user(source: Source, run: str, dataset: str, factor: int, names: Mapping[int, str]) -> None:
+    users = people.users_of_factor(source, run, dataset, factor)
+    if not users:
+        st.info("This run has no user shares.")
+        return
+    place, _ = st.columns([2, 3])
+    with place:
+        user = widgets.choose(
+            "User",
+            users,
+            key="user",
+            open_ended=True,
+            help="First those in whom the chosen intent is strongest. Type any other id.",
+        )
+    mix = people.user_mix(source, run, user)
+    if mix.is_empty():
+        st.warning(wording.escape(f"This run does not know a user {user!r}. Choose one from the list or check the id."))
+        return
+    left, right = st.columns([2, 3], gap="large")
+    with right:
+        colours = _recommendations(source, run, dataset, user, names)
+    with left:
+        _mix(user, with_names(mix, names), colours)
+        taken = people.history(source, dataset, user)
+        with st.expander(f"What this person took: {taken.height} items"):
+            widgets.heading("History", taken, f"{run}-history-{user}")
+            widgets.table(taken, {"item_id": "item", "title": "title"}, key="history")
+
+
+def _mix(user: str, mix: pl.DataFrame, colours: Mapping[int, str]) -> None:
+    table = mix.select(intent="factor", name="name", share="share")
+    widgets.heading("Mix of intents", table, f"mix-{user}", help="This person's share of each intent; they sum to 1.")
+    top = table.head(_BARS).filter(pl.col("share") >= _SHOWN)
+    labels, shares = top["name"].to_list(), top["share"].to_list()
+    bars = [colours.get(intent, charts.OTHER) for intent in top["intent"]]
+    if table.height > top.height:
+        labels.append(f"{table.height - top.height} other intents")
+        shares.append(table["share"].tail(table.height - top.height).sum())
+        bars.append(charts.REST)
+    widgets.chart(charts.mix(labels, shares, bars), key="mix", alt="The person's mix of intents")
+
+
+def _recommendations(source: Source, run: str, dataset: str, user: str, names: Mapping[int, str]) -> dict[int, str]:
+    """Draw the list; return the colour of each intent it names."""
+    try:
+        contributions = people.contributions(source, run, dataset, user, _LIST)
+    except DistaffError as error:
+        st.subheader("Recommendations", anchor=False)
+        st.info(wording.escape(str(error)))
+        return {}
+    split = break_down(*contribution_matrix(contributions), columns=len(charts.INTENTS))
+    colours = dict(zip(split.factors, charts.INTENTS, strict=False))
+    table = share_table(contributions, split, names)
+    widgets.heading(
+        "Recommendations, and what each intent adds",
+        table,
+        f"{run}-recommendations-{user}",
+        help="Each bar is the item's score. At most three intents are named for an item; the rest belongs to none.",
+    )
+    widgets.chart(
+        charts.contributions(table["title"].to_list(), split, names, colours),
+        key="contributions",
+        alt="Scores by intent",
+    )
+    columns = {
+        "item_id": None,
+        "rank": st.column_config.NumberColumn("rank", help="Place in the list"),
+        "title": st.column_config.TextColumn("item", help="Title, or the item's id"),
+        "score": st.column_config.NumberColumn(
+            "score", format="%.3f", help="The model's score, comparable within a person"
+        ),
+    }
+    meaning = "Share of the score; negative where it pulls the item down; empty where it counts among the others"
+    shares = {n: st.column_config.NumberColumn(n, format="percent", help=meaning) for n in table.columns[4:]}
+    widgets.table(table, columns | shares, key="recommendations")
+    return colours
+
+
+def share_table(contributions: pl.DataFrame, split: Breakdown, names: Mapping[int, str]) -> pl.DataFrame:
+    """Return a list with its scores split: ``rank, item_id, title, score``, shares of named intents, others and rest.
+
+    Empty where an intent is not named for the item.
+    """
+    items = contributions.select("rank", "item_id", "title", "score").unique(maintain_order=True)
+    named, other, rest = split.shares()
+    shares = [pl.Series(names.get(k, str(k)), named[:, n]).replace(0.0, None) for n, k in enumerate(split.factors)]
+    return items.with_columns(*shares, pl.Series("other intents", other), pl.Series("rest", rest))

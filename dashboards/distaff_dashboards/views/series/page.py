@@ -1,0 +1,225 @@
+"""*Series*: what was measured, what a run expects next and how often that held, and how its windows lie to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+import streamlit as st
+
+from distaff.exports import dates
+from distaff_dashboards.reads.board import board_of
+from distaff_dashboards.reads.source import Source, newest_dataset, row_of, whole_workspace
+from distaff_dashboards.ui import board_tables, widgets, wording
+from distaff_dashboards.ui.labels import run_label
+from distaff_dashboards.views.board import board_page
+from distaff_dashboards.views.series import charts, reads
+from distaff_dashboards.views.series.latents import latents_section
+from distaff_dashboards.views.series.reads import Forecast, Segment
+from distaff_dashboards.views.series.window_map import window_map
+from distaff_data.errors import DistaffError
+
+if TYPE_CHECKING:
+    from distaff_data.datasets.series import Series
+
+_CHANNELS = 3  # shown at the start
+_COVERAGES = (0.5, 0.8, 0.9, 0.95)
+_FUTURE, _PAST = "after the last row", "from a test window"
+
+
+@widgets.page(
+    "series",
+    "Series",
+    "What was measured, what a run expects next and how often that held, and how its windows lie.",
+)
+def series_page() -> None:
+    """Draw the page."""
+    workspace = whole_workspace()
+    runs = reads.runs_on_series(workspace)
+    if runs.is_empty():
+        _say_how_to_start(newest_dataset(workspace, "series"))
+        return
+    left, right = st.columns([2, 3], vertical_alignment="bottom")
+    with left:
+        run = widgets.choose("Run", runs["run"].to_list(), key="run", help="Models first, then controls; newest first.")
+    facts = row_of(runs, "run", run)
+    dataset = str(facts["dataset"])
+    source = reads.source_of_run(run, dataset)
+    series = reads.model(source, run).data
+    right.caption(wording.escape(_describe(series, facts)))
+    _rows(source, run, series)
+    st.divider()
+    window_map(source, run, dataset)
+    st.divider()
+    latents_section(source, run)
+    st.divider()
+    _board(workspace, dataset)
+
+
+def _say_how_to_start(dataset: str | None) -> None:
+    if dataset is None:
+        widgets.empty(
+            "There are no series in this workspace yet. Load your files, or the built-in data:",
+            "distaff ingest series NAME FILE...",
+            "distaff sample planted-series",
+        )
+    else:
+        widgets.empty("No run on series is finished yet. Train one, with a control beside it:",
+                      f"distaff train raw_ridge {dataset}", f"distaff train timedrl {dataset}")  # fmt: skip
+
+
+def _describe(series: Series, run: Mapping[str, Any]) -> str:
+    facts = [f"{run_label(run)}: {series.n_entities:,} entities, {len(series.channels)} channels, "
+             f"{len(series.values):,} rows"]  # fmt: skip
+    missing = 1 - float(series.mask.float().mean())
+    facts += [f"{missing:.1%} missing"] if missing else []
+    facts += [f"{len(series.classes)} classes"] if series.classes else []
+    return "; ".join(facts)
+
+
+def _rows(source: Source, run: str, series: Series) -> None:
+    """Draw one entity: its rows, with a forecast where there is something to forecast."""
+    left, right = st.columns([1, 2], vertical_alignment="bottom")
+    with left:
+        entity = widgets.choose("Entity", series.entity_ids.to_pylist(), key="entity")
+    with right:
+        names = st.multiselect("Channels", series.channels, series.channels[:_CHANNELS], key="channels")
+    channels = [(c, name) for c, name in enumerate(series.channels) if name in names]
+    if not channels:
+        st.info("Choose a channel to see it.")
+        return
+    if series.whole:
+        _measured(reads.measured(source, run, entity), channels, f"{run}-{entity}", _label(series, entity))
+        return
+    try:
+        _forecast(source, run, series, entity, channels)
+    except DistaffError as error:
+        st.warning(wording.escape(str(error)))
+        _measured(reads.measured(source, run, entity), channels, f"{run}-{entity}", "")
+
+
+def _label(series: Series, entity: str) -> str:
+    code = int(series.labels[series.entity_ids.index(entity).as_py()])
+    label = f"It is labelled {series.classes[code]}. " if code >= 0 else ""
+    return label + "Each entity of this dataset is one window: there is nothing after it to forecast."
+
+
+def _measured(rows: Segment, channels: Sequence[tuple[int, str]], name: str, caption: str) -> None:
+    table = pl.DataFrame({"time": dates(rows.times), **{c: rows.values[:, n] for n, c in channels}})
+    widgets.heading("As measured", table, name, help="In the channels' own units; a gap is a missing value.")
+    if caption:
+        st.caption(wording.escape(caption))
+    widgets.chart(charts.measured(rows, channels), key="measured", alt="Measured values of the entity's channels")
+
+
+def _forecast(source: Source, run: str, series: Series, entity: str, channels: Sequence[tuple[int, str]]) -> None:
+    forecaster = reads.model(source, run)
+    longest, length = max(forecaster.config.horizons), forecaster.length
+    first, second, third, fourth = st.columns([1.6, 1, 1, 1], gap="large", vertical_alignment="bottom")
+    with first:
+        origin = st.segmented_control("Forecast", (_FUTURE, _PAST), default=_FUTURE, key="origin", required=True)
+    with second:
+        horizon = int(st.number_input("Rows ahead", 1, longest, longest, key=f"horizon-{run}"))
+    with third:
+        coverage = float(st.selectbox("Coverage of the interval", _COVERAGES, index=2, key="coverage",
+                                      format_func=lambda share: f"{share:.0%}"))  # fmt: skip
+    with fourth:
+        history = int(
+            st.number_input("Rows before", 1, length, min(length, 3 * horizon), key=f"history-{run}-{horizon}")
+        )
+    split = ""
+    if origin == _PAST:
+        split, times = reads.backtests(source, run, entity, horizon)
+        if not times:
+            st.info("No test or validation window of this entity has so many rows after it. Look fewer rows ahead.")
+            return
+        at = _window(times, f"{run}-{entity}")
+        forecast = reads.past_forecast(source, run, entity, split, at, horizon, coverage)
+    else:
+        forecast = reads.future_forecast(source, run, entity, horizon, coverage)
+    table = _table(forecast, channels, entity)
+    widgets.heading("Forecast", table, f"{run}-{entity}-forecast",
+                    help="The interval is split-conformal: as wide as the errors on validation windows were, for each step "
+                    "and channel. It holds its share if errors stay as they were there.")  # fmt: skip
+    st.caption(wording.escape(_share_inside(forecast, channels, coverage, split)))
+    figure = charts.forecast(forecast, history, channels)
+    widgets.chart(figure, key="forecast", alt="Rows before, forecast with interval, and what came")
+    _coverage(source, run, channels, horizon, coverage)
+
+
+def _window(times: Sequence[float], key: str) -> int:
+    """Return the place of the backtest window to look at; the newest at the start."""
+    if len(times) == 1:
+        return 0
+    labels = [str(time).removesuffix(".000").removesuffix(":00") for time in dates(np.asarray(times))]
+    options = list(range(len(times)))
+    at = st.select_slider("Last row before the forecast", options, options[-1], key=f"window-{key}-{len(times)}",
+                              format_func=lambda place: labels[place].replace("T", " "))  # fmt: skip
+    return int(at)
+
+
+def _table(forecast: Forecast, channels: Sequence[tuple[int, str]], entity: str) -> pl.DataFrame:
+    """Return a line a step and channel: ``entity, channel, step, time, value, low, high`` and, if it came, ``actual``."""
+    arrays = {"value": forecast.value, "low": forecast.low, "high": forecast.high}
+    arrays |= {} if forecast.actual is None else {"actual": forecast.actual}
+    steps = pl.DataFrame({"step": range(1, len(forecast.times) + 1), "time": dates(forecast.times)})
+    return pl.concat(
+        steps.select(
+            pl.lit(entity).alias("entity"),
+            pl.lit(name).alias("channel"),
+            pl.all(),
+            *(pl.Series(column, values[:, c]) for column, values in arrays.items()),
+        )
+        for c, name in channels
+    )
+
+
+def _share_inside(forecast: Forecast, channels: Sequence[tuple[int, str]], coverage: float, split: str) -> str:
+    """Return one sentence on how much of what came lies within the interval."""
+    shown = [c for c, _ in channels]
+    if not np.isfinite(forecast.low[:, shown]).all():
+        return f"There are too few validation windows for an interval of {coverage:.0%}; ask for less coverage."
+    if forecast.actual is None:
+        return "The future, after the last row that was loaded."
+    came = np.isfinite(forecast.actual[:, shown])
+    inside = (forecast.actual >= forecast.low) & (forecast.actual <= forecast.high)
+    share = inside[:, shown][came].mean() if came.any() else float("nan")
+    sentence = f"{share:.0%} of what came lies within the {coverage:.0%} interval here."
+    return (
+        sentence
+        if split == "test"
+        else sentence + " The dataset has no test rows here: the interval was made on these very rows."
+    )
+
+
+def _coverage(source: Source, run: str, channels: Sequence[tuple[int, str]], horizon: int, coverage: float) -> None:
+    """Draw the coverage on request, because a large encoder takes its time over all test windows."""
+    if not st.toggle("How often did the interval hold on test windows?", key="covered"):
+        return
+    shares, n = reads.covered(source, run, horizon, coverage)
+    if not n:
+        st.info("There is no test window with so many rows after it.")
+        return
+    table = pl.DataFrame({"channel": [name for _, name in channels], "held": [shares[c] for c, _ in channels]})
+    st.caption(f"Share of test values within the {coverage:.0%} interval, over {n} windows and {horizon} steps.")
+    widgets.table(
+        table,
+        {
+            "channel": st.column_config.TextColumn("channel", help="As in the file"),
+            "held": st.column_config.NumberColumn("held", format="percent", help="Below the coverage: the test rows are "
+                                                  "harder than the validation rows"),
+        },
+        key="covered-table",
+    )  # fmt: skip
+
+
+def _board(workspace: Source, dataset: str) -> None:
+    try:
+        board = board_of(workspace, dataset)
+    except DistaffError as error:  # nothing in the test split
+        st.caption(wording.escape(str(error)))
+        return
+    board_tables.beside_controls(board)
+    st.page_link(board_page.entry(), label="All metrics on the Board", query_params={"dataset": dataset})

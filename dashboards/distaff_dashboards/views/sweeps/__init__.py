@@ -1,0 +1,1 @@
+"""Sweeps: the course of a study and its configurations."""
