@@ -135,10 +135,8 @@ def _compared(workspace: Workspace, row: BoardRow, control: BoardRow, split: str
 
 def _per_unit(workspace: Workspace, run_ids: list[str], split: str, metric: str) -> pl.DataFrame:
     """Return ``unit, value``: each unit's value, averaged over the runs."""
-    return pl.DataFrame(
-        workspace.warehouse.query(
-            "SELECT unit, avg(value) AS value FROM unit_metrics "
-            "WHERE list_contains(?, run) AND split = ? AND metric = ? GROUP BY unit",
-            [run_ids, split, metric],
-        )
+    return workspace.warehouse.frame(
+        "SELECT unit, avg(value) AS value FROM unit_metrics "
+        "WHERE list_contains(?, run) AND split = ? AND metric = ? GROUP BY unit",
+        [run_ids, split, metric],
     )

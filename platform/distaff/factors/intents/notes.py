@@ -180,13 +180,12 @@ def _fresh(workspace: Workspace, run_id: str, factors: set[int]) -> dict[int, No
     """
     if not factors:
         return {}
-    rows = workspace.warehouse.query(
+    table = workspace.warehouse.frame(
         "SELECT l.id, l.shares, coalesce(i.n_train, 0) AS n FROM loadings l JOIN runs r ON r.run = l.run "
         "LEFT JOIN items i ON i.dataset = r.dataset AND i.item_id = l.id WHERE l.run = ? AND l.entity = 'item' "
         "ORDER BY l.id",
         [run_id],
     )
-    table = pl.DataFrame(rows)
     if table.is_empty():
         raise InputError(f"the factors of this run have not been computed; do it with: distaff factors {run_id}")
     ids = table["id"].to_arrow().cast(pa.string())

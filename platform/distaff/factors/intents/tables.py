@@ -47,7 +47,7 @@ def publish_factors(
     out.append("factors", rows, run=run)
     summary = {name: getattr(report, name) for name in ("effective_per_user", "effective_overall", "seeds_compared")}
     out.append("factor_summaries", [summary | {"factors": len(report.factors)}], run=run)
-    out.append("factor_members", _members(membership, data.item_ids).to_arrow(), run=run)
+    out.append("factor_members", _members(membership, data.item_ids), run=run)
     out.append("factor_attributes", [_attribute(a) for f in report.factors for a in f.attributes], run=run)
     cards = [(f.factor, f.card) for f in report.factors if f.card is not None]
     out.append("factor_effects", [{"factor": k, **asdict(e)} for k, card in cards for e in card.effects], run=run)
@@ -58,8 +58,8 @@ def publish_factors(
     counts = {"user": data.train.counts(), "item": torch.bincount(data.train.indices, minlength=data.n_items)}
     for entity, ids, shares in (("user", data.user_ids, intents.users), ("item", data.item_ids, intents.items)):
         occurs = counts[entity] > 0
-        out.append("factor_examples", bands(shares, occurs, ids).to_arrow(), run=run, entity=entity)
-        out.append("factor_histograms", histograms(shares, occurs).to_arrow(), run=run, entity=entity)
+        out.append("factor_examples", bands(shares, occurs, ids), run=run, entity=entity)
+        out.append("factor_histograms", histograms(shares, occurs), run=run, entity=entity)
         flat = pa.array(shares.float().contiguous().numpy().ravel())
         offsets = pa.array(np.arange(shares.shape[0] + 1, dtype=np.int32) * shares.shape[1])
         table = pa.table({"id": ids, "shares": pa.ListArray.from_arrays(offsets, flat)})

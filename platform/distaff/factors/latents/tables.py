@@ -62,8 +62,8 @@ def publish_series_factors(
     out.append("factor_dependences", pairs, run=run)
     ids, means = window_ids(model.data, held.windows), held.codes.means
     everyone = torch.ones(len(means), dtype=torch.bool)
-    out.append("factor_examples", bands(means, everyone, ids).to_arrow(), run=run, entity="window")
-    out.append("factor_histograms", histograms(means, everyone).to_arrow(), run=run, entity="window")
+    out.append("factor_examples", bands(means, everyone, ids), run=run, entity="window")
+    out.append("factor_histograms", histograms(means, everyone), run=run, entity="window")
     ends = pa.array(np.arange(len(means) + 1, dtype=np.int32) * means.shape[1])
     shares = pa.ListArray.from_arrays(ends, pa.array(means.contiguous().numpy().ravel()))
     out.append("loadings", pa.table({"id": ids, "shares": shares}), run=run, entity="window")
