@@ -14,7 +14,6 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from distaff_data.frames import to_polars
 from distaff_data.workspace import Workspace, default_root
 
 
@@ -32,7 +31,7 @@ class Source:
 
     def frame(self, sql: str, parameters: Sequence[Any] = ()) -> pl.DataFrame:
         """Return the answer to a query as a frame."""
-        return to_polars(self.workspace.warehouse.query(sql, parameters))
+        return self.workspace.warehouse.frame(sql, parameters)
 
 
 def source_of(*queries: tuple[str, Sequence[Any]]) -> Source:
