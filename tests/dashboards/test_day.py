@@ -15,11 +15,12 @@ from dashboard_pages import APP, turn_to
 from published import publish
 from streamlit.testing.v1 import AppTest
 
+from distaff import jobs
+from distaff.jobs import Job
 from distaff.recommenders.score import Scored, score_run
 from distaff.runs import aliases, runs
-from distaff.scheduling import executions, jobs, scheduler
+from distaff.scheduling import executions, scheduler
 from distaff.scheduling.executions import Execution
-from distaff.scheduling.jobs import Job
 from distaff.testing.data import checkerboard
 from distaff_dashboards.reads.source import Source
 from distaff_dashboards.views.jobs import reads

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from distaff import jobs
 from distaff.model.registry import model_class
-from distaff.scheduling import jobs
 from distaff.sweeps import space
 from distaff_data.errors import InputError
 from distaff_data.workspace import Workspace

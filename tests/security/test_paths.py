@@ -11,10 +11,10 @@ import pytest
 from published import publish
 
 from distaff import exports
+from distaff.jobs import Job
 from distaff.model import saving
 from distaff.recommenders.score import score_run
 from distaff.runs import aliases, runs
-from distaff.scheduling.jobs import Job
 from distaff.sweeps import journal
 from distaff.testing.data import checkerboard
 from distaff_data.errors import InputError

@@ -11,11 +11,12 @@ from http.client import HTTPConnection
 import pytest
 from published import publish
 
+from distaff import jobs
 from distaff.forgetting import audit, forget
+from distaff.jobs import Job
 from distaff.runs import runs
-from distaff.scheduling import executions, jobs, readiness
+from distaff.scheduling import executions, readiness
 from distaff.scheduling.executions import SystemClock
-from distaff.scheduling.jobs import Job
 from distaff.scheduling.readiness import Pulse
 from distaff.sweeps import journal, processes
 from distaff.testing.data import checkerboard

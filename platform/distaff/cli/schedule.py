@@ -9,12 +9,12 @@ from typing import Annotated, Any
 
 import typer
 
+from distaff import jobs
 from distaff.cli.state import Json, emit_json, emit_table, talk, workspace
-from distaff.scheduling import executions, jobs, readiness, scheduler
+from distaff.jobs import Job, Task
+from distaff.scheduling import executions, readiness, scheduler
 from distaff.scheduling.executions import Execution, SystemClock
-from distaff.scheduling.jobs import Job
 from distaff.scheduling.readiness import Pulse
-from distaff.scheduling.tasks import Task
 
 schedule = typer.Typer(no_args_is_help=True, help="Batch scoring by cron expression.")
 

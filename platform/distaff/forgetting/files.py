@@ -10,11 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from distaff import exports
+from distaff import exports, jobs
 from distaff.recommenders.score import unfinished
 from distaff.runs import aliases
 from distaff.runs.runs import Run
-from distaff.scheduling import jobs
 from distaff_data.atomic import clear_leftovers, leftovers
 from distaff_data.errors import InputError
 from distaff_data.warehouse import Scratch

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
+from distaff.jobs import Job
 from distaff.model.base import Model
 from distaff.monitoring import drift
 from distaff.runs import aliases, runs
-from distaff.scheduling.jobs import Job
 from distaff.scheduling.tasks import TABLES, Outcome, perform
 from distaff_data.errors import InputError, redacted
 from distaff_data.workspace import Workspace

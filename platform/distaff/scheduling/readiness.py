@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from distaff.scheduling import executions, jobs
+from distaff import jobs
+from distaff.scheduling import executions
 from distaff_data.errors import InputError
 from distaff_data.workspace import Workspace
 

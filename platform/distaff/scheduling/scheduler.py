@@ -12,9 +12,10 @@ from datetime import datetime, timedelta
 
 from filelock import Timeout
 
-from distaff.scheduling import executions, jobs, retraining
+from distaff import jobs
+from distaff.jobs import Job
+from distaff.scheduling import executions, retraining
 from distaff.scheduling.executions import Clock, Execution, SystemClock
-from distaff.scheduling.jobs import Job
 from distaff.scheduling.readiness import Pulse
 from distaff_data.errors import InputError
 from distaff_data.workspace import Workspace

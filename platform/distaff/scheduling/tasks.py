@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from filelock import Timeout
 
@@ -14,6 +14,7 @@ from distaff import exports
 from distaff.incidents.base import Diagnoser
 from distaff.incidents.diagnose import diagnose
 from distaff.incidents.tables import target_of
+from distaff.jobs import Task
 from distaff.model.base import Model
 from distaff.recommenders.base import Recommender
 from distaff.recommenders.score import score_run
@@ -23,8 +24,6 @@ from distaff.series.model import SeriesModel
 from distaff.series.score import Published, classify_run, embed_run, find_anomalies, forecast_run
 from distaff_data.errors import DistaffError
 from distaff_data.workspace import Workspace
-
-Task = Literal["score", "embed", "forecast", "classify", "anomalies", "diagnose"]
 
 TABLES: Mapping[Task, tuple[str, ...]] = {
     "score": ("recommendations",),

@@ -12,15 +12,15 @@ import pytest
 import torch
 from deltalake import DeltaTable
 
+from distaff import jobs
 from distaff.doctor import examine
 from distaff.factors.intents.evidence import explain_run
 from distaff.factors.intents.notes import annotate
 from distaff.forgetting import forget
+from distaff.jobs import Job
 from distaff.recommenders.base import Recommender
 from distaff.recommenders.score import score_run
 from distaff.runs import runs
-from distaff.scheduling import jobs
-from distaff.scheduling.jobs import Job
 from distaff_data.errors import DistaffError, InputError
 from distaff_data.ingest import ingest_attributes, ingest_interactions
 from distaff_data.tables.interactions import load_interactions

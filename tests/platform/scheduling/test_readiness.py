@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from distaff.scheduling import jobs, readiness
-from distaff.scheduling.jobs import Job
+from distaff import jobs
+from distaff.jobs import Job
+from distaff.scheduling import readiness
 from distaff.scheduling.readiness import Pulse
 from distaff_data.errors import InputError
 from distaff_data.workspace import Workspace

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from published import publish
 
+from distaff import jobs
+from distaff.jobs import Job
 from distaff.model import saving
 from distaff.recommenders.score import score_run
 from distaff.runs import aliases, runs
-from distaff.scheduling import executions, jobs, scheduler
-from distaff.scheduling.jobs import Job
+from distaff.scheduling import executions, scheduler
 from distaff.testing.data import checkerboard
 from distaff_data.errors import InputError
 from distaff_data.workspace import Workspace

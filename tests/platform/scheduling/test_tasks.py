@@ -11,10 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from distaff import jobs
 from distaff.incidents.diagnose import diagnose
+from distaff.jobs import Job
 from distaff.runs import runs
-from distaff.scheduling import executions, jobs, scheduler
-from distaff.scheduling.jobs import Job
+from distaff.scheduling import executions, scheduler
 from distaff.scheduling.tasks import perform
 from distaff_data.datasets.series import Series
 from distaff_data.errors import DistaffError

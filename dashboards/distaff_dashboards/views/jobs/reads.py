@@ -13,7 +13,7 @@ from distaff_dashboards.reads.source import Source, newest_writes
 from distaff_data.errors import InputError
 
 if TYPE_CHECKING:
-    from distaff.scheduling.jobs import Job
+    from distaff.jobs import Job
 
 _TABLES = ("executions", "promotions", "drifts", "forgettings", "forgotten_models")
 _SHOWN = 500  # rows of a table, the newest
@@ -55,7 +55,7 @@ def jobs_source() -> Source:
 
 def configured(source: Source) -> tuple[list[Job], str | None]:
     """Return the jobs in ``distaff.toml``, and what is wrong with that file."""
-    from distaff.scheduling import jobs
+    from distaff import jobs
 
     try:
         return jobs.read(source.workspace), None

@@ -9,8 +9,8 @@ import pytest
 from dashboard_pages import APP, plain, turn_to
 from streamlit.testing.v1 import AppTest
 
-from distaff.scheduling import jobs
-from distaff.scheduling.jobs import Job
+from distaff import jobs
+from distaff.jobs import Job
 from distaff_dashboards.reads.source import Source
 from distaff_dashboards.views.jobs import reads
 from distaff_data.workspace import Workspace

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 import tomlkit
@@ -13,12 +13,14 @@ from cronsim import CronSim, CronSimError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from tomlkit.exceptions import TOMLKitError
 
-from distaff.scheduling.tasks import Task
 from distaff_data.atomic import replacing
 from distaff_data.errors import InputError, UnknownNameError
 from distaff_data.workspace import Workspace
 
 _SECTION = "schedule"
+
+Task = Literal["score", "embed", "forecast", "classify", "anomalies", "diagnose"]
+"""What a job does with its run's dataset as it is then."""
 
 
 class Job(BaseModel):
