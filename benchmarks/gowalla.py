@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from distaff.runs import runs
+from distaff.runs import records, training
 from distaff_data.datasets.csr import Csr
 from distaff_data.ingest import ingest_interactions
 from distaff_data.workspace import Workspace
@@ -55,11 +55,13 @@ def lightgcn(folder: Path) -> tuple[Workspace, str]:
     )
     workspace = Workspace.create(root)
     with workspace.warehouse.lock("gowalla"):
-        done = [run for run in runs.listing(workspace, "gowalla") if run.model == "lightgcn" and run.status == "done"]
+        done = [
+            run for run in records.listing(workspace, "gowalla") if run.model == "lightgcn" and run.status == "done"
+        ]
         if done:
             return workspace, done[-1].run
         ingest_interactions(
             workspace, "gowalla", [folder / "interactions" / "gowalla_lightgcn"], format="lightgcn", replace=True
         )
         settings = {"lr": 0.005, "batch_size": 8192, "max_epochs": 15}
-        return workspace, runs.train(workspace, "lightgcn", "gowalla", settings=settings).run
+        return workspace, training.train(workspace, "lightgcn", "gowalla", settings=settings).run

@@ -18,7 +18,7 @@ from benchmarks.gowalla import lightgcn
 from distaff.ranking.metrics import best_items, exclusion
 from distaff.recommenders.base import Recommender
 from distaff.recommenders.score import score_run
-from distaff.runs.runs import model_folder
+from distaff.runs.records import model_folder
 from distaff_data.splits import SPLITS
 
 PEER = "implicit recommend, threads of its own"

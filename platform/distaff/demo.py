@@ -9,7 +9,7 @@ from distaff.board.board import board
 from distaff.factors.intents.evidence import explain_run
 from distaff.factors.intents.report import FactorReport
 from distaff.recommenders.score import score_run
-from distaff.runs import runs
+from distaff.runs import training
 from distaff_data.errors import InputError
 from distaff_data.ingest import IngestReport
 from distaff_data.planted.samples import sample
@@ -37,7 +37,7 @@ def run(root: Path, say: Callable[[str], None]) -> None:
     assert isinstance(report, IngestReport)
     say(f"1. {DATASET}: {report.users} users, {report.items} items, planted intents known")
     for name, settings in _CONTROLS.items():
-        runs.train(workspace, name, DATASET, settings=settings)
+        training.train(workspace, name, DATASET, settings=settings)
     say(f"2. controls fitted: {', '.join(_CONTROLS)}")
     fitted = _fit_models(workspace, say)
     table = board(workspace, DATASET)
@@ -58,7 +58,7 @@ def _fit_models(workspace: Workspace, say: Callable[[str], None]) -> list[str]:
     fitted = []
     for name, settings in _MODELS.items():
         try:
-            seeds = [runs.train(workspace, name, DATASET, settings=settings, seed=seed).run for seed in (0, 1)]
+            seeds = [training.train(workspace, name, DATASET, settings=settings, seed=seed).run for seed in (0, 1)]
         except InputError as error:
             say(f"3. {name} left out: {error}")
             continue

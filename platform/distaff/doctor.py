@@ -13,7 +13,7 @@ import torch
 
 from distaff.forgetting import audit
 from distaff.model import registry
-from distaff.runs import runs
+from distaff.runs import records
 from distaff.sweeps import journal
 from distaff_data.errors import DistaffError
 from distaff_data.workspace import Workspace
@@ -77,11 +77,11 @@ def _model(name: str) -> Finding:
 def _stale_runs(workspace: Workspace, fix: bool) -> list[Finding]:
     """Runs marked running whose process is gone."""
     studies = [None, *(file.parent.name for file in journal.journals(workspace))]
-    found = [run for study in studies for run in runs.listing(workspace, study=study)]
-    stale = [r for r in found if r.status == "running" and not runs.is_alive(r)]
+    found = [run for study in studies for run in records.listing(workspace, study=study)]
+    stale = [r for r in found if r.status == "running" and not records.is_alive(r)]
     if fix:
         for run in stale:
-            runs.record(workspace, replace(run, status="interrupted", message="its process is gone"))
+            records.record(workspace, replace(run, status="interrupted", message="its process is gone"))
     return [
         Finding(
             f"run {r.run}",
@@ -137,6 +137,6 @@ def _missing_models(workspace: Workspace) -> list[Finding]:
     """Finished runs whose artefacts are gone."""
     return [
         Finding(f"run {r.run}", "problem", "its model folder is missing")
-        for r in runs.listing(workspace)
-        if r.status == "done" and not (runs.run_folder(workspace, r.run) / "model" / "model.json").is_file()
+        for r in records.listing(workspace)
+        if r.status == "done" and not (records.run_folder(workspace, r.run) / "model" / "model.json").is_file()
     ]

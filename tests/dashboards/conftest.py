@@ -12,7 +12,7 @@ from streamlit import config
 
 from distaff.factors.intents.evidence import explain_run
 from distaff.recommenders.score import score_run
-from distaff.runs import runs
+from distaff.runs import records, training
 from distaff_data.workspace import Workspace
 
 DATASET = "shop"
@@ -98,9 +98,9 @@ def bare(tmp_path: Path) -> Workspace:
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A workspace with two controls, two seeds of a model, and the intents of one of each."""
     workspace = with_dataset(tmp_path_factory.mktemp("dashboard") / "workspace")
-    runs.train(workspace, "popularity", DATASET, device="cpu")
-    control = runs.train(workspace, "nmf", DATASET, settings={"n_intents": 3}, device="cpu")
-    models = [runs.train(workspace, "dccf", DATASET, settings=QUICK_DCCF, seed=s, device="cpu") for s in (0, 1)]
+    training.train(workspace, "popularity", DATASET, device="cpu")
+    control = training.train(workspace, "nmf", DATASET, settings={"n_intents": 3}, device="cpu")
+    models = [training.train(workspace, "dccf", DATASET, settings=QUICK_DCCF, seed=s, device="cpu") for s in (0, 1)]
     for run in (control, models[-1]):
         explain_run(workspace, run.run)
     score_run(workspace, models[-1].run, top_k=10)
@@ -110,7 +110,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 @pytest.fixture
 def lost(bare: Workspace) -> Workspace:
     """A workspace with intents whose model's files are gone."""
-    run = runs.train(bare, "nmf", DATASET, settings={"n_intents": 3}, device="cpu")
+    run = training.train(bare, "nmf", DATASET, settings={"n_intents": 3}, device="cpu")
     explain_run(bare, run.run)
-    shutil.rmtree(runs.run_folder(bare, run.run) / "model")
+    shutil.rmtree(records.run_folder(bare, run.run) / "model")
     return bare

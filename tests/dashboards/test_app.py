@@ -41,7 +41,7 @@ def test_pages_are_there_before_anything_slow_is_loaded() -> None:
         "import logging, sys; logging.disable(); import ast, importlib, pathlib\n"
         f"for node in ast.parse(pathlib.Path({str(APP)!r}).read_text()).body:\n"
         "    if isinstance(node, ast.ImportFrom): importlib.import_module(node.module)\n"
-        "print(*sorted({'torch', 'sklearn', 'scipy', 'optuna', 'distaff.runs.runs'} & set(sys.modules)))"
+        "print(*sorted({'torch', 'sklearn', 'scipy', 'optuna', 'distaff.runs.training'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []

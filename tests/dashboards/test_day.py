@@ -18,7 +18,7 @@ from streamlit.testing.v1 import AppTest
 from distaff import jobs
 from distaff.jobs import Job
 from distaff.recommenders.score import Scored, score_run
-from distaff.runs import aliases, runs
+from distaff.runs import aliases, training
 from distaff.scheduling import executions, scheduler
 from distaff.scheduling.executions import Execution
 from distaff.testing.data import checkerboard
@@ -78,7 +78,7 @@ def looking(workspace: Workspace) -> Iterator[list[str]]:
 
 def test_missed_overlapping_and_failing_runs_of_a_day(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     publish(workspace, checkerboard())
-    run = runs.train(workspace, "popularity", "checkerboard", device="cpu").run
+    run = training.train(workspace, "popularity", "checkerboard", device="cpu").run
     aliases.promote(workspace, run, "champion")
     common = {"model": "champion", "top_k": TOP_K}
     for name, cron, more in (

@@ -14,7 +14,7 @@ from distaff import exports
 from distaff.jobs import Job
 from distaff.model import saving
 from distaff.recommenders.score import score_run
-from distaff.runs import aliases, runs
+from distaff.runs import aliases, records, training
 from distaff.sweeps import journal
 from distaff.testing.data import checkerboard
 from distaff_data.errors import InputError
@@ -28,7 +28,7 @@ CLIMBING = ["..", "../..", "../victim", "a/../../victim", "/etc", "victim\x00"]
 @pytest.fixture
 def fitted(workspace: Workspace) -> tuple[Workspace, str]:
     publish(workspace, checkerboard())
-    return workspace, runs.train(workspace, "popularity", "checkerboard", device="cpu").run
+    return workspace, training.train(workspace, "popularity", "checkerboard", device="cpu").run
 
 
 @pytest.mark.parametrize("name", CLIMBING)
@@ -40,7 +40,7 @@ def test_names_of_datasets_runs_aliases_jobs_and_studies_do_not_climb(
     with pytest.raises(InputError):
         ingest_interactions(workspace, name, tmp_path / "log.csv")
     with pytest.raises(InputError):
-        runs.model_folder(workspace, name)
+        records.model_folder(workspace, name)
     with pytest.raises(InputError):
         aliases.promote(workspace, run, name)
     with pytest.raises(InputError):
@@ -70,7 +70,7 @@ def test_output_replaces_a_link_and_not_what_it_leads_to(fitted: tuple[Workspace
 
 def test_manifest_cannot_name_files_outside_its_folder(fitted: tuple[Workspace, str], tmp_path: Path) -> None:
     workspace, run = fitted
-    folder = runs.model_folder(workspace, run)
+    folder = records.model_folder(workspace, run)
     manifest = json.loads((folder / "model.json").read_text())
     for name in ("../config.json", "/etc/passwd", ".."):
         (folder / "model.json").write_text(json.dumps(manifest | {"sha256": {name: "0" * 64}}))

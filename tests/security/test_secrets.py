@@ -14,7 +14,7 @@ from published import publish
 from distaff import jobs
 from distaff.forgetting import audit, forget
 from distaff.jobs import Job
-from distaff.runs import runs
+from distaff.runs import records, training
 from distaff.scheduling import executions, readiness
 from distaff.scheduling.executions import SystemClock
 from distaff.scheduling.readiness import Pulse
@@ -91,11 +91,11 @@ def test_failed_runs_and_executions_are_recorded_without_passwords(
     def broken(*args: object, **options: object) -> None:
         raise RuntimeError(secret)
 
-    monkeypatch.setattr("distaff.runs.runs.fit", broken)
+    monkeypatch.setattr("distaff.runs.training.fit", broken)
     with pytest.raises(RuntimeError):
-        runs.train(workspace, "popularity", "checkerboard", device="cpu")
+        training.train(workspace, "popularity", "checkerboard", device="cpu")
     monkeypatch.setattr("distaff.scheduling.executions.perform", broken)
-    monkeypatch.setattr("distaff.scheduling.executions.runs.find", lambda *args: runs.listing(workspace)[0])
+    monkeypatch.setattr("distaff.scheduling.executions.runs.find", lambda *args: records.listing(workspace)[0])
     job = Job.parse("x", {"cron": "0 * * * *", "model": "m", "retries": 0})
     said: list[str] = []
     executions.execute(workspace, job, datetime.now(UTC), 0, SystemClock(), said.append)

@@ -10,7 +10,7 @@ import pytest
 
 from distaff.forgetting import forget
 from distaff.recommenders.score import score_run
-from distaff.runs import runs
+from distaff.runs import training
 from distaff_data.errors import InputError
 from distaff_data.ingest import ingest_interactions
 from distaff_data.tables.interactions import load_interactions
@@ -74,14 +74,14 @@ def test_statement_that_would_fill_the_memory_is_stopped(workspace: Workspace) -
 def test_ids_are_data_wherever_they_go(shop: Workspace) -> None:
     data = load_interactions(shop.warehouse, "shop")
     assert sorted(data.user_ids.to_pylist()) == sorted([*IDS, "last"])
-    run = runs.train(shop, "popularity", "shop", device="cpu").run
+    run = training.train(shop, "popularity", "shop", device="cpu").run
     score_run(shop, run, top_k=2)
     listed = shop.warehouse.rows("SELECT DISTINCT user_id FROM recommendations")
     assert {row["user_id"] for row in listed} <= {*IDS, "last"}
 
 
 def test_forgetting_a_hostile_id_forgets_nobody_else(shop: Workspace) -> None:
-    runs.train(shop, "popularity", "shop", device="cpu")
+    training.train(shop, "popularity", "shop", device="cpu")
     forget(shop, [HOSTILE], "shop")
     data = load_interactions(shop.warehouse, "shop")
     assert sorted(data.user_ids.to_pylist()) == sorted([*(i for i in IDS if i != HOSTILE), "last"])

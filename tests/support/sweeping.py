@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from distaff.runs import runs
+from distaff.runs import records
 from distaff.sweeps import tuning
 from distaff.sweeps.plan import Plan
 from distaff_data.workspace import Workspace
@@ -37,7 +37,7 @@ def tune_and_kill(workspace: Workspace, plan: Plan, budget: int = 4, **options: 
         assert sweep.is_alive(), "the sweep ended before a worker could be killed"
         assert time.monotonic() < deadline, "no trial of a worker was under way"
         time.sleep(0.05)
-        busy = [run for run in runs.listing(workspace, study="s") if run.status == "running"]
+        busy = [run for run in records.listing(workspace, study="s") if run.status == "running"]
         if busy and tuning.find(workspace, "s", storage).trials:
             killed = busy[0]
             os.kill(killed.process, signal.SIGKILL)
@@ -50,6 +50,6 @@ def tune_and_kill(workspace: Workspace, plan: Plan, budget: int = 4, **options: 
     assert len({row.run for row in good}) == budget
     lost = [row for row in rows if row.state == "lost"]
     assert {row.retry_of for row in good} - {None} == {row.trial for row in lost}
-    by_run = {run.run: run.status for run in runs.listing(workspace, study="s")}
+    by_run = {run.run: run.status for run in records.listing(workspace, study="s")}
     assert by_run.pop(killed.run) in ("interrupted", "done")  # done, when it ended while it was being picked
     assert set(by_run.values()) == {"done"}

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from distaff.board.board import board
 from distaff.recommenders.score import score_run
-from distaff.runs import runs
+from distaff.runs import training
 from distaff_data.workspace import Workspace
 
 
 def train(workspace: Workspace, times: str) -> None:
     for seed in range(int(times)):
-        runs.train(workspace, "popularity", "checkerboard", seed=seed)
+        training.train(workspace, "popularity", "checkerboard", seed=seed)
 
 
 def score(workspace: Workspace, run: str) -> None:

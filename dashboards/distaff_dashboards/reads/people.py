@@ -62,7 +62,7 @@ def model(source: Source, run: str) -> Recommender:
         InputError: There is no saved model.
     """
     from distaff.recommenders.base import Recommender
-    from distaff.runs.runs import model_folder
+    from distaff.runs.records import model_folder
 
     return Recommender.load(model_folder(source.workspace, run))
 

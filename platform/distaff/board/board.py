@@ -11,8 +11,8 @@ from typing import Any
 import polars as pl
 
 from distaff.board.kinds import base_of
-from distaff.runs import runs
-from distaff.runs.runs import Run
+from distaff.runs import records
+from distaff.runs.records import Run
 from distaff.stats.intervals import Comparison, Interval, compare_paired, seed_interval
 from distaff_data.tables.datasets import kind_of
 from distaff_data.workspace import Workspace
@@ -89,9 +89,9 @@ def board(workspace: Workspace, dataset: str, *, split: str = "test") -> Board:
     data = base.read(workspace.warehouse, dataset)
     floor = base.chance(data, split)
     finished = [
-        r for r in runs.listing(workspace, dataset) if r.status == "done" and r.dataset_generation == data.generation
+        r for r in records.listing(workspace, dataset) if r.status == "done" and r.dataset_generation == data.generation
     ]
-    metrics = runs.metrics_of(workspace, [r.run for r in finished])
+    metrics = records.metrics_of(workspace, [r.run for r in finished])
     scored = [r for r in finished if split in metrics[r.run]]
     measured = {name for r in scored for name in metrics[r.run][split]}
     metric = next((name for name in base.headline if name in measured), base.headline[0])

@@ -18,7 +18,7 @@ from distaff.factors.intents.report import FactorReport
 from distaff.factors.latents.evidence import explain_series_run
 from distaff.factors.latents.report import SeriesFactorReport
 from distaff.model.registry import model_class
-from distaff.runs import runs
+from distaff.runs import records
 from distaff.series.model import SeriesModel
 
 
@@ -35,7 +35,7 @@ def factors(
 ) -> None:
     """The intents of a run, or the latents of a model of series, with the evidence behind each."""
     ws = workspace()
-    series = model_class(runs.find(ws, run).model).kind == SeriesModel.kind
+    series = model_class(records.find(ws, run).model).kind == SeriesModel.kind
     report = explain_series_run(ws, run) if series else explain_run(ws, run)
     if export is not None:
         exports.write(ws.warehouse.query("SELECT * EXCLUDE (generation) FROM factors WHERE run = ?", [run]), export)
@@ -62,7 +62,7 @@ def note(
     ws = workspace()
     if factor is not None:
         annotate(ws, run, factor, name=name, note=note, hidden=hide, merged_into=merge_into)
-    runs.find(ws, run)
+    records.find(ws, run)
     found = [n.as_dict() for n in notes_of(ws, run).values()]
     if as_json:
         return emit_json({"run": run, "notes": found})

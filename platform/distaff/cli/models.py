@@ -28,8 +28,8 @@ from distaff.cli.state import (
 from distaff.model import distributed, registry
 from distaff.recommenders.base import Recommender
 from distaff.recommenders.score import score_run
-from distaff.runs import runs
-from distaff.runs.runs import Run
+from distaff.runs import records, training
+from distaff.runs.records import Run
 from distaff.stats.intervals import Interval
 from distaff_data.errors import InputError
 from distaff_data.workspace import Workspace
@@ -89,14 +89,16 @@ def train(
     done: list[Run] = []
     if resume is not None:
         with epochs(resume) as report:
-            done.append(runs.resume(ws, resume, report=report))
+            done.append(training.resume(ws, resume, report=report))
     elif model is None or dataset is None:
         raise InputError("name a model and a dataset: distaff train MODEL DATASET")
     else:
         for each in range(seed, seed + seeds):
             with epochs(f"{model} on {dataset}, seed {each}") as report:
                 done.append(
-                    runs.train(ws, model, dataset, settings=pairs(set or []), seed=each, device=device, report=report)
+                    training.train(
+                        ws, model, dataset, settings=pairs(set or []), seed=each, device=device, report=report
+                    )
                 )
     _show_runs(ws, done, as_json)
 
@@ -112,16 +114,16 @@ def _help(
 ) -> None:
     """What the processes of torchrun do that are not the first; what is wrong, the first says."""
     if resume is not None:
-        runs.join_resumed(ws, resume)
+        training.join_resumed(ws, resume)
     elif model is not None and dataset is not None:
         for seed in seeds:
-            runs.join_training(ws, model, dataset, settings=settings, seed=seed, device=device)
+            training.join_training(ws, model, dataset, settings=settings, seed=seed, device=device)
 
 
 def evaluate(run: RunId, as_json: Json = False) -> None:
     """Score a finished run on its validation and test data again."""
     ws = workspace()
-    found = runs.evaluate(ws, run)
+    found = training.evaluate(ws, run)
     if as_json:
         return emit_json({"run": run, "metrics": {m.split: dict(m.metrics) for m in found}})
     emit_table(
@@ -141,14 +143,14 @@ def runs_verb(
 ) -> None:
     """List the runs, newest first."""
     ws = workspace()
-    _show_runs(ws, runs.listing(ws, dataset, study=study), as_json)
+    _show_runs(ws, records.listing(ws, dataset, study=study), as_json)
 
 
 def show(run: RunId, as_json: Json = False) -> None:
     """Everything known about one run."""
     ws = workspace()
-    found = runs.find(ws, run)
-    metrics = runs.metrics_of(ws, [run])[run]
+    found = records.find(ws, run)
+    metrics = records.metrics_of(ws, [run])[run]
     facts: dict[str, Any] = {**vars(found), "config": json.loads(found.config), "settings": json.loads(found.settings)}
     if as_json:
         return emit_json({**facts, "metrics": metrics})
@@ -180,7 +182,7 @@ def score(
     """Publish top-k lists for all users, whole or not at all."""
     ws = workspace()
     with counted(f"scoring {run}") as progress:
-        model = Recommender.load(runs.model_folder(ws, run))
+        model = Recommender.load(records.model_folder(ws, run))
         done = score_run(ws, run, top_k=top_k, out=out, users=users, engine=engine, progress=progress, model=model)
     warnings = tell_drift(run, model)
     if as_json:
@@ -190,7 +192,7 @@ def score(
 
 
 def _show_runs(ws: Workspace, found: list[Run], as_json: bool) -> None:
-    metrics = runs.metrics_of(ws, [r.run for r in found])
+    metrics = records.metrics_of(ws, [r.run for r in found])
     if as_json:
         return emit_json({"runs": [r.summary(metrics[r.run]) for r in found]})
 

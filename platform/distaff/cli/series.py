@@ -10,7 +10,7 @@ import typer
 
 from distaff import exports
 from distaff.cli.state import Json, RunId, emit_facts, emit_json, emit_table, pairs, talk, tell_drift, workspace
-from distaff.runs import runs
+from distaff.runs import records
 from distaff.series import adaptation as adapting
 from distaff.series.model import SeriesModel
 from distaff.series.score import Published, classify_run, embed_run, find_anomalies, forecast_run
@@ -109,7 +109,7 @@ def adapt(
 
 def _publish(publish: Callable[..., Published], run: str, as_json: bool, **options: Any) -> None:
     ws = workspace()
-    model = SeriesModel.load(runs.model_folder(ws, run))
+    model = SeriesModel.load(records.model_folder(ws, run))
     done = publish(ws, run, model=model, **options)
     warnings = tell_drift(done.run, model)
     if as_json:

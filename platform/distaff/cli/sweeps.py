@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 from distaff import exports
 from distaff.cli.state import Engine, Json, emit_facts, emit_json, emit_table, epochs, pairs, talk, workspace
 from distaff.model.registry import model_class
-from distaff.runs import runs
+from distaff.runs import records, training
 from distaff.sweeps import processes, tuning
 from distaff.sweeps.plan import PRUNERS, Plan
 from distaff.sweeps.trials import TrialRow
@@ -162,11 +162,11 @@ def _sweep(ws: Workspace, plan: Plan, name: str, *, seeds: int, **options: Any) 
 
 def _fit_default(ws: Workspace, name: str, plan: Plan, seeds: int) -> list[str]:
     """A control with nothing to tune goes on the board as it is."""
-    there = {run.model for run in runs.listing(ws, plan.dataset) if run.dataset_generation == plan.generation}
+    there = {run.model for run in records.listing(ws, plan.dataset) if run.dataset_generation == plan.generation}
     if name in there or not seeds:
         return []
     with epochs(name) as report:
-        return [runs.train(ws, name, plan.dataset, seed=plan.seed, device=plan.device, report=report).run]
+        return [training.train(ws, name, plan.dataset, seed=plan.seed, device=plan.device, report=report).run]
 
 
 def _told(row: TrialRow) -> str:

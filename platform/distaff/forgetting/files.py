@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from distaff import exports, jobs
 from distaff.recommenders.score import unfinished
 from distaff.runs import aliases
-from distaff.runs.runs import Run
+from distaff.runs.records import Run
 from distaff_data.atomic import clear_leftovers, leftovers
 from distaff_data.errors import InputError
 from distaff_data.warehouse import Scratch

@@ -18,8 +18,8 @@ from distaff.factors.intents.evidence import explain_run
 from distaff.factors.intents.notes import mentioning
 from distaff.forgetting import audit, files, unlearning
 from distaff.forgetting.audit import ModelRecord, Request
-from distaff.runs import runs
-from distaff.runs.runs import Run
+from distaff.runs import records
+from distaff.runs.records import Run
 from distaff_data.errors import DistaffError, InputError
 from distaff_data.tables import people as persons
 from distaff_data.tables.datasets import kind_of
@@ -135,7 +135,7 @@ def _hold(workspace: Workspace, dataset: str, locks: ExitStack) -> list[Run]:
             locks.enter_context(workspace.warehouse.lock(f"scoring/{run.run}").acquire(blocking=False))
     except Timeout:
         raise DistaffError(f"another process is at dataset {dataset!r} or at one of its runs; wait for it") from None
-    fitting = [run.run for run in found if run.status == "running" and runs.is_alive(run)]
+    fitting = [run.run for run in found if run.status == "running" and records.is_alive(run)]
     if fitting:
         raise DistaffError(f"{', '.join(fitting)} is being fitted to dataset {dataset!r}; wait for it or stop it")
     return found

@@ -17,8 +17,8 @@ from distaff.forgetting.attack import NOTHING, Membership, by_folding, by_own_sc
 from distaff.forgetting.audit import ModelRecord, Request
 from distaff.model import saving
 from distaff.recommenders.base import Recommender
-from distaff.runs import runs
-from distaff.runs.runs import Run
+from distaff.runs import records, training
+from distaff.runs.records import Run
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import DistaffError, UnsupportedError
 from distaff_data.splits import SPLITS
@@ -32,7 +32,7 @@ def unlearn(
     """Take the people out of the models of runs; returns why, for those where it failed."""
     live, failed = load_interactions(workspace.warehouse, request.dataset), {}
     for run in found:
-        folder = runs.run_folder(workspace, run.run)
+        folder = records.run_folder(workspace, run.run)
         shutil.rmtree(folder / "checkpoint", ignore_errors=True)  # it has the people's vectors, and cannot be continued
         saving.tidy(folder / "model")
         if not (folder / "model").is_dir():
@@ -49,7 +49,7 @@ def known(workspace: Workspace, names: Sequence[str], people: Sequence[str]) -> 
     """Which of the people the models of runs know, whatever the tables say."""
     found: set[str] = set()
     for name in names:
-        ids = Interactions.user_ids_in(runs.run_folder(workspace, name) / "model")
+        ids = Interactions.user_ids_in(records.run_folder(workspace, name) / "model")
         found |= set(people) & set(ids.filter(pc.is_in(ids, pa.array(people, pa.string()))).to_pylist())
     return found
 
@@ -64,10 +64,10 @@ def _unlearn(
         audit.record_models(workspace, [_without(model, users, request, run)])
         if _same(model.data, live):
             model.bind(replace(model.data, generation=live.generation))
-        runs.store_measurements(workspace, run.run, model.measure())
+        training.store_measurements(workspace, run.run, model.measure())
         model.save(folder)  # last: until then all of this is done again
     if model.data.generation != run.dataset_generation:
-        runs.record(workspace, replace(run, dataset_generation=model.data.generation))
+        records.record(workspace, replace(run, dataset_generation=model.data.generation))
 
 
 def _without(model: Recommender, users: Tensor, request: Request, run: Run) -> ModelRecord:

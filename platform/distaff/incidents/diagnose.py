@@ -10,8 +10,8 @@ from distaff.incidents.base import Diagnoser, seconds_before_onset
 from distaff.incidents.rankings import Diagnosis, score_cases, score_trigger
 from distaff.incidents.tables import case_dict
 from distaff.model.base import Epoch
-from distaff.runs import runs
-from distaff.runs.runs import Run
+from distaff.runs import training
+from distaff.runs.records import Run
 from distaff_data.workspace import Workspace
 
 
@@ -75,7 +75,7 @@ def diagnose(
     """
     Diagnoser.named(model)  # refused before a run of another kind is made
     chosen = {**(settings or {}), **({} if onset is None else {"onset": onset})}
-    run, fitted = runs.fit_run(workspace, model, dataset, settings=chosen, seed=seed, device="cpu", report=report)
+    run, fitted = training.fit_run(workspace, model, dataset, settings=chosen, seed=seed, device="cpu", report=report)
     return _report(run, cast(Diagnoser, fitted))
 
 

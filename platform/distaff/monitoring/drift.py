@@ -25,7 +25,7 @@ import polars as pl
 from distaff.incidents.base import Diagnoser, normal_rows
 from distaff.model.base import Model
 from distaff.recommenders.base import Recommender
-from distaff.runs.runs import model_folder
+from distaff.runs.records import model_folder
 from distaff.series.model import SeriesModel
 from distaff.stats.moments import ChannelMoments, normal_moments
 from distaff_data.arrays import Bools, Floats, Ints

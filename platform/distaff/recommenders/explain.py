@@ -15,7 +15,7 @@ from distaff.ranking.metrics import exclusion
 from distaff.recommenders.base import Recommender, top_k_of
 from distaff.recommenders.relevance import Membership
 from distaff.recommenders.words import Reasons, Worded, top_words
-from distaff.runs import runs
+from distaff.runs import records
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.splits import SPLITS
 from distaff_data.tables.interactions import load_titles
@@ -111,7 +111,7 @@ def explain_user(
         UnsupportedError: The model has no factors.
     """
     return explain_with(
-        workspace, Recommender.load(runs.model_folder(workspace, run_id)), run_id, user, item=item, top_k=top_k
+        workspace, Recommender.load(records.model_folder(workspace, run_id)), run_id, user, item=item, top_k=top_k
     )
 
 

@@ -22,7 +22,7 @@ from torch import Tensor
 from distaff import engines
 from distaff.ranking.metrics import exclusion
 from distaff.recommenders.base import SCORE_SCHEMA, Recommender
-from distaff.runs.runs import model_folder
+from distaff.runs.records import model_folder
 from distaff_data.atomic import replacing
 from distaff_data.errors import DistaffError, InputError
 from distaff_data.splits import SPLITS

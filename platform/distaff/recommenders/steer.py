@@ -19,7 +19,7 @@ from torch import Tensor
 from distaff.ranking.metrics import exclusion
 from distaff.recommenders.base import Recommender, top_k_of
 from distaff.recommenders.words import Worded
-from distaff.runs import runs
+from distaff.runs import records
 from distaff_data.datasets.content import word_positions
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.splits import SPLITS
@@ -153,7 +153,7 @@ def steer_run(
     """
     if not factors and not words:
         raise InputError("name what to raise or lower: a factor, or a word")
-    model = Recommender.load(runs.model_folder(workspace, run_id))
+    model = Recommender.load(records.model_folder(workspace, run_id))
     steered = steer(model, user, factors=factors, words=words, k=k, exclude=exclude)
     return steered, load_titles(workspace.warehouse, model.data.name)
 

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from distaff.runs import runs
+from distaff.runs import records
 from distaff_data.errors import InputError, UnknownNameError
 from distaff_data.workspace import Workspace
 
@@ -34,7 +34,7 @@ def promote(workspace: Workspace, run: str, alias: str) -> Change:
     Raises:
         InputError: The run has no fitted model, it has the alias already, or the alias is no good name.
     """
-    runs.model_folder(workspace, run)
+    records.model_folder(workspace, run)
     if not _NAME.fullmatch(alias):
         raise InputError("an alias is letters, digits, dots, dashes and underscores, a letter first", value=alias)
     if _is_run(workspace, alias):
@@ -59,7 +59,7 @@ def rollback(workspace: Workspace, alias: str) -> Change:
         stack = _held(before)
         if len(stack) < 2:
             raise InputError(f"{alias} stood for nothing before run {stack[-1]!r}")
-        runs.model_folder(workspace, stack[-2])
+        records.model_folder(workspace, stack[-2])
         return _append(workspace, alias, before, stack[-2], "rollback")
 
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from distaff.jobs import Job
 from distaff.model.base import Model
 from distaff.monitoring import drift
-from distaff.runs import aliases, runs
+from distaff.runs import aliases, records
 from distaff.scheduling.tasks import TABLES, Outcome, perform
 from distaff_data.errors import InputError, redacted
 from distaff_data.workspace import Workspace
@@ -196,7 +196,7 @@ class _Work:
 
     def perform(self) -> Outcome:
         job, workspace = self._job, self._workspace
-        run = runs.find(workspace, aliases.resolve(workspace, job.model))
+        run = records.find(workspace, aliases.resolve(workspace, job.model))
         if job.dataset not in (None, run.dataset):
             raise InputError(f"{job.model} is run {run.run!r} on {run.dataset!r}, not on {job.dataset!r}")
         outcome = perform(workspace, job.task, run, top_k=job.top_k, out=job.out_path(workspace))

@@ -16,8 +16,8 @@ from filelock import Timeout
 from distaff.factors.intents.evidence import explain_run
 from distaff.forgetting import audit
 from distaff.recommenders.score import score_run
-from distaff.runs import aliases, runs
-from distaff.runs.runs import Run
+from distaff.runs import aliases, records, training
+from distaff.runs.records import Run
 from distaff.scheduling.executions import Clock, Execution, attempt
 from distaff.scheduling.tasks import Outcome
 from distaff_data.errors import InputError
@@ -61,7 +61,7 @@ def _retrain(workspace: Workspace, name: str, clock: Clock, talk: Callable[[str]
 
 def _replace(workspace: Workspace, name: str) -> Outcome:
     """Fit, and put the new run in the old one's place; what a killed process left of it is taken up."""
-    old = runs.find(workspace, name)
+    old = records.find(workspace, name)
     new = _fitted(workspace, old)
     rows = 0
     if workspace.warehouse.live(f"factors/{name}") is not None:
@@ -72,8 +72,8 @@ def _replace(workspace: Workspace, name: str) -> Outcome:
     for alias, run in aliases.current(workspace).items():
         if run == name:
             aliases.promote(workspace, new, alias)
-    runs.record(workspace, replace(old, status="retired", message=f"people were forgotten; {new} takes its place"))
-    shutil.rmtree(runs.run_folder(workspace, name) / "model", ignore_errors=True)
+    records.record(workspace, replace(old, status="retired", message=f"people were forgotten; {new} takes its place"))
+    shutil.rmtree(records.run_folder(workspace, name) / "model", ignore_errors=True)
     workspace.warehouse.drop(*(f"{target}/{name}" for target in _TARGETS))
     return Outcome(new, rows)
 
@@ -84,10 +84,10 @@ def _fitted(workspace: Workspace, old: Run) -> str:
     if live is None:
         raise InputError(f"dataset {old.dataset!r} is gone")
     alike = (old.model, old.config, old.seed, live)
-    for run in runs.listing(workspace, old.dataset):
+    for run in records.listing(workspace, old.dataset):
         if run.status == "done" and run.started_at > old.started_at and run.run != old.run:
             later = run.dataset_generation == live and not audit.touched(workspace, run.run)
             if later and (run.model, run.config, run.seed, run.dataset_generation) == alike:
                 return run.run
     settings = json.loads(old.settings)
-    return runs.train(workspace, old.model, old.dataset, settings=settings, seed=old.seed, device=old.device).run
+    return training.train(workspace, old.model, old.dataset, settings=settings, seed=old.seed, device=old.device).run

@@ -18,8 +18,8 @@ from distaff.jobs import Task
 from distaff.model.base import Model
 from distaff.recommenders.base import Recommender
 from distaff.recommenders.score import score_run
-from distaff.runs import runs
-from distaff.runs.runs import Run
+from distaff.runs import records
+from distaff.runs.records import Run
 from distaff.series.model import SeriesModel
 from distaff.series.score import Published, classify_run, embed_run, find_anomalies, forecast_run
 from distaff_data.errors import DistaffError
@@ -54,7 +54,7 @@ def perform(workspace: Workspace, task: Task, run: Run, *, top_k: int, out: Path
         DistaffError: Another process does the same with the run.
     """
     if task == "score":
-        model = Recommender.load(runs.model_folder(workspace, run.run))
+        model = Recommender.load(records.model_folder(workspace, run.run))
         scored = score_run(workspace, run.run, top_k=top_k, out=out, model=model)
         return Outcome(scored.run, scored.rows, scored.users, model)
     try:
@@ -66,7 +66,7 @@ def perform(workspace: Workspace, task: Task, run: Run, *, top_k: int, out: Path
 
 def _published(publish: Callable[..., Published]) -> Callable[[Workspace, Run, Path | None], Outcome]:
     def carry_out(workspace: Workspace, run: Run, out: Path | None) -> Outcome:
-        model = SeriesModel.load(runs.model_folder(workspace, run.run))
+        model = SeriesModel.load(records.model_folder(workspace, run.run))
         done = publish(workspace, run.run, out=out, model=model)
         return Outcome(done.run, done.rows, model=model)
 
@@ -80,7 +80,7 @@ def _diagnose(workspace: Workspace, run: Run, out: Path | None) -> Outcome:
         known = diagnose(workspace, run.dataset, model=run.model, settings=json.loads(run.settings), seed=run.seed).run
     # Runs that were trained by 0.1 have their diagnoses in their folder only.
     elif workspace.warehouse.live(target_of(known.run)) is None:
-        Diagnoser.load(runs.model_folder(workspace, known.run)).publish_results(workspace.warehouse, known.run)
+        Diagnoser.load(records.model_folder(workspace, known.run)).publish_results(workspace.warehouse, known.run)
     causes = workspace.warehouse.query("SELECT * EXCLUDE (generation) FROM causes WHERE run = ?", [known.run])
     if out is not None:
         exports.write(causes, out)
@@ -91,7 +91,7 @@ def _latest(workspace: Workspace, run: Run) -> Run | None:
     """A finished run of the same configuration on the incidents as they are now."""
     live = workspace.warehouse.live(f"dataset/{run.dataset}")
     alike = (run.model, run.config, run.seed, live)
-    found = runs.listing(workspace, run.dataset)
+    found = records.listing(workspace, run.dataset)
     return next(
         (r for r in found if r.status == "done" and (r.model, r.config, r.seed, r.dataset_generation) == alike), None
     )

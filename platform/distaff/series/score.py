@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from distaff import exports
-from distaff.runs.runs import model_folder
+from distaff.runs.records import model_folder
 from distaff.series.model import SeriesModel
 from distaff_data.datasets.series import Series
 from distaff_data.workspace import Workspace

@@ -15,7 +15,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from distaff.runs import runs
+from distaff.runs import records
 from distaff.sweeps import journal
 from distaff.sweeps.plan import Plan
 from distaff.sweeps.space import propose
@@ -79,9 +79,9 @@ def recover(workspace: Workspace, study: optuna.Study) -> None:
             settings = trial.system_attrs.get("fixed_params", {}) | trial.params
             study.enqueue_trial(settings, {"retry_of": trial.number, "retries": _retries(trial) + 1})
     stale = {t.number for t in trials if _lost(t)}
-    for run in runs.listing(workspace, study=study.study_name) if stale else []:
+    for run in records.listing(workspace, study=study.study_name) if stale else []:
         if run.trial in stale and run.status == "running":
-            runs.record(workspace, replace(run, status="interrupted", message="its process is gone"))
+            records.record(workspace, replace(run, status="interrupted", message="its process is gone"))
 
 
 def spent(study: optuna.Study) -> int:

@@ -18,8 +18,8 @@ from distaff import engines
 from distaff.model import registry
 from distaff.model.base import Epoch
 from distaff.model.registry import model_class
-from distaff.runs import runs
-from distaff.runs.runs import Run
+from distaff.runs import records, training
+from distaff.runs.records import Run
 from distaff.sweeps import journal, processes, space, trials
 from distaff.sweeps.plan import INDEPENDENCE, Plan
 from distaff.sweeps.record import Progress, Record
@@ -168,11 +168,11 @@ def fit_seeds(
             plan.generation,
         )
 
-    there = {run.seed: run.run for run in runs.listing(workspace, plan.dataset) if same(run)}
+    there = {run.seed: run.run for run in records.listing(workspace, plan.dataset) if same(run)}
     for seed in range(plan.seed, plan.seed + seeds):
         if seed not in there:
             with report(seed) as shown:
-                run = runs.train(
+                run = training.train(
                     workspace, plan.model, plan.dataset, settings=settings, seed=seed, device=plan.device, report=shown
                 )
             there[seed] = run.run

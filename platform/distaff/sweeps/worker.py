@@ -10,7 +10,7 @@ import optuna
 from optuna.trial import TrialState
 
 from distaff.model.base import Epoch
-from distaff.runs import runs
+from distaff.runs import records, training
 from distaff.sweeps import journal, trials
 from distaff.sweeps.plan import Plan
 from distaff_data.workspace import Workspace
@@ -63,10 +63,10 @@ def _carry_out(workspace: Workspace, study: optuna.Study, plan: Plan, trial: opt
         if len(plan.metrics) == 1 and plan.metrics[0] in epoch.valid:
             trial.report(epoch.valid[plan.metrics[0]], epoch.epoch)
             if trial.should_prune():
-                raise runs.Pruned(f"behind the other trials at epoch {epoch.epoch}")
+                raise training.Pruned(f"behind the other trials at epoch {epoch.epoch}")
 
     try:
-        run = runs.train(
+        run = training.train(
             workspace,
             plan.model,
             plan.dataset,
@@ -74,7 +74,7 @@ def _carry_out(workspace: Workspace, study: optuna.Study, plan: Plan, trial: opt
             seed=plan.seed,
             device=plan.device,
             report=report,
-            trial=runs.Trial(study.study_name, trial.number, plan.measure()),
+            trial=training.Trial(study.study_name, trial.number, plan.measure()),
         )
     except KeyboardInterrupt:
         study.tell(trial, state=TrialState.FAIL)
@@ -85,7 +85,7 @@ def _carry_out(workspace: Workspace, study: optuna.Study, plan: Plan, trial: opt
         trial.set_user_attr("run", run.run)
         study.tell(trial, state=TrialState.PRUNED)
     else:
-        trials.succeed(study, plan, trial, run.run, runs.metrics_of(workspace, [run.run])[run.run]["valid"])
+        trials.succeed(study, plan, trial, run.run, records.metrics_of(workspace, [run.run])[run.run]["valid"])
 
 
 def _tried(study: optuna.Study, trial: optuna.Trial) -> optuna.trial.FrozenTrial | None:

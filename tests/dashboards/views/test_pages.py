@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from distaff.factors.intents.evidence import explain_run
 from distaff.factors.intents.notes import notes_of
-from distaff.runs import runs
+from distaff.runs import training
 from distaff_data.workspace import Workspace
 
 BOARD, INTENTS = "board", "intents"
@@ -53,7 +53,7 @@ def test_a_dataset_without_runs_says_how_to_train(at: Open, bare: Workspace) -> 
 
 
 def test_a_run_without_factors_says_how_to_compute_them(at: Open, bare: Workspace) -> None:
-    run = runs.train(bare, "nmf", DATASET, device="cpu", settings={"n_intents": 3})
+    run = training.train(bare, "nmf", DATASET, device="cpu", settings={"n_intents": 3})
     for page in (FACTORS, FACTOR, INTENTS, BLIND):
         assert f"distaff factors {run.run}" in said(at(bare.root, page))
     assert "Only controls so far" in said(at(bare.root, BOARD))
@@ -62,7 +62,7 @@ def test_a_run_without_factors_says_how_to_compute_them(at: Open, bare: Workspac
 def test_a_model_without_control_is_called_untrustworthy(
     at: Open, bare: Workspace, quick_dccf: dict[str, object]
 ) -> None:
-    runs.train(bare, "dccf", DATASET, settings=quick_dccf, device="cpu")
+    training.train(bare, "dccf", DATASET, settings=quick_dccf, device="cpu")
     assert "No control has been trained" in said(at(bare.root, BOARD))
 
 
@@ -94,9 +94,9 @@ def test_another_metric_is_a_choice_away(at: Open, filled: Workspace) -> None:
 
 
 def test_new_runs_appear_without_a_restart(at: Open, bare: Workspace) -> None:
-    runs.train(bare, "popularity", DATASET, device="cpu")
+    training.train(bare, "popularity", DATASET, device="cpu")
     assert len(at(bare.root, BOARD).dataframe[0].value) == 1
-    runs.train(bare, "nmf", DATASET, device="cpu", settings={"n_intents": 3})
+    training.train(bare, "nmf", DATASET, device="cpu", settings={"n_intents": 3})
     assert len(at(bare.root, BOARD).dataframe[0].value) == 2
 
 
@@ -152,7 +152,7 @@ def test_weights_of_factors_change_the_list_beside_the_old_one(at: Open, filled:
 
 
 def test_a_note_is_written_and_shown_and_hides_the_factor(at: Open, bare: Workspace) -> None:
-    run = runs.train(bare, "nmf", DATASET, device="cpu", settings={"n_intents": 3}).run
+    run = training.train(bare, "nmf", DATASET, device="cpu", settings={"n_intents": 3}).run
     explain_run(bare, run)
     app = at(bare.root, FACTOR)
     factor = int(str(app.selectbox(key="intent").value))

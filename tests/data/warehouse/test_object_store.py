@@ -17,7 +17,7 @@ from published import publish
 
 from distaff.forgetting import forget
 from distaff.recommenders.score import score_run
-from distaff.runs import runs
+from distaff.runs import training
 from distaff.testing.data import checkerboard
 from distaff_data.errors import InputError
 from distaff_data.schema import VERSION
@@ -38,7 +38,7 @@ def test_workspace_on_an_object_store_trains_scores_and_reads_as_in_a_folder(
     lists = "SELECT user_id, rank, item_id, score FROM recommendations ORDER BY ALL"
     for each in (there, workspace):
         publish(each, checkerboard())
-        score_run(each, runs.train(each, "popularity", "checkerboard").run, top_k=3)
+        score_run(each, training.train(each, "popularity", "checkerboard").run, top_k=3)
     again = Workspace.open(tmp_path / "there")
     assert again.warehouse.location == url
     found = again.warehouse.query(lists)
@@ -68,7 +68,7 @@ def test_person_who_is_forgotten_is_in_no_object(url: str, tmp_path: Path) -> No
     workspace = Workspace.create(tmp_path / "there", url)
     publish(workspace, checkerboard())
     publish(workspace, checkerboard())
-    score_run(workspace, runs.train(workspace, "popularity", "checkerboard").run, top_k=3)
+    score_run(workspace, training.train(workspace, "popularity", "checkerboard").run, top_k=3)
     person = "0"  # the least id, which the log of each table notes
     row, log = f"'user_id': '{person}'", f'user_id\\":\\"{person}\\"'
     assert all(any(trace in told for told in _objects(url)) for trace in (row, log))

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from distaff.model.distributed import World
 from distaff.recommenders.gradient import GradientRecommender
-from distaff.runs import runs
+from distaff.runs import records
 from distaff.testing.data import random_interactions
 from distaff_data.workspace import Workspace
 from distaff_graph.collaborative.dccf import DCCF
@@ -92,6 +92,6 @@ def test_torchrun_records_one_run(workspace: Workspace) -> None:
     dataset = workspace.warehouse.rows("SELECT dataset FROM datasets")[0]["dataset"]
     settings = [f"--set={s}" for s in ("embedding_dim=4", "max_epochs=2", "eval_every=1")]
     torchrun("distaff", "--workspace", str(workspace.root), "train", "lightgcn", dataset, *settings)
-    (run,) = runs.listing(workspace)
+    (run,) = records.listing(workspace)
     assert run.status == "done"
     assert [p.name for p in workspace.runs.iterdir()] == [run.run]

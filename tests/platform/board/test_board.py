@@ -10,7 +10,7 @@ from published import publish
 
 from distaff.board.board import Board, board
 from distaff.factors.intents.evidence import explain_run
-from distaff.runs import runs
+from distaff.runs import training
 from distaff.stats.intervals import compare_paired
 from distaff.testing.data import checkerboard
 from distaff_data.arrays import Floats
@@ -23,10 +23,10 @@ def filled(workspace: Workspace) -> tuple[Workspace, list[str]]:
     publish(workspace, checkerboard(120, 90, n_blocks=3, held_out=8))
     settings = {"n_intents": 3, "init": "random"}
     trained = [
-        runs.train(workspace, "nmf", "checkerboard", settings=settings, seed=seed, device="cpu").run
+        training.train(workspace, "nmf", "checkerboard", settings=settings, seed=seed, device="cpu").run
         for seed in range(2)
     ]
-    return workspace, [*trained, runs.train(workspace, "popularity", "checkerboard", device="cpu").run]
+    return workspace, [*trained, training.train(workspace, "popularity", "checkerboard", device="cpu").run]
 
 
 def test_the_board_is_a_frame_with_a_row_for_each_metric(filled: tuple[Workspace, list[str]]) -> None:

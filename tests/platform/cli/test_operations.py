@@ -14,7 +14,7 @@ import pytest
 from published import publish
 
 from distaff.cli import main
-from distaff.runs import runs
+from distaff.runs import training
 from distaff.testing.data import checkerboard
 from distaff_data.workspace import Workspace
 
@@ -100,7 +100,7 @@ def test_wrong_usage_is_one_line_and_changes_nothing(
 
 
 def test_alias_stands_for_its_run_wherever_a_run_is_named(call: Call, filled: Workspace) -> None:
-    old, new = (runs.train(filled, "popularity", "checkerboard", seed=seed).run for seed in (0, 1))
+    old, new = (training.train(filled, "popularity", "checkerboard", seed=seed).run for seed in (0, 1))
     for run in (old, new):
         assert call("promote", run, "--as", "champion")[0] == 0
     assert _json(call("show", "champion", "--json"))["run"] == new
@@ -113,7 +113,7 @@ def test_alias_stands_for_its_run_wherever_a_run_is_named(call: Call, filled: Wo
 
 
 def test_schedule_from_adding_a_job_to_removing_it(call: Call, filled: Workspace) -> None:
-    run = runs.train(filled, "popularity", "checkerboard").run
+    run = training.train(filled, "popularity", "checkerboard").run
     call("promote", run, "--as", "champion")
     assert call("schedule", "add", "nightly", "--cron", "0 3 * * *", "--model", "champion", "--top-k", "4")[0] == 0
     assert _json(call("schedule", "run", "--once", "--json")) == {"executions": []}
@@ -137,7 +137,7 @@ def test_failed_execution_is_exit_status_1(call: Call, filled: Workspace) -> Non
 
 
 def test_forgetting_prints_what_it_did_and_refuses_strangers(call: Call, filled: Workspace) -> None:
-    run = runs.train(filled, "popularity", "checkerboard", device="cpu").run
+    run = training.train(filled, "popularity", "checkerboard", device="cpu").run
     status, out, _ = call("forget", "7", "8", "--dataset", "checkerboard", "--yes", "--json")
     found = json.loads(out)
     assert status == 0
@@ -153,7 +153,7 @@ def test_forgetting_prints_what_it_did_and_refuses_strangers(call: Call, filled:
 
 
 def test_job_may_be_of_another_task_that_there_is(call: Call, filled: Workspace) -> None:
-    run = runs.train(filled, "popularity", "checkerboard", device="cpu").run
+    run = training.train(filled, "popularity", "checkerboard", device="cpu").run
     add = ("schedule", "add", "outlook", "--cron", "* * * * *", "--model", run, "--task")
     assert call(*add, "shell")[0] == 2
     assert call(*add, "forecast")[0] == 0

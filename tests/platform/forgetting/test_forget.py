@@ -20,7 +20,7 @@ from distaff.forgetting import forget
 from distaff.jobs import Job
 from distaff.recommenders.base import Recommender
 from distaff.recommenders.score import score_run
-from distaff.runs import runs
+from distaff.runs import records, training
 from distaff_data.errors import DistaffError, InputError
 from distaff_data.ingest import ingest_attributes, ingest_interactions
 from distaff_data.tables.interactions import load_interactions
@@ -53,9 +53,9 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     ingest_interactions(workspace, "shop", log, split="random:0.6,0.2,0.2")
     ingest_attributes(workspace, "user", "shop", [folder / "people.csv"])
     for model, settings in (("ease", {}), ("nmf", {"n_intents": 2}), ("lightgcn", LIGHTGCN)):
-        run = runs.train(workspace, model, "shop", settings=settings, device="cpu").run
+        run = training.train(workspace, model, "shop", settings=settings, device="cpu").run
         score_run(workspace, run, top_k=4)
-    nmf = next(r.run for r in runs.listing(workspace) if r.model == "nmf")
+    nmf = next(r.run for r in records.listing(workspace) if r.model == "nmf")
     explain_run(workspace, nmf)
     jobs.add(workspace, Job.parse("nightly", {"cron": "0 3 * * *", "model": nmf, "out": "lists.parquet"}))
     score_run(workspace, nmf, top_k=4, out=workspace.root / "lists.parquet")
@@ -66,7 +66,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
     with pytest.raises(KeyboardInterrupt):
         score_run(workspace, nmf, top_k=7, progress=killed)
-    (runs.run_folder(workspace, nmf) / "checkpoint").mkdir()
+    (records.run_folder(workspace, nmf) / "checkpoint").mkdir()
     lists = next((workspace.warehouse.root / "recommendations").glob("*.parquet"))
     shutil.copy(lists, lists.with_name("part-00000-of-a-writer-that-was-killed.parquet"))  # written, and not committed
     return workspace
@@ -130,25 +130,25 @@ def test_everybody_else_stays_and_every_table_can_still_be_read(filled: Workspac
 
 
 def test_models_are_what_training_without_the_person_gives(filled: Workspace) -> None:
-    trained = {r.model: r for r in runs.listing(filled)}
+    trained = {r.model: r for r in records.listing(filled)}
     forget(filled, [PERSON])
     data = load_interactions(filled.warehouse, "shop")
     everyone = torch.arange(data.n_users)
     for model in ("ease", "nmf"):
-        kept = Recommender.load(runs.model_folder(filled, trained[model].run))
+        kept = Recommender.load(records.model_folder(filled, trained[model].run))
         anew = type(kept)(**kept.config.model_dump()).fit(data, seed=0, device="cpu")
         torch.testing.assert_close(kept.predict(everyone), anew.predict(everyone), rtol=1e-4, atol=1e-4)
-    assert {r.dataset_generation for r in runs.listing(filled)} == {data.generation}
+    assert {r.dataset_generation for r in records.listing(filled)} == {data.generation}
 
 
 def test_scoring_afterwards_has_no_list_for_the_person(filled: Workspace, tmp_path: Path) -> None:
     forget(filled, [PERSON])
-    for run in runs.listing(filled):
+    for run in records.listing(filled):
         assert score_run(filled, run.run, top_k=2).users == N_USERS - 1
     assert filled.warehouse.rows("SELECT 1 FROM recommendations WHERE user_id = ?", [PERSON]) == []
     (tmp_path / "users.txt").write_text(PERSON)
     with pytest.raises(InputError, match="not in the data"):
-        score_run(filled, runs.listing(filled)[0].run, users=tmp_path / "users.txt")
+        score_run(filled, records.listing(filled)[0].run, users=tmp_path / "users.txt")
 
 
 class Killed(BaseException):
@@ -176,7 +176,7 @@ def test_request_that_is_killed_at_any_step_is_finished_by_making_it_again(fille
     assert len(found.models) == 3
     data = load_interactions(filled.warehouse, "shop")
     assert data.n_users == N_USERS - 1
-    assert {r.dataset_generation for r in runs.listing(filled)} == {data.generation}
+    assert {r.dataset_generation for r in records.listing(filled)} == {data.generation}
 
 
 def test_model_that_is_killed_while_it_is_saved_is_whole_afterwards(
@@ -197,8 +197,8 @@ def test_model_that_is_killed_while_it_is_saved_is_whole_afterwards(
     assert traces(filled)
     forget(filled, [PERSON])
     assert traces(filled) == []
-    for run in runs.listing(filled):
-        assert Recommender.load(runs.model_folder(filled, run.run)).data.n_users == N_USERS - 1
+    for run in records.listing(filled):
+        assert Recommender.load(records.model_folder(filled, run.run)).data.n_users == N_USERS - 1
 
 
 def test_audit_record_says_what_was_done_and_names_nobody(filled: Workspace) -> None:
@@ -214,7 +214,7 @@ def test_audit_record_says_what_was_done_and_names_nobody(filled: Workspace) -> 
 
 
 def test_notes_that_name_the_person_are_listed_for_their_author(filled: Workspace) -> None:
-    run = next(r.run for r in runs.listing(filled) if r.model == "nmf")
+    run = next(r.run for r in records.listing(filled) if r.model == "nmf")
     annotate(filled, run, 0, note=f"taken up by {PERSON}, who writes to us")
     annotate(filled, run, 1, note=f"somebody else: x{PERSON}")
     found = forget(filled, [PERSON])
@@ -242,7 +242,7 @@ def test_person_of_the_same_id_in_another_dataset_is_somebody_else(filled: Works
 
 
 def test_dataset_that_somebody_works_on_is_left_alone(filled: Workspace) -> None:
-    run = runs.listing(filled)[0].run
+    run = records.listing(filled)[0].run
     with filled.warehouse.lock(f"scoring/{run}"), pytest.raises(DistaffError, match="another process"):
         forget(filled, [PERSON])
     assert filled.warehouse.rows("SELECT * FROM forgettings") == []
@@ -251,7 +251,7 @@ def test_dataset_that_somebody_works_on_is_left_alone(filled: Workspace) -> None
 def test_fit_that_began_meanwhile_keeps_the_request_open(filled: Workspace) -> None:
     def train(step: str) -> None:
         if step == "files":
-            runs.train(filled, "popularity", "shop", device="cpu")
+            training.train(filled, "popularity", "shop", device="cpu")
 
     with pytest.raises(DistaffError, match="began while the people were forgotten"):
         forget(filled, [PERSON], progress=train)

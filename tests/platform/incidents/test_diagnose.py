@@ -18,7 +18,7 @@ from distaff.cli.app import app
 from distaff.incidents.base import Diagnoser
 from distaff.incidents.diagnose import diagnose
 from distaff.incidents.tables import target_of
-from distaff.runs import runs
+from distaff.runs import records, training
 from distaff_data.datasets.incidents import Incidents
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.planted.incidents import planted_incidents
@@ -78,7 +78,7 @@ def results(workspace: Workspace, run: str) -> list[list[dict[str, Any]]]:
 
 @pytest.mark.parametrize("model", ["coral", "nsigma"])
 def test_a_trained_run_publishes_what_a_diagnosed_one_does(model: str, settled: Workspace, data: Incidents) -> None:
-    trained = runs.train(settled, model, data.name, seed=2)
+    trained = training.train(settled, model, data.name, seed=2)
     diagnosed = diagnose(settled, data.name, model=model, seed=2).run
     assert results(settled, trained.run) == results(settled, diagnosed.run)
     assert len(results(settled, trained.run)[0]) == len(data.cases)
@@ -135,10 +135,10 @@ def seal(folder: Path, files: tuple[str, ...]) -> None:
 
 
 def test_a_run_is_measured_from_its_tables(settled: Workspace, data: Incidents) -> None:
-    run = runs.train(settled, "coral", data.name).run
+    run = training.train(settled, "coral", data.name).run
     before = results(settled, run)
-    assert evaluate(settled, run) == runs.metrics_of(settled, [run])[run]["test"]
-    folder = runs.model_folder(settled, run)
+    assert evaluate(settled, run) == records.metrics_of(settled, [run])[run]["test"]
+    folder = records.model_folder(settled, run)
     (folder / "diagnoses.json").unlink()
     seal(folder, ("model.safetensors",))
     assert evaluate(settled, run)["ac@1"] == before_metric(before, "ac@1")
@@ -152,20 +152,20 @@ def before_metric(published: list[list[dict[str, Any]]], name: str) -> float:
 def test_a_run_of_0_1_that_published_no_cause_is_measured_from_its_folder_and_published(
     settled: Workspace, data: Incidents
 ) -> None:
-    run = runs.train(settled, "coral", data.name).run
+    run = training.train(settled, "coral", data.name).run
     before = results(settled, run)
-    moments = Diagnoser.load(runs.model_folder(settled, run)).normal
-    as_of_0_1(runs.model_folder(settled, run))
+    moments = Diagnoser.load(records.model_folder(settled, run)).normal
+    as_of_0_1(records.model_folder(settled, run))
     settled.warehouse.drop(target_of(run))
     assert evaluate(settled, run)["ac@1"] == before_metric(before, "ac@1")
     assert results(settled, run) == before
-    assert Diagnoser.load(runs.model_folder(settled, run)).normal == moments != {}
+    assert Diagnoser.load(records.model_folder(settled, run)).normal == moments != {}
 
 
 def test_a_run_whose_incidents_were_replaced_says_so(data: Incidents, tmp_path: Path) -> None:
     workspace = Workspace.create(tmp_path / "workspace")
     publish_incidents(workspace.warehouse, data, source="", settings={})
-    run = runs.train(workspace, "nsigma", data.name).run
+    run = training.train(workspace, "nsigma", data.name).run
     publish_incidents(workspace.warehouse, replace(data, cases=data.cases[:3]), source="", settings={})
     failed = CliRunner().invoke(app, ["--workspace", str(workspace.root), "evaluate", run])
     assert isinstance(failed.exception, InputError)
@@ -174,6 +174,6 @@ def test_a_run_whose_incidents_were_replaced_says_so(data: Incidents, tmp_path: 
 
 
 def test_a_saved_diagnoser_says_where_its_incidents_are(settled: Workspace, data: Incidents) -> None:
-    run = runs.train(settled, "nsigma", data.name).run
+    run = training.train(settled, "nsigma", data.name).run
     with pytest.raises(UnsupportedError, match="distaff evaluate"):
-        Diagnoser.load(runs.model_folder(settled, run)).measure()
+        Diagnoser.load(records.model_folder(settled, run)).measure()

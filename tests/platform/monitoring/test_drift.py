@@ -9,7 +9,7 @@ from published import publish
 from distaff.model.base import Model
 from distaff.monitoring import drift
 from distaff.monitoring.drift import Drift
-from distaff.runs import runs
+from distaff.runs import records, training
 from distaff.stats.moments import ChannelMoments
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.datasets.series import Series
@@ -119,7 +119,7 @@ def test_moments_know_how_sure_they_are() -> None:
 
 def test_comparison_is_stored_and_warned_of(workspace: Workspace) -> None:
     publish(workspace, population(0))
-    run = runs.train(workspace, "nmf", "shop", settings={"n_intents": 3}, device="cpu").run
+    run = training.train(workspace, "nmf", "shop", settings={"n_intents": 3}, device="cpu").run
     assert drift.warning(drift.measure(workspace, run)) is None
     publish(workspace, population(1, groups=(0.8, 0.1, 0.1)))
     said = drift.warning(drift.measure(workspace, run, "execution"))
@@ -130,4 +130,4 @@ def test_comparison_is_stored_and_warned_of(workspace: Workspace) -> None:
     assert rows[-1]["execution"] == "execution"
     workspace.warehouse.drop("dataset/shop")
     assert drift.measure(workspace, run) == []
-    assert isinstance(Model.load(runs.model_folder(workspace, run)), NMF)
+    assert isinstance(Model.load(records.model_folder(workspace, run)), NMF)

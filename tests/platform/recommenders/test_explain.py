@@ -13,7 +13,7 @@ from distaff.ranking.metrics import exclusion
 from distaff.recommenders.base import Recommender, top_k_of
 from distaff.recommenders.explain import contributions, explain, explain_user, word_effects
 from distaff.recommenders.steer import steer_run, steered_scores
-from distaff.runs import runs
+from distaff.runs import records, training
 from distaff.testing.data import worded_checkerboard
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.ingest import ingest_attributes, ingest_interactions
@@ -38,8 +38,8 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, str, st
     workspace = Workspace.create(root / "workspace")
     ingest_interactions(workspace, "d", root / "log.csv", split=None)
     ingest_attributes(workspace, "item", "d", root / "items.csv")
-    spoken = runs.train(workspace, "dgvae", "d", settings=SETTINGS | LIMITS, seed=3, device="cpu").run
-    silent = runs.train(workspace, "nmf", "d", settings={"n_intents": 2}, device="cpu").run
+    spoken = training.train(workspace, "dgvae", "d", settings=SETTINGS | LIMITS, seed=3, device="cpu").run
+    silent = training.train(workspace, "nmf", "d", settings={"n_intents": 2}, device="cpu").run
     explain_run(workspace, spoken)
     return workspace, spoken, silent
 
@@ -88,7 +88,7 @@ def test_a_model_without_words_is_explained_by_factors_alone(filled: tuple[Works
 def test_what_factors_add_is_a_frame_that_says_what_explain_says(filled: tuple[Workspace, str, str]) -> None:
     workspace, run, silent = filled
     for name in (run, silent):
-        model = Recommender.load(runs.model_folder(workspace, name))
+        model = Recommender.load(records.model_folder(workspace, name))
         table = contributions(model, "4", k=3)
         assert table.columns == ["item_id", "rank", "score", "factor", "part", "share"]
         assert table.height == 3 * 2
@@ -104,7 +104,7 @@ def test_what_factors_add_is_a_frame_that_says_what_explain_says(filled: tuple[W
 
 def test_what_words_and_taken_items_add_is_a_frame(filled: tuple[Workspace, str, str]) -> None:
     workspace, run, silent = filled
-    model = Recommender.load(runs.model_folder(workspace, run))
+    model = Recommender.load(records.model_folder(workspace, run))
     effects = word_effects(model, "4", k=3)
     assert effects.columns == ["item_id", "through", "name", "effect"]
     for why in explain_user(workspace, run, "4", top_k=3).items:
@@ -113,7 +113,7 @@ def test_what_words_and_taken_items_add_is_a_frame(filled: tuple[Workspace, str,
         taken = effects.filter((pl.col("item_id") == why.id) & (pl.col("through") == "item"))
         assert {item.id for item in why.taken} <= {*taken["name"]}
     with pytest.raises(UnsupportedError, match="knows no words"):
-        word_effects(Recommender.load(runs.model_folder(workspace, silent)), "4")
+        word_effects(Recommender.load(records.model_folder(workspace, silent)), "4")
 
 
 def test_raising_a_factor_by_a_step_raises_the_share_of_its_items_for_nearly_all_users() -> None:
@@ -138,7 +138,7 @@ def test_raising_a_factor_by_a_step_raises_the_share_of_its_items_for_nearly_all
 
 def test_steering_by_nothing_changes_nothing_and_down_is_the_reverse_of_up(filled: tuple[Workspace, str, str]) -> None:
     workspace, run, _ = filled
-    model = Recommender.load(runs.model_folder(workspace, run))
+    model = Recommender.load(records.model_folder(workspace, run))
     before = model.predict(torch.tensor([2]))[0]
     torch.testing.assert_close(steered_scores(model, 2, {}), before)
     up, down = (steered_scores(model, 2, {1: weight}) - before for weight in (16.0, 1 / 16))

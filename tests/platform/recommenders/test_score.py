@@ -12,7 +12,7 @@ from torch import Tensor
 
 from distaff.recommenders.base import SCORE_SCHEMA, Recommender
 from distaff.recommenders.score import score_run
-from distaff.runs import runs
+from distaff.runs import training
 from distaff.testing.data import checkerboard
 from distaff_data.errors import DistaffError, InputError
 from distaff_data.splits import SPLITS
@@ -22,7 +22,7 @@ from distaff_data.workspace import Workspace
 @pytest.fixture
 def scored(workspace: Workspace) -> tuple[Workspace, str]:
     publish(workspace, checkerboard())
-    return workspace, runs.train(workspace, "popularity", "checkerboard").run
+    return workspace, training.train(workspace, "popularity", "checkerboard").run
 
 
 def test_table_and_parquet_hold_the_same_lists(scored: tuple[Workspace, str], tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from published import publish
 
-from distaff.runs import aliases, runs
+from distaff.runs import aliases, records, training
 from distaff.testing.data import checkerboard
 from distaff_data.errors import InputError, UnknownNameError
 from distaff_data.workspace import Workspace
@@ -14,7 +14,7 @@ from distaff_data.workspace import Workspace
 @pytest.fixture
 def fitted(workspace: Workspace) -> tuple[Workspace, list[str]]:
     publish(workspace, checkerboard())
-    return workspace, [runs.train(workspace, "popularity", "checkerboard", seed=seed).run for seed in range(3)]
+    return workspace, [training.train(workspace, "popularity", "checkerboard", seed=seed).run for seed in range(3)]
 
 
 def test_promotions_stack_and_rollbacks_take_them_off_one_by_one(fitted: tuple[Workspace, list[str]]) -> None:
@@ -60,6 +60,6 @@ def test_wrong_promotions_change_nothing(fitted: tuple[Workspace, list[str]]) ->
 
 def test_run_without_a_model_is_not_promoted(fitted: tuple[Workspace, list[str]]) -> None:
     ws, (a, *_) = fitted
-    runs.record(ws, replace(runs.find(ws, a), status="failed"))
+    records.record(ws, replace(records.find(ws, a), status="failed"))
     with pytest.raises(InputError, match="is failed, not done"):
         aliases.promote(ws, a, "champion")

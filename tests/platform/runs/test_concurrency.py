@@ -9,7 +9,7 @@ from pathlib import Path
 import workspace_processes
 from published import publish
 
-from distaff.runs import runs
+from distaff.runs import records, training
 from distaff.testing.data import checkerboard
 from distaff_data.workspace import Workspace
 
@@ -23,7 +23,7 @@ def _start(role: str, workspace: Workspace, argument: str) -> subprocess.Popen[s
 
 def test_trainer_scorer_and_three_readers_share_a_workspace(workspace: Workspace, tmp_path: Path) -> None:
     publish(workspace, checkerboard())
-    first = runs.train(workspace, "popularity", "checkerboard", seed=100)
+    first = training.train(workspace, "popularity", "checkerboard", seed=100)
     stop = tmp_path / "stop"
     readers = [_start("read", workspace, str(stop)) for _ in range(3)]
     writers = [_start("train", workspace, "4"), _start("score", workspace, first.run)]
@@ -31,6 +31,6 @@ def test_trainer_scorer_and_three_readers_share_a_workspace(workspace: Workspace
     stop.touch()
     problems += [reader.communicate(timeout=120)[1] for reader in readers]
     assert problems == [""] * 5
-    done = [run.seed for run in runs.listing(workspace) if run.status == "done"]
+    done = [run.seed for run in records.listing(workspace) if run.status == "done"]
     assert sorted(done) == [*range(4), 100]
     assert workspace.warehouse.rows("SELECT count(*) AS n FROM recommendations") == [{"n": 200}]

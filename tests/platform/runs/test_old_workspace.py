@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from distaff.board.board import board
 from distaff.cli.app import app
 from distaff.model import saving
-from distaff.runs import runs
+from distaff.runs import records, training
 from distaff_data.workspace import Workspace
 
 ARCHIVE = Path(__file__).parents[2] / "support" / "workspace-0.1.tar.xz"
@@ -67,22 +67,22 @@ def test_the_board_reads_as_before(workspace: Workspace, old: Path, dataset: str
 
 
 def test_every_finished_model_loads_and_measures_what_its_run_says(workspace: Workspace) -> None:
-    finished = [run for run in runs.listing(workspace) if run.status == "done"]
+    finished = [run for run in records.listing(workspace) if run.status == "done"]
     assert len(finished) > 20
     for run in finished:
         if run.study is None and run.dataset != "outages":
-            model = saving.load(runs.model_folder(workspace, run.run))
-            stored = runs.metrics_of(workspace, [run.run])[run.run]
+            model = saving.load(records.model_folder(workspace, run.run))
+            stored = records.metrics_of(workspace, [run.run])[run.run]
             for measurement in model.measure():
                 for name, value in measurement.metrics.items():
                     assert value == pytest.approx(stored[measurement.split][name], abs=1e-4), (run.run, name)
 
 
 def test_runs_of_every_kind_can_be_evaluated(workspace: Workspace) -> None:
-    for run in runs.listing(workspace):
+    for run in records.listing(workspace):
         if run.status == "done":
             evaluated = call(workspace, "evaluate", run.run, "--json")
-            stored = runs.metrics_of(workspace, [run.run])[run.run]
+            stored = records.metrics_of(workspace, [run.run])[run.run]
             metrics = evaluated["runs"][0]["metrics"] if "runs" in evaluated else evaluated["metrics"]
             for split, values in stored.items():
                 for name, value in values.items():
@@ -104,7 +104,7 @@ def test_factors_and_lists_are_those_of_before(workspace: Workspace, old: Path) 
 
 
 def test_an_interrupted_fit_goes_on(workspace: Workspace) -> None:
-    run = next(run for run in runs.listing(workspace) if run.status == "interrupted")
-    assert runs.resume(workspace, run.run).status == "done"
+    run = next(run for run in records.listing(workspace) if run.status == "interrupted")
+    assert training.resume(workspace, run.run).status == "done"
     twins = {row.model for row in board(workspace, "shop").rows}
     assert "lightgcn" in twins

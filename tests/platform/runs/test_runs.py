@@ -15,7 +15,7 @@ from published import publish
 
 from distaff.board.board import board
 from distaff.recommenders.base import Epoch, Recommender
-from distaff.runs import runs
+from distaff.runs import records, training
 from distaff.testing.data import checkerboard
 from distaff_data.errors import InputError, UnknownNameError
 from distaff_data.workspace import Workspace
@@ -30,21 +30,21 @@ def filled(workspace: Workspace) -> Workspace:
 
 
 def test_run_is_recorded_with_metrics_history_and_model(filled: Workspace) -> None:
-    run = runs.train(filled, "lightgcn", "checkerboard", settings=FAST, seed=3)
+    run = training.train(filled, "lightgcn", "checkerboard", settings=FAST, seed=3)
     assert run.status == "done"
-    assert runs.find(filled, run.run) == run
-    metrics = runs.metrics_of(filled, [run.run])[run.run]
+    assert records.find(filled, run.run) == run
+    metrics = records.metrics_of(filled, [run.run])[run.run]
     assert set(metrics) == {"valid", "test"}
     epochs = filled.warehouse.rows("SELECT count(DISTINCT epoch) AS n FROM history WHERE run = ?", [run.run])
     assert epochs[0]["n"] == 6
-    model = Recommender.load(runs.model_folder(filled, run.run))
+    model = Recommender.load(records.model_folder(filled, run.run))
     assert model.config.model_dump()["embedding_dim"] == 8
 
 
 def test_same_seed_gives_the_same_numbers_and_another_seed_others(filled: Workspace) -> None:
     one, two, other = (
-        runs.metrics_of(filled, [r.run])[r.run]
-        for r in (runs.train(filled, "lightgcn", "checkerboard", settings=FAST, seed=s) for s in (1, 1, 2))
+        records.metrics_of(filled, [r.run])[r.run]
+        for r in (training.train(filled, "lightgcn", "checkerboard", settings=FAST, seed=s) for s in (1, 1, 2))
     )
     assert one == two
     assert one != other
@@ -52,42 +52,42 @@ def test_same_seed_gives_the_same_numbers_and_another_seed_others(filled: Worksp
 
 def test_wrong_names_and_settings_record_no_run(filled: Workspace) -> None:
     with pytest.raises(UnknownNameError, match="did you mean lightgcn"):
-        runs.train(filled, "lightgnc", "checkerboard")
+        training.train(filled, "lightgnc", "checkerboard")
     with pytest.raises(UnknownNameError, match="did you mean checkerboard"):
-        runs.train(filled, "popularity", "checkerbord")
+        training.train(filled, "popularity", "checkerbord")
     with pytest.raises(InputError, match="n_layers"):
-        runs.train(filled, "lightgcn", "checkerboard", settings={"n_layers": "-1"})
-    assert runs.listing(filled) == []
+        training.train(filled, "lightgcn", "checkerboard", settings={"n_layers": "-1"})
+    assert records.listing(filled) == []
     assert not list(filled.runs.iterdir())
 
 
 def test_interrupted_run_resumes_to_the_numbers_of_one_that_ran_through(filled: Workspace) -> None:
-    through = runs.train(filled, "lightgcn", "checkerboard", settings=FAST, seed=5)
+    through = training.train(filled, "lightgcn", "checkerboard", settings=FAST, seed=5)
 
     def stop(epoch: Epoch) -> None:
         if epoch.epoch == 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        runs.train(filled, "lightgcn", "checkerboard", settings=FAST, seed=5, report=stop)
-    stopped = next(r for r in runs.listing(filled) if r.status == "interrupted")
-    resumed = runs.resume(filled, stopped.run)
+        training.train(filled, "lightgcn", "checkerboard", settings=FAST, seed=5, report=stop)
+    stopped = next(r for r in records.listing(filled) if r.status == "interrupted")
+    resumed = training.resume(filled, stopped.run)
     assert resumed.status == "done"
     everyone = torch.arange(40)
     assert torch.equal(
-        Recommender.load(runs.model_folder(filled, resumed.run)).predict(everyone),
-        Recommender.load(runs.model_folder(filled, through.run)).predict(everyone),
+        Recommender.load(records.model_folder(filled, resumed.run)).predict(everyone),
+        Recommender.load(records.model_folder(filled, through.run)).predict(everyone),
     )
     with pytest.raises(InputError, match="nothing to resume"):
-        runs.resume(filled, resumed.run)
+        training.resume(filled, resumed.run)
 
 
 _KILLED = """
 import sys
-from distaff.runs import runs
+from distaff.runs import records, training
 from distaff_data.workspace import Workspace
 settings = dict(embedding_dim="8", max_epochs="100000", eval_every="2", patience="100000")
-runs.train(Workspace.open(sys.argv[1]), "lightgcn", "checkerboard", settings=settings)
+training.train(Workspace.open(sys.argv[1]), "lightgcn", "checkerboard", settings=settings)
 """
 
 
@@ -102,20 +102,20 @@ def test_killed_run_loses_nothing_and_can_be_resumed(filled: Workspace) -> None:
     finally:
         child.send_signal(signal.SIGKILL)
         child.wait()
-    run = runs.listing(filled)[0]
+    run = records.listing(filled)[0]
     assert run.status == "running"
-    assert not runs.is_alive(run)
-    assert runs.metrics_of(filled, [run.run])[run.run] == {}
+    assert not records.is_alive(run)
+    assert records.metrics_of(filled, [run.run])[run.run] == {}
     short = json.loads(run.config) | {"max_epochs": 1}  # the checkpoint is past it: nothing is left to fit
-    runs.record(filled, replace(run, config=json.dumps(short)))
-    assert runs.resume(filled, run.run).status == "done"
+    records.record(filled, replace(run, config=json.dumps(short)))
+    assert training.resume(filled, run.run).status == "done"
 
 
 def test_running_run_of_a_living_process_is_not_resumed(filled: Workspace) -> None:
-    run = runs.train(filled, "popularity", "checkerboard")
-    runs.record(filled, replace(run, status="running", process=os.getpid()))
+    run = training.train(filled, "popularity", "checkerboard")
+    records.record(filled, replace(run, status="running", process=os.getpid()))
     with pytest.raises(InputError, match="is being fitted"):
-        runs.resume(filled, run.run)
+        training.resume(filled, run.run)
 
 
 def test_failure_is_recorded_with_its_reason(filled: Workspace) -> None:
@@ -123,15 +123,15 @@ def test_failure_is_recorded_with_its_reason(filled: Workspace) -> None:
         raise RuntimeError("the disk is on fire")
 
     with pytest.raises(RuntimeError):
-        runs.train(filled, "lightgcn", "checkerboard", settings=FAST, report=fail)
-    assert runs.listing(filled)[0].status == "failed"
-    assert "the disk is on fire" in str(runs.listing(filled)[0].message)
+        training.train(filled, "lightgcn", "checkerboard", settings=FAST, report=fail)
+    assert records.listing(filled)[0].status == "failed"
+    assert "the disk is on fire" in str(records.listing(filled)[0].message)
 
 
 def test_board_ranks_configurations_and_compares_with_the_best_control(filled: Workspace) -> None:
     for seed in (0, 1):
-        runs.train(filled, "lightgcn", "checkerboard", settings=FAST, seed=seed)
-    runs.train(filled, "popularity", "checkerboard")
+        training.train(filled, "lightgcn", "checkerboard", settings=FAST, seed=seed)
+    training.train(filled, "popularity", "checkerboard")
     found = board(filled, "checkerboard")
     assert [row.model for row in found.rows] == ["lightgcn", "popularity"]
     best, floor = found.rows
@@ -147,14 +147,14 @@ def test_board_ranks_configurations_and_compares_with_the_best_control(filled: W
 
 
 def test_board_leaves_out_runs_on_a_replaced_dataset(filled: Workspace) -> None:
-    runs.train(filled, "popularity", "checkerboard")
+    training.train(filled, "popularity", "checkerboard")
     publish(filled, checkerboard(held_out=1))
     assert board(filled, "checkerboard").rows == []
 
 
 def test_changed_weights_are_refused(filled: Workspace) -> None:
-    run = runs.train(filled, "popularity", "checkerboard")
-    weights: Path = runs.run_folder(filled, run.run) / "model" / "model.safetensors"
+    run = training.train(filled, "popularity", "checkerboard")
+    weights: Path = records.run_folder(filled, run.run) / "model" / "model.safetensors"
     weights.write_bytes(weights.read_bytes() + b"x")
     with pytest.raises(InputError, match="changed since it was saved"):
-        Recommender.load(runs.model_folder(filled, run.run))
+        Recommender.load(records.model_folder(filled, run.run))

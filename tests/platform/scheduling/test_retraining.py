@@ -13,7 +13,7 @@ from published import publish
 from distaff.forgetting import audit, forget
 from distaff.recommenders.base import Recommender
 from distaff.recommenders.score import score_run
-from distaff.runs import aliases, runs
+from distaff.runs import aliases, records, training
 from distaff.scheduling import scheduler
 from distaff.testing.data import checkerboard
 from distaff_data.errors import InputError
@@ -37,7 +37,7 @@ class Still:
 def forgotten(workspace: Workspace) -> tuple[Workspace, str]:
     """A champion whose lists are published, and a person who was forgotten."""
     publish(workspace, checkerboard())
-    run = runs.train(workspace, "lightgcn", "checkerboard", settings=QUICK, seed=3, device="cpu").run
+    run = training.train(workspace, "lightgcn", "checkerboard", settings=QUICK, seed=3, device="cpu").run
     score_run(workspace, run, top_k=5)
     aliases.promote(workspace, run, "champion")
     forget(workspace, ["7"], "checkerboard")
@@ -52,15 +52,15 @@ def test_queued_model_is_fitted_anew_and_replaced(forgotten: tuple[Workspace, st
     assert new == execution.run != old
     data = load_interactions(workspace.warehouse, "checkerboard")
     anew = Recommender.named("lightgcn")(**QUICK).fit(data, seed=3, device="cpu")
-    kept = Recommender.load(runs.model_folder(workspace, new))
+    kept = Recommender.load(records.model_folder(workspace, new))
     everyone = torch.arange(data.n_users)
     assert torch.equal(kept.predict(everyone), anew.predict(everyone))
     assert workspace.warehouse.rows("SELECT DISTINCT run, max(rank) AS k FROM recommendations GROUP BY run") == [
         {"run": new, "k": 5}
     ]
-    assert not (runs.run_folder(workspace, old) / "model").exists()
+    assert not (records.run_folder(workspace, old) / "model").exists()
     with pytest.raises(InputError, match="retired"):
-        runs.model_folder(workspace, old)
+        records.model_folder(workspace, old)
     (record,) = audit.models(workspace)
     assert (record.status, record.replacement) == ("replaced", new)
     assert scheduler.run_due(workspace, [], clock=Still()) == []
@@ -78,11 +78,11 @@ def test_retraining_that_was_killed_is_finished_without_a_second_fit(
     with pytest.raises(KeyboardInterrupt):
         scheduler.run_due(workspace, [], clock=Still())
     monkeypatch.undo()
-    fitted = {r.run for r in runs.listing(workspace)}
+    fitted = {r.run for r in records.listing(workspace)}
     assert len(fitted) == 2
     (execution,) = scheduler.run_due(workspace, [], clock=Still())
     assert execution.status == "done"
-    assert {r.run for r in runs.listing(workspace)} == fitted
+    assert {r.run for r in records.listing(workspace)} == fitted
 
 
 def test_fit_that_fails_is_recorded_and_not_tried_for_ever(
@@ -100,4 +100,4 @@ def test_fit_that_fails_is_recorded_and_not_tried_for_ever(
     assert "no such device" in str(record.message)
     assert scheduler.run_due(workspace, [], clock=Still()) == []
     assert aliases.resolve(workspace, "champion") == old
-    assert Path(runs.model_folder(workspace, old)).exists()
+    assert Path(records.model_folder(workspace, old)).exists()

@@ -13,7 +13,7 @@ from distaff import jobs
 from distaff.jobs import Job
 from distaff.model import saving
 from distaff.recommenders.score import score_run
-from distaff.runs import aliases, runs
+from distaff.runs import aliases, training
 from distaff.scheduling import executions, scheduler
 from distaff.testing.data import checkerboard
 from distaff_data.errors import InputError
@@ -42,7 +42,7 @@ class FastClock:
 @pytest.fixture
 def scorer(workspace: Workspace) -> Workspace:
     publish(workspace, checkerboard())
-    run = runs.train(workspace, "popularity", "checkerboard").run
+    run = training.train(workspace, "popularity", "checkerboard").run
     aliases.promote(workspace, run, "champion")
     return workspace
 
@@ -208,7 +208,7 @@ def test_promotion_decides_what_the_next_execution_scores(scorer: Workspace) -> 
     add(scorer)
     clock = FastClock()
     scheduler.run_due(scorer, clock=clock)
-    newer = runs.train(scorer, "popularity", "checkerboard", seed=1).run
+    newer = training.train(scorer, "popularity", "checkerboard", seed=1).run
     aliases.promote(scorer, newer, "champion")
     clock.time += HOUR
     assert [e.run for e in scheduler.run_due(scorer, clock=clock)] == [newer]

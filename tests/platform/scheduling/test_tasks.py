@@ -14,7 +14,7 @@ import torch
 from distaff import jobs
 from distaff.incidents.diagnose import diagnose
 from distaff.jobs import Job
-from distaff.runs import runs
+from distaff.runs import records, training
 from distaff.scheduling import executions, scheduler
 from distaff.scheduling.tasks import perform
 from distaff_data.datasets.series import Series
@@ -59,7 +59,7 @@ def hourly(workspace: Workspace, clock: Hours, **settings: Any) -> list[executio
 
 def test_forecasts_and_embeddings_are_of_the_series_as_they_are_now(workspace: Workspace, tmp_path: Path) -> None:
     publish_series(workspace.warehouse, waves(400), source="", format="", split="", settings={})
-    run = runs.train(workspace, "pca", "waves", settings={"seq_len": 24, "horizons": [6]}, device="cpu").run
+    run = training.train(workspace, "pca", "waves", settings={"seq_len": 24, "horizons": [6]}, device="cpu").run
     clock = Hours()
     (done,) = hourly(workspace, clock, task="forecast", model=run, out="outlook.parquet")
     assert (done.status, done.rows, done.users) == ("done", 12, None)
@@ -75,7 +75,7 @@ def test_forecasts_and_embeddings_are_of_the_series_as_they_are_now(workspace: W
     assert {e.job: e.status for e in scheduler.run_due(workspace, clock=clock)} == {"forecast": "done", "embed": "done"}
     assert workspace.warehouse.rows("SELECT count(*) AS n FROM embeddings")[0]["n"] == 500 // 24
     with workspace.warehouse.lock(f"embed/{run}"), pytest.raises(DistaffError, match="another process"):
-        perform(workspace, "embed", runs.find(workspace, run), top_k=1, out=None)
+        perform(workspace, "embed", records.find(workspace, run), top_k=1, out=None)
 
 
 def test_diagnoses_are_made_once_for_each_state_of_the_incidents(workspace: Workspace) -> None:
@@ -100,7 +100,7 @@ def test_diagnoses_are_made_once_for_each_state_of_the_incidents(workspace: Work
 
 def test_task_that_a_model_cannot_do_fails_without_a_second_attempt(workspace: Workspace) -> None:
     publish_series(workspace.warehouse, waves(400), source="", format="", split="", settings={})
-    run = runs.train(workspace, "pca", "waves", settings={"seq_len": 24, "horizons": [6]}, device="cpu").run
+    run = training.train(workspace, "pca", "waves", settings={"seq_len": 24, "horizons": [6]}, device="cpu").run
     (done,) = hourly(workspace, Hours(), task="score", model=run)
     assert (done.status, done.exit_status, done.attempts) == ("failed", 2, 1)
     assert "works on series" in str(done.message)

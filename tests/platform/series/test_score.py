@@ -11,8 +11,8 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
 
-from distaff.runs import runs
-from distaff.runs.runs import Run, model_folder
+from distaff.runs import training
+from distaff.runs.records import Run, model_folder
 from distaff.series import score as series_scoring
 from distaff.series.model import SeriesModel
 from distaff.series.score import embed_run, forecast_run
@@ -37,7 +37,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, Run]:
     data = divide(data, "ratio:0.6,0.2,0.2")
     publish_series(workspace.warehouse, data, source="", format="", split="", settings={})
     settings = {"seq_len": 4, "horizons": (3,)}
-    return workspace, runs.train(workspace, "raw_ridge", "hours", settings=settings, device="cpu")
+    return workspace, training.train(workspace, "raw_ridge", "hours", settings=settings, device="cpu")
 
 
 def test_vectors_go_out_as_they_come_and_are_those_of_one_table(

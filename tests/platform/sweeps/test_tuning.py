@@ -15,7 +15,7 @@ from sweeping import SPACE, slow_plan, tune_and_kill
 
 from distaff import doctor
 from distaff.board.board import board
-from distaff.runs import runs
+from distaff.runs import records, training
 from distaff.sweeps import journal, processes, trials, tuning
 from distaff.sweeps.plan import Plan
 from distaff.sweeps.worker import work
@@ -66,9 +66,9 @@ def test_trials_are_runs_that_the_board_leaves_out_and_the_best_is_on_it(filled:
     found = tuning.tune(filled, plan, "s", budget=4)
     assert [row.trial for row in found.trials] == [0, 1, 2, 3]
     assert json.loads(found.trials[0].settings)["n_layers"] in (1, 2)
-    recorded = runs.listing(filled, study="s")
+    recorded = records.listing(filled, study="s")
     assert {run.trial for run in recorded} == {row.trial for row in found.trials}
-    assert runs.listing(filled) == []
+    assert records.listing(filled) == []
     assert board(filled, "checkerboard").rows == []
     found = tuning.retrain(filled, found, 2, quiet)
     assert tuning.retrain(filled, found, 2, quiet).runs == found.runs  # nothing is fitted again
@@ -76,7 +76,7 @@ def test_trials_are_runs_that_the_board_leaves_out_and_the_best_is_on_it(filled:
     assert row.runs == found.runs
     assert tuning.find(filled, "s").runs == found.runs
     assert found.best is not None
-    metrics = runs.metrics_of(filled, found.runs)
+    metrics = records.metrics_of(filled, found.runs)
     reached = json.loads(found.best.metrics)["recall@20"]
     assert metrics[found.runs[0]]["valid"]["recall@20"] == reached  # the trial's seed is the first
 
@@ -84,12 +84,12 @@ def test_trials_are_runs_that_the_board_leaves_out_and_the_best_is_on_it(filled:
 @pytest.mark.usefixtures("here")
 def test_test_metrics_of_trials_are_not_looked_at_and_weights_not_kept(filled: Workspace, plan: Plan) -> None:
     tuning.tune(filled, plan, "s", budget=2)
-    (first, *_) = runs.listing(filled, study="s")
-    assert set(runs.metrics_of(filled, [first.run])[first.run]) == {"valid"}
+    (first, *_) = records.listing(filled, study="s")
+    assert set(records.metrics_of(filled, [first.run])[first.run]) == {"valid"}
     with pytest.raises(InputError, match="weights are not kept"):
-        runs.model_folder(filled, first.run)
+        records.model_folder(filled, first.run)
     with pytest.raises(InputError, match="is a trial of s"):
-        runs.resume(filled, first.run)
+        training.resume(filled, first.run)
 
 
 @pytest.mark.usefixtures("here")
@@ -151,8 +151,8 @@ def test_poor_trials_are_pruned_and_recorded_as_such(
     monkeypatch.setattr("distaff.sweeps.worker.pruner", lambda name: Always())
     found = tuning.tune(filled, plan, "s", budget=3)
     assert [row.state for row in found.trials] == ["complete", "pruned", "pruned"]
-    assert Counter(run.status for run in runs.listing(filled, study="s")) == {"done": 1, "pruned": 2}
-    pruned = next(run for run in runs.listing(filled, study="s") if run.status == "pruned")
+    assert Counter(run.status for run in records.listing(filled, study="s")) == {"done": 1, "pruned": 2}
+    pruned = next(run for run in records.listing(filled, study="s") if run.status == "pruned")
     assert filled.warehouse.rows("SELECT max(epoch) AS n FROM history WHERE run = ?", [pruned.run]) == [{"n": 2}]
 
 
@@ -188,9 +188,9 @@ def test_failing_trials_count_and_when_all_fail_the_reason_is_said(
 def test_interrupted_trial_is_tried_again_with_the_same_configuration(
     filled: Workspace, plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train, calls = runs.train, iter(range(9))
+    train, calls = training.train, iter(range(9))
 
-    def stop(*args: Any, **options: Any) -> runs.Run:
+    def stop(*args: Any, **options: Any) -> records.Run:
         if next(calls) == 1:
             raise KeyboardInterrupt
         return train(*args, **options)

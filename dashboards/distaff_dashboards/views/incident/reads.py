@@ -71,7 +71,7 @@ def ranked_anew(source: Source, run: str, dataset: str, case: str, at: float) ->
     """
     from distaff.incidents.base import Diagnoser
     from distaff.incidents.tables import cause_rows, edge_rows
-    from distaff.runs.runs import find, model_folder
+    from distaff.runs.records import find, model_folder
     from distaff_data.tables.incidents import load_incidents
 
     workspace = source.workspace

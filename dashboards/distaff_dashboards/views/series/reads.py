@@ -72,7 +72,7 @@ def model(source: Source, run: str) -> SeriesModel:
     Raises:
         InputError: There is no saved model.
     """
-    from distaff.runs.runs import model_folder
+    from distaff.runs.records import model_folder
     from distaff.series.model import SeriesModel
 
     return SeriesModel.load(model_folder(source.workspace, run))

@@ -6,7 +6,7 @@ from distaff.factors.intents.blind_spots import Audit, audit
 from distaff.factors.intents.calibration import Calibration, calibrations
 from distaff.factors.intents.tables import publish_audit, publish_calibrations
 from distaff.recommenders.base import Recommender
-from distaff.runs import runs
+from distaff.runs import records
 from distaff_data.errors import InputError
 from distaff_data.tables.interactions import load_attributes
 from distaff_data.workspace import Workspace
@@ -39,8 +39,8 @@ def audit_run(
         InputError: An unknown run, runs on different data, or a weight out of range; nothing is published.
         UnsupportedError: The model that gives the intents has none.
     """
-    model = Recommender.load(runs.model_folder(workspace, run_id))
-    through = model if lens is None else Recommender.load(runs.model_folder(workspace, lens))
+    model = Recommender.load(records.model_folder(workspace, run_id))
+    through = model if lens is None else Recommender.load(records.model_folder(workspace, lens))
     if not (model.data.user_ids.equals(through.data.user_ids) and model.data.item_ids.equals(through.data.item_ids)):
         raise InputError(f"runs {run_id!r} and {lens!r} were fitted to different users or items; audit by another run")
     intents = through.intents()

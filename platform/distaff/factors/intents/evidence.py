@@ -26,7 +26,7 @@ from distaff.factors.stability import Stability, compare_seeds
 from distaff.recommenders import words
 from distaff.recommenders.base import Intents, Recommender
 from distaff.recommenders.relevance import Association, Membership, associate, incidence_of, membership, relevance
-from distaff.runs import runs
+from distaff.runs import records
 from distaff_data.tables.interactions import load_attributes, load_titles
 from distaff_data.workspace import Workspace
 
@@ -63,7 +63,7 @@ def explain_run(workspace: Workspace, run_id: str, *, seed: int = 0) -> FactorRe
         InputError: The run is unknown or not done.
         UnsupportedError: Its model has no intents.
     """
-    model = Recommender.load(runs.model_folder(workspace, run_id))
+    model = Recommender.load(records.model_folder(workspace, run_id))
     attributes = load_attributes(workspace.warehouse, model.data.name, "item")
     evidence = gather(model, attributes, _other_seeds(workspace, run_id), seed=seed)
     notes = carry_over(workspace, run_id, model.data.item_ids, evidence.intents.items)
@@ -130,8 +130,8 @@ def tell(run_id: str, evidence: IntentEvidence, titles: dict[str, str], notes: d
 
 def _other_seeds(workspace: Workspace, run_id: str) -> dict[str, Tensor]:
     """Return the item shares of a run's configuration under each other seed, by run."""
-    others = [run.run for run in runs.same_but_seed(workspace, run_id)]
-    return {other: Recommender.load(runs.model_folder(workspace, other)).intents().items for other in others}
+    others = [run.run for run in records.same_but_seed(workspace, run_id)]
+    return {other: Recommender.load(records.model_folder(workspace, other)).intents().items for other in others}
 
 
 def _factor(k: int, evidence: IntentEvidence, titles: dict[str, str], note: Note | None) -> ReportedFactor:

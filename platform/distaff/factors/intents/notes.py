@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from distaff.factors.stability import correlations
-from distaff.runs import runs
+from distaff.runs import records
 from distaff_data.arrays import Floats, Ints
 from distaff_data.errors import InputError
 from distaff_data.workspace import Workspace
@@ -93,7 +93,7 @@ def annotate(
     """
     if name is None and note is None and hidden is None and merged_into is None:
         raise InputError("say something: a name, a note, hide or show, or what to merge into")
-    runs.find(workspace, run_id)
+    records.find(workspace, run_id)
     factors = {factor} if merged_into is None else {factor, merged_into}
     existing = notes_of(workspace, run_id)
     fresh = _fresh(workspace, run_id, factors - existing.keys())

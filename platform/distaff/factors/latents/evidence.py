@@ -20,7 +20,7 @@ from distaff.factors.latents.report import SeriesFactor, SeriesFactorReport
 from distaff.factors.latents.representations import Held, concepts_of, hold
 from distaff.factors.latents.tables import publish_series_factors
 from distaff.factors.stability import Stability, compare_seeds
-from distaff.runs import runs
+from distaff.runs import records
 from distaff.series.latents import Codes, Latent
 from distaff.series.model import SeriesModel
 from distaff.series.tables import window_ids
@@ -55,7 +55,7 @@ def explain_series_run(workspace: Workspace, run_id: str, *, seed: int = 0) -> S
         InputError: The run is unknown or not done.
         UnsupportedError: Its model neither embeds windows nor has latents.
     """
-    model = SeriesModel.load(runs.model_folder(workspace, run_id))
+    model = SeriesModel.load(records.model_folder(workspace, run_id))
     found = explain_series(model, run_id, _truths(workspace, model), _other_seeds(workspace, run_id), seed=seed)
     with workspace.warehouse.publish(f"factors/{run_id}") as publication:
         publish_series_factors(publication, model, found.report, found.held, found.mover, found.stability)
@@ -217,6 +217,6 @@ def _truths(workspace: Workspace, model: SeriesModel) -> dict[str, Floats]:
 
 def _other_seeds(workspace: Workspace, run_id: str) -> dict[str, SeriesModel]:
     """Models of the same configuration under each other seed, by run; of models with latents alone."""
-    others = [run.run for run in runs.same_but_seed(workspace, run_id)]
-    loaded = {run: SeriesModel.load(runs.model_folder(workspace, run)) for run in others}
+    others = [run.run for run in records.same_but_seed(workspace, run_id)]
+    loaded = {run: SeriesModel.load(records.model_folder(workspace, run)) for run in others}
     return {run: model for run, model in loaded.items() if isinstance(model, Latent)}

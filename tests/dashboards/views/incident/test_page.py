@@ -9,7 +9,7 @@ import pytest
 from dashboard_pages import opened, plain, said
 
 from distaff.incidents.diagnose import diagnose
-from distaff.runs import runs
+from distaff.runs import training
 from distaff_dashboards.views.incident.graph import layout
 from distaff_data.planted.incidents import planted_incidents
 from distaff_data.tables.incidents import publish_incidents
@@ -69,7 +69,7 @@ def test_the_published_ranking_is_shown_with_its_evidence_and_the_board(
 
 def test_the_causes_of_a_run_that_was_trained_are_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     workspace = undiagnosed(tmp_path / "workspace")
-    run = runs.train(workspace, "nsigma", DATASET, device="cpu").run
+    run = training.train(workspace, "nsigma", DATASET, device="cpu").run
     app = opened(monkeypatch, workspace.root, PAGE)
     assert app.selectbox(key="run").options == [run]
     assert app.dataframe[0].value["rank"].tolist() == list(range(1, len(app.dataframe[0].value) + 1))

@@ -9,7 +9,7 @@ from dashboard_pages import opened
 from streamlit.testing.v1 import AppTest
 
 from distaff.factors.intents.evidence import explain_run
-from distaff.runs import runs
+from distaff.runs import training
 from distaff_dashboards.views.people.words import sentence
 from distaff_data.workspace import Workspace
 
@@ -25,7 +25,7 @@ def page(monkeypatch: pytest.MonkeyPatch, root: Path) -> AppTest:
 
 @pytest.fixture
 def spoken(bare: Workspace) -> tuple[Workspace, str]:
-    run = runs.train(bare, "dgvae", DATASET, settings=SETTINGS | LIMITS, device="cpu").run
+    run = training.train(bare, "dgvae", DATASET, settings=SETTINGS | LIMITS, device="cpu").run
     explain_run(bare, run)
     return bare, run
 

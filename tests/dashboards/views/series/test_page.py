@@ -10,7 +10,7 @@ import pytest
 from dashboard_pages import opened, plain
 
 from distaff.factors.latents.evidence import explain_series_run
-from distaff.runs import runs
+from distaff.runs import records, training
 from distaff.series.score import embed_run
 from distaff_dashboards.ui.export import to_csv, with_dates
 from distaff_dashboards.views.series import charts
@@ -45,13 +45,13 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """Hourly series with a model and two controls, and labelled windows with another; embeddings of one run on each."""
     workspace = Workspace.create(tmp_path_factory.mktemp("series") / "workspace")
     publish_series(workspace.warehouse, hourly(), source="", format="", split="", settings={})
-    runs.train(workspace, "timedrl", "power", settings=QUICK, device="cpu")
-    runs.train(workspace, "seasonal_naive", "power", settings=SMALL, device="cpu")
-    embed_run(workspace, runs.train(workspace, "raw_ridge", "power", settings=SMALL, device="cpu").run)
+    training.train(workspace, "timedrl", "power", settings=QUICK, device="cpu")
+    training.train(workspace, "seasonal_naive", "power", settings=SMALL, device="cpu")
+    embed_run(workspace, training.train(workspace, "raw_ridge", "power", settings=SMALL, device="cpu").run)
     windows = planted_series(n_windows=60, n_steps=16, seed=0)
     publish_series(workspace.warehouse, windows.series("windows"), source="", format="", split="", settings={})
-    embed_run(workspace, runs.train(workspace, "pca", "windows", settings={"n_components": 4}, device="cpu").run)
-    latents = runs.train(workspace, "vae", "windows", settings={"max_epochs": 2}, device="cpu").run
+    embed_run(workspace, training.train(workspace, "pca", "windows", settings={"n_components": 4}, device="cpu").run)
+    latents = training.train(workspace, "vae", "windows", settings={"max_epochs": 2}, device="cpu").run
     embed_run(workspace, latents)
     for run in (latents, run_of(workspace, "timedrl")):
         explain_series_run(workspace, run)
@@ -59,7 +59,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 
 def run_of(workspace: Workspace, model: str) -> str:
-    return next(r.run for r in runs.listing(workspace) if r.model == model)
+    return next(r.run for r in records.listing(workspace) if r.model == model)
 
 
 def test_without_series_or_runs_the_page_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -173,8 +173,8 @@ def test_a_lost_model_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 
     workspace = Workspace.create(tmp_path / "workspace")
     publish_series(workspace.warehouse, hourly(), source="", format="", split="", settings={})
-    run = runs.train(workspace, "seasonal_naive", "power", settings=SMALL, device="cpu")
-    shutil.rmtree(runs.run_folder(workspace, run.run) / "model")
+    run = training.train(workspace, "seasonal_naive", "power", settings=SMALL, device="cpu")
+    shutil.rmtree(records.run_folder(workspace, run.run) / "model")
     assert opened(monkeypatch, workspace.root, PAGE).error
 
 

@@ -14,7 +14,7 @@ from distaff.factors.intents.notes import CARRIED, annotate, notes_of
 from distaff.ranking.metrics import exclusion
 from distaff.recommenders.base import Recommender
 from distaff.recommenders.relevance import associate, incidence_of, membership
-from distaff.runs import runs
+from distaff.runs import records, training
 from distaff.testing.data import checkerboard
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError, UnknownNameError
@@ -80,7 +80,7 @@ def noted(workspace: Workspace) -> tuple[Workspace, list[str]]:
     """Three seeds of one model, the first explained."""
     publish(workspace, checkerboard(120, 90, n_blocks=3, held_out=8))
     settings = {"n_intents": 3, "init": "random"}
-    found = [runs.train(workspace, "nmf", "checkerboard", settings=settings, seed=seed).run for seed in range(3)]
+    found = [training.train(workspace, "nmf", "checkerboard", settings=settings, seed=seed).run for seed in range(3)]
     explain_run(workspace, found[0])
     return workspace, found
 
@@ -92,7 +92,7 @@ def test_notes_move_to_the_matching_factors_of_another_fit(noted: tuple[Workspac
     annotate(workspace, first, 2, merged_into=0)
     report = explain_run(workspace, second)
     notes = notes_of(workspace, second)
-    ours, theirs = (Recommender.load(runs.model_folder(workspace, run)).intents().items for run in (first, second))
+    ours, theirs = (Recommender.load(records.model_folder(workspace, run)).intents().items for run in (first, second))
     for note in notes.values():
         origin = int(note.origin.rpartition("/")[2])
         assert note.match is not None

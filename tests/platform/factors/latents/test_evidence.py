@@ -14,7 +14,7 @@ from distaff.factors.latents.evidence import explain_series, explain_series_run,
 from distaff.factors.latents.probes import Concept, probe
 from distaff.factors.latents.properties import channel_properties, window_properties
 from distaff.model.base import Session
-from distaff.runs import runs
+from distaff.runs import training
 from distaff.series.forecasting import Encoding
 from distaff.series.latents import Codes, Latent, Part
 from distaff.series.model import SeriesModel
@@ -219,7 +219,9 @@ def test_a_run_writes_every_table_and_other_seeds_count_whatever_their_sign(tmp_
     workspace = Workspace.create(tmp_path / "ws")
     sample_series(workspace, "planted", False, {"n_windows": 160, "n_steps": 24, "n_channels": 2})
     settings = {"encoder": "wave", "decoder": "wave", "segments": "class:2,free:3", "max_epochs": 3, "batch_size": 32}
-    made = [runs.train(workspace, "dts", "planted", settings=settings, seed=seed, device="cpu").run for seed in (0, 1)]
+    made = [
+        training.train(workspace, "dts", "planted", settings=settings, seed=seed, device="cpu").run for seed in (0, 1)
+    ]
     report = explain_series_run(workspace, made[0])
     assert report.seeds_compared == 1
     tables = {
@@ -251,7 +253,7 @@ def test_a_run_writes_every_table_and_other_seeds_count_whatever_their_sign(tmp_
 def test_a_model_without_latents_has_a_leak_matrix_alone(tmp_path: Path) -> None:
     workspace = Workspace.create(tmp_path / "ws")
     sample_series(workspace, "planted", False, {"n_windows": 160, "n_steps": 24, "n_channels": 2})
-    run = runs.train(
+    run = training.train(
         workspace, "timedrl", "planted", settings={"max_epochs": 1, "d_model": 8}, seed=0, device="cpu"
     ).run
     report = explain_series_run(workspace, run)
