@@ -7,12 +7,22 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 # Replacement scans would let a query see the caller's local variables; extensions would reach for the network.
 _SAFE: Mapping[str, str | bool | int] = {
     "python_enable_replacements": False,
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
+}
+
+_TYPES: Mapping[pa.DataType, str] = {
+    pa.string(): "VARCHAR",
+    pa.float32(): "FLOAT",
+    pa.float64(): "DOUBLE",
+    pa.int64(): "BIGINT",
+    pa.bool_(): "BOOLEAN",
+    pa.timestamp("us", tz="UTC"): "TIMESTAMPTZ",
 }
 
 
@@ -47,3 +57,14 @@ def literal(value: str | list[str]) -> str:
 def identifier(name: str) -> str:
     """Return the SQL identifier, quoted."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def type_name(kind: pa.DataType) -> str:
+    """Return DuckDB's name of an Arrow type that the schema's columns have.
+
+    Raises:
+        KeyError: A type that no column has had yet.
+    """
+    if pa.types.is_list(kind):
+        return f"{type_name(kind.value_type)}[]"
+    return _TYPES[kind]

@@ -86,7 +86,7 @@ def rows_of(con: duckdb.DuckDBPyConnection, table: Table, stored: str | None) ->
 
     ``stored`` is the relation that holds them, as :meth:`~distaff_data.warehouse.places.Place.rows` gives it.
     """
-    con.execute(f"CREATE VIEW every_row AS {_rows(con, table, stored)}")
+    con.execute(f"CREATE VIEW every_row AS {_rows(table, stored)}")
     return "every_row"
 
 
@@ -115,27 +115,24 @@ def _open_views(con: duckdb.DuckDBPyConnection, place: Place, names: Iterable[st
     for table in wanted:
         stored, read = place.rows(con, table.name)
         files += read
-        con.execute(f"CREATE VIEW {engine.identifier(table.name)} AS {_view(con, table, stored)}")
+        con.execute(f"CREATE VIEW {engine.identifier(table.name)} AS {_view(table, stored)}")
     return files
 
 
-def _view(con: duckdb.DuckDBPyConnection, table: Table, stored: str | None) -> str:
+def _view(table: Table, stored: str | None) -> str:
     """Return the SQL of a table's view: of a log the newest row of each key, of a generation table what is live."""
-    rows = _rows(con, table, stored)
+    rows = _rows(table, stored)
     if table.key is None:
         return f"{rows} WHERE generation IN (SELECT generation FROM {_LIVE.name} WHERE generation IS NOT NULL)"
     key = ", ".join(table.key)
     return f"{rows} QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY written_at DESC) = 1"
 
 
-def _rows(con: duckdb.DuckDBPyConnection, table: Table, stored: str | None) -> str:
-    """Return the SQL of all stored rows of a table; an empty typed relation fills in columns that older files lack."""
+def _rows(table: Table, stored: str | None) -> str:
+    """Return the SQL of all stored rows of a table; a typed selection of no row fills in columns that older files lack."""
     columns = ", ".join(engine.identifier(column.name) for column in table.columns)
-    empty = f"_empty_{table.name}"
-    con.register(empty, table.arrow.empty_table())
-    con.execute(f"CREATE TABLE {empty}_t AS SELECT * FROM {empty}")
-    con.unregister(empty)
-    rows = f"SELECT {columns} FROM {empty}_t"
+    typed = (f"CAST(NULL AS {engine.type_name(c.type)}) AS {engine.identifier(c.name)}" for c in table.columns)
+    rows = f"SELECT {', '.join(typed)} WHERE false"
     if stored is not None:
         rows += f" UNION ALL BY NAME SELECT * FROM {stored}"
     return f"SELECT {columns} FROM ({rows})"

@@ -25,7 +25,6 @@ from distaff.cli import (
     sweeps,
 )
 from distaff.cli.state import printable, talk, use_workspace
-from distaff.model import distributed
 from distaff_data.errors import DistaffError, redacted
 
 app = typer.Typer(
@@ -65,7 +64,8 @@ def main() -> None:
     Exit status: 0 done, 2 the input or usage is wrong (one line, nothing changed), 1 anything else.
     """
     status = _status()
-    distributed.leave(status)
+    if "distaff.model.distributed" in sys.modules:  # else this process cannot have met others
+        sys.modules["distaff.model.distributed"].leave(status)
     sys.exit(status)
 
 

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from distaff import exports
 from distaff.cli.state import Json, RunId, emit_json, emit_table, talk, workspace
-from distaff.factors.intents.audits import audit_run
-from distaff.factors.intents.blind_spots import Audit
-from distaff.factors.intents.calibration import Calibration
-from distaff.factors.intents.evidence import explain_run
-from distaff.factors.intents.notes import annotate, notes_of
-from distaff.factors.intents.report import FactorReport
-from distaff.factors.latents.evidence import explain_series_run
-from distaff.factors.latents.report import SeriesFactorReport
-from distaff.model.registry import model_class
-from distaff.runs import records
-from distaff.series.model import SeriesModel
+
+if TYPE_CHECKING:
+    from distaff.factors.intents.blind_spots import Audit
+    from distaff.factors.intents.calibration import Calibration
+    from distaff.factors.intents.report import FactorReport
+    from distaff.factors.latents.report import SeriesFactorReport
 
 
 def add_to(app: typer.Typer) -> None:
@@ -34,6 +28,14 @@ def factors(
     as_json: Json = False,
 ) -> None:
     """The intents of a run, or the latents of a model of series, with the evidence behind each."""
+    from distaff import exports
+    from distaff.factors.intents.evidence import explain_run
+    from distaff.factors.latents.evidence import explain_series_run
+    from distaff.factors.latents.report import SeriesFactorReport
+    from distaff.model.registry import model_class
+    from distaff.runs import records
+    from distaff.series.model import SeriesModel
+
     ws = workspace()
     series = model_class(records.find(ws, run).model).kind == SeriesModel.kind
     report = explain_series_run(ws, run) if series else explain_run(ws, run)
@@ -59,6 +61,9 @@ def note(
     as_json: Json = False,
 ) -> None:
     """Name, annotate, hide or merge a factor; notes move to later runs whose factors match."""
+    from distaff.factors.intents.notes import annotate, notes_of
+    from distaff.runs import records
+
     ws = workspace()
     if factor is not None:
         annotate(ws, run, factor, name=name, note=note, hidden=hide, merged_into=merge_into)
@@ -78,6 +83,8 @@ def blind_spots(
     as_json: Json = False,
 ) -> None:
     """What people take and are not shown: intents' shares of interactions against their shares of the lists."""
+    from distaff.factors.intents.audits import audit_run
+
     found, steps = audit_run(workspace(), run, lens=by, split=split, calibrate=calibrate)
     if as_json:
         return emit_json(

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from distaff import forgetting
 from distaff.cli.state import Json, emit_json, emit_table, talk, workspace
 
 
@@ -30,6 +29,8 @@ def forget(
 
     Example: distaff forget alice@example.org --dataset shop
     """
+    from distaff import forgetting
+
     if not yes and talk.is_terminal:
         typer.confirm(f"Forget {len(set(people))} user(s) for good?", abort=True)
 

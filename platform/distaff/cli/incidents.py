@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from distaff.cli.state import Json, counted, emit_facts, emit_json, emit_table, pairs, workspace
-from distaff.incidents.diagnose import DiagnosisReport, diagnose
-from distaff.incidents.follow import Update, follow, open_source
-from distaff.incidents.tables import case_dict
 from distaff_data.errors import InputError
+
+if TYPE_CHECKING:
+    from distaff.incidents.diagnose import DiagnosisReport
+    from distaff.incidents.follow import Update
 
 
 def add_to(app: typer.Typer) -> None:
@@ -46,6 +47,9 @@ def diagnose_verb(
 
     Example: distaff diagnose outages --model coral --onset detected
     """
+    from distaff.incidents.diagnose import diagnose
+    from distaff.incidents.follow import follow, open_source
+
     settings: dict[str, str] = pairs(set or []) | ({} if onset is None else {"onset": onset})
     if settings.get("onset", "given") not in ("given", "detected"):
         raise InputError("the onset is given or detected", column="onset", value=settings["onset"])
@@ -84,6 +88,8 @@ def diagnose_verb(
 
 
 def _printer(as_json: bool) -> Callable[[Update], None]:
+    from distaff.incidents.tables import case_dict
+
     def show(update: Update) -> None:
         case = case_dict(update.diagnosis)
         if as_json:

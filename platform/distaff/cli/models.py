@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from distaff.board.board import Board
-from distaff.board.board import board as make_board
-from distaff.board.kinds import shown
 from distaff.cli.state import (
     Engine,
     Json,
@@ -25,14 +23,13 @@ from distaff.cli.state import (
     tell_drift,
     workspace,
 )
-from distaff.model import distributed, registry
-from distaff.recommenders.base import Recommender
-from distaff.recommenders.score import score_run
-from distaff.runs import records, training
-from distaff.runs.records import Run
-from distaff.stats.intervals import Interval
 from distaff_data.errors import InputError
-from distaff_data.workspace import Workspace
+
+if TYPE_CHECKING:
+    from distaff.board.board import Board
+    from distaff.runs.records import Run
+    from distaff.stats.intervals import Interval
+    from distaff_data.workspace import Workspace
 
 Dataset = Annotated[str, typer.Argument(help="Name of a dataset; see: distaff datasets.")]
 
@@ -45,19 +42,9 @@ def add_to(app: typer.Typer) -> None:
 
 def models(as_json: Json = False) -> None:
     """List the registered models and controls, with what a sweep may change."""
-    rows: list[dict[str, Any]] = []
-    for name in registry.names():
-        model = registry.model_class(name)
-        summary = (model.__doc__ or "").split("\n", 1)[0]
-        rows.append(
-            {
-                "model": name,
-                "kind": model.kind,
-                "control": model.control,
-                "summary": summary,
-                "tunes": list(model.Config.search_space()),
-            }
-        )
+    from distaff.model.catalogue import catalogue
+
+    rows = catalogue()
     if as_json:
         return emit_json({"models": rows})
     emit_table(
@@ -83,6 +70,9 @@ def train(
 
     By two processes: torchrun --nproc-per-node 2 -m distaff train dccf ml-100k
     """
+    from distaff.model import distributed
+    from distaff.runs import training
+
     ws = workspace()
     if distributed.rank():
         return _help(ws, model, dataset, pairs(set or []), range(seed, seed + seeds), device, resume)
@@ -112,7 +102,9 @@ def _help(
     device: str,
     resume: str | None,
 ) -> None:
-    """What the processes of torchrun do that are not the first; what is wrong, the first says."""
+    """Take part in fits as a process of torchrun that is not the first; what is wrong, the first says."""
+    from distaff.runs import training
+
     if resume is not None:
         training.join_resumed(ws, resume)
     elif model is not None and dataset is not None:
@@ -122,6 +114,8 @@ def _help(
 
 def evaluate(run: RunId, as_json: Json = False) -> None:
     """Score a finished run on its validation and test data again."""
+    from distaff.runs import training
+
     ws = workspace()
     found = training.evaluate(ws, run)
     if as_json:
@@ -142,12 +136,16 @@ def runs_verb(
     as_json: Json = False,
 ) -> None:
     """List the runs, newest first."""
+    from distaff.runs import records
+
     ws = workspace()
     _show_runs(ws, records.listing(ws, dataset, study=study), as_json)
 
 
 def show(run: RunId, as_json: Json = False) -> None:
     """Everything known about one run."""
+    from distaff.runs import records
+
     ws = workspace()
     found = records.find(ws, run)
     metrics = records.metrics_of(ws, [run])[run]
@@ -165,6 +163,8 @@ def board(
     as_json: Json = False,
 ) -> None:
     """Compare all finished runs on a dataset with their controls."""
+    from distaff.board.board import board as make_board
+
     found = make_board(workspace(), dataset, split=split)
     if as_json:
         return emit_json(found.as_dict())
@@ -180,6 +180,10 @@ def score(
     as_json: Json = False,
 ) -> None:
     """Publish top-k lists for all users, whole or not at all."""
+    from distaff.recommenders.base import Recommender
+    from distaff.recommenders.score import score_run
+    from distaff.runs import records
+
     ws = workspace()
     with counted(f"scoring {run}") as progress:
         model = Recommender.load(records.model_folder(ws, run))
@@ -191,23 +195,38 @@ def score(
         emit_facts(f"scored {run}", vars(done))
 
 
-def _show_runs(ws: Workspace, found: list[Run], as_json: bool) -> None:
-    metrics = records.metrics_of(ws, [r.run for r in found])
-    if as_json:
-        return emit_json({"runs": [r.summary(metrics[r.run]) for r in found]})
+def _show_runs(ws: Workspace, runs: list[Run], as_json: bool) -> None:
+    from distaff.runs import records
 
-    def told(run: Run, split: str) -> str:
+    metrics = records.metrics_of(ws, [r.run for r in runs])
+    if as_json:
+        return emit_json({"runs": [r.summary(metrics[r.run]) for r in runs]})
+
+    def scores(run: Run, split: str) -> str:
         values = metrics[run.run].get(split, {})
-        return ", ".join(f"{name} {values[name]:.4f}" for name in shown(values))
+        return ", ".join(f"{name} {values[name]:.4f}" for name in _shown(run.model, values))
 
     emit_table(
         "runs",
         ("run", "seed", "status", "seconds", "settings", "valid", "test"),
-        [(r.run, r.seed, r.status, r.seconds, r.settings, told(r, "valid"), told(r, "test")) for r in found],
+        [(r.run, r.seed, r.status, r.seconds, r.settings, scores(r, "valid"), scores(r, "test")) for r in runs],
     )
 
 
+def _shown(model: str, metrics: Collection[str]) -> list[str]:
+    """Return those of a run's metrics that tables show; all of a model that is not installed any more."""
+    from distaff.model.catalogue import line
+
+    try:
+        names = line(model)["shown"]
+    except InputError:
+        return sorted(metrics)
+    return [name for name in names if name in metrics]
+
+
 def _show_board(found: Board) -> None:
+    from distaff.board.kinds import shown
+
     names = shown(name for row in found.rows for name in row.metrics)
     rows: list[tuple[object, ...]] = []
     for row in found.rows:

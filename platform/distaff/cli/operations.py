@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
 from typing import Annotated
 
 import typer
 
-from distaff import demo as demonstration
-from distaff import doctor as checks
 from distaff.cli.state import Json, emit_json, emit_table, root, talk, workspace
 from distaff_data.errors import InputError
 
@@ -25,6 +22,8 @@ def dashboard(
     browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,
 ) -> None:
     """Open the dashboard over this workspace."""
+    from importlib.metadata import entry_points
+
     workspace()
     found = list(entry_points(group="distaff.apps", name="dashboard"))
     try:
@@ -38,6 +37,8 @@ def doctor(
     fix: Annotated[bool, typer.Option("--fix", help="Repair what can be repaired.")] = False, as_json: Json = False
 ) -> None:
     """Check the installation and the workspace; exit status 1 when something needs attention."""
+    from distaff import doctor as checks
+
     findings = checks.examine(root(), fix=fix)
     if as_json:
         emit_json({"findings": [vars(f) for f in findings]})
@@ -49,4 +50,6 @@ def doctor(
 
 def demo() -> None:
     """The whole story on built-in data: ingest, train beside controls, board, intents, scores."""
+    from distaff import demo as demonstration
+
     demonstration.run(root(), lambda text: talk.print(text, markup=False, highlight=False, soft_wrap=True))

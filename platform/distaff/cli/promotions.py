@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from distaff.cli.state import Json, RunId, emit_json, emit_table, workspace
-from distaff.runs import aliases as names
-from distaff.runs.aliases import Change
+
+if TYPE_CHECKING:
+    from distaff.runs.aliases import Change
 
 Alias = Annotated[str, typer.Argument(help="Name of an alias.")]
 
@@ -26,11 +27,15 @@ def promote(
 
     Example: distaff promote dccf-shop-1a2b3c4d --as champion
     """
+    from distaff.runs import aliases as names
+
     _show([names.promote(workspace(), run, alias)], as_json)
 
 
 def rollback(alias: Alias, as_json: Json = False) -> None:
     """Give an alias back to the run that had it before; repeat it to go further back."""
+    from distaff.runs import aliases as names
+
     _show([names.rollback(workspace(), alias)], as_json)
 
 
@@ -39,6 +44,8 @@ def aliases(
     as_json: Json = False,
 ) -> None:
     """What each alias stood for, from when on; its last line is what it stands for now."""
+    from distaff.runs import aliases as names
+
     _show(names.history(workspace(), alias), as_json)
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from distaff.cli.state import Json, RunId, emit_json, emit_table, pairs, talk, workspace
-from distaff.recommenders.explain import Explained, FactorShare, explain_user
-from distaff.recommenders.steer import Steered, steer_run
 from distaff_data.errors import InputError
+
+if TYPE_CHECKING:
+    from distaff.recommenders.explain import Explained, FactorShare
+    from distaff.recommenders.steer import Steered
 
 User = Annotated[str, typer.Argument(help="The user's own id.")]
 
@@ -32,6 +34,8 @@ def explain(
 
     Example: distaff explain dgvae-music-1a2b3c4d 42 --item 289
     """
+    from distaff.recommenders.explain import explain_user
+
     found = explain_user(workspace(), run, user, item=item, top_k=top_k)
     if as_json:
         return emit_json(found.as_dict())
@@ -54,6 +58,8 @@ def steer(
 
     Example: distaff steer dgvae-music-1a2b3c4d 42 --factor 3=0 --word noir=+1
     """
+    from distaff.recommenders.steer import steer_run
+
     words = _numbers(word or [], "a word is raised by WORD=NUMBER, such as noir=+1")
     steered, titles = steer_run(workspace(), run, user, factors=_weights(factor or []), words=words, k=top_k)
     if as_json:
@@ -72,6 +78,8 @@ def rerank(
 
     Example: distaff rerank RUN u17 --set 3=0 --set 5=2
     """
+    from distaff.recommenders.steer import steer_run
+
     # What the test split holds may be listed here, or there would be nothing to count.
     steered, titles = steer_run(workspace(), run, user, factors=_weights(set), k=top_k, exclude=("train", "valid"))
     if as_json:

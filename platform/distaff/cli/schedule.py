@@ -5,16 +5,14 @@ from __future__ import annotations
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from distaff import jobs
 from distaff.cli.state import Json, emit_json, emit_table, talk, workspace
-from distaff.jobs import Job, Task
-from distaff.scheduling import executions, readiness, scheduler
-from distaff.scheduling.executions import Execution, SystemClock
-from distaff.scheduling.readiness import Pulse
+
+if TYPE_CHECKING:
+    from distaff.scheduling.executions import Execution
 
 schedule = typer.Typer(no_args_is_help=True, help="Batch scoring by cron expression.")
 
@@ -33,7 +31,7 @@ def add(
     model: Annotated[str, typer.Option(help="Alias or run to score with; an alias is looked up each time.")],
     dataset: Annotated[str | None, typer.Option(help="Fail when the run is of another dataset.")] = None,
     task: Annotated[
-        Task, typer.Option(help="What to do: score users, or embed, forecast, classify, anomalies, diagnose.")
+        str, typer.Option(help="What to do: score users, or embed, forecast, classify, anomalies, diagnose.")
     ] = "score",
     top_k: Annotated[int, typer.Option(help="Length of each list.")] = 20,
     out: Annotated[Path | None, typer.Option(help="File to replace each time; Parquet for score.")] = None,
@@ -45,6 +43,11 @@ def add(
 
     Example: distaff schedule add nightly --cron "0 3 * * *" --model champion --out lists.parquet
     """
+    from distaff import jobs
+    from distaff.jobs import Job
+    from distaff.scheduling import executions
+    from distaff.scheduling.executions import SystemClock
+
     ws = workspace()
     settings: dict[str, Any] = {
         "cron": cron,
@@ -67,6 +70,9 @@ def add(
 @schedule.command("list")
 def list_jobs(as_json: Json = False) -> None:
     """The jobs, when each is due next, and how it went last."""
+    from distaff import jobs
+    from distaff.scheduling import executions
+
     ws = workspace()
     rows = []
     for job in jobs.read(ws):
@@ -98,6 +104,8 @@ def list_jobs(as_json: Json = False) -> None:
 @schedule.command()
 def remove(name: Name) -> None:
     """Take a job out of distaff.toml; its executions stay."""
+    from distaff import jobs
+
     jobs.remove(workspace(), name)
     typer.echo(f"job {name} removed")
 
@@ -116,6 +124,9 @@ def run(
 
     With --once the exit status is 1 when an execution failed.
     """
+    from distaff.scheduling import readiness, scheduler
+    from distaff.scheduling.readiness import Pulse
+
     ws = workspace()
     if not once:
         pulse = Pulse()

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from distaff import exports
 from distaff.cli.state import Json, RunId, emit_facts, emit_json, emit_table, pairs, talk, tell_drift, workspace
-from distaff.runs import records
-from distaff.series import adaptation as adapting
-from distaff.series.model import SeriesModel
-from distaff.series.score import Published, classify_run, embed_run, find_anomalies, forecast_run
+
+if TYPE_CHECKING:
+    from distaff.series.score import Published
 
 Length = Annotated[int | None, typer.Option(help="Rows of a window; as the run was fitted otherwise.", min=1)]
 Out = Annotated[Path | None, typer.Option(help="Write .csv, .parquet or .arrow too.")]
@@ -37,6 +35,8 @@ def embed(
 
     Example: distaff embed timedrl-har-1a2b3c4d --level instance --out har.parquet
     """
+    from distaff.series.score import embed_run
+
     _publish(embed_run, run, as_json, level=level, step=step, length=length, out=out)
 
 
@@ -48,11 +48,15 @@ def forecast(
     as_json: Json = False,
 ) -> None:
     """Publish forecasts after the end of each series, with conformal intervals."""
+    from distaff.series.score import forecast_run
+
     _publish(forecast_run, run, as_json, horizon=horizon, coverage=coverage, out=out)
 
 
 def classify(run: RunId, length: Length = None, out: Out = None, as_json: Json = False) -> None:
     """Publish the class of every window."""
+    from distaff.series.score import classify_run
+
     _publish(classify_run, run, as_json, length=length, out=out)
 
 
@@ -66,6 +70,8 @@ def anomalies(
 
     Example: distaff anomalies timedrl-load-1a2b3c4d --by forecast --out surprises.csv
     """
+    from distaff.series.score import find_anomalies
+
     _publish(find_anomalies, run, as_json, by=by, out=out)
 
 
@@ -84,6 +90,9 @@ def adapt(
 
     Example: distaff adapt har --source 2 --target 11 --out told.csv
     """
+    from distaff import exports
+    from distaff.series import adaptation as adapting
+
     done = adapting.adapt(
         workspace(),
         dataset,
@@ -108,6 +117,9 @@ def adapt(
 
 
 def _publish(publish: Callable[..., Published], run: str, as_json: bool, **options: Any) -> None:
+    from distaff.runs import records
+    from distaff.series.model import SeriesModel
+
     ws = workspace()
     model = SeriesModel.load(records.model_folder(ws, run))
     done = publish(ws, run, model=model, **options)

@@ -8,52 +8,58 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from distaff.board.kinds import shown
-from distaff.model.base import Epoch, Model
-from distaff.monitoring import drift
-from distaff.runs import aliases
-from distaff_data.workspace import Workspace, default_root
+if TYPE_CHECKING:
+    from distaff.model.base import Epoch, Model
+    from distaff_data.workspace import Workspace
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Engine = Annotated[
     str, typer.Option(help="Who carries it out: local, this machine's processes; ray, a cluster (extra \\[ray]).")
 ]
-RunId = Annotated[
-    str,
-    typer.Argument(
-        help="Id of a run, or an alias such as champion; see: distaff runs.",
-        callback=lambda name: aliases.resolve(workspace(), name),
-    ),
-]
-
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tab and line feed
 
 talk = Console(stderr=True)
 # What people called their items is no markup. A pipe has no width; do not fold ids at 80.
 _out = Console(markup=False, emoji=False, width=None if sys.stdout.isatty() else 200)
-_root: list[Path] = [default_root()]
+_root: list[Path | None] = [None]
 
 
 def use_workspace(root: Path | None) -> None:
-    """Set the workspace's folder for this call."""
-    _root[0] = root if root is not None else default_root()
+    """Set the workspace's folder for this call; None for the one that the environment names, or ./workspace."""
+    _root[0] = root
 
 
 def root() -> Path:
-    """The workspace's folder."""
-    return _root[0]
+    """Return the workspace's folder."""
+    from distaff_data.workspace import default_root
+
+    return _root[0] or default_root()
 
 
 def workspace(*, create: bool = False) -> Workspace:
-    """The workspace; verbs that bring data in make it when it is missing."""
-    return Workspace.create(_root[0]) if create else Workspace.open(_root[0])
+    """Return the workspace; verbs that bring data in make it when it is missing."""
+    from distaff_data.workspace import Workspace
+
+    return Workspace.create(root()) if create else Workspace.open(root())
+
+
+def _run_id(name: str) -> str:
+    """Return the id of the run that a name stands for."""
+    from distaff.runs import aliases
+
+    return aliases.resolve(workspace(), name)
+
+
+RunId = Annotated[
+    str, typer.Argument(help="Id of a run, or an alias such as champion; see: distaff runs.", callback=_run_id)
+]
 
 
 def emit_json(value: object) -> None:
@@ -80,6 +86,8 @@ def emit_facts(title: str, facts: Mapping[str, object]) -> None:
 
 def tell_drift(run: str, model: Model[Any]) -> list[str]:
     """Compare what was published with the run's training data, and say what has drifted; trouble is only told."""
+    from distaff.monitoring import drift
+
     try:
         said = drift.warning(drift.measure(workspace(), run, model=model))
     except Exception as error:
@@ -129,6 +137,8 @@ def counted(label: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def _course(epoch: Epoch) -> str:
+    from distaff.board.kinds import shown
+
     parts = [f"epoch {epoch.epoch}", f"loss {epoch.losses['total']:.4f}"]
     return "  ".join(parts + [f"valid {name} {epoch.valid[name]:.4f}" for name in shown(epoch.valid)])
 

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from typer.core import TyperGroup
 
-from distaff import exports
 from distaff.cli.state import Engine, Json, emit_facts, emit_json, emit_table, epochs, pairs, talk, workspace
-from distaff.model.registry import model_class
-from distaff.runs import records, training
-from distaff.sweeps import processes, tuning
-from distaff.sweeps.plan import PRUNERS, Plan
-from distaff.sweeps.trials import TrialRow
-from distaff.sweeps.worker import work
-from distaff_data.workspace import Workspace
+from distaff.sweeps import PRUNERS, STORAGE
+
+if TYPE_CHECKING:
+    from distaff.sweeps import tuning
+    from distaff.sweeps.plan import Plan
+    from distaff.sweeps.trials import TrialRow
+    from distaff_data.workspace import Workspace
 
 
 class _StartByDefault(TyperGroup):
@@ -38,7 +37,7 @@ Study = Annotated[str, typer.Argument(help="Name of the study; MODEL-DATASET unl
 Storage = Annotated[
     str | None,
     typer.Option(
-        envvar=processes.STORAGE,
+        envvar=STORAGE,
         help="URL of an Optuna storage, such as postgresql://host/db; a journal in the workspace otherwise.",
         show_envvar=True,
     ),
@@ -77,6 +76,10 @@ def start(
 
     Example: distaff tune dccf ml-100k --trials 40 --workers 2 --controls
     """
+    from distaff.model.registry import model_class
+    from distaff.sweeps import tuning
+    from distaff.sweeps.plan import Plan
+
     ws = workspace()
     plan = Plan.make(
         ws,
@@ -110,6 +113,8 @@ def start(
 @tune.command()
 def show(study: Study, storage: Storage = None, as_json: Json = False) -> None:
     """The trials of a study, the best first, and its Pareto front when it has several objectives."""
+    from distaff.sweeps import tuning
+
     found = tuning.find(workspace(), study, storage)
     if as_json:
         return emit_json(found.as_dict())
@@ -127,6 +132,9 @@ def export(
 
     Example: distaff tune export dccf-ml-100k best.toml
     """
+    from distaff import exports
+    from distaff.sweeps import tuning
+
     ws = workspace()
     found = tuning.find(ws, study, storage)
     if file.suffix == ".toml":
@@ -142,10 +150,14 @@ def export(
 @tune.command()
 def worker(study: Study, timeout: Timeout = None, storage: Storage = None) -> None:
     """Work on a study that distaff tune began, from this or another machine that sees the workspace."""
+    from distaff.sweeps.worker import work
+
     typer.echo(f"{work(workspace(), study, storage=storage, timeout=timeout)} trials")
 
 
 def _sweep(ws: Workspace, plan: Plan, name: str, *, seeds: int, **options: Any) -> tuning.Sweep:
+    from distaff.sweeps import tuning
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=talk, transient=True, disable=not talk.is_terminal) as bar:
         task = bar.add_task(name, total=options["budget"])
@@ -162,6 +174,8 @@ def _sweep(ws: Workspace, plan: Plan, name: str, *, seeds: int, **options: Any) 
 
 def _fit_default(ws: Workspace, name: str, plan: Plan, seeds: int) -> list[str]:
     """A control with nothing to tune goes on the board as it is."""
+    from distaff.runs import records, training
+
     there = {run.model for run in records.listing(ws, plan.dataset) if run.dataset_generation == plan.generation}
     if name in there or not seeds:
         return []

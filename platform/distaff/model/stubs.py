@@ -1,6 +1,6 @@
 """The stub of the package ``distaff``, by which editors and type checkers know our models and their settings.
 
-``python -m distaff.model.stubs`` writes it anew from the registered models' configurations.
+``python -m distaff.model.stubs`` writes it, and the catalogue beside it, anew from the registered models' configurations.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import distaff
+from distaff.model import catalogue
 from distaff.model.config import ModelConfig
 from distaff.model.registry import class_names, model_class
 
@@ -97,3 +98,4 @@ def _literal(value: object) -> str:
 
 if __name__ == "__main__":
     STUB.write_text(stub(), encoding="utf-8")
+    catalogue.FILE.write_text(catalogue.written(), encoding="utf-8")

@@ -3,3 +3,8 @@
 A study holds the trials of one model on one dataset. Any number of processes work on it (:mod:`distaff.sweeps.worker`);
 one started by ``distaff tune`` watches over them (:mod:`distaff.sweeps.tuning`).
 """
+
+PRUNERS = ("median", "halving", "hyperband", "none")
+
+STORAGE = "DISTAFF_STORAGE"
+"""Where workers are told the storage: by the environment, since a URL may hold a password and everyone sees arguments."""

@@ -14,12 +14,12 @@ from distaff.model.base import Model
 from distaff.model.config import ModelConfig
 from distaff.model.registry import model_class
 from distaff.recommenders.base import Recommender
+from distaff.sweeps import PRUNERS
 from distaff.sweeps import space as spaces
 from distaff_data.errors import InputError, UnknownNameError
 from distaff_data.workspace import Workspace
 
 INDEPENDENCE = "independence"
-PRUNERS = ("median", "halving", "hyperband", "none")
 _ROWS = 250  # distance correlation is quadratic in them, times the square of the factors
 
 

@@ -17,12 +17,11 @@ from pathlib import Path
 import optuna
 
 from distaff import engines
-from distaff.sweeps import journal, trials
+from distaff.sweeps import STORAGE, journal, trials
 from distaff.sweeps.worker import work
 from distaff_data.errors import DistaffError
 from distaff_data.workspace import Workspace
 
-STORAGE = "DISTAFF_STORAGE"  # by the environment: a URL may hold a password, and everyone sees arguments
 _POLL = 0.5  # seconds
 _DEATHS = 3  # processes that are replaced, in one sweep
 

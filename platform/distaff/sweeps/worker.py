@@ -44,7 +44,7 @@ def work(workspace: Workspace, name: str, *, storage: str | None = None, timeout
 
 
 def pruner(name: str) -> optuna.pruners.BasePruner:
-    """The pruner of that name, one of :data:`distaff.sweeps.plan.PRUNERS`."""
+    """The pruner of that name, one of :data:`distaff.sweeps.PRUNERS`."""
     if name == "median":
         return optuna.pruners.MedianPruner(n_startup_trials=5)
     if name == "halving":

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from distaff.model import catalogue
 from distaff.model.stubs import STUB, stub
 
 ROOT = Path(__file__).parents[3]
@@ -28,6 +29,10 @@ plain: distaff.Recommender = model
 
 def test_the_committed_stub_is_what_the_configurations_say() -> None:
     assert STUB.read_text(encoding="utf-8") == stub(), "run: python -m distaff.model.stubs"
+
+
+def test_the_committed_catalogue_is_what_the_classes_say() -> None:
+    assert catalogue.FILE.read_text(encoding="utf-8") == catalogue.written(), "run: python -m distaff.model.stubs"
 
 
 @pytest.fixture(scope="module")
