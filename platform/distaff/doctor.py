@@ -43,7 +43,7 @@ def examine(root: Path, *, fix: bool = False) -> list[Finding]:
     versions = ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"cpu, {torch.get_num_threads()} threads"
     free = shutil.disk_usage(root if root.exists() else Path.cwd()).free
-    found = [
+    findings = [
         Finding("python", "ok", platform.python_version()),
         Finding("libraries", "ok", versions),
         Finding("device", "ok", device),
@@ -53,17 +53,17 @@ def examine(root: Path, *, fix: bool = False) -> list[Finding]:
     try:
         workspace = Workspace.open(root)
     except DistaffError as error:
-        return [*found, Finding("workspace", "problem", str(error))]
-    found.append(Finding("workspace", "ok", str(root)))
-    found += _stale_runs(workspace, fix)
-    found += _missing_models(workspace)
-    found += _torn_journals(workspace, fix)
-    found += _unfinished_forgettings(workspace)
+        return [*findings, Finding("workspace", "problem", str(error))]
+    findings.append(Finding("workspace", "ok", str(root)))
+    findings += _stale_runs(workspace, fix)
+    findings += _missing_models(workspace)
+    findings += _torn_journals(workspace, fix)
+    findings += _unfinished_forgettings(workspace)
     if fix:
         removed = workspace.warehouse.reclaim()
-        found.append(Finding("warehouse", "fixed", f"{sum(removed.values())} unused files removed"))
-        found += _sweep(workspace.scratch)
-    return found
+        findings.append(Finding("warehouse", "fixed", f"{sum(removed.values())} unused files removed"))
+        findings += _sweep(workspace.scratch)
+    return findings
 
 
 def _model(name: str) -> Finding:
@@ -77,8 +77,8 @@ def _model(name: str) -> Finding:
 def _stale_runs(workspace: Workspace, fix: bool) -> list[Finding]:
     """Runs marked running whose process is gone."""
     studies = [None, *(file.parent.name for file in journal.journals(workspace))]
-    found = [run for study in studies for run in records.listing(workspace, study=study)]
-    stale = [r for r in found if r.status == "running" and not records.is_alive(r)]
+    listed = [run for study in studies for run in records.listing(workspace, study=study)]
+    stale = [r for r in listed if r.status == "running" and not records.is_alive(r)]
     if fix:
         for run in stale:
             records.record(workspace, replace(run, status="interrupted", message="its process is gone"))
@@ -113,15 +113,15 @@ def _unfinished_forgettings(workspace: Workspace) -> list[Finding]:
 
 def _torn_journals(workspace: Workspace, fix: bool) -> list[Finding]:
     """Journals of sweeps that end in, or continue after, half a line: a full disk or a power cut."""
-    found = []
+    findings = []
     for file in journal.journals(workspace):
         lost = journal.repair(file) if fix else journal.torn(file)
         if lost:
             detail = f"{lost} bytes from a torn line on" + (
                 f", now beside it in {journal.REMAINS}" if fix else "; --fix cuts them off"
             )
-            found.append(Finding(f"sweep {file.parent.name}", "fixed" if fix else "problem", detail))
-    return found
+            findings.append(Finding(f"sweep {file.parent.name}", "fixed" if fix else "problem", detail))
+    return findings
 
 
 def _sweep(scratch: Path) -> list[Finding]:

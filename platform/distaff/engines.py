@@ -1,4 +1,4 @@
-"""Where independent pieces of work are carried out: in this process, or by the workers of a Ray cluster.
+"""The places where independent pieces of work are carried out: in this process, or by the workers of a Ray cluster.
 
 Ray (the extra ``[ray]``) joins the cluster that ``RAY_ADDRESS`` names, whose machines must see the workspace under the same
 path, or else starts one on this machine that nobody outside it reaches and that ends with the work.

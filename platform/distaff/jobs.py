@@ -20,11 +20,11 @@ from distaff_data.workspace import Workspace
 _SECTION = "schedule"
 
 Task = Literal["score", "embed", "forecast", "classify", "anomalies", "diagnose"]
-"""What a job does with its run's dataset as it is then."""
+"""The task of a job, carried out on its run's dataset as it is then."""
 
 
 class Job(BaseModel):
-    """What is to be done again and again.
+    """A piece of work that is done again and again.
 
     Attributes:
         name: Its name.
@@ -92,7 +92,7 @@ class Job(BaseModel):
             raise InputError(f"job {name!r}: {wrong}", path=path) from None
 
     def times(self, after: datetime) -> Iterator[datetime]:
-        """When the job is due after a time, in UTC, without end."""
+        """Yield the times when the job is due after a time, in UTC, without end."""
         for time in CronSim(self.cron, after.astimezone(ZoneInfo(self.timezone))):
             yield time.astimezone(UTC)
 

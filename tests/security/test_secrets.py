@@ -17,7 +17,7 @@ from distaff.jobs import Job
 from distaff.runs import records, training
 from distaff.scheduling import executions, readiness
 from distaff.scheduling.executions import SystemClock
-from distaff.scheduling.readiness import Pulse
+from distaff.scheduling.readiness import Heartbeat
 from distaff.sweeps import journal, processes
 from distaff.testing.data import checkerboard
 from distaff_data.errors import DistaffError, InputError, redacted
@@ -117,7 +117,7 @@ def test_readiness_answers_this_machine_only_and_without_messages(workspace: Wor
     workspace.warehouse.append(
         "executions", [row | {"missed": 0, "model": "m", "process": 1}], written_at=datetime.now(UTC)
     )
-    with readiness.serve(workspace, Pulse(), 0) as port:
+    with readiness.serve(workspace, Heartbeat(), 0) as port:
 
         def ask(path: str, host: str) -> tuple[int, str]:
             link = HTTPConnection("127.0.0.1", port, timeout=20)

@@ -68,11 +68,11 @@ def note(
     if factor is not None:
         annotate(ws, run, factor, name=name, note=note, hidden=hide, merged_into=merge_into)
     records.find(ws, run)
-    found = [n.as_dict() for n in notes_of(ws, run).values()]
+    notes = [n.as_dict() for n in notes_of(ws, run).values()]
     if as_json:
-        return emit_json({"run": run, "notes": found})
+        return emit_json({"run": run, "notes": notes})
     columns = ("factor", "name", "note", "merged_into", "hidden", "origin", "match")
-    emit_table(f"notes on {run}", columns, [[n[c] for c in columns] for n in found])
+    emit_table(f"notes on {run}", columns, [[n[c] for c in columns] for n in notes])
 
 
 def blind_spots(
@@ -82,7 +82,7 @@ def blind_spots(
     calibrate: Annotated[float | None, typer.Option(help="Also re-rank towards users' own mixes: 0 to 1.")] = None,
     as_json: Json = False,
 ) -> None:
-    """What people take and are not shown: intents' shares of interactions against their shares of the lists."""
+    """Show what people take and are not shown: intents' shares of interactions against their shares of the lists."""
     from distaff.factors.intents.audits import audit_run
 
     found, steps = audit_run(workspace(), run, lens=by, split=split, calibrate=calibrate)

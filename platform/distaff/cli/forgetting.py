@@ -37,10 +37,10 @@ def forget(
     def progress(step: str) -> None:
         talk.print(step, markup=False, highlight=False, soft_wrap=True)
 
-    found = forgetting.forget(workspace(), people, dataset, progress=progress)
+    done = forgetting.forget(workspace(), people, dataset, progress=progress)
     if as_json:
-        return emit_json(found.as_dict())
-    request = found.request
+        return emit_json(done.as_dict())
+    request = done.request
     typer.echo(
         f"{len(request.subjects)} user(s) forgotten in {request.dataset}: {request.rows} rows and {request.files} files; "
         f"audit record {request.forgetting}"
@@ -48,9 +48,9 @@ def forget(
     emit_table(
         "models",
         ("run", "how", "status", "own scores", "attack before", "after", "low", "high", "message"),
-        [(m.run, m.method, m.status, m.own_before, m.before, m.after, m.low, m.high, m.message) for m in found.models],
+        [(m.run, m.method, m.status, m.own_before, m.before, m.after, m.low, m.high, m.message) for m in done.models],
     )
-    if found.sources:
-        typer.echo(f"the dataset was read from {found.sources}: take them out of there too, or they come back")
-    if found.notes:
-        typer.echo(f"notes on factors name them, {', '.join(found.notes)}: change those with distaff note")
+    if done.sources:
+        typer.echo(f"the dataset was read from {done.sources}: take them out of there too, or they come back")
+    if done.notes:
+        typer.echo(f"notes on factors name them, {', '.join(done.notes)}: change those with distaff note")

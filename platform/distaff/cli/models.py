@@ -117,15 +117,15 @@ def evaluate(run: RunId, as_json: Json = False) -> None:
     from distaff.runs import training
 
     ws = workspace()
-    found = training.evaluate(ws, run)
+    measured = training.evaluate(ws, run)
     if as_json:
-        return emit_json({"run": run, "metrics": {m.split: dict(m.metrics) for m in found}})
+        return emit_json({"run": run, "metrics": {m.split: dict(m.metrics) for m in measured}})
     emit_table(
         f"run {run}",
-        ("metric", *(m.split for m in found)),
-        [(name, *(m.metrics[name] for m in found)) for name in (found[0].metrics if found else ())],
+        ("metric", *(m.split for m in measured)),
+        [(name, *(m.metrics[name] for m in measured)) for name in (measured[0].metrics if measured else ())],
     )
-    for m in found:
+    for m in measured:
         for note in m.notes:
             talk.print(f"{m.split}: {note}", markup=False)
 
@@ -147,9 +147,13 @@ def show(run: RunId, as_json: Json = False) -> None:
     from distaff.runs import records
 
     ws = workspace()
-    found = records.find(ws, run)
+    record = records.find(ws, run)
     metrics = records.metrics_of(ws, [run])[run]
-    facts: dict[str, Any] = {**vars(found), "config": json.loads(found.config), "settings": json.loads(found.settings)}
+    facts: dict[str, Any] = {
+        **vars(record),
+        "config": json.loads(record.config),
+        "settings": json.loads(record.settings),
+    }
     if as_json:
         return emit_json({**facts, "metrics": metrics})
     emit_facts(f"run {run}", facts)
@@ -165,10 +169,10 @@ def board(
     """Compare all finished runs on a dataset with their controls."""
     from distaff.board.board import board as make_board
 
-    found = make_board(workspace(), dataset, split=split)
+    compared = make_board(workspace(), dataset, split=split)
     if as_json:
-        return emit_json(found.as_dict())
-    _show_board(found)
+        return emit_json(compared.as_dict())
+    _show_board(compared)
 
 
 def score(

@@ -25,9 +25,9 @@ def dashboard(
     from importlib.metadata import entry_points
 
     workspace()
-    found = list(entry_points(group="distaff.apps", name="dashboard"))
+    apps = list(entry_points(group="distaff.apps", name="dashboard"))
     try:
-        launch = found[0].load()
+        launch = apps[0].load()
     except (IndexError, ImportError):
         raise InputError('the dashboard is not installed; add it with: pip install "distaff[dashboards]"') from None
     raise typer.Exit(launch(root(), port=port, address=address, open_browser=browser))

@@ -43,7 +43,7 @@ def aliases(
     alias: Annotated[str | None, typer.Argument(help="Only this one.", show_default=False)] = None,
     as_json: Json = False,
 ) -> None:
-    """What each alias stood for, from when on; its last line is what it stands for now."""
+    """List what each alias stood for, from when on; its last line is what it stands for now."""
     from distaff.runs import aliases as names
 
     _show(names.history(workspace(), alias), as_json)

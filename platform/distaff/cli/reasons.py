@@ -36,10 +36,10 @@ def explain(
     """
     from distaff.recommenders.explain import explain_user
 
-    found = explain_user(workspace(), run, user, item=item, top_k=top_k)
+    explained = explain_user(workspace(), run, user, item=item, top_k=top_k)
     if as_json:
-        return emit_json(found.as_dict())
-    _show(found)
+        return emit_json(explained.as_dict())
+    _show(explained)
 
 
 def steer(

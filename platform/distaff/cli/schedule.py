@@ -125,23 +125,23 @@ def run(
     With --once the exit status is 1 when an execution failed.
     """
     from distaff.scheduling import readiness, scheduler
-    from distaff.scheduling.readiness import Pulse
+    from distaff.scheduling.readiness import Heartbeat
 
     ws = workspace()
     if not once:
-        pulse = Pulse()
-        with nullcontext() if ready_port is None else readiness.serve(ws, pulse, ready_port) as port:
+        heartbeat = Heartbeat()
+        with nullcontext() if ready_port is None else readiness.serve(ws, heartbeat, ready_port) as port:
             if port is not None:
                 _talk(f"ready: http://127.0.0.1:{port}/ready")
-            scheduler.serve(ws, done=_tell, talk=_talk, pulse=pulse)
+            scheduler.serve(ws, done=_tell, talk=_talk, heartbeat=heartbeat)
         return
-    found = scheduler.run_due(ws, talk=_talk)
+    executed = scheduler.run_due(ws, talk=_talk)
     if as_json:
-        emit_json({"executions": [vars(execution) for execution in found]})
+        emit_json({"executions": [vars(execution) for execution in executed]})
     else:
-        for execution in found:
+        for execution in executed:
             _tell(execution)
-    if any(execution.exit_status for execution in found):
+    if any(execution.exit_status for execution in executed):
         raise typer.Exit(1)
 
 

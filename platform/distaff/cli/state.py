@@ -1,4 +1,4 @@
-"""What the verbs share: the workspace of this call, and how results and progress are shown."""
+"""Shared by the verbs: the workspace of this call, and how results and progress are shown."""
 
 from __future__ import annotations
 
@@ -89,12 +89,12 @@ def tell_drift(run: str, model: Model[Any]) -> list[str]:
     from distaff.monitoring import drift
 
     try:
-        said = drift.warning(drift.measure(workspace(), run, model=model))
+        warning = drift.warning(drift.measure(workspace(), run, model=model))
     except Exception as error:
-        said = f"drift was not measured: {type(error).__name__}: {error}"
-    if said is not None:
-        talk.print(said, markup=False, highlight=False, soft_wrap=True)
-    return [] if said is None else [said]
+        warning = f"drift was not measured: {type(error).__name__}: {error}"
+    if warning is not None:
+        talk.print(warning, markup=False, highlight=False, soft_wrap=True)
+    return [] if warning is None else [warning]
 
 
 def pairs(settings: Sequence[str]) -> dict[str, str]:

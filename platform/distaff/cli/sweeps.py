@@ -95,17 +95,19 @@ def start(
     run = functools.partial(
         _sweep, ws, budget=trials, workers=workers, timeout=timeout, storage=storage, engine=engine, seeds=seeds
     )
-    found = [run(plan, study or f"{model}-{dataset}")]
+    sweeps = [run(plan, study or f"{model}-{dataset}")]
     fitted: list[str] = []
     for name in tuning.controls(plan) if controls else []:
         if model_class(name).Config.search_space():
-            own = Plan.make(ws, name, dataset, metrics=tuning.control_metrics(plan), seed=seed, device=device)
-            found.append(run(own, f"{study}-{name}" if study else f"{name}-{dataset}"))
+            control = Plan.make(ws, name, dataset, metrics=tuning.control_metrics(plan), seed=seed, device=device)
+            sweeps.append(run(control, f"{study}-{name}" if study else f"{name}-{dataset}"))
         else:
             fitted += _fit_default(ws, name, plan, seeds)
     if as_json:
-        return emit_json(found[0].as_dict() | {"controls": [sweep.as_dict() for sweep in found[1:]], "untuned": fitted})
-    for sweep in found:
+        return emit_json(
+            sweeps[0].as_dict() | {"controls": [sweep.as_dict() for sweep in sweeps[1:]], "untuned": fitted}
+        )
+    for sweep in sweeps:
         _show(sweep)
     talk.print(f"compare them with: distaff board {dataset}", markup=False)
 
@@ -115,10 +117,10 @@ def show(study: Study, storage: Storage = None, as_json: Json = False) -> None:
     """The trials of a study, the best first, and its Pareto front when it has several objectives."""
     from distaff.sweeps import tuning
 
-    found = tuning.find(workspace(), study, storage)
+    sweep = tuning.find(workspace(), study, storage)
     if as_json:
-        return emit_json(found.as_dict())
-    _show(found)
+        return emit_json(sweep.as_dict())
+    _show(sweep)
 
 
 @tune.command()
@@ -136,9 +138,9 @@ def export(
     from distaff.sweeps import tuning
 
     ws = workspace()
-    found = tuning.find(ws, study, storage)
+    sweep = tuning.find(ws, study, storage)
     if file.suffix == ".toml":
-        exports.write_settings(found.settings(trial), file)
+        exports.write_settings(sweep.settings(trial), file)
     else:
         exports.write(
             ws.warehouse.query("SELECT * EXCLUDE (written_at) FROM trials WHERE study = ? ORDER BY trial", [study]),
@@ -163,13 +165,13 @@ def _sweep(ws: Workspace, plan: Plan, name: str, *, seeds: int, **options: Any) 
         task = bar.add_task(name, total=options["budget"])
 
         def progress(new: list[TrialRow], done: int, budget: int) -> None:
-            bar.update(task, completed=done, total=budget, description=f"{name}  {_told(new[-1])}")
+            bar.update(task, completed=done, total=budget, description=f"{name}  {_course(new[-1])}")
             if not talk.is_terminal:
                 for row in new:
-                    talk.print(f"{name}: {_told(row)}", highlight=False, markup=False, soft_wrap=True)
+                    talk.print(f"{name}: {_course(row)}", highlight=False, markup=False, soft_wrap=True)
 
-        found = tuning.tune(ws, plan, name, progress=progress, **options)
-    return tuning.retrain(ws, found, seeds, lambda seed: epochs(f"best of {name}, seed {seed}"))
+        sweep = tuning.tune(ws, plan, name, progress=progress, **options)
+    return tuning.retrain(ws, sweep, seeds, lambda seed: epochs(f"best of {name}, seed {seed}"))
 
 
 def _fit_default(ws: Workspace, name: str, plan: Plan, seeds: int) -> list[str]:
@@ -183,7 +185,7 @@ def _fit_default(ws: Workspace, name: str, plan: Plan, seeds: int) -> list[str]:
         return [training.train(ws, name, plan.dataset, seed=plan.seed, device=plan.device, report=report).run]
 
 
-def _told(row: TrialRow) -> str:
+def _course(row: TrialRow) -> str:
     values = row.as_dict()
     reached = [f"{name} {value:.4f}" for name, value in values["metrics"].items()]
     settings = [f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in values["settings"].items()]

@@ -28,7 +28,7 @@ _ITEMS = 50  # of each kind attacked, of one person
 
 @dataclass(frozen=True)
 class Membership:
-    """What an attack found.
+    """The result of an attack.
 
     Attributes:
         auc: Mean over people of the chance that a training item is ranked above a held-out one; None where nobody has both.
@@ -91,13 +91,13 @@ def by_folding(model: Recommender, train: Csr, held: Csr, *, seed: int = 0) -> M
 
 def _asked(score: Callable[[Csr], Tensor], everything: Tensor, left_out: Tensor, items: Tensor, n_items: int) -> Tensor:
     """Places of ``items``, each in the list of somebody with ``everything`` but its item of ``left_out``."""
-    found = []
+    places = []
     for block in blocks(torch.arange(items.numel()), n_items):
         kept = everything.unsqueeze(0) != left_out[block].unsqueeze(1)
         rows, at = kept.nonzero(as_tuple=True)
         history = Csr.from_pairs(rows, everything[at], block.numel(), n_items)
-        found.append(_places(score(history), items[block], history))
-    return torch.cat(found)
+        places.append(_places(score(history), items[block], history))
+    return torch.cat(places)
 
 
 def _places(scores: Tensor, items: Tensor, history: Csr | None = None) -> Tensor:
@@ -105,9 +105,9 @@ def _places(scores: Tensor, items: Tensor, history: Csr | None = None) -> Tensor
     scores = scores.double().cpu()
     if history is not None:
         scores[history.row_index(), history.indices.long()] = torch.nan
-    own = scores.gather(1, items.unsqueeze(1))
+    place = scores.gather(1, items.unsqueeze(1))
     others = scores.isfinite().sum(1) - 1
-    below = (scores < own).sum(1) + 0.5 * ((scores == own).sum(1) - 1)
+    below = (scores < place).sum(1) + 0.5 * ((scores == place).sum(1) - 1)
     return below / others.clamp(min=1)
 
 
@@ -121,12 +121,12 @@ def _compare(places: list[Tensor], train: Csr, held: Csr) -> Membership:
 def _auc(places: list[Tensor], members: list[int]) -> Membership:
     """Mean over people of the AUC of the first ``members`` places against the others."""
     values, sizes = [], []
-    for found, n in zip(places, members, strict=True):
-        if found.numel() == 0:
+    for scored, n in zip(places, members, strict=True):
+        if scored.numel() == 0:
             continue
-        above = found[:n].unsqueeze(1) - found[n:].unsqueeze(0)
+        above = scored[:n].unsqueeze(1) - scored[n:].unsqueeze(0)
         values.append(float((above > 0).double().mean() + 0.5 * (above == 0).double().mean()))
-        sizes.append((n, found.numel() - n))
+        sizes.append((n, scored.numel() - n))
     if not values:
         return NOTHING
     mean = sum(values) / len(values)

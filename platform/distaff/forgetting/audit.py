@@ -37,7 +37,7 @@ class Request:
 
 @dataclass(frozen=True)
 class ModelRecord:
-    """What was done to one run's model; field by field the table ``forgotten_models``."""
+    """The change to one run's model; field by field the table ``forgotten_models``."""
 
     forgetting: str
     run: str
@@ -108,12 +108,12 @@ def record_models(workspace: Workspace, records: Sequence[ModelRecord]) -> None:
 
 
 def touched(workspace: Workspace, run: str) -> bool:
-    """Whether people were taken out of a run's model after its fit."""
+    """Tell whether people were taken out of a run's model after its fit."""
     return bool(workspace.warehouse.rows("SELECT 1 FROM forgotten_models WHERE run = ?", [run]))
 
 
 def models(workspace: Workspace, *, forgetting: str | None = None, status: str | None = None) -> list[ModelRecord]:
-    """What was done to models: those of one request, or with one status, or all; oldest first."""
+    """Return the changes to models: those of one request, or with one status, or all; oldest first."""
     rows = workspace.warehouse.rows(
         "SELECT * EXCLUDE (written_at) FROM forgotten_models "
         "WHERE forgetting = coalesce(?, forgetting) AND status = coalesce(?, status) ORDER BY written_at, run",

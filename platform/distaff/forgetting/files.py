@@ -22,15 +22,15 @@ from distaff_data.workspace import Workspace
 _USER = "user_id"
 
 
-def clear(workspace: Workspace, dataset: str, found: Sequence[Run], people: Sequence[str]) -> int:
+def clear(workspace: Workspace, dataset: str, runs: Sequence[Run], people: Sequence[str]) -> int:
     """Remove what interrupted work left of the people, and take them out of the jobs' files; returns how many files."""
     removed = 0
-    left_behind = [folder for run in found for folder in unfinished(workspace, run.run)]
+    left_behind = [folder for run in runs for folder in unfinished(workspace, run.run)]
     left_behind += [folder for folder in workspace.scratch.glob("*") if Scratch.is_abandoned(folder)]
     for folder in left_behind:
         removed += sum(1 for file in folder.rglob("*") if file.is_file())
         shutil.rmtree(folder)
-    for file in _outputs(workspace, {run.run for run in found}):
+    for file in _outputs(workspace, {run.run for run in runs}):
         removed += len(leftovers(file))
         clear_leftovers(file)
         if _names(file, people):
@@ -42,15 +42,15 @@ def clear(workspace: Workspace, dataset: str, found: Sequence[Run], people: Sequ
 def _outputs(workspace: Workspace, names: set[str]) -> list[Path]:
     """Files that jobs on these runs write."""
     try:
-        known = jobs.read(workspace)
+        listed = jobs.read(workspace)
     except InputError:  # a broken distaff.toml must not keep anybody from being forgotten
         return []
-    of = [job.out_path(workspace) for job in known if aliases.resolve(workspace, job.model) in names]
-    return [file for file in of if file is not None and file.is_file()]
+    paths = [job.out_path(workspace) for job in listed if aliases.resolve(workspace, job.model) in names]
+    return [file for file in paths if file is not None and file.is_file()]
 
 
 def _names(file: Path, people: Sequence[str]) -> bool:
-    """Whether a file has lists of the people."""
+    """Tell whether a file has lists of the people."""
     try:
         with pq.ParquetFile(file) as opened:
             if _USER not in opened.schema_arrow.names:

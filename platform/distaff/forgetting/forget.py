@@ -28,7 +28,7 @@ from distaff_data.workspace import Workspace
 
 @dataclass(frozen=True)
 class Forgotten:
-    """What a request did.
+    """The outcome of a request.
 
     Attributes:
         request: The audit record.
@@ -73,15 +73,15 @@ def forget(
     people = sorted(set(people))
     dataset = _dataset(workspace, people, dataset)
     with ExitStack() as locks:
-        found = _hold(workspace, dataset, locks)
-        names = [run.run for run in found]
+        fitted = _hold(workspace, dataset, locks)
+        names = [run.run for run in fitted]
         request = _check(workspace, dataset, names, people)
         progress("tables: what is shown")
         persons.republish(workspace.warehouse, dataset, names, people)
-        failed = unlearning.unlearn(workspace, request, found, people, progress)
+        failed = unlearning.unlearn(workspace, request, fitted, people, progress)
         _explain(workspace, request, progress)
         progress("files")
-        request = audit.counted(workspace, request, files=files.clear(workspace, dataset, found, people))
+        request = audit.counted(workspace, request, files=files.clear(workspace, dataset, fitted, people))
         progress("tables: what was replaced")
         request = audit.counted(workspace, request, rows=persons.erase(workspace.warehouse, dataset, names, people))
         progress("tables: older versions")
@@ -130,15 +130,15 @@ def _hold(workspace: Workspace, dataset: str, locks: ExitStack) -> list[Run]:
     try:
         for name in names:
             locks.enter_context(workspace.warehouse.lock(name).acquire(blocking=False))
-        found = _runs(workspace, dataset)
-        for run in found:
+        fitted = _runs(workspace, dataset)
+        for run in fitted:
             locks.enter_context(workspace.warehouse.lock(f"scoring/{run.run}").acquire(blocking=False))
     except Timeout:
         raise DistaffError(f"another process is at dataset {dataset!r} or at one of its runs; wait for it") from None
-    fitting = [run.run for run in found if run.status == "running" and records.is_alive(run)]
+    fitting = [run.run for run in fitted if run.status == "running" and records.is_alive(run)]
     if fitting:
         raise DistaffError(f"{', '.join(fitting)} is being fitted to dataset {dataset!r}; wait for it or stop it")
-    return found
+    return fitted
 
 
 def _runs(workspace: Workspace, dataset: str) -> list[Run]:

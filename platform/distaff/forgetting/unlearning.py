@@ -99,7 +99,7 @@ def _without(model: Recommender, users: Tensor, request: Request, run: Run) -> M
 
 
 def _same(one: Interactions, other: Interactions) -> bool:
-    """Whether two loads hold the same data, whatever generation they say."""
+    """Tell whether two loads hold the same data, whatever generation they say."""
     return (
         one.user_ids.equals(other.user_ids)
         and one.item_ids.equals(other.item_ids)

@@ -1,7 +1,7 @@
-"""The catalogue of models: what each is, without importing any of ours.
+"""The catalogue of models: a line for each, without importing any of ours.
 
-Our own models' lines stand in ``catalogue.json``, which ``python -m distaff.model.stubs`` writes anew and a test compares with
-the classes, so that ``distaff models`` need not import torch. Other packages' models are imported.
+Our own models' lines stand in ``catalogue.json``, so that ``distaff models`` need not import torch:
+``python -m distaff.model.stubs`` writes it, and a test compares it with the classes. Other packages' models are imported.
 """
 
 from __future__ import annotations

@@ -156,9 +156,9 @@ def attempt(
     """
     execution = begin(workspace, job, model, "running", clock, due_at, missed)
 
-    def ended(status: str, exit_status: int, **found: object) -> Execution:
+    def ended(status: str, exit_status: int, **facts: object) -> Execution:
         seconds = (clock.now() - execution.started_at).total_seconds()
-        done = replace(execution, status=status, exit_status=exit_status, seconds=seconds, **found)  # type: ignore[arg-type]
+        done = replace(execution, status=status, exit_status=exit_status, seconds=seconds, **facts)  # type: ignore[arg-type]
         record(workspace, done)
         return done
 
@@ -178,16 +178,16 @@ def attempt(
                 talk(f"{job}: attempt {tried} failed, the next in {wait:g} s: {reason}")
                 clock.sleep(wait)
                 continue
-            said = afterwards(execution)
-            found = {"run": outcome.run, "users": outcome.users, "rows": outcome.rows}
-            return ended("done", 0, attempts=tried, message=said, **found)
+            warning = afterwards(execution)
+            facts = {"run": outcome.run, "users": outcome.users, "rows": outcome.rows}
+            return ended("done", 0, attempts=tried, message=warning, **facts)
     except (KeyboardInterrupt, SystemExit):
         ended("interrupted", 1, attempts=tried, message="stopped by the user")
         raise
 
 
 class _Work:
-    """What a job does, with the model in memory from its task to what follows it."""
+    """The work of a job, with the model in memory from its task to what follows it."""
 
     def __init__(self, workspace: Workspace, job: Job) -> None:
         self._workspace, self._job = workspace, job

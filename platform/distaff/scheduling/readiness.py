@@ -1,4 +1,4 @@
-"""Whether the scheduler can do its work, for whatever supervises it: ``GET /ready`` on this machine's loopback.
+"""Readiness of the scheduler, for whatever supervises it: ``GET /ready`` on this machine's loopback.
 
 200 when the workspace can be read and the scheduler has looked for due jobs lately or is at one; 503 when not. The answer
 names jobs, times and states only: messages may hold what others should not read.
@@ -24,7 +24,7 @@ _LATE = 180.0  # seconds without a look after which the scheduler is taken for s
 _HOST = "127.0.0.1"
 
 
-class Pulse:
+class Heartbeat:
     """A sign of life of the scheduler's loop, from its thread to those that answer."""
 
     def __init__(self) -> None:
@@ -40,14 +40,14 @@ class Pulse:
             self._looked, self._busy = time.monotonic(), False
 
     def beats(self) -> bool:
-        """Whether the loop goes on."""
+        """Tell whether the loop goes on."""
         return self._busy or time.monotonic() - self._looked < _LATE
 
 
-def state(workspace: Workspace, pulse: Pulse) -> tuple[bool, dict[str, Any]]:
-    """Whether the scheduler is ready, and the JSON that says so."""
+def state(workspace: Workspace, heartbeat: Heartbeat) -> tuple[bool, dict[str, Any]]:
+    """Tell whether the scheduler is ready, and return the JSON that says so."""
     try:
-        known = jobs.read(workspace)
+        listed = jobs.read(workspace)
         past = executions.history(workspace)
     except InputError:
         return False, {"ready": False, "reason": "distaff.toml cannot be read"}
@@ -55,21 +55,21 @@ def state(workspace: Workspace, pulse: Pulse) -> tuple[bool, dict[str, Any]]:
         return False, {"ready": False, "reason": f"the warehouse cannot be read: {type(error).__name__}"}
     last = {e.job: e for e in reversed(past) if e.status != "added"}
     now = datetime.now(UTC)
-    found = [
+    states = [
         {
             "job": job.name,
             "next": next(job.times(now)).isoformat(),
             "last": None if job.name not in last else last[job.name].due_at.isoformat(),
             "status": None if job.name not in last else last[job.name].status,
         }
-        for job in known
+        for job in listed
     ]
-    ready = pulse.beats()
-    return ready, {"ready": ready, **({} if ready else {"reason": "the scheduler is stuck"}), "jobs": found}
+    ready = heartbeat.beats()
+    return ready, {"ready": ready, **({} if ready else {"reason": "the scheduler is stuck"}), "jobs": states}
 
 
 @contextmanager
-def serve(workspace: Workspace, pulse: Pulse, port: int) -> Iterator[int]:
+def serve(workspace: Workspace, heartbeat: Heartbeat, port: int) -> Iterator[int]:
     """Answer on a port of the loopback address while the block lasts; gives the port, which is chosen when 0.
 
     Raises:
@@ -86,8 +86,8 @@ def serve(workspace: Workspace, pulse: Pulse, port: int) -> Iterator[int]:
                 return self._answer(403, {"error": "ask for 127.0.0.1"})
             if self.path != "/ready":
                 return self._answer(404, {"error": "there is only /ready"})
-            ready, found = state(workspace, pulse)
-            self._answer(200 if ready else 503, found)
+            ready, answer = state(workspace, heartbeat)
+            self._answer(200 if ready else 503, answer)
 
         def _answer(self, status: int, value: dict[str, Any]) -> None:
             body = json.dumps(value).encode()

@@ -16,7 +16,7 @@ from distaff import jobs
 from distaff.jobs import Job
 from distaff.scheduling import executions, retraining
 from distaff.scheduling.executions import Clock, Execution, SystemClock
-from distaff.scheduling.readiness import Pulse
+from distaff.scheduling.readiness import Heartbeat
 from distaff_data.errors import InputError
 from distaff_data.workspace import Workspace
 
@@ -29,7 +29,7 @@ def serve(
     clock: Clock | None = None,
     done: Callable[[Execution], None] = lambda execution: None,
     talk: Callable[[str], None] = lambda text: None,
-    pulse: Pulse | None = None,
+    heartbeat: Heartbeat | None = None,
 ) -> None:
     """Execute jobs as they become due, until interrupted; changes of ``distaff.toml`` are taken up.
 
@@ -38,30 +38,30 @@ def serve(
         clock: The machine's when None.
         done: Called after each execution.
         talk: Told of trouble.
-        pulse: Told that the loop goes on.
+        heartbeat: Told that the loop goes on.
 
     Raises:
         InputError: ``distaff.toml`` is wrong at the start; later it is told, and the jobs stay as they were.
         KeyboardInterrupt: Passed on.
     """
-    clock, pulse = clock or SystemClock(), pulse or Pulse()
-    known = jobs.read(workspace)
+    clock, heartbeat = clock or SystemClock(), heartbeat or Heartbeat()
+    listed = jobs.read(workspace)
     while True:
-        with pulse.busy():
-            for execution in run_due(workspace, known, clock=clock, talk=talk):
+        with heartbeat.busy():
+            for execution in run_due(workspace, listed, clock=clock, talk=talk):
                 done(execution)
         now = clock.now()
-        soonest = min((next(job.times(now)) for job in known), default=now + timedelta(seconds=_LOOK))
+        soonest = min((next(job.times(now)) for job in listed), default=now + timedelta(seconds=_LOOK))
         clock.sleep(min(max((soonest - now).total_seconds(), 0.0), _LOOK))
         try:
-            known = jobs.read(workspace)
+            listed = jobs.read(workspace)
         except InputError as error:
             talk(f"the jobs stay as they were: {error}")
 
 
 def run_due(
     workspace: Workspace,
-    known: list[Job] | None = None,
+    listed: list[Job] | None = None,
     *,
     clock: Clock | None = None,
     talk: Callable[[str], None] = lambda text: None,
@@ -72,17 +72,18 @@ def run_due(
 
     A job that another process is executing is left to it.
     """
-    clock, found = clock or SystemClock(), []
-    for job in jobs.read(workspace) if known is None else known:
+    clock = clock or SystemClock()
+    executed: list[Execution] = []
+    for job in jobs.read(workspace) if listed is None else listed:
         try:
             with workspace.warehouse.lock(f"job/{job.name}").acquire(blocking=False):
                 now = clock.now()
                 due = _due(workspace, job, clock, now)
                 if due:
-                    found.append(executions.execute(workspace, job, due[-1], len(due) - 1, clock, talk))
+                    executed.append(executions.execute(workspace, job, due[-1], len(due) - 1, clock, talk))
         except Timeout:
             talk(f"{job.name}: another process is at it")
-    return found + retraining.run_queued(workspace, clock, talk)
+    return executed + retraining.run_queued(workspace, clock, talk)
 
 
 def _due(workspace: Workspace, job: Job, clock: Clock, now: datetime) -> list[datetime]:

@@ -1,4 +1,4 @@
-"""What jobs do: each task publishes what one run makes of its dataset as it is now, whole or not at all."""
+"""The tasks of jobs: each publishes what one run makes of its dataset as it is now, whole or not at all."""
 
 from __future__ import annotations
 
@@ -75,25 +75,26 @@ def _published(publish: Callable[..., Published]) -> Callable[[Workspace, Run, P
 
 def _diagnose(workspace: Workspace, run: Run, out: Path | None) -> Outcome:
     """Explain the incidents as they are now: by the run's own diagnoses, or as the same model explains the new ones."""
-    known = _latest(workspace, run)
-    if known is None:
-        known = diagnose(workspace, run.dataset, model=run.model, settings=json.loads(run.settings), seed=run.seed).run
+    latest = _latest(workspace, run)
+    if latest is None:
+        latest = diagnose(workspace, run.dataset, model=run.model, settings=json.loads(run.settings), seed=run.seed).run
     # Runs that were trained by 0.1 have their diagnoses in their folder only.
-    elif workspace.warehouse.live(target_of(known.run)) is None:
-        Diagnoser.load(records.model_folder(workspace, known.run)).publish_results(workspace.warehouse, known.run)
-    causes = workspace.warehouse.query("SELECT * EXCLUDE (generation) FROM causes WHERE run = ?", [known.run])
+    elif workspace.warehouse.live(target_of(latest.run)) is None:
+        Diagnoser.load(records.model_folder(workspace, latest.run)).publish_results(workspace.warehouse, latest.run)
+    causes = workspace.warehouse.query("SELECT * EXCLUDE (generation) FROM causes WHERE run = ?", [latest.run])
     if out is not None:
         exports.write(causes, out)
-    return Outcome(known.run, causes.num_rows)
+    return Outcome(latest.run, causes.num_rows)
 
 
 def _latest(workspace: Workspace, run: Run) -> Run | None:
     """A finished run of the same configuration on the incidents as they are now."""
     live = workspace.warehouse.live(f"dataset/{run.dataset}")
     alike = (run.model, run.config, run.seed, live)
-    found = records.listing(workspace, run.dataset)
+    candidates = records.listing(workspace, run.dataset)
     return next(
-        (r for r in found if r.status == "done" and (r.model, r.config, r.seed, r.dataset_generation) == alike), None
+        (r for r in candidates if r.status == "done" and (r.model, r.config, r.seed, r.dataset_generation) == alike),
+        None,
     )
 
 

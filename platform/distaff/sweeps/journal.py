@@ -1,4 +1,4 @@
-"""Where a sweep's trials are kept: Optuna's journal file in the workspace, or any storage that Optuna can reach by URL."""
+"""The storage of a sweep's trials: Optuna's journal file in the workspace, or any storage that Optuna can reach by URL."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _BEAT, _SILENCE = 20.0, 600.0  # seconds; the second allows for clocks that diff
 
 
 def sweep_folder(workspace: Workspace, study: str) -> Path:
-    """Where a sweep's journal and its workers' logs are.
+    """Return the folder where a sweep's journal and its workers' logs are.
 
     Raises:
         InputError: The name is no name of a folder.
@@ -95,7 +95,7 @@ def journals(workspace: Workspace) -> list[Path]:
 
 
 def torn(file: Path) -> int:
-    """How many bytes stand after the last line that can be replayed; 0 when the journal is whole."""
+    """Return the number of bytes after the last line that can be replayed; 0 when the journal is whole."""
     if not file.exists():
         return 0
     with _held(file):
@@ -186,7 +186,7 @@ def alive(workspace: Workspace, study: str, worker: str) -> Iterator[None]:
 
 
 def is_alive(workspace: Workspace, study: str, worker: str, *, here: bool = True) -> bool:
-    """Whether a worker still exists: on this machine, however its process id was used again; or by its last touch."""
+    """Tell whether a worker still exists: on this machine, however its process id was used again; or by its last touch."""
     file = _worker_file(workspace, study, worker)
     try:
         touched = file.stat().st_mtime

@@ -1,4 +1,4 @@
-"""What a sweep is to do: fixed when its study begins, and read by every process that works on it."""
+"""The plan of a sweep: fixed when its study begins, and read by every process that works on it."""
 
 from __future__ import annotations
 
@@ -82,10 +82,10 @@ class Plan:
         Raises:
             InputError: A name or value is wrong, nothing is left to change, or the dataset has no validation split.
         """
-        found = model_class(model)
-        changed, fixed = spaces.search_space(found.Config, space)
+        estimator = model_class(model)
+        changed, fixed = spaces.search_space(estimator.Config, space)
         fixed |= dict(settings or {})
-        fixed = found.Config.parse(fixed).model_dump(mode="json", include=set(fixed))
+        fixed = estimator.Config.parse(fixed).model_dump(mode="json", include=set(fixed))
         changed = {name: what for name, what in changed.items() if name not in fixed}
         if not changed:
             raise InputError(f"a sweep has nothing to change in {model}; name settings in a file: --space FILE.toml")
@@ -93,22 +93,22 @@ class Plan:
             raise UnknownNameError("pruner", pruner, PRUNERS)
         if len(metrics) > 1 and pruner not in (None, "none"):
             raise InputError("a trial with several objectives cannot be pruned; use --pruner none", value=pruner)
-        data = found.read(workspace.warehouse, dataset)
-        if found().validator(data) is None:
+        data = estimator.read(workspace.warehouse, dataset)
+        if estimator().validator(data) is None:
             raise InputError(f"dataset {dataset!r} has no validation split to select on")
-        known = [*found.chance(data, "valid"), *([INDEPENDENCE] if issubclass(found, Recommender) else [])]
-        metrics = metrics or tuple(name for name in found.headline if name in known)[:1]
+        measured = [*estimator.chance(data, "valid"), *([INDEPENDENCE] if issubclass(estimator, Recommender) else [])]
+        metrics = metrics or tuple(name for name in estimator.headline if name in measured)[:1]
         for metric in metrics:
-            if metric not in known:
-                raise UnknownNameError("metric", metric, known)
+            if metric not in measured:
+                raise UnknownNameError("metric", metric, measured)
         pruner = pruner or ("median" if len(metrics) == 1 else "none")
         return cls(model, dataset, data.generation, metrics, spaces.to_json(changed), fixed, pruner, seed, device)
 
     @classmethod
     def from_json(cls, text: str) -> Plan:
         """Read back what :meth:`to_json` gave."""
-        found = json.loads(text)
-        return cls(**found | {"metrics": tuple(found["metrics"])})
+        values = json.loads(text)
+        return cls(**values | {"metrics": tuple(values["metrics"])})
 
     def to_json(self) -> str:
         """A form for the study's attributes."""
@@ -121,26 +121,26 @@ class Plan:
         return config
 
     def search_space(self) -> spaces.Space:
-        """What is changed."""
-        return {name: spaces.from_json(name, said) for name, said in self.space.items()}
+        """Return what is changed, and within which bounds."""
+        return {name: spaces.from_json(name, choice) for name, choice in self.space.items()}
 
     def lower_is_better(self) -> list[bool]:
         """For each metric, whether less is better."""
         return [model_class(self.model).less_is_better(metric) for metric in self.metrics]
 
     def measure(self) -> Callable[[Model[Any]], dict[str, float]]:
-        """What measures the objectives of a fitted model, and whatever else its validation tells."""
+        """Return the function that measures a fitted model: the objectives, and all else that its validation gives."""
 
         def measured(model: Model[Any]) -> dict[str, float]:
             validate = model.validator(model.data)
             assert validate is not None  # the plan was checked
-            found = dict(validate())
+            scores = dict(validate())
             if INDEPENDENCE in self.metrics and isinstance(model, Recommender):
-                found[INDEPENDENCE] = _independence(model)
+                scores[INDEPENDENCE] = _independence(model)
             for metric in self.metrics:
-                if metric not in found:
-                    raise UnknownNameError("metric measured in a fit", metric, found)
-            return found
+                if metric not in scores:
+                    raise UnknownNameError("metric measured in a fit", metric, scores)
+            return scores
 
         return measured
 

@@ -75,7 +75,7 @@ def watch(
 
 
 def _work(task: tuple[Path, str, str | None, float | None]) -> int:
-    """What a cluster's worker does."""
+    """Work on a study as a worker of a cluster."""
     root, name, storage, timeout = task
     return work(Workspace.open(root), name, storage=storage, timeout=timeout)
 

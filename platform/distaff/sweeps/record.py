@@ -1,4 +1,4 @@
-"""What the warehouse knows of a sweep: the tables ``studies`` and ``trials``, kept at what the storage says."""
+"""The record of a sweep in the warehouse: the tables ``studies`` and ``trials``, kept at what the storage says."""
 
 from __future__ import annotations
 

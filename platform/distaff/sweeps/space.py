@@ -1,4 +1,4 @@
-"""What a sweep changes: the model's own search space, with what a TOML file says instead."""
+"""The search space of a sweep: the model's own search space, with what a TOML file says instead."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def all_of(space: Space) -> list[dict[str, Any]] | None:
     if any(isinstance(what, Span) for what in space.values()):
         return None
     values = [what.values for what in space.values() if isinstance(what, Choices)]
-    return [dict(zip(space, found, strict=True)) for found in itertools.product(*values)]
+    return [dict(zip(space, combination, strict=True)) for combination in itertools.product(*values)]
 
 
 def propose(trial: optuna.Trial, config: type[ModelConfig], space: Space) -> dict[str, Any]:

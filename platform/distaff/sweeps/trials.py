@@ -93,7 +93,7 @@ def spent(study: optuna.Study) -> int:
 
 
 def budget(study: optuna.Study) -> int:
-    """How many trials were asked for."""
+    """Return the number of trials that were asked for."""
     return int(study.user_attrs["budget"])
 
 
@@ -157,7 +157,7 @@ def _retries(trial: FrozenTrial) -> int:
 
 
 def _is_alive(workspace: Workspace, study: optuna.Study, trial: FrozenTrial) -> bool:
-    """Whether a trial under way is being worked on, here or on another machine."""
+    """Tell whether a trial under way is being worked on, here or on another machine."""
     worker, host = trial.user_attrs.get("worker"), trial.user_attrs.get("host", socket.gethostname())
     here = host == socket.gethostname()
     return worker is not None and journal.is_alive(workspace, study.study_name, worker, here=here)

@@ -32,7 +32,7 @@ _DIRECTION = {True: StudyDirection.MINIMIZE, False: StudyDirection.MAXIMIZE}
 
 @dataclass(frozen=True)
 class Sweep:
-    """Where a study stands.
+    """The state of a study.
 
     Attributes:
         trials: Those that have ended, by number.
@@ -144,10 +144,10 @@ def retrain(
     if sweep.best is None:
         return sweep
     plan, settings = sweep.plan, sweep.settings()
-    found = replace(sweep, runs=fit_seeds(workspace, plan, settings, seeds, report))
+    retrained = replace(sweep, runs=fit_seeds(workspace, plan, settings, seeds, report))
     row = workspace.warehouse.rows("SELECT * EXCLUDE (written_at) FROM studies WHERE study = ?", [sweep.study])[0]
-    workspace.warehouse.append("studies", [row | {"runs": found.runs}], written_at=datetime.now(UTC))
-    return found
+    workspace.warehouse.append("studies", [row | {"runs": retrained.runs}], written_at=datetime.now(UTC))
+    return retrained
 
 
 def fit_seeds(
@@ -181,17 +181,17 @@ def fit_seeds(
 
 def controls(plan: Plan) -> list[str]:
     """The registered controls of the model's kind that are installed, the model itself left out."""
-    found = []
+    installed = []
     for name in registry.names():
         with contextlib.suppress(InputError):  # its package is missing
             model = model_class(name)
             if model.control and model.kind == model_class(plan.model).kind and name != plan.model:
-                found.append(name)
-    return found
+                installed.append(name)
+    return installed
 
 
 def control_metrics(plan: Plan) -> tuple[str, ...]:
-    """What controls are tuned for: the first objective that every model has."""
+    """Return the metric that controls are tuned for: the first objective that every model has."""
     return next(((metric,) for metric in plan.metrics if metric != INDEPENDENCE), ())
 
 

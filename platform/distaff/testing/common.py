@@ -1,4 +1,4 @@
-"""What the suites of all kinds check alike: registration, settings, clones."""
+"""Checks that the suites of all kinds share: registration, settings, clones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Make = Callable[[], Any]
 
 
 class SettingsSuite:
-    """What holds of the settings of a model of any kind."""
+    """Checks of the settings of a model of any kind."""
 
     @pytest.fixture(scope="class")
     @classmethod

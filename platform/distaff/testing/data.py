@@ -25,8 +25,8 @@ def checkerboard(n_users: int = 40, n_items: int = 30, *, held_out: int = 2, n_b
     in each of validation and test, and the others in training.
     """
     users, items = (torch.cartesian_prod(torch.arange(n_users), torch.arange(n_items))).T
-    own = users % n_blocks == items % n_blocks
-    users, items = users[own], items[own]
+    same_block = users % n_blocks == items % n_blocks
+    users, items = users[same_block], items[same_block]
     turn = (items // n_blocks + users) % (n_items // n_blocks)
     codes = torch.where(turn < held_out, 1, torch.where(turn < 2 * held_out, 2, 0))
     names = [("train", "valid", "test")[code] for code in codes.tolist()]

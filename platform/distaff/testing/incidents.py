@@ -1,4 +1,4 @@
-"""What every diagnoser must do."""
+"""The suite that every diagnoser passes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class DiagnoserSuite(SettingsSuite):
 
     @pytest.fixture
     def finds_the_root(self) -> bool:
-        """Whether a fault of six deviations is found at its root; a random ranking does not."""
+        """Tell whether a fault of six deviations is found at its root; a random ranking does not."""
         return True
 
     @pytest.fixture(scope="class")

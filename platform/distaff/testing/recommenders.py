@@ -1,4 +1,4 @@
-"""What every recommender must do."""
+"""The suite that every recommender passes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class RecommenderSuite(SettingsSuite):
 
     @pytest.fixture
     def personal(self) -> bool:
-        """Whether scores depend on the user at all; popularity's do not, and cannot tell the blocks apart."""
+        """Tell whether scores depend on the user at all; popularity's do not, and cannot tell the blocks apart."""
         return True
 
     @pytest.fixture(scope="class")

@@ -1,4 +1,4 @@
-"""What every model of series must do."""
+"""The suite that every model of series passes."""
 
 from __future__ import annotations
 

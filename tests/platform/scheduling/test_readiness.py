@@ -8,7 +8,7 @@ import pytest
 from distaff import jobs
 from distaff.jobs import Job
 from distaff.scheduling import readiness
-from distaff.scheduling.readiness import Pulse
+from distaff.scheduling.readiness import Heartbeat
 from distaff_data.errors import InputError
 from distaff_data.workspace import Workspace
 
@@ -20,7 +20,7 @@ def job(workspace: Workspace) -> Workspace:
 
 
 def test_scheduler_that_looks_is_ready_and_says_what_is_due(job: Workspace) -> None:
-    ready, found = readiness.state(job, Pulse())
+    ready, found = readiness.state(job, Heartbeat())
     assert ready
     (entry,) = found["jobs"]
     assert (entry["job"], entry["last"], entry["status"]) == ("nightly", None, None)
@@ -30,7 +30,7 @@ def test_scheduler_that_looks_is_ready_and_says_what_is_due(job: Workspace) -> N
 def test_scheduler_that_is_stuck_is_not_ready_but_one_at_work_is(
     job: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pulse = Pulse()
+    pulse = Heartbeat()
     later = [1e6]
     monkeypatch.setattr("distaff.scheduling.readiness.time.monotonic", lambda: later[0])
     assert readiness.state(job, pulse)[0] is False
@@ -45,11 +45,11 @@ def test_scheduler_that_is_stuck_is_not_ready_but_one_at_work_is(
 def test_broken_configuration_and_warehouse_are_not_ready(job: Workspace) -> None:
     before = job.config.read_text()
     job.config.write_text("[schedule.x\n")
-    assert readiness.state(job, Pulse()) == (False, {"ready": False, "reason": "distaff.toml cannot be read"})
+    assert readiness.state(job, Heartbeat()) == (False, {"ready": False, "reason": "distaff.toml cannot be read"})
     job.config.write_text(before)
     for file in (job.warehouse.root / "executions" / "_delta_log").iterdir():
         file.unlink()
-    ready, found = readiness.state(job, Pulse())
+    ready, found = readiness.state(job, Heartbeat())
     assert not ready
     assert "warehouse cannot be read" in found["reason"]
 
@@ -58,5 +58,8 @@ def test_port_in_use_is_refused(job: Workspace) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        with pytest.raises(InputError, match="cannot listen"), readiness.serve(job, Pulse(), taken.getsockname()[1]):
+        with (
+            pytest.raises(InputError, match="cannot listen"),
+            readiness.serve(job, Heartbeat(), taken.getsockname()[1]),
+        ):
             pass
