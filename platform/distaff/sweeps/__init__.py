@@ -7,4 +7,4 @@ one started by ``distaff tune`` watches over them (:mod:`distaff.sweeps.tuning`)
 PRUNERS = ("median", "halving", "hyperband", "none")
 
 STORAGE = "DISTAFF_STORAGE"
-"""The variable that tells workers the storage: the environment, since a URL may hold a password and everyone sees arguments."""
+"""The environment variable that tells workers the storage: a URL may hold a password, and everyone sees arguments."""
