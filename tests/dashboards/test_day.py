@@ -19,8 +19,8 @@ from distaff import jobs
 from distaff.jobs import Job
 from distaff.recommenders.score import Scored, score_run
 from distaff.runs import aliases, training
-from distaff.scheduling import executions, scheduler
-from distaff.scheduling.executions import Execution
+from distaff.scheduling import history, scheduler
+from distaff.scheduling.history import Execution
 from distaff.testing.data import checkerboard
 from distaff_dashboards.reads.source import Source
 from distaff_dashboards.views.jobs import reads
@@ -118,7 +118,7 @@ def test_missed_overlapping_and_failing_runs_of_a_day(workspace: Workspace, monk
     def of(job: str) -> list[tuple[float, str, int, int]]:
         return [
             ((e.due_at - MIDNIGHT) / HOUR, e.status, e.missed, e.attempts)
-            for e in reversed(executions.history(workspace, job))
+            for e in reversed(history.history(workspace, job))
             if e.status != "added"
         ]
 

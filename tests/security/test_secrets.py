@@ -16,7 +16,7 @@ from distaff.forgetting import audit, forget
 from distaff.jobs import Job
 from distaff.runs import records, training
 from distaff.scheduling import executions, readiness
-from distaff.scheduling.executions import SystemClock
+from distaff.scheduling.history import SystemClock
 from distaff.scheduling.readiness import Heartbeat
 from distaff.sweeps import journal, processes
 from distaff.testing.data import checkerboard

@@ -12,7 +12,7 @@ import typer
 from distaff.cli.state import Json, emit_json, emit_table, talk, workspace
 
 if TYPE_CHECKING:
-    from distaff.scheduling.executions import Execution
+    from distaff.scheduling.history import Execution
 
 schedule = typer.Typer(no_args_is_help=True, help="Batch scoring by cron expression.")
 
@@ -45,8 +45,8 @@ def add(
     """
     from distaff import jobs
     from distaff.jobs import Job
-    from distaff.scheduling import executions
-    from distaff.scheduling.executions import SystemClock
+    from distaff.scheduling import history
+    from distaff.scheduling.history import SystemClock
 
     ws = workspace()
     settings: dict[str, Any] = {
@@ -63,7 +63,7 @@ def add(
     job = Job.parse(name, settings)
     jobs.add(ws, job)
     clock = SystemClock()
-    executions.begin(ws, job.name, job.model, "added", clock, clock.now())
+    history.begin(ws, job.name, job.model, "added", clock, clock.now())
     typer.echo(f"job {name} is due next at {_time(next(job.times(clock.now())))}; distaff schedule run carries it out")
 
 
@@ -71,12 +71,12 @@ def add(
 def list_jobs(as_json: Json = False) -> None:
     """The jobs, when each is due next, and how it went last."""
     from distaff import jobs
-    from distaff.scheduling import executions
+    from distaff.scheduling import history
 
     ws = workspace()
     rows = []
     for job in jobs.read(ws):
-        past = [e for e in executions.history(ws, job.name) if e.status != "added"]
+        past = [e for e in history.history(ws, job.name) if e.status != "added"]
         rows.append(
             job.model_dump() | {"next": next(job.times(datetime.now(UTC))), "executions": list(map(vars, past))}
         )

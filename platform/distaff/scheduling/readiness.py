@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from distaff import jobs
-from distaff.scheduling import executions
+from distaff.scheduling import history
 from distaff_data.errors import InputError
 from distaff_data.workspace import Workspace
 
@@ -48,7 +48,7 @@ def state(workspace: Workspace, heartbeat: Heartbeat) -> tuple[bool, dict[str, A
     """Tell whether the scheduler is ready, and return the JSON that says so."""
     try:
         listed = jobs.read(workspace)
-        past = executions.history(workspace)
+        past = history.history(workspace)
     except InputError:
         return False, {"ready": False, "reason": "distaff.toml cannot be read"}
     except Exception as error:

@@ -18,7 +18,8 @@ from distaff.forgetting import audit
 from distaff.recommenders.score import score_run
 from distaff.runs import aliases, records, training
 from distaff.runs.records import Run
-from distaff.scheduling.executions import Clock, Execution, attempt
+from distaff.scheduling.executions import attempt
+from distaff.scheduling.history import Clock, Execution
 from distaff.scheduling.tasks import Outcome
 from distaff_data.errors import InputError
 from distaff_data.workspace import Workspace

@@ -14,8 +14,8 @@ from filelock import Timeout
 
 from distaff import jobs
 from distaff.jobs import Job
-from distaff.scheduling import executions, retraining
-from distaff.scheduling.executions import Clock, Execution, SystemClock
+from distaff.scheduling import executions, history, retraining
+from distaff.scheduling.history import Clock, Execution, SystemClock
 from distaff.scheduling.readiness import Heartbeat
 from distaff_data.errors import InputError
 from distaff_data.workspace import Workspace
@@ -88,13 +88,13 @@ def run_due(
 
 def _due(workspace: Workspace, job: Job, clock: Clock, now: datetime) -> list[datetime]:
     """Times up to now that no execution covers; the caller holds the job's lock, so one still running is a dead one's."""
-    past = executions.history(workspace, job.name)
+    past = history.history(workspace, job.name)
     for execution in past:
         if execution.status == "running":
-            executions.record(workspace, replace(execution, status="interrupted", message="its process is gone"))
+            history.record(workspace, replace(execution, status="interrupted", message="its process is gone"))
     covered = [e.due_at for e in past if e.status in ("added", "done", "failed")]
     if not covered:
-        executions.begin(workspace, job.name, job.model, "added", clock, now)
+        history.begin(workspace, job.name, job.model, "added", clock, now)
         return []
     due = []
     for time in job.times(max(covered)):

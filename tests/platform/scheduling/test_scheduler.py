@@ -14,7 +14,7 @@ from distaff.jobs import Job
 from distaff.model import saving
 from distaff.recommenders.score import score_run
 from distaff.runs import aliases, training
-from distaff.scheduling import executions, scheduler
+from distaff.scheduling import history, scheduler
 from distaff.testing.data import checkerboard
 from distaff_data.errors import InputError
 from distaff_data.workspace import Workspace
@@ -62,7 +62,7 @@ def test_job_runs_when_due_and_publishes(scorer: Workspace) -> None:
     clock = FastClock(START + 2.5 * HOUR)
     with pytest.raises(KeyboardInterrupt):
         scheduler.serve(scorer, clock=clock)
-    past = [e for e in executions.history(scorer) if e.status == "done"]
+    past = [e for e in history.history(scorer) if e.status == "done"]
     assert [e.due_at.hour for e in past] == [14, 13]
     assert {(e.missed, e.exit_status, e.users, e.rows, e.attempts) for e in past} == {(0, 0, 40, 120, 1)}
     assert lists(scorer) == 120
@@ -73,7 +73,7 @@ def test_nothing_is_due_before_the_job_is_known(scorer: Workspace) -> None:
     add(scorer)
     assert scheduler.run_due(scorer, clock=FastClock()) == []
     assert scheduler.run_due(scorer, clock=FastClock()) == []
-    assert [e.status for e in executions.history(scorer)] == ["added"]
+    assert [e.status for e in history.history(scorer)] == ["added"]
 
 
 def test_missed_times_are_made_up_for_once(scorer: Workspace) -> None:
@@ -186,10 +186,10 @@ def test_killed_execution_is_done_again_and_marked(scorer: Workspace) -> None:
     clock = FastClock()
     scheduler.run_due(scorer, clock=clock)
     clock.time += HOUR
-    killed = executions.begin(scorer, job.name, job.model, "running", clock, clock.time.replace(minute=0, second=0))
+    killed = history.begin(scorer, job.name, job.model, "running", clock, clock.time.replace(minute=0, second=0))
     (execution,) = scheduler.run_due(scorer, clock=clock)
     assert (execution.status, execution.due_at) == ("done", killed.due_at)
-    assert [e.status for e in executions.history(scorer) if e.execution == killed.execution] == ["interrupted"]
+    assert [e.status for e in history.history(scorer) if e.execution == killed.execution] == ["interrupted"]
 
 
 def test_stopped_execution_is_marked_and_due_again(scorer: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,7 +200,7 @@ def test_stopped_execution_is_marked_and_due_again(scorer: Workspace, monkeypatc
     failing(monkeypatch, 1, KeyboardInterrupt())  # type: ignore[arg-type]
     with pytest.raises(KeyboardInterrupt):
         scheduler.run_due(scorer, clock=clock)
-    assert executions.history(scorer)[0].status == "interrupted"
+    assert history.history(scorer)[0].status == "interrupted"
     assert [e.status for e in scheduler.run_due(scorer, clock=clock)] == ["done"]
 
 
@@ -225,7 +225,7 @@ def test_changed_jobs_are_taken_up_and_broken_ones_told(scorer: Workspace) -> No
     clock.sleep = sleep  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
         scheduler.serve(scorer, clock=clock, talk=told.append)
-    assert [e.due_at.hour for e in executions.history(scorer) if e.status == "done"] == [14, 13]
+    assert [e.due_at.hour for e in history.history(scorer) if e.status == "done"] == [14, 13]
     assert any("the jobs stay as they were" in text for text in told)
 
 

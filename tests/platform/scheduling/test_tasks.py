@@ -15,7 +15,7 @@ from distaff import jobs
 from distaff.incidents.diagnose import diagnose
 from distaff.jobs import Job
 from distaff.runs import records, training
-from distaff.scheduling import executions, scheduler
+from distaff.scheduling import history, scheduler
 from distaff.scheduling.tasks import perform
 from distaff_data.datasets.series import Series
 from distaff_data.errors import DistaffError
@@ -49,7 +49,7 @@ def waves(n_rows: int, *, level: float = 0.0) -> Series:
     )
 
 
-def hourly(workspace: Workspace, clock: Hours, **settings: Any) -> list[executions.Execution]:
+def hourly(workspace: Workspace, clock: Hours, **settings: Any) -> list[history.Execution]:
     """Add a job, and carry it out an hour later."""
     jobs.add(workspace, Job.parse(str(settings["task"]), {"cron": "0 * * * *", **settings}))
     scheduler.run_due(workspace, clock=clock)
