@@ -18,7 +18,7 @@ from distaff_dashboards.ui.charts import ACCENT, CONTROL, FLOOR, INK
 from distaff_dashboards.ui.labels import run_label
 from distaff_dashboards.views.board import board_page
 from distaff_dashboards.views.incident import charts, reads
-from distaff_dashboards.views.incident.charts import Clock
+from distaff_dashboards.views.incident.charts import TimeAxis
 from distaff_dashboards.views.incident.graph import layout
 from distaff_data.datasets.incidents import entity_of
 from distaff_data.errors import DistaffError
@@ -41,7 +41,7 @@ class _View:
     case: Case
     onset: float
     rows: slice
-    clock: Clock
+    axis: TimeAxis
     causes: pl.DataFrame
     edges: pl.DataFrame
 
@@ -131,8 +131,8 @@ def _view(source: Source, run: str, dataset: str, case: Case, trigger: float | N
     first = 0 if whole else max(min(begin, at) - max(_BEFORE * (len(case.times) - at), _LEAST_BEFORE), 0)
     rows = slice(first, len(case.times))
     onset = float(case.times[at])
-    clock = Clock.of(onset, float(case.times[-1] - case.times[first]))
-    return _View(case, onset, rows, clock, causes, edges)
+    axis = TimeAxis.of(onset, float(case.times[-1] - case.times[first]))
+    return _View(case, onset, rows, axis, causes, edges)
 
 
 def _moved(case: Case, begin: int) -> int:
@@ -178,7 +178,7 @@ def _timeline(view: _View, diagnosis: Mapping[str, Any], name: str) -> None:
         marks.append(("known onset", case.onset, FLOOR, "dash"))
     marks += [("another alarm", at, CONTROL, "dot") for at in diagnosis["alarms"] if at not in (trigger, view.onset)]
     inside = [mark for mark in marks if view.times[0] <= mark[1] <= view.times[-1]]
-    figure = charts.timeline(view.times, lanes, inside, view.clock)
+    figure = charts.timeline(view.times, lanes, inside, view.axis)
     widgets.chart(figure, key="timeline", alt="The KPI and the metrics most to blame over time")
     if diagnosis["converged"] is False:
         st.caption("The ranking had not come to rest.")
@@ -187,7 +187,7 @@ def _timeline(view: _View, diagnosis: Mapping[str, Any], name: str) -> None:
 def _causes(view: _View, name: str) -> Mapping[str, Any]:
     """Draw the ranking; return the cause that a person chose of it."""
     roots = list(view.case.roots)
-    since = (pl.col("onset") - view.clock.zero) / view.clock.size
+    since = (pl.col("onset") - view.axis.zero) / view.axis.size
     table = view.causes.select("rank", "entity", "metric", "score", "own", "propagated", since=since,
                                known=pl.col("entity").is_in(roots), path="path", new_edges="new_edges")  # fmt: skip
     table = table if roots else table.drop("known")
@@ -204,7 +204,7 @@ def _causes(view: _View, name: str) -> Mapping[str, Any]:
         (pl.col("propagated", "since") != 0).any(), (pl.col("path", "new_edges").list.len() > 0).any()
     ).row(0, named=True)
     seen = table.drop([column for column, says in some.items() if not says])
-    widgets.table(seen, definitions.cause_columns(seen, view.clock.unit), key="causes", height=320)
+    widgets.table(seen, definitions.cause_columns(seen, view.axis.unit), key="causes", height=320)
     return cause
 
 
@@ -213,7 +213,7 @@ def _evidence(view: _View, cause: Mapping[str, Any]) -> str:
     if cause["propagated"] is not None:
         facts.append(f"own {cause['own']:.3g}, by the graph {cause['propagated']:.3g}")
     if cause["onset"] is not None:
-        facts.append(f"left its normal at {view.clock(cause['onset']):+.3g} {view.clock.unit}")
+        facts.append(f"left its normal at {view.axis(cause['onset']):+.3g} {view.axis.unit}")
     facts.append(" → ".join(cause["path"]) if cause["path"] else "no path to the KPI")
     facts += [f"new: {', '.join(cause['new_edges'])}"] if cause["new_edges"] else []
     return "; ".join(facts)
@@ -242,7 +242,7 @@ def _series(view: _View, cause: Mapping[str, Any], name: str) -> None:
                     help="The chosen cause, what lies between it and the KPI, and the other metrics of its entity, in their "
                     "own units. Solid: the onset ranked from. Dotted: when the metric left its normal.")  # fmt: skip
     rows = [view.lane(metric) for metric in metrics]
-    figure = charts.series(view.times, rows, view.onset, view.clock)
+    figure = charts.series(view.times, rows, view.onset, view.axis)
     widgets.chart(figure, key="series", alt="Measured values of the chosen cause and its path")
 
 

@@ -32,7 +32,7 @@ WHERE v.place % ? = 0 ORDER BY v.place
 
 
 @dataclass(frozen=True)
-class Segment:
+class Rows:
     """Consecutive rows of an entity: times in seconds ``(n,)``, values ``(n, C)``, NaN where missing."""
 
     times: NDArray[np.float64]
@@ -43,7 +43,7 @@ class Segment:
 class Forecast:
     """A forecast ``(H, C)`` with its interval, the rows before it, and what came, if it is of the past."""
 
-    before: Segment
+    before: Rows
     times: NDArray[np.float64]
     value: NDArray[np.float64]
     low: NDArray[np.float64]
@@ -78,11 +78,11 @@ def model(source: Source, run: str) -> SeriesModel:
     return SeriesModel.load(model_folder(source.workspace, run))
 
 
-def measured(source: Source, run: str, entity: str) -> Segment:
+def measured(source: Source, run: str, entity: str) -> Rows:
     """Return all rows of an entity."""
     series = model(source, run).data
     at = series.entity_ids.index(entity).as_py()
-    return _segment(source, run, *series.offsets[at : at + 2].tolist())
+    return _rows_between(source, run, *series.offsets[at : at + 2].tolist())
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -114,8 +114,8 @@ def past_forecast(
     start = int(window.starts[0])
     middle, end = start + forecaster.length, start + forecaster.length + horizon
     arrays = (values[0].double().numpy() for values in (tested.value, tested.low, tested.high, tested.actual))
-    times = _segment(source, run, middle, end).times
-    return Forecast(_segment(source, run, start, middle), times, *arrays)
+    times = _rows_between(source, run, middle, end).times
+    return Forecast(_rows_between(source, run, start, middle), times, *arrays)
 
 
 @st.cache_data(max_entries=16, show_spinner="Forecasting ...")
@@ -135,7 +135,7 @@ def future_forecast(source: Source, run: str, entity: str, horizon: int, coverag
     value, low, high, times = (
         steps[name].cast(pl.Float64).to_numpy().reshape(shape) for name in ("value", "low", "high", "time")
     )
-    return Forecast(_segment(source, run, end - forecaster.length, end), times[:, 0], value, low, high, None)
+    return Forecast(_rows_between(source, run, end - forecaster.length, end), times[:, 0], value, low, high, None)
 
 
 @st.cache_data(max_entries=16, show_spinner="Measuring the intervals ...")
@@ -158,11 +158,11 @@ def _origins(forecaster: SeriesModel, entity: str, horizon: int, split: str) -> 
     return origins(forecaster, horizon, split=split, entity=entity)
 
 
-def _segment(source: Source, run: str, start: int, end: int) -> Segment:
+def _rows_between(source: Source, run: str, start: int, end: int) -> Rows:
     series = model(source, run).data
     rows = slice(start, end)
     values = series.values[rows].double().numpy()
-    return Segment(series.times[rows].numpy(), np.where(series.mask[rows].numpy(), values, np.nan))
+    return Rows(series.times[rows].numpy(), np.where(series.mask[rows].numpy(), values, np.nan))
 
 
 @st.cache_data(max_entries=8, show_spinner=False)

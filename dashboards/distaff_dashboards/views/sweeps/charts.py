@@ -9,14 +9,14 @@ import plotly.graph_objects as go
 import polars as pl
 
 from distaff_dashboards.ui import charts, wording
-from distaff_dashboards.views.sweeps.reads import Study, best_so_far
+from distaff_dashboards.views.sweeps.reads import StudyView, best_so_far
 
 _HEIGHT = 340
 _TITLE = {"size": 13, "color": charts.MUTED}
 _SCALE = [[0.0, charts.REST], [1.0, charts.ACCENT]]
 
 
-def history(study: Study, metric: str) -> go.Figure:
+def history(study: StudyView, metric: str) -> go.Figure:
     """Draw each completed trial's value in the order of trials, and the best so far as a step line."""
     done = study.complete()
     trials = done["trial"].to_list()
@@ -32,7 +32,7 @@ def history(study: Study, metric: str) -> go.Figure:
     return charts.finish(figure, height=_HEIGHT, top=34)
 
 
-def configurations(study: Study, metric: str) -> go.Figure:
+def configurations(study: StudyView, metric: str) -> go.Figure:
     """Draw a line for each completed trial through its settings to what it reached; darker is better."""
     lower = study.lower_is_better(metric)
     done = study.complete().sort(metric, descending=lower, maintain_order=True)  # the best lines are drawn last, on top
@@ -47,7 +47,7 @@ def configurations(study: Study, metric: str) -> go.Figure:
     return figure
 
 
-def front(study: Study) -> go.Figure:
+def front(study: StudyView) -> go.Figure:
     """Draw the first two objectives of each completed trial; those that no other beats are joined."""
     done = study.complete()
     first, second = study.metrics[:2]

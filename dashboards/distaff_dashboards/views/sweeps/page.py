@@ -8,7 +8,7 @@ import streamlit as st
 
 from distaff_dashboards.ui import widgets, wording
 from distaff_dashboards.views.sweeps import charts, reads
-from distaff_dashboards.views.sweeps.reads import Study, sweeps_source
+from distaff_dashboards.views.sweeps.reads import StudyView, sweeps_source
 
 _EVERY = 5.0  # seconds between two looks at a sweep that runs
 
@@ -40,7 +40,7 @@ def _study(name: str) -> None:
     _trials(study)
 
 
-def _progress(study: Study) -> None:
+def _progress(study: StudyView) -> None:
     ended = study.trials.height - study.count("lost")
     facts = [
         f"{study.model} on {study.dataset}",
@@ -55,7 +55,7 @@ def _progress(study: Study) -> None:
         st.progress(min(ended / max(study.budget, 1), 1.0))
 
 
-def _best(study: Study) -> None:
+def _best(study: StudyView) -> None:
     """Draw what was chosen, and how far its validation value can be trusted."""
     done = study.complete()
     best = done.sort(study.metrics[0], "trial", descending=[not study.lower[0], False]).row(0, named=True)
@@ -74,7 +74,7 @@ def _best(study: Study) -> None:
     )
 
 
-def _figures(study: Study) -> None:
+def _figures(study: StudyView) -> None:
     metric = study.metrics[0]
     if len(study.metrics) > 1:
         left, _ = st.columns([2.2, 3])
@@ -96,7 +96,7 @@ def _figures(study: Study) -> None:
         widgets.chart(charts.front(study), key="front", alt=" against ".join(study.metrics[:2]))
 
 
-def _trials(study: Study) -> None:
+def _trials(study: StudyView) -> None:
     widgets.heading("Trials", study.trials, f"{study.name}-trials", help="Each is a run: distaff runs --study NAME.")
     columns: dict[str, Any] = {
         "trial": st.column_config.NumberColumn("trial", help="in the order of their start"),
