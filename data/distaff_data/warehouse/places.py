@@ -118,7 +118,7 @@ class Place:
 
     @cached_property
     def is_remote(self) -> bool:
-        """Whether the tables are in an object store."""
+        """True where the tables are in an object store."""
         return is_remote(self.location)
 
 
