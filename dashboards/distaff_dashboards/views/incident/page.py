@@ -117,7 +117,7 @@ def _view(source: Source, run: str, dataset: str, case: Case, trigger: float | N
     begin = int(np.searchsorted(case.times, zero))
     left, right = st.columns([3, 1], gap="large", vertical_alignment="bottom")
     with right:
-        whole = st.toggle("All rows", key="whole", help="Otherwise the rows around the onset")
+        shows_all = st.toggle("All rows", key="whole", help="Otherwise the rows around the onset")
     with left:
         moved = _moved(case, begin)
     if trigger is None and not moved:
@@ -127,10 +127,10 @@ def _view(source: Source, run: str, dataset: str, case: Case, trigger: float | N
         causes, edges = _ranked_anew(source, run, dataset, case.name, float(case.times[begin + moved]))
     else:
         causes, edges = reads.published(source, run, case.name)
-    at = begin + moved
-    first = 0 if whole else max(min(begin, at) - max(_BEFORE * (len(case.times) - at), _LEAST_BEFORE), 0)
+    start = begin + moved
+    first = 0 if shows_all else max(min(begin, start) - max(_BEFORE * (len(case.times) - start), _LEAST_BEFORE), 0)
     rows = slice(first, len(case.times))
-    onset = float(case.times[at])
+    onset = float(case.times[start])
     axis = TimeAxis.of(onset, float(case.times[-1] - case.times[first]))
     return _View(case, onset, rows, axis, causes, edges)
 
@@ -153,9 +153,9 @@ def _moved(case: Case, begin: int) -> int:
     )
 
 
-def _ranked_anew(source: Source, run: str, dataset: str, case: str, at: float) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _ranked_anew(source: Source, run: str, dataset: str, case: str, onset: float) -> tuple[pl.DataFrame, pl.DataFrame]:
     try:
-        causes, edges = reads.ranked_anew(source, run, dataset, case, at)
+        causes, edges = reads.ranked_anew(source, run, dataset, case, onset)
     except DistaffError as error:
         st.warning(wording.escape(str(error)))
         return reads.no_causes()
@@ -176,7 +176,7 @@ def _timeline(view: _View, diagnosis: Mapping[str, Any], name: str) -> None:
         marks.append(("trigger", trigger, ACCENT, "dot"))
     if case.onset is not None and case.onset not in (view.onset, trigger):
         marks.append(("known onset", case.onset, FLOOR, "dash"))
-    marks += [("another alarm", at, CONTROL, "dot") for at in diagnosis["alarms"] if at not in (trigger, view.onset)]
+    marks += [("another alarm", s, CONTROL, "dot") for s in diagnosis["alarms"] if s not in (trigger, view.onset)]
     inside = [mark for mark in marks if view.times[0] <= mark[1] <= view.times[-1]]
     figure = charts.timeline(view.times, lanes, inside, view.axis)
     widgets.chart(figure, key="timeline", alt="The KPI and the metrics most to blame over time")
@@ -200,11 +200,11 @@ def _causes(view: _View, name: str) -> Mapping[str, Any]:
     cause = row_of(view.causes, "metric", metric)
     right.caption(wording.escape(_evidence(view, cause)))
     # A path and its edges say nothing in a table where no cause has any: controls have no graph.
-    some = table.select(
+    has_values = table.select(
         (pl.col("propagated", "since") != 0).any(), (pl.col("path", "new_edges").list.len() > 0).any()
     ).row(0, named=True)
-    seen = table.drop([column for column, says in some.items() if not says])
-    widgets.table(seen, definitions.cause_columns(seen, view.axis.unit), key="causes", height=320)
+    filled = table.drop([column for column, has_any in has_values.items() if not has_any])
+    widgets.table(filled, definitions.cause_columns(filled, view.axis.unit), key="causes", height=320)
     return cause
 
 
@@ -223,8 +223,8 @@ def _graph(view: _View, cause: Mapping[str, Any], name: str) -> None:
     if view.edges.is_empty() and not (view.causes["path"].list.len() > 0).any():
         st.info("This model has no causal graph: it looks at each metric by itself.")
         return
-    drawn = [*view.causes.head(_DRAWN).to_dicts(), *([cause] if cause["rank"] > _DRAWN else [])]
-    places = layout(view.kpi, drawn, view.edges.to_dicts())
+    causes = [*view.causes.head(_DRAWN).to_dicts(), *([cause] if cause["rank"] > _DRAWN else [])]
+    places = layout(view.kpi, causes, view.edges.to_dicts())
     widgets.heading("Causal graph", view.edges, f"{name}-graph",
                     help=f"The first {_DRAWN} causes and what lies on their paths: the KPI at the right, every cause as "
                     "many columns left of it as it is hops away; metrics without a way to it stand leftmost. Numbers are "

@@ -135,8 +135,8 @@ def _forecast(source: Source, run: str, series: Series, entity: str, channels: S
         if not times:
             st.info("No test or validation window of this entity has so many rows after it. Look fewer rows ahead.")
             return
-        at = _window(times, f"{run}-{entity}")
-        forecast = reads.past_forecast(source, run, entity, split, at, horizon, coverage)
+        window = _window(times, f"{run}-{entity}")
+        forecast = reads.past_forecast(source, run, entity, split, window, horizon, coverage)
     else:
         forecast = reads.future_forecast(source, run, entity, horizon, coverage)
     table = _table(forecast, channels, entity)
@@ -155,9 +155,9 @@ def _window(times: Sequence[float], key: str) -> int:
         return 0
     labels = [str(time).removesuffix(".000").removesuffix(":00") for time in dates(np.asarray(times))]
     options = list(range(len(times)))
-    at = st.select_slider("Last row before the forecast", options, options[-1], key=f"window-{key}-{len(times)}",
+    place = st.select_slider("Last row before the forecast", options, options[-1], key=f"window-{key}-{len(times)}",
                               format_func=lambda place: labels[place].replace("T", " "))  # fmt: skip
-    return int(at)
+    return int(place)
 
 
 def _table(forecast: Forecast, channels: Sequence[tuple[int, str]], entity: str) -> pl.DataFrame:
@@ -178,14 +178,14 @@ def _table(forecast: Forecast, channels: Sequence[tuple[int, str]], entity: str)
 
 def _share_inside(forecast: Forecast, channels: Sequence[tuple[int, str]], coverage: float, split: str) -> str:
     """Return one sentence on how much of what came lies within the interval."""
-    shown = [c for c, _ in channels]
-    if not np.isfinite(forecast.low[:, shown]).all():
+    columns = [c for c, _ in channels]
+    if not np.isfinite(forecast.low[:, columns]).all():
         return f"There are too few validation windows for an interval of {coverage:.0%}; ask for less coverage."
     if forecast.actual is None:
         return "The future, after the last row that was loaded."
-    came = np.isfinite(forecast.actual[:, shown])
+    came = np.isfinite(forecast.actual[:, columns])
     inside = (forecast.actual >= forecast.low) & (forecast.actual <= forecast.high)
-    share = inside[:, shown][came].mean() if came.any() else float("nan")
+    share = inside[:, columns][came].mean() if came.any() else float("nan")
     sentence = f"{share:.0%} of what came lies within the {coverage:.0%} interval here."
     return (
         sentence
