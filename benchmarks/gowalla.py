@@ -55,11 +55,9 @@ def lightgcn(folder: Path) -> tuple[Workspace, str]:
     )
     workspace = Workspace.create(root)
     with workspace.warehouse.lock("gowalla"):
-        finished = [
-            run for run in runs.listing(workspace, "gowalla") if run.model == "lightgcn" and run.status == "done"
-        ]
-        if finished:
-            return workspace, finished[-1].run
+        done = [run for run in runs.listing(workspace, "gowalla") if run.model == "lightgcn" and run.status == "done"]
+        if done:
+            return workspace, done[-1].run
         ingest_interactions(
             workspace, "gowalla", [folder / "interactions" / "gowalla_lightgcn"], format="lightgcn", replace=True
         )

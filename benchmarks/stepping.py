@@ -15,7 +15,7 @@ from distaff_data.datasets.interactions import Interactions
 
 
 def stepper(model: GradientRecommender, train: Csr, content: Content | None = None) -> Callable[[], None]:
-    """Return a function that takes one step of ``model`` on ``train``, on the CPU: batch, losses, gradients, optimizer."""
+    """One step of ``model`` on ``train`` a call, on the CPU: the batch, the losses, their gradients and the optimizer."""
     empty = Csr(torch.zeros_like(train.indptr), train.indices[:0], train.n_cols)
     # Identifiers play no part in a step.
     nobody = pa.nulls(train.n_rows, pa.string()), pa.nulls(train.n_cols, pa.string())

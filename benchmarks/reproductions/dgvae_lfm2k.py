@@ -49,14 +49,14 @@ def npmi(model: Recommender, data: Interactions) -> dict[str, float]:
     common = torch.from_numpy(documents.scipy().sum(0)).flatten().masked_fill(~among, 0).topk(_WORDS).indices
     random = torch.nonzero(among).squeeze(1)
     random = random[torch.randint(len(random), (1000, _WORDS), generator=torch.Generator().manual_seed(0))]
-    words_of = {
+    found = {
         "npmi@10": top_words(model.factor_words(), _WORDS, among),
         "npmi@10 of nmf topics": top_words(Membership(p, p / everywhere.clamp(min=1e-300)), _WORDS, among),
         "npmi@10 of nmf topics' people": top_words(spoken_by(shares, documents), _WORDS, among),
         "npmi@10 of common words": common.unsqueeze(0),
         "npmi@10 of random words": random,
     }
-    return {name: float(coherence(words, counts).mean()) for name, words in words_of.items()}
+    return {name: float(coherence(words, counts).mean()) for name, words in found.items()}
 
 
 def _grid(**values: tuple[float | str, ...]) -> tuple[dict[str, object], ...]:

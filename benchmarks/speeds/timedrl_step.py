@@ -66,7 +66,7 @@ class Stepped(TimeDRL):
     """TimeDRL made ready to train, and then stepped by hand."""
 
     def _fit_encoder(self, data: Series, session: Session) -> None:
-        """Build the network without training it."""
+        """Build, and leave it at that."""
         network = self.build(data, session.generator(), session.device)
         self.network = network.train()  # type: ignore[assignment]
 

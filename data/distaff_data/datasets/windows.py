@@ -59,7 +59,7 @@ class Windows:
         late = starts - within
         if bool(late.any()):  # these run past the last row of all, and are moved to their place
             row = (torch.arange(self.length) + late.unsqueeze(1)).clamp(max=self.length - 1).to(rows.device)
-            values, mask = (tensor.gather(1, row.unsqueeze(2).expand(shape)) for tensor in (values, mask))
+            values, mask = (part.gather(1, row.unsqueeze(2).expand(shape)) for part in (values, mask))
         if self._ragged:
             remaining = (self._ends[index] - starts).to(rows.device)
             inside = torch.arange(self.length, device=rows.device) < remaining.unsqueeze(1)
@@ -125,7 +125,7 @@ def latest(data: Series, length: int, device: torch.device | str = "cpu") -> Win
 
 
 def _rows(tensor: Tensor, length: int) -> Tensor:
-    """Return a view with a window in each row, ``(R - length + 1, length * C)``."""
+    """A view with a window in each row, ``(R - length + 1, length * C)``."""
     n_rows, n_channels = tensor.shape
     return tensor.as_strided((n_rows - length + 1, length * n_channels), (n_channels, 1))
 
