@@ -11,12 +11,11 @@ import polars as pl
 import streamlit as st
 from numpy.typing import NDArray
 
-from distaff_dashboards.reads.board import board_of
 from distaff_dashboards.reads.source import Source, newest_dataset, published_for, row_of, whole_workspace
-from distaff_dashboards.ui import board_tables, definitions, widgets, wording
+from distaff_dashboards.ui import definitions, widgets, wording
 from distaff_dashboards.ui.charts import ACCENT, CONTROL, FLOOR, INK
 from distaff_dashboards.ui.labels import run_label
-from distaff_dashboards.views.board import board_page
+from distaff_dashboards.views.board import board_section
 from distaff_dashboards.views.incident import charts, reads
 from distaff_dashboards.views.incident.charts import TimeAxis
 from distaff_dashboards.views.incident.graph import layout
@@ -86,7 +85,7 @@ def incident_page() -> None:
         _graph(view, cause, f"{run}-{name}")
         _series(view, cause, f"{run}-{name}")
     st.divider()
-    _board(workspace, dataset)
+    board_section(workspace, dataset, help="All incidents of the dataset whose causes are known.")
 
 
 def _say_how_to_start(dataset: str | None) -> None:
@@ -249,13 +248,3 @@ def _series(view: _View, cause: Mapping[str, Any], name: str) -> None:
 def _window(view: _View, metrics: Sequence[str]) -> pl.DataFrame:
     """Return the window's values: ``time`` and one column a metric."""
     return pl.DataFrame({"time": view.times, **{metric: view.lane(metric)[1] for metric in metrics}})
-
-
-def _board(workspace: Source, dataset: str) -> None:
-    try:
-        board = board_of(workspace, dataset)
-    except DistaffError as error:  # no case with a known cause
-        st.caption(wording.escape(str(error)))
-        return
-    board_tables.beside_controls(board, help="All incidents of the dataset whose causes are known.")
-    st.page_link(board_page.entry(), label="All metrics on the Board", query_params={"dataset": dataset})

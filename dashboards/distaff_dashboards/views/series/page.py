@@ -10,11 +10,10 @@ import polars as pl
 import streamlit as st
 
 from distaff.exports import dates
-from distaff_dashboards.reads.board import board_of
 from distaff_dashboards.reads.source import Source, newest_dataset, row_of, whole_workspace
-from distaff_dashboards.ui import board_tables, widgets, wording
+from distaff_dashboards.ui import widgets, wording
 from distaff_dashboards.ui.labels import run_label
-from distaff_dashboards.views.board import board_page
+from distaff_dashboards.views.board import board_section
 from distaff_dashboards.views.series import charts, reads
 from distaff_dashboards.views.series.latents import latents_section
 from distaff_dashboards.views.series.reads import Forecast, Rows
@@ -55,7 +54,7 @@ def series_page() -> None:
     st.divider()
     latents_section(source, run)
     st.divider()
-    _board(workspace, dataset)
+    board_section(workspace, dataset)
 
 
 def _say_how_to_start(dataset: str | None) -> None:
@@ -213,13 +212,3 @@ def _coverage(source: Source, run: str, channels: Sequence[tuple[int, str]], hor
         },
         key="covered-table",
     )  # fmt: skip
-
-
-def _board(workspace: Source, dataset: str) -> None:
-    try:
-        board = board_of(workspace, dataset)
-    except DistaffError as error:  # nothing in the test split
-        st.caption(wording.escape(str(error)))
-        return
-    board_tables.beside_controls(board)
-    st.page_link(board_page.entry(), label="All metrics on the Board", query_params={"dataset": dataset})
