@@ -44,7 +44,7 @@ def test_text_that_reads_as_numbers_is_a_channel() -> None:
     assert from_frame(pl.DataFrame({"x": ["1", "2.5"]})).values[:, 0].tolist() == [1.0, 2.5]
 
 
-REFUSED = {
+REFUSED: dict[str, tuple[dict[str, list[Any]], str]] = {
     "text": ({"x": ["1", "low"]}, "column x: the column holds no numbers"),
     "dates as a channel": ({"x": DAYS}, "column x: the column holds no numbers"),
     "a missing time": ({"time": [0, None, 2], "x": [1, 2, 3]}, "line 2, column time: the time is missing"),
@@ -55,7 +55,7 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_a_frame_that_cannot_be_read_is_refused(case: str) -> None:
     columns, message = REFUSED[case]
-    roles = {role: name for role, name in (("entity", "e"), ("label", "c")) if name in columns}
+    roles: dict[str, Any] = {role: name for role, name in (("entity", "e"), ("label", "c")) if name in columns}
     with pytest.raises(InputError) as caught:
         from_frame(pl.DataFrame(columns), **roles)
     assert message in str(caught.value)
