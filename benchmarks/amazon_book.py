@@ -14,15 +14,15 @@ from distaff_data.splits import SPLITS
 
 
 def read(folder: Path) -> Interactions:
-    """The fixed split, from ``interactions/rlmrec_amazon_book`` in the folder of real data."""
-    parts = [np.loadtxt(folder / "interactions" / "rlmrec_amazon_book" / f"{s}.tsv", dtype=np.int64) for s in SPLITS]
-    pairs = np.concatenate(parts)
-    splits = pa.array(np.repeat(SPLITS, [len(part) for part in parts]))
-    return Interactions.from_arrays(pairs[:, 0], pairs[:, 1], splits, name="amazon-book")
+    """Return the fixed split, from ``interactions/rlmrec_amazon_book`` in the folder of real data."""
+    splits = [np.loadtxt(folder / "interactions" / "rlmrec_amazon_book" / f"{s}.tsv", dtype=np.int64) for s in SPLITS]
+    pairs = np.concatenate(splits)
+    names = pa.array(np.repeat(SPLITS, [len(split) for split in splits]))
+    return Interactions.from_arrays(pairs[:, 0], pairs[:, 1], names, name="amazon-book")
 
 
 def metrics(recalls: tuple[float, float, float], ndcgs: tuple[float, float, float]) -> dict[str, float]:
-    """Published values at 5, 10 and 20 by our metrics' names."""
+    """Return published values at 5, 10 and 20 by our metrics' names."""
     names = [f"{metric}@{k}" for metric in ("recall", "ndcg") for k in (5, 10, 20)]
     return dict(zip(names, recalls + ndcgs, strict=True))
 

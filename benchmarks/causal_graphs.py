@@ -35,14 +35,16 @@ def _planted(data: Incidents, case: Case, states: tuple[str, ...]) -> Mask:
     return edges
 
 
-def _f1(found: Mask, truth: Mask) -> float:
-    return float(2 * (found & truth).sum() / max(found.sum() + truth.sum(), 1))
+def _f1(learned: Mask, truth: Mask) -> float:
+    return float(2 * (learned & truth).sum() / max(learned.sum() + truth.sum(), 1))
 
 
-def _measured(data: Incidents, case: Case, learner: Callable[[Knowledge], GraphLearner], learn: bool) -> list[float]:
+def _measured(
+    data: Incidents, case: Case, learner: Callable[[Knowledge], GraphLearner], has_graph: bool
+) -> list[float]:
     row = case.onset_row or 0
     kinds = np.unique([name.partition("|")[2] for name in case.columns], return_inverse=True)[1]
-    knowledge = Knowledge.from_edges(len(case.columns), complete=not learn)
+    knowledge = Knowledge.from_edges(len(case.columns), complete=not has_graph)
     core = CORALCore(case.topology().entity_of, kinds, case.kpi, knowledge, learner=learner)
     core.add_normal(case.values[:row])
     core.trigger()
@@ -58,7 +60,7 @@ def _measured(data: Incidents, case: Case, learner: Callable[[Knowledge], GraphL
 
 def main() -> None:
     rows = []
-    for name, learner, learn in (
+    for name, learner, has_graph in (
         ("no graph", LinearLearner, False),
         ("linear", LinearLearner, True),
         ("neural", NeuralLearner, True),
@@ -66,7 +68,7 @@ def main() -> None:
         measured = []
         for seed in range(3):
             data = planted_incidents(n_cases=10, lagged_share=1.0, n_lags=1, seed=100 + seed)
-            measured += [_measured(data, case, learner, learn) for case in data.cases if case.visible]
+            measured += [_measured(data, case, learner, has_graph) for case in data.cases if case.visible]
         values = np.mean(measured, axis=0).round(3).tolist()
         keys = ("f1_invariant", "f1_dependent", "ac@1", "ac@3", "seconds_per_batch")
         rows.append({"learner": name, "cases": len(measured)} | dict(zip(keys, values, strict=True)))

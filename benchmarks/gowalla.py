@@ -14,17 +14,17 @@ from distaff_data.ingest import ingest_interactions
 from distaff_data.workspace import Workspace
 
 
-def read(folder: Path, *parts: str) -> list[Csr]:
-    """The matrices of ``train.txt`` and so on: lines of ``user item item ...``.
+def read(folder: Path, *names: str) -> list[Csr]:
+    """Return the matrices of ``train.txt`` and so on: lines of ``user item item ...``.
 
     Args:
         folder: Folder of real data, which holds ``interactions/gowalla_lightgcn``.
-        parts: Names such as ``train`` and ``test``.
+        names: Splits such as ``train`` and ``test``.
 
     Returns:
-        One matrix ``(n_users, n_items)`` a part, over the users and items of all of them.
+        One matrix ``(n_users, n_items)`` a split, over the users and items of all of them.
     """
-    files = [folder / "interactions" / "gowalla_lightgcn" / f"{part}.txt" for part in parts]
+    files = [folder / "interactions" / "gowalla_lightgcn" / f"{name}.txt" for name in names]
     pairs = [_pairs(file.read_bytes()) for file in files]
     n_users, n_items = (1 + int(max(pair[side].max() for pair in pairs)) for side in (0, 1))
     return [Csr.from_pairs(users, items, n_users, n_items) for users, items in pairs]
@@ -39,7 +39,7 @@ def _pairs(text: bytes) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def lightgcn(folder: Path) -> tuple[Workspace, str]:
-    """A workspace with Gowalla in it and one LightGCN run: 15 epochs, about nine minutes the first time it is asked for.
+    """Return a workspace with Gowalla in it and one LightGCN run: 15 epochs, about nine minutes the first time.
 
     Too few epochs for its published Recall@20 (it reaches .136 of .183); what matters here is how long vectors are and
     where they point, which its scores decide.

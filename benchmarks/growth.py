@@ -45,19 +45,19 @@ _CHUNK = 20_000  # users drawn at once
 
 
 def sizes(n: int) -> tuple[int, int]:
-    """Users and items of a dataset of ``n`` interactions."""
+    """Return the numbers of users and items of a dataset of ``n`` interactions."""
     n_users = max(n // EACH, 2)
     return n_users, max(n_users // USERS_AN_ITEM, 4 * EACH)
 
 
 def generate(n: int) -> Csr:
-    """The matrix ``(n_users, n_items)``, made a few users at a time: a little under ``n`` entries, since pairs repeat."""
+    """Return the matrix ``(n_users, n_items)``, made a few users at a time: under ``n`` entries, since pairs repeat."""
     n_users, n_items = sizes(n)
     generator = torch.Generator().manual_seed(0)
     indices, counts = [], []
     for start in range(0, n_users, _CHUNK):
-        drawn = torch.rand(min(_CHUNK, n_users - start), EACH, generator=generator)
-        items = (drawn.pow_(2.5) * n_items).int().clamp_(max=n_items - 1).sort(1).values
+        lots = torch.rand(min(_CHUNK, n_users - start), EACH, generator=generator)
+        items = (lots.pow_(2.5) * n_items).int().clamp_(max=n_items - 1).sort(1).values
         new = torch.ones_like(items, dtype=torch.bool)
         new[:, 1:] = items[:, 1:] != items[:, :-1]
         indices.append(items[new])
@@ -67,7 +67,7 @@ def generate(n: int) -> Csr:
 
 
 def dataset(train: Csr) -> Interactions:
-    """The matrix as training data of nobody in particular."""
+    """Return the matrix as training data of nobody in particular."""
     empty = Csr(torch.zeros_like(train.indptr), train.indices[:0], train.n_cols)
     return Interactions(
         "grown", pa.nulls(train.n_rows, pa.string()), pa.nulls(train.n_cols, pa.string()), train, empty, empty
@@ -114,16 +114,16 @@ def score(n: int, model: str, part: int) -> Callable[[], None]:
     generator = np.random.default_rng(0)
     users, items = (torch.from_numpy(generator.standard_normal((k, 64), np.float32)) for k in (n_users, n_items))
     items *= torch.rand(n_items, 1) ** 2  # lengths that differ, as learned ones do
-    wanted = torch.arange(min(n_users, 100_000))
-    seen = generate(n).take(wanted)
-    return lambda: best_items(Products(users, items), wanted, seen, 20) and None
+    scored = torch.arange(min(n_users, 100_000))
+    history = generate(n).take(scored)
+    return lambda: best_items(Products(users, items), scored, history, 20) and None
 
 
 STAGES = {"ingest": ingest, "step": step, "parts": parts, "score": score}
 
 
 def measure(stage: str, n: int, model: str, part: int) -> dict[str, Any]:
-    """The JSON shape: what one stage took."""
+    """Return the JSON shape: CPU seconds, seconds and memory of one stage."""
     work = STAGES[stage](n, model, part)
     before, start = _cpu_seconds(), time.perf_counter()
     work()
@@ -147,9 +147,9 @@ def _cpu_seconds() -> float:
 
 
 def _named(model: str) -> type[GradientRecommender]:
-    found = Recommender.named(model)
-    assert issubclass(found, GradientRecommender)
-    return found
+    kind = Recommender.named(model)
+    assert issubclass(kind, GradientRecommender)
+    return kind
 
 
 def main() -> None:
@@ -161,8 +161,8 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
     args = parser.parse_args()
     torch.set_num_threads(1)  # CPU seconds then say how much work there is
-    found = measure(args.stage, args.interactions, args.model, args.part)
-    print(json.dumps(found) if args.json else "  ".join(f"{name} {value}" for name, value in found.items()))
+    cost = measure(args.stage, args.interactions, args.model, args.part)
+    print(json.dumps(cost) if args.json else "  ".join(f"{name} {value}" for name, value in cost.items()))
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ class Subset:
 
     Attributes:
         name: Put before each metric's name.
-        keep: Which cases it is about.
+        keep: Whether it is about a case.
         metrics: Metrics at the entity level.
         settings: Settings of every model.
         known: Which of the known dependencies the models are given.
@@ -64,22 +64,22 @@ class Subset:
 
 
 def read(data: Path, name: str) -> Incidents:
-    """Incidents of a folder of real data."""
+    """Return the incidents of a folder of real data."""
     return read_folder(data / "incidents" / name, name, unmeasured=True)
 
 
 def measure(data: Incidents, subsets: Sequence[Subset], published: Published, n_seeds: int) -> list[dict[str, Any]]:
-    """Rows of the JSON shape: every model on every subset."""
+    """Return the rows of the JSON shape: every model on every subset."""
     rows: list[dict[str, Any]] = []
     for subset in subsets:
         cases = tuple(case for case in data.cases if subset.keep(case))
         edges = tuple(edge for edge in data.edges if subset.known(edge))
         for name in ("coral", *CONTROLS, *(LEARNING_CONTROLS if subset.learning else ())):
             seeds = range(n_seeds if name == "random" else 1)
-            found = [_values(name, cases, edges, subset, seed) for seed in seeds]
+            metrics = [_values(name, cases, edges, subset, seed) for seed in seeds]
             control = model_class(name).control
-            for metric in found[0]:
-                values = [one[metric] for one in found]
+            for metric in metrics[0]:
+                values = [of_seed[metric] for of_seed in metrics]
                 rows.append(
                     {
                         "model": name,
@@ -115,12 +115,12 @@ def _values(name: str, cases: Sequence[Case], edges: tuple[Edge, ...], subset: S
     model = model_class(name)(**subset.settings)
     assert isinstance(model, Diagnoser)
     start = time.perf_counter()
-    found = [model.diagnose_case(case, edges, seed=seed) for case in cases]
+    diagnoses = [model.diagnose_case(case, edges, seed=seed) for case in cases]
     seconds = (time.perf_counter() - start) / len(cases)
-    found = [_among(diagnosis, subset.candidate) for diagnosis in found]
-    scores = score_cases(cases, found, "entity")
+    diagnoses = [_among(diagnosis, subset.candidate) for diagnosis in diagnoses]
+    scores = score_cases(cases, diagnoses, "entity")
     assert scores is not None
-    means = scores.means() | {"ap@3": statistics.fmean(map(_average_precision, cases, found))}
+    means = scores.means() | {"ap@3": statistics.fmean(map(_average_precision, cases, diagnoses))}
     values = {metric: means[metric] for metric in subset.metrics}
     low, high = scores.interval(subset.metrics[0])
     print(
@@ -130,17 +130,17 @@ def _values(name: str, cases: Sequence[Case], edges: tuple[Edge, ...], subset: S
         file=sys.stderr,
         flush=True,
     )
-    return values | (_trigger(cases, found) if subset.trigger and name == "coral" else {})
+    return values | (_trigger(cases, diagnoses) if subset.trigger and name == "coral" else {})
 
 
-def _among(found: Diagnosis, candidate: Callable[[str], bool]) -> Diagnosis:
-    kept = (cause for cause in found.causes if candidate(entity_of(cause.column)))
-    return replace(found, causes=tuple(kept))
+def _among(diagnosis: Diagnosis, candidate: Callable[[str], bool]) -> Diagnosis:
+    causes = (cause for cause in diagnosis.causes if candidate(entity_of(cause.column)))
+    return replace(diagnosis, causes=tuple(causes))
 
 
-def _average_precision(case: Case, found: Diagnosis, k: int = 3) -> float:
-    """Mean precision at the ranks of the true causes among the first ``k``, over min(k, causes): what causRCA calls AP@K."""
-    hits = np.isin(found.entities[:k], case.roots)
+def _average_precision(case: Case, diagnosis: Diagnosis, k: int = 3) -> float:
+    """Return the mean precision at the ranks of the true causes among the first ``k``, over min(k, causes): AP@K."""
+    hits = np.isin(diagnosis.entities[:k], case.roots)
     precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
     return float((precision * hits).sum()) / min(k, len(case.roots))
 
@@ -157,7 +157,7 @@ def _trigger(cases: Sequence[Case], diagnoses: Sequence[Diagnosis]) -> dict[str,
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows as text, a line a model and metric."""
+    """Return the rows as text, a line a model and metric."""
     lines = [f"{'model':18}{'metric':34}{'published':>10}{'value':>10}{'std':>8}"]
     for row in rows:
         cells = ["–" if row[k] is None else f"{row[k]:.3f}" for k in ("published", "value", "std")]
@@ -166,7 +166,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def in_megabytes(data: Incidents, ending: str) -> Incidents:
-    """Metrics whose names end so, over a million: RCAEval converts memory before it scores, and BARO's score needs it."""
+    """Return metrics whose names end so over a million: RCAEval converts memory, and BARO's score needs it."""
 
     def converted(case: Case) -> Case:
         factors = [1e-6 if column.endswith(ending) else 1.0 for column in case.columns]

@@ -17,12 +17,14 @@ FEATURES = {"text": "all-MiniLM-L6-v2", "audio": "vggish", "speech": "whisper"}
 
 
 def read(folder: Path) -> Interactions:
-    """Interactions with content, from ``interactions/lfm2k`` in the folder of real data; a tag is one word."""
+    """Return interactions with content, from ``interactions/lfm2k`` in the folder of real data; a tag is one word."""
     base = folder / "interactions" / "lfm2k"
-    rows, own = (np.loadtxt(base / f"{name}.inter", dtype=np.int64, skiprows=1) for name in ("lfm2k", "lfm2k_og_ids"))
+    rows, original = (
+        np.loadtxt(base / f"{name}.inter", dtype=np.int64, skiprows=1) for name in ("lfm2k", "lfm2k_og_ids")
+    )
     splits = pa.array(np.array(SPLITS)[rows[:, 3]])
     data = Interactions.from_arrays(rows[:, 0], rows[:, 1], splits, name="lfm2k")
-    artist = {int(theirs): str(ours) for theirs, ours in zip(own[:, 1], rows[:, 1], strict=True)}
+    artist = {int(theirs): str(ours) for theirs, ours in zip(original[:, 1], rows[:, 1], strict=True)}
     with (base / "lfm2k_text.tsv").open(encoding="utf-8", newline="") as file:
         lines = list(csv.reader(file, delimiter="\t"))[1:]
     tagged = [

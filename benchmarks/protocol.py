@@ -25,11 +25,11 @@ class Candidate:
 
     Attributes:
         model: Its name in the registry.
-        grid: Settings to try; each is one look at the validation split.
+        grid: Settings to try; each is one configuration tried on the validation split.
         seeded: Whether its fit depends on the seed; one that does not is fitted once.
         published: Published test values by metric.
         also: What else to measure of each fitted model; no choice depends on it.
-        label: What the row is called, where one model has several.
+        label: Name of the row, where one model has several.
     """
 
     model: str
@@ -41,12 +41,12 @@ class Candidate:
 
     @property
     def row(self) -> str:
-        """What the row is called."""
+        """The name of the row."""
         return self.label or self.model
 
 
 def measure(candidate: Candidate, data: Interactions, n_seeds: int) -> list[dict[str, Any]]:
-    """Rows of the JSON shape for one candidate, one a metric.
+    """Return the rows of the JSON shape for one candidate, one a metric.
 
     Settings are chosen with the first seed by Recall@20 on validation; every seed is then fitted with the chosen ones.
     """
@@ -55,10 +55,10 @@ def measure(candidate: Candidate, data: Interactions, n_seeds: int) -> list[dict
     values: dict[str, list[float]] = {}
     for seed in seeds:
         model = best if seed == FIRST_SEED else _fit(candidate.model, settings, data, seed)
-        found = evaluate(model.ranker(), data, "test", ks=KS).metrics
-        say(f"{candidate.row} seed {seed}: test " + " ".join(f"{m} {found[m]:.4f}" for m in METRICS))
+        test = evaluate(model.ranker(), data, "test", ks=KS).metrics
+        say(f"{candidate.row} seed {seed}: test " + " ".join(f"{m} {test[m]:.4f}" for m in METRICS))
         also = candidate.also(model, data) if candidate.also is not None else {}
-        for metric, value in {**{metric: found[metric] for metric in METRICS}, **also}.items():
+        for metric, value in {**{metric: test[metric] for metric in METRICS}, **also}.items():
             values.setdefault(metric, []).append(value)
     # Early stopping is a choice by validation too.
     chosen = len(candidate.grid) > 1 or "patience" in best.Config.model_fields
@@ -80,7 +80,7 @@ def measure(candidate: Candidate, data: Interactions, n_seeds: int) -> list[dict
 
 
 def _select(candidate: Candidate, data: Interactions) -> tuple[Recommender, Mapping[str, Any]]:
-    """The candidate's model with the best settings, fitted with the first seed; only the best so far is kept."""
+    """Return the candidate's model with the best settings, fitted with the first seed; only the best so far is kept."""
     best: tuple[float, Recommender, Mapping[str, Any]] | None = None
     for settings in candidate.grid:
         start = time.perf_counter()
@@ -88,8 +88,8 @@ def _select(candidate: Candidate, data: Interactions) -> tuple[Recommender, Mapp
         value = evaluate(model.ranker(), data, "valid", ks=(20,)).metrics[METRIC]
         seconds = time.perf_counter() - start
         if len(candidate.grid) > 1:
-            shown = " ".join(f"{name}={value}" for name, value in settings.items())
-            say(f"{candidate.row} {shown}: valid {METRIC} {value:.4f} ({seconds:.0f} s)")
+            listing = " ".join(f"{name}={value}" for name, value in settings.items())
+            say(f"{candidate.row} {listing}: valid {METRIC} {value:.4f} ({seconds:.0f} s)")
         if best is None or value > best[0]:
             best = value, model, settings
     assert best is not None
@@ -108,20 +108,20 @@ def _fit(name: str, settings: Mapping[str, Any], data: Interactions, seed: int) 
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The rows as text: one line a model, published values above ours."""
+    """Return the rows as text: one line a model, published values above ours."""
     widths = {row["metric"]: max(16, len(row["metric"]) + 2) for row in rows}
     lines = [f"{'':24}" + "".join(f"{metric:>{width}}" for metric, width in widths.items())]
     for model in dict.fromkeys(row["model"] for row in rows):
-        own = {row["metric"]: row for row in rows if row["model"] == model}
-        first = next(iter(own.values()))
-        if any(row["published"] is not None for row in own.values()):
-            published = "".join(f"{_number(own.get(m), 'published'):>{width}}" for m, width in widths.items())
+        row_of = {row["metric"]: row for row in rows if row["model"] == model}
+        first = next(iter(row_of.values()))
+        if any(row["published"] is not None for row in row_of.values()):
+            published = "".join(f"{_number(row_of.get(m), 'published'):>{width}}" for m, width in widths.items())
             lines.append(f"{model + ', published':24}{published}")
         name = f"{model} (control)" if first["control"] else model
-        cells = "".join(f"{_with_spread(own.get(m)):>{width}}" for m, width in widths.items())
-        how = f"{first['n_seeds']} seed(s), {first['looks']} look(s)"
+        cells = "".join(f"{_with_spread(row_of.get(m)):>{width}}" for m, width in widths.items())
+        n_tried = f"{first['n_seeds']} seed(s), {first['looks']} configuration(s) tried"
         chosen = " ".join(f"{name}={value}" for name, value in first["settings"].items()) if first["looks"] > 1 else ""
-        lines.append(f"{name:24}{cells}  {how} {chosen}".rstrip())
+        lines.append(f"{name:24}{cells}  {n_tried} {chosen}".rstrip())
     return "\n".join(lines)
 
 
@@ -135,5 +135,5 @@ def _with_spread(row: Mapping[str, Any] | None) -> str:
 
 
 def say(line: str) -> None:
-    """Progress, on standard error."""
+    """Print progress on standard error."""
     print(line, file=sys.stderr, flush=True)

@@ -32,30 +32,30 @@ def names() -> list[str]:
 
 
 def reproduce(name: str, data: Path, n_seeds: int, only: set[str], skip: set[str]) -> dict[str, Any]:
-    """Run a reproduction; the JSON shape of the design, and for lists on real data what lists drawn at random score."""
+    """Return a reproduction in the JSON shape of the design, and for lists on real data what lists drawn at random score."""
     sys.path.insert(0, str(ROOT))
     module = importlib.import_module(f"benchmarks.reproductions.{name.replace('-', '_')}")
     start = time.perf_counter()
     if hasattr(module, "rows"):
         if only or skip:
             raise SystemExit(f"{name} measures all its models together")
-        found: dict[str, Any] = {"rows": module.rows(data, n_seeds)}
+        answer: dict[str, Any] = {"rows": module.rows(data, n_seeds)}
     else:
-        known = {row_of(candidate) for candidate in module.CANDIDATES}
-        if unknown := (only | skip) - known:
-            raise SystemExit(f"{name} has no model {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}")
+        names = {row_of(candidate) for candidate in module.CANDIDATES}
+        if unknown := (only | skip) - names:
+            raise SystemExit(f"{name} has no model {', '.join(sorted(unknown))}; there are {', '.join(sorted(names))}")
         chosen = [c for c in module.CANDIDATES if (not only or row_of(c) in only) and row_of(c) not in skip]
         if not hasattr(module, "measure"):
-            found = _lists(module.READ(data), chosen, n_seeds)
+            answer = _lists(module.READ(data), chosen, n_seeds)
         elif hasattr(module, "READ"):
-            found = {"rows": module.measure(module.READ(data), chosen, n_seeds)}
+            answer = {"rows": module.measure(module.READ(data), chosen, n_seeds)}
         else:
-            found = {"rows": module.measure(chosen, n_seeds)}
-    return {"name": name, "seconds": round(time.perf_counter() - start, 1), **found}
+            answer = {"rows": module.measure(chosen, n_seeds)}
+    return {"name": name, "seconds": round(time.perf_counter() - start, 1), **answer}
 
 
 def row_of(candidate: Any) -> str:
-    """What a candidate's row is called."""
+    """Return the name of a candidate's row."""
     return str(getattr(candidate, "row", candidate.model))
 
 
@@ -90,11 +90,11 @@ def main() -> None:
     if args.json:
         print(json.dumps(result))
         return
-    print(_told(result))
+    print(_as_text(result))
     print(f"{result['name']}: {result['seconds']} s")
 
 
-def _told(result: dict[str, Any]) -> str:
+def _as_text(result: dict[str, Any]) -> str:
     from benchmarks import incidents, protocol
 
     if result["rows"] and "looks" not in result["rows"][0]:
@@ -107,7 +107,7 @@ def _told(result: dict[str, Any]) -> str:
 
 
 def _names(text: str) -> set[str]:
-    return {part.strip() for part in text.split(",") if part.strip()}
+    return {name.strip() for name in text.split(",") if name.strip()}
 
 
 if __name__ == "__main__":

@@ -39,20 +39,20 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path(default), help="folder of real data [DISTAFF_REAL_DATA]")
     parser.add_argument("--json", action="store_true", help="print JSON")
     args = parser.parse_args()
-    found = torment(*lightgcn(args.data), kills=args.kills)
-    print(json.dumps(found) if args.json else "  ".join(f"{name} {value}" for name, value in found.items()))
+    result = torment(*lightgcn(args.data), kills=args.kills)
+    print(json.dumps(result) if args.json else "  ".join(f"{name} {value}" for name, value in result.items()))
 
 
 def torment(workspace: Workspace, run: str, *, kills: int) -> dict[str, Any]:
-    """Kill as often as asked; what happened, once everything that must hold held."""
+    """Kill as often as asked; return what happened, once everything that must hold held."""
     out = Path(tempfile.mkdtemp(prefix="score-kills-")) / "lists.parquet"
     start = time.monotonic()
     users = score_run(workspace, run, top_k=_FIRST, out=out).users
     process = _start(workspace, run, _FIRST + 1, out)
     assert process.wait() == 0
     usual = time.monotonic() - start  # two scorings: the moments lie anywhere in one, start of the process included
-    published, moments, done, through = _FIRST + 1, random.Random(0), 0, 0
-    while done < kills:
+    published, moments, n_kills, through = _FIRST + 1, random.Random(0), 0, 0
+    while n_kills < kills:
         process = _start(workspace, run, published + 1, out)
         try:
             process.wait(moments.uniform(0, 0.6 * usual))
@@ -61,22 +61,28 @@ def torment(workspace: Workspace, run: str, *, kills: int) -> dict[str, Any]:
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.wait()
-            done += 1
+            n_kills += 1
         table, file = lengths(workspace, run, users), lengths_of(out, users)
         assert table in (published, published + 1), (table, published)
         assert file in (published, published + 1), (file, published)
         published = table  # killed after it published: the next lists are longer again
-    left = len(list(workspace.scratch.glob("scoring-*/*.parquet")))
+    n_shards = len(list(workspace.scratch.glob("scoring-*/*.parquet")))
     score_run(workspace, run, top_k=published + 1, out=out)
     disturbed = _lists(workspace, run)
     workspace.warehouse.drop(f"recommendations/{run}")
     score_run(workspace, run, top_k=published + 1)
     assert disturbed.equals(_lists(workspace, run))
-    return {"kills": done, "got_through": through, "shards_left_to_the_last": left, "users": users, "whole": True}
+    return {
+        "kills": n_kills,
+        "got_through": through,
+        "shards_left_to_the_last": n_shards,
+        "users": users,
+        "whole": True,
+    }
 
 
 def lengths(workspace: Workspace, run: str, users: int) -> int:
-    """The length of the published lists, which all users must have."""
+    """Return the length of the published lists, which all users must have."""
     rows = workspace.warehouse.rows(
         "SELECT count(DISTINCT user_id) AS users, count(*) AS n, max(rank) AS k FROM recommendations WHERE run = ?",
         [run],
@@ -86,7 +92,7 @@ def lengths(workspace: Workspace, run: str, users: int) -> int:
 
 
 def lengths_of(file: Path, users: int) -> int:
-    """The same of the file."""
+    """Return the length of the lists in the file, likewise."""
     ranks = pq.read_table(file, columns=["rank"]).column("rank").to_numpy()
     assert len(ranks) == users * ranks.max()
     return int(ranks.max())

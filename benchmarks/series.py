@@ -25,7 +25,7 @@ METRICS = ("accuracy", "macro_f1")
 
 
 @dataclass(frozen=True)
-class Candidate:
+class SeriesCandidate:
     """A model, and the settings among which validation chooses.
 
     Attributes:
@@ -51,18 +51,18 @@ Read = Callable[[int], Series]
 """The data as a seed divides it."""
 
 
-def measure(read: Read, candidates: Sequence[Candidate], n_seeds: int) -> list[dict[str, Any]]:
-    """Rows of the JSON shape: each metric of every candidate."""
+def measure(read: Read, candidates: Sequence[SeriesCandidate], n_seeds: int) -> list[dict[str, Any]]:
+    """Return the rows of the JSON shape: each metric of every candidate."""
     return [row for candidate in candidates for row in _rows(read, candidate, n_seeds)]
 
 
-def _rows(read: Read, candidate: Candidate, n_seeds: int) -> list[dict[str, Any]]:
+def _rows(read: Read, candidate: SeriesCandidate, n_seeds: int) -> list[dict[str, Any]]:
     settings = _select(read(0), candidate) if len(candidate.grid) > 1 else candidate.grid[0]
-    found: dict[tuple[str, str], list[float]] = {}
+    values_of: dict[tuple[str, str], list[float]] = {}
     for seed in range(n_seeds if candidate.seeded else 1):
         for name, metrics in _one_seed(read(seed), candidate, settings, seed).items():
             for metric, value in metrics.items():
-                found.setdefault((name, metric), []).append(value)
+                values_of.setdefault((name, metric), []).append(value)
     return [
         {
             "model": name,
@@ -76,37 +76,39 @@ def _rows(read: Read, candidate: Candidate, n_seeds: int) -> list[dict[str, Any]
             "looks": len(candidate.grid),
             "settings": {**settings, **candidate.heads.get(name.removeprefix(f"{candidate.model}, "), {})},
         }
-        for (name, metric), values in found.items()
+        for (name, metric), values in values_of.items()
     ]
 
 
 def _one_seed(
-    data: Series, candidate: Candidate, settings: Mapping[str, Any], seed: int
+    data: Series, candidate: SeriesCandidate, settings: Mapping[str, Any], seed: int
 ) -> dict[str, dict[str, float]]:
-    """Test metrics of one fit under each head, by name, and the oracle's where it looks."""
+    """Return the test metrics of one fit under each head, by name, and the oracle's where it looks."""
     start = time.process_time()
-    model, looks = _fitted(data, candidate, settings, seed, candidate.oracle_every if seed == 0 else 0)
-    found = {candidate.model: _measured(model, candidate.model, seed)}
-    found[candidate.model]["CPU seconds"] = time.process_time() - start
-    if looks:
-        found[candidate.model] |= {f"{metric} oracle": max(look[metric] for look in looks) for metric in METRICS}
+    model, oracle_values = _fitted(data, candidate, settings, seed, candidate.oracle_every if seed == 0 else 0)
+    metrics_of = {candidate.model: _measured(model, candidate.model, seed)}
+    metrics_of[candidate.model]["CPU seconds"] = time.process_time() - start
+    if oracle_values:
+        best = {f"{metric} oracle": max(values[metric] for values in oracle_values) for metric in METRICS}
+        metrics_of[candidate.model] |= best
     encoder = {name: t for name, t in model.state().items() if not name.startswith(("head.", "classifier."))}
     for label, head in candidate.heads.items():
-        other = SeriesModel.named(candidate.of)(**{**settings, **head})
-        other.bind(data)
-        other.load_state(encoder)
-        found[f"{candidate.model}, {label}"] = _measured(other, f"{candidate.model}, {label}", seed)
-    return found
+        reheaded = SeriesModel.named(candidate.of)(**{**settings, **head})
+        reheaded.bind(data)
+        reheaded.load_state(encoder)
+        metrics_of[f"{candidate.model}, {label}"] = _measured(reheaded, f"{candidate.model}, {label}", seed)
+    return metrics_of
 
 
 def _measured(model: SeriesModel, name: str, seed: int) -> dict[str, float]:
-    found = {m.split: m.metrics for m in model.measure()}
-    told = " ".join(f"{metric} {found['test'][metric]:.4f}" for metric in METRICS)
-    say(f"{name} seed {seed}: valid accuracy {found['valid']['accuracy']:.4f}; test {told}")
-    return {metric: found["test"][metric] for metric in METRICS}
+    metrics = {m.split: m.metrics for m in model.measure()}
+    test = {metric: metrics["test"][metric] for metric in METRICS}
+    listing = " ".join(f"{metric} {value:.4f}" for metric, value in test.items())
+    say(f"{name} seed {seed}: valid accuracy {metrics['valid']['accuracy']:.4f}; test {listing}")
+    return test
 
 
-def _select(data: Series, candidate: Candidate) -> Mapping[str, Any]:
+def _select(data: Series, candidate: SeriesCandidate) -> Mapping[str, Any]:
     best: tuple[float, Mapping[str, Any]] | None = None
     for settings in candidate.grid:
         model, _ = _fitted(data, candidate, settings, 0, 0)
@@ -121,26 +123,26 @@ def _select(data: Series, candidate: Candidate) -> Mapping[str, Any]:
 
 
 def _fitted(
-    data: Series, candidate: Candidate, settings: Mapping[str, Any], seed: int, oracle_every: int
+    data: Series, candidate: SeriesCandidate, settings: Mapping[str, Any], seed: int, oracle_every: int
 ) -> tuple[SeriesModel, list[Mapping[str, float]]]:
-    """A model fitted to the data, and what it scored on test on the way there."""
+    """Return a model fitted to the data, and its metrics on test at some of the epochs."""
     model = SeriesModel.named(candidate.of)(**settings)
-    looks: list[Mapping[str, float]] = []
+    oracle_values: list[Mapping[str, float]] = []
 
     def report(epoch: Epoch) -> None:
         losses = " ".join(f"{name} {value:.4f}" for name, value in {**epoch.losses, **epoch.valid}.items())
         say(f"{candidate.model} seed {seed} epoch {epoch.epoch}: {losses}")
         if oracle_every and epoch.epoch % oracle_every == 0:
-            looks.append(_look(model, data))
+            oracle_values.append(_test_metrics(model))
 
     model.bind(data)
-    return model.fit(data, seed=seed, device="cpu", report=report), looks
+    return model.fit(data, seed=seed, device="cpu", report=report), oracle_values
 
 
-def _look(model: SeriesModel, data: Series) -> Mapping[str, float]:
-    """Test metrics of an encoder as it stands; leaves training as if nobody had looked."""
+def _test_metrics(model: SeriesModel) -> Mapping[str, float]:
+    """Return the test metrics of an encoder as it stands; training goes on as if it had not been measured."""
     state = torch.random.get_rng_state()
-    found = {m.split: m.metrics for m in model.measure()}["test"]
+    metrics = {m.split: m.metrics for m in model.measure()}["test"]
     model.forget_heads()
     torch.random.set_rng_state(state)
-    return found
+    return metrics

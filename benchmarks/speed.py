@@ -42,7 +42,7 @@ class Side:
         self.peak_gb = 0.0
 
     def ask(self) -> dict[str, Any]:
-        """The next answer of the process."""
+        """Return the next answer of the process."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
@@ -51,7 +51,7 @@ class Side:
         return answer
 
     def repeat(self, *, timed: bool) -> None:
-        """Have the work done once."""
+        """Have the process do the work once."""
         assert self._process.stdin is not None
         self._process.stdin.write("again\n")
         self._process.stdin.flush()
@@ -67,7 +67,7 @@ class Side:
         self._process.wait()
 
     def report(self) -> dict[str, Any]:
-        """Median seconds and peak memory."""
+        """Return median seconds and peak memory."""
         return {"seconds": statistics.median(self.seconds), "peak_gb": round(self.peak_gb, 3)}
 
 
@@ -82,35 +82,35 @@ def benchmark(name: str) -> Any:
 
 
 def about(module: Any) -> dict[str, Any]:
-    """What a side's process says of its benchmark."""
+    """Return the facts of a benchmark that a side's process answers with first."""
     optional = {name.lower(): getattr(module, name, ()) for name in ("ALSO", "UNITS")}
     return {"peer": module.PEER, "repeats": module.REPEATS, **optional}
 
 
 def work_side(name: str, side: str, data: Path) -> None:
-    """What a side's process does: prepare, then one repetition a line."""
+    """Do the work of a side's process: prepare, then one repetition for each line of standard input."""
     import resource
 
     out, sys.stdout = sys.stdout, sys.stderr  # whatever a library prints must not look like an answer
     module = benchmark(name)
-    made = getattr(module, side)(data)
-    prepare, work = made if isinstance(made, tuple) else (None, made)
+    timed = getattr(module, side)(data)
+    prepare, work = timed if isinstance(timed, tuple) else (None, timed)
     print(json.dumps(about(module)), file=out, flush=True)
     for _ in sys.stdin:
-        given = () if prepare is None else (prepare(),)
+        arguments = () if prepare is None else (prepare(),)
         start = time.perf_counter()
-        work(*given)
+        work(*arguments)
         seconds = time.perf_counter() - start
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20)  # Linux counts kilobytes
         print(json.dumps({"seconds": seconds, "peak_gb": peak}), file=out, flush=True)
 
 
 def compare(name: str, data: Path) -> dict[str, Any]:
-    """Run a benchmark; the JSON shape of the design."""
+    """Return the times of a benchmark in the JSON shape of the design."""
     sides = [Side(name, side, data) for side in ("ours", "peer")]
     try:
-        found, _ = (side.ask() for side in sides)
-        for repetition in range(found["repeats"] + 1):
+        facts, _ = (side.ask() for side in sides)
+        for repetition in range(facts["repeats"] + 1):
             for side in sides:
                 side.repeat(timed=repetition > 0)
     finally:
@@ -120,19 +120,19 @@ def compare(name: str, data: Path) -> dict[str, Any]:
     result = {
         "name": name,
         "ours": ours,
-        "peer": {"name": found["peer"], **peer},
+        "peer": {"name": facts["peer"], **peer},
         "ratio": round(peer["seconds"] / ours["seconds"], 2),
-        **{other: alone(name, other, data, found["repeats"]) for other in found["also"]},
+        **{side: alone(name, side, data, facts["repeats"]) for side in facts["also"]},
     }
-    if found["units"]:
-        unit, n = found["units"]
-        for side in (result["ours"], result["peer"], *(result[other] for other in found["also"])):
-            side[f"{unit}_a_second"] = round(n / side["seconds"])
+    if facts["units"]:
+        unit, n = facts["units"]
+        for times in (result["ours"], result["peer"], *(result[side] for side in facts["also"])):
+            times[f"{unit}_a_second"] = round(n / times["seconds"])
     return result
 
 
 def alone(name: str, side: str, data: Path, repeats: int) -> dict[str, Any]:
-    """Time one more function of a benchmark, after both sides are done."""
+    """Return the times of one more function of a benchmark, after both sides are done."""
     process = Side(name, side, data)
     try:
         process.ask()
@@ -158,11 +158,11 @@ def main() -> None:
     if args.json:
         print(json.dumps(result))
         return
-    for who, side in (("ours", result["ours"]), (result["peer"]["name"], result["peer"])):
-        print(f"{who:48} {side['seconds']:10.4f} s {side['peak_gb']:8.2f} GB")
+    for name, times in (("ours", result["ours"]), (result["peer"]["name"], result["peer"])):
+        print(f"{name:48} {times['seconds']:10.4f} s {times['peak_gb']:8.2f} GB")
     print(f"{result['name']}: {result['ratio']} times faster")
-    for who in sorted(result.keys() - {"name", "ours", "peer", "ratio"}):
-        print(f"{who:48} {result[who]['seconds']:10.4f} s {result[who]['peak_gb']:8.2f} GB")
+    for name in sorted(result.keys() - {"name", "ours", "peer", "ratio"}):
+        print(f"{name:48} {result[name]['seconds']:10.4f} s {result[name]['peak_gb']:8.2f} GB")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ _METRICS = ("ac@1", "ac@3", "ac@5", "avg@5", "mrr")
 
 
 def rows(data: Path, n_seeds: int) -> list[dict[str, Any]]:
-    found: dict[tuple[str, bool, str], list[float]] = {}
+    values_of: dict[tuple[str, bool, str], list[float]] = {}
     for seed in range(n_seeds):
         planted = planted_incidents(seed=seed)
         for label, name, settings in (
@@ -34,18 +34,18 @@ def rows(data: Path, n_seeds: int) -> list[dict[str, Any]]:
         ):
             model = model_class(name)(**settings)
             assert isinstance(model, Diagnoser)
-            values = _one(model, planted, seed)
+            values = _scores(model, planted, seed)
             print(
                 f"seed {seed} {label}: " + " ".join(f"{k} {v:.3f}" for k, v in values.items()),
                 file=sys.stderr,
                 flush=True,
             )
             for metric, value in values.items():
-                found.setdefault((label, model.control, metric), []).append(value)
-        watching = model_class("coral")(onset="detected")
-        assert isinstance(watching, Diagnoser)
-        for metric, value in _triggered(watching, planted).items():
-            found.setdefault(("coral", False, metric), []).append(value)
+                values_of.setdefault((label, model.control, metric), []).append(value)
+        streaming = model_class("coral")(onset="detected")
+        assert isinstance(streaming, Diagnoser)
+        for metric, value in _triggered(streaming, planted).items():
+            values_of.setdefault(("coral", False, metric), []).append(value)
     return [
         {
             "model": label,
@@ -57,11 +57,11 @@ def rows(data: Path, n_seeds: int) -> list[dict[str, Any]]:
             "n_seeds": len(values),
             "selected": None,
         }
-        for (label, control, metric), values in found.items()
+        for (label, control, metric), values in values_of.items()
     ]
 
 
-def _one(model: Diagnoser, planted: Incidents, seed: int) -> dict[str, float]:
+def _scores(model: Diagnoser, planted: Incidents, seed: int) -> dict[str, float]:
     # A model is one configuration with one seed; only controls that draw differ from seed to seed.
     diagnoses = [model.diagnose_case(case, seed=seed if model.control else 0) for case in planted.cases]
     scores = score_cases(planted.cases, diagnoses, "entity")
@@ -71,7 +71,7 @@ def _one(model: Diagnoser, planted: Incidents, seed: int) -> dict[str, float]:
 
 
 def edge_scores(planted: Incidents, diagnoses: Sequence[Diagnosis]) -> dict[str, float]:
-    """Precision, recall and F1 of both subgraphs, over the edges of all visible cases."""
+    """Return precision, recall and F1 of both subgraphs, over the edges of all visible cases."""
     cases = {case.name: case for case in planted.cases if case.visible}
     truth: dict[str, set[tuple[str, str, str]]] = {"invariant": set(), "dependent": set()}
     for edge in planted.truth:

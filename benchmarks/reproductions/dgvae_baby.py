@@ -18,7 +18,7 @@ _AUTHORS = {"kl_steps": 20_000, "start": "random"}
 
 
 def READ(folder: Path) -> Interactions:  # noqa: N802  # a name of the protocol
-    """The folder's data, if it is Baby's: other sets have no published values here."""
+    """Return the folder's data, if it is Baby's: other sets have no published values here."""
     data = read_published(folder)
     if data.name != "baby":
         raise SystemExit(f"{data.name} is not baby, whose values are published; see: reproduce.py dgvae-mmrec")

@@ -28,11 +28,11 @@ _TRAINED = {"batch_size": 256, "lr": 2e-3, "eval_every": 5, "patience": 3, "kl_e
 
 
 def npmi(model: Recommender, data: Interactions) -> dict[str, float]:
-    """Coherence of the factors' words, and of its controls: as many NMF topics, the commonest words, words at random.
+    """Return the coherence of the factors' words, and of its controls: NMF topics, the commonest words, words at random.
 
-    A topic's words are found twice: by its loadings, and as a factor's are, by
+    A topic's words are chosen twice: by its loadings, and as a factor's are, by
     :func:`distaff.recommenders.words.spoken_by` of the people it matters to. All are ranked by
-    :func:`distaff.recommenders.words.top_words` and chosen among the same words. The documents are those of people's
+    :func:`distaff.recommenders.words.top_words` among the same words. The documents are those of people's
     training items; coherence is counted over artists.
     """
     assert isinstance(model, DGVAE)
@@ -60,11 +60,11 @@ def npmi(model: Recommender, data: Interactions) -> dict[str, float]:
 
 
 def _grid(**values: tuple[float | str, ...]) -> tuple[dict[str, object], ...]:
-    return tuple({**_TRAINED, **dict(zip(values, found, strict=True))} for found in product(*values.values()))
+    return tuple({**_TRAINED, **dict(zip(values, chosen, strict=True))} for chosen in product(*values.values()))
 
 
 def _dgvae(start: str, n_intents: int) -> Candidate:
-    """DGVAE from one start. A code of it is a sum of two and longer than MacridVAE's, hence a warmer decoder.
+    """Return DGVAE from one start. A code of it is a sum of two and longer than MacridVAE's, hence a warmer decoder.
 
     How many factors was chosen before, on validation with the first seed: 4 of 3, 4 and 6 from the co-clustering, 3 of 3 and
     4 from a random start, which with 4 is far behind.

@@ -53,19 +53,19 @@ def rows(data: Path, n_seeds: int) -> list[dict[str, Any]]:
 def measured(
     data: Path, pairs: Sequence[tuple[int, int]], settings: Mapping[str, Mapping[str, Any]], n_seeds: int
 ) -> list[dict[str, Any]]:
-    """Rows of the JSON shape: the mean over pairs of every metric, by what the table calls each setting."""
+    """Return the rows of the JSON shape: the mean over pairs of every metric, by what the table calls each setting."""
     subjects = read(data)
-    found: dict[tuple[str, str], list[float]] = {}
+    means_of: dict[tuple[str, str], list[float]] = {}
     for seed in range(n_seeds):
-        told: dict[tuple[str, str], list[float]] = {}
+        values_of: dict[tuple[str, str], list[float]] = {}
         for source, target in pairs:
-            for name, own in settings.items():
-                for metric, value in _measured(own, subjects[source], subjects[target], seed):
-                    told.setdefault((name, metric), []).append(value)
-            scores = " ".join(f"{name} {told[name, 'macro_f1'][-1]:.1f}" for name in settings)
+            for name, method in settings.items():
+                for metric, value in _measured(method, subjects[source], subjects[target], seed):
+                    values_of.setdefault((name, metric), []).append(value)
+            scores = " ".join(f"{name} {values_of[name, 'macro_f1'][-1]:.1f}" for name in settings)
             say(f"seed {seed} {source} -> {target}: macro-F1 {scores}")
-        for key, values in told.items():
-            found.setdefault(key, []).append(statistics.fmean(values))
+        for key, values in values_of.items():
+            means_of.setdefault(key, []).append(statistics.fmean(values))
     return [
         {
             "model": name,
@@ -79,23 +79,23 @@ def measured(
             "looks": 1,
             "settings": {"epochs": EPOCHS, **settings[name]},
         }
-        for (name, metric), values in found.items()
+        for (name, metric), values in means_of.items()
     ]
 
 
 def read(data: Path) -> dict[int, Series]:
-    """Windows of each subject, with AdaTime's training and test windows."""
+    """Return the windows of each subject, with AdaTime's training and test windows."""
     with np.load(data / "series" / "uci_har" / "uci_har_subjectwise.npz", allow_pickle=False) as file:
         x, y, subject, split = (file[name] for name in ("x", "y", "subject", "adatime_split"))
-    found = {}
+    series_of = {}
     for number in sorted(set(subject.tolist())):
-        own = subject == number
+        rows = subject == number
         series = Series.from_windows(
-            x[own], y[own].tolist(), groups=[str(number)] * int(own.sum()), name=f"har-{number}"
+            x[rows], y[rows].tolist(), groups=[str(number)] * int(rows.sum()), name=f"har-{number}"
         )
-        codes = np.where(split[own] == "train", SPLITS.index("train"), SPLITS.index("test")).astype(np.int8)
-        found[number] = series.with_splits(torch.from_numpy(np.repeat(codes, x.shape[1])))
-    return found
+        codes = np.where(split[rows] == "train", SPLITS.index("train"), SPLITS.index("test")).astype(np.int8)
+        series_of[number] = series.with_splits(torch.from_numpy(np.repeat(codes, x.shape[1])))
+    return series_of
 
 
 def _measured(settings: Mapping[str, Any], source: Series, target: Series, seed: int) -> Iterator[tuple[str, float]]:
@@ -103,14 +103,15 @@ def _measured(settings: Mapping[str, Any], source: Series, target: Series, seed:
     test = [(data.splits[data.offsets[:-1]] == SPLITS.index("test")) for data in (source, target)]
     scores = score_classes(target.labels[test[1]], model.predict(target)[test[1]])
     yield "macro_f1", 100 * scores["macro_f1"]
-    parts = [model.represent(source, "source"), model.represent(target, "target")]
-    labels = torch.cat([data.labels[own] for data, own in zip((source, target), test, strict=True)]).numpy()
-    subject = np.repeat([0, 1], [int(own.sum()) for own in test])
-    half = np.random.default_rng(seed).permutation(len(labels)) % 2 == 0
-    for name in parts[0]:
-        vectors = torch.cat([part[name][own] for part, own in zip(parts, test, strict=True)]).double().numpy()
+    segments = [model.represent(source, "source"), model.represent(target, "target")]
+    labels = torch.cat([data.labels[rows] for data, rows in zip((source, target), test, strict=True)]).numpy()
+    subject = np.repeat([0, 1], [int(rows.sum()) for rows in test])
+    fitted = np.random.default_rng(seed).permutation(len(labels)) % 2 == 0
+    for name in segments[0]:
+        tested = [vectors_of[name][rows] for vectors_of, rows in zip(segments, test, strict=True)]
+        vectors = torch.cat(tested).double().numpy()
         for concept, values in (("class", labels), ("subject", subject)):
-            cell = probe(name, vectors, Concept(concept, "instance", values), half, seed)
+            cell = probe(name, vectors, Concept(concept, "instance", values), fitted, seed)
             assert cell is not None
             segment = {"group": "subject"}.get(name, name)
             yield f"{concept} read from {segment}", 100 * cell.score

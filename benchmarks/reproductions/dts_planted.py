@@ -80,7 +80,7 @@ BETA = 15.0
 
 
 @dataclass(frozen=True)
-class Candidate:
+class LatentCandidate:
     """One row of the table.
 
     Attributes:
@@ -98,7 +98,7 @@ class Candidate:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _learned(label: str, name: str, **settings: Any) -> Candidate:
+def _learned(label: str, name: str, **settings: Any) -> LatentCandidate:
     def make(data: Series, seed: int) -> tuple[Floats, Floats | None]:
         model = model_class(name)(**settings)
         assert isinstance(model, SeriesModel)
@@ -107,16 +107,16 @@ def _learned(label: str, name: str, **settings: Any) -> Candidate:
         windows = slide(data, model.length)
         codes = [model.latents(*model.take(windows, block)) for block in torch.arange(len(windows)).split(512)]
         means, variances = (
-            torch.cat([getattr(c, part) for c in codes]).double().numpy() for part in ("means", "variances")
+            torch.cat([getattr(c, moment) for c in codes]).double().numpy() for moment in ("means", "variances")
         )
         return means, variances
 
-    return Candidate(label, make, name != "dts", settings=settings)
+    return LatentCandidate(label, make, name != "dts", settings=settings)
 
 
 def _components(
     label: str, kind: type[PCA] | type[FastICA], published: Sequence[float], *, spectral: bool
-) -> Candidate:
+) -> LatentCandidate:
     def make(data: Series, seed: int) -> tuple[Floats, None]:
         values, _ = slide(data, int(data.lengths.max())).take(torch.arange(data.n_entities))
         x = Scaler.of(data).apply(values, torch.ones_like(values, dtype=torch.bool))
@@ -127,10 +127,10 @@ def _components(
         train = (data.splits[data.offsets[:-1]] == 0).numpy()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # FastICA says when it has not quite converged
-            found = kind(n_components=LATENTS, random_state=seed).fit(rows[train])
-        return np.asarray(found.transform(rows)), None
+            components = kind(n_components=LATENTS, random_state=seed).fit(rows[train])
+        return np.asarray(components.transform(rows)), None
 
-    return Candidate(label, make, published=dict(zip(("info_m", "info_e", "info_c"), published, strict=True)))
+    return LatentCandidate(label, make, published=dict(zip(("info_m", "info_e", "info_c"), published, strict=True)))
 
 
 CANDIDATES = (
@@ -147,8 +147,8 @@ CANDIDATES = (
 )
 
 
-def measure(candidates: Sequence[Candidate], n_seeds: int) -> list[dict[str, Any]]:
-    found: dict[tuple[str, str], list[float]] = {}
+def measure(candidates: Sequence[LatentCandidate], n_seeds: int) -> list[dict[str, Any]]:
+    values_of: dict[tuple[str, str], list[float]] = {}
     for seed in range(FIRST_SEED, FIRST_SEED + n_seeds):
         planted = planted_series(n_windows=N_WINDOWS, seed=seed)
         data = divide(planted.series(), SPLIT, seed)
@@ -158,10 +158,10 @@ def measure(candidates: Sequence[Candidate], n_seeds: int) -> list[dict[str, Any
             start = time.process_time()
             means, variances = candidate.make(data, seed)
             values = _scores(means[test], None if variances is None else variances[test], factors)
-            shown = " ".join(f"{metric} {value:.3f}" for metric, value in values.items())
-            say(f"seed {seed} {candidate.model}: {shown} ({time.process_time() - start:.0f} s)")
+            listing = " ".join(f"{metric} {value:.3f}" for metric, value in values.items())
+            say(f"seed {seed} {candidate.model}: {listing} ({time.process_time() - start:.0f} s)")
             for metric, value in values.items():
-                found.setdefault((candidate.model, metric), []).append(value)
+                values_of.setdefault((candidate.model, metric), []).append(value)
     return [
         {
             "model": candidate.model,
@@ -176,7 +176,7 @@ def measure(candidates: Sequence[Candidate], n_seeds: int) -> list[dict[str, Any
             "settings": dict(candidate.settings),
         }
         for candidate in candidates
-        for (model, metric), values in found.items()
+        for (model, metric), values in values_of.items()
         if model == candidate.model
     ]
 

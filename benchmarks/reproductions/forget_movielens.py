@@ -47,8 +47,8 @@ MODELS: Mapping[str, Mapping[str, Any]] = {
 
 
 def rows(data: Path, n_seeds: int) -> list[dict[str, Any]]:
-    """Rows of the JSON shape."""
-    found: dict[str, dict[str, list[float]]] = {}
+    """Return the rows of the JSON shape."""
+    values_of: dict[str, dict[str, list[float]]] = {}
     for seed in range(n_seeds):
         interactions = read(data, seed)
         generator = torch.Generator().manual_seed(seed)
@@ -57,9 +57,9 @@ def rows(data: Path, n_seeds: int) -> list[dict[str, Any]]:
             start = time.perf_counter()
             values = measure(name, settings, interactions, people, seed)
             for metric, value in values.items():
-                found.setdefault(name, {}).setdefault(metric, []).append(value)
-            shown = " ".join(f"{metric} {value:.4f}" for metric, value in values.items())
-            say(f"seed {seed} {name}: {shown} ({time.perf_counter() - start:.0f} s)")
+                values_of.setdefault(name, {}).setdefault(metric, []).append(value)
+            listing = " ".join(f"{metric} {value:.4f}" for metric, value in values.items())
+            say(f"seed {seed} {name}: {listing} ({time.perf_counter() - start:.0f} s)")
     return [
         {
             "model": name,
@@ -72,13 +72,13 @@ def rows(data: Path, n_seeds: int) -> list[dict[str, Any]]:
             "selected": None,
             "settings": dict(MODELS[name]),
         }
-        for name, metrics in found.items()
+        for name, metrics in values_of.items()
         for metric, values in metrics.items()
     ]
 
 
 def read(data: Path, seed: int) -> Interactions:
-    """MovieLens 100K, all ratings as interactions, each in train, valid or test by a draw."""
+    """Return MovieLens 100K, all ratings as interactions, each in train, valid or test by a draw."""
     file = data / "interactions" / "ml-100k" / "ml-100k.inter"
     table = pacsv.read_csv(file, parse_options=pacsv.ParseOptions(delimiter="\t"))
     draw = np.random.default_rng(seed).random(table.num_rows)
@@ -89,38 +89,38 @@ def read(data: Path, seed: int) -> Interactions:
 def measure(
     name: str, settings: Mapping[str, Any], data: Interactions, people: torch.Tensor, seed: int
 ) -> dict[str, float]:
-    """Everything about one model; see the module."""
+    """Return every value of one model; see the module."""
     model = Recommender.named(name)(**settings).fit(data, seed=seed, device="cpu")
-    train, held = data.train.take(people), data.valid.union(data.test).take(people)
-    values = {"attack_own": by_own_scores(model, people).auc, "attack_before": by_folding(model, train, held).auc}
+    train, held_out = data.train.take(people), data.valid.union(data.test).take(people)
+    values = {"attack_own": by_own_scores(model, people).auc, "attack_before": by_folding(model, train, held_out).auc}
     values["recall_before"] = _recall(model, data, people)
     values["exact"] = float(model.unlearn(people, seed) != "rows")
-    values["attack_after"] = by_folding(model, train, held).auc
+    values["attack_after"] = by_folding(model, train, held_out).auc
     values["recall_after"] = _recall(model, model.data)
     anew = Recommender.named(name)(**settings).fit(data.without(people), seed=seed, device="cpu")
-    values["attack_retrained"] = by_folding(anew, train, held).auc
+    values["attack_retrained"] = by_folding(anew, train, held_out).auc
     values["recall_retrained"] = _recall(anew, anew.data)
     values["overlap_retrained"] = _overlap(model, anew)
-    known = {metric: value for metric, value in values.items() if value is not None}
-    change = known["recall_after"] / known["recall_before"] - 1
+    present = {metric: value for metric, value in values.items() if value is not None}
+    change = present["recall_after"] / present["recall_before"] - 1
     return {
-        **known,
+        **present,
         "recall_change": change,
-        "recall_change_retrained": known["recall_after"] / known["recall_retrained"] - 1,
+        "recall_change_retrained": present["recall_after"] / present["recall_retrained"] - 1,
     }
 
 
 def _recall(model: Recommender, data: Interactions, without: torch.Tensor | None = None) -> float:
-    found = evaluate(model.ranker(), data, "test", ks=(20,))
-    kept = torch.ones(data.n_users, dtype=torch.bool)
+    evaluation = evaluate(model.ranker(), data, "test", ks=(20,))
+    counts = torch.ones(data.n_users, dtype=torch.bool)
     if without is not None:
-        kept[without] = False
-    return float(found.per_user["recall@20"][kept[found.users]].mean())
+        counts[without] = False
+    return float(evaluation.per_user["recall@20"][counts[evaluation.users]].mean())
 
 
-def _overlap(one: Recommender, other: Recommender) -> float:
-    users = torch.arange(one.data.n_users)
-    seen = exclusion(one.data, ("train", "valid"))
-    lists = [top_k(model.predict(users), seen, 20)[0].sort(1).values for model in (one, other)]
+def _overlap(model: Recommender, retrained: Recommender) -> float:
+    users = torch.arange(model.data.n_users)
+    excluded = exclusion(model.data, ("train", "valid"))
+    lists = [top_k(m.predict(users), excluded, 20)[0].sort(1).values for m in (model, retrained)]
     same = (lists[0].unsqueeze(2) == lists[1].unsqueeze(1)).any(2)
     return float(same.float().mean())

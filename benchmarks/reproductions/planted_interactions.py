@@ -74,7 +74,7 @@ class Planting:
 
 
 @dataclass(frozen=True)
-class Candidate:
+class IntentCandidate:
     """One row of the table.
 
     Attributes:
@@ -92,7 +92,7 @@ class Candidate:
     intents: bool = True
 
     def fit(self, planting: Planting, settings: Mapping[str, Any]) -> Recommender:
-        """The model on the planting, with its seed."""
+        """Return the model fitted to the planting, with its seed."""
         if self.over:
             base = planting.folder / self.over
             if not base.exists():
@@ -110,52 +110,52 @@ LIGHTGCN = {"embedding_dim": 32, "lr": 0.005, "batch_size": 4096, "eval_every": 
 PLAIT = {"penalty": 800, "embedding_dim": 8, "reg": 10, "confidence": 5, "n_intents": K}
 
 CANDIDATES = (
-    Candidate("random"),
-    Candidate("popularity", grid=({},), intents=False),
-    Candidate("puresvd"),
-    Candidate("varimax"),
-    Candidate("ica"),
-    Candidate("seminmf"),
-    Candidate("nmf", grid=({"n_intents": K, "init": "random"},)),
-    Candidate("nmf-nndsvda", "nmf"),
-    Candidate("lda"),
-    Candidate("ease", grid=tuple({"penalty": penalty} for penalty in (50, 200, 800, 1600)), intents=False),
-    Candidate("lightgcn", grid=(LIGHTGCN,), intents=False),
-    Candidate("dccf-published", "dccf", grid=(DCCF_PUBLISHED,)),
-    Candidate("dccf-ours", "dccf", grid=(DCCF_OURS,)),
+    IntentCandidate("random"),
+    IntentCandidate("popularity", grid=({},), intents=False),
+    IntentCandidate("puresvd"),
+    IntentCandidate("varimax"),
+    IntentCandidate("ica"),
+    IntentCandidate("seminmf"),
+    IntentCandidate("nmf", grid=({"n_intents": K, "init": "random"},)),
+    IntentCandidate("nmf-nndsvda", "nmf"),
+    IntentCandidate("lda"),
+    IntentCandidate("ease", grid=tuple({"penalty": penalty} for penalty in (50, 200, 800, 1600)), intents=False),
+    IntentCandidate("lightgcn", grid=(LIGHTGCN,), intents=False),
+    IntentCandidate("dccf-published", "dccf", grid=(DCCF_PUBLISHED,)),
+    IntentCandidate("dccf-ours", "dccf", grid=(DCCF_OURS,)),
     *(
-        Candidate(f"{base}+{method}", "posthoc", grid=({"n_intents": K, "method": method},), over=base)
+        IntentCandidate(f"{base}+{method}", "posthoc", grid=({"n_intents": K, "method": method},), over=base)
         for base in ("lightgcn", "dccf-published", "dccf-ours")
         for method in ("varimax", "seminmf", "ica")
     ),
-    Candidate(
+    IntentCandidate(
         "plait",
         grid=tuple(
             {**PLAIT, "ease_share": ease, "intent_share": intent}
             for ease, intent in product((0.1, 0.3), (0.3, 0.6, 1.0))
         ),
     ),
-    Candidate("oracle"),
-    Candidate("oracle-all"),
+    IntentCandidate("oracle"),
+    IntentCandidate("oracle-all"),
 )
 
 
-def measure(candidates: Sequence[Candidate], n_seeds: int) -> list[dict[str, Any]]:
-    """Rows of the JSON shape, one a candidate and metric, each with its 95 % interval over seeds."""
+def measure(candidates: Sequence[IntentCandidate], n_seeds: int) -> list[dict[str, Any]]:
+    """Return the rows of the JSON shape, one a candidate and metric, each with its 95 % interval over seeds."""
     chosen: dict[str, Mapping[str, Any]] = {}
     values: dict[str, list[dict[str, float]]] = {candidate.model: [] for candidate in candidates}
     controls: dict[str, bool] = {}
     for planting in plantings(n_seeds):
         for candidate in candidates:
             start = time.perf_counter()
-            found = _special(candidate.model, planting)
-            if found is None:
+            metrics = _special(candidate.model, planting)
+            if metrics is None:
                 model = _fitted(candidate, planting, chosen)
                 controls[candidate.model] = model.control
-                found = _scores(planting, model.intents() if candidate.intents else None, model.ranker())
-            values[candidate.model].append(found)
-            shown = " ".join(f"{name} {value:.4f}" for name, value in found.items())
-            say(f"seed {planting.seed} {candidate.model}: {shown} ({time.perf_counter() - start:.1f} s)")
+                metrics = _scores(planting, model.intents() if candidate.intents else None, model.ranker())
+            values[candidate.model].append(metrics)
+            listing = " ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+            say(f"seed {planting.seed} {candidate.model}: {listing} ({time.perf_counter() - start:.1f} s)")
     return [
         row
         for candidate in candidates
@@ -169,7 +169,7 @@ def measure(candidates: Sequence[Candidate], n_seeds: int) -> list[dict[str, Any
 
 
 def plantings(n_seeds: int) -> Iterator[Planting]:
-    """The data of each seed, loaded from a workspace as anyone's are."""
+    """Yield the data of each seed, loaded from a workspace as anyone's are."""
     for seed in range(n_seeds):
         with tempfile.TemporaryDirectory() as folder:
             workspace = Workspace.create(Path(folder) / "workspace")
@@ -185,8 +185,8 @@ def plantings(n_seeds: int) -> Iterator[Planting]:
             yield Planting(seed, data, planted, theta, chances, phi, Path(folder))
 
 
-def _fitted(candidate: Candidate, planting: Planting, chosen: dict[str, Mapping[str, Any]]) -> Recommender:
-    """The candidate's model, with settings that the first planting's validation chooses; saved where others need it."""
+def _fitted(candidate: IntentCandidate, planting: Planting, chosen: dict[str, Mapping[str, Any]]) -> Recommender:
+    """Return the candidate's model, with settings that the first planting's validation chooses; saved for others."""
     best: tuple[float, Recommender] | None = None
     for settings in (chosen[candidate.model],) if candidate.model in chosen else candidate.grid:
         model = candidate.fit(planting, settings)
@@ -195,50 +195,50 @@ def _fitted(candidate: Candidate, planting: Planting, chosen: dict[str, Mapping[
             value = evaluate(model.ranker(), planting.data, "valid", ks=(20,)).metrics[METRIC]
             say(f"{candidate.model} {dict(settings)}: valid {METRIC} {value:.4f}")
         if best is None or value > best[0]:
-            best, picked = (value, model), settings
+            best, best_settings = (value, model), settings
     assert best is not None
-    chosen[candidate.model] = picked
-    if any(other.over == candidate.model for other in CANDIDATES):
+    chosen[candidate.model] = best_settings
+    if candidate.model in {row.over for row in CANDIDATES}:
         best[1].save(planting.folder / candidate.model)
     return best[1]
 
 
 def _special(name: str, planting: Planting) -> dict[str, float] | None:
-    """What knows nothing, and what knows what is to be found."""
+    """Return the metrics of a row that is no model: random draws, and oracles; None for a model."""
     data, chances = planting.data, planting.chances
     if name == "random":
         generator = torch.Generator().manual_seed(planting.seed)
 
-        def drawn(rows: int, cols: int) -> Tensor:
+        def draw(rows: int, cols: int) -> Tensor:
             return torch.rand(rows, cols, generator=generator)
 
-        intents = Intents.from_loadings(drawn(data.n_users, K), drawn(data.n_items, K))
-        scores = drawn(data.n_users, data.n_items)
+        intents = Intents.from_loadings(draw(data.n_users, K), draw(data.n_items, K))
+        scores = draw(data.n_users, data.n_items)
         return _scores(planting, intents, lambda users: scores[users])
     if name in ("oracle", "oracle-all"):
         everything = data.train.union(data.valid).union(data.test)
-        taken, kept = (data.train, KEPT) if name == "oracle" else (everything, 1.0)
-        mix = posterior_mix(taken, kept, chances, planting.planted, planting.seed)
-        found = {"user_mcc": float(mcc(mix, planting.theta).value)}
+        observed, chance_kept = (data.train, KEPT) if name == "oracle" else (everything, 1.0)
+        mix = posterior_mix(observed, chance_kept, chances, planting.planted, planting.seed)
+        metrics = {"user_mcc": float(mcc(mix, planting.theta).value)}
         if name == "oracle":
             table = torch.from_numpy(mix @ chances.T).float()
-            found |= _accuracy(planting, lambda users: table[users])
-        return found
+            metrics |= _accuracy(planting, lambda users: table[users])
+        return metrics
     return None
 
 
 def _scores(planting: Planting, intents: Intents | None, ranker: Ranker) -> dict[str, float]:
     from sklearn.metrics import adjusted_mutual_info_score
 
-    found: dict[str, float] = {}
+    metrics: dict[str, float] = {}
     if intents is not None:
         groups, main = intents.items.argmax(1).numpy(), planting.phi.argmax(1)
         together = np.zeros((intents.items.shape[1], K), dtype=int)
         np.add.at(together, (groups, main), 1)
-        found["user_mcc"] = float(mcc(intents.users.numpy(), planting.theta).value)
-        found["item_purity"] = float(together.max(1).sum() / together.sum())
-        found["item_ami"] = float(adjusted_mutual_info_score(main, groups))
-    return found | _accuracy(planting, ranker)
+        metrics["user_mcc"] = float(mcc(intents.users.numpy(), planting.theta).value)
+        metrics["item_purity"] = float(together.max(1).sum() / together.sum())
+        metrics["item_ami"] = float(adjusted_mutual_info_score(main, groups))
+    return metrics | _accuracy(planting, ranker)
 
 
 def _accuracy(planting: Planting, ranker: Ranker) -> dict[str, float]:
@@ -247,13 +247,13 @@ def _accuracy(planting: Planting, ranker: Ranker) -> dict[str, float]:
 
 
 def _rows(
-    candidate: Candidate, values: Sequence[Mapping[str, float]], *, control: bool, settings: Mapping[str, Any]
+    candidate: IntentCandidate, values: Sequence[Mapping[str, float]], *, control: bool, settings: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     chose = len(candidate.grid) > 1 or "patience" in settings
     rows = []
     for metric in METRICS:
         if metric in values[0]:
-            interval = asdict(seed_interval([found[metric] for found in values]))
+            interval = asdict(seed_interval([of_seed[metric] for of_seed in values]))
             rows.append(
                 {
                     "model": candidate.model,

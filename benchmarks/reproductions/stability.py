@@ -34,32 +34,32 @@ METRICS = ("spearman", "badge_precision", "base_rate", "badged")
 
 
 @dataclass(frozen=True)
-class Candidate:
+class StabilityCandidate:
     """NMF told a number of intents."""
 
     model: str
     n_intents: int
 
 
-CANDIDATES = (Candidate("nmf", K), Candidate("nmf-twice-as-many", 2 * K))
+CANDIDATES = (StabilityCandidate("nmf", K), StabilityCandidate("nmf-twice-as-many", 2 * K))
 
 
-def measure(candidates: Sequence[Candidate], n_seeds: int) -> list[dict[str, Any]]:
-    """Rows of the JSON shape, each with its 95 % interval over plantings.
+def measure(candidates: Sequence[StabilityCandidate], n_seeds: int) -> list[dict[str, Any]]:
+    """Return the rows of the JSON shape, each with its 95 % interval over plantings.
 
     Raises:
         SystemExit: One start has no other to agree with.
     """
     if n_seeds < 2:
         raise SystemExit("stability needs --seeds 2 or more: starts to compare")
-    found: dict[str, list[Mapping[str, float]]] = {candidate.model: [] for candidate in candidates}
+    values_of: dict[str, list[Mapping[str, float]]] = {candidate.model: [] for candidate in candidates}
     for planting in plantings(PLANTINGS):
         truth = torch.from_numpy(planting.phi)
         for candidate in candidates:
             values = _compare(planting.data, truth, candidate.n_intents, n_seeds)
-            found[candidate.model].append(values)
-            shown = " ".join(f"{name} {value:.4f}" for name, value in values.items())
-            say(f"planting {planting.seed} {candidate.model}: {shown}")
+            values_of[candidate.model].append(values)
+            listing = " ".join(f"{name} {value:.4f}" for name, value in values.items())
+            say(f"planting {planting.seed} {candidate.model}: {listing}")
     return [
         {
             "model": candidate.model,
@@ -75,15 +75,15 @@ def measure(candidates: Sequence[Candidate], n_seeds: int) -> list[dict[str, Any
         }
         for candidate in candidates
         for metric in METRICS
-        for interval in [asdict(seed_interval([values[metric] for values in found[candidate.model]]))]
+        for interval in [asdict(seed_interval([values[metric] for values in values_of[candidate.model]]))]
     ]
 
 
 def _compare(data: Interactions, truth: Tensor, n_intents: int, n_seeds: int) -> dict[str, float]:
     fits = [NMF(n_intents=n_intents, init="random").fit(data, seed=seed).intents().items for seed in range(n_seeds)]
-    compared = [_beside(start, fits) for start in range(n_seeds)]
-    stability = np.concatenate([found.match for found in compared])
-    stable = np.array([badge == "stable" for found in compared for badge in found.badges])
+    compared = [_stability(start, fits) for start in range(n_seeds)]
+    stability = np.concatenate([of_start.match for of_start in compared])
+    stable = np.array([badge == "stable" for of_start in compared for badge in of_start.badges])
     planted = np.concatenate([_best(ours, truth) for ours in fits])
     true = planted >= STABLE
     return {
@@ -94,17 +94,16 @@ def _compare(data: Interactions, truth: Tensor, n_intents: int, n_seeds: int) ->
     }
 
 
-def _beside(start: int, fits: Sequence[Tensor]) -> Stability:
-    """The factors of one start beside those of all others."""
-    others = {str(other): shares for other, shares in enumerate(fits) if other != start}
-    found = compare_seeds(fits[start], others)
-    if found is None:
+def _stability(start: int, fits: Sequence[Tensor]) -> Stability:
+    """Return the stability of one start's factors beside those of all other starts."""
+    compared = compare_seeds(fits[start], {str(n): shares for n, shares in enumerate(fits) if n != start})
+    if compared is None:
         raise SystemExit("all starts gave the same fit; there is no stability to measure")
-    return found
+    return compared
 
 
 def _best(shares: Tensor, truth: Tensor) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """The largest correlation of each column of shares with a column of the truth."""
+    """Return the largest correlation of each column of shares with a column of the truth."""
     n = shares.shape[1]
     together = np.corrcoef(shares.double().numpy().T, truth.numpy().T)[:n, n:]
     return np.asarray(together.max(1))

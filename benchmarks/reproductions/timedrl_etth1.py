@@ -47,16 +47,16 @@ _ORACLE = " oracle"
 
 
 def rows(data: Path, n_seeds: int) -> list[dict[str, Any]]:
-    """Rows of the JSON shape: every model, both errors at every horizon and their means, and CPU minutes of all of it."""
+    """Return the rows of the JSON shape: every model's errors at every horizon and their means, and CPU minutes."""
     values = np.loadtxt(data / "series" / "ett" / "ETTh1.csv", delimiter=",", skiprows=1, usecols=range(1, 8))
     series = divide(Series.from_rows(values, [len(values)], name="ETTh1"), "rows:8640,2880,2880")
-    found: dict[tuple[str, bool, str], list[float]] = {}
+    values_of: dict[tuple[str, bool, str], list[float]] = {}
     for seed in range(FIRST_SEED, FIRST_SEED + n_seeds):
         names = ("timedrl", "random_encoder", *(("raw_ridge", "seasonal_naive") if seed == FIRST_SEED else ()))
-        for label, control, scores in (one for name in names for one in _measured(name, series, seed)):
+        for label, control, scores in (row for name in names for row in _measured(name, series, seed)):
             say(f"{label} seed {seed}: test " + " ".join(f"{metric} {value:.4f}" for metric, value in scores.items()))
             for metric, value in scores.items():
-                found.setdefault((label, control, metric), []).append(value)
+                values_of.setdefault((label, control, metric), []).append(value)
     return [
         {
             "model": label,
@@ -70,12 +70,12 @@ def rows(data: Path, n_seeds: int) -> list[dict[str, Any]]:
             "looks": 1,
             "settings": _TRAINED if label.startswith("timedrl") else {},
         }
-        for (label, control, metric), values in found.items()
+        for (label, control, metric), values in values_of.items()
     ]
 
 
 def _measured(name: str, series: Series, seed: int) -> Iterator[tuple[str, bool, dict[str, float]]]:
-    """Label, whether a control, and test metrics of a model, and for an encoder of the same under the other head too."""
+    """Yield label, whether a control, and test metrics of a model; of an encoder under the other head too."""
     encoder = {"timedrl": _TRAINED, "random_encoder": _ENCODER}.get(name)
     model = SeriesModel.named(name)(seq_len=512, horizons=HORIZONS, **(encoder or {}))
     start = time.process_time()
@@ -92,15 +92,15 @@ def _measured(name: str, series: Series, seed: int) -> Iterator[tuple[str, bool,
 
 
 def _again(model: SeriesModel, series: Series, **settings: Any) -> SeriesModel:
-    """The same encoder with a head yet to be fitted."""
-    other = type(model)(**{**model.config.model_dump(), **settings})
-    other.bind(series)
-    other.load_state({name: tensor for name, tensor in model.state().items() if not name.startswith("head.")})
-    return other
+    """Return the same encoder with a head yet to be fitted."""
+    unfitted = type(model)(**{**model.config.model_dump(), **settings})
+    unfitted.bind(series)
+    unfitted.load_state({name: tensor for name, tensor in model.state().items() if not name.startswith("head.")})
+    return unfitted
 
 
 def _swapped(series: Series) -> Series:
-    """The series with its validation and test rows called each other's name."""
+    """Return the series with its validation and test rows called each other's name."""
     train, valid, test = (SPLITS.index(name) for name in ("train", "valid", "test"))
     names = torch.empty(3, dtype=torch.int8)
     names[[train, valid, test]] = torch.tensor([train, test, valid], dtype=torch.int8)
@@ -108,5 +108,5 @@ def _swapped(series: Series) -> Series:
 
 
 def _scores(model: SeriesModel, split: str = "test") -> dict[str, float]:
-    """Errors on a split."""
-    return dict(next(found.metrics for found in model.measure() if found.split == split))
+    """Return the errors on a split."""
+    return dict(next(measured.metrics for measured in model.measure() if measured.split == split))

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from benchmarks import series
-from benchmarks.series import Candidate
+from benchmarks.series import SeriesCandidate
 
 from distaff_data.datasets.series import Series
 from distaff_data.splits.series import hold_out
@@ -26,7 +26,7 @@ _HELD_OUT = 0.2  # of the training subjects
 
 
 def read(data: Path) -> series.Read:
-    """UCI HAR as each seed divides it: the canonical test subjects, and validation subjects drawn from the others."""
+    """Return UCI HAR as each seed divides it: the canonical test subjects, and validation subjects drawn from the others."""
     with np.load(data / "series" / "uci_har" / "uci_har_subjectwise.npz", allow_pickle=False) as arrays:
         x, y, subject = arrays["x"], arrays["y"], arrays["subject"]
     windows = Series.from_windows(x, y, groups=[str(s) for s in subject], name="uci_har")
@@ -65,16 +65,16 @@ _ALL = {
 }
 
 CANDIDATES = (
-    Candidate("logistic regression", "raw_ridge"),
-    Candidate("one_nn", "one_nn"),
-    Candidate("catch22", "catch22"),
-    Candidate("minirocket", "minirocket"),
-    Candidate("random_encoder", "random_encoder", (_AS_PUBLISHED,), seeded=True, heads=_POOLED),
-    Candidate("timedrl", "timedrl", (_AS_PUBLISHED,), True, _PUBLISHED, _POOLED, oracle_every=2),
-    Candidate("random_encoder of causal tokens", "random_encoder", (_CAUSAL,), seeded=True, heads=_POOLED),
-    Candidate("timedrl of causal tokens", "timedrl", (_CAUSAL,), seeded=True, heads=_POOLED),
-    Candidate("random_encoder with level", "random_encoder", (_LEVEL,), seeded=True, heads=_POOLED),
-    Candidate("timedrl with level", "timedrl", (_LEVEL,), seeded=True, heads=_POOLED),
-    Candidate("random_encoder of proportions", "random_encoder", (_PROPORTIONS,), seeded=True, heads=_ALL),
-    Candidate("timedrl of proportions", "timedrl", (_PROPORTIONS,), seeded=True, heads=_ALL),
+    SeriesCandidate("logistic regression", "raw_ridge"),
+    SeriesCandidate("one_nn", "one_nn"),
+    SeriesCandidate("catch22", "catch22"),
+    SeriesCandidate("minirocket", "minirocket"),
+    SeriesCandidate("random_encoder", "random_encoder", (_AS_PUBLISHED,), seeded=True, heads=_POOLED),
+    SeriesCandidate("timedrl", "timedrl", (_AS_PUBLISHED,), True, _PUBLISHED, _POOLED, oracle_every=2),
+    SeriesCandidate("random_encoder of causal tokens", "random_encoder", (_CAUSAL,), seeded=True, heads=_POOLED),
+    SeriesCandidate("timedrl of causal tokens", "timedrl", (_CAUSAL,), seeded=True, heads=_POOLED),
+    SeriesCandidate("random_encoder with level", "random_encoder", (_LEVEL,), seeded=True, heads=_POOLED),
+    SeriesCandidate("timedrl with level", "timedrl", (_LEVEL,), seeded=True, heads=_POOLED),
+    SeriesCandidate("random_encoder of proportions", "random_encoder", (_PROPORTIONS,), seeded=True, heads=_ALL),
+    SeriesCandidate("timedrl of proportions", "timedrl", (_PROPORTIONS,), seeded=True, heads=_ALL),
 )

@@ -29,7 +29,7 @@ ITEMS_A_USER, WORDS_A_USER = 6, 500
 
 
 def _generated() -> tuple[Csr, Content]:
-    """Interactions and documents with Zipf's tails, and two modalities of features."""
+    """Return interactions and documents with Zipf's tails, and two modalities of features."""
     rng = np.random.default_rng(0)
 
     def pairs(n_rows: int, n: int, n_cols: int) -> tuple[np.ndarray, np.ndarray]:
@@ -61,8 +61,8 @@ def peer(data: Path) -> Callable[[], None]:
     graph = 0.96 * reference.knn_graph(content.features["text"], 10)
     graph += 0.04 * reference.knn_graph(content.features["image"], 10)
     identity = torch.eye(N_WORDS)
-    halves = [_parameters(n, generator) for n in (N_ITEMS, N_WORDS)]
-    optimizer = torch.optim.Adam([value for half in halves for value in half.values()], lr=1e-3)
+    branches = [_parameters(n, generator) for n in (N_ITEMS, N_WORDS)]
+    optimizer = torch.optim.Adam([value for branch in branches for value in branch.values()], lr=1e-3)
     batches = cycle(torch.randperm(N_USERS, generator=generator).split(BATCH)[:-1])
     assert content.user_words is not None
     documents = content.user_words
@@ -72,8 +72,8 @@ def peer(data: Path) -> Callable[[], None]:
         x, words = train.take(users).dense(), torch.from_numpy(documents.take(users).scipy().toarray())
         noise = [(torch.empty(n, 3).exponential_(), torch.randn(len(users), 3, 64)) for n in (N_ITEMS, N_WORDS)]
         losses, _ = reference.losses(
-            halves[0],
-            halves[1],
+            branches[0],
+            branches[1],
             x,
             words,
             graph,
@@ -93,7 +93,7 @@ def peer(data: Path) -> Callable[[], None]:
     return step
 
 
-def _parameters(n_things: int, generator: torch.Generator) -> dict[str, Tensor]:
-    shapes = {"vectors": (n_things, 64), "prototypes": (3, 64), "weight": (n_things, 128)}
+def _parameters(n_inputs: int, generator: torch.Generator) -> dict[str, Tensor]:
+    shapes = {"vectors": (n_inputs, 64), "prototypes": (3, 64), "weight": (n_inputs, 128)}
     tables = {name: torch.nn.init.xavier_normal_(torch.empty(s), generator=generator) for name, s in shapes.items()}
     return {name: value.requires_grad_() for name, value in (tables | {"bias": torch.zeros(128)}).items()}

@@ -45,7 +45,7 @@ class _Feed:
         self.stream = CORALStream(Topology(tuple(names), 0), base=4 * ROWS)
 
     def batch(self) -> tuple[Floats, Floats]:
-        """Times and rows of the next batch."""
+        """Return times and rows of the next batch."""
         times = self.clock + np.arange(ROWS, dtype=np.float64)
         self.clock += ROWS
         slow = np.sin(times[:, None] / np.array([30.0, 47.0, 90.0, 140.0]))

@@ -25,7 +25,7 @@ DIM = 64
 
 
 def vectors(n_users: int, n_items: int) -> tuple[np.ndarray, np.ndarray]:
-    """The same random vectors for both sides, float32."""
+    """Return the same random vectors for both sides, float32."""
     generator = np.random.default_rng(0)
     users, items = (generator.standard_normal((n, DIM), dtype=np.float32) for n in (n_users, n_items))
     return users, items
@@ -46,7 +46,7 @@ def peer(data: Path) -> Callable[[], object]:
     from threadpoolctl import threadpool_limits
 
     threadpool_limits(1, "blas")
-    train, test = (part.scipy() for part in read(data, "train", "test"))
+    train, test = (split.scipy() for split in read(data, "train", "test"))
     model = AlternatingLeastSquares(factors=DIM)
     model.user_factors, model.item_factors = vectors(*train.shape)
     return lambda: ranking_metrics_at_k(model, train, test, K=max(KS), show_progress=False, num_threads=0)

@@ -18,8 +18,8 @@ ALSO = ("info_mec",)
 ROWS, LATENTS, FACTORS, CLASSES = 10_000, 64, 10, 10
 
 
-def made() -> tuple[np.ndarray, np.ndarray]:
-    """Latents mixed from factors, with noise; factors cut into classes of equal width."""
+def generated() -> tuple[np.ndarray, np.ndarray]:
+    """Return latents mixed from factors, with noise; factors cut into classes of equal width."""
     rng = np.random.default_rng(0)
     values = rng.uniform(-1, 1, (ROWS, FACTORS))
     latents = values @ rng.standard_normal((FACTORS, LATENTS)) + 0.1 * rng.standard_normal((ROWS, LATENTS))
@@ -27,17 +27,17 @@ def made() -> tuple[np.ndarray, np.ndarray]:
 
 
 def ours(data: Path) -> Callable[[], object]:
-    latents, factors = made()
+    latents, factors = generated()
     return lambda: disentanglement.mutual_information(latents, factors)
 
 
 def peer(data: Path) -> Callable[[], object]:
     from sklearn.feature_selection import mutual_info_classif
 
-    latents, factors = made()
+    latents, factors = generated()
     return lambda: [mutual_info_classif(latents, factor, random_state=0) for factor in factors.T]
 
 
 def info_mec(data: Path) -> Callable[[], object]:
-    latents, factors = made()
+    latents, factors = generated()
     return lambda: disentanglement.info_mec(latents, factors)

@@ -35,8 +35,8 @@ def _model(data: Path) -> Recommender:
 
 def ours(data: Path) -> Callable[[], object]:
     model = _model(data)
-    users, seen = torch.arange(model.data.n_users), exclusion(model.data, SPLITS)
-    return lambda: best_items(model.ranker(), users, seen, TOP_K)
+    users, excluded = torch.arange(model.data.n_users), exclusion(model.data, SPLITS)
+    return lambda: best_items(model.ranker(), users, excluded, TOP_K)
 
 
 def peer(data: Path) -> Callable[[], object]:
@@ -45,11 +45,11 @@ def peer(data: Path) -> Callable[[], object]:
 
     threadpool_limits(1, "blas")
     model = _model(data)
-    seen, tensors = exclusion(model.data, SPLITS).scipy(), model.state()
-    other: Any = AlternatingLeastSquares(factors=tensors["users"].shape[1])
-    other.user_factors, other.item_factors = tensors["users"].numpy(), tensors["items"].numpy()
+    excluded, tensors = exclusion(model.data, SPLITS).scipy(), model.state()
+    als: Any = AlternatingLeastSquares(factors=tensors["users"].shape[1])
+    als.user_factors, als.item_factors = tensors["users"].numpy(), tensors["items"].numpy()
     users = torch.arange(model.data.n_users).numpy()
-    return lambda: other.recommend(users, seen, N=TOP_K)
+    return lambda: als.recommend(users, excluded, N=TOP_K)
 
 
 def published(data: Path) -> Callable[[], object]:

@@ -71,7 +71,7 @@ class Stepped(TimeDRL):
         self.network = network.train()  # type: ignore[assignment]
 
     def endless(self, data: Series) -> Iterator[tuple[Tensor, Tensor]]:
-        """Batches of one epoch after another."""
+        """Yield the batches of one epoch after another."""
         generator = torch.Generator().manual_seed(0)
         while True:
             yield from self.batches(data, generator)
@@ -80,7 +80,7 @@ class Stepped(TimeDRL):
 def peer(data: Path) -> Callable[[], None]:
     values = rows(data)[:8640]
     scaled = (values - values.mean(0)) / values.std(0)
-    network = Published(LENGTH, 7)
+    network = PublishedTimeDRL(LENGTH, 7)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4)
     loader = DataLoader(Sliding(scaled), BATCH, shuffle=True, drop_last=True)
     batches = itertools.chain.from_iterable(itertools.repeat(loader))
@@ -110,7 +110,7 @@ class Sliding(Dataset[np.ndarray[tuple[int, int], np.dtype[np.float64]]]):
         return self.values[index : index + LENGTH]
 
 
-class Published(nn.Module):
+class PublishedTimeDRL(nn.Module):
     """The model as the authors compute it, channels one by one."""
 
     def __init__(self, length: int, n_channels: int) -> None:
@@ -132,10 +132,10 @@ class Published(nn.Module):
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Both losses of a batch ``(b, T, C)``."""
-        first, wanted = self._encode(x)
+        """Return both losses of a batch ``(b, T, C)``."""
+        first, patches = self._encode(x)
         second, _ = self._encode(x)
-        stamps = [F.mse_loss(self.reconstruct(self.dropout(z[:, 1:])), wanted) for z in (first, second)]
+        stamps = [F.mse_loss(self.reconstruct(self.dropout(z[:, 1:])), patches) for z in (first, second)]
         i1, i2 = first[:, 0], second[:, 0]
         h1, h2 = self.predict(i1), self.predict(i2)
         alike = F.cosine_similarity(i1.detach(), h2, dim=1).mean() + F.cosine_similarity(i2.detach(), h1, dim=1).mean()
@@ -144,19 +144,19 @@ class Published(nn.Module):
     def _encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         x = (x - x.mean(1, keepdim=True)) / torch.sqrt(x.var(1, keepdim=True, unbiased=False) + 1e-5)
         padded = F.pad(x.transpose(1, 2), (0, PATCH), mode="replicate")
-        patches = padded.unfold(2, PATCH, PATCH)
-        wanted = patches.reshape(-1, *patches.shape[2:])
+        unfolded = padded.unfold(2, PATCH, PATCH)
+        patches = unfolded.reshape(-1, *unfolded.shape[2:])
         cls = self.cls.repeat(len(x), 1, 1).reshape(-1, 1, PATCH)
-        tokens = torch.cat([cls, wanted], 1)
+        tokens = torch.cat([cls, patches], 1)
         z = self.embedding(tokens.permute(0, 2, 1)).transpose(1, 2) + self.position[:, : tokens.shape[1]]
         z = self.dropout(z)
         z = self.norm1(z + self.dropout(self._attend(z)))
         y = self.dropout(F.gelu(self.wide(z.transpose(-1, 1))))
-        return self.norm(self.norm2(z + self.dropout(self.narrow(y).transpose(-1, 1)))), wanted
+        return self.norm(self.norm2(z + self.dropout(self.narrow(y).transpose(-1, 1)))), patches
 
     def _attend(self, z: Tensor) -> Tensor:
         n, length, _ = z.shape
-        q, k, v = (part(z).view(n, length, HEADS, -1) for part in (self.q, self.k, self.v))
+        q, k, v = (linear(z).view(n, length, HEADS, -1) for linear in (self.q, self.k, self.v))
         scores = torch.einsum("blhe,bshe->bhls", q, k)
         weights = self.dropout(torch.softmax(scores / (WIDTH // HEADS) ** 0.5, dim=-1))
         mixed: Tensor = self.out(torch.einsum("bhls,bshd->blhd", weights, v).contiguous().view(n, length, -1))

@@ -23,15 +23,15 @@ def leftovers(path: Path) -> list[Path]:
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a path to write a file to; it replaces ``path`` at once when the block ends, and goes away if it fails."""
-    part = unfinished(path)
+    temporary = unfinished(path)
     try:
-        yield part
-        part.replace(path)
+        yield temporary
+        temporary.replace(path)
     finally:
-        part.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def clear_leftovers(path: Path) -> None:
     """Delete the files and folders that :func:`leftovers` finds."""
-    for part in leftovers(path):
-        shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=True)
+    for leftover in leftovers(path):
+        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)

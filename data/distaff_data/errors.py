@@ -85,3 +85,8 @@ class UnknownNameError(InputError):
 
 class UnsupportedError(DistaffError):
     """The model cannot do what was asked; the message names an alternative."""
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of another library's message."""
+    return str(error).strip().split("\n", 1)[0]

@@ -67,6 +67,12 @@ def to_strings(column: pl.Series) -> pa.StringArray:
     return column.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(pa.string())
 
 
+def positions(values: pl.Series, distinct: pl.Series) -> pl.Series:
+    """Return the position of each value among distinct ones, Int64; null where it is none of them."""
+    places = distinct.alias("value").to_frame().select("value", place=pl.row_index().cast(pl.Int64))
+    return values.alias("value").to_frame().join(places, on="value", how="left", maintain_order="left")["place"]
+
+
 def as_kind(frame: pl.DataFrame, kind: Kind) -> Any:
     """Return a polars frame as a frame of another kind."""
     if kind == "pandas":

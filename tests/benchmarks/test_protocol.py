@@ -27,11 +27,11 @@ def protocol(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 def test_settings_are_chosen_on_validation_and_test_is_looked_at_once(
     protocol: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looks: list[str] = []
+    measured: list[str] = []
     real = protocol.evaluate
 
     def counted(predict: object, data: Interactions, split: str, **options: object) -> object:
-        looks.append(split)
+        measured.append(split)
         return real(predict, data, split, **options)
 
     monkeypatch.setattr(protocol, "evaluate", counted)
@@ -41,7 +41,7 @@ def test_settings_are_chosen_on_validation_and_test_is_looked_at_once(
         torch.tensor([1, 4, 7, 10, *range(2, 26, 3)])
     )  # else the leading two of three are any plane
     rows = protocol.measure(candidate, unequal, 5)
-    assert looks == ["valid"] * 3 + ["test"]
+    assert measured == ["valid"] * 3 + ["test"]
     assert {row["metric"] for row in rows} == set(protocol.METRICS)
     assert {(row["looks"], row["n_seeds"], row["selected"]) for row in rows} == {(3, 1, "valid")}
     assert rows[0]["settings"] == {"n_intents": 3}  # three blocks take three dimensions

@@ -29,7 +29,7 @@ def read(seed: int) -> Series:
 
 
 def test_settings_are_chosen_on_validation(series: ModuleType) -> None:
-    candidate = series.Candidate("components", "pca", ({"n_components": 1}, {"n_components": 12}))
+    candidate = series.SeriesCandidate("components", "pca", ({"n_components": 1}, {"n_components": 12}))
     rows = {row["metric"]: row for row in series.measure(read, [candidate], 3)}
     valid = [SeriesModel.named("pca")(**s).fit(read(0), device="cpu").measure()[0] for s in candidate.grid]
     best = int(np.argmax([found.metrics["accuracy"] for found in valid]))
@@ -42,7 +42,7 @@ def test_the_oracle_looks_at_test_and_changes_nothing(series: ModuleType) -> Non
     with_it, without = (
         {
             row["metric"]: row
-            for row in series.measure(read, [series.Candidate("t", "timedrl", (TINY,), True, oracle_every=n)], 2)
+            for row in series.measure(read, [series.SeriesCandidate("t", "timedrl", (TINY,), True, oracle_every=n)], 2)
         }
         for n in (1, 0)
     )
@@ -54,7 +54,7 @@ def test_the_oracle_looks_at_test_and_changes_nothing(series: ModuleType) -> Non
 
 def test_heads_are_measured_on_the_same_encoder(series: ModuleType) -> None:
     pooled = {"features": "instance,mean", "classifier": "ridge"}
-    candidate = series.Candidate("t", "timedrl", (TINY,), True, {"accuracy": 0.5}, {"pooled": pooled})
+    candidate = series.SeriesCandidate("t", "timedrl", (TINY,), True, {"accuracy": 0.5}, {"pooled": pooled})
     rows = {(row["model"], row["metric"]): row for row in series.measure(read, [candidate], 1)}
     alone = SeriesModel.named("timedrl")(**TINY, **pooled).fit(read(0), seed=0, device="cpu").measure()[1].metrics
     assert rows["t, pooled", "accuracy"]["value"] == alone["accuracy"]

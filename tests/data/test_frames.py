@@ -48,3 +48,12 @@ def test_texts_become_one_arrow_array() -> None:
     texts = frames.to_strings(pl.Series(["a", None, "é"]))
     assert texts.type == pa.string()
     assert texts.to_pylist() == ["a", None, "é"]
+
+
+def test_positions_are_those_of_a_slow_search_and_null_for_strangers() -> None:
+    distinct = ["c", "a", "ü", ""]
+    values = ["a", "x", None, "ü", "", "a"]
+    places = frames.positions(pl.Series(values, dtype=pl.String), pl.Series(distinct))
+    assert places.to_list() == [distinct.index(value) if value in distinct else None for value in values]
+    assert places.dtype == pl.Int64
+    assert frames.positions(pl.Series([], dtype=pl.String), pl.Series(distinct)).is_empty()

@@ -1,4 +1,4 @@
-"""What the data layer imports before it is asked for anything."""
+"""Imports of the data layer before it is asked for anything."""
 
 from __future__ import annotations
 

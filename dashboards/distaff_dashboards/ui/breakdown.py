@@ -48,8 +48,10 @@ def contribution_matrix(table: pl.DataFrame) -> tuple[NDArray[np.float64], NDArr
         table: ``score, factor, part``, by item and then by factor, each factor once an item.
     """
     n_factors = max(table["factor"].n_unique(), 1)
-    parts, scores = (table[name].cast(pl.Float64).to_numpy().reshape(-1, n_factors) for name in ("part", "score"))
-    return parts, scores[:, 0]
+    contributions, scores = (
+        table[name].cast(pl.Float64).to_numpy().reshape(-1, n_factors) for name in ("part", "score")
+    )
+    return contributions, scores[:, 0]
 
 
 def break_down(contributions: NDArray[np.float64], scores: NDArray[np.float64], *, columns: int) -> Breakdown:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from distaff_dashboards.reads.board import board_of
-from distaff_dashboards.reads.source import datasets, row_of, whole_workspace
+from distaff_dashboards.reads.source import Source, datasets, row_of, whole_workspace
 from distaff_dashboards.ui import board_tables, charts, widgets, wording
+from distaff_data.errors import DistaffError
 
 if TYPE_CHECKING:
     from distaff.board.board import Board, BoardRow
@@ -51,6 +52,17 @@ def board_page() -> None:
     _figure(board, metric)
     _paired(board, _UNITS[kind])
     _tables(board, metric)
+
+
+def board_section(source: Source, dataset: str, help: str = "") -> None:
+    """Draw a dataset's board on another page, models beside controls, with a link to the whole."""
+    try:
+        board = board_of(source, dataset)
+    except DistaffError as error:  # nothing in the test split, or no case with a known cause
+        st.caption(wording.escape(str(error)))
+        return
+    board_tables.beside_controls(board, help=help)
+    st.page_link(board_page.entry(), label="All metrics on the Board", query_params={"dataset": dataset})
 
 
 _STARTS: Mapping[str, Callable[[str], tuple[str, str]]] = {

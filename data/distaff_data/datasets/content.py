@@ -14,13 +14,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
 from distaff_data.datasets.csr import Csr
 from distaff_data.errors import InputError, UnknownNameError
-from distaff_data.frames import to_strings
+from distaff_data.frames import positions, to_strings
 
 MIN_DF, MAX_DF = 5, 0.6
 
@@ -61,9 +60,9 @@ class Weighted:
     def take(self, rows: Tensor) -> Weighted:
         """Return the given rows, in the given order."""
         start, counts = self.pattern.indptr[rows], self.pattern.counts()[rows]
-        picked = self.pattern.take(rows)
-        offset = torch.repeat_interleave(start - picked.indptr[:-1], counts)
-        return Weighted(picked, self.values[torch.arange(offset.numel()) + offset])
+        pattern = self.pattern.take(rows)
+        offset = torch.repeat_interleave(start - pattern.indptr[:-1], counts)
+        return Weighted(pattern, self.values[torch.arange(offset.numel()) + offset])
 
     def to(self, device: torch.device | str) -> Weighted:
         """Return the matrix on another device."""
@@ -108,8 +107,8 @@ class Content:
         ids, texts = pa.array(items, pa.string()), pa.array(words, pa.string())
         if len(ids) != len(texts):
             raise InputError(f"{len(ids)} items but {len(texts)} words; give one of each per occurrence")
-        positions = pl.DataFrame({"item": pl.Series(item_ids)}).with_row_index("row")
-        pairs = pl.DataFrame({"item": pl.Series(ids), "word": pl.Series(texts)}).join(positions, on="item").drop_nulls()
+        rows = pl.DataFrame({"item": pl.Series(item_ids)}).with_row_index("row")
+        pairs = pl.DataFrame({"item": pl.Series(ids), "word": pl.Series(texts)}).join(rows, on="item").drop_nulls()
         distinct, columns = distinct_words(pairs["word"])
         counts = counted(pairs["row"].to_numpy(), columns.to_numpy(), (len(item_ids), len(distinct)))
         return cls(distinct, counts, dict(features or {}))
@@ -121,18 +120,18 @@ def distinct_words(words: pl.Series) -> tuple[pa.StringArray, pl.Series]:
     return to_strings(distinct), words.cast(pl.Enum(distinct)).to_physical()
 
 
-def word_positions(known: pa.StringArray, words: Iterable[str]) -> Tensor:
-    """Return the positions of words among known ones, int64.
+def word_positions(vocabulary: pa.StringArray, words: Iterable[str]) -> Tensor:
+    """Return the positions of words in a vocabulary, int64.
 
     Raises:
-        UnknownNameError: A word that is not known; near misses are offered.
+        UnknownNameError: A word that it does not hold; near misses are offered.
     """
-    given = [word.strip().lower() for word in words]
-    at = pc.index_in(pa.array(given, pa.string()), known)
-    for word, position in zip(given, at.to_pylist(), strict=True):
-        if position is None:
-            raise UnknownNameError("word", word, known.to_pylist())
-    return torch.from_numpy(at.to_numpy(zero_copy_only=False).astype(np.int64))
+    texts = pl.Series([word.strip().lower() for word in words], dtype=pl.String)
+    places = positions(texts, pl.Series(vocabulary))
+    strange = texts.filter(places.is_null())
+    if not strange.is_empty():
+        raise UnknownNameError("word", strange[0], vocabulary.to_pylist())
+    return torch.from_numpy(places.to_numpy(writable=True))
 
 
 def counted(rows: Any, cols: Any, shape: tuple[int, int], counts: Any = None) -> Weighted:
@@ -175,15 +174,15 @@ class Lexicon:
         active = train.take(torch.nonzero(train.counts()).squeeze(1))
         counts = content.item_words.scipy()
         df = np.diff((active.scipy() @ (counts > 0).astype(np.float32)).tocsc().indptr)
-        kept = np.flatnonzero((df >= min_df) & (df <= max_df * active.n_rows))
-        if not kept.size:
+        columns = np.flatnonzero((df >= min_df) & (df <= max_df * active.n_rows))
+        if not columns.size:
             raise InputError(
                 f"no word is known to at least {min_df} people and at most {max_df:.0%} of them; items need more text, "
                 "or the limits min_df and max_df other values"
             )
-        idf = np.log((1 + active.n_rows) / (1 + df[kept])) + 1
-        words = content.words.take(pa.array(kept))
-        return cls(words, torch.from_numpy(idf).float(), Weighted.from_scipy(counts[:, kept]))
+        idf = np.log((1 + active.n_rows) / (1 + df[columns])) + 1
+        words = content.words.take(pa.array(columns))
+        return cls(words, torch.from_numpy(idf).float(), Weighted.from_scipy(counts[:, columns]))
 
     def documents(self, history: Csr) -> Weighted:
         """Return documents of people who took these items ``(b, n_items)``: tf-idf ``(b, n_words)``, rows of length 1.

@@ -47,7 +47,7 @@ class Prior:
 
     @property
     def given(self) -> bool:
-        """Whether anything is known."""
+        """Tell whether anything is known."""
         return bool(self.known.any() or self.forbidden.any())
 
 

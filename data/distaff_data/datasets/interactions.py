@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
 from safetensors.torch import load_file, save_file
@@ -20,7 +20,7 @@ from distaff_data.datasets.content import Content
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.division import SPLITS
 from distaff_data.errors import InputError
-from distaff_data.frames import is_frame, to_arrow
+from distaff_data.frames import is_frame, positions, to_arrow, to_strings
 
 _MATRICES = "interactions.safetensors"
 _IDS = ("users.parquet", "items.parquet")
@@ -72,13 +72,11 @@ class Interactions:
         if u.null_count or i.null_count:
             raise InputError("an interaction without a user id or item id")
         split = pa.repeat("train", len(u)) if splits is None else _ids(splits)
-        unknown = set(pc.unique(split).to_pylist()) - set(SPLITS)
+        unknown = set(pl.Series(split).unique()) - set(SPLITS)
         if unknown:
             raise InputError(f"unknown split {sorted(map(str, unknown))}; there are {', '.join(SPLITS)}")
         user_ids, item_ids = _sorted_ids(u), _sorted_ids(i)
-        rows = torch.from_numpy(pc.index_in(u, user_ids).to_numpy(zero_copy_only=False).astype(np.int64))
-        cols = torch.from_numpy(pc.index_in(i, item_ids).to_numpy(zero_copy_only=False).astype(np.int64))
-        codes = torch.from_numpy(pc.index_in(split, pa.array(SPLITS)).to_numpy(zero_copy_only=False).astype(np.int64))
+        rows, cols, codes = _positions(u, user_ids), _positions(i, item_ids), _positions(split, pa.array(SPLITS))
         matrices = split_matrices(rows, cols, codes, len(user_ids), len(item_ids))
         return cls(name, user_ids, item_ids, matrices["train"], matrices["valid"], matrices["test"])
 
@@ -156,12 +154,12 @@ class Interactions:
 
     def without(self, users: Tensor) -> Interactions:
         """Return the interactions without users at the given positions; the others move up and keep their order."""
-        kept = torch.ones(self.n_users, dtype=torch.bool)
-        kept[users] = False
-        rows = kept.nonzero().squeeze(1)
+        stays = torch.ones(self.n_users, dtype=torch.bool)
+        stays[users] = False
+        rows = stays.nonzero().squeeze(1)
         train, valid, test = (self.split(name).take(rows) for name in SPLITS)
-        ids, read = self.user_ids.take(pa.array(rows.numpy())), self.read_content
-        content = None if read is None else lambda: read().of_users(rows)
+        ids, read_content = self.user_ids.take(pa.array(rows.numpy())), self.read_content
+        content = None if read_content is None else lambda: read_content().of_users(rows)
         return replace(self, user_ids=ids, train=train, valid=valid, test=test, read_content=content)
 
     @property
@@ -187,15 +185,15 @@ class Interactions:
 
     def histories(self, items: Iterable[Iterable[object]]) -> Csr:
         """Return people's items as rows of positions ``(n_people, n_items)``; unknown items are left out."""
-        positions = [self.item_positions([str(item) for item in history]) for history in items]
-        known = [of_one[of_one >= 0] for of_one in positions]
-        rows = torch.repeat_interleave(torch.arange(len(known)), torch.tensor([len(of_one) for of_one in known]))
-        cols = torch.cat(known) if known else rows
-        return Csr.from_pairs(rows, cols, len(known), self.n_items)
+        columns = [self.item_positions([str(item) for item in history]) for history in items]
+        columns = [history[history >= 0] for history in columns]
+        rows = torch.repeat_interleave(torch.arange(len(columns)), torch.tensor([len(history) for history in columns]))
+        cols = torch.cat(columns) if columns else rows
+        return Csr.from_pairs(rows, cols, len(columns), self.n_items)
 
     def write(self, folder: Path) -> tuple[str, ...]:
         """Write ids and matrices into a folder; returns the files' names."""
-        tensors = {f"{s}.{part}": getattr(self.split(s), part) for s in SPLITS for part in ("indptr", "indices")}
+        tensors = {f"{s}.{array}": getattr(self.split(s), array) for s in SPLITS for array in ("indptr", "indices")}
         save_file(tensors, folder / _MATRICES)
         for name, ids in zip(_IDS, (self.user_ids, self.item_ids), strict=True):
             pq.write_table(pa.table({"id": ids}), folder / name)
@@ -233,7 +231,7 @@ def split_matrices(rows: Tensor, cols: Tensor, codes: Tensor, n_users: int, n_it
 
 
 def describe(data: Interactions) -> Mapping[str, int]:
-    """Count users, items and interactions, and of the cold ones that occur only outside training."""
+    """Return the numbers of users, items and interactions, and of the cold ones that occur only outside training."""
     return {
         "users": data.n_users,
         "items": data.n_items,
@@ -250,15 +248,12 @@ def _ids(values: object) -> pa.StringArray:
 
 def _sorted_ids(ids: pa.StringArray) -> pa.StringArray:
     """Return distinct ids, numbers in numeric order before other text: the order the warehouse gives positions in."""
-    distinct = pc.unique(ids)
-    is_int = pc.match_substring_regex(distinct, r"^-?\d{1,18}$")
-    numbers, texts = distinct.filter(is_int), distinct.filter(pc.invert(is_int))
-    order = pc.sort_indices(
-        pa.table({"n": numbers.cast(pa.int64()), "t": numbers}), sort_keys=[("n", "ascending"), ("t", "ascending")]
-    )
-    return pa.concat_arrays([numbers.take(order), texts.take(pc.sort_indices(texts))])
+    text = pl.col("id")
+    number = pl.when(text.str.contains(r"^-?[0-9]{1,18}$")).then(text.cast(pl.Int64, strict=False))
+    return to_strings(pl.DataFrame({"id": pl.Series(ids).unique()}).sort(number, text, nulls_last=True)["id"])
 
 
-def _positions(ids: object, known: pa.StringArray) -> Tensor:
-    positions = pc.fill_null(pc.index_in(_ids(ids), known), -1)
-    return torch.from_numpy(positions.to_numpy(zero_copy_only=False).astype(np.int64))
+def _positions(ids: object, distinct: pa.StringArray) -> Tensor:
+    """Return the positions of ids among distinct ones, int64; -1 for an id that is none of them."""
+    places = positions(pl.Series(_ids(ids)), pl.Series(distinct)).fill_null(-1)
+    return torch.from_numpy(places.to_numpy(writable=True))

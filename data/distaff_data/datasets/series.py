@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
@@ -23,6 +24,7 @@ from torch import Tensor
 
 from distaff_data.datasets.division import SPLITS
 from distaff_data.errors import InputError
+from distaff_data.frames import positions
 
 Floats = npt.NDArray[np.floating]
 _TENSORS = ("values", "mask", "times", "offsets", "splits", "labels")
@@ -195,9 +197,9 @@ class Series:
         if array.ndim != 3 or not array.size:
             raise InputError(f"windows have the shape (n, T, C) or (n, T), not {array.shape}")
         n, length, n_channels = array.shape
-        for what, given in (("labels", y), ("groups", groups)):
-            if given is not None and len(given) != n:  # type: ignore[arg-type]
-                raise InputError(f"{n} windows but {len(given)} {what}")  # type: ignore[arg-type]
+        for role, names in (("labels", y), ("groups", groups)):
+            if names is not None and len(names) != n:  # type: ignore[arg-type]
+                raise InputError(f"{n} windows but {len(names)} {role}")  # type: ignore[arg-type]
         rows = array.reshape(n * length, n_channels)
         options = {"entities": entities, "labels": y, "groups": groups, "channels": channels}
         return cls.from_rows(rows, np.full(n, length), whole=True, name=name, **options)  # type: ignore[arg-type]
@@ -213,11 +215,11 @@ class Series:
         return self.offsets.diff()
 
     def entity_of_row(self) -> Tensor:
-        """Entity of each row, int64 ``(R,)``."""
+        """Return the entity of each row, int64 ``(R,)``."""
         return torch.repeat_interleave(torch.arange(self.n_entities), self.lengths)
 
     def rows_of(self, split: str) -> Tensor:
-        """Which rows a split has, bool ``(R,)``.
+        """Return a mask of the rows that a split has, bool ``(R,)``.
 
         Raises:
             InputError: There is no such split.
@@ -227,18 +229,18 @@ class Series:
         return self.splits == SPLITS.index(split)
 
     def with_splits(self, splits: Tensor) -> Series:
-        """The same data divided otherwise; ``splits`` is int8 ``(R,)``."""
+        """Return the same data divided otherwise; ``splits`` is int8 ``(R,)``."""
         return replace(self, splits=splits)
 
-    def only(self, kept: Tensor) -> Series:
-        """Some of the entities; ``kept`` is bool ``(E,)``."""
-        rows, lengths = kept[self.entity_of_row()], self.lengths[kept]
+    def only(self, chosen: Tensor) -> Series:
+        """Return the series of some entities; ``chosen`` is bool ``(E,)``."""
+        rows, lengths = chosen[self.entity_of_row()], self.lengths[chosen]
         return replace(
             self,
-            entity_ids=self.entity_ids.filter(pa.array(kept.numpy())),
-            groups=self.groups.filter(pa.array(kept.numpy())),
+            entity_ids=self.entity_ids.filter(pa.array(chosen.numpy())),
+            groups=self.groups.filter(pa.array(chosen.numpy())),
             offsets=torch.cat([lengths.new_zeros(1), lengths.cumsum(0)]),
-            labels=self.labels[kept],
+            labels=self.labels[chosen],
             **{name: getattr(self, name)[rows] for name in ("values", "mask", "times", "splits")},
         )
 
@@ -287,7 +289,7 @@ class Scaler:
 
     @classmethod
     def of(cls, data: Series) -> Scaler:
-        """Fit to the training rows, and to nothing else."""
+        """Return a scaler fitted to the training rows, and to nothing else."""
         rows = torch.nonzero(data.rows_of("train")).flatten().split(_AT_ONCE)
         none = torch.zeros(len(data.channels), dtype=torch.long)
         count = sum((data.mask[some].sum(0) for some in rows), none).clamp(min=1)
@@ -297,15 +299,15 @@ class Scaler:
         return cls(mean.float(), torch.where(std > 1e-6 * (1 + mean.abs()), std, 1.0).float())
 
     def apply(self, values: Tensor, mask: Tensor) -> Tensor:
-        """Scaled values ``(..., C)``; 0, the training mean, where missing."""
+        """Return scaled values ``(..., C)``; 0, the training mean, where missing."""
         return torch.where(mask, (values - self.mean) / self.std, 0.0)
 
     def invert(self, scaled: Tensor) -> Tensor:
-        """Values in their own units."""
+        """Return values in their own units."""
         return scaled * self.std + self.mean
 
     def to(self, device: torch.device) -> Scaler:
-        """The same scaler on another device."""
+        """Return the same scaler on another device."""
         return Scaler(self.mean.to(device), self.std.to(device))
 
 
@@ -315,15 +317,15 @@ def _texts(values: object | None, default: list[str] | list[None]) -> pa.StringA
 
 
 def _codes(labels: object | None, n_entities: int) -> tuple[Tensor, tuple[str, ...]]:
-    """Codes and names of labels; numbers in numeric order before other text."""
+    """Return codes and names of labels; numbers in numeric order before other text."""
     texts = _texts(labels, [None] * n_entities)
     if len(texts) != n_entities:
         raise InputError(f"{n_entities} entities but {len(texts)} labels")
-    known = [label for label in texts.unique().to_pylist() if label is not None]
-    classes = tuple(sorted(known, key=lambda text: (not text.lstrip("-").isdigit(), _number(text), text)))
-    codes = pa.compute.fill_null(pa.compute.index_in(texts, pa.array(classes, pa.string())), -1)
-    codes = pa.compute.if_else(pa.compute.is_null(texts), -1, codes)
-    return torch.from_numpy(codes.to_numpy(zero_copy_only=False).astype(np.int64)), classes
+    names = pl.Series(texts)
+    distinct = names.drop_nulls().unique()
+    classes = tuple(sorted(distinct, key=lambda text: (not text.lstrip("-").isdigit(), _number(text), text)))
+    codes = positions(names, pl.Series(classes, dtype=pl.String)).fill_null(-1)
+    return torch.from_numpy(codes.to_numpy(writable=True)), classes
 
 
 def _number(text: str) -> int:

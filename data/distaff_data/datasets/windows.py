@@ -33,7 +33,7 @@ class Windows:
     def of(
         cls, data: Series, starts: Tensor, entities: Tensor, length: int, device: torch.device | str = "cpu"
     ) -> Windows:
-        """Windows of ``data`` on a device; one that runs past its entity's end has missing rows there."""
+        """Return windows of ``data`` on a device; one that runs past its entity's end has missing rows there."""
         ends = data.offsets[entities + 1]
         ragged = bool((starts + length > ends).any())
         values, mask = data.values, data.mask
@@ -45,7 +45,7 @@ class Windows:
         return self.starts.numel()
 
     def take(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """Values and mask of some windows, float32 and bool ``(b, T, C)``, in memory of their own.
+        """Return values and mask of some windows, float32 and bool ``(b, T, C)``, in memory of their own.
 
         Args:
             index: Which windows, int64 ``(b,)``.
@@ -61,13 +61,13 @@ class Windows:
             row = (torch.arange(self.length) + late.unsqueeze(1)).clamp(max=self.length - 1).to(rows.device)
             values, mask = (part.gather(1, row.unsqueeze(2).expand(shape)) for part in (values, mask))
         if self._ragged:
-            left = (self._ends[index] - starts).to(rows.device)
-            inside = torch.arange(self.length, device=rows.device) < left.unsqueeze(1)
+            remaining = (self._ends[index] - starts).to(rows.device)
+            inside = torch.arange(self.length, device=rows.device) < remaining.unsqueeze(1)
             values, mask = values * inside.unsqueeze(2), mask & inside.unsqueeze(2)
         return values, mask
 
     def where(self, chosen: Tensor) -> Windows:
-        """Some of the windows, by mask or by index."""
+        """Return some of the windows, by mask or by index."""
         return Windows(
             self.starts[chosen],
             self.entities[chosen],
@@ -88,7 +88,7 @@ def slide(
     step: int = 1,
     device: torch.device | str = "cpu",
 ) -> Windows:
-    """Windows of ``length + horizon`` rows along every entity; those without a measured value in ``length`` are left out.
+    """Return windows of ``length + horizon`` rows along every entity, without those that measured nothing in ``length``.
 
     A training window lies in training rows altogether. One of another split has its horizon there (its last row, without a
     horizon), and may reach back into the rows before. Where each entity is one window (``data.whole``), that is the window.
@@ -110,16 +110,16 @@ def slide(
     first = torch.repeat_interleave(counts.cumsum(0) - counts, counts)
     starts = data.offsets[entities] + step * (torch.arange(len(entities)) - first)
     ends = torch.minimum(starts + span, data.offsets[entities + 1])
-    kept = _count(data.mask.any(1), starts, torch.minimum(starts + length, ends)) > 0
+    measured = _count(data.mask.any(1), starts, torch.minimum(starts + length, ends)) > 0
     if split is not None:
-        own = data.rows_of(split)
+        split_rows = data.rows_of(split)
         since = starts if split == "train" else torch.minimum(starts + (length if horizon else length - 1), ends - 1)
-        kept &= _count(own, since, ends) == ends - since
-    return Windows.of(data, starts[kept], entities[kept], span, device)
+        measured &= _count(split_rows, since, ends) == ends - since
+    return Windows.of(data, starts[measured], entities[measured], span, device)
 
 
 def latest(data: Series, length: int, device: torch.device | str = "cpu") -> Windows:
-    """The last ``length`` rows of every entity that has so many."""
+    """Return the last ``length`` rows of every entity that has so many."""
     entities = torch.nonzero(data.lengths >= length).flatten()
     return Windows.of(data, data.offsets[entities + 1] - length, entities, length, device)
 
@@ -131,6 +131,6 @@ def _rows(tensor: Tensor, length: int) -> Tensor:
 
 
 def _count(rows: Tensor, since: Tensor, until: Tensor) -> Tensor:
-    """How many of ``rows[since:until]`` are set."""
+    """Return how many of ``rows[since:until]`` are set."""
     before = torch.cat([torch.zeros(1, dtype=torch.long), rows.long().cumsum(0)])
     return before[until] - before[since]

@@ -20,9 +20,9 @@ import numpy.typing as npt
 import torch
 
 from distaff_data.datasets.series import Series
-from distaff_data.errors import InputError
+from distaff_data.errors import InputError, first_line
 from distaff_data.ingest.arff import arff_windows
-from distaff_data.ingest.detect import SPLIT_WORDS
+from distaff_data.ingest.detect import split_among
 from distaff_data.ingest.values import LabelledWindow, array_header, text_lines, window_of
 from distaff_data.splits import SPLITS
 
@@ -100,7 +100,7 @@ def _arrays(path: Path) -> Mapping[str, _Array]:
         with np.load(path, allow_pickle=False) as opened:
             return {key: opened[key] for key in opened.files}
     except (ValueError, OSError, zipfile.BadZipFile, EOFError) as error:
-        reason = "it holds Python objects" if "allow_pickle" in str(error) else str(error).split("\n", 1)[0]
+        reason = "it holds Python objects" if "allow_pickle" in str(error) else first_line(error)
         raise InputError(f"cannot read the arrays: {reason}", path=path) from None
 
 
@@ -133,8 +133,7 @@ def _windows(arrays: Mapping[str, _Array]) -> dict[str, str | None]:
 
 
 def _split_of(text: str) -> str | None:
-    splits = {SPLIT_WORDS[word] for word in text.lower().split("_") if word in SPLIT_WORDS and not word.isdigit()}
-    return splits.pop() if len(splits) == 1 else None
+    return split_among(text.lower().split("_"))
 
 
 def _numbers(path: Path, key: str, x: _Array, channels_first: bool) -> npt.NDArray[np.float32]:

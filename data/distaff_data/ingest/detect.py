@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -124,7 +124,11 @@ def _by_name(files: Sequence[Path]) -> tuple[SourceFile, ...]:
 
 
 def _split_of(path: Path) -> str | None:
-    words = re.split(r"[._-]", path.stem.lower())
+    return split_among(re.split(r"[._-]", path.stem.lower()))
+
+
+def split_among(words: Iterable[str]) -> str | None:
+    """Return the split that some words name; None where they name none, or several."""
     splits = {SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS and not word.isdigit()}
     return splits.pop() if len(splits) == 1 else None
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 import torch
 
 from distaff_data.arrays import Floats, Ints
@@ -63,7 +63,7 @@ def arrange(rows: SeriesRows, name: str, where: Where, *, step: float | None = N
         rows: The rows.
         name: The dataset's name.
         where: Locates a row for messages.
-        step: Seconds between rows; found when None.
+        step: Seconds between rows; the commonest distance when None.
         whole: Whether each entity is one window.
 
     Raises:
@@ -79,7 +79,7 @@ def arrange(rows: SeriesRows, name: str, where: Where, *, step: float | None = N
     gaps = np.diff(time)[codes[1:] == codes[:-1]]
     _refuse_twice(codes, time, order, where)
     labels, groups = (
-        _constant(column, codes, order, what, where) for column, what in ((rows.label, "label"), (rows.group, "group"))
+        _constant(column, codes, order, role, where) for column, role in ((rows.label, "label"), (rows.group, "group"))
     )
     values, split = rows.values[order], None if rows.split is None else rows.split[order]
     place, regular = _places(codes, time, gaps, step, order, where)
@@ -126,21 +126,17 @@ def _refuse_twice(codes: Ints, time: Floats, order: Ints, where: Where) -> None:
 
 
 def _constant(
-    column: pa.StringArray | None, codes: Ints, order: Ints, what: str, where: Where
+    column: pa.StringArray | None, codes: Ints, order: Ints, role: str, where: Where
 ) -> pa.StringArray | None:
     """Return the value of each entity; refuse an entity with several."""
     if column is None:
         return None
-    sorted_column = column.take(pa.array(order))
-    first = np.searchsorted(codes, np.arange(codes[-1] + 1))
-    values = sorted_column.take(pa.array(first))
-    same = pc.equal(pc.fill_null(sorted_column, ""), pc.fill_null(values.take(pa.array(codes)), ""))
-    differing = np.flatnonzero(~same.to_numpy(zero_copy_only=False))
-    if len(differing):
-        raise InputError(
-            f"an entity has one {what}, and this row has another", **where(int(order[differing].min()), what)
-        )
-    return values
+    rows = pl.DataFrame({"entity": codes, "row": order, "value": pl.Series(column)[order].fill_null("")})
+    first = pl.col("value").first().over("entity")
+    row = rows.filter(pl.col("value") != first).select(pl.col("row").min()).item()
+    if row is not None:
+        raise InputError(f"an entity has one {role}, and this row has another", **where(int(row), role))
+    return column.take(pa.array(order[np.searchsorted(codes, np.arange(codes[-1] + 1))]))
 
 
 def _places(

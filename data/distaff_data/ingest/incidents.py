@@ -21,15 +21,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from distaff_data.arrays import Bools, Floats
 from distaff_data.datasets.imputation import on_grid
 from distaff_data.datasets.incidents import Case, Edge, Incidents, entity_of
-from distaff_data.errors import InputError
+from distaff_data.errors import InputError, first_line
+from distaff_data.frames import positions
 from distaff_data.ingest.columns import find_column, first_named
 from distaff_data.ingest.options import IncidentsOptions, with_settings
 from distaff_data.ingest.publish import check_new
@@ -55,6 +56,7 @@ _ENTITIES = (
     "job",
 )
 _DIVIDERS = ("/", ".", ":", "_")
+_ROLES = ("column", "entity", "metric")  # of a table of names
 _STATUS = {"known": True, "true": True, "1": True, "forbidden": False, "false": False, "0": False}
 
 
@@ -90,11 +92,11 @@ def ingest_incidents(
         cases = [_file_case(path, options, names) for path in files]
     if not cases:
         raise InputError("name at least one file or folder")
-    taken: set[str] = set()
+    case_names: set[str] = set()
     for case in cases:
-        if case.name in taken:
+        if case.name in case_names:
             raise InputError("two cases have the same name", path=files[0], value=case.name)
-        taken.add(case.name)
+        case_names.add(case.name)
     edges = () if graph is None else _read_graph(Path(graph), cases, options.unmeasured)
     recorded = {option: getattr(options, option) for option in ("time", "separator", "step", "kpi", "onset", "label")}
     with workspace.warehouse.lock(f"dataset/{name}"):
@@ -246,17 +248,17 @@ def _pivot(
 ) -> tuple[tuple[str, ...], Floats, Floats]:
     """Return a long table as a wide one over all its times: metrics' names, times, values."""
     entity = first_named(table.column_names, _ENTITIES)
-    names = table[metric].cast(pa.string())
+    names = _texts(table, metric)
     if entity is not None:
-        names = pc.binary_join_element_wise(table[entity].cast(pa.string()), names, "|")
-    coded = names.combine_chunks().dictionary_encode()
-    if coded.null_count:
+        names = _texts(table, entity) + "|" + names
+    if names.null_count():
         raise InputError("a metric has no name", path=path, column=metric)
     numbers = _numbers(path, table[value], value)
     grid, row = np.unique(times, return_inverse=True)
-    values = np.full((len(grid), len(coded.dictionary)), np.nan)
-    values[row, coded.indices.to_numpy()] = numbers  # the last of several is assigned last
-    return tuple(_full_name(str(name), None) for name in coded.dictionary.to_pylist()), grid, values
+    metrics = names.unique(maintain_order=True)
+    values = np.full((len(grid), len(metrics)), np.nan)
+    values[row, positions(names, metrics).to_numpy()] = numbers  # the last of several is assigned last
+    return tuple(_full_name(name, None) for name in metrics), grid, values
 
 
 def _full_name(name: str, separator: str | None) -> str:
@@ -275,8 +277,7 @@ def _read_table(path: Path) -> pa.Table:
     try:
         return pq.read_table(path) if path.suffix.lower() in (".parquet", ".pq") else pacsv.read_csv(path)
     except (pa.ArrowInvalid, OSError) as error:
-        message = str(error).split("\n", 1)[0]
-        raise InputError(f"the file cannot be read: {message}", path=path) from None
+        raise InputError(f"the file cannot be read: {first_line(error)}", path=path) from None
 
 
 def _seconds(path: Path, column: pa.ChunkedArray, name: str) -> Floats:
@@ -314,9 +315,12 @@ def _read_names(path: str | Path | None) -> dict[str, str]:
     if path is None:
         return {}
     table = _read_table(Path(path))
-    columns = [find_column(Path(path), table.column_names, role) for role in ("column", "entity", "metric")]
-    rows = zip(*(table[column].cast(pa.string()).to_pylist() for column in columns), strict=True)
-    return {column: f"{entity}|{metric}" for column, entity, metric in rows}
+    columns = [find_column(Path(path), table.column_names, role) for role in _ROLES]
+    names = pl.DataFrame({role: _texts(table, column) for role, column in zip(_ROLES, columns, strict=True)})
+    gaps = names.select(pl.any_horizontal(pl.all().fill_null("").str.strip_chars() == "").arg_true()).to_series()
+    if len(gaps):
+        raise InputError("column, entity and metric all have a name", path=path, line=int(gaps[0]) + 2)
+    return dict(names.select("column", pl.format("{}|{}", "entity", "metric")).iter_rows())
 
 
 def _read_graph(path: Path, cases: Sequence[Case], unmeasured: bool) -> tuple[Edge, ...]:
@@ -325,20 +329,40 @@ def _read_graph(path: Path, cases: Sequence[Case], unmeasured: bool) -> tuple[Ed
     status = first_named(table.column_names, ("status", "known"))
     measured = {column for case in cases for column in case.columns}
     measured |= {entity_of(column) for column in measured}
-    picked = [table[c].cast(pa.string()).to_pylist() for c in (source, target, *([status] if status else []))]
-    edges: dict[tuple[str, str], bool] = {}
-    for line, row in enumerate(zip(*picked, strict=True), 2):
-        strange = [(role, name) for role, name in zip((source, target), row, strict=False) if name not in measured]
-        if strange and unmeasured:
-            continue
-        for role, name in strange:
+    words = _texts(table, status) if status else pl.lit("known")
+    known = pl.col("word").str.strip_chars().str.to_lowercase().replace_strict(_STATUS, default=None)
+    edges = (
+        pl.DataFrame({"source": _texts(table, source), "target": _texts(table, target)})
+        .with_row_index("line", 2)
+        .with_columns(pl.col("source", "target").is_in(list(measured)).fill_null(False).name.prefix("has_"), word=words)
+        .with_columns(known=known)
+    )
+    if unmeasured:
+        edges = edges.filter("has_source", "has_target")
+    differs = pl.col("known") != pl.col("known").first().over("source", "target")
+    refused = edges.with_columns(differs=differs).filter(
+        ~pl.col("has_source") | ~pl.col("has_target") | pl.col("known").is_null() | pl.col("differs")
+    )
+    if not refused.is_empty():
+        _refuse_edge(path, refused.row(0, named=True), source, target, status)
+    distinct = edges.unique(["source", "target"], keep="first", maintain_order=True)
+    return tuple(Edge(*row) for row in distinct.select("source", "target", "known").iter_rows())
+
+
+def _refuse_edge(path: Path, edge: Mapping[str, Any], source: str, target: str, status: str | None) -> None:
+    """Raise what is wrong with an edge, the first that cannot be read."""
+    for role, column in (("source", source), ("target", target)):
+        if not edge[f"has_{role}"]:
             message = "no case measures an entity or metric of that name; leave such edges out with --unmeasured"
-            raise InputError(message, path=path, line=line, column=role, value=name)
-        word = str(row[2]).strip().lower() if status else "known"
-        if word not in _STATUS:
-            raise InputError("an edge is known or forbidden", path=path, line=line, column=status, value=row[2])
-        if edges.setdefault((row[0], row[1]), _STATUS[word]) is not _STATUS[word]:
-            raise InputError(
-                "the edge is both known and forbidden", path=path, line=line, value=f"{row[0]} -> {row[1]}"
-            )
-    return tuple(Edge(*pair, known) for pair, known in edges.items())
+            raise InputError(message, path=path, line=edge["line"], column=column, value=edge[role])
+    if edge["known"] is None:
+        raise InputError(
+            "an edge is known or forbidden", path=path, line=edge["line"], column=status, value=edge["word"]
+        )
+    pair = f"{edge['source']} -> {edge['target']}"
+    raise InputError("the edge is both known and forbidden", path=path, line=edge["line"], value=pair)
+
+
+def _texts(table: pa.Table, column: str) -> pl.Series:
+    """Return a column as text, numbers as Arrow writes them."""
+    return pl.Series(column, table[column].cast(pa.string()))

@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from distaff_data.arrays import Bools, Floats, Ints
 from distaff_data.errors import InputError
+from distaff_data.frames import to_strings
 
 EVENT_SCHEMA = pa.schema([("user", pa.int64()), ("item", pa.int64()), ("time", pa.float64()), ("intent", pa.int64())])
 SPLIT = "random:0.8,0.1,0.1"
@@ -132,10 +133,10 @@ class Planted:
         time = _START + _SPAN * rng.random(len(user))
         time = time[np.lexsort((time, row))]
         item = self._draw_items(intent, flat, rng)
-        seen = np.ones(len(user), dtype=bool)
+        visible = np.ones(len(user), dtype=bool)
         if self.parameters.exposure < 1:
-            seen = self._redraw_hidden(row, intent, item, len(users), flat, rng)
-        columns = [user[seen], item[seen], time[seen], intent[seen]]
+            visible = self._redraw_hidden(row, intent, item, len(users), flat, rng)
+        columns = [user[visible], item[visible], time[visible], intent[visible]]
         return pa.record_batch([pa.array(column) for column in columns], schema=EVENT_SCHEMA)
 
     def _draw_items(self, intent: Ints, flat: Floats, rng: np.random.Generator) -> Ints:
@@ -153,18 +154,17 @@ class Planted:
         The item of median popularity is shown to a user with probability ``exposure``; better sellers more often.
         """
         rank = np.argsort(np.argsort(-self.popularity)) / max(self.parameters.n_items - 1, 1)
-        shown = rng.random((n_users, self.parameters.n_items), dtype=np.float32) < self.parameters.exposure ** (
-            2 * rank
-        )
-        hidden = np.flatnonzero(~shown[row, item])
+        chance = self.parameters.exposure ** (2 * rank)
+        exposed = rng.random((n_users, self.parameters.n_items), dtype=np.float32) < chance
+        hidden = np.flatnonzero(~exposed[row, item])
         for _ in range(_REDRAWS):
             if not len(hidden):
                 break
             item[hidden] = self._draw_items(intent[hidden], flat, rng)
-            hidden = hidden[~shown[row[hidden], item[hidden]]]
-        seen = np.ones(len(row), dtype=bool)
-        seen[hidden] = False
-        return seen
+            hidden = hidden[~exposed[row[hidden], item[hidden]]]
+        visible = np.ones(len(row), dtype=bool)
+        visible[hidden] = False
+        return visible
 
 
 def planted_interactions(
@@ -226,8 +226,8 @@ def planted_interactions(
 
 
 def _names(prefix: str, count: int) -> pa.StringArray:
-    digits = pc.utf8_lpad(pa.array(np.arange(1, count + 1)).cast(pa.string()), max(4, len(str(count))), padding="0")
-    return pc.binary_join_element_wise(prefix, digits, "")
+    digits = pl.int_range(1, count + 1).cast(pl.String).str.zfill(max(4, len(str(count))))
+    return to_strings(pl.select(pl.format("{}{}", pl.lit(prefix), digits)).to_series())
 
 
 def _draw_theta(parameters: InteractionsParameters, rng: np.random.Generator) -> Floats:
@@ -263,5 +263,5 @@ def _flat_cumulative(weights: Floats) -> Floats:
 def _draw_rows(shares: Floats, rng: np.random.Generator) -> Ints:
     """Return one column drawn for each row of chances."""
     below = np.cumsum(shares, axis=1) < rng.random(len(shares))[:, None]
-    drawn: Ints = np.minimum(below.sum(axis=1), shares.shape[1] - 1)
-    return drawn
+    columns: Ints = np.minimum(below.sum(axis=1), shares.shape[1] - 1)
+    return columns

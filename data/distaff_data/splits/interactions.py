@@ -34,7 +34,7 @@ class Split:
 
     @property
     def needs_time(self) -> bool:
-        """Whether every interaction must have a time."""
+        """True where every interaction must have a time."""
         return self.kind == "temporal"
 
 
@@ -52,7 +52,7 @@ def parse_split(text: str) -> Split:
             raise InputError(f"leave-last-out takes no shares; {_HELP}", value=text)
         return Split(kind)
     try:
-        shares = tuple(float(part) for part in rest.split(","))
+        shares = tuple(float(share) for share in rest.split(","))
     except ValueError:
         raise InputError(f"the shares of a split are numbers; {_HELP}", value=text) from None
     wrong_sum = not math.isclose(sum(shares), 1.0, abs_tol=1e-6)  # true for NaN as well

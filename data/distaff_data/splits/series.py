@@ -92,7 +92,7 @@ def _ratio(data: Series, rest: str, seed: int) -> Series:
 
 def _rows(data: Series, rest: str, seed: int) -> Series:
     try:
-        counts = [int(part) for part in rest.split(",")]
+        counts = [int(count) for count in rest.split(",")]
     except ValueError:
         counts = []
     if len(counts) != 3 or min(counts, default=-1) < 0:
@@ -105,18 +105,18 @@ def _rows(data: Series, rest: str, seed: int) -> Series:
             value=f"rows:{rest}",
         )
     local = torch.arange(len(data.values)) - data.offsets[data.entity_of_row()]
-    kept = local < sum(counts)
+    inside = local < sum(counts)
     offsets = torch.arange(data.n_entities + 1) * sum(counts)
     splits = (local >= counts[0]).char() + (local >= counts[0] + counts[1]).char()
-    parts = {name: getattr(data, name)[kept] for name in ("values", "mask", "times")}
-    return replace(data, offsets=offsets, splits=splits[kept].to(torch.int8), **parts)
+    arrays = {name: getattr(data, name)[inside] for name in ("values", "mask", "times")}
+    return replace(data, offsets=offsets, splits=splits[inside].to(torch.int8), **arrays)
 
 
 def _dates(data: Series, rest: str, seed: int) -> Series:
-    parts = rest.split(",")
-    if len(parts) != 2:
+    moments = rest.split(",")
+    if len(moments) != 2:
         raise InputError(f"dates takes two moments; {_HELP}", column="split", value=f"dates:{rest}")
-    first, second = map(_moment, parts)
+    first, second = map(_moment, moments)
     if first > second:
         raise InputError("the test begins before the validation", column="split", value=f"dates:{rest}")
     return data.with_splits(((data.times >= first).char() + (data.times >= second).char()).to(torch.int8))
@@ -146,21 +146,21 @@ def _groups(data: Series, rest: str, seed: int) -> Series:
         return data.with_splits(_of_entities(data, _draw_groups(names, _shares(rest), seed)))
     codes = np.zeros(data.n_entities, dtype=np.int8)
     groups = set(names)
-    for part in rest.split(";"):
-        split, _, named = part.partition("=")
+    for clause in rest.split(";"):
+        split, _, listing = clause.partition("=")
         if split.strip() not in ("valid", "test"):
-            raise InputError(f"groups are named for valid and test; {_HELP}", column="split", value=part)
-        wanted = [name.strip() for name in named.split(",") if name.strip()]
-        strange = next((name for name in wanted if name not in groups), None)
+            raise InputError(f"groups are named for valid and test; {_HELP}", column="split", value=clause)
+        chosen = [name.strip() for name in listing.split(",") if name.strip()]
+        strange = next((name for name in chosen if name not in groups), None)
         if strange is not None:
             raise InputError("no entity has this group", column="split", value=strange)
-        codes[np.isin(names, wanted)] = 1 if split.strip() == "valid" else 2
+        codes[np.isin(names, chosen)] = 1 if split.strip() == "valid" else 2
     return data.with_splits(_of_entities(data, codes))
 
 
 def _shares(text: str) -> tuple[float, float, float]:
     try:
-        shares = tuple(float(part) for part in text.split(","))
+        shares = tuple(float(share) for share in text.split(","))
     except ValueError:
         shares = ()
     if len(shares) != 3 or not math.isclose(sum(shares), 1.0, abs_tol=1e-6) or min(shares) < 0 or shares[0] == 0:
@@ -185,8 +185,8 @@ def _draw_groups(names: npt.NDArray[np.object_], shares: tuple[float, float, flo
     """Return the codes of whole groups; shares are of groups."""
     groups, codes = np.unique(names.astype(str), return_inverse=True)
     place = (np.random.default_rng(seed).permutation(len(groups)) + 0.5) / len(groups)
-    drawn: Codes = _cut(place, shares)[codes]
-    return drawn
+    splits: Codes = _cut(place, shares)[codes]
+    return splits
 
 
 def _cut(place: Floats, shares: tuple[float, float, float]) -> Codes:

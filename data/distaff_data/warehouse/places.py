@@ -18,7 +18,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from distaff_data.atomic import replacing
-from distaff_data.errors import InputError
+from distaff_data.errors import InputError, first_line
 from distaff_data.schema import Table
 from distaff_data.warehouse import engine
 
@@ -71,7 +71,7 @@ class Place:
         try:
             return DeltaTable.create(self.at(table.name), schema=table.arrow, mode="ignore")
         except (DeltaError, OSError) as error:
-            raise InputError(f"cannot write to {self.location}: {_first_line(error)}") from None
+            raise InputError(f"cannot write to {self.location}: {first_line(error)}") from None
 
     def rows(self, con: duckdb.DuckDBPyConnection, table: str) -> tuple[str | None, list[Path]]:
         """Return a relation of every row of a table as it stands now, on a connection.
@@ -104,7 +104,7 @@ class Place:
                 return None
             noted = self.delta(_NOTED_ON).metadata().configuration.get(_PROPERTY)
         except (DeltaError, OSError) as error:
-            raise InputError(f"cannot read {self.location}: {_first_line(error)}") from None
+            raise InputError(f"cannot read {self.location}: {first_line(error)}") from None
         return None if noted is None else int(noted)
 
     def set_version(self, version: int) -> None:
@@ -118,14 +118,10 @@ class Place:
 
     @cached_property
     def is_remote(self) -> bool:
-        """Whether the tables are in an object store."""
+        """True where the tables are in an object store."""
         return is_remote(self.location)
 
 
 def scan(files: list[Path]) -> str:
     """Return the SQL of the rows in files."""
     return f"read_parquet({engine.literal([engine.pattern(file) for file in files])}, union_by_name = true)"
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n", 1)[0]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import pyarrow as pa
 
-from distaff_data.errors import InputError
+from distaff_data.errors import InputError, first_line
 from distaff_data.schema import TABLES, Table
 from distaff_data.warehouse import engine
 from distaff_data.warehouse.places import Place
@@ -64,7 +64,7 @@ def select(place: Place, sql: str, *, limit: int, seconds: float, memory: str = 
         try:
             statements = con.extract_statements(sql)
         except duckdb.Error as error:
-            raise InputError(f"cannot read the statement: {_first_line(error)}") from None
+            raise InputError(f"cannot read the statement: {first_line(error)}") from None
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
             raise InputError("give exactly one SELECT statement; everything else is refused")
         engine.lock(con, _open_views(con, place, TABLES))
@@ -75,7 +75,7 @@ def select(place: Place, sql: str, *, limit: int, seconds: float, memory: str = 
         except duckdb.InterruptException:
             raise InputError(f"the statement ran longer than {seconds:g} s and was stopped") from None
         except duckdb.Error as error:
-            raise InputError(f"the statement failed: {_first_line(error)}") from None
+            raise InputError(f"the statement failed: {first_line(error)}") from None
         finally:
             timer.cancel()
     return Selection(table.slice(0, limit), table.num_rows > limit)
@@ -147,7 +147,3 @@ def _head(reader: pa.RecordBatchReader, limit: int) -> pa.Table:
         if missing <= 0:
             break
     return pa.Table.from_batches(kept, schema=reader.schema)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).split("\n", 1)[0]

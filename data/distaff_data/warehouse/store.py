@@ -74,7 +74,7 @@ class Warehouse:
 
     @property
     def location(self) -> str:
-        """Where the tables are: :attr:`root`, or the URL of an object store."""
+        """The place of the tables: :attr:`root`, or the URL of an object store."""
         return self._place.location
 
     @classmethod

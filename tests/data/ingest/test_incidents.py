@@ -82,6 +82,24 @@ def test_edges_of_entities_without_metrics_are_left_out_when_asked(workspace: Wo
     assert ingest_incidents(workspace, "d", folder, unmeasured=True).edges == 1
 
 
+def test_an_edge_that_is_listed_twice_counts_once_however_its_status_is_spelled(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    folder = make_folder(tmp_path, graph="source,target,status\na,b,known\na,b, TRUE \nb,a,0\n")
+    ingest_incidents(workspace, "d", folder)
+    edges = load_incidents(workspace.warehouse, "d").edges
+    assert {(edge.source, edge.target, edge.known) for edge in edges} == {("a", "b", True), ("b", "a", False)}
+    assert len(edges) == 2
+
+
+def test_a_table_of_names_with_an_empty_cell_is_refused(workspace: Workspace, tmp_path: Path) -> None:
+    names = write(tmp_path / "names.csv", "column,entity,metric\nqueue,broker,depth\nx,,y\n")
+    text = "time,queue,x\n0,1,2\n1,2,1\n2,9,9\n"
+    refused(
+        workspace, write(tmp_path / "m.csv", text), "line 3: column, entity and metric all have a name", names=names
+    )
+
+
 def make_folder(root: Path, graph: str = "source,target,status\na,b,known\nb,a,forbidden\n", **fields: object) -> Path:
     folder = root / "folder"
     (folder / "cases").mkdir(parents=True)
@@ -126,6 +144,11 @@ FOLDERS: dict[str, tuple[dict[str, Any], str]] = {
     "graph without target": ({"graph": "source,to\na,b\n"}, "no such column"),
     "graph with an unknown status": ({"graph": "source,target,status\na,b,maybe\n"}, "known or forbidden"),
     "edge known and forbidden": ({"graph": "source,target,status\na,b,known\na,b,forbidden\n"}, "both"),
+    "the first of two bad lines": (
+        {"graph": "source,target,status\na,b,known\nb,a,perhaps\na,z,known\n"},
+        "line 3, column status, value 'perhaps'",
+    ),
+    "an edge without a source": ({"graph": "source,target,status\n,b,known\n"}, "line 2, column source"),
     "unknown kpi": ({"kpi": "b|y"}, "did you mean b|x"),
     "unknown root metric": ({"root_metrics": ["a|y"]}, "no such metric"),
     "missing file": ({"case": "d"}, "no such file"),

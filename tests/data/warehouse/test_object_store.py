@@ -78,7 +78,7 @@ def test_person_who_is_forgotten_is_in_no_object(url: str, tmp_path: Path) -> No
 
 
 def _objects(url: str) -> Iterator[str]:
-    """What each object in the bucket says, Parquet files unpacked."""
+    """Return the text of each object in the bucket, Parquet files unpacked."""
     s3 = pytest.importorskip("boto3").client("s3")
     for entry in s3.list_objects_v2(Bucket=BUCKET, Prefix=url.rpartition("/")[2]).get("Contents", []):
         body = s3.get_object(Bucket=BUCKET, Key=entry["Key"])["Body"].read()

@@ -51,8 +51,8 @@ def blind_spots_page() -> None:
 
 
 def _describe(cohort: Mapping[str, Any], run: str, lens: str) -> str:
-    by = "" if lens == run else f", by the factors of {lens}"
-    return f"{cohort['users']:,} users, {cohort['split']} interactions{by}; divergence {cohort['kl']:.4f} nats"
+    lens_of = "" if lens == run else f", by the factors of {lens}"
+    return f"{cohort['users']:,} users, {cohort['split']} interactions{lens_of}; divergence {cohort['kl']:.4f} nats"
 
 
 def _ratios(spots: pl.DataFrame, name: str) -> None:
@@ -74,14 +74,14 @@ def _ratios(spots: pl.DataFrame, name: str) -> None:
     with left:
         widgets.chart(charts.ratios(spots), key="ratios", alt="Ratio of shown to taken by factor")
     with right:
-        shown = spots.select("name", "data_share", "list_share", "ratio", "finding")
-        widgets.table(shown, definitions.evidence_columns(shown), key="spots")
+        table = spots.select("name", "data_share", "list_share", "ratio", "finding")
+        widgets.table(table, definitions.evidence_columns(table), key="spots")
 
 
 def _cohorts(cohorts: pl.DataFrame, run: str) -> None:
-    shown = cohorts.select("cohort", "users", "kl")
-    widgets.heading("Cohorts", shown, f"{run}-cohorts", help=definitions.EVIDENCE["cohort"])
-    widgets.table(shown, definitions.evidence_columns(shown), key="cohorts", height=320)
+    table = cohorts.select("cohort", "users", "kl")
+    widgets.heading("Cohorts", table, f"{run}-cohorts", help=definitions.EVIDENCE["cohort"])
+    widgets.table(table, definitions.evidence_columns(table), key="cohorts", height=320)
 
 
 def _examples(examples: pl.DataFrame, names: Mapping[int, str], run: str) -> None:
@@ -90,8 +90,8 @@ def _examples(examples: pl.DataFrame, names: Mapping[int, str], run: str) -> Non
     if examples.is_empty():
         st.info("No factor has a finding.")
         return
-    shown = with_names(examples, names).select("name", "user_id", "data_share", "list_share")
-    widgets.table(shown, definitions.evidence_columns(shown), key="examples", height=320)
+    table = with_names(examples, names).select("name", "user_id", "data_share", "list_share")
+    widgets.table(table, definitions.evidence_columns(table), key="examples", height=320)
 
 
 def _calibration(source: Source, run: str, everyone: pl.DataFrame) -> None:
@@ -122,7 +122,7 @@ def _calibration(source: Source, run: str, everyone: pl.DataFrame) -> None:
         )
     shares = audit_table(source, "calibrations", run)
     table = everyone.select("factor", "name", taken="data_share")
-    for column_name, at in (("before", weights[0]), ("after", weight)):
-        shown = shares.filter(pl.col("weight") == at).select("factor", pl.col("list_share").alias(column_name))
-        table = table.join(shown, on="factor", how="left", maintain_order="left")
+    for name, of_weight in (("before", weights[0]), ("after", weight)):
+        list_shares = shares.filter(pl.col("weight") == of_weight).select("factor", pl.col("list_share").alias(name))
+        table = table.join(list_shares, on="factor", how="left", maintain_order="left")
     widgets.chart(charts.calibration(table), key="calibration", alt="Shares taken, shown, and shown after re-ranking")

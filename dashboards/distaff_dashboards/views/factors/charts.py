@@ -62,18 +62,18 @@ def ladder(steps: pl.DataFrame, name: str) -> go.Figure:
         steps: ``rung, label, level, out_of_range, value, low, high``, by rung.
         name: The property's.
     """
-    at, far = steps["rung"].to_list(), steps["out_of_range"].to_list()
+    rungs, is_outside = steps["rung"].to_list(), steps["out_of_range"].to_list()
     band = steps["high"].to_list() + steps["low"].reverse().to_list()
     figure = go.Figure(
         [
-            go.Scatter(x=at + at[::-1], y=band, fill="toself", mode="lines", fillcolor="rgba(18,101,111,0.14)",
+            go.Scatter(x=rungs + rungs[::-1], y=band, fill="toself", mode="lines", fillcolor="rgba(18,101,111,0.14)",
                        line={"width": 0}, hoverinfo="skip", showlegend=False),
-            go.Scatter(x=at, y=steps["value"].to_list(), mode="lines+markers", showlegend=False,
+            go.Scatter(x=rungs, y=steps["value"].to_list(), mode="lines+markers", showlegend=False,
                        line={"color": ACCENT, "width": 2},
-                       marker={"size": 10, "color": ["#ffffff" if out else ACCENT for out in far],
-                               "line": {"width": 2, "color": [FLOOR if out else ACCENT for out in far]}},
+                       marker={"size": 10, "color": ["#ffffff" if out else ACCENT for out in is_outside],
+                               "line": {"width": 2, "color": [FLOOR if out else ACCENT for out in is_outside]}},
                        customdata=[["out of range, " if out else "", level]
-                                   for out, level in zip(far, steps["level"], strict=True)],
+                                   for out, level in zip(is_outside, steps["level"], strict=True)],
                        hovertemplate="%{y:.3f} at a share of %{customdata[1]:.2%}<br>%{customdata[0]}%{x}<extra></extra>"),
         ]
     )  # fmt: skip
@@ -85,7 +85,7 @@ def ladder(steps: pl.DataFrame, name: str) -> go.Figure:
                               font={"color": FLOOR, "size": 12})  # fmt: skip
     figure = finish(figure, height=360, top=34)
     ticks = [f"{label}<br>{level:.1%}" for label, level in steps.select("label", "level").iter_rows()]
-    figure.update_xaxes(tickvals=at, ticktext=ticks, showgrid=False, zeroline=False, nticks=None,
+    figure.update_xaxes(tickvals=rungs, ticktext=ticks, showgrid=False, zeroline=False, nticks=None,
                         title_text="rung: quantile, or distance from the mean; and its share")  # fmt: skip
     figure.update_yaxes(title={"text": text(name), "font": {"size": 13, "color": MUTED}}, showgrid=True,
                         gridcolor=GRID, tickfont={"color": MUTED})  # fmt: skip

@@ -89,14 +89,14 @@ def _facts(row: Mapping[str, Any]) -> None:
 
 
 def _items(items: pl.DataFrame, weight: float, name: str) -> None:
-    shown = most_relevant(items, weight, _ITEMS)
+    top = most_relevant(items, weight, _ITEMS)
     widgets.heading(
-        "Items", shown, name, help="Coloured: the item's share of this factor. Grey: its share of all behaviour."
+        "Items", top, name, help="Coloured: the item's share of this factor. Grey: its share of all behaviour."
     )
-    if shown.is_empty():
+    if top.is_empty():
         st.info("No item belongs to this factor.")
         return
-    widgets.chart(top_items(shown, "title"), key="items", alt="Items of the factor by relevance")
+    widgets.chart(top_items(top, "title"), key="items", alt="Items of the factor by relevance")
 
 
 def _attributes(source: Source, run: str, dataset: str, factor: int) -> None:
@@ -140,11 +140,11 @@ def _effect_card(source: Source, run: str, factor: int) -> None:
         return
     ladder = factor_table(source, "factor_ladders", run, factor)
     left, right = st.columns([2, 3], gap="large")
-    shown = specific.head(_EFFECTS)
+    largest = specific.head(_EFFECTS)
     with left:
-        widgets.chart(effect_intervals(shown), key="effects", alt="Effects with intervals")
+        widgets.chart(effect_intervals(largest), key="effects", alt="Effects with intervals")
     with right:
-        options = pl.concat([shown["property"].head(1), ladder["property"]]).unique(maintain_order=True).to_list()
+        options = pl.concat([largest["property"].head(1), ladder["property"]]).unique(maintain_order=True).to_list()
         name = st.selectbox("Along the ladder", options, key="property", help="Mean over users at each rung. Hollow "
                             "points are out of range: no user's share is as far out.")  # fmt: skip
         steps = ladder.filter(pl.col("property") == name)
@@ -194,8 +194,8 @@ def _examples(source: Source, run: str, dataset: str, factor: int) -> None:
                         help="The top 20, then some of each tenth of all, from the highest down.")  # fmt: skip
         bands = banded["band"].unique().sort().to_list()
         band = st.select_slider("Band", bands, format_func=_band_name, key="band") if len(bands) > 1 else 0
-        shown = banded.filter(pl.col("band") == band).select("rank", "title", "share")
-        widgets.table(shown, definitions.evidence_columns(shown), key="bands", height=280)
+        table = banded.filter(pl.col("band") == band).select("rank", "title", "share")
+        widgets.table(table, definitions.evidence_columns(table), key="bands", height=280)
 
 
 def _band_name(band: int) -> str:
@@ -209,13 +209,13 @@ def _editor(run: str, row: Mapping[str, Any], names: Mapping[int, str]) -> None:
     if row["match"] is not None:
         st.caption(wording.escape(f"Carried over from {row['origin']}, correlation {row['match']:.2f}."))
     factor = int(row["factor"])
-    others = [factor, *(k for k in names if k != factor)]
-    now = row["merged_into"] if row["merged_into"] in names else factor
+    choices = [factor, *(k for k in names if k != factor)]
+    partner = row["merged_into"] if row["merged_into"] in names else factor
     with st.form(f"note-{run}-{factor}", border=True):
         left, right = st.columns([1, 1])
-        given = row["name"] if row["name"] != row["automatic_name"] else ""
-        name = left.text_input("Name", given, placeholder=row["automatic_name"], key=f"name-{factor}", max_chars=80)
-        merged = left.selectbox("Show together with", others, index=others.index(now), key=f"merge-{factor}",
+        own_name = row["name"] if row["name"] != row["automatic_name"] else ""
+        name = left.text_input("Name", own_name, placeholder=row["automatic_name"], key=f"name-{factor}", max_chars=80)
+        merged = left.selectbox("Show together with", choices, index=choices.index(partner), key=f"merge-{factor}",
                                 format_func=lambda k: "itself" if k == factor else names[k])  # fmt: skip
         note = right.text_area("Note", row["note"] or "", key=f"note-{factor}", max_chars=2000, height=120)
         hidden = right.checkbox("Hide from the index", row["hidden"], key=f"hide-{factor}")

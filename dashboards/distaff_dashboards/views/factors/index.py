@@ -57,13 +57,13 @@ def _index(factors: pl.DataFrame, run: str) -> None:
     widgets.heading("Index", factors, f"{run}-factors", help="Ordered by effect: what happens to people's lists when "
                     "the factor is removed. Click a column to sort, a row to open the factor.")  # fmt: skip
     n_hidden = factors["hidden"].sum()
-    shown = factors
+    listed = factors
     if n_hidden and not st.toggle(f"Show {n_hidden} hidden", key="show-hidden"):
-        shown = factors.filter(~pl.col("hidden"))
-    columns = definitions.evidence_columns(shown)
-    event = widgets.table(shown, columns, key="index", on_select="rerun", selection_mode="single-row")
+        listed = factors.filter(~pl.col("hidden"))
+    columns = definitions.evidence_columns(listed)
+    event = widgets.table(listed, columns, key="index", on_select="rerun", selection_mode="single-row")
     for row in event["selection"]["rows"]:
-        factor = shown["factor"][row]
+        factor = listed["factor"][row]
         st.session_state["intent"] = factor
         st.switch_page(factor_page.entry(), query_params={"intent": str(factor)})  # the run stays with its select box
 
@@ -76,5 +76,5 @@ def _heatmap(lifts: pl.DataFrame, names: Mapping[int, str], run: str) -> None:
     labelled = lifts.with_columns(value=pl.format("{}: {}", "name", "value"))
     largest = labelled.group_by("value", maintain_order=True).agg(pl.col("lift").max().alias("largest"))
     heated = largest.sort("largest", descending=True, maintain_order=True).head(_HEATED)
-    shown = heated.join(labelled, on="value", maintain_order="left_right")
-    widgets.chart(charts.heatmap(shown, names), key="heatmap", alt="Lift of attribute values by factor")
+    cells = heated.join(labelled, on="value", maintain_order="left_right")
+    widgets.chart(charts.heatmap(cells, names), key="heatmap", alt="Lift of attribute values by factor")

@@ -15,7 +15,7 @@ from plotly.subplots import make_subplots
 from distaff_dashboards.ui.charts import ACCENT, CONTROL, FLOOR, GRID, INK, MUTED, OTHER, finish, text
 from distaff_dashboards.views.incident.graph import Layout
 
-PARTS = {"invariant": ("in both states", CONTROL, "solid"), "dependent": ("since the incident", FLOOR, "dash"),
+SUBGRAPHS = {"invariant": ("in both states", CONTROL, "solid"), "dependent": ("since the incident", FLOOR, "dash"),
          "path": ("path beside the graph", OTHER, "dot")}  # fmt: skip
 _UNITS = (
     (4 * 86_400.0, 86_400.0, "days"),
@@ -28,16 +28,16 @@ _NAME = 24
 
 
 @dataclass(frozen=True)
-class Clock:
-    """Times since the onset that is looked from, in a unit that fits the window."""
+class TimeAxis:
+    """A time axis from the onset that causes are ranked from, in a unit that fits the window."""
 
     zero: float
     size: float
     unit: str
 
     @classmethod
-    def of(cls, zero: float, span: float) -> Clock:
-        """Return a clock for a window of ``span`` seconds."""
+    def of(cls, zero: float, span: float) -> TimeAxis:
+        """Return the axis of a window of ``span`` seconds."""
         size, unit = next((size, unit) for least, size, unit in _UNITS if span >= least)
         return cls(zero, size, unit)
 
@@ -50,7 +50,7 @@ def timeline(
     times: NDArray[np.float64],
     lanes: Sequence[tuple[str, NDArray[np.float64], float | None]],
     marks: Sequence[tuple[str, float, str, str]],
-    clock: Clock,
+    axis: TimeAxis,
 ) -> go.Figure:
     """Draw metrics in lanes one below the other, each from its own smallest to its own largest value, and times as lines.
 
@@ -58,27 +58,27 @@ def timeline(
         times: Seconds, ``(T,)``.
         lanes: Metric, values ``(T,)`` and its own onset; the first is drawn in ink.
         marks: Name, seconds, colour and dash of each line.
-        clock: Unit and zero of the axis.
+        axis: Its unit and its zero.
     """
     figure = go.Figure()
     for lane, (name, values, onset) in enumerate(lanes):
         level = _level(values) * _LANE - lane
-        figure.add_scatter(x=clock(times), y=level, mode="lines", line={"color": INK if lane == 0 else ACCENT, "width": 1.6},
+        figure.add_scatter(x=axis(times), y=level, mode="lines", line={"color": INK if lane == 0 else ACCENT, "width": 1.6},
                            customdata=values, showlegend=False,
                            hovertemplate="%{customdata:.4g}<extra>" + text(name) + "</extra>")  # fmt: skip
         if onset is not None and times[0] <= onset <= times[-1]:
-            figure.add_scatter(x=[clock(onset)], y=[level[int(np.searchsorted(times, onset))]],
+            figure.add_scatter(x=[axis(onset)], y=[level[int(np.searchsorted(times, onset))]],
                                mode="markers", name="onset of a metric", showlegend=not any(t.name for t in figure.data),
                                marker={"size": 10, "color": "#ffffff", "line": {"width": 2.5, "color": FLOOR}},
                                hovertemplate="left its normal<extra></extra>")  # fmt: skip
-    for name, at, colour, dash in marks:
-        figure.add_scatter(x=[clock(at)] * 2, y=[1 - len(lanes) - 0.05, 1.0], mode="lines", name=name,
+    for name, seconds, colour, dash in marks:
+        figure.add_scatter(x=[axis(seconds)] * 2, y=[1 - len(lanes) - 0.05, 1.0], mode="lines", name=name,
                            line={"color": colour, "width": 1.6, "dash": dash}, hoverinfo="name")  # fmt: skip
     figure = finish(figure, height=90 + 52 * len(lanes), top=34)
     figure.update_yaxes(tickvals=[_LANE / 2 - lane for lane in range(len(lanes))],
                         ticktext=[text(name) for name, *_ in lanes], range=[0.9 - len(lanes), 1.05])  # fmt: skip
     figure.update_xaxes(
-        title_text=f"{clock.unit} since the onset", range=[clock(times[0]), clock(times[-1])], zeroline=False
+        title_text=f"{axis.unit} since the onset", range=[axis(times[0]), axis(times[-1])], zeroline=False
     )
     return figure
 
@@ -87,23 +87,23 @@ def series(
     times: NDArray[np.float64],
     rows: Sequence[tuple[str, NDArray[np.float64], float | None]],
     onset: float,
-    clock: Clock,
+    axis: TimeAxis,
 ) -> go.Figure:
     """Draw metrics as they were measured, each on an axis of its own, with the time that each left its normal."""
     figure = make_subplots(rows=len(rows), cols=1, shared_xaxes=True, vertical_spacing=0.18 / len(rows),
                            subplot_titles=[text(name) for name, *_ in rows])  # fmt: skip
-    for at, (name, values, since) in enumerate(rows, 1):
-        figure.add_scatter(x=clock(times), y=values, row=at, col=1, mode="lines+markers" if len(times) < 150 else "lines",
+    for row, (name, values, since) in enumerate(rows, 1):
+        figure.add_scatter(x=axis(times), y=values, row=row, col=1, mode="lines+markers" if len(times) < 150 else "lines",
                            marker={"size": 4}, line={"color": ACCENT, "width": 1.5}, showlegend=False,
                            hovertemplate="%{y:.5g}<extra>" + text(name) + "</extra>")  # fmt: skip
-        figure.add_vline(x=clock(onset), row=at, col=1, line={"color": INK, "width": 1.5})
+        figure.add_vline(x=axis(onset), row=row, col=1, line={"color": INK, "width": 1.5})
         if since is not None and times[0] <= since <= times[-1]:
-            figure.add_vline(x=clock(since), row=at, col=1, line={"color": FLOOR, "width": 1.5, "dash": "dot"})
+            figure.add_vline(x=axis(since), row=row, col=1, line={"color": FLOOR, "width": 1.5, "dash": "dot"})
     figure.update_annotations(x=0, xanchor="left", font={"size": 12.5, "color": INK})
     figure = finish(figure, height=70 + 130 * len(rows), top=30)
     figure.update_yaxes(nticks=4, showgrid=True, gridcolor=GRID, tickfont={"color": MUTED})
-    figure.update_xaxes(title_text=f"{clock.unit} since the onset", row=len(rows), col=1)
-    figure.update_xaxes(range=[clock(times[0]), clock(times[-1])], zeroline=False)
+    figure.update_xaxes(title_text=f"{axis.unit} since the onset", row=len(rows), col=1)
+    figure.update_xaxes(range=[axis(times[0]), axis(times[-1])], zeroline=False)
     return figure
 
 
@@ -111,13 +111,13 @@ def graph(layout: Layout, ranks: Mapping[str, int], path: Sequence[str], chosen:
     """Draw the causal graph in columns; the KPI at the right, the path of the chosen cause lit."""
     lit = set(pairwise(path))
     figure = go.Figure()
-    for part, (name, colour, dash) in PARTS.items():
-        at = [e for e in layout.edges if e["part"] == part and (e["source"], e["target"]) not in lit]
-        _lines(figure, layout, at, name, {"color": colour, "width": 1.3, "dash": dash})
-    for part, (_, _, dash) in PARTS.items():
-        at = [e for e in layout.edges if e["part"] == part and (e["source"], e["target"]) in lit]
-        _lines(figure, layout, at, "path of the cause" + ("" if part == "invariant" else f", {PARTS[part][0]}"),
-               {"color": ACCENT, "width": 4, "dash": dash})  # fmt: skip
+    for subgraph, (name, colour, dash) in SUBGRAPHS.items():
+        edges = [e for e in layout.edges if e["part"] == subgraph and (e["source"], e["target"]) not in lit]
+        _lines(figure, layout, edges, name, {"color": colour, "width": 1.3, "dash": dash})
+    for subgraph, (name, _, dash) in SUBGRAPHS.items():
+        edges = [e for e in layout.edges if e["part"] == subgraph and (e["source"], e["target"]) in lit]
+        title = "path of the cause" if subgraph == "invariant" else f"path of the cause, {name}"
+        _lines(figure, layout, edges, title, {"color": ACCENT, "width": 4, "dash": dash})
     _heads(figure, layout, lit)
     names = list(layout.places)
     fill = [INK if n == kpi else ACCENT if n == chosen or n in path else "#ffffff" for n in names]
@@ -169,12 +169,12 @@ def _bend(source: tuple[int, float], target: tuple[int, float]) -> tuple[list[fl
 def _heads(figure: go.Figure, layout: Layout, lit: set[tuple[str, str]]) -> None:
     """Draw where each edge goes, as a small triangle short of its end."""
     for edge in layout.edges:
-        on = (edge["source"], edge["target"]) in lit
+        is_lit = (edge["source"], edge["target"]) in lit
         x, y = _bend(layout.places[edge["source"]], layout.places[edge["target"]])
         figure.add_annotation(
             x=x[-2], y=y[-2], ax=x[-4], ay=y[-4], xref="x", yref="y", axref="x", ayref="y", showarrow=True, text="",
-            arrowhead=2, arrowsize=1, arrowwidth=2.4 if on else 1.3,
-            arrowcolor=ACCENT if on else PARTS[edge["part"]][1],
+            arrowhead=2, arrowsize=1, arrowwidth=2.4 if is_lit else 1.3,
+            arrowcolor=ACCENT if is_lit else SUBGRAPHS[edge["part"]][1],
         )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ _SWEEPS = 4
 
 @dataclass(frozen=True)
 class Layout:
-    """A drawn part of a causal graph.
+    """The subgraph of a causal graph that is drawn.
 
     Attributes:
         places: ``x, y`` of each metric: hops to the KPI, negative; place within its column, around 0.
@@ -38,9 +38,9 @@ def layout(kpi: str | None, causes: Sequence[Mapping[str, Any]], edges: Iterable
     }
     joined = {(source, target) for source, target, _ in among}
     steps = {step for c in causes for step in pairwise(c["path"])} - joined
-    drawn = [*among.values(), *({"source": s, "target": t, "part": "path", "weight": None} for s, t in sorted(steps))]
-    hops = _hops(kpi, list(metrics), drawn)
-    return Layout(_places(hops, drawn), drawn)
+    edges = [*among.values(), *({"source": s, "target": t, "part": "path", "weight": None} for s, t in sorted(steps))]
+    hops = _hops(kpi, list(metrics), edges)
+    return Layout(_places(hops, edges), edges)
 
 
 def _hops(kpi: str | None, metrics: Sequence[str], edges: Sequence[Mapping[str, Any]]) -> dict[str, int]:

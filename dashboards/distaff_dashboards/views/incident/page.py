@@ -11,14 +11,13 @@ import polars as pl
 import streamlit as st
 from numpy.typing import NDArray
 
-from distaff_dashboards.reads.board import board_of
 from distaff_dashboards.reads.source import Source, newest_dataset, published_for, row_of, whole_workspace
-from distaff_dashboards.ui import board_tables, definitions, widgets, wording
+from distaff_dashboards.ui import definitions, widgets, wording
 from distaff_dashboards.ui.charts import ACCENT, CONTROL, FLOOR, INK
 from distaff_dashboards.ui.labels import run_label
-from distaff_dashboards.views.board import board_page
+from distaff_dashboards.views.board import board_section
 from distaff_dashboards.views.incident import charts, reads
-from distaff_dashboards.views.incident.charts import Clock
+from distaff_dashboards.views.incident.charts import TimeAxis
 from distaff_dashboards.views.incident.graph import layout
 from distaff_data.datasets.incidents import entity_of
 from distaff_data.errors import DistaffError
@@ -41,7 +40,7 @@ class _View:
     case: Case
     onset: float
     rows: slice
-    clock: Clock
+    axis: TimeAxis
     causes: pl.DataFrame
     edges: pl.DataFrame
 
@@ -86,7 +85,7 @@ def incident_page() -> None:
         _graph(view, cause, f"{run}-{name}")
         _series(view, cause, f"{run}-{name}")
     st.divider()
-    _board(workspace, dataset)
+    board_section(workspace, dataset, help="All incidents of the dataset whose causes are known.")
 
 
 def _say_how_to_start(dataset: str | None) -> None:
@@ -117,7 +116,7 @@ def _view(source: Source, run: str, dataset: str, case: Case, trigger: float | N
     begin = int(np.searchsorted(case.times, zero))
     left, right = st.columns([3, 1], gap="large", vertical_alignment="bottom")
     with right:
-        whole = st.toggle("All rows", key="whole", help="Otherwise the rows around the onset")
+        shows_all = st.toggle("All rows", key="whole", help="Otherwise the rows around the onset")
     with left:
         moved = _moved(case, begin)
     if trigger is None and not moved:
@@ -127,12 +126,12 @@ def _view(source: Source, run: str, dataset: str, case: Case, trigger: float | N
         causes, edges = _ranked_anew(source, run, dataset, case.name, float(case.times[begin + moved]))
     else:
         causes, edges = reads.published(source, run, case.name)
-    at = begin + moved
-    first = 0 if whole else max(min(begin, at) - max(_BEFORE * (len(case.times) - at), _LEAST_BEFORE), 0)
+    start = begin + moved
+    first = 0 if shows_all else max(min(begin, start) - max(_BEFORE * (len(case.times) - start), _LEAST_BEFORE), 0)
     rows = slice(first, len(case.times))
-    onset = float(case.times[at])
-    clock = Clock.of(onset, float(case.times[-1] - case.times[first]))
-    return _View(case, onset, rows, clock, causes, edges)
+    onset = float(case.times[start])
+    axis = TimeAxis.of(onset, float(case.times[-1] - case.times[first]))
+    return _View(case, onset, rows, axis, causes, edges)
 
 
 def _moved(case: Case, begin: int) -> int:
@@ -153,9 +152,9 @@ def _moved(case: Case, begin: int) -> int:
     )
 
 
-def _ranked_anew(source: Source, run: str, dataset: str, case: str, at: float) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _ranked_anew(source: Source, run: str, dataset: str, case: str, onset: float) -> tuple[pl.DataFrame, pl.DataFrame]:
     try:
-        causes, edges = reads.ranked_anew(source, run, dataset, case, at)
+        causes, edges = reads.ranked_anew(source, run, dataset, case, onset)
     except DistaffError as error:
         st.warning(wording.escape(str(error)))
         return reads.no_causes()
@@ -176,9 +175,9 @@ def _timeline(view: _View, diagnosis: Mapping[str, Any], name: str) -> None:
         marks.append(("trigger", trigger, ACCENT, "dot"))
     if case.onset is not None and case.onset not in (view.onset, trigger):
         marks.append(("known onset", case.onset, FLOOR, "dash"))
-    marks += [("another alarm", at, CONTROL, "dot") for at in diagnosis["alarms"] if at not in (trigger, view.onset)]
+    marks += [("another alarm", s, CONTROL, "dot") for s in diagnosis["alarms"] if s not in (trigger, view.onset)]
     inside = [mark for mark in marks if view.times[0] <= mark[1] <= view.times[-1]]
-    figure = charts.timeline(view.times, lanes, inside, view.clock)
+    figure = charts.timeline(view.times, lanes, inside, view.axis)
     widgets.chart(figure, key="timeline", alt="The KPI and the metrics most to blame over time")
     if diagnosis["converged"] is False:
         st.caption("The ranking had not come to rest.")
@@ -187,7 +186,7 @@ def _timeline(view: _View, diagnosis: Mapping[str, Any], name: str) -> None:
 def _causes(view: _View, name: str) -> Mapping[str, Any]:
     """Draw the ranking; return the cause that a person chose of it."""
     roots = list(view.case.roots)
-    since = (pl.col("onset") - view.clock.zero) / view.clock.size
+    since = (pl.col("onset") - view.axis.zero) / view.axis.size
     table = view.causes.select("rank", "entity", "metric", "score", "own", "propagated", since=since,
                                known=pl.col("entity").is_in(roots), path="path", new_edges="new_edges")  # fmt: skip
     table = table if roots else table.drop("known")
@@ -200,11 +199,11 @@ def _causes(view: _View, name: str) -> Mapping[str, Any]:
     cause = row_of(view.causes, "metric", metric)
     right.caption(wording.escape(_evidence(view, cause)))
     # A path and its edges say nothing in a table where no cause has any: controls have no graph.
-    some = table.select(
+    has_values = table.select(
         (pl.col("propagated", "since") != 0).any(), (pl.col("path", "new_edges").list.len() > 0).any()
     ).row(0, named=True)
-    seen = table.drop([column for column, says in some.items() if not says])
-    widgets.table(seen, definitions.cause_columns(seen, view.clock.unit), key="causes", height=320)
+    filled = table.drop([column for column, has_any in has_values.items() if not has_any])
+    widgets.table(filled, definitions.cause_columns(filled, view.axis.unit), key="causes", height=320)
     return cause
 
 
@@ -213,7 +212,7 @@ def _evidence(view: _View, cause: Mapping[str, Any]) -> str:
     if cause["propagated"] is not None:
         facts.append(f"own {cause['own']:.3g}, by the graph {cause['propagated']:.3g}")
     if cause["onset"] is not None:
-        facts.append(f"left its normal at {view.clock(cause['onset']):+.3g} {view.clock.unit}")
+        facts.append(f"left its normal at {view.axis(cause['onset']):+.3g} {view.axis.unit}")
     facts.append(" → ".join(cause["path"]) if cause["path"] else "no path to the KPI")
     facts += [f"new: {', '.join(cause['new_edges'])}"] if cause["new_edges"] else []
     return "; ".join(facts)
@@ -223,8 +222,8 @@ def _graph(view: _View, cause: Mapping[str, Any], name: str) -> None:
     if view.edges.is_empty() and not (view.causes["path"].list.len() > 0).any():
         st.info("This model has no causal graph: it looks at each metric by itself.")
         return
-    drawn = [*view.causes.head(_DRAWN).to_dicts(), *([cause] if cause["rank"] > _DRAWN else [])]
-    places = layout(view.kpi, drawn, view.edges.to_dicts())
+    causes = [*view.causes.head(_DRAWN).to_dicts(), *([cause] if cause["rank"] > _DRAWN else [])]
+    places = layout(view.kpi, causes, view.edges.to_dicts())
     widgets.heading("Causal graph", view.edges, f"{name}-graph",
                     help=f"The first {_DRAWN} causes and what lies on their paths: the KPI at the right, every cause as "
                     "many columns left of it as it is hops away; metrics without a way to it stand leftmost. Numbers are "
@@ -242,20 +241,10 @@ def _series(view: _View, cause: Mapping[str, Any], name: str) -> None:
                     help="The chosen cause, what lies between it and the KPI, and the other metrics of its entity, in their "
                     "own units. Solid: the onset ranked from. Dotted: when the metric left its normal.")  # fmt: skip
     rows = [view.lane(metric) for metric in metrics]
-    figure = charts.series(view.times, rows, view.onset, view.clock)
+    figure = charts.series(view.times, rows, view.onset, view.axis)
     widgets.chart(figure, key="series", alt="Measured values of the chosen cause and its path")
 
 
 def _window(view: _View, metrics: Sequence[str]) -> pl.DataFrame:
     """Return the window's values: ``time`` and one column a metric."""
     return pl.DataFrame({"time": view.times, **{metric: view.lane(metric)[1] for metric in metrics}})
-
-
-def _board(workspace: Source, dataset: str) -> None:
-    try:
-        board = board_of(workspace, dataset)
-    except DistaffError as error:  # no case with a known cause
-        st.caption(wording.escape(str(error)))
-        return
-    board_tables.beside_controls(board, help="All incidents of the dataset whose causes are known.")
-    st.page_link(board_page.entry(), label="All metrics on the Board", query_params={"dataset": dataset})

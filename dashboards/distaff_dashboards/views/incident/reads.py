@@ -63,7 +63,7 @@ def published(source: Source, run: str, case: str) -> tuple[pl.DataFrame, pl.Dat
 
 
 @st.cache_data(max_entries=64, show_spinner="Ranking causes anew ...")
-def ranked_anew(source: Source, run: str, dataset: str, case: str, at: float) -> tuple[pl.DataFrame, pl.DataFrame]:
+def ranked_anew(source: Source, run: str, dataset: str, case: str, onset: float) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return causes and causal graph for another time of onset, in seconds, by the run's own model; nothing is stored.
 
     Raises:
@@ -77,7 +77,7 @@ def ranked_anew(source: Source, run: str, dataset: str, case: str, at: float) ->
     workspace = source.workspace
     incidents = load_incidents(workspace.warehouse, dataset, case)
     model = Diagnoser.load(model_folder(workspace, run))
-    diagnosis = model.diagnose_case(incidents.cases[0], incidents.edges, seed=find(workspace, run).seed, at=at)
+    diagnosis = model.diagnose_case(incidents.cases[0], incidents.edges, seed=find(workspace, run).seed, at=onset)
     return _frame("causes", CAUSES, cause_rows(diagnosis)), _frame("cause_edges", EDGES, edge_rows(diagnosis))
 
 

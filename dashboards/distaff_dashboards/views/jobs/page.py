@@ -11,7 +11,7 @@ from distaff_dashboards.reads.source import Source
 from distaff_dashboards.ui import widgets, wording
 from distaff_dashboards.views.jobs import reads
 
-_EVERY = 10.0  # seconds between two looks
+_REFRESH = 10.0  # seconds between two refreshes
 _TIME = "YYYY-MM-DD HH:mm"
 _STATUS = "done; running; failed: the last attempt as well; interrupted: made up for at the next look"
 
@@ -19,7 +19,7 @@ _STATUS = "done; running; failed: the last attempt as well; interrupted: made up
 @widgets.page("jobs", "Jobs", "What runs by the clock, how it went, and whether the data has drifted since training.")
 def jobs_page() -> None:
     """Draw the page."""
-    st.fragment(_all, run_every=_EVERY)()
+    st.fragment(_all, run_every=_REFRESH)()
 
 
 def _all() -> None:
@@ -77,8 +77,8 @@ def _aliases(source: Source) -> None:
         st.caption("None yet.")
         return
     widgets.heading("Aliases", table, "aliases", help=meaning)
-    now = table.filter("current").sort("alias")
-    for alias, run in now.select("alias", "run").iter_rows():
+    current = table.filter("current").sort("alias")
+    for alias, run in current.select("alias", "run").iter_rows():
         st.markdown(f"**{wording.escape(alias)}** is {wording.escape(run)}")
     columns = _columns(since="from when on")
     columns["current"] = st.column_config.CheckboxColumn("now", help="what the alias stands for")
@@ -86,7 +86,7 @@ def _aliases(source: Source) -> None:
     widgets.table(table, columns)
     with st.popover("Roll back"):
         st.caption("An alias goes back to the run before, from the next execution on. In a terminal:")
-        st.code("\n".join(f"distaff rollback {alias}" for alias in now["alias"]), language="bash")
+        st.code("\n".join(f"distaff rollback {alias}" for alias in current["alias"]), language="bash")
 
 
 def _drift(source: Source) -> None:

@@ -64,10 +64,10 @@ def _one_user(source: Source, run: str, dataset: str, factor: int, names: Mappin
         colours = _recommendations(source, run, dataset, user, names)
     with left:
         _mix(user, with_names(mix, names), colours)
-        taken = people.history(source, dataset, user)
-        with st.expander(f"What this person took: {taken.height} items"):
-            widgets.heading("History", taken, f"{run}-history-{user}")
-            widgets.table(taken, {"item_id": "item", "title": "title"}, key="history")
+        history = people.history(source, dataset, user)
+        with st.expander(f"What this person took: {history.height} items"):
+            widgets.heading("History", history, f"{run}-history-{user}")
+            widgets.table(history, {"item_id": "item", "title": "title"}, key="history")
 
 
 def _mix(user: str, mix: pl.DataFrame, colours: Mapping[int, str]) -> None:

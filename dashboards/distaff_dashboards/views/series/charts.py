@@ -14,37 +14,37 @@ from plotly.subplots import make_subplots
 
 from distaff.exports import dates
 from distaff_dashboards.ui.charts import ACCENT, CONTROL, GRID, HEAT, INK, INTENTS, MUTED, OTHER, finish, text
-from distaff_dashboards.views.series.reads import Forecast, Segment, above_chance
+from distaff_dashboards.views.series.reads import Forecast, Rows, above_chance
 
 _BAND = "rgba(18, 101, 111, 0.18)"
-_FEW = 200  # rows up to which every one is marked
+_MARKED = 200  # rows up to which every one is marked
 
 
-def forecast(shown: Forecast, history: int, channels: Sequence[tuple[int, str]]) -> go.Figure:
+def forecast(forecast: Forecast, history: int, channels: Sequence[tuple[int, str]]) -> go.Figure:
     """Draw channels below each other: rows before, the forecast with its interval, and what came.
 
     Args:
-        shown: The forecast.
+        forecast: The forecast.
         history: Rows to show before it.
         channels: Place and name of those to show.
     """
     figure = _rows([name for _, name in channels])
-    past, ahead = dates(shown.before.times[-history:]), dates(shown.times)
+    past, ahead = dates(forecast.before.times[-history:]), dates(forecast.times)
     edge = np.concatenate([ahead, ahead[::-1]])
     for row, (c, name) in enumerate(channels, 1):
         first = row == 1
-        if np.isfinite(shown.low[:, c]).all():
-            band = np.concatenate([shown.high[:, c], shown.low[::-1, c]])
+        if np.isfinite(forecast.low[:, c]).all():
+            band = np.concatenate([forecast.high[:, c], forecast.low[::-1, c]])
             figure.add_scatter(x=edge, y=band, row=row, col=1, fill="toself", fillcolor=_BAND, line={"width": 0},
                                name="interval", showlegend=first, hoverinfo="skip")  # fmt: skip
-        _line(figure, row, past, shown.before.values[-history:, c], name, "measured", first, color=INK)
-        if shown.actual is not None:
-            _line(figure, row, ahead, shown.actual[:, c], name, "what came", first, color=CONTROL)
-        _line(figure, row, ahead, shown.value[:, c], name, "forecast", first, color=ACCENT, width=2.2)
+        _line(figure, row, past, forecast.before.values[-history:, c], name, "measured", first, color=INK)
+        if forecast.actual is not None:
+            _line(figure, row, ahead, forecast.actual[:, c], name, "what came", first, color=CONTROL)
+        _line(figure, row, ahead, forecast.value[:, c], name, "forecast", first, color=ACCENT, width=2.2)
     return _finished(figure, len(channels))
 
 
-def measured(rows: Segment, channels: Sequence[tuple[int, str]]) -> go.Figure:
+def measured(rows: Rows, channels: Sequence[tuple[int, str]]) -> go.Figure:
     """Draw channels below each other as they were measured."""
     figure = _rows([name for _, name in channels])
     for row, (c, name) in enumerate(channels, 1):
@@ -53,13 +53,13 @@ def measured(rows: Segment, channels: Sequence[tuple[int, str]]) -> go.Figure:
 
 
 def places(
-    table: pl.DataFrame, by: str | None, hover: Sequence[str], shares: tuple[float, float], title: str
+    table: pl.DataFrame, column: str | None, hover: Sequence[str], shares: tuple[float, float], title: str
 ) -> go.Figure:
     """Draw points of a map, selectable by box or lasso; each carries its place in the table as custom data.
 
     Args:
         table: ``x, y`` of each point.
-        by: The column that colours points: numbers, or names, of which the commonest have colours of their own.
+        column: The column that colours points: numbers, or names, of which the commonest have colours of their own.
         hover: What to say of each point.
         shares: Of the variance, that the axes show.
         title: What the colours mean.
@@ -67,8 +67,8 @@ def places(
     figure = go.Figure()
     size = 7 if len(table) < 1500 else 5
     points = table.with_row_index("at").with_columns(hover=pl.Series(hover, dtype=pl.String))
-    numbers = points[by] if by is not None and table[by].dtype.is_float() else None
-    groups = [(title, points)] if numbers is not None else _groups(points, by)
+    numbers = points[column] if column is not None and table[column].dtype.is_float() else None
+    groups = [(title, points)] if numbers is not None else _groups(points, column)
     for n, (name, group) in enumerate(groups):
         marker: dict[str, Any] = {"size": size, "opacity": 0.75}
         if numbers is not None:
@@ -134,9 +134,9 @@ def leakage(probes: pl.DataFrame) -> go.Figure:
 _REST = "others"
 
 
-def _groups(points: pl.DataFrame, by: str | None) -> list[tuple[str, pl.DataFrame]]:
+def _groups(points: pl.DataFrame, column: str | None) -> list[tuple[str, pl.DataFrame]]:
     """Return the points of each name in a column, the commonest first; names beyond the colours are one group."""
-    label = pl.lit("–") if by is None else pl.col(by).cast(pl.String).fill_null("–")
+    label = pl.lit("–") if column is None else pl.col(column).cast(pl.String).fill_null("–")
     labelled = points.with_columns(group=label)
     sizes = labelled.group_by("group").len().sort("len", "group", descending=[True, False])
     common = sizes["group"].head(len(INTENTS)).to_list()
@@ -163,7 +163,7 @@ def _line(
     color: str,
     width: float = 1.5,
 ) -> None:
-    figure.add_scatter(x=x, y=y, row=row, col=1, mode="lines+markers" if len(y) <= _FEW else "lines", name=name,
+    figure.add_scatter(x=x, y=y, row=row, col=1, mode="lines+markers" if len(y) <= _MARKED else "lines", name=name,
                        marker={"size": 3.5}, line={"color": color, "width": width}, showlegend=legend,
                        hovertemplate="%{y:.5g}<extra>" + f"{text(channel)}, {name}" + "</extra>")  # fmt: skip
 

@@ -10,14 +10,13 @@ import polars as pl
 import streamlit as st
 
 from distaff.exports import dates
-from distaff_dashboards.reads.board import board_of
 from distaff_dashboards.reads.source import Source, newest_dataset, row_of, whole_workspace
-from distaff_dashboards.ui import board_tables, widgets, wording
+from distaff_dashboards.ui import widgets, wording
 from distaff_dashboards.ui.labels import run_label
-from distaff_dashboards.views.board import board_page
+from distaff_dashboards.views.board import board_section
 from distaff_dashboards.views.series import charts, reads
 from distaff_dashboards.views.series.latents import latents_section
-from distaff_dashboards.views.series.reads import Forecast, Segment
+from distaff_dashboards.views.series.reads import Forecast, Rows
 from distaff_dashboards.views.series.window_map import window_map
 from distaff_data.errors import DistaffError
 
@@ -55,7 +54,7 @@ def series_page() -> None:
     st.divider()
     latents_section(source, run)
     st.divider()
-    _board(workspace, dataset)
+    board_section(workspace, dataset)
 
 
 def _say_how_to_start(dataset: str | None) -> None:
@@ -106,7 +105,7 @@ def _label(series: Series, entity: str) -> str:
     return label + "Each entity of this dataset is one window: there is nothing after it to forecast."
 
 
-def _measured(rows: Segment, channels: Sequence[tuple[int, str]], name: str, caption: str) -> None:
+def _measured(rows: Rows, channels: Sequence[tuple[int, str]], name: str, caption: str) -> None:
     table = pl.DataFrame({"time": dates(rows.times), **{c: rows.values[:, n] for n, c in channels}})
     widgets.heading("As measured", table, name, help="In the channels' own units; a gap is a missing value.")
     if caption:
@@ -135,8 +134,8 @@ def _forecast(source: Source, run: str, series: Series, entity: str, channels: S
         if not times:
             st.info("No test or validation window of this entity has so many rows after it. Look fewer rows ahead.")
             return
-        at = _window(times, f"{run}-{entity}")
-        forecast = reads.past_forecast(source, run, entity, split, at, horizon, coverage)
+        window = _window(times, f"{run}-{entity}")
+        forecast = reads.past_forecast(source, run, entity, split, window, horizon, coverage)
     else:
         forecast = reads.future_forecast(source, run, entity, horizon, coverage)
     table = _table(forecast, channels, entity)
@@ -155,9 +154,9 @@ def _window(times: Sequence[float], key: str) -> int:
         return 0
     labels = [str(time).removesuffix(".000").removesuffix(":00") for time in dates(np.asarray(times))]
     options = list(range(len(times)))
-    at = st.select_slider("Last row before the forecast", options, options[-1], key=f"window-{key}-{len(times)}",
+    place = st.select_slider("Last row before the forecast", options, options[-1], key=f"window-{key}-{len(times)}",
                               format_func=lambda place: labels[place].replace("T", " "))  # fmt: skip
-    return int(at)
+    return int(place)
 
 
 def _table(forecast: Forecast, channels: Sequence[tuple[int, str]], entity: str) -> pl.DataFrame:
@@ -178,14 +177,14 @@ def _table(forecast: Forecast, channels: Sequence[tuple[int, str]], entity: str)
 
 def _share_inside(forecast: Forecast, channels: Sequence[tuple[int, str]], coverage: float, split: str) -> str:
     """Return one sentence on how much of what came lies within the interval."""
-    shown = [c for c, _ in channels]
-    if not np.isfinite(forecast.low[:, shown]).all():
+    columns = [c for c, _ in channels]
+    if not np.isfinite(forecast.low[:, columns]).all():
         return f"There are too few validation windows for an interval of {coverage:.0%}; ask for less coverage."
     if forecast.actual is None:
         return "The future, after the last row that was loaded."
-    came = np.isfinite(forecast.actual[:, shown])
+    came = np.isfinite(forecast.actual[:, columns])
     inside = (forecast.actual >= forecast.low) & (forecast.actual <= forecast.high)
-    share = inside[:, shown][came].mean() if came.any() else float("nan")
+    share = inside[:, columns][came].mean() if came.any() else float("nan")
     sentence = f"{share:.0%} of what came lies within the {coverage:.0%} interval here."
     return (
         sentence
@@ -213,13 +212,3 @@ def _coverage(source: Source, run: str, channels: Sequence[tuple[int, str]], hor
         },
         key="covered-table",
     )  # fmt: skip
-
-
-def _board(workspace: Source, dataset: str) -> None:
-    try:
-        board = board_of(workspace, dataset)
-    except DistaffError as error:  # nothing in the test split
-        st.caption(wording.escape(str(error)))
-        return
-    board_tables.beside_controls(board)
-    st.page_link(board_page.entry(), label="All metrics on the Board", query_params={"dataset": dataset})

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from distaff.series.model import SeriesModel
     from distaff_data.datasets.windows import Windows
 
-_MOST = 4000  # vectors that a map is made of, evenly spaced
+_MAP_SIZE = 4000  # vectors that a map is made of, evenly spaced
 _VECTORS = """
 SELECT v.entity, v.channel, v.start, n.label, n."group", c.predicted, v."values" FROM (
   SELECT *, row_number() OVER (ORDER BY entity, start, channel) - 1 AS place FROM embeddings
@@ -32,7 +32,7 @@ WHERE v.place % ? = 0 ORDER BY v.place
 
 
 @dataclass(frozen=True)
-class Segment:
+class Rows:
     """Consecutive rows of an entity: times in seconds ``(n,)``, values ``(n, C)``, NaN where missing."""
 
     times: NDArray[np.float64]
@@ -43,7 +43,7 @@ class Segment:
 class Forecast:
     """A forecast ``(H, C)`` with its interval, the rows before it, and what came, if it is of the past."""
 
-    before: Segment
+    before: Rows
     times: NDArray[np.float64]
     value: NDArray[np.float64]
     low: NDArray[np.float64]
@@ -78,11 +78,11 @@ def model(source: Source, run: str) -> SeriesModel:
     return SeriesModel.load(model_folder(source.workspace, run))
 
 
-def measured(source: Source, run: str, entity: str) -> Segment:
+def measured(source: Source, run: str, entity: str) -> Rows:
     """Return all rows of an entity."""
     series = model(source, run).data
-    at = series.entity_ids.index(entity).as_py()
-    return _segment(source, run, *series.offsets[at : at + 2].tolist())
+    place = series.entity_ids.index(entity).as_py()
+    return _rows_between(source, run, *series.offsets[place : place + 2].tolist())
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -101,21 +101,21 @@ def backtests(source: Source, run: str, entity: str, horizon: int) -> tuple[str,
 
 @st.cache_data(max_entries=64, show_spinner="Forecasting ...")
 def past_forecast(
-    source: Source, run: str, entity: str, split: str, at: int, horizon: int, coverage: float
+    source: Source, run: str, entity: str, split: str, window: int, horizon: int, coverage: float
 ) -> Forecast:
-    """Return the forecast from an entity's window ``at`` of :func:`backtests`, beside what came."""
+    """Return the forecast from one of an entity's windows in :func:`backtests`, beside what came."""
     import torch
 
     from distaff.series.backtesting import backtest
 
     forecaster = model(source, run)
-    window = _origins(forecaster, entity, horizon, split).where(torch.tensor([at]))
-    tested = backtest(forecaster, window, coverage)
-    start = int(window.starts[0])
+    origin = _origins(forecaster, entity, horizon, split).where(torch.tensor([window]))
+    tested = backtest(forecaster, origin, coverage)
+    start = int(origin.starts[0])
     middle, end = start + forecaster.length, start + forecaster.length + horizon
     arrays = (values[0].double().numpy() for values in (tested.value, tested.low, tested.high, tested.actual))
-    times = _segment(source, run, middle, end).times
-    return Forecast(_segment(source, run, start, middle), times, *arrays)
+    times = _rows_between(source, run, middle, end).times
+    return Forecast(_rows_between(source, run, start, middle), times, *arrays)
 
 
 @st.cache_data(max_entries=16, show_spinner="Forecasting ...")
@@ -129,13 +129,13 @@ def future_forecast(source: Source, run: str, entity: str, horizon: int, coverag
     forecaster = model(source, run)
     if steps.is_empty():
         raise InputError(f"it has fewer than the {forecaster.length} rows that the model looks back on", value=entity)
-    at = forecaster.data.entity_ids.index(entity).as_py()
-    end = int(forecaster.data.offsets[at + 1])
+    place = forecaster.data.entity_ids.index(entity).as_py()
+    end = int(forecaster.data.offsets[place + 1])
     shape = (horizon, len(forecaster.data.channels))
     value, low, high, times = (
         steps[name].cast(pl.Float64).to_numpy().reshape(shape) for name in ("value", "low", "high", "time")
     )
-    return Forecast(_segment(source, run, end - forecaster.length, end), times[:, 0], value, low, high, None)
+    return Forecast(_rows_between(source, run, end - forecaster.length, end), times[:, 0], value, low, high, None)
 
 
 @st.cache_data(max_entries=16, show_spinner="Measuring the intervals ...")
@@ -158,11 +158,11 @@ def _origins(forecaster: SeriesModel, entity: str, horizon: int, split: str) -> 
     return origins(forecaster, horizon, split=split, entity=entity)
 
 
-def _segment(source: Source, run: str, start: int, end: int) -> Segment:
+def _rows_between(source: Source, run: str, start: int, end: int) -> Rows:
     series = model(source, run).data
     rows = slice(start, end)
     values = series.values[rows].double().numpy()
-    return Segment(series.times[rows].numpy(), np.where(series.mask[rows].numpy(), values, np.nan))
+    return Rows(series.times[rows].numpy(), np.where(series.mask[rows].numpy(), values, np.nan))
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
@@ -191,7 +191,7 @@ def points(source: Source, run: str, dataset: str, channel: str | None) -> tuple
     """
     from sklearn.decomposition import PCA
 
-    step = -(-embedded_channels(source, run)[channel] // _MOST)
+    step = -(-embedded_channels(source, run)[channel] // _MAP_SIZE)
     table = source.frame(_VECTORS, [run, channel, dataset, step])
     vectors = table["values"].list.to_array(len(table["values"][0])).to_numpy()
     n_axes = min(2, *vectors.shape)
@@ -202,10 +202,10 @@ def points(source: Source, run: str, dataset: str, channel: str | None) -> tuple
     table = table.drop("values").with_columns(x=places[:, 0], y=places[:, 1])
     truth = source.frame("SELECT entity, factor, value FROM truth_factors WHERE dataset = ? ORDER BY factor", [dataset])
     if not truth.is_empty():
-        known = truth.with_columns(factor=pl.format("factor {}", "factor")).pivot(
+        factors = truth.with_columns(factor=pl.format("factor {}", "factor")).pivot(
             "factor", index="entity", values="value", aggregate_function="first"
         )
-        table = table.join(known, on="entity", how="left", maintain_order="left")
+        table = table.join(factors, on="entity", how="left", maintain_order="left")
     latents = latents_of(source, run).select("factor", "name").sort("factor")
     if latents.height == vectors.shape[1]:  # such a model embeds a window as its latents
         columns = [f"latent {factor_label(factor, name)}" for factor, name in latents.iter_rows()]

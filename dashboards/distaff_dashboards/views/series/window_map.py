@@ -54,15 +54,17 @@ def window_map(source: Source, run: str, dataset: str) -> None:
     varied = [c for c in table.columns if c not in _PLACES and table[c].n_unique() > 1]
     with left:
         ordered = [c for c in (*_NAMES, *table.columns) if c in varied]
-        by = st.selectbox("Colour by", list(dict.fromkeys(ordered)), key=f"colour-{run}", format_func=_heading)
-    kept = f" {len(table):,} of {sizes[channel]:,} windows, evenly spaced." if len(table) < sizes[channel] else ""
-    right.caption(f"The axes show {sum(shares):.0%} of the vectors' variance.{kept} Draw around points to list them.")
-    figure = charts.places(table, by, _hover(dated), shares, _heading(by))
+        colour = st.selectbox("Colour by", list(dict.fromkeys(ordered)), key=f"colour-{run}", format_func=_heading)
+    sampling = f" {len(table):,} of {sizes[channel]:,} windows, evenly spaced." if len(table) < sizes[channel] else ""
+    right.caption(
+        f"The axes show {sum(shares):.0%} of the vectors' variance.{sampling} Draw around points to list them."
+    )
+    figure = charts.places(table, colour, _hover(dated), shares, _heading(colour))
     event = st.plotly_chart(
-        figure, theme=None, config=dict(CONFIG), key=f"map-{run}-{channel}-{by}", on_select="rerun",
+        figure, theme=None, config=dict(CONFIG), key=f"map-{run}-{channel}-{colour}", on_select="rerun",
         selection_mode=("lasso", "box"), alt="Windows on two principal components of their embeddings",
     )  # fmt: skip
-    _selected(dated, chosen(event), run, by)
+    _selected(dated, chosen(event), run, colour)
 
 
 def chosen(event: Mapping[str, Any]) -> list[int]:
@@ -71,16 +73,16 @@ def chosen(event: Mapping[str, Any]) -> list[int]:
     return sorted({int(point["customdata"]) for point in selected if point.get("customdata") is not None})
 
 
-def _selected(table: pl.DataFrame, places: Sequence[int], run: str, by: str | None) -> None:
+def _selected(table: pl.DataFrame, places: Sequence[int], run: str, colour: str | None) -> None:
     if not places:
         return
     windows = table[list(places)]
     title = f"{len(places):,} windows chosen"
     widgets.heading(title, windows, f"{run}-chosen", help="The windows inside what was drawn.")
-    if by and not windows[by].dtype.is_float():
-        counts = windows[by].cast(pl.String).fill_null("–").value_counts(sort=True).head(5)
-        listed = ", ".join(f"{count:,} {value}" for value, count in counts.iter_rows())
-        st.caption(wording.escape(f"By {_heading(by)}: {listed}"))
+    if colour and not windows[colour].dtype.is_float():
+        counts = windows[colour].cast(pl.String).fill_null("–").value_counts(sort=True).head(5)
+        listing = ", ".join(f"{count:,} {value}" for value, count in counts.iter_rows())
+        st.caption(wording.escape(f"By {_heading(colour)}: {listing}"))
     widgets.table(windows, {c: _column(c) for c in windows.columns}, key="chosen", height=320)
 
 
@@ -98,11 +100,11 @@ def _heading(name: str | None) -> str:
 
 def _hover(table: pl.DataFrame) -> list[str]:
     """Return a line for each value of a window, as Plotly's tooltips break lines."""
-    shown = table.select(c for c in table.columns if c not in _PLACES and table[c].null_count() < len(table))
+    columns = table.select(c for c in table.columns if c not in _PLACES and table[c].null_count() < len(table))
     return [
         "<br>".join(
             f"{text(_heading(name))}: {text(f'{value:.4g}' if isinstance(value, float) else str(value))}"
             for name, value in row.items() if value is not None
         )
-        for row in shown.iter_rows(named=True)
+        for row in columns.iter_rows(named=True)
     ]  # fmt: skip

@@ -9,22 +9,22 @@ import plotly.graph_objects as go
 import polars as pl
 
 from distaff_dashboards.ui import charts, wording
-from distaff_dashboards.views.sweeps.reads import Study, best_so_far
+from distaff_dashboards.views.sweeps.reads import StudyView, best_so_far
 
 _HEIGHT = 340
 _TITLE = {"size": 13, "color": charts.MUTED}
 _SCALE = [[0.0, charts.REST], [1.0, charts.ACCENT]]
 
 
-def history(study: Study, metric: str) -> go.Figure:
+def history(study: StudyView, metric: str) -> go.Figure:
     """Draw each completed trial's value in the order of trials, and the best so far as a step line."""
-    done = study.complete()
-    trials = done["trial"].to_list()
-    best = best_so_far(done[metric], study.lower_is_better(metric))
+    complete = study.complete()
+    trials = complete["trial"].to_list()
+    best = best_so_far(complete[metric], study.lower_is_better(metric))
     figure = go.Figure()
     figure.add_scatter(x=trials, y=best.to_list(), mode="lines", name="best so far", hoverinfo="skip",
                        line={"shape": "hv", "color": charts.ACCENT, "width": 2})  # fmt: skip
-    figure.add_scatter(x=trials, y=done[metric].to_list(), mode="markers", name="trial",
+    figure.add_scatter(x=trials, y=complete[metric].to_list(), mode="markers", name="trial",
                        marker={"size": 9, "color": charts.CONTROL},
                        hovertemplate="trial %{x}: %{y:.4f}<extra></extra>")  # fmt: skip
     figure.update_xaxes(title_text="trial", zeroline=False)
@@ -32,13 +32,15 @@ def history(study: Study, metric: str) -> go.Figure:
     return charts.finish(figure, height=_HEIGHT, top=34)
 
 
-def configurations(study: Study, metric: str) -> go.Figure:
+def configurations(study: StudyView, metric: str) -> go.Figure:
     """Draw a line for each completed trial through its settings to what it reached; darker is better."""
     lower = study.lower_is_better(metric)
-    done = study.complete().sort(metric, descending=lower, maintain_order=True)  # the best lines are drawn last, on top
-    dimensions = [_dimension(done[name], study.space[name]) for name in study.space]
-    dimensions.append({"label": charts.text(metric), "values": done[metric].to_list(), "tickformat": ".4f"})
-    colours = -done[metric] if lower else done[metric]
+    complete = study.complete().sort(
+        metric, descending=lower, maintain_order=True
+    )  # the best lines are drawn last, on top
+    dimensions = [_dimension(complete[name], study.space[name]) for name in study.space]
+    dimensions.append({"label": charts.text(metric), "values": complete[metric].to_list(), "tickformat": ".4f"})
+    colours = -complete[metric] if lower else complete[metric]
     figure = go.Figure(
         go.Parcoords(line={"color": colours.to_list(), "colorscale": _SCALE}, dimensions=dimensions, labelangle=0)
     )
@@ -47,13 +49,13 @@ def configurations(study: Study, metric: str) -> go.Figure:
     return figure
 
 
-def front(study: Study) -> go.Figure:
+def front(study: StudyView) -> go.Figure:
     """Draw the first two objectives of each completed trial; those that no other beats are joined."""
-    done = study.complete()
+    complete = study.complete()
     first, second = study.metrics[:2]
     figure = go.Figure()
     for name, unbeaten, colour in (("beaten", False, charts.CONTROL), ("Pareto front", True, charts.ACCENT)):
-        trials = done.filter(pl.col("front") == unbeaten).sort(first)
+        trials = complete.filter(pl.col("front") == unbeaten).sort(first)
         is_joined = unbeaten and len(study.metrics) == 2
         figure.add_scatter(x=trials[first].to_list(), y=trials[second].to_list(),
                            mode="lines+markers" if is_joined else "markers", name=name,

@@ -8,9 +8,9 @@ import streamlit as st
 
 from distaff_dashboards.ui import widgets, wording
 from distaff_dashboards.views.sweeps import charts, reads
-from distaff_dashboards.views.sweeps.reads import Study, sweeps_source
+from distaff_dashboards.views.sweeps.reads import StudyView, sweeps_source
 
-_EVERY = 5.0  # seconds between two looks at a sweep that runs
+_REFRESH = 5.0  # seconds between two refreshes of a sweep that runs
 
 
 @widgets.page("sweeps", "Sweeps", "Every configuration that was tried, on validation data only.")
@@ -26,7 +26,7 @@ def sweeps_page() -> None:
     with left:
         name = widgets.choose("Study", names, key="study", help="The last one touched first.")
     is_running = reads.study(sweeps_source(), name).status == "running"
-    st.fragment(_study, run_every=_EVERY if is_running else None)(name)
+    st.fragment(_study, run_every=_REFRESH if is_running else None)(name)
 
 
 def _study(name: str) -> None:
@@ -40,7 +40,7 @@ def _study(name: str) -> None:
     _trials(study)
 
 
-def _progress(study: Study) -> None:
+def _progress(study: StudyView) -> None:
     ended = study.trials.height - study.count("lost")
     facts = [
         f"{study.model} on {study.dataset}",
@@ -55,17 +55,17 @@ def _progress(study: Study) -> None:
         st.progress(min(ended / max(study.budget, 1), 1.0))
 
 
-def _best(study: Study) -> None:
+def _best(study: StudyView) -> None:
     """Draw what was chosen, and how far its validation value can be trusted."""
-    done = study.complete()
-    best = done.sort(study.metrics[0], "trial", descending=[not study.lower[0], False]).row(0, named=True)
+    trials = study.complete()
+    best = trials.sort(study.metrics[0], "trial", descending=[not study.lower[0], False]).row(0, named=True)
     values = {name: best[name] for name in study.space}
     settings = wording.settings({k: float(f"{v:.4g}") if isinstance(v, float) else v for k, v in values.items()})
     n_seeds = len(study.runs)
     metric = f"{study.metrics[0]} {wording.number(best[study.metrics[0]])}"
     st.markdown(f"**Trial {best['trial']}** leads with {wording.escape(metric)}: {wording.escape(settings)}.")
     st.caption(
-        f"The best of {done.height} configurations tried on the validation data is flattering. "
+        f"The best of {trials.height} configurations tried on the validation data is flattering. "
         + (
             f"What it is worth on test data, over {n_seeds} seed{'s' if n_seeds > 1 else ''}, is on the Board."
             if n_seeds
@@ -74,7 +74,7 @@ def _best(study: Study) -> None:
     )
 
 
-def _figures(study: Study) -> None:
+def _figures(study: StudyView) -> None:
     metric = study.metrics[0]
     if len(study.metrics) > 1:
         left, _ = st.columns([2.2, 3])
@@ -96,7 +96,7 @@ def _figures(study: Study) -> None:
         widgets.chart(charts.front(study), key="front", alt=" against ".join(study.metrics[:2]))
 
 
-def _trials(study: Study) -> None:
+def _trials(study: StudyView) -> None:
     widgets.heading("Trials", study.trials, f"{study.name}-trials", help="Each is a run: distaff runs --study NAME.")
     columns: dict[str, Any] = {
         "trial": st.column_config.NumberColumn("trial", help="in the order of their start"),

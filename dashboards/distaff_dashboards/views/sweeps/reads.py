@@ -15,7 +15,7 @@ from distaff_dashboards.reads.source import Source, newest_writes
 
 
 @dataclass(frozen=True)
-class Study:
+class StudyView:
     """One sweep.
 
     Attributes:
@@ -67,13 +67,13 @@ def studies(source: Source) -> list[str]:
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
-def study(source: Source, name: str) -> Study:
+def study(source: Source, name: str) -> StudyView:
     """Return a sweep with its trials."""
     row = source.frame("SELECT * FROM studies WHERE study = ?", [name]).row(0, named=True)
     trials = source.frame("SELECT * EXCLUDE (study, written_at) FROM trials WHERE study = ? ORDER BY trial", [name])
     metrics, lower = tuple(row["metrics"]), tuple(row["lower_is_better"])
     space = json.loads(row["space"])
-    return Study(
+    return StudyView(
         name=name,
         model=row["model"],
         dataset=row["dataset"],
