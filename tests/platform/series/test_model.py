@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from layouts import array_layouts, frame_layouts
 
 from distaff.series.forecasting import conformal_radius
 from distaff.series.heads.classify import Method, fit_classifier
@@ -55,6 +56,16 @@ def test_frames_with_entities_and_gaps() -> None:
         from_frame(pl.DataFrame({"time": [0, 0], "x": [1, 2]}))
     with pytest.raises(InputError, match="no numbers"):
         from_frame(pl.DataFrame({"time": [0, 1], "x": ["a", "b"]}))
+
+
+def test_forecasts_are_the_same_bit_for_bit_whatever_the_layout_of_the_series() -> None:
+    walk = np.random.default_rng(3).integers(-9, 10, size=(90, 2)).cumsum(0).astype(float)
+    expected = RawRidge(seq_len=8, horizons=(3,)).fit(walk, device="cpu")
+    forecast = expected.forecast(horizon=3).drop_columns(["channel"])
+    for name, layout in {**array_layouts(walk), **frame_layouts(walk), "lists": walk.tolist()}.items():
+        model = RawRidge(seq_len=8, horizons=(3,)).fit(layout, device="cpu")
+        assert model.forecast(horizon=3).drop_columns(["channel"]).equals(forecast), name
+        assert expected.forecast(layout, horizon=3).drop_columns(["channel"]).equals(forecast), name
 
 
 @pytest.mark.parametrize("what", ["text", [["a", "b"]], np.ones((2, 2, 2, 2))])
