@@ -12,7 +12,7 @@ from layouts import array_layouts, frame_layouts
 
 from distaff.series.forecasting import conformal_radius
 from distaff.series.heads.classify import Method, fit_classifier
-from distaff.series.heads.sgd import Descent
+from distaff.series.heads.sgd import SGDSettings
 from distaff.series.model import SeriesModel
 from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError, UnsupportedError
@@ -155,11 +155,11 @@ def test_descent_of_classes_ends_where_logistic_regression_has_its_optimum() -> 
     codes = torch.from_numpy(rng.integers(0, 3, size=300))
     x = torch.from_numpy(rng.normal(size=(300, 4))).float() + 0.7 * codes.unsqueeze(1)
     nothing = (x[:0], codes[:0])
-    how = Descent(lr=0.003, epochs=100, dropout=0.0)
+    how = SGDSettings(lr=0.003, epochs=100, dropout=0.0)
     found = fit_classifier((x, codes), nothing, 3, "sgd", how).probabilities(x)
     expected = fit_classifier((x, codes), nothing, 3, "logistic").probabilities(x)
     torch.testing.assert_close(found, expected, rtol=0, atol=0.03)
-    short = fit_classifier((x, codes), nothing, 3, "sgd", Descent(lr=0.01, epochs=1)).probabilities(x)
+    short = fit_classifier((x, codes), nothing, 3, "sgd", SGDSettings(lr=0.01, epochs=1)).probabilities(x)
     assert float((short - expected).abs().max()) > 0.1
 
 
