@@ -135,9 +135,8 @@ def conformal_radius(
     """Return the half width of intervals, scaled, ``(H, C)``: split-conformal, from errors on the validation windows.
 
     It is the ceil((n + 1) coverage)-th smallest absolute error of each step and channel (Papadopoulos et al. 2002), infinite
-    where n
-    is too small for the coverage. The guarantee holds for exchangeable errors; windows overlap and series drift, so that on
-    real data it is a calibration on the recent past.
+    where n is too small for the coverage. The guarantee holds for exchangeable errors; windows overlap and series drift, so
+    that on real data it is a calibration on the recent past.
 
     Raises:
         InputError: The coverage is not between 0 and 1.

@@ -206,6 +206,22 @@ def test_a_learning_rate_that_decays_to_nothing_stands_still_after_the_first_epo
         torch.testing.assert_close(two.network.get_parameter(name), value, rtol=0, atol=1e-8)
 
 
+def test_a_model_that_was_saved_under_the_old_name_of_a_setting_loads(tmp_path: Path) -> None:
+    rows = np.cumsum(np.random.default_rng(1).normal(size=(200, 2)), 0)
+    model = RandomEncoder(**SMALL, seq_len=16, horizons=(4,), concat_window=True).fit(rows, device="cpu")
+    expected = model.forecast()
+    model.save(tmp_path / "m")
+    manifest = tmp_path / "m" / "model.json"
+    text = manifest.read_text()
+    assert text.count('"concat_window"') == 1
+    manifest.write_text(text.replace('"concat_window"', '"beside_window"'))
+    loaded = SeriesModel.load(tmp_path / "m")
+    assert loaded.config == model.config
+    assert loaded.forecast().equals(expected)
+    with pytest.raises(InputError, match="old name of concat_window"):
+        TimeDRL(beside_window=True, concat_window=False)
+
+
 @pytest.mark.parametrize("apart", [True, False])
 def test_a_window_beside_the_embeddings_forecasts_like_it_alone_or_better_on_validation(apart: bool) -> None:
     rng = np.random.default_rng(1)
