@@ -322,7 +322,7 @@ class SeriesModel(Model[Series]):
         return validate
 
     def measure(self) -> list[Measurement]:
-        """Measure classification where the dataset has labels, otherwise forecasting; validation and test windows."""
+        """Return classification metrics where the dataset has labels, else those of forecasts; valid and test windows."""
         measured = (measure_split(self, self.heads, split) for split in ("valid", "test"))
         return [measurement for measurement in measured if measurement is not None]
 

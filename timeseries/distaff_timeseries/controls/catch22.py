@@ -9,17 +9,15 @@ from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from distaff.model.base import Session
 from distaff.series.forecasting import Encoding
 from distaff.series.model import SeriesModel
+from distaff_data.arrays import Floats
 from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError
-
-Floats = npt.NDArray[np.float64]
 
 
 class Catch22(SeriesModel):

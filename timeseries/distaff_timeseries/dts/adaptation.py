@@ -39,7 +39,7 @@ from distaff_timeseries.dts.layers import WaveDecoder
 from distaff_timeseries.dts.reversal import schedule
 from distaff_timeseries.dts.segments import Segment, SegmentHeads, parse_segments
 
-Method = Literal["none", "dann", "dann_information", "dts"]
+AdaptationMethod = Literal["none", "dann", "dann_information", "dts"]
 
 _FEATURES = 128
 _HIDDEN = 64
@@ -69,7 +69,7 @@ class AdaptationConfig(ModelConfig):
             classes.
     """
 
-    method: Method = "dts"
+    method: AdaptationMethod = "dts"
     epochs: Annotated[int, Field(ge=1)] = 40
     batch_size: Annotated[int, Field(ge=2)] = 32
     lr: Annotated[float, Field(gt=0)] = 1e-3

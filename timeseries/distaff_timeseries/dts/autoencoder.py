@@ -23,7 +23,7 @@ from distaff_timeseries.dts.layers import (
 from distaff_timeseries.dts.seasons import SeasonDecoder, SeasonEncoder
 
 Noise = Literal["fixed", "learned", "predicted"]
-Architecture = Literal["conv", "wave", "season", "lstm"]
+CoderArchitecture = Literal["conv", "wave", "season", "lstm"]
 
 _WIDTH = 128  # of the vector that encoders end in
 _LOG_POWER_VARIANCE = math.pi**2 / 6  # of the logarithm of an exponential variable, as the power of noise is
@@ -60,8 +60,8 @@ class Autoencoder(nn.Module):
     Args:
         sizes: Of the data.
         latent_dim: K.
-        encoder: Architecture.
-        decoder: Architecture.
+        encoder: CoderArchitecture.
+        decoder: CoderArchitecture.
         hidden: Channels of convolutions, or the LSTMs' state.
         teacher_forcing: Whether an LSTM decoder is given the value before.
         noise: Whose the variance of the likelihood is: 1 for all, a learned one for each channel, or one for each window and
@@ -77,8 +77,8 @@ class Autoencoder(nn.Module):
         sizes: Sizes,
         *,
         latent_dim: int,
-        encoder: Architecture,
-        decoder: Architecture,
+        encoder: CoderArchitecture,
+        decoder: CoderArchitecture,
         hidden: int,
         teacher_forcing: bool,
         noise: Noise,

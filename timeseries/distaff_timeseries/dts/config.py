@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from distaff.model.config import Choices, Span
 from distaff.series.gradient import GradientSeriesConfig
-from distaff_timeseries.dts.autoencoder import Architecture, Noise
+from distaff_timeseries.dts.autoencoder import CoderArchitecture, Noise
 from distaff_timeseries.dts.decomposition import Estimator
 from distaff_timeseries.dts.segments import Adversary, Segment, parse_segments
 
@@ -49,8 +49,8 @@ class VariationalSeriesConfig(GradientSeriesConfig):
     max_epochs: Annotated[int, Field(ge=1)] = 60
     eval_every: Annotated[int, Field(ge=1)] = 1
     patience: Annotated[int, Field(ge=1)] = 10
-    encoder: Architecture = "conv"
-    decoder: Architecture = "conv"
+    encoder: CoderArchitecture = "conv"
+    decoder: CoderArchitecture = "conv"
     hidden: Annotated[int, Field(ge=2, multiple_of=2), Choices(32, 64, 128)] = 64
     teacher_forcing: bool = False
     noise: Noise = "predicted"

@@ -18,7 +18,7 @@ from distaff.model.config import ModelConfig
 from distaff.series.latents import FREE, LatentRange
 from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError
-from distaff_timeseries.dts.adaptation import Adaptation, Method
+from distaff_timeseries.dts.adaptation import Adaptation, AdaptationMethod
 from distaff_timeseries.dts.autoencoder import Autoencoder
 from distaff_timeseries.dts.base import LossWeights, VariationalModel, VariationalNetwork, WindowBatch
 from distaff_timeseries.dts.bottleneck import Posterior
@@ -100,7 +100,7 @@ class DTS(VariationalModel):
         """Return DTS and its controls; ``settings`` are those of :class:`.AdaptationConfig` but for the method."""
         if "method" in settings:
             raise InputError("every method is shown; none is set", column="method", value=settings["method"])
-        return {method: Adaptation(method=method, **settings) for method in reversed(get_args(Method))}
+        return {method: Adaptation(method=method, **settings) for method in reversed(get_args(AdaptationMethod))}
 
     def segments(self) -> tuple[LatentRange, ...]:
         """Return the segments' names and latents."""

@@ -86,7 +86,7 @@ class TimeDRLConfig(GradientSeriesConfig):
 
     @classmethod
     def parse(cls, settings: Mapping[str, Any]) -> Self:
-        """Read settings; those that were saved under a name that has changed since are read by either name."""
+        """Return settings; those that were saved under a name that has changed since are read by either."""
         for old, new in _RENAMED.items():
             if old in settings and new in settings:
                 raise InputError(f"{old} is the old name of {new}; give one of them", column="setting", value=old)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from distaff.factors.activity import posterior_states
@@ -24,11 +23,11 @@ from distaff.runs import runs
 from distaff.series.latents import Codes, Latent
 from distaff.series.model import SeriesModel
 from distaff.series.tables import window_ids
+from distaff_data.arrays import Floats
 from distaff_data.workspace import Workspace
 
 _DEPENDENT = 0.5  # squared distance correlation
 _TOP = 5
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

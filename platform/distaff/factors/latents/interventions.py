@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from distaff.factors.effects import EffectCard, Ladder, effect_card
@@ -15,8 +14,7 @@ from distaff.factors.latents.properties import PHASE, window_properties
 from distaff.factors.latents.representations import EncodedWindows
 from distaff.series.latents import Latent
 from distaff.series.model import SeriesModel
-
-Floats = NDArray[np.float64]
+from distaff_data.arrays import Floats
 
 _STEADY = 1e-4  # deviation of a property, in scaled units, below which it is the arithmetic's
 _ANY_PHASE = 12**-0.5  # deviation of a phase of which nothing is known, in turns

@@ -17,8 +17,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, RidgeCV
 
 from distaff.disentanglement.threads import one_thread
+from distaff_data.arrays import Floats
 
-Floats = NDArray[np.float64]
 Level = Literal["instance", "timestamp"]
 
 _PENALTIES = np.logspace(-3, 4, 8)
@@ -41,7 +41,7 @@ class Concept:
 
     @property
     def nominal(self) -> bool:
-        """Whether values are codes."""
+        """True where values are codes."""
         return self.values.dtype.kind in "iu"
 
 
