@@ -301,6 +301,8 @@ class SeriesModel(Model[Series]):
 
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Take back what :meth:`state` gave."""
+        # A file's tensors lie anywhere in memory, on which the last bit of a product depends: each gets memory of its own.
+        tensors = {name: tensor.clone() for name, tensor in tensors.items()}
         self.scaler = Scaler(tensors["scaler.mean"], tensors["scaler.std"])
         self.heads.load_state(tensors)
         self._chosen = tensors.get("labelled")
