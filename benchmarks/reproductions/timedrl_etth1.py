@@ -7,7 +7,7 @@ errors over epochs of encoder and head; what is like them is ``oracle``, the sam
 chosen on the test rows: never ours, there only to be set beside theirs.
 
 ``timedrl`` has the published configuration: learning rate 2.14e-5, halved every epoch, so that four of the ten epochs make
-94 % of the way, in mixed precision. ``beside_window`` is the same encoder under a head that sees the raw window too, which
+94 % of the way, in mixed precision. ``concat_window`` is the same encoder under a head that sees the raw window too, which
 the encoder joins where validation says so.
 """
 
@@ -42,7 +42,7 @@ _PUBLISHED = {
     "mse": 0.395,
     "mae": 0.421,
 }
-_BESIDE = " beside_window"
+_BESIDE = " concat_window"
 _ORACLE = " oracle"
 
 
@@ -87,7 +87,7 @@ def _measured(name: str, series: Series, seed: int) -> Iterator[tuple[str, bool,
     yield name, model.control, scores
     if encoder is not None:
         start = time.process_time()
-        beside = _again(model, series, beside_window=True)
+        beside = _again(model, series, concat_window=True)
         yield name + _BESIDE, model.control, _scores(beside) | {"cpu minutes": (time.process_time() - start) / 60}
 
 

@@ -67,8 +67,7 @@ class Stepped(TimeDRL):
 
     def _fit_encoder(self, data: Series, session: Session) -> None:
         """Build, and leave it at that."""
-        network = self.build(data, session.generator(), session.device)
-        self.network = network.train()  # type: ignore[assignment]
+        self.network = self.build(data, session.generator(), session.device).train()
 
     def endless(self, data: Series) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the batches of one epoch after another."""

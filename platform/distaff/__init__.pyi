@@ -174,11 +174,11 @@ class BetaTCVAE(_BetaTCVAE):
         decoder: Likewise; each is given the latents alone, the LSTM at every step. That of a ``season`` keeps size,
             period and direction apart; see :mod:`distaff_timeseries.dts.seasons`.
         hidden: Channels of convolutions, or the LSTMs' state.
-        teacher_forcing: Tells an LSTM decoder the value before, as published LSTM autoencoders do; it then tends to
+        teacher_forcing: Gives an LSTM decoder the value before, as published LSTM autoencoders do; it then tends to
             ignore the latents.
         noise: Variance of the Gaussian likelihood, in scaled units: ``fixed`` at 1 (mean squared error), ``learned``
-            for each channel, or ``predicted`` from the latents for each window and channel, so that latents can tell of
-            noise.
+            for each channel, or ``predicted`` from the latents for each window and channel, so that latents can hold
+            the noise.
         spectrum: Weight of the likelihood of the window's log power spectrum beside that of its values. A wave whose
             phase is wrong is worth nothing as values; as a spectrum it is, so that latents find period and amplitude
             first.
@@ -255,11 +255,11 @@ class BetaVAE(_BetaVAE):
         decoder: Likewise; each is given the latents alone, the LSTM at every step. That of a ``season`` keeps size,
             period and direction apart; see :mod:`distaff_timeseries.dts.seasons`.
         hidden: Channels of convolutions, or the LSTMs' state.
-        teacher_forcing: Tells an LSTM decoder the value before, as published LSTM autoencoders do; it then tends to
+        teacher_forcing: Gives an LSTM decoder the value before, as published LSTM autoencoders do; it then tends to
             ignore the latents.
         noise: Variance of the Gaussian likelihood, in scaled units: ``fixed`` at 1 (mean squared error), ``learned``
-            for each channel, or ``predicted`` from the latents for each window and channel, so that latents can tell of
-            noise.
+            for each channel, or ``predicted`` from the latents for each window and channel, so that latents can hold
+            the noise.
         spectrum: Weight of the likelihood of the window's log power spectrum beside that of its values. A wave whose
             phase is wrong is worth nothing as values; as a spectrum it is, so that latents find period and amplitude
             first.
@@ -497,11 +497,11 @@ class DTS(_DTS):
         decoder: Likewise; each is given the latents alone, the LSTM at every step. That of a ``season`` keeps size,
             period and direction apart; see :mod:`distaff_timeseries.dts.seasons`.
         hidden: Channels of convolutions, or the LSTMs' state.
-        teacher_forcing: Tells an LSTM decoder the value before, as published LSTM autoencoders do; it then tends to
+        teacher_forcing: Gives an LSTM decoder the value before, as published LSTM autoencoders do; it then tends to
             ignore the latents.
         noise: Variance of the Gaussian likelihood, in scaled units: ``fixed`` at 1 (mean squared error), ``learned``
-            for each channel, or ``predicted`` from the latents for each window and channel, so that latents can tell of
-            noise.
+            for each channel, or ``predicted`` from the latents for each window and channel, so that latents can hold
+            the noise.
         spectrum: Weight of the likelihood of the window's log power spectrum beside that of its values. A wave whose
             phase is wrong is worth nothing as values; as a spectrum it is, so that latents find period and amplitude
             first.
@@ -1034,17 +1034,17 @@ class RandomEncoder(_RandomEncoder):
         contrastive_weight: Lambda, weight of the instance-contrastive loss.
         stop_gradient: Off, only to show that instance embeddings then collapse.
         instance_norm: Whether a window loses its own level and scale before encoding; forecasts get them back.
-        target: What the predictive loss compares with; see the module.
+        target: What the predictive loss compares with; see :mod:`distaff_timeseries.timedrl.model`.
         tokens: What a patch gives the encoder: its values, or the shares of its rows at which each of many fixed
             convolutions is above its threshold; see :mod:`distaff_timeseries.kernels`.
         n_proportions: How many convolutions, about.
         features: What the classifier reads: the ``instance`` embedding, the ``mean``, ``std`` and ``max`` over time of
             the time-stamp embeddings, and the ``proportions`` of the whole window where tokens are proportions.
-        token_embedding: How a patch becomes a token; see the module.
+        token_embedding: How a patch becomes a token; see :mod:`distaff_timeseries.timedrl.model`.
         kernel: Width of the convolution of ``conv``.
         position: Position vectors.
         window_step: Rows between the starts of training windows.
-        beside_window: Whether the forecasting head sees the normalised window itself beside the embeddings, which join
+        concat_window: Whether the forecasting head sees the normalised window itself before the embeddings, which join
             it only where validation errors say so: a ridge on the raw window that the encoder may better.
         precision: Of products while training; ``bfloat16`` pays on GPUs and on CPUs that multiply it. Normalisation,
             losses and everything after training stay in ``float32``.
@@ -1091,7 +1091,7 @@ class RandomEncoder(_RandomEncoder):
         kernel: int = 3,
         position: Literal["none", "fixed", "learnable"] = "learnable",
         window_step: int = 1,
-        beside_window: bool = False,
+        concat_window: bool = False,
         precision: Literal["float32", "bfloat16"] = "float32",
         weight_decay: float = 0.0001,
         finetune_epochs: int = 0,
@@ -1141,7 +1141,7 @@ class Recency(_Recency):
     ) -> None: ...
 
 class SeasonalNaive(_SeasonalNaive):
-    """Repeats what was last measured at the same place of the season.
+    """The latest measured value at the same place of the season, again and again.
 
     Args:
         seq_len: Rows of a window; when None 96, or the longest entity where each entity is one window.
@@ -1154,7 +1154,7 @@ class SeasonalNaive(_SeasonalNaive):
         head_dropout: Share of the features that they do without at each step.
         label_share: Part of the labelled training windows' entities, of each class in proportion, whose labels are
             used.
-        season: Rows of a season; found by autocorrelation when None, and 1, the last value, where there is none.
+        season: Rows of a season; from the autocorrelation when None, and 1, the last value, where there is none.
     """
 
     def __init__(
@@ -1247,17 +1247,17 @@ class TimeDRL(_TimeDRL):
         contrastive_weight: Lambda, weight of the instance-contrastive loss.
         stop_gradient: Off, only to show that instance embeddings then collapse.
         instance_norm: Whether a window loses its own level and scale before encoding; forecasts get them back.
-        target: What the predictive loss compares with; see the module.
+        target: What the predictive loss compares with; see :mod:`distaff_timeseries.timedrl.model`.
         tokens: What a patch gives the encoder: its values, or the shares of its rows at which each of many fixed
             convolutions is above its threshold; see :mod:`distaff_timeseries.kernels`.
         n_proportions: How many convolutions, about.
         features: What the classifier reads: the ``instance`` embedding, the ``mean``, ``std`` and ``max`` over time of
             the time-stamp embeddings, and the ``proportions`` of the whole window where tokens are proportions.
-        token_embedding: How a patch becomes a token; see the module.
+        token_embedding: How a patch becomes a token; see :mod:`distaff_timeseries.timedrl.model`.
         kernel: Width of the convolution of ``conv``.
         position: Position vectors.
         window_step: Rows between the starts of training windows.
-        beside_window: Whether the forecasting head sees the normalised window itself beside the embeddings, which join
+        concat_window: Whether the forecasting head sees the normalised window itself before the embeddings, which join
             it only where validation errors say so: a ridge on the raw window that the encoder may better.
         precision: Of products while training; ``bfloat16`` pays on GPUs and on CPUs that multiply it. Normalisation,
             losses and everything after training stay in ``float32``.
@@ -1304,7 +1304,7 @@ class TimeDRL(_TimeDRL):
         kernel: int = 3,
         position: Literal["none", "fixed", "learnable"] = "learnable",
         window_step: int = 1,
-        beside_window: bool = False,
+        concat_window: bool = False,
         precision: Literal["float32", "bfloat16"] = "float32",
         weight_decay: float = 0.0001,
         finetune_epochs: int = 0,
@@ -1349,11 +1349,11 @@ class VAE(_VAE):
         decoder: Likewise; each is given the latents alone, the LSTM at every step. That of a ``season`` keeps size,
             period and direction apart; see :mod:`distaff_timeseries.dts.seasons`.
         hidden: Channels of convolutions, or the LSTMs' state.
-        teacher_forcing: Tells an LSTM decoder the value before, as published LSTM autoencoders do; it then tends to
+        teacher_forcing: Gives an LSTM decoder the value before, as published LSTM autoencoders do; it then tends to
             ignore the latents.
         noise: Variance of the Gaussian likelihood, in scaled units: ``fixed`` at 1 (mean squared error), ``learned``
-            for each channel, or ``predicted`` from the latents for each window and channel, so that latents can tell of
-            noise.
+            for each channel, or ``predicted`` from the latents for each window and channel, so that latents can hold
+            the noise.
         spectrum: Weight of the likelihood of the window's log power spectrum beside that of its values. A wave whose
             phase is wrong is worth nothing as values; as a spectrum it is, so that latents find period and amplitude
             first.

@@ -1,7 +1,7 @@
 """Proportions of positive values after fixed convolutions, as MiniRocket has them (Dempster, Schmidt and Webb, KDD 2021).
 
 There are 84 kernels, all ways in which three of nine weights are 2 and the others -1; each is dilated by several distances
-and sees a few channels drawn at random. What a window, or a patch of it, says about a kernel is the share of rows at which
+and sees a few channels drawn at random. The feature of a window, or of a patch, under a kernel is the share of rows at which
 the convolution is above a threshold. Thresholds are quantiles of the convolutions of training windows, by golden steps, so
 that any number of them is spread evenly.
 """
@@ -57,62 +57,62 @@ class Kernels(nn.Module):
         return self.thresholds.numel()
 
     def learn_thresholds(self, values: Tensor) -> None:
-        """Quantiles over the rows of some training windows ``(b, T, C)``, scaled."""
+        """Set the thresholds to quantiles over the rows of some training windows ``(b, T, C)``, scaled."""
         place = torch.arange(1, self.n_features + 1, device=values.device) * _GOLDEN % 1.0
         quantiles = place.view(N_KERNELS, -1)
-        found, first = torch.empty_like(self.thresholds), 0
+        thresholds, first = torch.empty_like(self.thresholds), 0
         for (maps, _), count in zip(self._maps(values), self.counts, strict=True):
             ordered = maps.transpose(0, 1).flatten(1).sort(1).values
-            own = slice(first, first + count)
-            at = (quantiles[:, own] * (ordered.shape[1] - 1)).long()
-            found[:, own], first = ordered.gather(1, at), first + count
-        self.thresholds = found
+            columns = slice(first, first + count)
+            rank = (quantiles[:, columns] * (ordered.shape[1] - 1)).long()
+            thresholds[:, columns], first = ordered.gather(1, rank), first + count
+        self.thresholds = thresholds
 
     def proportions(self, values: Tensor) -> Tensor:
-        """Shares of a window's rows, ``(b, F)``; every other kernel counts only rows at which it lies in the window.
+        """Return shares of a window's rows, ``(b, F)``; every other kernel counts only rows at which it lies in the window.
 
         Args:
             values: Scaled, 0 where missing, ``(b, T, C)``.
         """
-        parts, first = [], 0
+        shares, first = [], 0
         for (maps, inside), count in zip(self._maps(values), self.counts, strict=True):
             n = inside.sum(1)
-            for at in range(first, first + count):
-                above = (maps > self.thresholds[:, at, None]) & inside
-                parts.append(above.sum(2) / n)
+            for column in range(first, first + count):
+                above = (maps > self.thresholds[:, column, None]) & inside
+                shares.append(above.sum(2) / n)
             first += count
-        return torch.cat(parts, 1)
+        return torch.cat(shares, 1)
 
     def local_proportions(self, values: Tensor, patch_len: int, stride: int) -> Tensor:
-        """Shares of the rows of each patch, ``(b, T_p, F)``; see :func:`distaff_timeseries.patches.patches`."""
-        parts, first = [], 0
+        """Return shares of the rows of each patch, ``(b, T_p, F)``; see :func:`distaff_timeseries.patches.patches`."""
+        shares, first = [], 0
         for (maps, _), count in zip(self._maps(values), self.counts, strict=True):
-            for at in range(first, first + count):
-                above = (maps > self.thresholds[:, at, None]).to(values.dtype)
+            for column in range(first, first + count):
+                above = (maps > self.thresholds[:, column, None]).to(values.dtype)
                 padded = F.pad(above, (0, stride), mode="replicate")
-                parts.append(F.avg_pool1d(padded, patch_len, stride))
+                shares.append(F.avg_pool1d(padded, patch_len, stride))
             first += count
-        return torch.cat(parts, 1).transpose(1, 2)
+        return torch.cat(shares, 1).transpose(1, 2)
 
     def _maps(self, values: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Convolutions ``(b, 84, T)`` of each dilation, and the rows at which they count over whole windows, ``(84, T)``."""
-        found = []
+        """Return convolutions ``(b, 84, T)`` of each dilation, and which rows count over whole windows, ``(84, T)``."""
+        maps_and_rows = []
         length = values.shape[1]
         row = torch.arange(length, device=values.device)
         weights = _ORDERS.to(values.device).unsqueeze(1)
         for place, dilation in enumerate(self.dilations):
             mixed = self.channels[place] @ values.transpose(1, 2)
-            half = dilation * (_WIDTH // 2)
-            maps = F.conv1d(mixed, weights, padding=half, dilation=dilation, groups=N_KERNELS)
-            within = (row >= half) & (row < length - half)
+            reach = dilation * (_WIDTH // 2)
+            maps = F.conv1d(mixed, weights, padding=reach, dilation=dilation, groups=N_KERNELS)
+            within = (row >= reach) & (row < length - reach)
             partial = (torch.arange(N_KERNELS, device=values.device) + place) % 2 == 1
             everywhere = ~partial if bool(within.any()) else torch.ones_like(partial)
-            found.append((maps, within | everywhere.unsqueeze(1)))
-        return found
+            maps_and_rows.append((maps, within | everywhere.unsqueeze(1)))
+        return maps_and_rows
 
 
 def _draw_channels(n_channels: int, n: int, generator: torch.Generator) -> Tensor:
-    """Which channels each of ``n`` kernels sums, float ``(n, C)`` of 0 and 1: few more often than many."""
+    """Return which channels each of ``n`` kernels sums, float ``(n, C)`` of 0 and 1: few more often than many."""
     most = min(n_channels, _MOST_CHANNELS)
     sizes = (2 ** (torch.rand(n, generator=generator) * math.log2(most + 1))).long().clamp(1, most)
     rank = torch.rand(n, n_channels, generator=generator).argsort(1).argsort(1)

@@ -27,7 +27,7 @@ class Normalised:
 
 
 def instance_norm(values: Tensor, mask: Tensor) -> Normalised:
-    """Subtract each window's mean and divide by sqrt(variance + 1e-5), over what was measured (RevIN without its affine).
+    """Return windows less their mean, divided by sqrt(variance + 1e-5), over measured values (RevIN without its affine).
 
     Args:
         values: 0 where missing, float32 ``(b, T, C)``.
@@ -41,12 +41,12 @@ def instance_norm(values: Tensor, mask: Tensor) -> Normalised:
 
 
 def n_patches(length: int, patch_len: int, stride: int) -> int:
-    """Patches of a window: floor((T - P) / S) + 2, the last of which holds the repeated end."""
+    """Return the number of patches of a window: floor((T - P) / S) + 2, the last of which holds the repeated end."""
     return (length - patch_len) // stride + 2
 
 
 def patches(values: Tensor, patch_len: int, stride: int, *, channel_independent: bool) -> Tensor:
-    """Overlapping pieces of windows whose last row is repeated ``stride`` times.
+    """Return overlapping pieces of windows whose last row is repeated ``stride`` times.
 
     Args:
         values: ``(b, T, C)``.
@@ -63,13 +63,13 @@ def patches(values: Tensor, patch_len: int, stride: int, *, channel_independent:
 
 
 def joined(pieces: Tensor, length: int, stride: int) -> Tensor:
-    """Windows ``(b, length, G * c)`` from patches ``(b, G, T_p, c, P)``: the mean of those that hold a row."""
-    b, n_groups, count, own, patch_len = pieces.shape
+    """Return windows ``(b, length, G * c)`` from patches ``(b, G, T_p, c, P)``: the mean of those that hold a row."""
+    b, n_groups, count, width, patch_len = pieces.shape
     span = (count - 1) * stride + patch_len
-    columns = pieces.permute(0, 1, 3, 4, 2).reshape(b * n_groups * own, patch_len, count)
+    columns = pieces.permute(0, 1, 3, 4, 2).reshape(b * n_groups * width, patch_len, count)
 
     def folded(x: Tensor) -> Tensor:
         return F.fold(x, (1, span), (1, patch_len), stride=(1, stride)).view(-1, span)
 
     rows = folded(columns) / folded(torch.ones_like(columns[:1]))
-    return rows.view(b, n_groups * own, span)[:, :, :length].transpose(1, 2)
+    return rows.view(b, n_groups * width, span)[:, :, :length].transpose(1, 2)

@@ -101,7 +101,8 @@ class Series:
             raise InputError(f"a series has rows and channels, not the shape {values.shape}")
         if counts.sum() != len(values) or (counts < 1).any():
             raise InputError("every entity has one row at least, and every row an entity")
-        numbers = torch.from_numpy(np.array(values, dtype=np.float32))
+        # Rows of memory are rows of the series, however the caller's array lies: windows are gathered row by row.
+        numbers = torch.from_numpy(np.array(values, dtype=np.float32, order="C"))
         mask = torch.isfinite(numbers)
         if not bool(mask.any()):
             raise InputError("every value is missing")
@@ -247,7 +248,11 @@ class Series:
     def write(self, folder: Path) -> tuple[str, ...]:
         """Write everything into a folder; returns the files' names."""
         tensors, entities, channels, classes = _FILES
-        save_file({key: getattr(self, key) for key in _TENSORS}, folder / tensors, {"whole": str(int(self.whole))})
+        save_file(
+            {key: getattr(self, key).contiguous() for key in _TENSORS},
+            folder / tensors,
+            {"whole": str(int(self.whole))},
+        )
         pq.write_table(pa.table({"id": self.entity_ids, "group": self.groups}), folder / entities)
         for file, names in ((channels, self.channels), (classes, self.classes)):
             pq.write_table(pa.table({"name": pa.array(names, pa.string())}), folder / file)

@@ -54,12 +54,10 @@ class Windows:
         within = starts.clamp(max=len(self._values) - self.length)
         rows = within.to(self._values.device)
         values, mask = (_rows(tensor, self.length).index_select(0, rows) for tensor in (self._values, self._mask))
-        shape = (len(index), self.length, self._values.shape[1])
-        values, mask = values.view(shape), mask.view(shape)
         late = starts - within
         if bool(late.any()):  # these run past the last row of all, and are moved to their place
             row = (torch.arange(self.length) + late.unsqueeze(1)).clamp(max=self.length - 1).to(rows.device)
-            values, mask = (part.gather(1, row.unsqueeze(2).expand(shape)) for part in (values, mask))
+            values, mask = (part.gather(1, row.unsqueeze(2).expand(values.shape)) for part in (values, mask))
         if self._ragged:
             remaining = (self._ends[index] - starts).to(rows.device)
             inside = torch.arange(self.length, device=rows.device) < remaining.unsqueeze(1)
@@ -125,9 +123,8 @@ def latest(data: Series, length: int, device: torch.device | str = "cpu") -> Win
 
 
 def _rows(tensor: Tensor, length: int) -> Tensor:
-    """A view with a window in each row, ``(R - length + 1, length * C)``."""
-    n_rows, n_channels = tensor.shape
-    return tensor.as_strided((n_rows - length + 1, length * n_channels), (n_channels, 1))
+    """Return a view with a window in each row, ``(R - length + 1, length, C)``, whatever the strides of ``(R, C)``."""
+    return tensor.unfold(0, length, 1).transpose(1, 2)
 
 
 def _count(rows: Tensor, since: Tensor, until: Tensor) -> Tensor:

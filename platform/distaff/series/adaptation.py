@@ -1,4 +1,4 @@
-"""Classes learned in groups that have labels, told in a group that has none: a model beside the controls of adaptation.
+"""Classes learned in groups that have labels, predicted in a group that has none: a model beside the controls of adaptation.
 
 The windows of both sides are one dataset's; a group is whatever its windows belong to, such as a subject or a machine. The
 target's labels are read for nothing but the scores, where it has any.
@@ -6,10 +6,9 @@ target's labels are read for nothing but the scores, where it has any.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -39,21 +38,21 @@ class Adapter(Protocol):
         """Fit to the training windows of both, and to the source's labels."""
 
     def probabilities(self, data: Series) -> Tensor:
-        """Of each class for all windows of the target, float32 ``(n, K)``."""
+        """Return the probability of each class for all windows of the target, float32 ``(n, K)``."""
 
 
-class Adaptable(ABC):
-    """What a model mixes in that adapts to groups without labels."""
+@runtime_checkable
+class Adaptable(Protocol):
+    """A class of models that adapt to groups without labels; it has this method, and need not inherit from here."""
 
     @classmethod
-    @abstractmethod
     def adapters(cls, settings: Mapping[str, Any]) -> Mapping[str, Adapter]:
-        """Methods by name, not fitted: the model's own under its registry name, and its controls."""
+        """Return methods by name, not fitted: the model's own under its registry name, and its controls."""
 
 
 @dataclass(frozen=True)
 class Adapted:
-    """What the methods tell of the target.
+    """The classes that each method predicts in the target.
 
     Attributes:
         judged: The target's windows that scores are of: ``test`` where it has such windows, otherwise ``all``.
@@ -78,13 +77,13 @@ def adapt(
     device: str = "auto",
     report: Callable[[str], None] = lambda _: None,
 ) -> Adapted:
-    """Fit every method to the training windows of some groups, and tell the classes of another.
+    """Fit every method to the training windows of some groups, and return the classes they predict in another.
 
     Args:
         workspace: Where the dataset is.
         dataset: Labelled windows, each an entity of a group.
         source: Groups whose labels are learned from.
-        target: The group whose classes are told.
+        target: The group whose classes are predicted.
         model: Registry name of a model that adapts.
         settings: Of its methods.
         seed: Of every draw.
@@ -101,33 +100,33 @@ def adapt(
         raise InputError("the target's labels are not learned from", column="source", value=target)
     adapters = kind.adapters(settings or {})
     data = load_series(workspace.warehouse, dataset)
-    known, told = _groups(data, source), _groups(data, [target])
-    windows = slide(told, int(told.lengths.max()))
+    labelled, unlabelled = _groups(data, source), _groups(data, [target])
+    windows = slide(unlabelled, int(unlabelled.lengths.max()))
     tables, scores = [], {}
-    test = told.rows_of("test")[windows.starts]
-    judged = (test if bool(test.any()) else torch.ones_like(test)) & (told.labels >= 0)
+    test = unlabelled.rows_of("test")[windows.starts]
+    judged = (test if bool(test.any()) else torch.ones_like(test)) & (unlabelled.labels >= 0)
     for method, adapter in adapters.items():
         report(method)
-        best, codes = adapter.fit(known, told, seed=seed, device=device).probabilities(told).max(1)
-        table = class_table(told, windows, adapter.classes, codes, best)
+        best, codes = adapter.fit(labelled, unlabelled, seed=seed, device=device).probabilities(unlabelled).max(1)
+        table = class_table(unlabelled, windows, adapter.classes, codes, best)
         tables.append(table.add_column(0, "method", pa.repeat(method, len(table))))
-        scores[method] = score_classes(told.labels[judged], codes[judged]) if bool(judged.any()) else {}
+        scores[method] = score_classes(unlabelled.labels[judged], codes[judged]) if bool(judged.any()) else {}
     return Adapted("test" if bool(test.any()) else "all", scores, pa.concat_tables(tables))
 
 
 def _groups(data: Series, names: Sequence[str]) -> Series:
-    """The windows of some groups; refuses unknown ones and those without training windows."""
-    there = sorted({name for name in data.groups.to_pylist() if name is not None})
+    """Return the windows of some groups; refuse unknown ones and those without training windows."""
+    known_groups = sorted({name for name in data.groups.to_pylist() if name is not None})
     for name in names:
-        if name not in there:
-            raise UnknownNameError("group", name, there)
-    own = pc.fill_null(pc.is_in(data.groups, pa.array(names, pa.string())), False)
-    found = data.only(torch.from_numpy(own.to_numpy(zero_copy_only=False)))
-    if not bool(found.rows_of("train").any()):
+        if name not in known_groups:
+            raise UnknownNameError("group", name, known_groups)
+    chosen = pc.fill_null(pc.is_in(data.groups, pa.array(names, pa.string())), False)
+    windows = data.only(torch.from_numpy(chosen.to_numpy(zero_copy_only=False)))
+    if not bool(windows.rows_of("train").any()):
         raise InputError(
             f"no training window of dataset {data.name!r} is in this group; divide it within groups, "
             "for example by --split random:0.7,0,0.3",
             column="group",
             value=", ".join(names),
         )
-    return found
+    return windows

@@ -1,4 +1,4 @@
-"""How surprising rows are: the error of a model, and how rare one as large is where nothing is known to be wrong.
+"""The surprise in rows: the error of a model, and how rare one as large is where nothing is known to be wrong.
 
 A row's score is the mean over its measured channels of squared errors, in units of the channels' training deviation. Its
 p-value is split-conformal (Vovk, Gammerman and Shafer 2005): (1 + validation rows that score as high or higher) / (1 + n).
@@ -9,19 +9,16 @@ exchangeable at best, and the encoder's epoch was chosen on the same validation 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import torch
 from torch import Tensor
 
 from distaff.series.blocks import blocks
+from distaff.series.contract import WindowModel
 from distaff_data.datasets.series import Series
 from distaff_data.datasets.windows import Windows, slide
-from distaff_data.errors import InputError
-
-if TYPE_CHECKING:
-    from distaff.series.model import SeriesModel
+from distaff_data.errors import InputError, UnsupportedError
 
 
 @dataclass(frozen=True)
@@ -39,9 +36,23 @@ class Scores:
     values: Tensor
 
 
+def anomaly_table(model: WindowModel, data: Series, by: str) -> pa.Table:
+    """Return the scores of some data, and how rare they are on the model's own; see :meth:`.SeriesModel.anomalies`."""
+    if by not in ("reconstruction", "forecast"):
+        raise InputError("scores are by reconstruction or by forecast", column="by", value=by)
+    if by == "forecast":
+        if model.data.whole:
+            raise UnsupportedError("each entity of this dataset is one window; there is nothing after it to expect")
+        model.prepare_forecasts(1)
+    usual, scores = (row_scores(model, given, by) for given in (model.data, data))
+    return score_table(scores, usual)
+
+
 @torch.no_grad()
-def row_scores(model: SeriesModel, data: Series, by: str) -> Scores:
-    """Score every row that can be: with a measured value, in an entity as long as a window, after one for a forecast.
+def row_scores(model: WindowModel, data: Series, by: str) -> Scores:
+    """Return the score of every row that can have one.
+
+    Such a row has a measured value, in an entity as long as a window, and for a forecast comes after one.
 
     Args:
         model: Fitted.
@@ -58,13 +69,13 @@ def row_scores(model: SeriesModel, data: Series, by: str) -> Scores:
     for block in blocks(windows):
         values, mask = model.take(windows, block)
         if ahead:
-            found = model.predict(values[:, :length], mask[:, :length], 1)
+            expected = model.predict(values[:, :length], mask[:, :length], 1)
             values, mask = values[:, length:], mask[:, length:]
             rows = windows.starts[block].unsqueeze(1) + length
         else:
-            found = model.reconstruct(values, mask)
+            expected = model.reconstruct(values, mask)
             rows = windows.starts[block].unsqueeze(1) + torch.arange(length)
-        errors, measured = ((found - values) * mask).double().square().sum(2).cpu(), mask.sum(2).cpu().double()
+        errors, measured = ((expected - values) * mask).double().square().sum(2).cpu(), mask.sum(2).cpu().double()
         if data.whole:
             rows, errors, measured = rows[:, :1], errors.sum(1, keepdim=True), measured.sum(1, keepdim=True)
         rows = rows.clamp(max=n_rows - 1)  # a window that runs past its entity has nothing measured there
@@ -76,29 +87,29 @@ def row_scores(model: SeriesModel, data: Series, by: str) -> Scores:
     return Scores(data, scored, sums[scored] / count[scored])
 
 
-def surprising(found: Scores, own: Scores) -> pa.Table:
-    """Table ``entity, time, score, p_value`` of scores, compared with those of the validation rows of the model's own data.
+def score_table(scores: Scores, usual: Scores) -> pa.Table:
+    """Return the table ``entity, time, score, p_value`` of scores beside those of the validation rows of ``usual``.
 
     Raises:
         InputError: None of these was scored.
     """
-    valid = own.values[own.data.rows_of("valid")[own.rows]].sort().values
+    valid = usual.values[usual.data.rows_of("valid")[usual.rows]].sort().values
     if not valid.numel():
-        raise InputError(f"dataset {own.data.name!r} has no validation rows to compare with")
-    higher = len(valid) - torch.searchsorted(valid, found.values)
-    entities = found.data.entity_of_row()[found.rows]
+        raise InputError(f"dataset {usual.data.name!r} has no validation rows to compare with")
+    higher = len(valid) - torch.searchsorted(valid, scores.values)
+    entities = scores.data.entity_of_row()[scores.rows]
     return pa.table(
         {
-            "entity": found.data.entity_ids.take(pa.array(entities.numpy())),
-            "time": found.data.times[found.rows].numpy(),
-            "score": found.values.numpy(),
+            "entity": scores.data.entity_ids.take(pa.array(entities.numpy())),
+            "time": scores.data.times[scores.rows].numpy(),
+            "score": scores.values.numpy(),
             "p_value": ((1 + higher).double() / (1 + len(valid))).numpy(),
         }
     )
 
 
 def _covering(data: Series, length: int, device: torch.device) -> Windows:
-    """Windows end to end, and one more that ends with the entity where rows are left over."""
+    """Return windows end to end, and one more that ends with the entity where rows are left over."""
     tiles = slide(data, length, step=length, device=device)
     if data.whole:
         return tiles

@@ -1,4 +1,4 @@
-"""Forecasts from the past, beside what came: the same intervals that :meth:`SeriesModel.forecast` gives the future."""
+"""Forecasts from the past, beside the rows that followed, with the intervals that :meth:`SeriesModel.forecast` gives."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Backtest:
     """Forecasts of b windows over H steps of C channels, in the channels' own units.
 
     Attributes:
-        actual: What came, NaN where it was not measured, ``(b, H, C)``.
-        value: What was forecast.
+        actual: Values that followed, NaN where none was measured, ``(b, H, C)``.
+        value: Forecasts.
         low: Lower ends of the intervals; minus infinity where validation windows are too few for the coverage.
         high: Upper ends.
     """
@@ -32,13 +32,13 @@ class Backtest:
     high: Tensor
 
     def covered(self) -> Tensor:
-        """Share of what came that lay within the intervals, of each channel, ``(C,)``; NaN where nothing came."""
+        """Return the share of measured values within the intervals, of each channel, ``(C,)``; NaN where there is none."""
         inside = (self.actual >= self.low) & (self.actual <= self.high)
         return inside.sum((0, 1)) / torch.isfinite(self.actual).sum((0, 1))
 
 
 def origins(model: SeriesModel, horizon: int, *, split: str = "test", entity: str | None = None) -> Windows:
-    """Windows that can be forecast from with ``horizon`` rows of a split after them, those rows included.
+    """Return windows that can be forecast from, with ``horizon`` rows of a split after them, those rows included.
 
     Args:
         model: A fitted model.
@@ -56,14 +56,14 @@ def origins(model: SeriesModel, horizon: int, *, split: str = "test", entity: st
     windows = slide(data, model.length, horizon=horizon, split=split, device=model.device)
     if entity is None:
         return windows
-    at = data.entity_ids.index(entity).as_py()
-    if at < 0:
+    position = data.entity_ids.index(entity).as_py()
+    if position < 0:
         raise InputError("the model knows no such entity", column="entity", value=entity)
-    return windows.where(windows.entities == at)
+    return windows.where(windows.entities == position)
 
 
 def backtest(model: SeriesModel, windows: Windows, coverage: float = 0.9) -> Backtest:
-    """Forecast from windows of :func:`origins`.
+    """Return forecasts from windows of :func:`origins`, beside what followed.
 
     Args:
         model: The model that they are of.
@@ -80,12 +80,12 @@ def backtest(model: SeriesModel, windows: Windows, coverage: float = 0.9) -> Bac
         forecasts.append(model.predict(values[:, :length], mask[:, :length], horizon).cpu())
         actual.append(torch.where(mask, values, torch.nan)[:, length:].cpu())
     scaled = torch.cat(forecasts)
-    parts = (torch.cat(actual), scaled, scaled - radius, scaled + radius)
-    return Backtest(*map(scaler.invert, parts))
+    columns = (torch.cat(actual), scaled, scaled - radius, scaled + radius)
+    return Backtest(*map(scaler.invert, columns))
 
 
 def coverage_on_test(model: SeriesModel, horizon: int, coverage: float) -> tuple[Tensor, int]:
-    """How much the intervals held on test windows, ``(C,)``, and of how many: all of them, or some evenly spaced."""
+    """Return the share of test values within the intervals, ``(C,)``, and of how many windows, evenly spaced."""
     windows = origins(model, horizon)
     if not len(windows):
         return torch.full((len(model.data.channels),), torch.nan), 0

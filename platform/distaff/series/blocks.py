@@ -1,4 +1,4 @@
-"""Windows some at a time, so that encoding all of them fits into memory."""
+"""Blocks of windows, so that encoding all of them fits into memory."""
 
 from __future__ import annotations
 

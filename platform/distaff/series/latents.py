@@ -1,14 +1,14 @@
-"""Models of series whose encodings are latents with a way back: what such a model offers.
+"""The methods of models of series whose encodings are latents with a way back.
 
-A model mixes :class:`Latent` into :class:`~distaff.series.model.SeriesModel`. ``distaff factors`` then moves its
-latents, decodes them and says what each does, and probes its parts for what they should not know.
+A :class:`~distaff.series.model.SeriesModel` with the methods of :class:`Latent` has latents; it need not inherit from it.
+``distaff factors`` moves them, decodes them and says what each does, and probes its segments for what they should not know.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -33,17 +33,17 @@ class Codes:
 
     @classmethod
     def joined(cls, blocks: Sequence[Codes]) -> Codes:
-        """Blocks of windows one after the other, in the machine's memory."""
+        """Return the codes of blocks of windows, one after the other, in the machine's memory."""
         means, variances = (torch.cat([getattr(b, of).cpu() for b in blocks]) for of in ("means", "variances"))
         return cls(means, variances, blocks[0].n_angles)
 
 
 @dataclass(frozen=True)
-class Part:
+class LatentRange:
     """Latents from ``start`` up to ``stop`` that belong together.
 
     Attributes:
-        name: What the part is called.
+        name: Its name.
         concept: What it should tell of: ``class``, ``group``, or ``free`` for anything.
     """
 
@@ -53,21 +53,18 @@ class Part:
     stop: int
 
 
-class Latent(ABC):
-    """What a model of series with latents offers beside its encodings; windows are scaled, 0 where missing."""
+@runtime_checkable
+class Latent(Protocol):
+    """A model of series with latents; windows are scaled, 0 where missing."""
 
-    @abstractmethod
     def latents(self, values: Tensor, mask: Tensor) -> Codes:
-        """Latents of windows ``(b, T, C)``."""
+        """Return the latents of windows ``(b, T, C)``."""
 
-    @abstractmethod
     def decode(self, codes: Tensor) -> Tensor:
-        """Windows ``(b, T, C)`` of latents ``(b, K)``."""
+        """Return windows ``(b, T, C)`` of latents ``(b, K)``."""
 
     def noise_variance(self, codes: Tensor) -> Tensor:
-        """Variance of the noise around the windows of latents ``(b, K)``, scaled, ``(b, C)``; 0 where a model has none."""
-        return codes.new_zeros(len(codes), 1)
+        """Return the variance of noise around the windows of latents ``(b, K)``, scaled, ``(b, C)``; 0 for none."""
 
-    def segments(self) -> tuple[Part, ...]:
-        """How the latents are parted; none where they are not."""
-        return ()
+    def segments(self) -> tuple[LatentRange, ...]:
+        """Return the segments of the latents; none where they are not divided."""

@@ -1,30 +1,130 @@
-"""Models of series as people use them: fit, embed, forecast, classify, and say what is surprising.
+"""The model of series: what people call, and what a model implements.
 
-What a model implements is in :mod:`distaff.series.contract`, how it is measured in :mod:`distaff.series.measures`.
+A model subclasses :class:`SeriesModel` and implements :meth:`~SeriesModel._fit_encoder`, :meth:`~SeriesModel.encode`,
+:meth:`~SeriesModel.encoder_state` and :meth:`~SeriesModel.load_encoder_state`. Everything else follows: it holds its heads
+(:mod:`distaff.series.heads.fitted`), is measured by :mod:`distaff.series.measures`, and answers by
+:mod:`distaff.series.answers` and :mod:`distaff.series.anomalies`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Self
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
 
 import pyarrow as pa
 import torch
 from torch import Tensor
 
-from distaff.model.base import Epoch
-from distaff.series.anomalies import row_scores, surprising
-from distaff.series.blocks import blocks
-from distaff.series.measures import MeasuredSeries
-from distaff.series.tables import class_table, forecast_table, vector_table
-from distaff_data.datasets.series import Series
-from distaff_data.datasets.windows import Windows, latest, slide
+from distaff.model.base import Epoch, Measurement, Model, Session
+from distaff.model.config import ModelConfig
+from distaff.series.anomalies import anomaly_table
+from distaff.series.answers import future_table, given_or_own, vector_tables, window_classes
+from distaff.series.contract import SeriesConfig
+from distaff.series.forecasting import Encoding
+from distaff.series.heads.classify import draw_labels
+from distaff.series.heads.fitted import Heads, with_prefix, without_prefix
+from distaff.series.measures import can_validate, chance_metrics, measure_split
+from distaff_data.datasets.series import Scaler, Series
+from distaff_data.datasets.windows import Windows, slide
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.ingest.frames import series_of
+from distaff_data.tables.series import load_series
+from distaff_data.warehouse import Warehouse
+
+_SEQ_LEN = 96
 
 
-class SeriesModel(MeasuredSeries):
-    """A model of windows of series, measured by frozen encodings under linear heads."""
+class SeriesModel(Model[Series]):
+    """A model of windows of series, measured by frozen encodings under linear heads.
+
+    Attributes:
+        classifies: Whether it can tell classes.
+        forecasts: Whether it can forecast.
+        any_length: Whether it encodes windows of other lengths than those it was fitted to.
+        scaler: Fitted to the training rows; None before the fit.
+        heads: Linear heads over the encoder, fitted when they are needed.
+    """
+
+    kind = "series"
+    headline = ("accuracy", "mse")
+    shown = ("accuracy", "macro_f1", "mse", "mae")
+    lower_is_better = frozenset({"mse", "mae"})
+    classifies: ClassVar[bool] = True
+    forecasts: ClassVar[bool] = True
+    any_length: ClassVar[bool] = False
+    Config: ClassVar[type[ModelConfig]] = SeriesConfig
+    config: SeriesConfig
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.scaler: Scaler | None = None
+        self.device = torch.device("cpu")
+        self.heads = Heads()
+        self._chosen: Tensor | None = None
+
+    # ------------------------------------------------------------------------------------------ what a model implements
+
+    @abstractmethod
+    def _fit_encoder(self, data: Series, session: Session) -> None:
+        """Fit the encoder to the training windows of ``data``; :attr:`scaler` is fitted before."""
+
+    @abstractmethod
+    def encode(self, values: Tensor, mask: Tensor) -> Encoding:
+        """Return the vectors of windows, without gradients.
+
+        Args:
+            values: Scaled, 0 where missing, float32 ``(b, T, C)``.
+            mask: bool ``(b, T, C)``.
+        """
+
+    @abstractmethod
+    def encoder_state(self) -> dict[str, Tensor]:
+        """Return everything a fitted encoder needs, by name."""
+
+    @abstractmethod
+    def load_encoder_state(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take back what :meth:`encoder_state` gave."""
+
+    def features(self, values: Tensor, mask: Tensor) -> Tensor:
+        """Return the features that the classifier reads of windows, ``(b, F)``; all instance vectors here."""
+        return self.encode(values, mask).instances.flatten(1)
+
+    def reconstruct(self, values: Tensor, mask: Tensor) -> Tensor:
+        """Return windows as the model would have them, scaled, ``(b, T, C)``.
+
+        Raises:
+            UnsupportedError: The model has no such thing.
+        """
+        raise UnsupportedError(
+            f"{self.name} does not reconstruct windows; it can be surprised by what follows: --by forecast"
+        )
+
+    def predict(self, values: Tensor, mask: Tensor, horizon: int) -> Tensor:
+        """Return forecasts of the rows after windows, scaled, ``(b, H, C)``; by the linear head here.
+
+        Args:
+            values: Scaled, 0 where missing, float32 ``(b, T, C)``.
+            mask: bool ``(b, T, C)``.
+            horizon: H, at most what :meth:`prepare_forecasts` was called with.
+        """
+        return self.heads.forecast(self, values, mask, horizon)
+
+    def prepare_forecasts(self, horizon: int) -> None:
+        """Fit the head of forecasts, once for the longest horizon asked for."""
+        self.heads.fit_forecaster(self, horizon)
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what a reader of the metrics should know."""
+        return ()
+
+    @property
+    def least_length(self) -> int:
+        """Rows that a window has at least, where the model takes any length."""
+        return 1
+
+    # ---------------------------------------------------------------------------------------------------- what people call
 
     def fit(
         self,
@@ -36,7 +136,7 @@ class SeriesModel(MeasuredSeries):
         device: str = "auto",
         report: Callable[[Epoch], None] = lambda _: None,
     ) -> Self:
-        """Fit to series.
+        """Fit to series, and return the model.
 
         Args:
             series: :class:`~distaff_data.datasets.series.Series`, whose own split is kept unless ``split`` is given;
@@ -61,7 +161,7 @@ class SeriesModel(MeasuredSeries):
         step: int | None = None,
         length: int | None = None,
     ) -> pa.Table:
-        """Vectors of windows.
+        """Return vectors of windows.
 
         Args:
             series: New data with the same channels; the model's own when None.
@@ -73,6 +173,7 @@ class SeriesModel(MeasuredSeries):
             Arrow table ``level, entity, channel, start, patch, values``.
 
         Raises:
+            InputError: Another level, a step below 1, or no window.
             UnsupportedError: The model has no vectors of that level, or knows one length only.
         """
         return pa.concat_tables(self.embed_blocks(series, level=level, step=step, length=length))
@@ -87,21 +188,11 @@ class SeriesModel(MeasuredSeries):
         step: int | None = None,
         length: int | None = None,
     ) -> Iterator[pa.Table]:
-        """The tables that :meth:`embed` gives as one, some windows at a time: together they may not fit into memory."""
-        if level not in ("instance", "timestamp"):
-            raise InputError("the level is instance or timestamp", column="level", value=level)
-        if step is not None and step < 1:
-            raise InputError("windows begin 1 row apart or more", column="step", value=step)
-        data = self._own(series)
-        rows = self._rows(length)
-        windows = slide(data, rows, step=step or rows, device=self.device)
-        if not len(windows):
-            raise InputError(f"no entity has a window of {rows} rows")
-        for block in blocks(windows):
-            yield self._vectors(data, windows, block, level)
+        """Yield the tables that :meth:`embed` gives as one: together they may not fit into memory."""
+        yield from vector_tables(self, given_or_own(self, series), self._rows(length), step, level)
 
     def forecast(self, series: object | None = None, *, horizon: int | None = None, coverage: float = 0.9) -> pa.Table:
-        """Forecast the rows after the last ones of each entity, in the channels' own units.
+        """Return forecasts of the rows after the last ones of each entity, in the channels' own units.
 
         Args:
             series: New histories with the same channels; the model's own series when None.
@@ -111,27 +202,10 @@ class SeriesModel(MeasuredSeries):
         Returns:
             Arrow table ``entity, channel, step, time, value, low, high``.
         """
-        steps = max(self.config.horizons) if horizon is None else horizon
-        if steps < 1:
-            raise InputError("the horizon is 1 or more", column="horizon", value=steps)
-        data, scaler = self._own(series), self.scaler
-        assert scaler is not None
-        if self.data.whole:
-            raise UnsupportedError("each entity of this dataset is one window; there is nothing after it to forecast")
-        radius = self.radius(steps, coverage)
-        windows = latest(data, self.length, self.device)
-        if not len(windows):
-            raise InputError(f"no entity has the {self.length} rows that {self.name} looks back on")
-        parts = []
-        for block in blocks(windows):
-            values, mask = self.take(windows, block)
-            parts.append(self.predict(values, mask, steps).cpu())
-        scaled = torch.cat(parts)
-        values, low, high = map(scaler.invert, (scaled, scaled - radius, scaled + radius))
-        return forecast_table(data, windows, values, low, high)
+        return future_table(self, self.heads, given_or_own(self, series), horizon, coverage)
 
     def classify(self, series: object | None = None, *, length: int | None = None) -> pa.Table:
-        """Classes of windows.
+        """Return the classes of windows.
 
         Args:
             series: New windows with the same channels; the model's own data when None.
@@ -143,13 +217,10 @@ class SeriesModel(MeasuredSeries):
         Raises:
             UnsupportedError: The model was fitted to data without labels, or knows one length only.
         """
-        data = self._own(series)
-        windows = slide(data, self._rows(length), device=self.device)
-        best, codes = self._probabilities(windows).max(1)
-        return class_table(data, windows, self.data.classes, codes, best)
+        return window_classes(self, self.heads, given_or_own(self, series), self._rows(length))
 
     def anomalies(self, series: object | None = None, *, by: str | None = None) -> pa.Table:
-        """How surprising each row is, or each window where an entity is one; see :mod:`distaff.series.anomalies`.
+        """Return the score of each row, or of each window where an entity is one; see :mod:`distaff.series.anomalies`.
 
         Args:
             series: New data with the same channels; the model's own when None.
@@ -163,19 +234,46 @@ class SeriesModel(MeasuredSeries):
             InputError: No row can be scored, or there are no validation rows to compare with.
             UnsupportedError: The model cannot do what ``by`` asks for.
         """
-        if by not in (None, "reconstruction", "forecast"):
-            raise InputError("scores are by reconstruction or by forecast", column="by", value=by)
         if by is None:
             by = "forecast" if type(self).reconstruct is SeriesModel.reconstruct else "reconstruction"
-        if by == "forecast" and self.data.whole:
-            raise UnsupportedError("each entity of this dataset is one window; there is nothing after it to expect")
-        if by == "forecast":
-            self.prepare_forecasts(1)
-        own, data = (row_scores(self, given, by) for given in (self.data, self._own(series)))
-        return surprising(data, own)
+        return anomaly_table(self, given_or_own(self, series), by)
+
+    def radius(self, horizon: int, coverage: float) -> Tensor:
+        """Return half widths of the intervals, ``(H, C)``, computed once; see :func:`.forecasting.conformal_radius`."""
+        return self.heads.radius(self, horizon, coverage)
+
+    # ---------------------------------------------------------------------------------------------- how series are handled
+
+    @property
+    def length(self) -> int:
+        """Rows of a window."""
+        return self.length_for(self.data)
+
+    def length_for(self, data: Series) -> int:
+        """Return the rows of a window of some data."""
+        return self.config.seq_len or (int(data.lengths.max()) if data.whole else _SEQ_LEN)
+
+    def take(self, windows: Windows, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Return scaled values and mask of some windows, on the model's device."""
+        assert self.scaler is not None
+        values, mask = windows.take(index)
+        return self.scaler.to(values.device).apply(values, mask), mask
+
+    def labelled(self, data: Series, split: str) -> tuple[Windows, Tensor]:
+        """Return the windows of a split that have labels, and their codes ``(n,)``; in training, those that count."""
+        windows = slide(data, self.length_for(data), split=split, device=self.device)
+        kept = data.labels[windows.entities] >= 0
+        if split == "train" and self._chosen is not None:
+            kept &= self._chosen[windows.entities]
+        windows = windows.where(kept)
+        return windows, data.labels[windows.entities]
+
+    def forget_heads(self) -> None:
+        """Fit heads anew when they are needed next, because the encoder has changed."""
+        self.heads = Heads()
 
     def _rows(self, length: int | None) -> int:
-        """Rows of a window, where people may ask for another length."""
+        """Return the rows of a window, where people may ask for another length."""
         if length is None or length == self.length:
             return self.length
         if not self.any_length:
@@ -184,18 +282,66 @@ class SeriesModel(MeasuredSeries):
             raise InputError(f"a window has at least {self.least_length} rows", column="length", value=length)
         return length
 
-    def _vectors(self, data: Series, windows: Windows, block: Tensor, level: str) -> pa.Table:
-        encoding = self.encode(*self.take(windows, block))
-        vectors = encoding.instances.unsqueeze(2) if level == "instance" else encoding.timestamps
-        if vectors is None:
-            raise UnsupportedError(f"{self.name} has no vectors of time stamps; ask for level instance")
-        return vector_table(data, windows.where(block), vectors.float().cpu(), level)
+    # ------------------------------------------------------------------------------------ what every kind of model has
 
-    def _own(self, series: object | None) -> Series:
-        """New data as series; refuses other channels than the model's."""
-        if series is None:
-            return self.data
-        data = series if isinstance(series, Series) else series_of(series, None, split=None, seed=0)
-        if len(data.channels) != len(self.data.channels):
-            raise InputError(f"the model knows {len(self.data.channels)} channels, and there are {len(data.channels)}")
-        return data
+    def _fit(self, data: Series, session: Session) -> None:
+        """Fit the scaler to the training rows, and the encoder to the training windows."""
+        self.scaler, self.device = Scaler.of(data), session.device
+        self.forget_heads()
+        share = self.config.label_share
+        self._chosen = draw_labels(data, share, session.seed) if share < 1 else None
+        self._fit_encoder(data, session)
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the tensors of the scaler, the encoder, and the heads that were fitted."""
+        assert self.scaler is not None
+        tensors = {"scaler.mean": self.scaler.mean, "scaler.std": self.scaler.std}
+        tensors |= with_prefix("encoder.", self.encoder_state()) | self.heads.state()
+        return tensors if self._chosen is None else tensors | {"labelled": self._chosen}
+
+    def load_state(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take back what :meth:`state` gave."""
+        # A file's tensors lie anywhere in memory, on which the last bit of a product depends: each gets memory of its own.
+        tensors = {name: tensor.clone() for name, tensor in tensors.items()}
+        self.scaler = Scaler(tensors["scaler.mean"], tensors["scaler.std"])
+        self.heads.load_state(tensors)
+        self._chosen = tensors.get("labelled")
+        self.load_encoder_state(without_prefix("encoder.", tensors))
+
+    def validator(self, data: Series) -> Callable[[], Mapping[str, float]] | None:
+        """Return a function that measures the validation windows, heads included; None where there is nothing to measure.
+
+        Raises:
+            InputError: The model cannot be fitted to ``data``.
+        """
+        if not can_validate(self, data):
+            return None
+
+        def validate() -> Mapping[str, float]:
+            measurement = measure_split(self, self.heads, "valid")
+            return {} if measurement is None else measurement.metrics
+
+        return validate
+
+    def measure(self) -> list[Measurement]:
+        """Return classification metrics where the dataset has labels, else those of forecasts; valid and test windows."""
+        measured = (measure_split(self, self.heads, split) for split in ("valid", "test"))
+        return [measurement for measurement in measured if measurement is not None]
+
+    @classmethod
+    def chance(cls, data: Series, split: str) -> dict[str, float]:
+        """Return the metrics of the commonest training class, or of the training mean."""
+        return chance_metrics(data, split)
+
+    @classmethod
+    def read(cls, warehouse: Warehouse, dataset: str) -> Series:
+        """Load a dataset of series."""
+        return load_series(warehouse, dataset)
+
+    def write_data(self, folder: Path) -> tuple[str, ...]:
+        """Write the series, and return the files' names."""
+        return self.data.write(folder)
+
+    def read_data(self, folder: Path, name: str, generation: str) -> Series:
+        """Return the series that :meth:`write_data` wrote."""
+        return Series.read(folder, name, generation)

@@ -20,7 +20,7 @@ _COMMIT_BYTES = 1 << 27
 
 @dataclass(frozen=True)
 class Published:
-    """What was published: the run, the table, its rows, and the file."""
+    """A publication: the run, the table, its rows, and the file."""
 
     run: str
     table: str
@@ -117,7 +117,7 @@ def find_anomalies(
     out: Path | None = None,
     model: SeriesModel | None = None,
 ) -> Published:
-    """Publish how surprising a run finds its dataset's rows; see :meth:`distaff.series.model.SeriesModel.anomalies`.
+    """Publish the scores that a run gives its dataset's rows; see :meth:`distaff.series.model.SeriesModel.anomalies`.
 
     Args:
         workspace: Where the run is and the table goes.
@@ -160,12 +160,12 @@ def _publish(
 
 
 def _gathered(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    """The same rows in tables that are worth a commit each."""
-    parts: list[pa.Table] = []
+    """Yield the same rows in tables that are worth a commit each."""
+    waiting: list[pa.Table] = []
     for table in tables:
-        parts.append(table)
-        if sum(part.nbytes for part in parts) >= _COMMIT_BYTES:
-            yield pa.concat_tables(parts)
-            parts = []
-    if parts:
-        yield pa.concat_tables(parts)
+        waiting.append(table)
+        if sum(table.nbytes for table in waiting) >= _COMMIT_BYTES:
+            yield pa.concat_tables(waiting)
+            waiting = []
+    if waiting:
+        yield pa.concat_tables(waiting)

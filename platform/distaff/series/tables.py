@@ -1,4 +1,4 @@
-"""What models of series say, as Arrow tables in people's own identifiers."""
+"""Arrow tables of vectors, forecasts and classes, in people's own identifiers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from distaff_data.splits import SPLITS
 
 
 def window_ids(data: Series, windows: Windows) -> pa.StringArray:
-    """Own ids of windows: the entity's, and the row within it where an entity has several windows."""
+    """Return people's own ids of windows: the entity's, and the row within it where an entity has several windows."""
     entities = _entities(data, windows.entities)
     if data.whole:
         return entities
@@ -24,7 +24,7 @@ def window_ids(data: Series, windows: Windows) -> pa.StringArray:
 
 
 def vector_table(data: Series, windows: Windows, vectors: Tensor, level: str) -> pa.Table:
-    """Table ``level, entity, channel, start, patch, values`` of vectors ``(b, G, P, D)``."""
+    """Return the table ``level, entity, channel, start, patch, values`` of vectors ``(b, G, P, D)``."""
     b, n_groups, n_patches, width = vectors.shape
     n = b * n_groups * n_patches
     window = torch.arange(b).repeat_interleave(n_groups * n_patches)
@@ -47,7 +47,7 @@ def vector_table(data: Series, windows: Windows, vectors: Tensor, level: str) ->
 
 
 def forecast_table(data: Series, windows: Windows, values: Tensor, low: Tensor, high: Tensor) -> pa.Table:
-    """Table ``entity, channel, step, time, value, low, high`` of values ``(n, H, C)`` after the last row of each entity.
+    """Return the table ``entity, channel, step, time, value, low, high`` of values ``(n, H, C)`` after the last rows.
 
     Time goes on in steps of the entity's last distance between rows.
     """
@@ -64,22 +64,22 @@ def forecast_table(data: Series, windows: Windows, values: Tensor, low: Tensor, 
             "step": step.numpy(),
             "time": (last.repeat_interleave(each) + step * spacing.repeat_interleave(each)).numpy(),
             **{
-                name: part.double().flatten().numpy()
-                for name, part in (("value", values), ("low", low), ("high", high))
+                name: column.double().flatten().numpy()
+                for name, column in (("value", values), ("low", low), ("high", high))
             },
         }
     )
 
 
 def class_table(data: Series, windows: Windows, classes: Sequence[str], codes: Tensor, probability: Tensor) -> pa.Table:
-    """Table ``entity, split, label, predicted, probability`` of predicted codes ``(n,)`` into ``classes``."""
+    """Return the table ``entity, split, label, predicted, probability`` of predicted codes ``(n,)`` into ``classes``."""
     labels = data.labels[windows.entities]
-    known = pa.array(data.classes, pa.string())
+    names = pa.array(data.classes, pa.string())
     return pa.table(
         {
             "entity": _entities(data, windows.entities),
             "split": pa.array(SPLITS).take(pa.array(data.splits[windows.starts].numpy())),
-            "label": known.take(pa.array(labels.numpy(), mask=(labels < 0).numpy())),
+            "label": names.take(pa.array(labels.numpy(), mask=(labels < 0).numpy())),
             "predicted": pa.array(classes, pa.string()).take(pa.array(codes.numpy())),
             "probability": probability.numpy(),
         }

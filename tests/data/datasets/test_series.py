@@ -11,10 +11,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from layouts import array_layouts, frame_layouts
 
 from distaff_data.datasets.series import Scaler, Series
 from distaff_data.datasets.windows import latest, slide
 from distaff_data.errors import InputError
+from distaff_data.ingest.frames import series_of
 from distaff_data.splits import SPLITS
 from distaff_data.splits.series import default_split, divide, hold_out
 
@@ -80,6 +83,57 @@ def test_windows_without_a_measured_value_are_left_out() -> None:
     values[2:6] = np.nan
     data = Series.from_rows(values, [8])
     assert slide(data, 3).starts.tolist() == [0, 1, 4, 5]
+
+
+_WHOLE = st.integers(-1000, 1000)  # numbers that every type holds exactly
+_FEW = settings(max_examples=8, deadline=None, derandomize=True)
+
+
+@_FEW
+@given(values=hnp.arrays(np.float64, st.tuples(st.integers(2, 9), st.integers(1, 4)), elements=_WHOLE))
+def test_a_series_is_the_same_whatever_the_layout_of_its_numbers(values: np.ndarray) -> None:
+    length = min(len(values), 3)
+    expected = np.stack([values[start : start + length] for start in range(len(values) - length + 1)])
+    for name, layout in {**array_layouts(values), **frame_layouts(values), "lists": values.tolist()}.items():
+        data = series_of(layout, None, split="ratio:1,0,0", seed=0)
+        windows = slide(data, length)
+        taken, mask = windows.take(torch.arange(len(windows)))
+        assert taken.tolist() == expected.tolist(), name
+        assert bool(mask.all()), name
+        assert data.values.tolist() == values.tolist(), name
+
+
+@_FEW
+@given(
+    values=hnp.arrays(np.float64, st.tuples(st.integers(2, 4), st.integers(1, 5), st.integers(1, 3)), elements=_WHOLE)
+)
+def test_windows_are_the_same_whatever_the_layout_of_their_numbers(values: np.ndarray) -> None:
+    for name, layout in array_layouts(values).items():
+        windows = slide(Series.from_windows(layout), values.shape[1])
+        assert windows.take(torch.arange(len(values)))[0].tolist() == values.tolist(), name
+
+
+@_FEW
+@given(
+    values=hnp.arrays(np.float32, st.tuples(st.integers(3, 9), st.integers(1, 4)), elements=_WHOLE),
+    length=st.integers(1, 12),
+)
+def test_windows_follow_the_strides_of_tensors_that_were_not_copied(values: np.ndarray, length: int) -> None:
+    data = dataclasses.replace(Series.from_rows(values, [1, len(values) - 1]), whole=True)
+    index = torch.arange(2)
+    expected, measured = slide(data, length).take(index)
+    for order in (torch.from_numpy(np.asfortranarray(values)), torch.from_numpy(np.repeat(values, 2, 1))[:, ::2]):
+        other = dataclasses.replace(data, values=order, mask=torch.ones_like(order, dtype=torch.bool))
+        taken, mask = slide(other, length).take(index)
+        assert torch.equal(taken, expected)
+        assert torch.equal(mask, measured)
+
+
+def test_a_series_of_strided_tensors_is_written_and_read_back(tmp_path: Path) -> None:
+    data = counting(4, 3)
+    strided = dataclasses.replace(data, values=data.values.T.contiguous().T)
+    strided.write(tmp_path)
+    assert torch.equal(Series.read(tmp_path, data.name, "").values, data.values)
 
 
 def test_gathered_memory_is_its_own() -> None:

@@ -44,10 +44,10 @@ class Zero(SeriesModel):
     def prepare_forecasts(self, horizon: int) -> None:
         pass
 
-    def parts(self) -> dict[str, Tensor]:
+    def encoder_state(self) -> dict[str, Tensor]:
         return {}
 
-    def put_parts(self, tensors: Mapping[str, Tensor]) -> None:
+    def load_encoder_state(self, tensors: Mapping[str, Tensor]) -> None:
         pass
 
 

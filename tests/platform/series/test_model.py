@@ -8,10 +8,11 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from layouts import array_layouts, frame_layouts
 
 from distaff.series.forecasting import conformal_radius
 from distaff.series.heads.classify import Method, fit_classifier
-from distaff.series.heads.sgd import Descent
+from distaff.series.heads.sgd import SGDSettings
 from distaff.series.model import SeriesModel
 from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError, UnsupportedError
@@ -55,6 +56,16 @@ def test_frames_with_entities_and_gaps() -> None:
         from_frame(pl.DataFrame({"time": [0, 0], "x": [1, 2]}))
     with pytest.raises(InputError, match="no numbers"):
         from_frame(pl.DataFrame({"time": [0, 1], "x": ["a", "b"]}))
+
+
+def test_forecasts_are_the_same_bit_for_bit_whatever_the_layout_of_the_series() -> None:
+    walk = np.random.default_rng(3).integers(-9, 10, size=(90, 2)).cumsum(0).astype(float)
+    expected = RawRidge(seq_len=8, horizons=(3,)).fit(walk, device="cpu")
+    forecast = expected.forecast(horizon=3).drop_columns(["channel"])
+    for name, layout in {**array_layouts(walk), **frame_layouts(walk), "lists": walk.tolist()}.items():
+        model = RawRidge(seq_len=8, horizons=(3,)).fit(layout, device="cpu")
+        assert model.forecast(horizon=3).drop_columns(["channel"]).equals(forecast), name
+        assert expected.forecast(layout, horizon=3).drop_columns(["channel"]).equals(forecast), name
 
 
 @pytest.mark.parametrize("what", ["text", [["a", "b"]], np.ones((2, 2, 2, 2))])
@@ -144,11 +155,11 @@ def test_descent_of_classes_ends_where_logistic_regression_has_its_optimum() -> 
     codes = torch.from_numpy(rng.integers(0, 3, size=300))
     x = torch.from_numpy(rng.normal(size=(300, 4))).float() + 0.7 * codes.unsqueeze(1)
     nothing = (x[:0], codes[:0])
-    how = Descent(lr=0.003, epochs=100, dropout=0.0)
+    how = SGDSettings(lr=0.003, epochs=100, dropout=0.0)
     found = fit_classifier((x, codes), nothing, 3, "sgd", how).probabilities(x)
     expected = fit_classifier((x, codes), nothing, 3, "logistic").probabilities(x)
     torch.testing.assert_close(found, expected, rtol=0, atol=0.03)
-    short = fit_classifier((x, codes), nothing, 3, "sgd", Descent(lr=0.01, epochs=1)).probabilities(x)
+    short = fit_classifier((x, codes), nothing, 3, "sgd", SGDSettings(lr=0.01, epochs=1)).probabilities(x)
     assert float((short - expected).abs().max()) > 0.1
 
 

@@ -168,3 +168,12 @@ def test_pca_and_ica_reconstruct_the_same_subspace() -> None:
     first, second = (model.reconstruct(values, mask) for model in models)
     torch.testing.assert_close(first, second, rtol=1e-3, atol=1e-3)
     torch.testing.assert_close(models[0].reconstruct(first, mask), first, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("make", [PCA, SeriesICA, RawRidge])
+def test_a_loaded_model_fits_the_head_that_the_saved_one_fits(make: type[SeriesModel], tmp_path: Path) -> None:
+    model = make(seq_len=24, horizons=(6,)).fit(waves(noise=0.1), device="cpu")
+    model.save(tmp_path / "m")
+    loaded = SeriesModel.load(tmp_path / "m")
+    assert loaded.forecast().equals(model.forecast())
+    assert loaded.embed().equals(model.embed())

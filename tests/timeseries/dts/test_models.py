@@ -11,14 +11,13 @@ import pytest
 import torch
 
 from distaff.model.fitting import fit
-from distaff.series.gradient import GradientSeriesModel
 from distaff.series.model import SeriesModel
 from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.planted.series import planted_series
 from distaff_data.splits.series import divide
 from distaff_timeseries.dts.autoencoder import Autoencoder, Sizes
-from distaff_timeseries.dts.base import Batch, VariationalModel
+from distaff_timeseries.dts.base import VariationalModel, WindowBatch
 from distaff_timeseries.dts.bottleneck import QuantisedBottleneck
 from distaff_timeseries.dts.models import DTS, VAE, BetaTCVAE, BetaVAE
 
@@ -29,14 +28,14 @@ def windows(n: int = 90, n_steps: int = 20, **knobs: Any) -> Series:
     return planted_series(n_windows=n, n_steps=n_steps, n_channels=2, seed=3, **knobs).series()
 
 
-def one_batch(model: VariationalModel, data: Series) -> Batch:
+def one_batch(model: VariationalModel, data: Series) -> WindowBatch:
     """Build without training, and take the first batch."""
     from distaff.model.base import Session
     from distaff_data.datasets.series import Scaler
 
     model.scaler, model.device = Scaler.of(data), torch.device("cpu")
     session = Session(0, model.device)
-    model.network = model.build(data, session.generator(), model.device)  # type: ignore[assignment]
+    model.network = model.build(data, session.generator(), model.device)
     return next(iter(model.batches(data, session.generator(1))))
 
 
@@ -208,7 +207,7 @@ def test_told_the_value_before_an_lstm_vae_loses_its_latents_and_dts_keeps_them(
 
 
 @pytest.mark.parametrize("make", [VAE, BetaVAE, BetaTCVAE, DTS])
-def test_a_saved_model_embeds_and_decodes_as_before(make: type[GradientSeriesModel], tmp_path: Path) -> None:
+def test_a_saved_model_embeds_and_decodes_as_before(make: type[VariationalModel], tmp_path: Path) -> None:
     data = windows(missing=0.2)
     models = [make(**SMALL).fit(data, seed=5, device="cpu") for _ in range(2)]
     assert models[0].embed().equals(models[1].embed())
@@ -243,8 +242,8 @@ def test_resumed_ends_like_one_that_never_stopped(tmp_path: Path) -> None:
     with pytest.raises(_StoppedError):
         fit(DTS(**settings), data, seed=2, device="cpu", report=stop, folder=tmp_path)
     fit(resumed, data, seed=2, device="cpu", folder=tmp_path, resume=True)
-    for name, value in whole.parts().items():
-        assert torch.equal(value, resumed.parts()[name]), name
+    for name, value in whole.encoder_state().items():
+        assert torch.equal(value, resumed.encoder_state()[name]), name
 
 
 def test_forecasts_come_from_latents_too() -> None:

@@ -21,7 +21,9 @@ from distaff_data.splits.series import divide
 from distaff_timeseries.controls.random_encoder import RandomEncoder
 from distaff_timeseries.controls.raw_ridge import RawRidge
 from distaff_timeseries.patches import instance_norm, n_patches, patches
-from distaff_timeseries.timedrl.model import Geometry, TimeDRL, TimeDRLConfig, TimeDRLNetwork
+from distaff_timeseries.timedrl.config import TimeDRLConfig
+from distaff_timeseries.timedrl.model import TimeDRL
+from distaff_timeseries.timedrl.network import Geometry, TimeDRLNetwork
 
 SMALL: dict[str, Any] = {"d_model": 8, "n_heads": 2, "n_layers": 2, "patch_len": 4, "stride": 3}
 
@@ -192,8 +194,8 @@ def test_resumed_ends_like_one_that_never_stopped(tmp_path: Path) -> None:
     with pytest.raises(_StoppedError):
         fit(TimeDRL(**SMALL, max_epochs=4, lr_decay=0.5), data, seed=2, device="cpu", report=stop, folder=tmp_path)
     fit(resumed, data, seed=2, device="cpu", folder=tmp_path, resume=True)
-    for name, value in whole.parts().items():
-        assert torch.equal(value, resumed.parts()[name]), name
+    for name, value in whole.encoder_state().items():
+        assert torch.equal(value, resumed.encoder_state()[name]), name
 
 
 def test_a_learning_rate_that_decays_to_nothing_stands_still_after_the_first_epoch() -> None:
@@ -204,6 +206,22 @@ def test_a_learning_rate_that_decays_to_nothing_stands_still_after_the_first_epo
         torch.testing.assert_close(two.network.get_parameter(name), value, rtol=0, atol=1e-8)
 
 
+def test_a_model_that_was_saved_under_the_old_name_of_a_setting_loads(tmp_path: Path) -> None:
+    rows = np.cumsum(np.random.default_rng(1).normal(size=(200, 2)), 0)
+    model = RandomEncoder(**SMALL, seq_len=16, horizons=(4,), concat_window=True).fit(rows, device="cpu")
+    expected = model.forecast()
+    model.save(tmp_path / "m")
+    manifest = tmp_path / "m" / "model.json"
+    text = manifest.read_text()
+    assert text.count('"concat_window"') == 1
+    manifest.write_text(text.replace('"concat_window"', '"beside_window"'))
+    loaded = SeriesModel.load(tmp_path / "m")
+    assert loaded.config == model.config
+    assert loaded.forecast().equals(expected)
+    with pytest.raises(InputError, match="old name of concat_window"):
+        TimeDRL(beside_window=True, concat_window=False)
+
+
 @pytest.mark.parametrize("apart", [True, False])
 def test_a_window_beside_the_embeddings_forecasts_like_it_alone_or_better_on_validation(apart: bool) -> None:
     rng = np.random.default_rng(1)
@@ -211,7 +229,7 @@ def test_a_window_beside_the_embeddings_forecasts_like_it_alone_or_better_on_val
     data = divide(Series.from_rows(rows, [400]), "ratio:0.6,0.2,0.2")
     settings = {"seq_len": 16, "horizons": (4, 8), "channel_independent": apart}
     alone, beside = (
-        RandomEncoder(**SMALL, **settings, beside_window=window).fit(data, device="cpu") for window in (False, True)
+        RandomEncoder(**SMALL, **settings, concat_window=window).fit(data, device="cpu") for window in (False, True)
     )
     errors = [model.measure()[0].metrics["mse"] for model in (alone, beside)]
     assert errors[1] < errors[0]
@@ -330,8 +348,8 @@ def test_finetuning_learns_classes_and_keeps_the_epoch_that_validation_likes_bes
     assert min(losses) < 0.6 * losses[0]
     assert reported[-1].losses["classes"] < 0.6 * reported[0].losses["classes"]
     stopped = TimeDRL(**settings, finetune_epochs=best + 1).fit(data, seed=1, device="cpu")
-    for name, value in stopped.parts().items():
-        assert torch.equal(value, model.parts()[name]), name
+    for name, value in stopped.encoder_state().items():
+        assert torch.equal(value, model.encoder_state()[name]), name
 
 
 def test_finetuning_comes_after_the_pretext_and_needs_labels() -> None:
@@ -349,9 +367,9 @@ def test_random_encoder_is_the_same_network_untrained() -> None:
     data = windows(100)
     random = RandomEncoder(**SMALL).fit(data, seed=3, device="cpu")
     trained = TimeDRL(**SMALL, max_epochs=1, lr=1e-8).fit(data, seed=3, device="cpu")
-    for name, value in random.parts().items():
+    for name, value in random.encoder_state().items():
         if "running" not in name and "tracked" not in name:
-            torch.testing.assert_close(value, trained.parts()[name], atol=1e-5, rtol=1e-4)
+            torch.testing.assert_close(value, trained.encoder_state()[name], atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize(

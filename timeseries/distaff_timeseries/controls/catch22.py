@@ -9,17 +9,15 @@ from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from distaff.model.base import Session
 from distaff.series.forecasting import Encoding
 from distaff.series.model import SeriesModel
+from distaff_data.arrays import Floats
 from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError
-
-Floats = npt.NDArray[np.float64]
 
 
 class Catch22(SeriesModel):
@@ -30,7 +28,7 @@ class Catch22(SeriesModel):
     any_length: ClassVar[bool] = True
 
     def _fit_encoder(self, data: Series, session: Session) -> None:
-        """There is nothing to learn.
+        """Check that the library is there: nothing is learned.
 
         Raises:
             InputError: The library is not installed.
@@ -38,19 +36,19 @@ class Catch22(SeriesModel):
         _library()
 
     def encode(self, values: Tensor, mask: Tensor) -> Encoding:
-        """Features ``(b, 1, 24 * C)``, 0 where one has no value; a missing value counts as the training mean."""
+        """Return features ``(b, 1, 24 * C)``, 0 where one has no value; a missing value counts as the training mean."""
         rows = values.transpose(1, 2).flatten(0, 1).double().cpu().numpy()
-        found = np.nan_to_num(np.array([_library()(row) for row in rows]), nan=0.0, posinf=0.0, neginf=0.0)
-        features = torch.from_numpy(found).to(values.dtype).view(len(values), 1, -1)
+        numbers = np.nan_to_num(np.array([_library()(row) for row in rows]), nan=0.0, posinf=0.0, neginf=0.0)
+        features = torch.from_numpy(numbers).to(values.dtype).view(len(values), 1, -1)
         level = values.new_zeros(values.shape[0], values.shape[2])
         return Encoding(features.to(values.device), None, level, values.new_ones(len(values), 1))
 
-    def parts(self) -> dict[str, Tensor]:
-        """Nothing."""
+    def encoder_state(self) -> dict[str, Tensor]:
+        """Return no tensors."""
         return {}
 
-    def put_parts(self, tensors: Mapping[str, Tensor]) -> None:
-        """Nothing."""
+    def load_encoder_state(self, tensors: Mapping[str, Tensor]) -> None:
+        """Load nothing: there is no state."""
 
 
 def _library() -> Callable[[Floats], list[float]]:

@@ -57,17 +57,17 @@ class MiniRocket(SeriesModel):
 
     @torch.no_grad()
     def encode(self, values: Tensor, mask: Tensor) -> Encoding:
-        """Proportions ``(b, 1, F)``; a missing value counts as the training mean."""
-        shares = torch.cat([self._kernels.proportions(some) for some in values.split(_AT_ONCE)])
+        """Return proportions ``(b, 1, F)``; a missing value counts as the training mean."""
+        shares = torch.cat([self._kernels.proportions(block) for block in values.split(_AT_ONCE)])
         level = values.new_zeros(values.shape[0], values.shape[2])
         return Encoding(shares.unsqueeze(1), None, level, values.new_ones(len(values), 1))
 
-    def parts(self) -> dict[str, Tensor]:
-        """Channels and thresholds of the kernels."""
+    def encoder_state(self) -> dict[str, Tensor]:
+        """Return channels and thresholds of the kernels."""
         return dict(self._kernels.state_dict())
 
-    def put_parts(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take them back."""
+    def load_encoder_state(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take back channels and thresholds."""
         self._kernels = self._bank(self.data, torch.Generator())
         self._kernels.load_state_dict(tensors)
 

@@ -41,33 +41,33 @@ class PCA(SeriesModel):
     config: PCAConfig
 
     def _fit_encoder(self, data: Series, session: Session) -> None:
-        """Components of the training windows; exact up to 1000 numbers a window, else by a seeded random sketch."""
+        """Fit components to the training windows; exact up to 1000 numbers a window, else by a seeded random sketch."""
         windows = slide(data, self.length_for(data), split="train")
         chosen = torch.linspace(0, len(windows) - 1, min(len(windows), MOST)).long()
         x = self.take(windows, chosen)[0].flatten(1).numpy()
         k = min(self.config.n_components, *x.shape)
         exact = min(x.shape) <= 1000
-        found = Components(k, svd_solver="full" if exact else "randomized", random_state=session.seed).fit(x)
-        self._mean = torch.from_numpy(found.mean_).float().to(session.device)
-        self._components = torch.from_numpy(found.components_).float().to(session.device)
+        fitted = Components(k, svd_solver="full" if exact else "randomized", random_state=session.seed).fit(x)
+        self._mean = torch.from_numpy(fitted.mean_).float().to(session.device)
+        self._components = torch.from_numpy(fitted.components_).float().contiguous().to(session.device)
 
     def encode(self, values: Tensor, mask: Tensor) -> Encoding:
-        """One vector of scores ``(b, 1, K)``; a missing value counts as the training mean."""
+        """Return one vector of scores ``(b, 1, K)``; a missing value counts as the training mean."""
         scores = (values.flatten(1) - self._mean) @ self._components.T
         level = values.new_zeros(values.shape[0], values.shape[2])
         return Encoding(scores.unsqueeze(1), None, level, values.new_ones(len(values), 1))
 
     def reconstruct(self, values: Tensor, mask: Tensor) -> Tensor:
-        """The point of the components' subspace that is nearest to the window."""
+        """Return the point of the components' subspace that is nearest to the window."""
         axes = self._components
         scores = (values.flatten(1) - self._mean) @ torch.linalg.pinv(axes)  # rows may be no orthonormal basis
         nearest: Tensor = scores @ axes + self._mean
         return nearest.view_as(values)
 
-    def parts(self) -> dict[str, Tensor]:
-        """Mean and components."""
+    def encoder_state(self) -> dict[str, Tensor]:
+        """Return mean and components."""
         return {"mean": self._mean, "components": self._components}
 
-    def put_parts(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take them back."""
+    def load_encoder_state(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take back mean and components."""
         self._mean, self._components = tensors["mean"], tensors["components"]

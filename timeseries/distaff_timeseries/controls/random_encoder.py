@@ -17,9 +17,8 @@ class RandomEncoder(TimeDRL):
 
     def _fit_encoder(self, data: Series, session: Session) -> None:
         """Only initialise."""
-        network = self.build(data, session.generator(), session.device)
-        self.network = network.eval()  # type: ignore[assignment]
+        self.network = self.build(data, session.generator(), session.device).eval()
 
     def notes(self) -> tuple[str, ...]:
-        """None: what was never trained cannot have collapsed."""
+        """Return none: what was never trained cannot have collapsed."""
         return ()

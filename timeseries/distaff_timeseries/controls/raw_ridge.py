@@ -21,16 +21,16 @@ class RawRidge(SeriesModel):
     control: ClassVar[bool] = True
 
     def _fit_encoder(self, data: Series, session: Session) -> None:
-        """There is none."""
+        """Fit nothing: there is no encoder."""
 
     def encode(self, values: Tensor, mask: Tensor) -> Encoding:
-        """Time stamps are the normalised values ``(b, C, T, 1)``, instances the scaled ones ``(b, C, T)``."""
-        seen = instance_norm(values, mask)
-        return Encoding(values.transpose(1, 2), seen.values.transpose(1, 2).unsqueeze(3), seen.mean, seen.std)
+        """Return normalised values as time stamps ``(b, C, T, 1)``, and the scaled ones as instances ``(b, C, T)``."""
+        normal = instance_norm(values, mask)
+        return Encoding(values.transpose(1, 2), normal.values.transpose(1, 2).unsqueeze(3), normal.mean, normal.std)
 
-    def parts(self) -> dict[str, Tensor]:
-        """Nothing."""
+    def encoder_state(self) -> dict[str, Tensor]:
+        """Return no tensors."""
         return {}
 
-    def put_parts(self, tensors: Mapping[str, Tensor]) -> None:
-        """Nothing."""
+    def load_encoder_state(self, tensors: Mapping[str, Tensor]) -> None:
+        """Load nothing: there is no state."""

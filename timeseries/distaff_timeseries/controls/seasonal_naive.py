@@ -1,4 +1,4 @@
-"""The last season again."""
+"""Forecasts that repeat the last season."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from distaff_data.datasets.series import Series
 from distaff_data.datasets.windows import slide
 from distaff_data.errors import InputError, UnsupportedError
 
-_MOST = 512  # windows, evenly spaced, that the season is found in
+_MOST = 512  # windows, evenly spaced, that the season is estimated from
 _LEAST = 0.1  # autocorrelation below which there is no season
 
 
@@ -26,14 +26,14 @@ class SeasonalNaiveConfig(SeriesConfig):
     """Settings of the seasonal naive forecast.
 
     Attributes:
-        season: Rows of a season; found by autocorrelation when None, and 1, the last value, where there is none.
+        season: Rows of a season; from the autocorrelation when None, and 1, the last value, where there is none.
     """
 
     season: Annotated[int | None, Field(ge=1)] = None
 
 
 class SeasonalNaive(SeriesModel):
-    """Repeats what was last measured at the same place of the season."""
+    """The latest measured value at the same place of the season, again and again."""
 
     name: ClassVar[str] = "seasonal_naive"
     control: ClassVar[bool] = True
@@ -44,45 +44,45 @@ class SeasonalNaive(SeriesModel):
     def _fit_encoder(self, data: Series, session: Session) -> None:
         """Find the season in training windows."""
         length = self.length_for(data)
-        self.season = self.config.season or self._find(data, length)
+        self.season = self.config.season or self._season_of(data, length)
         if self.season > length:
             raise InputError(
                 f"a season of {self.season} rows does not fit into a window of {length}; set seq_len higher"
             )
 
     def predict(self, values: Tensor, mask: Tensor, horizon: int) -> Tensor:
-        """The latest measured value at each place of the season; the training mean where there is none."""
+        """Return the latest measured value at each place of the season; the training mean where there is none."""
         season = self.season
         n_seasons = values.shape[1] // season
         shape = (len(values), n_seasons, season, values.shape[2])
-        recent, there = (part[:, -n_seasons * season :].reshape(shape) for part in (values, mask))
+        recent, measured = (rows[:, -n_seasons * season :].reshape(shape) for rows in (values, mask))
         place = torch.arange(1, n_seasons + 1, device=values.device).view(1, -1, 1, 1)
-        latest = (there * place).argmax(1, keepdim=True)
+        latest = (measured * place).argmax(1, keepdim=True)
         last = recent.gather(1, latest)[:, 0]  # a missing value is 0 already
         return last[:, torch.arange(horizon, device=values.device) % season]
 
     def prepare_forecasts(self, horizon: int) -> None:
-        """Nothing to fit."""
+        """Fit nothing: there is no head."""
 
     def encode(self, values: Tensor, mask: Tensor) -> Encoding:
-        """None."""
+        """Refuse: a forecast is all there is."""
         raise UnsupportedError(f"{self.name} forecasts and has no embeddings; raw_ridge has")
 
-    def parts(self) -> dict[str, Tensor]:
-        """The season."""
+    def encoder_state(self) -> dict[str, Tensor]:
+        """Return the season."""
         return {"season": torch.tensor(self.season)}
 
-    def put_parts(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take it back."""
+    def load_encoder_state(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take back the season."""
         self.season = int(tensors["season"])
 
-    def _find(self, data: Series, length: int) -> int:
-        """The lag of the highest peak of the mean autocorrelation, up to half a window."""
+    def _season_of(self, data: Series, length: int) -> int:
+        """Return the lag of the highest peak of the mean autocorrelation, up to half a window."""
         windows = slide(data, length, split="train")
         chosen = torch.linspace(0, len(windows) - 1, min(len(windows), _MOST)).long()
         values, mask = self.take(windows, chosen)
         centred = (values - (values.sum(1) / mask.sum(1).clamp(min=1)).unsqueeze(1)) * mask
-        power, pairs = (_autocorrelation(part.double()).sum((0, 2)) for part in (centred, mask))
+        power, pairs = (_autocorrelation(rows.double()).sum((0, 2)) for rows in (centred, mask))
         curve = (power / pairs.clamp(min=1))[: length // 2 + 1]
         curve = curve / curve[0].clamp(min=1e-12)
         inner = curve[1:-1]
@@ -91,7 +91,7 @@ class SeasonalNaive(SeriesModel):
 
 
 def _autocorrelation(x: Tensor) -> Tensor:
-    """Sums of products at every lag, along the second axis of ``(b, T, C)``."""
+    """Return sums of products at every lag, along the second axis of ``(b, T, C)``."""
     length = x.shape[1]
     spectrum = torch.fft.rfft(x, 2 * length, dim=1)
     products: Tensor = torch.fft.irfft(spectrum.abs().square(), 2 * length, dim=1)

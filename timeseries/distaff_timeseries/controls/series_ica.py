@@ -25,11 +25,11 @@ class SeriesICA(PCA):
     name: ClassVar[str] = "series_ica"
 
     def _fit_encoder(self, data: Series, session: Session) -> None:
-        """Principal components of the training windows, and their rotation by FastICA; scores have unit variance."""
+        """Fit principal components to the training windows, and their rotation by FastICA; scores have unit variance."""
         super()._fit_encoder(data, session)
         windows = slide(data, self.length_for(data), split="train")
         chosen = torch.linspace(0, len(windows) - 1, min(len(windows), MOST)).long()
-        blocks = [self.encode(*self.take(windows, some)).instances[:, 0] for some in chosen.split(1024)]
+        blocks = [self.encode(*self.take(windows, block)).instances[:, 0] for block in chosen.split(1024)]
         scores = torch.cat(blocks).cpu()
         model = FastICA(whiten="unit-variance", random_state=session.seed, max_iter=500, tol=1e-3)
         with warnings.catch_warnings():

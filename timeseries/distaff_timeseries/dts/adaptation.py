@@ -1,16 +1,16 @@
-"""Unsupervised domain adaptation: classes learned where labels are, told where there are none.
+"""Unsupervised domain adaptation: classes learned in a domain with labels, predicted in one without.
 
 The source domain has windows and labels, the target domain windows alone. The methods share the backbone, the optimiser and
 the number of steps:
 
 * ``none``: trained on the source only, the control;
 * ``dann``: the features' domain is read by an adversary whose gradient is reversed (Ganin et al. 2016);
-* ``dann_information``: and what the classes told of target windows say about them is maximised (Krause, Perona and Gomes
-  2010), the control for the part of DTS that needs neither latents nor a decoder;
+* ``dann_information``: and the information of the predicted classes about target windows is maximised (Krause, Perona
+  and Gomes 2010), the control for the part of DTS that needs neither latents nor a decoder;
 * ``dts``: that too, and the features become latents of two segments. That of the class has a head for the source's classes
   and an adversary that reads the domain; that of the domain has a head for the domain and an adversary that reads the
-  source's classes; both together are decoded, and J of :mod:`distaff_timeseries.dts.models` is maximised. Classes are told
-  from the first segment alone.
+  source's classes; both together are decoded, and J of :mod:`distaff_timeseries.dts.models` is maximised. Classes are
+  predicted from the first segment alone.
 
 The backbone is the 1-D CNN with which AdaTime (Ragab et al., TKDD 2023) compares such methods. Each domain is scaled by its
 own training windows. The reversed gradient grows over the whole training; in AdaTime's own code a slip of precedence lets it
@@ -39,7 +39,7 @@ from distaff_timeseries.dts.layers import WaveDecoder
 from distaff_timeseries.dts.reversal import schedule
 from distaff_timeseries.dts.segments import Segment, SegmentHeads, parse_segments
 
-Method = Literal["none", "dann", "dann_information", "dts"]
+AdaptationMethod = Literal["none", "dann", "dann_information", "dts"]
 
 _FEATURES = 128
 _HIDDEN = 64
@@ -63,12 +63,13 @@ class AdaptationConfig(ModelConfig):
         gamma: Weight of the latents' own divergences.
         rho: Weight of -J, which is divided by the values of a window, beside that of the classes, which is 1.
         xi: Weight of the adversaries.
-        information: Weight of what the classes told say about the target's windows, which grows as the adversaries' does.
-        domain_share: What the domain's segment counts beside the class's: its adversary would have the backbone forget
+        information: Weight of the predicted classes' information about the target's windows, which grows as the
+            adversaries' does.
+        domain_share: Weight of the domain's segment where the class's has 1: its adversary would have the backbone forget
             classes.
     """
 
-    method: Method = "dts"
+    method: AdaptationMethod = "dts"
     epochs: Annotated[int, Field(ge=1)] = 40
     batch_size: Annotated[int, Field(ge=2)] = 32
     lr: Annotated[float, Field(gt=0)] = 1e-3
@@ -104,7 +105,7 @@ class Backbone(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, values: Tensor) -> Tensor:
-        """From windows ``(b, T, C)``, 0 where missing."""
+        """Return features of windows ``(b, T, C)``, 0 where missing."""
         out: Tensor = self.layers(values.transpose(1, 2))
         return out.mean(2)
 
@@ -143,7 +144,7 @@ class _Domain:
 
 
 class Adaptation:
-    """Fits to a source and a target domain, and tells the classes of the target's windows.
+    """A model that is fitted to a source and a target domain, and predicts the classes of the target's windows.
 
     Args:
         settings: Those of :class:`AdaptationConfig`.
@@ -178,30 +179,30 @@ class Adaptation:
 
     @torch.no_grad()
     def represent(self, data: Series, domain: Literal["source", "target"] = "target") -> dict[str, Tensor]:
-        """Segments of all windows of some data: ``class``, and of ``dts`` ``group``, the domain's; ``(n, width)``."""
+        """Return segments of all windows of some data: ``class``, and of ``dts`` ``group``, the domain's; ``(n, width)``."""
         values, _ = self._windows(data, domain)
-        parts = []
+        latents = []
         for block in values.split(256):
             features = self.network.backbone(block)
             bottleneck = self.network.bottleneck
-            parts.append(features if bottleneck is None else bottleneck(features).mean)
-        z = torch.cat(parts).cpu()
+            latents.append(features if bottleneck is None else bottleneck(features).mean)
+        z = torch.cat(latents).cpu()
         return {segment.name: segment.of(z) for segment in self.network.segments}
 
     @torch.no_grad()
     def predict(self, data: Series, domain: Literal["source", "target"] = "target") -> Tensor:
-        """Codes of the classes of all windows of some data, into :attr:`classes`, int64 ``(n,)``."""
-        return self._told(data, domain).argmax(1).cpu()
+        """Return codes of the classes of all windows of some data, into :attr:`classes`, int64 ``(n,)``."""
+        return self._logits(data, domain).argmax(1).cpu()
 
     @torch.no_grad()
     def probabilities(self, data: Series, domain: Literal["source", "target"] = "target") -> Tensor:
-        """Of each class for all windows of some data, float32 ``(n, K)``."""
-        return torch.softmax(self._told(data, domain), 1).cpu()
+        """Return the probability of each class for all windows of some data, float32 ``(n, K)``."""
+        return torch.softmax(self._logits(data, domain), 1).cpu()
 
-    def _told(self, data: Series, domain: Literal["source", "target"]) -> Tensor:
+    def _logits(self, data: Series, domain: Literal["source", "target"]) -> Tensor:
         features = self.represent(data, domain)["class"].to(self.device)
-        told: Tensor = self.network.heads.heads["class"](features)
-        return told
+        logits: Tensor = self.network.heads.heads["class"](features)
+        return logits
 
     def _train(self, source: _Domain, target: _Domain) -> None:
         c = self.config
@@ -219,7 +220,7 @@ class Adaptation:
             optimizer.step()
 
     def _loss(self, batches: list[_Domain], reversal: float) -> Tensor:
-        """Of one batch of each domain: batch normalisation sees them one by one."""
+        """Return the loss of one batch of each domain: batch normalisation sees them one by one."""
         c, network = self.config, self.network
         features = torch.cat([network.backbone(batch.values) for batch in batches])
         codes = {
@@ -231,23 +232,23 @@ class Adaptation:
         main, against = network.heads(z, codes, reversal)
         total: Tensor = main + c.xi * against
         if c.method in ("dann_information", "dts"):
-            own = network.segments[0].of(z[codes["group"] == _DOMAINS["target"]])
-            total = total - c.information * reversal * class_information(network.heads.heads["class"](own))
+            of_target = network.segments[0].of(z[codes["group"] == _DOMAINS["target"]])
+            total = total - c.information * reversal * class_information(network.heads.heads["class"](of_target))
         if posterior is not None:
             values, mask = (torch.cat([getattr(b, name) for b in batches]) for name in ("values", "mask"))
             total = total - c.rho * self._objective(posterior, values, mask) / values[0].numel()
         return total
 
     def _objective(self, posterior: Posterior, values: Tensor, mask: Tensor) -> Tensor:
-        """J of :mod:`distaff_timeseries.dts.models`, nats a window."""
+        """Return J of :mod:`distaff_timeseries.dts.models`, nats a window."""
         c, network = self.config, self.network
         assert posterior.logvar is not None
         assert network.decoder is not None
         logvar = network.noise.expand(len(values), -1)
         likelihood = gaussian_log_likelihood(network.decoder(posterior.z), logvar, values, mask).mean()
-        parts = decompose(posterior.z, posterior.mean, posterior.logvar, self._n)
-        paid = c.beta * parts.total_correlation + c.gamma * parts.dimension_kl.sum()
-        objective: Tensor = likelihood + (c.alpha - 1) * parts.information - paid
+        divergence = decompose(posterior.z, posterior.mean, posterior.logvar, self._n)
+        price = c.beta * divergence.total_correlation + c.gamma * divergence.dimension_kl.sum()
+        objective: Tensor = likelihood + (c.alpha - 1) * divergence.information - price
         return objective
 
     def _windows(self, data: Series, domain: str, split: str | None = None) -> tuple[Tensor, Tensor]:
@@ -275,15 +276,15 @@ class Adaptation:
 
 
 def class_information(logits: Tensor) -> Tensor:
-    """I(x; y) in nats, a scalar, of the classes y that ``(b, K)`` logits tell of b windows: H(mean of p) - mean of H(p)."""
+    """Return I(x; y) in nats, a scalar, of classes y with ``(b, K)`` logits of b windows: H(mean of p) - mean of H(p)."""
     log_p = torch.log_softmax(logits, 1)
     mean = log_p.exp().mean(0)
-    found: Tensor = (log_p.exp() * log_p).sum(1).mean() - torch.special.xlogy(mean, mean).sum()
-    return found
+    information: Tensor = (log_p.exp() * log_p).sum(1).mean() - torch.special.xlogy(mean, mean).sum()
+    return information
 
 
 def _stream(domain: _Domain, batch_size: int) -> Iterator[_Domain]:
-    """Batches without end, each pass in another order; the last windows of a pass that fill no batch wait for the next."""
+    """Yield batches without end, each pass in another order; windows that fill no batch are left out of a pass."""
     n = len(domain.values)
     while True:
         order = torch.randperm(n)

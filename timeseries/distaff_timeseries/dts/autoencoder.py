@@ -23,7 +23,7 @@ from distaff_timeseries.dts.layers import (
 from distaff_timeseries.dts.seasons import SeasonDecoder, SeasonEncoder
 
 Noise = Literal["fixed", "learned", "predicted"]
-Architecture = Literal["conv", "wave", "season", "lstm"]
+CoderArchitecture = Literal["conv", "wave", "season", "lstm"]
 
 _WIDTH = 128  # of the vector that encoders end in
 _LOG_POWER_VARIANCE = math.pi**2 / 6  # of the logarithm of an exponential variable, as the power of noise is
@@ -33,14 +33,14 @@ _NOISE = (-5.0, 2.0)  # logarithm of the noise variance in scaled units: a devia
 
 @dataclass(frozen=True)
 class Sizes:
-    """Sizes that follow from a dataset: channels C and rows of a window T."""
+    """The sizes that follow from a dataset: channels C and rows of a window T."""
 
     n_channels: int
     length: int
 
 
 def gaussian_log_likelihood(mean: Tensor, logvar: Tensor, values: Tensor, mask: Tensor) -> Tensor:
-    """Of what was measured, summed over each window, ``(b,)``; a missing value has no part in it and no gradient.
+    """Return the log-likelihood of measured values, summed over each window, ``(b,)``; missing ones have no gradient.
 
     Args:
         mean: ``(b, T, C)``.
@@ -60,10 +60,10 @@ class Autoencoder(nn.Module):
     Args:
         sizes: Of the data.
         latent_dim: K.
-        encoder: Architecture.
-        decoder: Architecture.
+        encoder: CoderArchitecture.
+        decoder: CoderArchitecture.
         hidden: Channels of convolutions, or the LSTMs' state.
-        teacher_forcing: Whether an LSTM decoder is told the value before.
+        teacher_forcing: Whether an LSTM decoder is given the value before.
         noise: Whose the variance of the likelihood is: 1 for all, a learned one for each channel, or one for each window and
             channel that is predicted from the latents.
         n_values: Values of a quantised latent; None for Gaussian latents.
@@ -77,8 +77,8 @@ class Autoencoder(nn.Module):
         sizes: Sizes,
         *,
         latent_dim: int,
-        encoder: Architecture,
-        decoder: Architecture,
+        encoder: CoderArchitecture,
+        decoder: CoderArchitecture,
         hidden: int,
         teacher_forcing: bool,
         noise: Noise,
@@ -126,32 +126,32 @@ class Autoencoder(nn.Module):
             self.own_noise = nn.Parameter(torch.zeros(n_channels))
 
     def posterior(self, values: Tensor, mask: Tensor) -> Posterior:
-        """Of windows ``(b, T, C)``."""
-        found: Posterior = self.bottleneck(self.encoder(values, mask))
-        return found
+        """Return the posterior of windows ``(b, T, C)``."""
+        posterior: Posterior = self.bottleneck(self.encoder(values, mask))
+        return posterior
 
     def decode(self, z: Tensor, values: Tensor | None = None) -> Tensor:
-        """Means ``(b, T, C)`` of latents ``(b, K)``; see :class:`~distaff_timeseries.dts.layers.Decoder`."""
+        """Return means ``(b, T, C)`` of latents ``(b, K)``; see :class:`~distaff_timeseries.dts.layers.Decoder`."""
         means: Tensor = self.decoder(on_circle(z, self.n_angles), values)
         return means
 
     def log_likelihood(self, z: Tensor, values: Tensor, mask: Tensor, values_share: float = 1.0) -> Tensor:
-        """Logarithm of p(x|z) of what was measured, summed over each window, ``(b,)``; no gradient to missing values.
+        """Return log p(x|z) of measured values, summed over each window, ``(b,)``; missing ones have no gradient.
 
         Where it counts, the spectrum of a channel does so when all of the channel was measured, and the values may count
         for less.
         """
-        found = gaussian_log_likelihood(self.decode(z, values), self.noise_logvar(z), values, mask)
+        likelihood = gaussian_log_likelihood(self.decode(z, values), self.noise_logvar(z), values, mask)
         if self.spectrum_weight == 0:
-            return found
+            return likelihood
         wanted = self.waves.log_power(self.waves.sizes(values))
         whole = mask.all(1, keepdim=True).expand_as(wanted)
         spread = wanted.new_full((len(z), 1), math.log(_LOG_POWER_VARIANCE))
         spectral = gaussian_log_likelihood(self._log_power(z), spread, wanted, whole)
-        return values_share * found + self.spectrum_weight * spectral
+        return values_share * likelihood + self.spectrum_weight * spectral
 
     def _log_power(self, z: Tensor) -> Tensor:
-        """Of windows that have these latents, ``(b, T // 2, C)``: what season and noise imply, or a network's word.
+        """Return log powers of windows that have these latents, ``(b, T // 2, C)``: of season and noise, or a network's.
 
         Angles turn waves, and have no part in it nor in the noise.
         """
@@ -159,14 +159,14 @@ class Autoencoder(nn.Module):
             noise = _NOISE_POWER * self.noise_logvar(z).exp()
             return torch.log(self.decoder.power(on_circle(z, self.n_angles)) + noise.unsqueeze(1) + QUIET)
         assert self.spectrum is not None
-        told: Tensor = self.spectrum(self._numbers(z)).unflatten(1, (self.waves.n_waves, self.sizes.n_channels))
-        return told
+        log_power: Tensor = self.spectrum(self._numbers(z)).unflatten(1, (self.waves.n_waves, self.sizes.n_channels))
+        return log_power
 
     def _numbers(self, z: Tensor) -> Tensor:
         return z[:, : z.shape[1] - self.n_angles]
 
     def noise_logvar(self, z: Tensor) -> Tensor:
-        """Logarithm of the noise variance of each window and channel, ``(b, C)``."""
+        """Return the logarithm of the noise variance of each window and channel, ``(b, C)``."""
         low, high = _NOISE
         if self.noise is not None:
             return low + (high - low) * torch.sigmoid(self.noise(self._numbers(z)))

@@ -1,4 +1,4 @@
-"""What DTS, VAE, beta-VAE and beta-TCVAE share: one objective with three weights."""
+"""The model behind DTS, VAE, beta-VAE and beta-TCVAE: one objective with three weights."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from distaff.model.base import Session
 from distaff.model.config import ModelConfig
 from distaff.series.forecasting import Encoding
-from distaff.series.gradient import GradientSeriesModel
-from distaff.series.latents import Codes, Latent
+from distaff.series.gradient import train_encoder
+from distaff.series.latents import Codes, LatentRange
 from distaff.series.model import SeriesModel
 from distaff_data.datasets.series import Series
 from distaff_data.datasets.windows import Windows, slide
 from distaff_timeseries.dts.autoencoder import Autoencoder, Sizes
 from distaff_timeseries.dts.bottleneck import Posterior
-from distaff_timeseries.dts.config import VAEConfig, VariationalConfig
+from distaff_timeseries.dts.config import VAEConfig, VariationalSeriesConfig
 from distaff_timeseries.dts.decomposition import decompose
 
 _LEAST_SHARE = 0.01  # of the values' likelihood, where the spectrum comes first
@@ -41,15 +42,15 @@ class ClippedAdamW(torch.optim.AdamW):
 
 
 @dataclass(frozen=True)
-class Weights:
-    """What mutual information (below 0 it is rewarded), total correlation and the latents' own divergences cost."""
+class LossWeights:
+    """The price of mutual information (below 0 it is rewarded), total correlation and the latents' own divergences."""
 
     information: float
     total_correlation: float
     dimension: float
 
 
-class Network(nn.Module):
+class VariationalNetwork(nn.Module):
     """The autoencoder, and how many steps it was trained: saved with it, so that a resumed fit knows where it is."""
 
     steps: Tensor
@@ -61,7 +62,7 @@ class Network(nn.Module):
 
 
 @dataclass(frozen=True)
-class Batch:
+class WindowBatch:
     """Windows of a step: scaled values and mask ``(b, T, C)``, and entities ``(b,)``."""
 
     values: Tensor
@@ -69,34 +70,34 @@ class Batch:
     entities: Tensor
 
 
-class VariationalModel(GradientSeriesModel, Latent):
+class VariationalModel(SeriesModel):
     """An autoencoder that is trained on -J, J = E[log p(x|z)] less the weighted parts of the divergence.
 
     The epoch is chosen by J on validation windows, with no label.
     """
 
-    monitor = "pretext"
+    monitor: ClassVar[str] = "pretext"
     lower_is_better = SeriesModel.lower_is_better | {"pretext"}
-    Config: ClassVar[type[ModelConfig]] = VariationalConfig
+    Config: ClassVar[type[ModelConfig]] = VariationalSeriesConfig
     config: VAEConfig
-    network: Network
+    network: VariationalNetwork
 
     @property
     @abstractmethod
-    def weights(self) -> Weights:
-        """What the parts cost."""
+    def weights(self) -> LossWeights:
+        """The price of each part of the divergence."""
 
     @property
     def autoencoder(self) -> Autoencoder:
         """The networks."""
         return self.network.autoencoder
 
-    def assemble(self, data: Series) -> Network:
-        """Untrained networks for some data."""
-        return Network(self.make_autoencoder(data))
+    def assemble(self, data: Series) -> VariationalNetwork:
+        """Return untrained networks for some data."""
+        return VariationalNetwork(self.make_autoencoder(data))
 
     def make_autoencoder(self, data: Series, n_values: int | None = None, commitment: float = 0.0) -> Autoencoder:
-        """An untrained autoencoder for some data."""
+        """Return an untrained autoencoder for some data."""
         c = self.config
         return Autoencoder(
             Sizes(len(data.channels), self.length_for(data)),
@@ -112,120 +113,134 @@ class VariationalModel(GradientSeriesModel, Latent):
             n_angles=c.angles,
         )
 
-    def build(self, data: Series, generator: torch.Generator, device: torch.device) -> nn.Module:
-        """The networks, and the training windows."""
+    def _fit_encoder(self, data: Series, session: Session) -> None:
+        """Build the networks and train them."""
+        self.network = self.build(data, session.generator(), session.device)
+        train_encoder(self, data, session)
+
+    def build(self, data: Series, generator: torch.Generator, device: torch.device) -> VariationalNetwork:
+        """Return untrained networks, and keep the training windows."""
         self._windows = slide(data, self.length_for(data), split="train", step=self.config.window_step, device=device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(generator.initial_seed())
             return self.assemble(data).to(device)
 
-    def batches(self, data: Series, generator: torch.Generator) -> Iterator[Batch]:
-        """Every training window once, but for one left over."""
+    def batches(self, data: Series, generator: torch.Generator) -> Iterator[WindowBatch]:
+        """Yield every training window once, but for one left over."""
         order = torch.randperm(len(self._windows), generator=generator)
         for block in order.split(self.config.batch_size):
             if len(block) > 1:
                 yield self.batch(self._windows, block)
 
-    def batch(self, windows: Windows, block: Tensor) -> Batch:
-        """Some windows."""
-        return Batch(*self.take(windows, block), windows.entities[block])
+    def batch(self, windows: Windows, block: Tensor) -> WindowBatch:
+        """Return some windows."""
+        return WindowBatch(*self.take(windows, block), windows.entities[block])
 
     @property
     def progress(self) -> float:
-        """How much of the longest training is done, from 0 to 1."""
+        """The share of the longest training that is done, from 0 to 1."""
         steps = self.config.max_epochs * math.ceil(len(self._windows) / self.config.batch_size)
         return float(self.network.steps) / max(steps, 1)
 
-    def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """The parts of -J, weighted as they are at this point of the training."""
+    def losses(self, batch: WindowBatch) -> dict[str, Tensor]:
+        """Return the terms of -J, weighted as they are at this point of the training."""
         growth = min(self.progress / self.config.warmup, 1.0) if self.config.warmup > 0 else 1.0
         posterior = self.autoencoder.posterior(batch.values, batch.mask)
         self.network.steps += 1
         first = self.config.spectrum_first
         values_share = _LEAST_SHARE ** (1 - self.progress / first) if self.progress < first else 1.0
-        found = self.objective(batch, posterior, len(self._windows), growth, values_share)
-        return found | self.beside(batch, posterior)
+        terms = self.objective(batch, posterior, len(self._windows), growth, values_share)
+        return terms | self.extra_losses(batch, posterior)
 
-    def beside(self, batch: Batch, posterior: Posterior) -> dict[str, Tensor]:
-        """What else is minimised in training; nothing here."""
+    def extra_losses(self, batch: WindowBatch, posterior: Posterior) -> dict[str, Tensor]:
+        """Return what else is minimised in training; nothing here."""
         return {}
 
     def objective(
-        self, batch: Batch, posterior: Posterior, n: int, growth: float = 1.0, values_share: float = 1.0
+        self, batch: WindowBatch, posterior: Posterior, n: int, growth: float = 1.0, values_share: float = 1.0
     ) -> dict[str, Tensor]:
-        """The parts of -J of a batch, for N windows in all, with penalties and the values at a share of their weight.
+        """Return the terms of -J of a batch, for N windows in all, with penalties and the values at a share of their weight.
 
         Rewarded mutual information counts up to log M: no batch of M windows can show more.
         """
         likelihood = self.autoencoder.log_likelihood(posterior.z, batch.values, batch.mask, values_share)
-        found = {"reconstruction": -likelihood.mean()}
+        terms = {"reconstruction": -likelihood.mean()}
         if posterior.logvar is None:
-            return found | {"commitment": posterior.commitment}
+            return terms | {"commitment": posterior.commitment}
         weights = self.weights
-        parts = decompose(posterior.z, posterior.mean, posterior.logvar, n, self.config.estimator, self.config.angles)
-        information = parts.information
+        divergence = decompose(
+            posterior.z, posterior.mean, posterior.logvar, n, self.config.estimator, self.config.angles
+        )
+        information = divergence.information
         if weights.information < 0:
             information = information.clamp(max=math.log(len(batch.values)))
-        own = parts.dimension_kl.clamp(min=self.config.free_bits) if self.config.free_bits > 0 else parts.dimension_kl
-        return found | {
+        dimension_kl = divergence.dimension_kl
+        if self.config.free_bits > 0:
+            dimension_kl = dimension_kl.clamp(min=self.config.free_bits)
+        return terms | {
             "information": growth * weights.information * information,
-            "total_correlation": growth * weights.total_correlation * parts.total_correlation,
-            "dimension": growth * weights.dimension * own.sum(),
+            "total_correlation": growth * weights.total_correlation * divergence.total_correlation,
+            "dimension": growth * weights.dimension * dimension_kl.sum(),
         }
 
     def optimizer(self) -> torch.optim.Optimizer:
-        """AdamW, its gradient cut to a norm of 4 a value of a window: where little noise is expected, errors are steep."""
-        c, geometry = self.config, self.autoencoder
-        most = _STEEPEST * geometry.sizes.length * geometry.sizes.n_channels
+        """Return AdamW, its gradient cut to a norm of 4 a value of a window: under little noise, errors are steep."""
+        c, sizes = self.config, self.autoencoder.sizes
+        most = _STEEPEST * sizes.length * sizes.n_channels
         return ClippedAdamW(self.network.parameters(), most, lr=c.lr, weight_decay=c.weight_decay)
 
-    def finalize(self) -> None:
-        """Nothing: latents come from the network as it stands."""
-
     def pretext_loss(self, windows: Windows, block: Tensor) -> Tensor:
-        """-J, fully grown."""
+        """Return -J with its full weights."""
         batch = self.batch(windows, block)
-        found = self.objective(batch, self.autoencoder.posterior(batch.values, batch.mask), len(windows))
-        return torch.stack(list(found.values())).sum()
+        terms = self.objective(batch, self.autoencoder.posterior(batch.values, batch.mask), len(windows))
+        return torch.stack(list(terms.values())).sum()
+
+    def watched(self, data: Series) -> Mapping[str, float]:
+        """Return nothing: no more is reported of a validation than the objective."""
+        return {}
 
     # ---------------------------------------------------------------------------------------------------- after training
 
     @torch.no_grad()
     def latents(self, values: Tensor, mask: Tensor) -> Codes:
-        """Posterior means and variances of windows."""
+        """Return posterior means and variances of windows."""
         self.network.eval()
-        found = self.autoencoder.posterior(values, mask)
-        variances = torch.zeros_like(found.mean) if found.logvar is None else found.logvar.exp()
-        return Codes(found.mean, variances, self.config.angles)
+        posterior = self.autoencoder.posterior(values, mask)
+        variances = torch.zeros_like(posterior.mean) if posterior.logvar is None else posterior.logvar.exp()
+        return Codes(posterior.mean, variances, self.config.angles)
 
     @torch.no_grad()
     def decode(self, codes: Tensor) -> Tensor:
-        """Mean of the windows that have these latents."""
+        """Return the mean of the windows that have these latents."""
         self.network.eval()
         decoded: Tensor = self.autoencoder.decode(codes)
         return decoded
 
     @torch.no_grad()
     def noise_variance(self, codes: Tensor) -> Tensor:
-        """Of the likelihood."""
+        """Return the variance of the likelihood, scaled, ``(b, C)``."""
         return self.autoencoder.noise_logvar(codes).exp()
 
+    def segments(self) -> tuple[LatentRange, ...]:
+        """Return the segments of the latents; none here."""
+        return ()
+
     def encode(self, values: Tensor, mask: Tensor) -> Encoding:
-        """One vector of posterior means ``(b, 1, K)``."""
+        """Return one vector of posterior means ``(b, 1, K)``."""
         means = self.latents(values, mask).means
         return Encoding(
             means.unsqueeze(1), None, means.new_zeros(len(values), values.shape[2]), means.new_ones(len(values), 1)
         )
 
     def reconstruct(self, values: Tensor, mask: Tensor) -> Tensor:
-        """Mean of the windows that have the window's posterior means."""
+        """Return the mean of the windows that have the window's posterior means."""
         return self.decode(self.latents(values, mask).means)
 
-    def parts(self) -> dict[str, Tensor]:
-        """The networks' parameters."""
+    def encoder_state(self) -> dict[str, Tensor]:
+        """Return the networks' parameters."""
         return dict(self.network.state_dict())
 
-    def put_parts(self, tensors: Mapping[str, Tensor]) -> None:
+    def load_encoder_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Build the networks for the bound data, and fill them."""
         self.network = self.assemble(self.data)
         self.network.load_state_dict(tensors)

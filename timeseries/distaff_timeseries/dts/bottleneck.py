@@ -1,4 +1,4 @@
-"""What stands between encoder and decoder: a Gaussian posterior, or latents rounded to a few values each."""
+"""The bottleneck between encoder and decoder: a Gaussian posterior, or latents rounded to a few values each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FIRST_LOGVAR = -3.0  # of an angle before training
 
 @dataclass(frozen=True)
 class Posterior:
-    """What is believed about the latents of b windows.
+    """The posterior of the latents of b windows.
 
     Attributes:
         mean: ``(b, K)``; quantised latents themselves, angles between -pi and pi.
@@ -30,7 +30,7 @@ class Posterior:
 
 
 def on_circle(z: Tensor, n_angles: int) -> Tensor:
-    """Latents ``(b, K)`` as a decoder reads them, ``(b, K + n_angles)``: the last ones as their cosines and sines."""
+    """Return latents ``(b, K)`` as a decoder reads them, ``(b, K + n_angles)``: the last ones as their cosines and sines."""
     if n_angles == 0:
         return z
     numbers, angles = z.split((z.shape[1] - n_angles, n_angles), 1)
@@ -55,7 +55,7 @@ class GaussianBottleneck(nn.Module):
                 self.head.bias[-n_angles:] += _FIRST_LOGVAR
 
     def forward(self, hidden: Tensor) -> Posterior:
-        """From ``(b, width)``."""
+        """Return the posterior from ``(b, width)``."""
         numbers, cosines, sines, spread, turn = self.head(hidden).split(self.sizes, 1)
         mean = torch.cat([numbers, torch.atan2(sines, cosines)], 1)
         logvar = torch.cat([spread.clamp(*_LOGVAR), turn.clamp(*_ANGLE_LOGVAR)], 1)
@@ -78,7 +78,7 @@ class QuantisedBottleneck(nn.Module):
         self.codebook = nn.Parameter(torch.linspace(-1.0, 1.0, n_values).repeat(latent_dim, 1))
 
     def forward(self, hidden: Tensor) -> Posterior:
-        """From ``(b, width)``."""
+        """Return the posterior from ``(b, width)``."""
         raw = torch.tanh(self.head(hidden))
         nearest = (raw.unsqueeze(2) - self.codebook).abs().argmin(2, keepdim=True)
         codes = self.codebook.expand(len(raw), -1, -1).gather(2, nearest).squeeze(2)

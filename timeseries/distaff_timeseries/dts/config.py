@@ -8,16 +8,16 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from distaff.model.config import Choices, Span
 from distaff.series.gradient import GradientSeriesConfig
-from distaff_timeseries.dts.autoencoder import Architecture, Noise
+from distaff_timeseries.dts.autoencoder import CoderArchitecture, Noise
 from distaff_timeseries.dts.decomposition import Estimator
 from distaff_timeseries.dts.segments import Adversary, Segment, parse_segments
 
 
 def _texts(value: object) -> object:
-    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+    return [text.strip() for text in value.split(",")] if isinstance(value, str) else value
 
 
-class VariationalConfig(GradientSeriesConfig):
+class VariationalSeriesConfig(GradientSeriesConfig):
     """Settings of every autoencoder here.
 
     Attributes:
@@ -26,10 +26,10 @@ class VariationalConfig(GradientSeriesConfig):
         decoder: Likewise; each is given the latents alone, the LSTM at every step. That of a ``season`` keeps size, period
             and direction apart; see :mod:`distaff_timeseries.dts.seasons`.
         hidden: Channels of convolutions, or the LSTMs' state.
-        teacher_forcing: Tells an LSTM decoder the value before, as published LSTM autoencoders do; it then tends to ignore
+        teacher_forcing: Gives an LSTM decoder the value before, as published LSTM autoencoders do; it then tends to ignore
             the latents.
         noise: Variance of the Gaussian likelihood, in scaled units: ``fixed`` at 1 (mean squared error), ``learned`` for
-            each channel, or ``predicted`` from the latents for each window and channel, so that latents can tell of noise.
+            each channel, or ``predicted`` from the latents for each window and channel, so that latents can hold the noise.
         spectrum: Weight of the likelihood of the window's log power spectrum beside that of its values. A wave whose phase
             is wrong is worth nothing as values; as a spectrum it is, so that latents find period and amplitude first.
         spectrum_first: Share of the training in which the values' likelihood grows from a hundredth to its full weight, so
@@ -49,8 +49,8 @@ class VariationalConfig(GradientSeriesConfig):
     max_epochs: Annotated[int, Field(ge=1)] = 60
     eval_every: Annotated[int, Field(ge=1)] = 1
     patience: Annotated[int, Field(ge=1)] = 10
-    encoder: Architecture = "conv"
-    decoder: Architecture = "conv"
+    encoder: CoderArchitecture = "conv"
+    decoder: CoderArchitecture = "conv"
     hidden: Annotated[int, Field(ge=2, multiple_of=2), Choices(32, 64, 128)] = 64
     teacher_forcing: bool = False
     noise: Noise = "predicted"
@@ -66,7 +66,7 @@ class VariationalConfig(GradientSeriesConfig):
     @model_validator(mode="after")
     def _forcing_has_a_decoder(self) -> Self:
         if self.teacher_forcing and self.decoder != "lstm":
-            raise ValueError("teacher_forcing is told to an LSTM: set decoder=lstm")
+            raise ValueError("teacher_forcing is for an LSTM: set decoder=lstm")
         return self
 
     @model_validator(mode="after")
@@ -86,7 +86,7 @@ def check_angles(n_angles: int, latent_dim: int) -> None:
         raise ValueError(f"of {latent_dim} latents at most {latent_dim - 1} can be angles, not {n_angles}")
 
 
-class VAEConfig(VariationalConfig):
+class VAEConfig(VariationalSeriesConfig):
     """Settings of the VAE.
 
     Attributes:
@@ -121,7 +121,7 @@ class BetaTCVAEConfig(VAEConfig):
     beta: Annotated[float, Field(ge=0), Span(1.0, 16.0, log=True)] = 6.0
 
 
-class DTSConfig(VariationalConfig):
+class DTSConfig(VariationalSeriesConfig):
     """Settings of DTS.
 
     Attributes:

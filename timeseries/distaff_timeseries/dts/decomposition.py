@@ -1,4 +1,4 @@
-"""The three parts of what a variational autoencoder pays for its latents, estimated from a mini-batch.
+"""The three parts of the divergence of a variational autoencoder's latents, estimated from a mini-batch.
 
 Averaged over data, the KL divergence from the posterior to the prior is a sum (Hoffman and Johnson 2016; Chen et al. 2018):
 
@@ -39,12 +39,12 @@ class Decomposition:
 
 
 def gaussian_log_density(x: Tensor, mean: Tensor, logvar: Tensor) -> Tensor:
-    """Element by element, broadcast."""
+    """Return log densities, element by element, broadcast."""
     return -0.5 * (_LOG_2PI + logvar + (x - mean).square() * torch.exp(-logvar))
 
 
 def log_density(x: Tensor, mean: Tensor, logvar: Tensor, n_angles: int = 0) -> Tensor:
-    """Likewise, of latents ``(..., K)`` of which the last are angles: their Gaussian is wound around the circle."""
+    """Return log densities of latents ``(..., K)``; the last are angles, their Gaussian wound around the circle."""
     k = mean.shape[-1] - n_angles
     numbers = gaussian_log_density(x[..., :k], mean[..., :k], logvar[..., :k])
     if n_angles == 0:
@@ -56,13 +56,13 @@ def log_density(x: Tensor, mean: Tensor, logvar: Tensor, n_angles: int = 0) -> T
 
 
 def log_prior(z: Tensor, n_angles: int = 0) -> Tensor:
-    """Element by element: standard normal, and uniform on the circle for the last ones, which are angles."""
+    """Return log densities of the prior, element by element: standard normal, and uniform for the last, angles."""
     numbers = z[:, : z.shape[1] - n_angles]
     return torch.cat([-0.5 * (_LOG_2PI + numbers.square()), z.new_full((len(z), n_angles), -_LOG_2PI)], 1)
 
 
 def log_weights(m: int, n: int, estimator: Estimator, like: Tensor) -> Tensor:
-    """Logarithm of the weight of window j of the batch in the mixture that stands for q(z_i), ``(M, M)``.
+    """Return the logarithm of the weight of window j of the batch in the mixture that stands for q(z_i), ``(M, M)``.
 
     ``weighted`` (minibatch-weighted sampling): 1 / (N M) for all; biased, by log M at worst where posteriors do not overlap.
     ``stratified``: a window's own posterior counts 1 / N, as it does among all windows, and the M - 1 others share what the
@@ -85,7 +85,7 @@ def log_weights(m: int, n: int, estimator: Estimator, like: Tensor) -> Tensor:
 def decompose(
     z: Tensor, mean: Tensor, logvar: Tensor, n: int, estimator: Estimator = "stratified", n_angles: int = 0
 ) -> Decomposition:
-    """Estimate the parts.
+    """Return estimates of the parts.
 
     Args:
         z: One draw of each window's posterior, ``(M, K)``.
@@ -99,9 +99,9 @@ def decompose(
     weights = log_weights(len(z), max(n, len(z)), estimator, z)
     aggregate = torch.logsumexp(each.sum(2) + weights, 1)
     marginals = torch.logsumexp(each + weights.unsqueeze(2), 1)
-    own = log_density(z, mean, logvar, n_angles).sum(1)
+    posterior = log_density(z, mean, logvar, n_angles).sum(1)
     return Decomposition(
-        (own - aggregate).mean(),
+        (posterior - aggregate).mean(),
         (aggregate - marginals.sum(1)).mean(),
         (marginals - log_prior(z, n_angles)).mean(0),
     )

@@ -42,7 +42,7 @@ class Waves(nn.Module):
         self.register_buffer("_analysis", unit.float(), persistent=False)
 
     def sizes(self, values: Tensor) -> Tensor:
-        """Products of windows ``(b, T, C)`` with the line, and of what is left of it with the waves, each of unit length.
+        """Return products of windows ``(b, T, C)`` with the line, and of the rest with the waves, each of unit length.
 
         Returns:
             ``(b, 2 + 2 * (T // 2), C)``.
@@ -50,7 +50,7 @@ class Waves(nn.Module):
         return torch.einsum("btc,kt->bkc", values, self._analysis)
 
     def log_power(self, sizes: Tensor) -> Tensor:
-        """Logarithm of the power at each frequency, ``(b, T // 2, C)``, from what :meth:`sizes` gave."""
+        """Return the logarithm of the power at each frequency, ``(b, T // 2, C)``, from what :meth:`sizes` gave."""
         sines, cosines = sizes[:, 2:].chunk(2, 1)
         return torch.log(sines.square() + cosines.square() + QUIET)
 
@@ -72,7 +72,7 @@ class ConvEncoder(nn.Module):
         self.out = nn.Sequential(nn.Linear(hidden * self.padded // _DOWN, width), nn.ELU())
 
     def forward(self, values: Tensor, mask: Tensor) -> Tensor:
-        """``(b, T, C)`` twice to ``(b, width)``."""
+        """Return ``(b, width)`` of values and mask ``(b, T, C)``."""
         x = torch.cat([values, mask.to(values.dtype)], 2).transpose(1, 2)
         x = nn.functional.pad(x, (0, self.padded - x.shape[2]))
         out: Tensor = self.out(self.convolutions(x).flatten(1))
@@ -99,7 +99,7 @@ class WaveEncoder(nn.Module):
         )
 
     def forward(self, values: Tensor, mask: Tensor) -> Tensor:
-        """``(b, T, C)`` twice to ``(b, width)``."""
+        """Return ``(b, width)`` of values and mask ``(b, T, C)``."""
         sizes = self.waves.sizes(values)
         measured = mask.to(values.dtype).mean(1, keepdim=True)
         out: Tensor = self.out(torch.cat([sizes, self.waves.log_power(sizes), measured], 1).flatten(1))
@@ -115,7 +115,7 @@ class LstmEncoder(nn.Module):
         self.out = nn.Sequential(nn.Linear(hidden, width), nn.ELU())
 
     def forward(self, values: Tensor, mask: Tensor) -> Tensor:
-        """``(b, T, C)`` twice to ``(b, width)``."""
+        """Return ``(b, width)`` of values and mask ``(b, T, C)``."""
         states, _ = self.lstm(torch.cat([values, mask.to(values.dtype)], 2))
         out: Tensor = self.out(states[:, -1])
         return out
@@ -125,7 +125,7 @@ class Decoder(Protocol):
     """From latents ``(b, K)`` to means ``(b, T, C)``."""
 
     def __call__(self, z: Tensor, values: Tensor | None = None) -> Tensor:
-        """``values``, ``(b, T, C)``, are what teacher forcing tells; other decoders take no notice."""
+        """Return means; only teacher forcing reads ``values``, ``(b, T, C)``."""
 
 
 class ConvDecoder(nn.Module):
@@ -149,7 +149,7 @@ class ConvDecoder(nn.Module):
         )
 
     def forward(self, z: Tensor, values: Tensor | None = None) -> Tensor:
-        """Means ``(b, T, C)``."""
+        """Return means ``(b, T, C)``."""
         x = self.into(z).unflatten(1, (self.hidden, self.rows))
         out: Tensor = self.convolutions(x)[:, :, : self.length]
         return out.transpose(1, 2)
@@ -173,7 +173,7 @@ class WaveDecoder(nn.Module):
         self.direction = nn.Linear(2 * hidden + latent_dim, len(self.waves.basis) * n_channels)
 
     def forward(self, z: Tensor, values: Tensor | None = None) -> Tensor:
-        """Means ``(b, T, C)``."""
+        """Return means ``(b, T, C)``."""
         hidden = self.trunk(z)
         strength = torch.sigmoid(self.strength(hidden))
         strength = torch.cat([strength.new_ones(len(z), 2), strength, strength], 1).unsqueeze(2)
@@ -184,7 +184,7 @@ class WaveDecoder(nn.Module):
 class LstmDecoder(nn.Module):
     """An LSTM that is given the latents at every step, and with teacher forcing the value before as well.
 
-    Told the value before, it can do without the latents: that is how an LSTM autoencoder loses them.
+    Given the value before, it can do without the latents: that is how an LSTM autoencoder loses them.
     """
 
     def __init__(self, n_channels: int, length: int, hidden: int, latent_dim: int, *, teacher_forcing: bool) -> None:
@@ -195,15 +195,15 @@ class LstmDecoder(nn.Module):
         self.out = nn.Linear(hidden, n_channels)
 
     def forward(self, z: Tensor, values: Tensor | None = None) -> Tensor:
-        """Means ``(b, T, C)``; with teacher forcing and no values, from its own means."""
-        h, c = (part.unsqueeze(0).contiguous() for part in torch.tanh(self.start(z)).chunk(2, 1))
-        told = z.unsqueeze(1).expand(-1, self.length, -1)
+        """Return means ``(b, T, C)``; with teacher forcing and no values, from its own means."""
+        h, c = (state.unsqueeze(0).contiguous() for state in torch.tanh(self.start(z)).chunk(2, 1))
+        inputs = z.unsqueeze(1).expand(-1, self.length, -1)
         if self.teacher_forcing:
             if values is None:
                 return self._alone(z, h, c)
             before = nn.functional.pad(values[:, :-1], (0, 0, 1, 0))
-            told = torch.cat([told, before], 2)
-        states, _ = self.lstm(told, (h, c))
+            inputs = torch.cat([inputs, before], 2)
+        states, _ = self.lstm(inputs, (h, c))
         out: Tensor = self.out(states)
         return out
 

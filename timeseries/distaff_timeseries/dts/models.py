@@ -15,13 +15,12 @@ from torch import Tensor
 
 from distaff.model.base import Session
 from distaff.model.config import ModelConfig
-from distaff.series.adaptation import Adaptable
-from distaff.series.latents import FREE, Part
+from distaff.series.latents import FREE, LatentRange
 from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError
-from distaff_timeseries.dts.adaptation import Adaptation, Method
+from distaff_timeseries.dts.adaptation import Adaptation, AdaptationMethod
 from distaff_timeseries.dts.autoencoder import Autoencoder
-from distaff_timeseries.dts.base import Batch, Network, VariationalModel, Weights
+from distaff_timeseries.dts.base import LossWeights, VariationalModel, VariationalNetwork, WindowBatch
 from distaff_timeseries.dts.bottleneck import Posterior
 from distaff_timeseries.dts.config import BetaTCVAEConfig, BetaVAEConfig, DTSConfig, VAEConfig
 from distaff_timeseries.dts.reversal import schedule
@@ -36,9 +35,9 @@ class VAE(VariationalModel):
     Config: ClassVar[type[ModelConfig]] = VAEConfig
 
     @property
-    def weights(self) -> Weights:
-        """1 each."""
-        return Weights(1.0, 1.0, 1.0)
+    def weights(self) -> LossWeights:
+        """A price of 1 for each part."""
+        return LossWeights(1.0, 1.0, 1.0)
 
 
 class BetaVAE(VariationalModel):
@@ -50,10 +49,10 @@ class BetaVAE(VariationalModel):
     config: BetaVAEConfig
 
     @property
-    def weights(self) -> Weights:
-        """Beta each."""
+    def weights(self) -> LossWeights:
+        """A price of beta for each part."""
         beta = self.config.beta
-        return Weights(beta, beta, beta)
+        return LossWeights(beta, beta, beta)
 
 
 class BetaTCVAE(VariationalModel):
@@ -65,12 +64,12 @@ class BetaTCVAE(VariationalModel):
     config: BetaTCVAEConfig
 
     @property
-    def weights(self) -> Weights:
-        """Beta for the total correlation."""
-        return Weights(1.0, self.config.beta, 1.0)
+    def weights(self) -> LossWeights:
+        """A price of beta for the total correlation, and of 1 for the others."""
+        return LossWeights(1.0, self.config.beta, 1.0)
 
 
-class SegmentedNetwork(Network):
+class SegmentedNetwork(VariationalNetwork):
     """The autoencoder, with heads and adversaries of segments."""
 
     def __init__(self, autoencoder: Autoencoder, heads: SegmentHeads) -> None:
@@ -78,11 +77,11 @@ class SegmentedNetwork(Network):
         self.heads = heads
 
 
-class DTS(VariationalModel, Adaptable):
+class DTS(VariationalModel):
     """Independent latents in segments tied to concepts.
 
     J = E[log p(x|z)] + (alpha - 1) I(x; z) - beta TC(z) - gamma sum_j KL(q(z_j) || p(z_j)); the loss is -J, and eta times
-    what the segments' heads lose, and xi times what the adversaries lose, whose gradient is reversed below them.
+    the loss of the segments' heads, and xi times that of the adversaries, whose gradient is reversed below them.
     """
 
     name: ClassVar[str] = "dts"
@@ -91,24 +90,24 @@ class DTS(VariationalModel, Adaptable):
     network: SegmentedNetwork
 
     @property
-    def weights(self) -> Weights:
-        """Of the three parts."""
+    def weights(self) -> LossWeights:
+        """The prices of the three parts, by alpha, beta and gamma."""
         c = self.config
-        return Weights(1.0 - c.alpha, c.beta, c.gamma)
+        return LossWeights(1.0 - c.alpha, c.beta, c.gamma)
 
     @classmethod
     def adapters(cls, settings: Mapping[str, Any]) -> Mapping[str, Adaptation]:
-        """Itself, and the controls ``dann`` and ``none``; settings of :class:`.AdaptationConfig` but for the method."""
+        """Return DTS and its controls; ``settings`` are those of :class:`.AdaptationConfig` but for the method."""
         if "method" in settings:
             raise InputError("every method is shown; none is set", column="method", value=settings["method"])
-        return {method: Adaptation(method=method, **settings) for method in reversed(get_args(Method))}
+        return {method: Adaptation(method=method, **settings) for method in reversed(get_args(AdaptationMethod))}
 
-    def segments(self) -> tuple[Part, ...]:
-        """The segments' names and latents."""
-        return tuple(Part(s.name, s.concept, s.start, s.stop) for s in self.config.parsed)
+    def segments(self) -> tuple[LatentRange, ...]:
+        """Return the segments' names and latents."""
+        return tuple(LatentRange(s.name, s.concept, s.start, s.stop) for s in self.config.parsed)
 
     def assemble(self, data: Series) -> SegmentedNetwork:
-        """The networks, with a head for each concept that the data has."""
+        """Return untrained networks, with a head for each concept that the data has."""
         c = self.config
         autoencoder = self.make_autoencoder(data, c.n_values if c.bottleneck == "quantized" else None, c.commitment)
         n_classes = {concept: len(names) for concept, (_, names) in concept_codes(data).items()}
@@ -121,20 +120,20 @@ class DTS(VariationalModel, Adaptable):
         Raises:
             InputError: A segment is tied to a concept of which the data has fewer than two values.
         """
-        known = concept_codes(data)
+        concepts = concept_codes(data)
         for segment in self.config.parsed:
-            if segment.concept != FREE and segment.concept not in known:
+            if segment.concept != FREE and segment.concept not in concepts:
                 what = "classes" if segment.concept == "class" else "groups"
                 raise InputError(f"dataset {data.name!r} has no two {what} to tie a segment to", value=segment.name)
-        self._codes = {concept: codes for concept, (codes, _) in known.items()}
+        self._codes = {concept: codes for concept, (codes, _) in concepts.items()}
         super()._fit_encoder(data, session)
 
-    def beside(self, batch: Batch, posterior: Posterior) -> dict[str, Tensor]:
-        """What heads and adversaries lose, weighted."""
+    def extra_losses(self, batch: WindowBatch, posterior: Posterior) -> dict[str, Tensor]:
+        """Return the weighted losses of heads and adversaries."""
         heads = self.network.heads
         if not heads.heads and not heads.pairs:
             return {}
         device = posterior.z.device
-        codes = {concept: found[batch.entities].to(device) for concept, found in self._codes.items()}
+        codes = {concept: codes[batch.entities].to(device) for concept, codes in self._codes.items()}
         main, against = heads(posterior.z, codes, schedule(self.progress))
         return {"concepts": self.config.eta * main, "adversaries": self.config.xi * against}

@@ -21,11 +21,11 @@ class _Reversed(torch.autograd.Function):
 
 
 def reverse(x: Tensor, weight: float = 1.0) -> Tensor:
-    """``x`` itself, whose gradient comes back times ``-weight``: what is above learns, what is below unlearns."""
+    """Return ``x`` itself, whose gradient comes back times ``-weight``: what is above learns, what is below unlearns."""
     reversed_: Tensor = _Reversed.apply(x, weight)  # type: ignore[no-untyped-call]
     return reversed_
 
 
 def schedule(progress: float) -> float:
-    """``2 / (1 + exp(-10 p)) - 1``: from 0 at the beginning (p = 0) to almost 1 at the end of training (p = 1)."""
+    """Return ``2 / (1 + exp(-10 p)) - 1``: from 0 at the beginning (p = 0) to almost 1 at the end of training (p = 1)."""
     return 2.0 / (1.0 + math.exp(-10.0 * min(max(progress, 0.0), 1.0))) - 1.0

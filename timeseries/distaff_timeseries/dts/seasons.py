@@ -39,16 +39,16 @@ class SeasonEncoder(nn.Module):
         self.lead = nn.Linear(2 * n_channels, _LEAD, bias=False)
 
     def forward(self, values: Tensor, mask: Tensor) -> Tensor:
-        """``(b, T, C)`` twice to ``(b, width)``."""
+        """Return ``(b, width)`` of values and mask ``(b, T, C)``."""
         sizes = self.waves.sizes(values)
         direction, size = self._leading(sizes[:, 2:].unflatten(1, (2, -1)))
         measured = mask.to(values.dtype).mean(1, keepdim=True)
-        told = torch.cat([sizes[:, :2], direction, self.waves.log_power(sizes), measured], 1).flatten(1)
-        return torch.cat([self.out(torch.cat([told, size.log()], 1)), self.lead(direction.flatten(1))], 1)
+        features = torch.cat([sizes[:, :2], direction, self.waves.log_power(sizes), measured], 1).flatten(1)
+        return torch.cat([self.out(torch.cat([features, size.log()], 1)), self.lead(direction.flatten(1))], 1)
 
     @staticmethod
     def _leading(seasons: Tensor) -> tuple[Tensor, Tensor]:
-        """Direction ``(b, 2, C)`` of norm 1 and size ``(b, 1)``, from sines and cosines ``(b, 2, T // 2, C)``."""
+        """Return direction ``(b, 2, C)`` of norm 1 and size ``(b, 1)``, from sines and cosines ``(b, 2, T // 2, C)``."""
         weight = seasons.square().sum((1, 3)).square()
         share = weight / weight.sum(1, keepdim=True).clamp(min=1e-6)
         leading = (seasons * share[:, None, :, None]).sum(2)
@@ -62,7 +62,7 @@ class SeasonDecoder(nn.Module):
     Args:
         n_channels: C.
         length: T.
-        hidden: Half the width of the network that says which frequencies.
+        hidden: Half the width of the network that chooses the frequencies.
         latent_dim: Latents that are numbers.
         n_angles: Latents that are angles, given as their cosines and sines after the numbers.
     """
@@ -79,16 +79,16 @@ class SeasonDecoder(nn.Module):
         self.direction = nn.Linear(2 * n_angles or latent_dim, 2 * n_channels, bias=not n_angles)
 
     def forward(self, z: Tensor, values: Tensor | None = None) -> Tensor:
-        """Means ``(b, T, C)`` from latents ``(b, latent_dim + 2 * n_angles)``."""
+        """Return means ``(b, T, C)`` from latents ``(b, latent_dim + 2 * n_angles)``."""
         trend = self.trend(z[:, : self.latent_dim]).unflatten(1, (2, self.n_channels))
         return torch.einsum("bkc,kt->btc", torch.cat([trend, self._season(z).flatten(1, 2)], 1), self.waves.basis)
 
     def power(self, z: Tensor) -> Tensor:
-        """Of the season at each frequency, in the units of :meth:`Waves.log_power`, ``(b, T // 2, C)``."""
+        """Return the season's power at each frequency, in the units of :meth:`Waves.log_power`, ``(b, T // 2, C)``."""
         return self._season(z).square().sum(1) * (self.waves.basis.shape[1] / 2)
 
     def _season(self, z: Tensor) -> Tensor:
-        """Sines and cosines, ``(b, 2, T // 2, C)``."""
+        """Return sines and cosines, ``(b, 2, T // 2, C)``."""
         numbers = z[:, : self.latent_dim]
         direction = self.direction(z[:, self.latent_dim :] if self.n_angles else numbers)
         direction = direction / direction.norm(dim=1, keepdim=True).clamp(min=_LEAST) * self.n_channels**0.5

@@ -1,4 +1,4 @@
-"""Segments: parts of the latents that are each tied to a concept, and made to forget the others' concepts.
+"""Segments: ranges of the latents that are each tied to a concept, and made to forget the others' concepts.
 
 A concept is the class of a window, or the group it belongs to (a subject, a machine); a *free* segment is tied to none. The
 head of a segment predicts its own concept. Adversaries try to read other segments' concepts from it, and gradient reversal
@@ -34,50 +34,50 @@ class Segment:
 
     @property
     def width(self) -> int:
-        """Latents in it."""
+        """The number of its latents."""
         return self.stop - self.start
 
     def of(self, z: Tensor) -> Tensor:
-        """Its columns of ``(b, K)``."""
+        """Return its columns of ``(b, K)``."""
         return z[:, self.start : self.stop]
 
     def others(self, z: Tensor) -> Tensor:
-        """All columns but its own."""
+        """Return all columns but its own."""
         return torch.cat([z[:, : self.start], z[:, self.stop :]], 1)
 
 
 def parse_segments(texts: Sequence[str]) -> tuple[Segment, ...]:
-    """Segments from texts such as ``class:4``, in the order of the latents; several free ones are numbered.
+    """Return segments from texts such as ``class:4``, in the order of the latents; several free ones are numbered.
 
     Raises:
         ValueError: Another concept, a width below 1, or a concept twice.
     """
-    found: list[Segment] = []
+    segments: list[Segment] = []
     for text in texts:
         concept, _, width = text.partition(":")
         if concept not in CONCEPTS or not width.isdigit() or int(width) < 1:
             raise ValueError(f"a segment is CONCEPT:WIDTH with {', '.join(CONCEPTS)}, not {text!r}")
-        same = sum(s.concept == concept for s in found)
+        same = sum(s.concept == concept for s in segments)
         if same and concept != "free":
             raise ValueError(f"there are two segments of the concept {concept}")
-        start = found[-1].stop if found else 0
-        found.append(Segment(f"{concept}{same + 1}" if same else concept, concept, start, start + int(width)))
-    if not found:
+        start = segments[-1].stop if segments else 0
+        segments.append(Segment(f"{concept}{same + 1}" if same else concept, concept, start, start + int(width)))
+    if not segments:
         raise ValueError("there are no segments")
-    return tuple(found)
+    return tuple(segments)
 
 
 def concept_codes(data: Series) -> dict[str, tuple[Tensor, tuple[str, ...]]]:
-    """Codes of each entity, -1 where unknown, and their names, for each concept of which the data has two or more."""
+    """Return codes of each entity, -1 where unknown, and their names, for each concept of which the data has two or more."""
     names = tuple(sorted({name for name in data.groups.to_pylist() if name is not None}))
-    found = {}
+    concepts = {}
     if len(data.classes) > 1:
-        found["class"] = (data.labels, data.classes)
+        concepts["class"] = (data.labels, data.classes)
     if len(names) > 1:
         codes = pc.fill_null(pc.index_in(data.groups, pc.cast(names, "string")), -1)
-        known = pc.if_else(pc.is_null(data.groups), -1, codes)
-        found["group"] = (torch.tensor(known.to_pylist()), names)
-    return found
+        codes = pc.if_else(pc.is_null(data.groups), -1, codes)
+        concepts["group"] = (torch.tensor(codes.to_pylist()), names)
+    return concepts
 
 
 class SegmentHeads(nn.Module):
@@ -88,7 +88,7 @@ class SegmentHeads(nn.Module):
         n_classes: Classes of each concept that has labels.
         adversary: What adversaries read from a segment: labels, the other segments' latents, or nothing.
         forgotten: Concepts whose labels are read, from every segment but the concept's own.
-        shares: Weight of what a segment's head and adversaries lose, by segment; 1 where it is not named.
+        shares: Weight of the losses of a segment's head and adversaries, by segment; 1 where it is not named.
         hidden: Width of the adversaries.
     """
 
@@ -124,7 +124,7 @@ class SegmentHeads(nn.Module):
         )
 
     def forward(self, z: Tensor, codes: Mapping[str, Tensor], weight: float) -> tuple[Tensor, Tensor]:
-        """Sums of the heads' and of the adversaries' losses, scalars.
+        """Return the sums of the heads' and of the adversaries' losses, scalars.
 
         Args:
             z: ``(b, K)``.
@@ -146,12 +146,12 @@ class SegmentHeads(nn.Module):
 
 
 def _unit(z: Tensor) -> Tensor:
-    """Latents as a target: of mean 0 and variance 1, without gradient."""
+    """Return latents as a target: of mean 0 and variance 1, without gradient."""
     target = z.detach()
     return (target - target.mean(0)) / target.std(0, correction=0).clamp(min=1e-3)
 
 
 def _cross_entropy(logits: Tensor, codes: Tensor) -> Tensor:
-    """Mean over the windows whose code is known; 0 where none is."""
-    known = (codes >= 0).sum().clamp(min=1)
-    return F.cross_entropy(logits, codes, ignore_index=-1, reduction="sum") / known
+    """Return the mean over the windows whose code is known; 0 where none is."""
+    n_known = (codes >= 0).sum().clamp(min=1)
+    return F.cross_entropy(logits, codes, ignore_index=-1, reduction="sum") / n_known

@@ -1,4 +1,4 @@
-"""What stands between tokens and vectors: a Transformer, or the convolutions and recurrences it is compared with.
+"""The bodies between tokens and vectors: a Transformer, or the convolutions and recurrences it is compared with.
 
 Every body takes tokens ``(n, L, d)`` to vectors of the same shape. One that reads tokens in order, and knows at each only
 what came before (``in_order``), must be given [CLS] last; the others see both ways, a ResNet as far as its kernels reach.
@@ -41,7 +41,7 @@ class AttentionBlock(nn.Module):
         self.norm1, self.norm2 = nn.LayerNorm(d_model), nn.LayerNorm(d_model)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Tokens ``(n, L, d)`` to tokens."""
+        """Return tokens ``(n, L, d)``."""
         n, length, width = x.shape
         q, k, v = self.qkv(x).view(n, length, 3, self.n_heads, width // self.n_heads).permute(2, 0, 3, 1, 4)
         mixed = self._attend(q, k, v)
@@ -69,7 +69,7 @@ class Transformer(Body):
         self.blocks = nn.ModuleList(AttentionBlock(d_model, n_heads, dropout) for _ in range(n_layers))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Through every block."""
+        """Return tokens that have been through every block."""
         for block in self.blocks:
             x = block(x)
         return x
@@ -90,7 +90,7 @@ class TCN(Body):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """What is left of the first token counts as 0."""
+        """Return tokens; rows to the left of the first count as 0."""
         x = x.transpose(1, 2)
         for layer, pair in enumerate(self.pairs):
             hidden = x
@@ -112,7 +112,7 @@ class LSTM(Body):
         self.layers = nn.ModuleList(nn.LSTM(d_model, d_model, batch_first=True) for _ in range(n_layers))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Hidden states of the last layer, with dropout after every layer."""
+        """Return hidden states of the last layer, with dropout after every layer."""
         for layer in self.layers:
             x = dropout(layer(x)[0], self.dropout, self.training)
         return x
@@ -128,15 +128,15 @@ class ResNet(Body):
 
     @staticmethod
     def _block(d_model: int) -> list[nn.Module]:
-        parts: list[nn.Module] = []
+        layers: list[nn.Module] = []
         for width in (7, 5, 3):
             # The normalisation has the bias.
             convolution = nn.Conv1d(d_model, d_model, width, padding=width // 2, bias=False)
-            parts += [convolution, nn.BatchNorm1d(d_model), nn.ReLU()]
-        return parts[:-1]
+            layers += [convolution, nn.BatchNorm1d(d_model), nn.ReLU()]
+        return layers[:-1]
 
     def forward(self, x: Tensor) -> Tensor:
-        """Each block is added to what came into it."""
+        """Return tokens; each block is added to its input."""
         x = x.transpose(1, 2)
         for block in self.blocks:
             x = dropout(F.relu(x + block(x)), self.dropout, self.training)
@@ -144,7 +144,7 @@ class ResNet(Body):
 
 
 def body(architecture: Architecture, *, d_model: int, n_heads: int, n_layers: int, dropout: float) -> Body:
-    """The body of a name; ``n_heads`` is the Transformer's alone."""
+    """Return the body of that name; ``n_heads`` is the Transformer's alone."""
     if architecture == "transformer":
         return Transformer(d_model, n_heads, n_layers, dropout)
     kinds: dict[str, Callable[[int, int, float], Body]] = {"tcn": TCN, "lstm": LSTM, "resnet": ResNet}

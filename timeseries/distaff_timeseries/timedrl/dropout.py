@@ -12,7 +12,7 @@ _STEPS = 256
 
 
 def dropout(x: Tensor, rate: float, training: bool) -> Tensor:
-    """Set a share of the numbers to zero and scale the others up by what is left; nothing when not training.
+    """Return numbers of which a share is set to zero and the others are scaled up; as they are when not training.
 
     On a CPU the share is rounded to the nearest 1/256, and the scale is the rounded share's own, so that the expectation is
     exact. Draws come from torch's global generator.

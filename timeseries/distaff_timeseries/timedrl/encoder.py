@@ -67,7 +67,7 @@ class Encoder(nn.Module):
         self.norm = nn.LayerNorm(d_model)
 
     def forward(self, tokens: Tensor, views: int = 1) -> Tensor:
-        """Embed once, then encode every view, one after another along the first axis."""
+        """Return the vectors of every view, one after another along the first axis; tokens are embedded once."""
         if self.body.in_order:
             tokens = tokens.roll(-1, 1)
         x = (self.embed(tokens) + self.positions(tokens.shape[1])).repeat(views, 1, 1)
@@ -76,7 +76,7 @@ class Encoder(nn.Module):
         return out
 
     def embed(self, tokens: Tensor) -> Tensor:
-        """``(n, L, d)`` of tokens in the order in which the body reads them."""
+        """Return ``(n, L, d)`` of tokens in the order in which the body reads them."""
         if isinstance(self.embedding, nn.Linear):
             return self.embedding(tokens)  # type: ignore[no-any-return]
         around = F.pad(tokens.transpose(1, 2), (self.around, self.around), mode="circular")
@@ -84,7 +84,7 @@ class Encoder(nn.Module):
         return out.transpose(1, 2)
 
     def positions(self, n_tokens: int) -> Tensor:
-        """Position vectors ``(n_tokens, d)``; those of patches are interpolated where there are more or fewer than trained.
+        """Return position vectors ``(n_tokens, d)``; those of patches are interpolated to another number of tokens.
 
         [CLS] keeps its own.
         """
@@ -93,13 +93,13 @@ class Encoder(nn.Module):
         if self.fixed:
             return _waves(n_tokens, self.position.shape[1]).to(self.position.device)
         cls = -1 if self.body.in_order else 0
-        own, others = self.position[cls].unsqueeze(0), self.position[:-1] if cls else self.position[1:]
+        of_cls, others = self.position[cls].unsqueeze(0), self.position[:-1] if cls else self.position[1:]
         stretched = F.interpolate(others.T.unsqueeze(0), size=n_tokens - 1, mode="linear", align_corners=True)[0].T
-        return torch.cat([stretched, own] if cls else [own, stretched])
+        return torch.cat([stretched, of_cls] if cls else [of_cls, stretched])
 
 
 def _waves(n: int, width: int) -> Tensor:
-    """Sines and cosines of falling frequency, ``(n, width)``."""
+    """Return sines and cosines of falling frequency, ``(n, width)``."""
     rate = torch.exp(torch.arange(0, width, 2) * (-math.log(10_000.0) / width))
     angle = torch.arange(n).unsqueeze(1) * rate
     waves = torch.zeros(n, width)

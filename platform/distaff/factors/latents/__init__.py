@@ -1,4 +1,4 @@
-"""What models of series hold: latents with the evidence behind each, and what each part of an embedding should not know.
+"""Latents of models of series with the evidence behind each, and what each part of an embedding should not know.
 
 :func:`explain_series_run` writes, for a run and whole or not at all:
 

@@ -8,43 +8,42 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from distaff.factors.activity import posterior_states
 from distaff.factors.independence import dependences
 from distaff.factors.intents.report import UNNAMED, Member
-from distaff.factors.latents.interventions import Mover
+from distaff.factors.latents.interventions import LatentInterventions
 from distaff.factors.latents.probes import Probe, probe
 from distaff.factors.latents.report import SeriesFactor, SeriesFactorReport
-from distaff.factors.latents.representations import Held, concepts_of, hold
+from distaff.factors.latents.representations import EncodedWindows, concepts_of, encode_windows
 from distaff.factors.latents.tables import publish_series_factors
 from distaff.factors.stability import Stability, compare_seeds
 from distaff.runs import records
 from distaff.series.latents import Codes, Latent
 from distaff.series.model import SeriesModel
 from distaff.series.tables import window_ids
+from distaff_data.arrays import Floats
 from distaff_data.workspace import Workspace
 
 _DEPENDENT = 0.5  # squared distance correlation
 _TOP = 5
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Found:
+class LatentEvidence:
     """The evidence of a model in memory.
 
     Attributes:
-        report: What is told.
-        held: The windows behind it.
-        mover: Moves the latents; None of a model without.
+        report: The report of it.
+        encoded: The windows behind it.
+        interventions: On the latents; None of a model without.
         stability: Beside other seeds.
     """
 
     report: SeriesFactorReport
-    held: Held
-    mover: Mover | None
+    encoded: EncodedWindows
+    interventions: LatentInterventions | None
     stability: Stability | None
 
 
@@ -56,10 +55,12 @@ def explain_series_run(workspace: Workspace, run_id: str, *, seed: int = 0) -> S
         UnsupportedError: Its model neither embeds windows nor has latents.
     """
     model = SeriesModel.load(records.model_folder(workspace, run_id))
-    found = explain_series(model, run_id, _truths(workspace, model), _other_seeds(workspace, run_id), seed=seed)
+    evidence = explain_series(model, run_id, _truths(workspace, model), _other_seeds(workspace, run_id), seed=seed)
     with workspace.warehouse.publish(f"factors/{run_id}") as publication:
-        publish_series_factors(publication, model, found.report, found.held, found.mover, found.stability)
-    return found.report
+        publish_series_factors(
+            publication, model, evidence.report, evidence.encoded, evidence.interventions, evidence.stability
+        )
+    return evidence.report
 
 
 def explain_series(
@@ -69,24 +70,24 @@ def explain_series(
     others: dict[str, SeriesModel] | None = None,
     *,
     seed: int = 0,
-) -> Found:
-    """Everything about a fitted model that needs no workspace.
+) -> LatentEvidence:
+    """Return everything about a fitted model that needs no workspace.
 
     Args:
         model: A model of series that embeds windows.
-        run_id: What the report is of.
+        run_id: What the report is about.
         truths: Planted factors of each entity, by name.
         others: The same configuration fitted with other seeds, by run.
         seed: Of every sample.
     """
-    held = hold(model, seed)
-    leakage = leak_matrix(model, held, truths or {}, seed)
-    if not isinstance(model, Latent) or held.codes is None:
-        return Found(SeriesFactorReport(run_id, 0, 0.0, 0, None, [], leakage), held, None, None)
-    codes, mover = held.codes, Mover(model, held)
-    theirs = {run: _latents(other, held) for run, other in (others or {}).items()}
+    encoded = encode_windows(model, seed)
+    leakage = leak_matrix(model, encoded, truths or {}, seed)
+    if not isinstance(model, Latent) or encoded.codes is None:
+        return LatentEvidence(SeriesFactorReport(run_id, 0, 0.0, 0, None, [], leakage), encoded, None, None)
+    codes, interventions = encoded.codes, LatentInterventions(model, encoded)
+    theirs = {run: _latents(other, encoded) for run, other in (others or {}).items()}
     stability = _without_signs(codes.means, theirs, seed)
-    factors = _factors(model, held, mover, stability, seed)
+    factors = _factors(model, encoded, interventions, stability, seed)
     report = SeriesFactorReport(
         run_id,
         sum(factor.state != "passive" for factor in factors),
@@ -96,27 +97,27 @@ def explain_series(
         factors,
         leakage,
     )
-    return Found(report, held, mover, stability)
+    return LatentEvidence(report, encoded, interventions, stability)
 
 
-def leak_matrix(model: SeriesModel, held: Held, truths: dict[str, Floats], seed: int = 0) -> list[Probe]:
-    """Every representation probed for every concept: instance and timestamp vectors, and segments of latents."""
-    tables = {"instance": held.instances} | ({} if held.timestamps is None else {"timestamp": held.timestamps})
-    if isinstance(model, Latent) and held.codes is not None:
-        tables |= {part.name: held.codes.means[:, part.start : part.stop] for part in model.segments()}
-    found = []
-    for concept in concepts_of(model, held, truths):
+def leak_matrix(model: SeriesModel, encoded: EncodedWindows, truths: dict[str, Floats], seed: int = 0) -> list[Probe]:
+    """Return every representation probed for every concept: instance and timestamp vectors, and segments of latents."""
+    tables = {"instance": encoded.instances} | ({} if encoded.timestamps is None else {"timestamp": encoded.timestamps})
+    if isinstance(model, Latent) and encoded.codes is not None:
+        tables |= {s.name: encoded.codes.means[:, s.start : s.stop] for s in model.segments()}
+    cells = []
+    for concept in concepts_of(model, encoded, truths):
         for name, vectors in tables.items():
             if concept.name == "position" and vectors.ndim == 2:
                 continue  # the same in every window: no window's vector can tell
-            cell = probe(name, vectors.double().numpy(), concept, held.half, seed)
+            cell = probe(name, vectors.double().numpy(), concept, encoded.first_half, seed)
             if cell is not None:
-                found.append(cell)
-    return found
+                cells.append(cell)
+    return cells
 
 
 def nats(codes: Codes) -> Floats:
-    """What each latent tells of a window, on average: its divergence from the prior, or the entropy of quantised values."""
+    """Return each latent's nats a window: its mean divergence from the prior, or the entropy of quantised values."""
     means, variances = codes.means.double(), codes.variances.double()
     if bool((variances > 0).any()):
         spread = variances.clamp(min=1e-12).log()
@@ -125,32 +126,36 @@ def nats(codes: Codes) -> Floats:
             angles = math.log(2 * math.pi) - 0.5 * (1 + math.log(2 * math.pi) + spread[:, -codes.n_angles :])
             each[:, -codes.n_angles :] = angles.clamp(min=0)
         return np.asarray(each.mean(0).numpy())
-    found = []
+    entropies = []
     for column in means.T:
         share = torch.unique(column, return_counts=True)[1].double() / len(column)
-        found.append(float(-torch.special.xlogy(share, share).sum()))
-    return np.array(found)
+        entropies.append(float(-torch.special.xlogy(share, share).sum()))
+    return np.array(entropies)
 
 
 def _factors(
-    model: SeriesModel, held: Held, mover: Mover, stability: Stability | None, seed: int
+    model: SeriesModel,
+    encoded: EncodedWindows,
+    interventions: LatentInterventions,
+    stability: Stability | None,
+    seed: int,
 ) -> list[SeriesFactor]:
     assert isinstance(model, Latent)
-    assert held.codes is not None
-    codes, told = held.codes, nats(held.codes)
+    assert encoded.codes is not None
+    codes, information = encoded.codes, nats(encoded.codes)
     states, passive = posterior_states(codes.means, codes.variances)
-    effects, depends = mover.effects(), dependences(codes.means, seed=seed)
-    ids = window_ids(model.data, held.windows)
-    segments = {k: part.name for part in model.segments() for k in range(part.start, part.stop)}
-    found = []
+    effects, depends = interventions.effects(), dependences(codes.means, seed=seed)
+    ids = window_ids(model.data, encoded.windows)
+    segments = {k: s.name for s in model.segments() for k in range(s.start, s.stop)}
+    factors = []
     for k, state in enumerate(states):
-        card = mover.card(k, seed=seed)
+        card = interventions.card(k, seed=seed)
         headline = None if card is None or state == "passive" else card.headline
         factor = SeriesFactor(
             factor=k,
             name=UNNAMED if headline is None else headline.property,
             segment=segments.get(k),
-            activity=float(told[k] / max(told.sum(), 1e-12)),
+            activity=float(information[k] / max(information.sum(), 1e-12)),
             effect=float(effects[k]),
             state=state,
             passive_windows=float(passive[k]),
@@ -163,60 +168,60 @@ def _factors(
             top=_top(codes.means[:, k], ids),
             card=card,
         )
-        found.append(replace(factor, warnings=_warnings(factor)))
-    return found
+        factors.append(replace(factor, warnings=_warnings(factor)))
+    return factors
 
 
 def _top(values: Tensor, ids: pa.StringArray) -> list[Member]:
-    best, at = values.topk(min(_TOP, len(values)))
-    names = ids.take(pa.array(at.numpy())).to_pylist()
+    best, positions = values.topk(min(_TOP, len(values)))
+    names = ids.take(pa.array(positions.numpy())).to_pylist()
     return [Member(name, name, float(value)) for name, value in zip(names, best, strict=True)]
 
 
 def _warnings(factor: SeriesFactor) -> list[str]:
-    """Reasons not to trust a latent as it stands."""
-    found = []
+    """Return reasons not to trust a latent as it stands."""
+    warnings = []
     if factor.state == "passive":
-        found.append("passive: it tells nothing of any window")
+        warnings.append("passive: it tells nothing of any window")
     elif factor.card is not None and factor.card.headline is None:
-        found.append("moving it changes no property in one direction beyond chance")
+        warnings.append("moving it changes no property in one direction beyond chance")
     if factor.dependences and factor.dependences[0].dependence > _DEPENDENT:
         other = factor.dependences[0]
-        found.append(f"depends on factor {other.other} (squared distance correlation {other.dependence:.2f})")
+        warnings.append(f"depends on factor {other.other} (squared distance correlation {other.dependence:.2f})")
     if factor.badge == "seed-specific":
-        found.append("seed-specific: other seeds do not find it")
-    return found
+        warnings.append("seed-specific: other seeds do not find it")
+    return warnings
 
 
 def _without_signs(ours: Tensor, theirs: dict[str, Tensor], seed: int) -> Stability | None:
-    """Stability of latents, which have no sign of their own: each of another seed's stands there with either sign."""
+    """Return the stability of latents, which have no sign: each of another seed's is compared with either sign."""
     return compare_seeds(ours, {run: torch.cat([z, -z], 1) for run, z in theirs.items()}, seed=seed)
 
 
-def _latents(model: SeriesModel, held: Held) -> Tensor:
+def _latents(model: SeriesModel, encoded: EncodedWindows) -> Tensor:
     assert isinstance(model, Latent)
     means = [
-        model.latents(*model.take(held.windows, block)).means.cpu()
-        for block in torch.arange(len(held.windows)).split(256)
+        model.latents(*model.take(encoded.windows, block)).means.cpu()
+        for block in torch.arange(len(encoded.windows)).split(256)
     ]
     return torch.cat(means)
 
 
 def _truths(workspace: Workspace, model: SeriesModel) -> dict[str, Floats]:
-    """Planted factors of a generated dataset, by entity."""
+    """Return the planted factors of a generated dataset, by entity."""
     query = "SELECT factor, entity, value FROM truth_factors WHERE dataset = ?"
     rows = workspace.warehouse.query(query, [model.data.name])
-    found: dict[str, Floats] = {}
+    truths: dict[str, Floats] = {}
     for name in rows["factor"].unique().to_pylist():
-        own = rows.filter(pa.compute.equal(rows["factor"], name))
-        at = pa.compute.index_in(model.data.entity_ids, own["entity"].combine_chunks())
-        if at.null_count == 0:
-            found[name] = own["value"].to_numpy()[at.to_numpy()]
-    return found
+        factor = rows.filter(pa.compute.equal(rows["factor"], name))
+        positions = pa.compute.index_in(model.data.entity_ids, factor["entity"].combine_chunks())
+        if positions.null_count == 0:
+            truths[name] = factor["value"].to_numpy()[positions.to_numpy()]
+    return truths
 
 
 def _other_seeds(workspace: Workspace, run_id: str) -> dict[str, SeriesModel]:
-    """Models of the same configuration under each other seed, by run; of models with latents alone."""
+    """Return the models of the same configuration under each other seed, by run; of models with latents alone."""
     others = [run.run for run in records.same_but_seed(workspace, run_id)]
     loaded = {run: SeriesModel.load(records.model_folder(workspace, run)) for run in others}
     return {run: model for run, model in loaded.items() if isinstance(model, Latent)}

@@ -17,8 +17,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, RidgeCV
 
 from distaff.disentanglement.threads import one_thread
+from distaff_data.arrays import Floats
 
-Floats = NDArray[np.float64]
 Level = Literal["instance", "timestamp"]
 
 _PENALTIES = np.logspace(-3, 4, 8)
@@ -41,7 +41,7 @@ class Concept:
 
     @property
     def nominal(self) -> bool:
-        """Whether values are codes."""
+        """True where values are codes."""
         return self.values.dtype.kind in "iu"
 
 
@@ -59,41 +59,41 @@ class Probe:
     windows: int
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """Return plain values, for JSON."""
         return asdict(self)
 
 
 @one_thread()
-def probe(name: str, vectors: Floats, concept: Concept, half: NDArray[np.bool_], seed: int = 0) -> Probe | None:
-    """Probe a representation for a concept.
+def probe(name: str, vectors: Floats, concept: Concept, first_half: NDArray[np.bool_], seed: int = 0) -> Probe | None:
+    """Return the score of a representation that is probed for a concept.
 
     Args:
         name: Of the representation.
         vectors: One a window ``(n, D)``, or one a patch ``(n, P, D)``.
         concept: What to look for. A window's is looked for in each of its patches, with one probe for all; a patch's is
             looked for in a window's vector with a probe for each patch.
-        half: Which windows are in the first half, ``(n,)``.
+        first_half: Which windows are in the first half, ``(n,)``.
         seed: Of the shuffle.
 
     Returns:
         None where there are fewer than 20 windows, or the concept does not vary in one of the halves.
     """
     values = concept.values
-    if len(values) < _LEAST or any(_constant(values[part]) for part in (half, ~half)):
+    if len(values) < _LEAST or any(_constant(values[half]) for half in (first_half, ~first_half)):
         return None
     x = _standardised(vectors)
     # A stream of its own: halves drawn with the same seed would divide the shuffled values in their old order.
     shuffled = np.random.default_rng([seed, 1]).permutation(values.ravel()).reshape(values.shape)
     score = _accuracy if concept.nominal else _r2
-    chance = _majority(values, half) if concept.nominal else 0.0
+    chance = _majority(values, first_half) if concept.nominal else 0.0
     return Probe(
         name,
         concept.name,
         concept.level,
         "accuracy" if concept.nominal else "r2",
-        score(x, values, half),
+        score(x, values, first_half),
         chance,
-        score(x, shuffled, half),
+        score(x, shuffled, first_half),
         len(values),
     )
 
@@ -107,33 +107,33 @@ def _standardised(vectors: Floats) -> Floats:
     return np.asarray((vectors - rows.mean(0)) / np.maximum(rows.std(0), 1e-9))
 
 
-def _majority(values: NDArray[Any], half: NDArray[np.bool_]) -> float:
-    right = [values[test] == np.bincount(values[~test]).argmax() for test in (half, ~half)]
-    return float(np.concatenate(right).mean())
+def _majority(values: NDArray[Any], first_half: NDArray[np.bool_]) -> float:
+    correct = [values[test] == np.bincount(values[~test]).argmax() for test in (first_half, ~first_half)]
+    return float(np.concatenate(correct).mean())
 
 
-def _accuracy(x: Floats, values: NDArray[Any], half: NDArray[np.bool_]) -> float:
-    """Of logistic regression; a window's patches vote, each with its own probabilities."""
-    right = []
-    for test in (half, ~half):
+def _accuracy(x: Floats, values: NDArray[Any], first_half: NDArray[np.bool_]) -> float:
+    """Return the accuracy of logistic regression; a window's patches vote, each with its own probabilities."""
+    correct = []
+    for test in (first_half, ~first_half):
         rows, codes = _patches(x[~test], values[~test])
         if _constant(codes):  # a shuffle may leave a half without one of two classes
-            right.append(values[test] == codes[0])
+            correct.append(values[test] == codes[0])
             continue
         model = LogisticRegression(C=1.0, max_iter=200, tol=1e-3)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             model.fit(rows, codes)
-        told = model.predict_log_proba(_patches(x[test], values[test])[0])
-        votes = told.reshape(int(test.sum()), -1, told.shape[1]).sum(1)
-        right.append(model.classes_[votes.argmax(1)] == values[test])
-    return float(np.concatenate(right).mean())
+        log_p = model.predict_log_proba(_patches(x[test], values[test])[0])
+        votes = log_p.reshape(int(test.sum()), -1, log_p.shape[1]).sum(1)
+        correct.append(model.classes_[votes.argmax(1)] == values[test])
+    return float(np.concatenate(correct).mean())
 
 
-def _r2(x: Floats, values: Floats, half: NDArray[np.bool_]) -> float:
-    """Of ridge regression, its penalty chosen in the fitted half; at least 0, which the mean reaches."""
+def _r2(x: Floats, values: Floats, first_half: NDArray[np.bool_]) -> float:
+    """Return R2 of ridge regression, its penalty chosen in the fitted half; at least 0, which the mean reaches."""
     errors, spread = 0.0, 0.0
-    for test in (half, ~half):
+    for test in (first_half, ~first_half):
         rows, targets = _patches(x[~test], values[~test])
         model = RidgeCV(_PENALTIES).fit(rows, targets)
         rows, truth = _patches(x[test], values[test])
@@ -143,7 +143,7 @@ def _r2(x: Floats, values: Floats, half: NDArray[np.bool_]) -> float:
 
 
 def _patches(x: Floats, values: NDArray[Any]) -> tuple[Floats, NDArray[Any]]:
-    """Rows and targets of the regression: one a patch where vectors are, otherwise one a window."""
+    """Return rows and targets of the regression: one a patch where vectors are, otherwise one a window."""
     if x.ndim == 2:
         return x, values
     n_patches = x.shape[1]

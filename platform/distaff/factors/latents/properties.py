@@ -1,4 +1,4 @@
-"""What can be said of a window without any model: level, slope, amplitude, period, phase and variance."""
+"""Properties of a window without any model: level, slope, amplitude, period, phase and variance."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ PHASE = "phase"
 
 
 def channel_properties(values: Tensor, mask: Tensor) -> dict[str, Tensor]:
-    """Properties of each window and channel, ``(b, C)``, over what was measured.
+    """Return properties of each window and channel, ``(b, C)``, over what was measured.
 
     ``level`` is the mean, ``slope`` the change of the least-squares line from the first row to the last. Around the line,
     ``amplitude`` is that of the strongest sine, ``period`` its rows, ``phase`` how far it is past a crest in the middle of
@@ -28,10 +28,10 @@ def channel_properties(values: Tensor, mask: Tensor) -> dict[str, Tensor]:
     rate = (time * values).sum(1) / time.square().sum(1).clamp(min=1e-12)
     rest = (values - level.unsqueeze(1) - rate.unsqueeze(1) * time) * mask
     total = rest.square().sum(1) / count
-    found = {"level": level, "slope": rate * (length - 1), "variance": total}
+    properties = {"level": level, "slope": rate * (length - 1), "variance": total}
     if length < 4:
         zero = torch.zeros_like(level)
-        return found | dict.fromkeys(("amplitude", "period", "phase"), zero)
+        return properties | dict.fromkeys(("amplitude", "period", "phase"), zero)
     spectrum = torch.fft.rfft(rest, dim=1)[:, 1:]
     strongest, place = spectrum.abs().max(1)
     # A sine of amplitude A over n measured rows has |X| = A n / 2, at the last frequency of an even window A n.
@@ -41,23 +41,23 @@ def channel_properties(values: Tensor, mask: Tensor) -> dict[str, Tensor]:
     # A wave's phase in the middle depends on its period least.
     turned = spectrum.gather(1, place.unsqueeze(1)).squeeze(1).angle() / (2 * torch.pi)
     middle = turned + (place + 1.0) * (length - 1) / (2 * length)
-    found |= {"amplitude": amplitude, "period": length / (place + 1.0), "phase": middle - middle.round()}
-    return found | {"variance": (total - power).clamp(min=0)}
+    properties |= {"amplitude": amplitude, "period": length / (place + 1.0), "phase": middle - middle.round()}
+    return properties | {"variance": (total - power).clamp(min=0)}
 
 
 def window_properties(values: Tensor, mask: Tensor, channels: tuple[str, ...]) -> dict[str, Tensor]:
-    """Properties of windows, ``(b,)`` each, by name.
+    """Return properties of windows, ``(b,)`` each, by name.
 
     Level, slope and phase have a direction and stay apart by channel, ``c1 level``; the others are means over channels, the
     period weighted by squared amplitudes. A single channel has no name.
     """
     each = channel_properties(values, mask)
-    found = {}
+    properties = {}
     for name in ("level", "slope", PHASE):
         for i, channel in enumerate(channels):
-            found[name if len(channels) == 1 else f"{channel} {name}"] = each[name][:, i]
+            properties[name if len(channels) == 1 else f"{channel} {name}"] = each[name][:, i]
     strength = each["amplitude"].square()
-    found["amplitude"] = each["amplitude"].mean(1)
-    found["period"] = (each["period"] * strength).sum(1) / strength.sum(1).clamp(min=1e-12)
-    found["variance"] = each["variance"].mean(1)
-    return found
+    properties["amplitude"] = each["amplitude"].mean(1)
+    properties["period"] = (each["period"] * strength).sum(1) / strength.sum(1).clamp(min=1e-12)
+    properties["variance"] = each["variance"].mean(1)
+    return properties

@@ -1,4 +1,4 @@
-"""What is known about the latents of a run: the typed result and the JSON shape of ``distaff factors`` for series."""
+"""The report on the latents of a run: the typed result and the JSON shape of ``distaff factors`` for series."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class SeriesFactor:
     """One latent with its evidence; the columns of the table ``factors`` say what each number means.
 
     Attributes:
-        name: What moving it changes most, or ``unnamed``.
-        segment: The segment it belongs to; None where latents are not parted.
+        name: The property that moving it changes most, or ``unnamed``.
+        segment: The segment it belongs to; None where latents are not divided.
         top: Windows that have most of it.
     """
 
@@ -40,7 +40,7 @@ class SeriesFactor:
     card: EffectCard | None
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """Return plain values, for JSON."""
         plain = {key: value for key, value in vars(self).items() if key not in ("card", "top", "dependences")}
         return plain | {
             "top": [asdict(member) for member in self.top],
@@ -70,7 +70,7 @@ class SeriesFactorReport:
     leakage: list[Probe]
 
     def as_dict(self) -> dict[str, Any]:
-        """The JSON shape of ``factors``."""
+        """Return the JSON shape of ``factors``."""
         return vars(self) | {
             "factors": [factor.as_dict() for factor in self.factors],
             "leakage": [probe.as_dict() for probe in self.leakage],

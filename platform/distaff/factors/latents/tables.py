@@ -11,9 +11,9 @@ import torch
 from distaff.factors.effects import EffectCard
 from distaff.factors.examples import bands, histograms
 from distaff.factors.intents.tables import factor_row
-from distaff.factors.latents.interventions import Mover
+from distaff.factors.latents.interventions import LatentInterventions
 from distaff.factors.latents.report import SeriesFactorReport
-from distaff.factors.latents.representations import Held
+from distaff.factors.latents.representations import EncodedWindows
 from distaff.factors.stability import Stability
 from distaff.series.model import SeriesModel
 from distaff.series.tables import window_ids
@@ -39,14 +39,14 @@ def publish_series_factors(
     out: Publication,
     model: SeriesModel,
     report: SeriesFactorReport,
-    held: Held,
-    mover: Mover | None,
+    encoded: EncodedWindows,
+    interventions: LatentInterventions | None,
     stability: Stability | None,
 ) -> None:
     """Write everything about a run of a model of series."""
     run = report.run
     out.append("leakage", [probe.as_dict() for probe in report.leakage], run=run)
-    if mover is None or held.codes is None:
+    if interventions is None or encoded.codes is None:
         return
     rows = [
         factor_row(f, _PLAIN, report.stability_nulls) | {"passive_users": f.passive_windows} for f in report.factors
@@ -60,15 +60,15 @@ def publish_series_factors(
     out.append("factor_stability", _stability(stability, len(report.factors)), run=run)
     pairs = [{"factor": f.factor, **asdict(other)} for f in report.factors for other in f.dependences]
     out.append("factor_dependences", pairs, run=run)
-    ids, means = window_ids(model.data, held.windows), held.codes.means
+    ids, means = window_ids(model.data, encoded.windows), encoded.codes.means
     everyone = torch.ones(len(means), dtype=torch.bool)
     out.append("factor_examples", bands(means, everyone, ids), run=run, entity="window")
     out.append("factor_histograms", histograms(means, everyone), run=run, entity="window")
     ends = pa.array(np.arange(len(means) + 1, dtype=np.int32) * means.shape[1])
     shares = pa.ListArray.from_arrays(ends, pa.array(means.contiguous().numpy().ravel()))
     out.append("loadings", pa.table({"id": ids, "shares": shares}), run=run, entity="window")
-    out.append("traversals", [row for k, _ in cards for row in _traversal(k, mover, model)], run=run)
-    out.append("reconstructions", _reconstructions(mover, model, held, ids), run=run)
+    out.append("traversals", [row for k, _ in cards for row in _traversal(k, interventions, model)], run=run)
+    out.append("reconstructions", _reconstructions(interventions, model, encoded, ids), run=run)
 
 
 def _ladder(factor: int, card: EffectCard) -> list[dict[str, object]]:
@@ -90,8 +90,8 @@ def _ladder(factor: int, card: EffectCard) -> list[dict[str, object]]:
     ]
 
 
-def _stability(found: Stability | None, n_factors: int) -> list[dict[str, object]]:
-    if found is None:
+def _stability(stability: Stability | None, n_factors: int) -> list[dict[str, object]]:
+    if stability is None:
         return []
     return [
         {
@@ -102,14 +102,14 @@ def _stability(found: Stability | None, n_factors: int) -> list[dict[str, object
             "split": float(like.split[k]),
             "subspace": float(like.subspace[k]),
         }
-        for run, like in found.likeness.items()
+        for run, like in stability.likeness.items()
         for k in range(len(like.match))
     ]
 
 
-def _traversal(factor: int, mover: Mover, model: SeriesModel) -> list[dict[str, object]]:
-    found = mover.traversal(factor)
-    ladder = found.ladder
+def _traversal(factor: int, interventions: LatentInterventions, model: SeriesModel) -> list[dict[str, object]]:
+    traversal = interventions.traversal(factor)
+    ladder = traversal.ladder
     return [
         {
             "factor": factor,
@@ -118,15 +118,17 @@ def _traversal(factor: int, mover: Mover, model: SeriesModel) -> list[dict[str, 
             "level": float(ladder.levels[rung]),
             "out_of_range": bool(ladder.out_of_range[rung]),
             "channel": channel,
-            "values": found.windows[rung, :, c].tolist(),
+            "values": traversal.windows[rung, :, c].tolist(),
         }
         for rung in range(len(ladder.levels))
         for c, channel in enumerate(model.data.channels)
     ]
 
 
-def _reconstructions(mover: Mover, model: SeriesModel, held: Held, ids: pa.StringArray) -> list[dict[str, object]]:
-    splits = model.data.splits[held.windows.starts]
+def _reconstructions(
+    interventions: LatentInterventions, model: SeriesModel, encoded: EncodedWindows, ids: pa.StringArray
+) -> list[dict[str, object]]:
+    splits = model.data.splits[encoded.windows.starts]
     return [
         {
             "id": ids[place].as_py(),
@@ -136,6 +138,6 @@ def _reconstructions(mover: Mover, model: SeriesModel, held: Held, ids: pa.Strin
             "reconstruction": rebuilt[:, c].tolist(),
             "noise": float(noise[min(c, len(noise) - 1)]),
         }
-        for place, measured, rebuilt, noise in mover.reconstructions()
+        for place, measured, rebuilt, noise in interventions.reconstructions()
         for c, channel in enumerate(model.data.channels)
     ]

@@ -22,7 +22,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
 from torch import Tensor
 
-from distaff.series.heads.sgd import Batch, Descent, descend
+from distaff.series.heads.sgd import RowsAndLoss, SGDSettings, weights_by_epoch
 from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError
 
@@ -36,13 +36,13 @@ _TEMPERATURES = torch.logspace(-1, 2, 31)
 
 
 class Classifier(Protocol):
-    """Tells classes from features."""
+    """A head that tells classes from features."""
 
     def probabilities(self, features: Tensor) -> Tensor:
-        """Of each class, float32 ``(n, K)``, from features ``(n, F)``."""
+        """Return the probability of each class, float32 ``(n, K)``, from features ``(n, F)``."""
 
     def state(self) -> dict[str, Tensor]:
-        """What it consists of, by name."""
+        """Return its tensors by name."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +58,11 @@ class Linear:
     bias: Tensor
 
     def probabilities(self, features: Tensor) -> Tensor:
-        """Of each class, float32 ``(n, K)``."""
+        """Return the probability of each class, float32 ``(n, K)``."""
         return torch.softmax(features @ self.weights + self.bias, 1)
 
     def state(self) -> dict[str, Tensor]:
-        """Both, by name."""
+        """Return weights and bias by name."""
         return {"weights": self.weights, "bias": self.bias}
 
 
@@ -81,12 +81,12 @@ class Nearest:
     n_classes: int
 
     def probabilities(self, features: Tensor) -> Tensor:
-        """1 for that class, the first of equally near ones."""
-        found = [torch.cdist(some, self.features).argmin(1) for some in features.split(_AT_ONCE)]
-        return F.one_hot(self.codes[torch.cat(found)], self.n_classes).float()
+        """Return 1 for the class of the nearest, the first of equally near ones, and 0 for the others."""
+        nearest = [torch.cdist(some, self.features).argmin(1) for some in features.split(_AT_ONCE)]
+        return F.one_hot(self.codes[torch.cat(nearest)], self.n_classes).float()
 
     def state(self) -> dict[str, Tensor]:
-        """All three."""
+        """Return all three by name."""
         return {"features": self.features, "codes": self.codes, "n_classes": torch.tensor(self.n_classes)}
 
 
@@ -95,11 +95,11 @@ def fit_classifier(
     valid: tuple[Tensor, Tensor],
     n_classes: int,
     method: Method = "logistic",
-    how: Descent | None = None,
+    sgd: SGDSettings | None = None,
 ) -> Classifier:
     """Fit to features ``(n, F)`` and codes ``(n,)``, with the penalty of least validation log loss, 1 when there is none.
 
-    ``how`` is of ``sgd`` alone, whose epoch is chosen so, and is the last when there is no validation.
+    ``sgd`` has the settings of that method alone, whose epoch is chosen so, and is the last when there is no validation.
 
     Raises:
         InputError: The training windows are of one class.
@@ -114,12 +114,12 @@ def fit_classifier(
     fits: dict[str, Callable[..., Iterator[tuple[Tensor, Tensor]]]] = {
         "logistic": _logistic,
         "ridge": _ridge,
-        "sgd": partial(_sgd, how=how or Descent()),
+        "sgd": partial(_sgd, settings=sgd or SGDSettings()),
     }
     best: tuple[float, Linear] | None = None
     for weights, bias in fits[method](x, codes, n_classes, chosen=bool(len(valid[1]))):
-        own = weights / std.unsqueeze(1)
-        candidate = Linear(own, bias - mean @ own)
+        unscaled = weights / std.unsqueeze(1)
+        candidate = Linear(unscaled, bias - mean @ unscaled)
         if not len(valid[1]):
             return candidate
         if method == "ridge":
@@ -132,14 +132,14 @@ def fit_classifier(
 
 
 def _log_loss(probabilities: Tensor, codes: Tensor) -> float:
-    own = probabilities.gather(1, codes.unsqueeze(1))
-    return -float(own.clamp(min=1e-12).log().mean())  # a class that training never had has no chance
+    of_class = probabilities.gather(1, codes.unsqueeze(1))
+    return -float(of_class.clamp(min=1e-12).log().mean())  # a class that training never had has no chance
 
 
 def draw_labels(data: Series, share: float, seed: int) -> Tensor:
-    """Which entities' labels count, bool ``(E,)``: a share of the training entities of each class, one of each at least."""
-    known = torch.nonzero((data.labels >= 0) & data.rows_of("train")[data.offsets[:-1]]).flatten()
-    order = known[torch.randperm(len(known), generator=torch.Generator().manual_seed(seed))]
+    """Return which entities' labels count, bool ``(E,)``: a share of each class's training entities, at least one."""
+    labelled = torch.nonzero((data.labels >= 0) & data.rows_of("train")[data.offsets[:-1]]).flatten()
+    order = labelled[torch.randperm(len(labelled), generator=torch.Generator().manual_seed(seed))]
     order = order[data.labels[order].argsort(stable=True)]
     counts = torch.bincount(data.labels[order], minlength=len(data.classes))
     place = torch.arange(len(order)) - (counts.cumsum(0) - counts).repeat_interleave(counts)
@@ -150,7 +150,7 @@ def draw_labels(data: Series, share: float, seed: int) -> Tensor:
 
 
 def score_classes(codes: Tensor, predicted: Tensor) -> dict[str, float]:
-    """Accuracy, macro-averaged F1 and Cohen's kappa."""
+    """Return accuracy, macro-averaged F1 and Cohen's kappa."""
     truth, guess = codes.numpy(), predicted.numpy()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # kappa of one class on both sides is 0 / 0
@@ -163,33 +163,36 @@ def score_classes(codes: Tensor, predicted: Tensor) -> dict[str, float]:
 
 
 def restored(tensors: Mapping[str, Tensor]) -> Classifier:
-    """The classifier whose :meth:`Classifier.state` these are."""
+    """Return the classifier whose :meth:`Classifier.state` these are."""
     if "codes" in tensors:
         return Nearest(tensors["features"], tensors["codes"], int(tensors["n_classes"]))
     return Linear(tensors["weights"], tensors["bias"])
 
 
 def _logistic(x: Tensor, codes: Tensor, n_classes: int, *, chosen: bool) -> Iterator[tuple[Tensor, Tensor]]:
-    """Weights ``(F, K)`` and bias ``(K,)`` at every strength; at 1 where none is to be chosen."""
-    rows, known = x.double().numpy(), codes.numpy()
+    """Yield weights ``(F, K)`` and bias ``(K,)`` at every strength; at 1 where none is to be chosen."""
+    rows, classes = x.double().numpy(), codes.numpy()
     for strength in _STRENGTHS if chosen else (1.0,):
         model = LogisticRegression(C=strength, max_iter=300, tol=1e-3)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            model.fit(rows, known)
+            model.fit(rows, classes)
         coefficients, intercept = model.coef_, model.intercept_
         if len(model.classes_) == 2:  # scikit-learn keeps one row for two classes
             coefficients = np.concatenate([-coefficients / 2, coefficients / 2])
             intercept = np.concatenate([-intercept / 2, intercept / 2])
         weights = torch.zeros(x.shape[1], n_classes)
         bias = torch.full((n_classes,), -torch.inf)  # a class that training never had
-        there = torch.from_numpy(model.classes_)
-        weights[:, there], bias[there] = torch.from_numpy(coefficients.T).float(), torch.from_numpy(intercept).float()
+        trained = torch.from_numpy(model.classes_)
+        weights[:, trained], bias[trained] = (
+            torch.from_numpy(coefficients.T).float(),
+            torch.from_numpy(intercept).float(),
+        )
         yield weights, bias
 
 
 def _ridge(x: Tensor, codes: Tensor, n_classes: int, *, chosen: bool) -> Iterator[tuple[Tensor, Tensor]]:
-    """The same of a ridge, solved over whichever is less, windows or features; x is centred, so that the bias is free."""
+    """Yield the same of a ridge, solved over the fewer of windows and features; x is centred: the bias is free."""
     targets = 2 * F.one_hot(codes, n_classes).double() - 1
     middle = targets.mean(0)
     centred, dual = targets - middle, len(x) < x.shape[1]
@@ -204,21 +207,25 @@ def _ridge(x: Tensor, codes: Tensor, n_classes: int, *, chosen: bool) -> Iterato
         yield (x.T @ solved if dual else solved), bias
 
 
-def _sgd(x: Tensor, codes: Tensor, n_classes: int, *, chosen: bool, how: Descent) -> Iterator[tuple[Tensor, Tensor]]:
-    """The same after each epoch of a descent; after the last where none is to be chosen."""
+def _sgd(
+    x: Tensor, codes: Tensor, n_classes: int, *, chosen: bool, settings: SGDSettings
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield the same after each epoch of a head that is trained; after the last where none is to be chosen."""
     rows = torch.cat([x, torch.ones(len(x), 1)], 1)
 
-    def batch(block: Tensor) -> Batch:
+    def batch(block: Tensor) -> RowsAndLoss:
         return rows[block], partial(F.cross_entropy, target=codes[block])
 
-    there = torch.bincount(codes, minlength=n_classes) > 0
-    for epoch, weights in enumerate(descend(torch.zeros(rows.shape[1], n_classes), len(rows), batch, how), 1):
-        if chosen or epoch == how.epochs:
-            yield weights[:-1], torch.where(there, weights[-1], -torch.inf)
+    trained = torch.bincount(codes, minlength=n_classes) > 0
+    for epoch, weights in enumerate(
+        weights_by_epoch(torch.zeros(rows.shape[1], n_classes), len(rows), batch, settings), 1
+    ):
+        if chosen or epoch == settings.epochs:
+            yield weights[:-1], torch.where(trained, weights[-1], -torch.inf)
 
 
 def _tempered(classifier: Linear, valid: tuple[Tensor, Tensor]) -> Linear:
-    """The classifier with its outputs multiplied by what makes validation's log loss least."""
+    """Return the classifier with its outputs multiplied by what makes validation's log loss least."""
     outputs = valid[0] @ classifier.weights + classifier.bias
     best = min(_TEMPERATURES, key=lambda t: _log_loss(torch.softmax(t * outputs, 1), valid[1]))
     return Linear(best * classifier.weights, best * classifier.bias)

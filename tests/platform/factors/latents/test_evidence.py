@@ -16,7 +16,7 @@ from distaff.factors.latents.properties import channel_properties, window_proper
 from distaff.model.base import Session
 from distaff.runs import training
 from distaff.series.forecasting import Encoding
-from distaff.series.latents import Codes, Latent, Part
+from distaff.series.latents import Codes, LatentRange
 from distaff.series.model import SeriesModel
 from distaff_data.datasets.series import Series
 from distaff_data.planted.samples import sample_series
@@ -24,7 +24,7 @@ from distaff_data.splits.series import divide
 from distaff_data.workspace import Workspace
 
 
-class Known(SeriesModel, Latent):
+class Known(SeriesModel):
     """Latents that are known: the level of each window, the size of its wave, and one that does nothing."""
 
     name = "known"
@@ -48,13 +48,16 @@ class Known(SeriesModel, Latent):
         t = torch.arange(self.length)
         return codes[:, :1, None] + codes[:, 1:2, None] * torch.cos(2 * torch.pi * (t - 15.5) / 8)[None, :, None]
 
-    def segments(self) -> tuple[Part, ...]:
-        return (Part("where", "free", 0, 1), Part("rest", "free", 1, 3))
+    def noise_variance(self, codes: Tensor) -> Tensor:
+        return codes.new_zeros(len(codes), 1)
 
-    def parts(self) -> dict[str, Tensor]:
+    def segments(self) -> tuple[LatentRange, ...]:
+        return (LatentRange("where", "free", 0, 1), LatentRange("rest", "free", 1, 3))
+
+    def encoder_state(self) -> dict[str, Tensor]:
         return {}
 
-    def put_parts(self, tensors: Mapping[str, Tensor]) -> None:
+    def load_encoder_state(self, tensors: Mapping[str, Tensor]) -> None:
         pass
 
 
@@ -179,8 +182,8 @@ def test_known_latents_are_told_apart_named_and_seen_to_do_what_they_do() -> Non
     assert cells["rest", "amplitude"] > 0.95
     assert ("timestamp", "position") in cells
     assert ("instance", "position") not in cells
-    assert found.mover is not None
-    moved = found.mover.traversal(0)
+    assert found.interventions is not None
+    moved = found.interventions.traversal(0)
     assert moved.windows.shape == (len(moved.ladder.levels), 32, 1)
     assert bool((moved.windows.mean((1, 2)).diff() > 0).all())
 
@@ -198,8 +201,8 @@ class Turning(Known):
         t = torch.arange(self.length)
         return torch.cos(2 * torch.pi * (t - 15.5) / 8 + codes[:, :1]).unsqueeze(2)
 
-    def segments(self) -> tuple[Part, ...]:
-        return (Part("turn", "free", 0, 1),)
+    def segments(self) -> tuple[LatentRange, ...]:
+        return (LatentRange("turn", "free", 0, 1),)
 
 
 def test_an_angle_is_named_after_the_phase_that_it_turns() -> None:
@@ -270,11 +273,11 @@ def test_windows_of_long_series_are_the_unseen_ones_and_halves_are_spans_of_time
     rows = np.random.default_rng(0).normal(size=(3000, 1)).cumsum(0)
     data = divide(Series.from_rows(rows, [1500, 1500], groups=["g", "h"]), "ratio:0.4,0.2,0.4")
     model = Known(seq_len=32).fit(data, device="cpu")
-    held = explain_series(model).held
-    starts = held.windows.starts
+    encoded = explain_series(model).encoded
+    starts = encoded.windows.starts
     assert bool((data.splits[starts + 31] > 0).all())
     for entity in (0, 1):
-        own = held.windows.entities == entity
-        first, second = starts[own][held.half[own.numpy()]], starts[own][~held.half[own.numpy()]]
+        own = encoded.windows.entities == entity
+        first, second = starts[own][encoded.first_half[own.numpy()]], starts[own][~encoded.first_half[own.numpy()]]
         assert int(first.max()) < int(second.min())
         assert abs(len(first) - len(second)) <= 1

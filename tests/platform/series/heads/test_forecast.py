@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from distaff.series.forecasting import measure
-from distaff.series.heads.forecast import descend_head, fit_head
-from distaff.series.heads.sgd import Descent
+from distaff.series.heads.forecast import fit_head, fit_head_by_sgd
+from distaff.series.heads.sgd import SGDSettings
 from distaff_data.datasets.series import Series
 from distaff_data.datasets.windows import Windows, slide
 from distaff_data.errors import InputError
@@ -54,8 +54,8 @@ def gaps(n: int = 160) -> Series:
 
 def test_descent_ends_where_least_squares_has_its_optimum() -> None:
     model = RawRidge(seq_len=4, horizons=(2, 3)).fit(divide(gaps(), "rows:160,0,0"), device="cpu")
-    head = descend_head(
-        model.data, 4, (2, 3), model.encode, model.take, model.device, Descent(lr=0.02, epochs=300, dropout=0.0)
+    head = fit_head_by_sgd(
+        model.data, 4, (2, 3), model.encode, model.take, model.device, SGDSettings(lr=0.02, epochs=300, dropout=0.0)
     )
     windows = slide(model.data, 4, horizon=3, split="train")
     values, mask = model.take(

@@ -63,11 +63,11 @@ def test_features_that_tell_nothing_stay_out_and_those_that_do_join_with_a_penal
     for share in (0.0, 1.0):
         y = torch.from_numpy(first @ [[1.0], [-2.0]] + share * second[:, :5] @ np.ones((5, 1)) + noise)
         train, valid = moments(x[:split], y[:split]), moments(x[split:], y[split:])
-        alone, joint = solve(train.among(own), valid.among(own)), solve(train, valid, beside=2)
+        alone, joint = solve(train.among(own), valid.among(own)), solve(train, valid, n_window=2)
         if share:
             assert valid.error(joint.double()) < 0.5 * valid.among(own).error(alone.double())
         else:
             assert torch.equal(joint[own], alone)
             assert not bool(joint[2:-1].any())
     nothing = Moments.empty(43, 1, torch.device("cpu"))
-    assert not bool(solve(train, nothing, beside=2)[2:-1].any())  # without validation nothing says that they help
+    assert not bool(solve(train, nothing, n_window=2)[2:-1].any())  # without validation nothing says that they help

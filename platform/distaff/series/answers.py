@@ -1,0 +1,86 @@
+"""Tables that a fitted model of series answers with: vectors, forecasts and classes of its own data or of new ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from distaff.series.blocks import blocks
+from distaff.series.contract import WindowModel
+from distaff.series.heads.fitted import Heads
+from distaff.series.tables import class_table, forecast_table, vector_table
+from distaff_data.datasets.series import Series
+from distaff_data.datasets.windows import Windows, latest, slide
+from distaff_data.errors import InputError, UnsupportedError
+from distaff_data.ingest.frames import series_of
+
+
+def given_or_own(model: WindowModel, series: object | None) -> Series:
+    """Return new data as series, or the model's own when None.
+
+    Raises:
+        InputError: The new data have other channels than the model's.
+    """
+    if series is None:
+        return model.data
+    data = series if isinstance(series, Series) else series_of(series, None, split=None, seed=0)
+    if len(data.channels) != len(model.data.channels):
+        raise InputError(f"the model knows {len(model.data.channels)} channels, and there are {len(data.channels)}")
+    return data
+
+
+def vector_tables(model: WindowModel, data: Series, rows: int, step: int | None, level: str) -> Iterator[pa.Table]:
+    """Yield tables of vectors, some windows at a time; see :meth:`.SeriesModel.embed` for what is refused.
+
+    Args:
+        model: Fitted.
+        data: Whose windows.
+        rows: Of a window.
+        step: Rows between windows' starts; a window's length when None.
+        level: ``instance`` or ``timestamp``.
+    """
+    if level not in ("instance", "timestamp"):
+        raise InputError("the level is instance or timestamp", column="level", value=level)
+    if step is not None and step < 1:
+        raise InputError("windows begin 1 row apart or more", column="step", value=step)
+    windows = slide(data, rows, step=step or rows, device=model.device)
+    if not len(windows):
+        raise InputError(f"no entity has a window of {rows} rows")
+    for block in blocks(windows):
+        yield _vectors(model, data, windows, block, level)
+
+
+def future_table(model: WindowModel, heads: Heads, data: Series, horizon: int | None, coverage: float) -> pa.Table:
+    """Return forecasts after the last rows of each entity; see :meth:`.SeriesModel.forecast`."""
+    steps = max(model.config.horizons) if horizon is None else horizon
+    if steps < 1:
+        raise InputError("the horizon is 1 or more", column="horizon", value=steps)
+    if model.data.whole:
+        raise UnsupportedError("each entity of this dataset is one window; there is nothing after it to forecast")
+    radius = heads.radius(model, steps, coverage)
+    windows = latest(data, model.length, model.device)
+    if not len(windows):
+        raise InputError(f"no entity has the {model.length} rows that {model.name} looks back on")
+    forecasts = [model.predict(*model.take(windows, block), steps).cpu() for block in blocks(windows)]
+    scaled, scaler = torch.cat(forecasts), model.scaler
+    assert scaler is not None
+    values, low, high = map(scaler.invert, (scaled, scaled - radius, scaled + radius))
+    return forecast_table(data, windows, values, low, high)
+
+
+def window_classes(model: WindowModel, heads: Heads, data: Series, rows: int) -> pa.Table:
+    """Return the classes of windows; see :meth:`.SeriesModel.classify`."""
+    windows = slide(data, rows, device=model.device)
+    best, codes = heads.probabilities(model, windows).max(1)
+    return class_table(data, windows, model.data.classes, codes, best)
+
+
+def _vectors(model: WindowModel, data: Series, windows: Windows, block: Tensor, level: str) -> pa.Table:
+    encoding = model.encode(*model.take(windows, block))
+    vectors = encoding.instances.unsqueeze(2) if level == "instance" else encoding.timestamps
+    if vectors is None:
+        raise UnsupportedError(f"{model.name} has no vectors of time stamps; ask for level instance")
+    return vector_table(data, windows.where(block), vectors.float().cpu(), level)
