@@ -50,9 +50,10 @@ class ALS(InnerProducts):
     name: ClassVar[str] = "als"
     Config: ClassVar[type[ModelConfig]] = ALSConfig
     config: ALSConfig
+    columns_are_intents: ClassVar[bool] = False
 
     def item_vectors(self, data: Interactions, session: Session) -> Tensor:
-        """The items' table, ``(n_items, embedding_dim)``."""
+        """Return the items' table, ``(n_items, embedding_dim)``."""
         try:
             from implicit.cpu.als import AlternatingLeastSquares
         except ImportError as error:
@@ -74,7 +75,7 @@ class ALS(InnerProducts):
         return torch.from_numpy(fit.item_factors)
 
     def project(self, history: Csr, items: Tensor) -> Tensor:
-        """Users' solutions of the normal equations."""
+        """Return users' solutions of the normal equations."""
         return solve_users(history, items, self.config.reg, self.config.confidence)
 
 
@@ -122,5 +123,5 @@ def solve_users(history: Csr, items: Tensor, reg: float, confidence: float, part
 
 
 def _ratio(a: Tensor, b: Tensor) -> Tensor:
-    """The quotient, and 0 where ``b`` is 0: a user who is solved exactly stays where they are."""
+    """Return the quotient, and 0 where ``b`` is 0: a user who is solved exactly stays where they are."""
     return torch.where(b > 0, a / b, 0.0)

@@ -12,7 +12,7 @@ from distaff.model.config import Choices, ModelConfig, Span
 from distaff.recommenders.base import Session
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
-from distaff_graph.controls.inner_products import IntentProducts
+from distaff_graph.controls.inner_products import InnerProducts
 from distaff_graph.sparse import edge_dots, history_pattern, product, with_values
 
 _TINY = 1e-30
@@ -36,7 +36,7 @@ class LDAConfig(ModelConfig):
     max_iterations: Annotated[int, Field(ge=1)] = 30
 
 
-class LDA(IntentProducts):
+class LDA(InnerProducts):
     """Scores are a user's expected topics times the topics' expected items, the probability of each item.
 
     The fit is scikit-learn's batch variational Bayes.

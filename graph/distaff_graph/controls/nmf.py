@@ -13,7 +13,7 @@ from distaff.model.config import Choices, ModelConfig
 from distaff.recommenders.base import Session
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
-from distaff_graph.controls.inner_products import IntentProducts
+from distaff_graph.controls.inner_products import InnerProducts
 from distaff_graph.sparse import edge_dots, history_pattern, product, with_values
 
 _TINY = 1e-12
@@ -37,7 +37,7 @@ class NMFConfig(ModelConfig):
     init: Annotated[str, Field(pattern="^(nndsvda|random)$")] = "nndsvda"
 
 
-class NMF(IntentProducts):
+class NMF(InnerProducts):
     """Scores are W H^T, both non-negative: every intent can only add.
 
     The Kullback-Leibler divergence makes it the maximum-likelihood fit of Poisson counts and needs work in proportion
