@@ -57,7 +57,7 @@ def semi_nmf(rows: Tensor, n_factors: int, seed: int) -> Factorisation:
 
 
 def non_negative_weights(targets: Tensor, gram: Tensor) -> Tensor:
-    """Return S >= 0 that minimises |E - S A^T|^2 for fixed A, from E A ``(n, K)`` and A^T A ``(K, K)``; float32 ``(n, K)``."""
+    """Return S >= 0, float32 ``(n, K)``, that minimises |E - S A^T|^2, from E A ``(n, K)`` and A^T A ``(K, K)``."""
     pull, inner = targets.double(), gram.double()
     scale = pull.abs().amax(1, keepdim=True).clamp(min=_TINY) / inner.diagonal().mean().clamp(min=_TINY)
     weights = scale.expand_as(pull)
@@ -134,7 +134,7 @@ def _axes(e: Tensor, amounts: Tensor) -> Tensor:
 
 
 def _multiplied(amounts: Tensor, pull: Tensor, gram: Tensor) -> Tensor:
-    """Return one update of S from E A and A^T A, each split into positive and negative parts; the squared error cannot grow."""
+    """Return S updated from E A and A^T A, each split into positive and negative parts; the squared error cannot grow."""
     up = pull.clamp(min=0) + amounts @ (-gram).clamp(min=0)
     down = (-pull).clamp(min=0) + amounts @ gram.clamp(min=0)
     return amounts * (up / down.clamp(min=_TINY)).sqrt()

@@ -80,7 +80,7 @@ class ALS(InnerProducts):
 
 
 def solve_users(history: Csr, items: Tensor, reg: float, confidence: float, parts: Tensor | None = None) -> Tensor:
-    """Solve (I^T I + (c - 1) sum_{i in history} i i^T + reg) u = c sum_{i in history} i for every user.
+    """Return u of (I^T I + (c - 1) sum_{i in history} i i^T + reg) u = c sum_{i in history} i for every user.
 
     Conjugate gradients for all users at once, in float64 to a relative residual of 1e-8: the K x K matrix of each user
     is only applied, never stored.
@@ -90,7 +90,7 @@ def solve_users(history: Csr, items: Tensor, reg: float, confidence: float, part
         items: I, ``(n_items, K)``.
         reg: Weight of the squared norm.
         confidence: c.
-        parts: How much of each interaction the right-hand side counts, ``(nnz,)``; all of it when None. The solution is
+        parts: The share of each interaction that the right-hand side counts, ``(nnz,)``; all of it when None. The solution is
             linear in it.
 
     Returns:
@@ -98,7 +98,7 @@ def solve_users(history: Csr, items: Tensor, reg: float, confidence: float, part
     """
     table = items.double()
     pattern = history_pattern(history, table)
-    gram = table.T @ table + reg * torch.eye(table.shape[1], dtype=torch.float64)
+    gram = regularised_gram(items, reg)
 
     def apply(v: Tensor) -> Tensor:
         on_history = (confidence - 1.0) * edge_dots(pattern, v, table)
@@ -120,6 +120,31 @@ def solve_users(history: Csr, items: Tensor, reg: float, confidence: float, part
         size, before = residual.square().sum(1, keepdim=True), size
         direction = residual + _ratio(size, before) * direction
     return u.float()
+
+
+def regularised_gram(items: Tensor, reg: float) -> Tensor:
+    """Return I^T I + reg, float64 ``(K, K)``, of items' vectors ``(n_items, K)``."""
+    table = items.double()
+    return table.T @ table + reg * torch.eye(table.shape[1], dtype=torch.float64)
+
+
+def solve_components(taken: Tensor, gram: Tensor, confidence: float, shares: Tensor) -> Tensor:
+    """Return what :func:`solve_users` gives one user for several ``parts``, solved at once by the user's K x K matrix.
+
+    Args:
+        taken: The items' vectors of the user's history, ``(n, K)``.
+        gram: I^T I + reg, float64 ``(K, K)``, from :func:`regularised_gram`.
+        confidence: c.
+        shares: Parts of each interaction, ``(m, n)``.
+
+    Returns:
+        float32 ``(m, K)``.
+    """
+    history = taken.double()
+    matrix = gram + (confidence - 1.0) * history.T @ history
+    pull = confidence * shares.double() @ history
+    solution: Tensor = torch.linalg.solve(matrix, pull.T)
+    return solution.T.float()
 
 
 def _ratio(a: Tensor, b: Tensor) -> Tensor:

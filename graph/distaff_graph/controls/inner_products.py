@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from distaff.ranking.products import Products
-from distaff.recommenders.base import Intents, Recommender, Session, Unlearned, row_shares
+from distaff.recommenders.base import Intents, Recommender, Session, Unlearned, as_shares
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
 from distaff_graph.sparse import history_pattern, product
@@ -87,7 +87,7 @@ class InnerProducts(Recommender):
         """Return users' shares; the items' tell how much a column of theirs weighs."""
         if not self.columns_are_intents:
             return super().user_mixes(users)
-        return row_shares(self._users[users].abs() * self._items.abs().mean(0))
+        return as_shares(self._users[users].abs() * self._items.abs().mean(0))
 
     def intent_scores(self, users: Tensor, intent: int) -> Tensor:
         """Return the summand of one intent; they add up to the score."""

@@ -20,7 +20,7 @@ from torch import Tensor
 from distaff.model.config import Choices, ModelConfig
 from distaff.model.registry import names
 from distaff.ranking.products import Products
-from distaff.recommenders.base import Intents, Recommender, Session, row_shares
+from distaff.recommenders.base import Intents, Recommender, Session, as_shares
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_graph.factorisation import Factorisation, independent_components, rotated_axes, semi_nmf
@@ -92,7 +92,7 @@ class PostHoc(Recommender):
 
     def user_mixes(self, users: Tensor) -> Tensor:
         """Return shares of users' positive amounts."""
-        return row_shares(self._state["user_amounts"][users].clamp(min=0) * self._state["axes"].norm(dim=0))
+        return as_shares(self._state["user_amounts"][users].clamp(min=0) * self._state["axes"].norm(dim=0))
 
     def intent_scores(self, users: Tensor, intent: int) -> Tensor:
         """Return the part that a factor of the user's embedding adds; see the class."""
@@ -102,7 +102,8 @@ class PostHoc(Recommender):
     def all_intent_scores(self, users: Tensor) -> Tensor:
         """Return the parts of all factors."""
         state = self._state
-        return state["user_amounts"][users].unsqueeze(2) * (state["items"] @ state["axes"]).T
+        affinities: Tensor = state["items"] @ state["axes"]
+        return state["user_amounts"][users].unsqueeze(2) * affinities.T
 
     def state(self) -> dict[str, Tensor]:
         """Return embeddings (n, d) and amounts (n, K) of users and items, and the axes (d, K)."""

@@ -67,7 +67,7 @@ class Intents:
     @classmethod
     def from_loadings(cls, users: Tensor, items: Tensor) -> Intents:
         """Normalise non-negative loadings by row; an all-zero row becomes uniform."""
-        return cls(row_shares(users), row_shares(items))
+        return cls(as_shares(users), as_shares(items))
 
 
 @dataclass(frozen=True)
@@ -495,7 +495,7 @@ def lists_of(user_ids: pa.StringArray, item_ids: pa.StringArray, items: Tensor, 
     return pa.table(columns, schema=SCORE_SCHEMA)
 
 
-def row_shares(loadings: Tensor) -> Tensor:
+def as_shares(loadings: Tensor) -> Tensor:
     """Return non-negative loadings ``(n, K)`` as shares of their row's sum; a row of zeros becomes uniform."""
     total = loadings.sum(1, keepdim=True)
     uniform = torch.full_like(loadings, 1.0 / max(loadings.shape[1], 1))

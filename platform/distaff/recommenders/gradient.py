@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -12,9 +12,35 @@ from torch import Tensor, nn
 from distaff.model.base import Session
 from distaff.model.config import ModelConfig
 from distaff.model.distributed import ALONE, World
-from distaff.model.gradient import GradientConfig, train
+from distaff.model.gradient import GradientConfig, Objective, train
 from distaff.recommenders.base import Recommender
 from distaff_data.datasets.interactions import Interactions
+
+
+class Trainable(Objective, Protocol):
+    """A recommender that is the objective of its own training.
+
+    Attributes:
+        monitor: The validation metric that chooses the epoch; more of it is better.
+    """
+
+    monitor: ClassVar[str]
+
+    @property
+    def config(self) -> GradientConfig:
+        """The settings."""
+
+
+def train_recommender(model: Trainable, data: Interactions, session: Session) -> None:
+    """Train a model's network until validation stops improving; the best parameters stay."""
+    train(model, data, session, model.config.schedule, monitor=model.monitor, minimize=False)
+    with torch.no_grad():
+        model.finalize()
+
+
+def adam(network: nn.Module, lr: float) -> torch.optim.Optimizer:
+    """Return Adam over all parameters; the fused kernel is about 4 times faster than the default."""
+    return torch.optim.Adam(network.parameters(), lr=lr, fused=True)
 
 
 class GradientRecommender(Recommender):
@@ -51,13 +77,10 @@ class GradientRecommender(Recommender):
         """Compute, from the network as it stands, what predictions need."""
 
     def optimizer(self) -> torch.optim.Optimizer:
-        """Return Adam over all parameters; the fused kernel is about 4 times faster than the default."""
-        return torch.optim.Adam(self.network.parameters(), lr=self.config.lr, fused=True)
+        """Return Adam over all parameters."""
+        return adam(self.network, self.config.lr)
 
     def _fit(self, data: Interactions, session: Session) -> None:
-        """Build the network and train it until validation stops improving; the best parameters stay."""
         self.world = session.world
         self.network = self.build(data, session.generator(), session.device)
-        train(self, data, session, self.config.schedule, monitor=self.monitor, minimize=False)
-        with torch.no_grad():
-            self.finalize()
+        train_recommender(self, data, session)

@@ -126,7 +126,7 @@ def top_words(words: Distributions, n: int, among: Tensor, weight: float = LAMBD
 
 
 def word_rows(words: Words) -> pa.Table:
-    """Return the rows of ``factor_words``: the ``KEPT`` most relevant words of each factor, or as many as its people have."""
+    """Return the rows of ``factor_words``: each factor's ``KEPT`` most relevant words, or as many as its people have."""
     spoken = words.factor_words()
     best = top_words(spoken, KEPT, words.naming)
     scores = relevance(spoken.probability, spoken.lift, LAMBDA)
