@@ -313,7 +313,7 @@ class DCCF(GradientRecommender):
 
 
 def _masked_rows(pattern: Tensor, q: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-    """Return what :func:`masked_mean` does, for new users ``(b, d)`` over items' normalised ``keys`` and ``values``, ``(n_items, d)``."""
+    """Return :func:`masked_mean` of new users ``(b, d)`` over items' normalised keys and values, ``(n_items, d)``."""
     alpha = edge_dots(pattern, q, keys).add_(1.0).mul_(0.5)
     matrix = with_values(pattern, alpha)
     return product(matrix, values) * row_shares(product(matrix, values.new_ones(values.shape[0], 1)))

@@ -162,7 +162,7 @@ class Steps:
     def _steps(self, triples: Triples, size: int, subgraph: Subgraph) -> Iterator[Step]:
         for batch in triples.batches(size):
             n = batch.users.numel()
-            yield Step(batch.part(self.world.part(n)).to(self.device), n, subgraph)
+            yield Step(batch.share(self.world.part(n)).to(self.device), n, subgraph)
 
     def _subgraph(self, users: Tensor, rows: Csr, triples: Triples) -> tuple[Subgraph, Triples]:
         """Return the subgraph of some users and the items that they took or that are negatives; and the triples in it."""

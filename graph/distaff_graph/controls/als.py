@@ -90,8 +90,8 @@ def solve_users(history: Csr, items: Tensor, reg: float, confidence: float, part
         items: I, ``(n_items, K)``.
         reg: Weight of the squared norm.
         confidence: c.
-        parts: The share of each interaction that the right-hand side counts, ``(nnz,)``; all of it when None. The solution is
-            linear in it.
+        parts: The share of each interaction on the right-hand side, ``(nnz,)``; all of it when None. The solution is linear
+            in it.
 
     Returns:
         float32 ``(b, K)``.

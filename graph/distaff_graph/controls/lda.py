@@ -47,7 +47,7 @@ class LDA(InnerProducts):
     config: LDAConfig
 
     def item_vectors(self, data: Interactions, session: Session) -> Tensor:
-        """The topics' mean distributions, columns summing to 1, ``(n_items, K)``."""
+        """Return the topics' mean distributions, columns summing to 1, ``(n_items, K)``."""
         from sklearn.decomposition import LatentDirichletAllocation
 
         c = self.config
@@ -63,7 +63,7 @@ class LDA(InnerProducts):
         return (topics / topics.sum(0)).contiguous()
 
     def project(self, history: Csr, items: Tensor) -> Tensor:
-        """Posterior mean shares of the variational approximation for fixed topics, ``(b, K)``."""
+        """Return posterior mean shares of the variational approximation for fixed topics, ``(b, K)``."""
         pattern, prior = history_pattern(history, items), self.config.user_prior
         counts = items.new_ones(history.n_rows, items.shape[1])
         for _ in range(_UPDATES):

@@ -50,7 +50,7 @@ class NMF(InnerProducts):
     config: NMFConfig
 
     def item_vectors(self, data: Interactions, session: Session) -> Tensor:
-        """H^T, columns summing to 1, ``(n_items, K)``."""
+        """Return H^T, columns summing to 1, ``(n_items, K)``."""
         from sklearn import decomposition
         from sklearn.exceptions import ConvergenceWarning
 
@@ -70,12 +70,12 @@ class NMF(InnerProducts):
         return parts / parts.sum(0).clamp(min=_TINY)
 
     def project(self, history: Csr, items: Tensor) -> Tensor:
-        """W that minimises the divergence for fixed H; see :func:`mix`."""
+        """Return W that minimises the divergence for fixed H; see :func:`mix`."""
         return mix(history, items)
 
 
 def mix(history: Csr, parts: Tensor) -> Tensor:
-    """Non-negative weights of users on ``parts`` that minimise the Kullback-Leibler divergence of X from W parts^T.
+    """Return non-negative weights of users on ``parts`` that minimise the Kullback-Leibler divergence of X from W parts^T.
 
     A convex problem for each user: multiplicative updates w <- w * (parts^T (x / (parts w))) / sum of parts climb from
     the uniform start to its optimum. No tensor of interactions by parts is stored.

@@ -103,7 +103,8 @@ class PostHoc(Recommender):
         """Return the parts of all factors."""
         state = self._state
         affinities: Tensor = state["items"] @ state["axes"]
-        return state["user_amounts"][users].unsqueeze(2) * affinities.T
+        amounts: Tensor = state["user_amounts"][users]
+        return amounts.unsqueeze(2) * affinities.T
 
     def state(self) -> dict[str, Tensor]:
         """Return embeddings (n, d) and amounts (n, K) of users and items, and the axes (d, K)."""
