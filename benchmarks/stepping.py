@@ -12,9 +12,12 @@ from distaff.recommenders.gradient import GradientRecommender
 from distaff_data.datasets.content import Content
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
+from distaff_graph.dgvae.vae import VariationalRecommender
 
 
-def stepper(model: GradientRecommender, train: Csr, content: Content | None = None) -> Callable[[], None]:
+def stepper(
+    model: GradientRecommender | VariationalRecommender, train: Csr, content: Content | None = None
+) -> Callable[[], None]:
     """One step of ``model`` on ``train`` a call, on the CPU: the batch, the losses, their gradients and the optimizer."""
     empty = Csr(torch.zeros_like(train.indptr), train.indices[:0], train.n_cols)
     # Identifiers play no part in a step.
@@ -35,6 +38,8 @@ def stepper(model: GradientRecommender, train: Csr, content: Content | None = No
     return step
 
 
-def _endless(model: GradientRecommender, data: Interactions, generator: torch.Generator) -> Iterator[Any]:
+def _endless(
+    model: GradientRecommender | VariationalRecommender, data: Interactions, generator: torch.Generator
+) -> Iterator[Any]:
     while True:
         yield from model.batches(data, generator)

@@ -17,7 +17,7 @@ from benchmarks.protocol import Candidate
 from sklearn.decomposition import NMF
 
 from distaff.recommenders.base import Recommender
-from distaff.recommenders.relevance import Membership
+from distaff.recommenders.relevance import Distributions
 from distaff.recommenders.words import coherence, spoken_by, top_words
 from distaff_data.datasets.interactions import Interactions
 from distaff_graph.dgvae.models import DGVAE
@@ -45,13 +45,13 @@ def npmi(model: Recommender, data: Interactions) -> dict[str, float]:
     p, everywhere = topics / topics.sum(1, keepdim=True), topics.sum(0) / topics.sum()
     shares = people * topics.sum(1)
     shares /= shares.sum(1, keepdim=True).clamp(min=1e-300)
-    among = model.naming
+    among = model.words.naming
     common = torch.from_numpy(documents.scipy().sum(0)).flatten().masked_fill(~among, 0).topk(_WORDS).indices
     random = torch.nonzero(among).squeeze(1)
     random = random[torch.randint(len(random), (1000, _WORDS), generator=torch.Generator().manual_seed(0))]
     found = {
-        "npmi@10": top_words(model.factor_words(), _WORDS, among),
-        "npmi@10 of nmf topics": top_words(Membership(p, p / everywhere.clamp(min=1e-300)), _WORDS, among),
+        "npmi@10": top_words(model.words.factor_words(), _WORDS, among),
+        "npmi@10 of nmf topics": top_words(Distributions(p, p / everywhere.clamp(min=1e-300)), _WORDS, among),
         "npmi@10 of nmf topics' people": top_words(spoken_by(shares, documents), _WORDS, among),
         "npmi@10 of common words": common.unsqueeze(0),
         "npmi@10 of random words": random,

@@ -25,7 +25,7 @@ from distaff_data.datasets.csr import Csr
 
 
 def csr_tensor(indptr: Tensor, indices: Tensor, values: Tensor, n_cols: int) -> Tensor:
-    """A torch CSR matrix over int32 indices, ``(len(indptr) - 1, n_cols)``, without checks or the beta warning."""
+    """Return a torch CSR matrix over int32 indices, ``(len(indptr) - 1, n_cols)``, without checks or the beta warning."""
     shape = (indptr.numel() - 1, n_cols)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse")
@@ -33,12 +33,12 @@ def csr_tensor(indptr: Tensor, indices: Tensor, values: Tensor, n_cols: int) -> 
 
 
 def with_values(pattern: Tensor, values: Tensor) -> Tensor:
-    """The CSR matrix with other values ``(nnz,)`` at the same places."""
+    """Return the CSR matrix with other values ``(nnz,)`` at the same places."""
     return csr_tensor(pattern.crow_indices(), pattern.col_indices(), values, pattern.shape[1])
 
 
 def product(matrix: Tensor, x: Tensor) -> Tensor:
-    """The product ``matrix @ x`` of a CSR matrix ``(n, m)`` and ``(m, d)`` in fresh memory, unknown to autograd."""
+    """Return the product ``matrix @ x`` of a CSR matrix ``(n, m)`` and ``(m, d)`` in fresh memory, unknown to autograd."""
     x = x.detach()
     if x.device.type != "cpu":
         return torch.mm(matrix, x)
@@ -51,7 +51,7 @@ def product(matrix: Tensor, x: Tensor) -> Tensor:
 
 
 def edge_dots(pattern: Tensor, left: Tensor, right: Tensor) -> Tensor:
-    """left[i] . right[j] for each entry (i, j) of ``pattern``: a sampled dense-dense product.
+    """Return left[i] . right[j] for each entry (i, j) of ``pattern``: a sampled dense-dense product.
 
     Args:
         pattern: CSR ``(n, m)`` of finite values, which do not matter.
@@ -66,18 +66,18 @@ def edge_dots(pattern: Tensor, left: Tensor, right: Tensor) -> Tensor:
 
 
 def row_shares(sums: Tensor) -> Tensor:
-    """1 / sums, and 0 where a row has nothing to share out."""
+    """Return 1 / sums, and 0 where a row has nothing to share out."""
     return torch.where(sums > 0, 1.0 / sums, 0.0)
 
 
 def history_pattern(history: Csr, like: Tensor) -> Tensor:
-    """New users' items as CSR of ones ``(b, n_items)``, on the device and in the dtype of ``like``."""
+    """Return new users' items as CSR of ones ``(b, n_items)``, on the device and in the dtype of ``like``."""
     ones = torch.ones(history.nnz, dtype=like.dtype, device=like.device)
     return csr_tensor(history.indptr.int().to(like.device), history.indices.to(like.device), ones, history.n_cols)
 
 
 def history_sums(history: Csr, table: Tensor) -> Tensor:
-    """n^-1/2 times the sum of a new user's n items' rows of ``table`` ``(n_items, d)``; zero for an empty history.
+    """Return n^-1/2 times the sum of a new user's n items' rows of ``table`` ``(n_items, d)``; zero for an empty history.
 
     With rows scaled by D^-1/2 this is what symmetric normalisation gives a node with these n edges.
     """
@@ -104,7 +104,7 @@ class Bipartite:
 
     @classmethod
     def build(cls, train: Csr, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32) -> Bipartite:
-        """From a binary matrix ``(n_users, n_items)``, whose columns ascend within a row."""
+        """Return the graph of a binary matrix ``(n_users, n_items)``, whose columns ascend within a row."""
         n_users, n_items = train.n_rows, train.n_cols
         # A stable sort by item keeps users ascending: the entries of R^T in CSR order.
         order = torch.argsort(train.indices, stable=True)
@@ -128,30 +128,30 @@ class Bipartite:
 
     @property
     def n_users(self) -> int:
-        """Number of users."""
+        """The number of users."""
         return self.pattern.shape[0]
 
     @property
     def n_nodes(self) -> int:
-        """Number of users and items."""
+        """The number of users and items."""
         return self.degrees.numel()
 
     @property
     def n_edges(self) -> int:
-        """Number of undirected edges |R|."""
+        """The number of undirected edges |R|."""
         return self.order.numel()
 
     def scaling(self) -> Tensor:
-        """D^-1/2 of each node, 0 where it has no edge, ``(n_nodes,)``."""
+        """Return D^-1/2 of each node, 0 where it has no edge, ``(n_nodes,)``."""
         return torch.where(self.degrees > 0, self.degrees.clamp(min=1).rsqrt(), 0.0)
 
     def normalised_edges(self) -> Tensor:
-        """The value of each edge in D^-1/2 A D^-1/2, ``(|R|,)``."""
+        """Return the value of each edge in D^-1/2 A D^-1/2, ``(|R|,)``."""
         scale = self.scaling().unsqueeze(1)
         return edge_dots(self.pattern, scale[: self.n_users], scale[self.n_users :])
 
     def matrix(self, there: Tensor, back: Tensor | None = None) -> Tensor:
-        """The adjacency with a value for each edge, CSR ``(n_nodes, n_nodes)``.
+        """Return the adjacency with a value for each edge, CSR ``(n_nodes, n_nodes)``.
 
         Args:
             there: Values of the entries (user, item), in the order of R, ``(|R|,)``.
@@ -162,12 +162,12 @@ class Bipartite:
         return csr_tensor(self.indptr, self.indices, torch.cat([there, back[self.order]]), self.n_nodes)
 
     def dots(self, left: Tensor, right: Tensor) -> Tensor:
-        """left[user] . right[item] for each edge, from node tables ``(n_nodes, d)``; ``(|R|,)``."""
+        """Return left[user] . right[item] for each edge, from node tables ``(n_nodes, d)``; ``(|R|,)``."""
         return edge_dots(self.pattern, left[: self.n_users], right[self.n_users :])
 
 
 def propagate(matrix: Tensor, x: Tensor, transposed: Tensor | None = None) -> Tensor:
-    """The product ``matrix @ x`` with a gradient to ``x`` only.
+    """Return the product ``matrix @ x`` with a gradient to ``x`` only.
 
     Args:
         matrix: CSR ``(n, n)``.
@@ -180,7 +180,7 @@ def propagate(matrix: Tensor, x: Tensor, transposed: Tensor | None = None) -> Te
 
 
 def polynomial(matrix: Tensor, x: Tensor, n_layers: int, transposed: Tensor | None = None) -> Tensor:
-    """The sum ``x + matrix x + ... + matrix^n_layers x`` with a gradient to ``x`` only.
+    """Return the sum ``x + matrix x + ... + matrix^n_layers x`` with a gradient to ``x`` only.
 
     Arguments as for :func:`propagate`. In Horner's form, so that forward and backward are ``n_layers`` fused
     product-and-adds each and no layer is kept.
@@ -226,19 +226,19 @@ class RowPolynomial:
         return Rows(nodes, _from_scipy(rows, rows.shape[1]), _from_scipy(columns, rows.shape[0]))
 
     def __call__(self, x: Tensor, rows: Rows) -> Tensor:
-        """``polynomial(matrix, x, n_layers)[rows.nodes]``, ``(b, d)``, with a gradient to ``x``."""
+        """Return ``polynomial(matrix, x, n_layers)[rows.nodes]``, ``(b, d)``, with a gradient to ``x``."""
         y: Tensor = _RowPolynomial.apply(self, x, rows)  # type: ignore[no-untyped-call]
         return y
 
     def forward(self, x: Tensor, rows: Rows) -> Tensor:
-        """The rows from ``x``, in Horner's form."""
+        """Return the rows from ``x``, in Horner's form."""
         picked = x.index_select(0, rows.nodes)
         if self._n_layers == 0:
             return picked
         return product(rows.matrix, _horner(self._matrix, x, self._n_layers - 1)).add_(picked)
 
     def backward(self, g: Tensor, rows: Rows) -> Tensor:
-        """The gradient ``(n, d)`` from that of the rows."""
+        """Return the gradient ``(n, d)`` from that of the rows."""
         if self._n_layers == 0:
             return g.new_zeros(self._matrix.shape[0], g.shape[1]).index_copy_(0, rows.nodes, g)
         y = product(rows.transposed, g).index_add_(0, rows.nodes, g)
@@ -248,7 +248,7 @@ class RowPolynomial:
 
 
 def masked_mean(graph: Bipartite, q: Tensor, x: Tensor) -> Tensor:
-    """The mean of neighbours' ``x`` weighted by how alike the two ends of an edge are (DCCF equations 10-12).
+    """Return the mean of neighbours' ``x`` weighted by how alike the two ends of an edge are (DCCF equations 10-12).
 
     With alpha_ij = (q_i . q_j + 1) / 2 on the edges: row i is sum_j alpha_ij x_j / sum_j alpha_ij. Gradients flow to
     ``q``, through both the weights and the normaliser, and to ``x``.
@@ -335,7 +335,7 @@ def _horner(matrix: Tensor, x: Tensor, n_layers: int) -> Tensor:
 
 
 def _from_scipy(matrix: Any, n_cols: int) -> Tensor:
-    """CSR from the three arrays of a scipy CSR matrix, or of a CSC one read as its transpose."""
+    """Return CSR from the three arrays of a scipy CSR matrix, or of a CSC one read as its transpose."""
     return csr_tensor(
         torch.from_numpy(matrix.indptr), torch.from_numpy(matrix.indices), torch.from_numpy(matrix.data), n_cols
     )

@@ -413,7 +413,7 @@ class DCCF(_DCCF):
     ) -> None: ...
 
 class DGVAE(_DGVAE):
-    """DGVAE (Zhou and Miao, TMM 2024): a half over items and one over words that read each other, factor by factor.
+    """DGVAE (Zhou and Miao, TMM 2024): a branch over items and one over words that read each other, factor by factor.
 
     Args:
         lr: Adam's learning rate.
@@ -962,9 +962,9 @@ class PostHoc(_PostHoc):
     """Scores are the base model's; intents are factors of its embeddings, of users and items together.
 
     Args:
-        base: What has the embeddings: the name of a model, which is fitted with its defaults and the run's seed, or the
+        base: The model that has the embeddings: a name, which is fitted with its defaults and the run's seed, or the
             folder of a fitted one, such as ``workspace/runs/RUN/model``.
-        method: How they are factored; on planted intents varimax recovers most from LightGCN and DCCF alike.
+        method: The factorisation; on planted intents varimax recovers most from LightGCN and DCCF alike.
         n_intents: K; at most as many as there are embedding dimensions.
     """
 
@@ -990,7 +990,7 @@ class PureSVD(_PureSVD):
     ) -> None: ...
 
 class Random(_Random):
-    """Any order: what a ranking is worth that knows nothing.
+    """Any order: the worth of a ranking that knows nothing.
 
     Args:
         onset: use the known onset, or find it

@@ -70,10 +70,8 @@ def model(source: Source, run: str) -> Recommender:
 @st.cache_data(max_entries=4, show_spinner=False)
 def words(source: Source, run: str) -> list[str]:
     """Return every word that a run's model knows; none where it knows no words."""
-    from distaff.recommenders.words import Worded
-
-    recommender = model(source, run)
-    return [str(word) for word in recommender.words.to_pylist()] if isinstance(recommender, Worded) else []
+    spoken = model(source, run).words
+    return [] if spoken is None else [str(word) for word in spoken.vocabulary.to_pylist()]
 
 
 @st.cache_data(max_entries=256, show_spinner="Splitting the scores ...")

@@ -18,13 +18,13 @@ from torch import Tensor, nn
 from distaff.model.config import Choices, ModelConfig, Span
 from distaff.model.gradient import GradientConfig
 from distaff.ranking.products import Products
-from distaff.recommenders.base import Intents
+from distaff.recommenders.base import Intents, as_shares
 from distaff.recommenders.gradient import GradientRecommender
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
 from distaff_graph.collaborative.embeddings import Init, node_table, pair_scores, squares, table, triple_nodes
 from distaff_graph.collaborative.losses import bpr, info_nce
-from distaff_graph.collaborative.partition import Part, Step, Steps
+from distaff_graph.collaborative.partition import Step, Steps, Subgraph
 from distaff_graph.collaborative.sampling import Sampler, Triples
 from distaff_graph.sparse import (
     edge_dots,
@@ -115,7 +115,7 @@ class Layer:
     out: Tensor
 
 
-class Network(nn.Module):
+class DCCFNetwork(nn.Module):
     """The learned tables and the forward pass.
 
     Attributes:
@@ -129,15 +129,15 @@ class Network(nn.Module):
         self.user_intents = nn.Parameter(user_intents)
         self.item_intents = nn.Parameter(item_intents)
 
-    def layers(self, part: Part, x: Tensor, n_layers: int) -> Iterator[Layer]:
-        """Each layer in turn, from ``x``, the rows of X_0 of the nodes of ``part``.
+    def layers(self, subgraph: Subgraph, x: Tensor, n_layers: int) -> Iterator[Layer]:
+        """Yield each layer in turn, from ``x``, the rows of X_0 of the nodes of ``subgraph``.
 
         z = D^-1/2 A D^-1/2 x (5); P = softmax(x C), r = P C^T (7, 8); masked means (10 to 12); and the next x is
         x + z + r + local view + intent view (13).
         """
-        graph, before = part.graph, None
+        graph, before = subgraph.graph, None
         for _ in range(n_layers):
-            z = part.propagate(x, before)
+            z = subgraph.propagate(x, before)
             user_shares = shares(x[: graph.n_users], self.user_intents)
             item_shares = shares(x[graph.n_users :], self.item_intents)
             r = torch.cat([user_shares @ self.user_intents.T, item_shares @ self.item_intents.T])
@@ -148,7 +148,7 @@ class Network(nn.Module):
 
 
 def shares(x: Tensor, prototypes: Tensor) -> Tensor:
-    """Memberships softmax(x C), ``(n, K)``, of nodes ``(n, d)`` in prototypes ``(d, K)``."""
+    """Return memberships softmax(x C), ``(n, K)``, of nodes ``(n, d)`` in prototypes ``(d, K)``."""
     return torch.softmax(x @ prototypes, 1)
 
 
@@ -173,19 +173,19 @@ class DCCF(GradientRecommender):
     user_tensors: ClassVar[tuple[str, ...]] = ("users",)
     Config: ClassVar[type[ModelConfig]] = DCCFConfig
     config: DCCFConfig
-    network: Network
+    network: DCCFNetwork
     divisible: ClassVar[bool] = True
 
     def build(self, data: Interactions, generator: torch.Generator, device: torch.device) -> nn.Module:
-        """The network, the graph and the sampler."""
+        """Return the network, and prepare the graph and the sampler."""
         c = self.config
         self._steps = Steps(data.train, device, c.users_a_part, self.world)
         nodes = node_table(data.n_users, data.n_items, c.embedding_dim, c.init, generator)
         prototypes = (table(c.embedding_dim, c.n_intents, c.init, generator) for _ in range(2))
-        return Network(nodes, *prototypes).to(device)
+        return DCCFNetwork(nodes, *prototypes).to(device)
 
     def batches(self, data: Interactions, generator: torch.Generator) -> Iterator[Step]:
-        """Mini-batches of the configured sampling."""
+        """Yield mini-batches of the configured sampling."""
         c = self.config
 
         def draw(sampler: Sampler, share: float) -> Triples:
@@ -196,43 +196,43 @@ class DCCF(GradientRecommender):
         return self._steps.epoch(draw, c.batch_size, generator)
 
     def losses(self, step: Step) -> dict[str, Tensor]:
-        """BPR, InfoNCE, and the squares of embeddings and prototypes."""
-        c, network, batch, part = self.config, self.network, step.batch, step.part
-        n_users = part.graph.n_users
+        """Return BPR, InfoNCE, and the squares of embeddings and prototypes."""
+        c, network, batch, subgraph = self.config, self.network, step.batch, step.subgraph
+        n_users = subgraph.graph.n_users
         items = batch.unique_positives + n_users
         n_distinct_users = batch.unique_users.numel()
         per_items = n_distinct_users if c.item_divisor == "users" else items.numel()
-        total = x = part.pick(network.nodes)
+        total = x = subgraph.pick(network.nodes)
         contrast: list[Tensor] = []
-        for layer in network.layers(part, x, c.n_layers):
+        for layer in network.layers(subgraph, x, c.n_layers):
             contrast.append(self._contrast(layer, batch.unique_users, n_distinct_users))
             contrast.append(self._contrast(layer, items, per_items))
             total = total + layer.out
         triples = triple_nodes(batch, n_users)
-        everyones = 1 / self.world.size  # what no share of the batch has to itself
-        norm = everyones * squares(network.nodes) if c.reg_on == "all" else squares(x.index_select(0, triples))
+        common = 1 / self.world.size  # of terms that do not depend on the batch, so that shares sum to them
+        norm = common * squares(network.nodes) if c.reg_on == "all" else squares(x.index_select(0, triples))
         return {
             "bpr": bpr(*pair_scores(total.index_select(0, triples)), step.n),
             "ssl": c.ssl_reg * torch.stack(contrast).sum(),
             "emb": c.emb_reg * norm,
-            "cen": c.cen_reg * everyones * (squares(network.user_intents) + squares(network.item_intents)),
+            "cen": c.cen_reg * common * (squares(network.user_intents) + squares(network.item_intents)),
         }
 
     def finalize(self) -> None:
-        """The read-out, the items' shares, and every layer of the items for folding in."""
-        part, n_layers = self._steps.whole, self.config.n_layers
-        network = self._steps.beside_whole(self.network)
-        n_users = part.graph.n_users
+        """Compute the read-out, the items' shares, and every layer of the items for folding in."""
+        whole, n_layers = self._steps.whole, self.config.n_layers
+        network = self._steps.on_device_of_whole(self.network)
+        n_users = whole.graph.n_users
         x = network.nodes.detach()
         vectors = x.clone()
-        kept: dict[str, list[Tensor]] = {"items": [], "local": [], "intent": [], "shares": []}
-        for layer in network.layers(part, x, n_layers):
-            parts = (x[n_users:], layer.local[n_users:], layer.intent[n_users:], layer.item_shares)
-            for values, value in zip(kept.values(), parts, strict=True):
+        layers: dict[str, list[Tensor]] = {"items": [], "local": [], "intent": [], "shares": []}
+        for layer in network.layers(whole, x, n_layers):
+            of_items = (x[n_users:], layer.local[n_users:], layer.intent[n_users:], layer.item_shares)
+            for values, value in zip(layers.values(), of_items, strict=True):
                 values.append(value.detach().clone())
             x = layer.out.detach()
             vectors += x
-        item_shares = torch.stack(kept["shares"])
+        item_shares = torch.stack(layers["shares"])
         # r of layer l occurs in X_{l+1}, ..., X_L.
         carried = torch.arange(n_layers, 0, -1, device=vectors.device, dtype=vectors.dtype)
         self._state = {
@@ -242,22 +242,22 @@ class DCCF(GradientRecommender):
             "item_weights": torch.einsum("l,lik->ik", carried, item_shares),
             "user_intents": network.user_intents.detach().clone(),
             "item_intents": network.item_intents.detach().clone(),
-            "layer_items": torch.stack(kept["items"]),
-            "layer_local": torch.stack(kept["local"]),
-            "layer_intent": torch.stack(kept["intent"]),
-            "item_scaling": part.graph.scaling()[n_users:].clone(),
+            "layer_items": torch.stack(layers["items"]),
+            "layer_local": torch.stack(layers["local"]),
+            "layer_intent": torch.stack(layers["intent"]),
+            "item_scaling": whole.graph.scaling()[n_users:].clone(),
         }
 
     def predict(self, users: Tensor) -> Tensor:
-        """Inner products."""
+        """Return inner products."""
         return self.ranker()(users)
 
     def ranker(self) -> Products:
-        """The read-out of users and of items, for the fast ranking of inner products."""
+        """Return the read-out of users and of items, for the fast ranking of inner products."""
         return Products(self._state["users"], self._state["items"])
 
     def fold_in(self, history: Csr) -> Tensor:
-        """Inner products of the vector that the equations give a node with these edges; see the class."""
+        """Return inner products of the vector that the equations give a node with these edges; see the class."""
         state = self._state
         scaling = state["item_scaling"].unsqueeze(1)
         pattern = history_pattern(history, scaling)
@@ -272,27 +272,38 @@ class DCCF(GradientRecommender):
         return total @ state["items"].T
 
     def state(self) -> dict[str, Tensor]:
-        """Everything that :meth:`finalize` made."""
+        """Return everything that :meth:`finalize` made."""
         return dict(self._state)
 
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take it back."""
+        """Restore it."""
         self._state = dict(tensors)
 
     def intents(self) -> Intents:
-        """Items' shares and users' mixes of the item intents; see the class."""
+        """Return items' shares and users' mixes of the item intents; see the class."""
         items = self._state["item_shares"].cpu()
         train = self.data.train
         return Intents.from_loadings(product(history_pattern(train, items), items), items)
 
+    def user_mixes(self, users: Tensor) -> Tensor:
+        """Return users' mixes of the item intents."""
+        items = self._state["item_shares"].cpu()
+        return as_shares(product(history_pattern(self.data.train.take(users), items), items))
+
     def intent_scores(self, users: Tensor, intent: int) -> Tensor:
-        """The exact part of the score that an item intent adds; see the class."""
+        """Return the exact part of the score that an item intent adds; see the class."""
         vectors = self._state["users"]
         affinity = vectors[users.to(vectors.device)] @ self._state["item_intents"][:, intent]
         return torch.outer(affinity, self._state["item_weights"][:, intent])
 
+    def all_intent_scores(self, users: Tensor) -> Tensor:
+        """Return the parts of all item intents."""
+        vectors = self._state["users"]
+        affinities: Tensor = vectors[users.to(vectors.device)] @ self._state["item_intents"]
+        return affinities.unsqueeze(2) * self._state["item_weights"].T
+
     def _contrast(self, layer: Layer, nodes: Tensor, divisor: int) -> Tensor:
-        """InfoNCE of z against r and both masked views over the given nodes."""
+        """Return InfoNCE of z against r and both masked views over the given nodes."""
         anchor, intent, local_view, intent_view = (
             view.index_select(0, nodes) for view in (layer.local, layer.intent, layer.local_view, layer.intent_view)
         )
@@ -302,7 +313,7 @@ class DCCF(GradientRecommender):
 
 
 def _masked_rows(pattern: Tensor, q: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-    """:func:`masked_mean` for new users ``(b, d)`` over items' normalised ``keys`` and ``values``, ``(n_items, d)``."""
+    """Return :func:`masked_mean` of new users ``(b, d)`` over items' normalised keys and values, ``(n_items, d)``."""
     alpha = edge_dots(pattern, q, keys).add_(1.0).mul_(0.5)
     matrix = with_values(pattern, alpha)
     return product(matrix, values) * row_shares(product(matrix, values.new_ones(values.shape[0], 1)))

@@ -18,7 +18,7 @@ from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
 from distaff_graph.collaborative.embeddings import Init, node_table, pair_scores, squares, triple_nodes
 from distaff_graph.collaborative.losses import bpr
-from distaff_graph.collaborative.partition import Part, Step, Steps
+from distaff_graph.collaborative.partition import Step, Steps, Subgraph
 from distaff_graph.collaborative.sampling import Sampler, Triples
 from distaff_graph.sparse import RowPolynomial, Rows, history_sums, polynomial, product
 
@@ -66,13 +66,15 @@ class LightGCNConfig(GradientConfig):
 
 
 @dataclass(frozen=True)
-class _Step(Step):
+class CutStep(Step):
     """A step, and the rows of the adjacency that it needs where cutting those out pays."""
 
     rows: Rows | None
 
 
-class _Network(nn.Module):
+class LightGCNNetwork(nn.Module):
+    """The learned table X_0, ``(n_users + n_items, d)``."""
+
     def __init__(self, nodes: Tensor) -> None:
         super().__init__()
         self.nodes = nn.Parameter(nodes)
@@ -90,38 +92,38 @@ class LightGCN(GradientRecommender):
     control: ClassVar[bool] = True
     Config: ClassVar[type[ModelConfig]] = LightGCNConfig
     config: LightGCNConfig
-    network: _Network
+    network: LightGCNNetwork
     divisible: ClassVar[bool] = True
 
     def build(self, data: Interactions, generator: torch.Generator, device: torch.device) -> nn.Module:
-        """The table X_0, the graph and the sampler."""
+        """Return the table X_0, and prepare the graph and the sampler."""
         c = self.config
         self._steps = Steps(data.train, device, c.users_a_part, self.world)
         # On a GPU the products that cutting saves cost less than the cutting.
         cuts = device.type == "cpu" and c.edge_keep == 1 and c.n_layers > 0 and self._steps.is_whole
         self._some_rows = RowPolynomial(self._steps.whole.matrix, c.n_layers) if cuts else None
-        return _Network(node_table(data.n_users, data.n_items, c.embedding_dim, c.init, generator)).to(device)
+        return LightGCNNetwork(node_table(data.n_users, data.n_items, c.embedding_dim, c.init, generator)).to(device)
 
-    def batches(self, data: Interactions, generator: torch.Generator) -> Iterator[_Step]:
-        """Every interaction once, with one negative."""
+    def batches(self, data: Interactions, generator: torch.Generator) -> Iterator[CutStep]:
+        """Yield every interaction once, with one negative."""
 
         def draw(sampler: Sampler, share: float) -> Triples:
             return sampler.over_interactions(generator)
 
         for step in self._steps.epoch(draw, self.config.batch_size, generator):
-            triples = triple_nodes(step.batch, step.part.graph.n_users)
-            yield _Step(**vars(step), rows=self._some_rows.take(torch.unique(triples)) if self._some_rows else None)
+            triples = triple_nodes(step.batch, step.subgraph.graph.n_users)
+            yield CutStep(**vars(step), rows=self._some_rows.take(torch.unique(triples)) if self._some_rows else None)
 
-    def losses(self, step: _Step) -> dict[str, Tensor]:
-        """BPR and the squared norm."""
-        c, x = self.config, step.part.pick(self.network.nodes)
-        triples = triple_nodes(step.batch, step.part.graph.n_users)
+    def losses(self, step: CutStep) -> dict[str, Tensor]:
+        """Return BPR and the squared norm."""
+        c, x = self.config, step.subgraph.pick(self.network.nodes)
+        triples = triple_nodes(step.batch, step.subgraph.graph.n_users)
         if self._some_rows is None or step.rows is None:
-            part = step.part if c.edge_keep == 1 else step.part.dropped(c.edge_keep)
-            vectors = self._layers(part, x).index_select(0, triples)
+            subgraph = step.subgraph if c.edge_keep == 1 else step.subgraph.dropped(c.edge_keep)
+            vectors = self._layers(subgraph, x).index_select(0, triples)
         else:
-            found = self._some_rows(x, step.rows)
-            vectors = found.index_select(0, torch.searchsorted(step.rows.nodes, triples))
+            rows = self._some_rows(x, step.rows)
+            vectors = rows.index_select(0, torch.searchsorted(step.rows.nodes, triples))
         positive, negative = pair_scores(vectors * self._share)
         if c.reg_on == "all":
             norm = squares(self.network.nodes) / self.world.size
@@ -130,46 +132,46 @@ class LightGCN(GradientRecommender):
         return {"bpr": bpr(positive, negative, step.n), "reg": c.reg * norm}
 
     def finalize(self) -> None:
-        """All layers; and what folding in needs of the items: D^-1/2 times the sum of layers 0 to L-1."""
-        part, n_layers = self._steps.whole, self.config.n_layers
-        n_users = part.graph.n_users
-        x = self._steps.beside_whole(self.network).nodes.detach()
-        before = polynomial(part.matrix, x, n_layers - 1) if n_layers else torch.zeros_like(x)
-        vectors = self._share * (x + product(part.matrix, before) if n_layers else x)
+        """Compute all layers and, for folding in, D^-1/2 times the sum of the items' layers 0 to L-1."""
+        whole, n_layers = self._steps.whole, self.config.n_layers
+        n_users = whole.graph.n_users
+        x = self._steps.on_device_of_whole(self.network).nodes.detach()
+        before = polynomial(whole.matrix, x, n_layers - 1) if n_layers else torch.zeros_like(x)
+        vectors = self._share * (x + product(whole.matrix, before) if n_layers else x)
         self._users, self._items = vectors[:n_users].clone(), vectors[n_users:].clone()
-        self._folding = before[n_users:] * (self._share * part.graph.scaling()[n_users:]).unsqueeze(1)
+        self._folding = before[n_users:] * (self._share * whole.graph.scaling()[n_users:]).unsqueeze(1)
 
     def predict(self, users: Tensor) -> Tensor:
-        """Inner products."""
+        """Return inner products."""
         return self.ranker()(users)
 
     def ranker(self) -> Products:
-        """Both tables, for the fast ranking of inner products."""
+        """Return both tables, for the fast ranking of inner products."""
         return Products(self._users, self._items)
 
     def fold_in(self, history: Csr) -> Tensor:
-        """Inner products of the vector that a new user's items give; see the class."""
+        """Return inner products of the vector that a new user's items give; see the class."""
         return history_sums(history, self._folding) @ self._items.T
 
     def state(self) -> dict[str, Tensor]:
-        """Users, items, and the items' part in folding in."""
+        """Return users, items, and the items' table for folding in."""
         return {"users": self._users, "items": self._items, "folding": self._folding}
 
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take back the three tables."""
+        """Restore the three tables."""
         self._users, self._items, self._folding = tensors["users"], tensors["items"], tensors["folding"]
 
     @property
     def _share(self) -> float:
-        """Weight of each layer in the read-out."""
+        """The weight of each layer in the read-out."""
         return 1.0 / (self.config.n_layers + 1) if self.config.readout == "mean" else 1.0
 
-    def _layers(self, part: Part, x: Tensor) -> Tensor:
-        """The sum of all layers on a part of the graph."""
-        if part.nodes is None:
-            return polynomial(part.matrix, x, self.config.n_layers, part.transposed)
+    def _layers(self, subgraph: Subgraph, x: Tensor) -> Tensor:
+        """Return the sum of all layers on a subgraph."""
+        if subgraph.nodes is None:
+            return polynomial(subgraph.matrix, x, self.config.n_layers, subgraph.transposed)
         total, before = x, None
         for _ in range(self.config.n_layers):
-            x, before = part.propagate(x, before), x
+            x, before = subgraph.propagate(x, before), x
             total = total + x
         return total

@@ -23,7 +23,7 @@ _GPU_CELLS = 1 << 26
 
 
 def bpr(positive: Tensor, negative: Tensor, n: int | None = None) -> Tensor:
-    """Bayesian personalised ranking: mean of softplus(negative - positive) over scores ``(b,)``, a scalar.
+    """Return Bayesian personalised ranking: mean of softplus(negative - positive) over scores ``(b,)``, a scalar.
 
     ``n`` is given where the scores are a share of so many: the shares' values then sum to the mean of all.
     """
@@ -39,7 +39,7 @@ def info_nce(
     divisor: float | None = None,
     rows: slice | None = None,
 ) -> Tensor:
-    """InfoNCE of one anchor against several views of the same nodes, all rows of length at most 1.
+    """Return InfoNCE of one anchor against several views of the same nodes, all rows of length at most 1.
 
     For each view n: sum over i of -log(exp(z_i . n_i / t) / sum_j exp(z_i . n_j / t)), over the divisor. Only the view
     gives negatives.
@@ -73,30 +73,30 @@ class _InfoNce(torch.autograd.Function):
         # exp2 costs a third of exp on CPU: 13 against 37 ms for 74 million values.
         scale = math.log2(math.e) / temperature
         cells = anchor.new_empty(block, rows)
-        of_anchor = torch.zeros_like(anchor)
-        of_views = [torch.zeros_like(view) for view in views]
+        anchor_grad = torch.zeros_like(anchor)
+        view_grads = [torch.zeros_like(view) for view in views]
         total = anchor.new_zeros(())
         for start in range(summed.start, summed.stop, block):
             stop = min(start + block, summed.stop)
             z = anchor[start:stop]
             scaled, e = z * scale, cells[: z.shape[0]]
-            for view, of_view in zip(views, of_views, strict=True):
+            for view, view_grad in zip(views, view_grads, strict=True):
                 torch.mm(scaled, view.T, out=e).sub_(scale)
                 torch.exp2(e, out=e)
                 sums = e.sum(1, keepdim=True)
                 total += (sums.log() + (1 - (z * view[start:stop]).sum(1, keepdim=True)) / temperature).sum()
                 if needed:
-                    of_anchor[start:stop] += (e @ view) / sums
-                    of_view.addmm_(e.T, z / sums)
-        for view, of_view in zip(views, of_views, strict=True):
-            of_anchor[summed] -= view[summed]
-            of_view[summed] -= anchor[summed]
-        ctx.save_for_backward(of_anchor, *of_views)
+                    anchor_grad[start:stop] += (e @ view) / sums
+                    view_grad.addmm_(e.T, z / sums)
+        for view, view_grad in zip(views, view_grads, strict=True):
+            anchor_grad[summed] -= view[summed]
+            view_grad[summed] -= anchor[summed]
+        ctx.save_for_backward(anchor_grad, *view_grads)
         ctx.temperature = temperature
         return total
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         scale = grads[0] / ctx.temperature
-        of_anchor, *of_views = ctx.saved_tensors
-        return (of_anchor * scale, None, None, *(of_view * scale for of_view in of_views))
+        anchor_grad, *view_grads = ctx.saved_tensors
+        return (anchor_grad * scale, None, None, *(view_grad * scale for view_grad in view_grads))

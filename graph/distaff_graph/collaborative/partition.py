@@ -1,9 +1,9 @@
 """The graph that a training step propagates over: all of it, or the interactions of some users.
 
-Where all of it does not fit, each epoch deals the users into parts at random and takes its steps on one part after the
-other. A part holds every interaction of its m of the n users, so that what a user gathers from items is whole; what an
-item gathers from users is a sample, scaled by s = (n - 1) / (m - 1): with the user who asks in the part, any other is
-there with probability 1 / s. That user's own share comes back unsampled, and (s - 1) times too much of it is taken off
+Where all of it does not fit, each epoch deals the users into subgraphs at random and takes its steps on one after the
+other. A subgraph holds every interaction of its m of the n users, so that what a user gathers from items is whole; what an
+item gathers from users is a sample, scaled by s = (n - 1) / (m - 1): with the user who asks in the subgraph, any other is
+there with probability 1 / s. That user's share comes back unsampled, and (s - 1) times too much of it is taken off
 again, sum_i A_ui A_iu = sum_i 1 / (D_u D_i) times x two layers before. Degrees are those of the whole graph. So for up
 to three layers of the symmetrically normalised adjacency A, a user's row is right in expectation.
 """
@@ -28,14 +28,14 @@ M = TypeVar("M", bound=nn.Module)
 
 
 @dataclass(frozen=True)
-class Part:
+class Subgraph:
     """Users and items with the interactions between them, users first; ``n`` nodes.
 
     Attributes:
         graph: The interactions.
         there, back: Weight of each in the rows of users and in those of items, ``(|R|,)``.
         nodes: Positions of the nodes in the whole graph, int64 ``(n,)``; None when it is the whole.
-        returns: What of each user's own vector comes back too much after two layers, ``(n_users, 1)``; None in the whole.
+        returns: The surplus of each user's vector that comes back after two layers, ``(n_users, 1)``; None in the whole.
     """
 
     graph: Bipartite
@@ -45,15 +45,15 @@ class Part:
     returns: Tensor | None = None
 
     @classmethod
-    def whole(cls, train: Csr, device: torch.device) -> Part:
-        """All interactions."""
+    def whole(cls, train: Csr, device: torch.device) -> Subgraph:
+        """Return the graph of all interactions."""
         graph = Bipartite.build(train, device)
         edges = graph.normalised_edges()
         return cls(graph, edges, edges)
 
     @classmethod
-    def of_users(cls, rows: Csr, nodes: Tensor, item_degrees: Tensor, scale: float, device: torch.device) -> Part:
-        """The interactions ``rows`` of some users with the items whose degrees in the whole graph are given."""
+    def of_users(cls, rows: Csr, nodes: Tensor, item_degrees: Tensor, scale: float, device: torch.device) -> Subgraph:
+        """Return the interactions ``rows`` of some users with the items whose degrees in the whole graph are given."""
         graph = Bipartite.build(rows, device)
         degrees = torch.cat([rows.counts(), item_degrees]).to(device=device, dtype=graph.degrees.dtype)
         edges = replace(graph, degrees=degrees).normalised_edges()
@@ -70,17 +70,17 @@ class Part:
         """Its transpose."""
         return self.matrix if self.there is self.back else self.graph.matrix(self.back, self.there)
 
-    def dropped(self, keep: float) -> Part:
-        """With entries left out at random, those of the two directions apart, and what is kept not scaled up."""
+    def dropped(self, keep: float) -> Subgraph:
+        """Return it with entries left out at random, those of the two directions apart, and the rest not scaled up."""
         there, back = (e * (torch.rand_like(e) < keep) for e in (self.there, self.back))
         return replace(self, there=there, back=back)
 
     def pick(self, table: Tensor) -> Tensor:
-        """The nodes' rows of a table of all nodes."""
+        """Return the nodes' rows of a table of all nodes."""
         return table if self.nodes is None else table.index_select(0, self.nodes)
 
     def propagate(self, x: Tensor, before: Tensor | None = None) -> Tensor:
-        """The adjacency times ``x`` ``(n, d)``; ``before`` is what ``x`` was one layer earlier, None in the first."""
+        """Return the adjacency times ``x`` ``(n, d)``; ``before`` is what ``x`` was one layer earlier, None in the first."""
         y = propagate(self.matrix, x, self.transposed)
         if self.returns is None or before is None:
             return y
@@ -90,17 +90,17 @@ class Part:
 
 @dataclass(frozen=True)
 class Step:
-    """One mini-batch on its part of the graph.
+    """One mini-batch on its subgraph.
 
     Attributes:
-        batch: This process' share of the triples, in the part's positions; the distinct nodes are those of all shares.
+        batch: This process' share of the triples, in the subgraph's positions; the distinct nodes are those of all shares.
         n: Triples of all shares.
-        part: The graph.
+        subgraph: The graph that it propagates over.
     """
 
     batch: Batch
     n: int
-    part: Part
+    subgraph: Subgraph
 
 
 class Steps:
@@ -109,7 +109,7 @@ class Steps:
     Args:
         train: Binary matrix ``(n_users, n_items)``.
         device: Where to compute.
-        users_a_part: How many users' interactions a step's graph holds; all when None.
+        users_a_part: Number of users whose interactions a step's graph holds; all when None.
         world: The processes among which mini-batches are divided.
 
     Raises:
@@ -119,60 +119,60 @@ class Steps:
     def __init__(self, train: Csr, device: torch.device, users_a_part: int | None, world: World) -> None:
         check_can_learn(train)
         self.train, self.device, self.world = train, device, world
-        self._n_parts = 1 if users_a_part is None else -(-train.n_rows // max(users_a_part, 2))
+        self._n_subgraphs = 1 if users_a_part is None else -(-train.n_rows // max(users_a_part, 2))
         self._sampler = Sampler(train) if self.is_whole else None
 
     @property
     def is_whole(self) -> bool:
-        """Whether every step sees the whole graph."""
-        return self._n_parts == 1
+        """True where every step sees the whole graph."""
+        return self._n_subgraphs == 1
 
     @cached_property
-    def whole(self) -> Part:
+    def whole(self) -> Subgraph:
         """The whole graph; on the CPU where it is too large for training."""
-        return Part.whole(self.train, self.device if self.is_whole else torch.device("cpu"))
+        return Subgraph.whole(self.train, self.device if self.is_whole else torch.device("cpu"))
 
-    def beside_whole(self, network: M) -> M:
-        """The network on the device of :attr:`whole`: itself, or a copy where training is elsewhere."""
+    def on_device_of_whole(self, network: M) -> M:
+        """Return the network on the device of :attr:`whole`: itself, or a copy where training is elsewhere."""
         device = self.whole.there.device
         return network if device == self.device else copy.deepcopy(network).to(device)
 
     def epoch(self, draw: Callable[[Sampler, float], Triples], size: int, generator: torch.Generator) -> Iterator[Step]:
-        """The steps of one epoch.
+        """Yield the steps of one epoch.
 
         Args:
-            draw: Gives the triples of a sampler that holds a share of the users.
+            draw: Draws the triples of a sampler that holds a share of the users.
             size: Triples a step.
-            generator: Of every draw.
+            generator: The source of every draw.
         """
         if self._sampler is not None:
             yield from self._steps(draw(self._sampler, 1.0), size, self.whole)
             return
         n_users = self.train.n_rows
-        for users in torch.randperm(n_users, generator=generator).tensor_split(self._n_parts):
+        for users in torch.randperm(n_users, generator=generator).tensor_split(self._n_subgraphs):
             users = users.sort().values
             rows = self.train.take(users)
             counts = rows.counts()
             if not bool(((counts > 0) & (counts < rows.n_cols)).any()):
                 continue
             triples = draw(Sampler(rows), len(users) / n_users)
-            part, local = self._part(users, rows, triples)
-            yield from self._steps(local, size, part)
+            subgraph, local = self._subgraph(users, rows, triples)
+            yield from self._steps(local, size, subgraph)
 
-    def _steps(self, triples: Triples, size: int, part: Part) -> Iterator[Step]:
+    def _steps(self, triples: Triples, size: int, subgraph: Subgraph) -> Iterator[Step]:
         for batch in triples.batches(size):
             n = batch.users.numel()
-            yield Step(batch.part(self.world.part(n)).to(self.device), n, part)
+            yield Step(batch.share(self.world.part(n)).to(self.device), n, subgraph)
 
-    def _part(self, users: Tensor, rows: Csr, triples: Triples) -> tuple[Part, Triples]:
-        """The part of some users with the items that they took or that are their negatives; and the triples in it."""
+    def _subgraph(self, users: Tensor, rows: Csr, triples: Triples) -> tuple[Subgraph, Triples]:
+        """Return the subgraph of some users and the items that they took or that are negatives; and the triples in it."""
         items = torch.unique(torch.cat([rows.indices.long(), triples.negatives]))
         position = torch.empty(rows.n_cols, dtype=torch.long).scatter_(0, items, torch.arange(len(items)))
         local = Csr(rows.indptr, position[rows.indices.long()].int(), len(items))
         scale = (self.train.n_rows - 1) / max(len(users) - 1, 1)
         nodes = torch.cat([users, items + self.train.n_rows])
-        part = Part.of_users(local, nodes, self._item_degrees[items], scale, self.device)
-        return part, Triples(triples.users, position[triples.positives], position[triples.negatives])
+        subgraph = Subgraph.of_users(local, nodes, self._item_degrees[items], scale, self.device)
+        return subgraph, Triples(triples.users, position[triples.positives], position[triples.negatives])
 
     @cached_property
     def _item_degrees(self) -> Tensor:

@@ -34,13 +34,13 @@ class Batch:
     unique_users: Tensor
     unique_positives: Tensor
 
-    def part(self, triples: slice) -> Batch:
-        """Some of the triples; the distinct nodes stay those of all."""
-        users, positives, negatives = (part[triples] for part in (self.users, self.positives, self.negatives))
+    def share(self, triples: slice) -> Batch:
+        """Return some of the triples; the distinct nodes stay those of all."""
+        users, positives, negatives = (nodes[triples] for nodes in (self.users, self.positives, self.negatives))
         return Batch(users, positives, negatives, self.unique_users, self.unique_positives)
 
     def to(self, device: torch.device) -> Batch:
-        """The same batch on a device."""
+        """Return the same batch on a device."""
         return Batch(
             self.users.to(device),
             self.positives.to(device),
@@ -59,11 +59,11 @@ class Triples:
     negatives: Tensor
 
     def batches(self, size: int) -> Iterator[Batch]:
-        """Cut into mini-batches of ``size``; the last one may be smaller."""
+        """Yield mini-batches of ``size``; the last one may be smaller."""
         unique_users = _unique_by_batch(self.users, size)
         unique_positives = _unique_by_batch(self.positives, size)
-        parts = (torch.split(part, size) for part in (self.users, self.positives, self.negatives))
-        yield from map(Batch, *parts, unique_users, unique_positives)
+        triples = (torch.split(nodes, size) for nodes in (self.users, self.positives, self.negatives))
+        yield from map(Batch, *triples, unique_users, unique_positives)
 
 
 class Sampler:
@@ -81,16 +81,16 @@ class Sampler:
         self._eligible = check_can_learn(train)
 
     def over_interactions(self, generator: torch.Generator) -> Triples:
-        """Every training interaction once, shuffled, with one negative (LightGCN, RLMRec)."""
+        """Return every training interaction once, shuffled, with one negative (LightGCN, RLMRec)."""
         counts = self._train.counts()
         users = self._train.row_index()
-        kept = torch.nonzero(counts[users] < self._train.n_cols).squeeze(1)
-        order = kept[torch.randperm(kept.numel(), generator=generator)]
+        eligible = torch.nonzero(counts[users] < self._train.n_cols).squeeze(1)
+        order = eligible[torch.randperm(eligible.numel(), generator=generator)]
         users = users[order]
         return Triples(users, self._train.indices[order].long(), self._negatives(users, generator))
 
     def over_users(self, n: int, generator: torch.Generator) -> Triples:
-        """``n`` samples: users uniform, one of the user's items uniform, one negative (DCCF's own code)."""
+        """Return ``n`` samples: users uniform, one of the user's items uniform, one negative (DCCF's own code)."""
         users = self._eligible[torch.randint(self._eligible.numel(), (n,), generator=generator)]
         counts = self._train.counts()[users]
         nth = (torch.rand(n, generator=generator, dtype=torch.float64) * counts).long().minimum(counts - 1)
@@ -108,14 +108,14 @@ class Sampler:
         return items
 
     def _taken(self, users: Tensor, items: Tensor) -> Tensor:
-        """Which pairs are training interactions: positions in ``users``."""
+        """Return the pairs that are training interactions, as positions in ``users``."""
         keys = users * self._train.n_cols + items
         at = torch.searchsorted(self._keys, keys).clamp_(max=self._keys.numel() - 1)
         return torch.nonzero(self._keys[at] == keys).squeeze(1)
 
 
 def check_can_learn(train: Csr) -> Tensor:
-    """Positions of the users with both a positive and a negative.
+    """Return the positions of the users with both a positive and a negative.
 
     Raises:
         InputError: There are none.
@@ -128,7 +128,7 @@ def check_can_learn(train: Csr) -> Tensor:
 
 
 def _unique_by_batch(ids: Tensor, size: int) -> tuple[Tensor, ...]:
-    """Distinct ids of each run of ``size``, ascending."""
+    """Return distinct ids of each run of ``size``, ascending."""
     n_batches = -(-ids.numel() // size)
     if not n_batches:
         return ()

@@ -50,9 +50,10 @@ class ALS(InnerProducts):
     name: ClassVar[str] = "als"
     Config: ClassVar[type[ModelConfig]] = ALSConfig
     config: ALSConfig
+    columns_are_intents: ClassVar[bool] = False
 
     def item_vectors(self, data: Interactions, session: Session) -> Tensor:
-        """The items' table, ``(n_items, embedding_dim)``."""
+        """Return the items' table, ``(n_items, embedding_dim)``."""
         try:
             from implicit.cpu.als import AlternatingLeastSquares
         except ImportError as error:
@@ -74,12 +75,12 @@ class ALS(InnerProducts):
         return torch.from_numpy(fit.item_factors)
 
     def project(self, history: Csr, items: Tensor) -> Tensor:
-        """Users' solutions of the normal equations."""
+        """Return users' solutions of the normal equations."""
         return solve_users(history, items, self.config.reg, self.config.confidence)
 
 
 def solve_users(history: Csr, items: Tensor, reg: float, confidence: float, parts: Tensor | None = None) -> Tensor:
-    """Solve (I^T I + (c - 1) sum_{i in history} i i^T + reg) u = c sum_{i in history} i for every user.
+    """Return u of (I^T I + (c - 1) sum_{i in history} i i^T + reg) u = c sum_{i in history} i for every user.
 
     Conjugate gradients for all users at once, in float64 to a relative residual of 1e-8: the K x K matrix of each user
     is only applied, never stored.
@@ -89,15 +90,15 @@ def solve_users(history: Csr, items: Tensor, reg: float, confidence: float, part
         items: I, ``(n_items, K)``.
         reg: Weight of the squared norm.
         confidence: c.
-        parts: How much of each interaction the right-hand side counts, ``(nnz,)``; all of it when None. The solution is
-            linear in it.
+        parts: The share of each interaction on the right-hand side, ``(nnz,)``; all of it when None. The solution is linear
+            in it.
 
     Returns:
         float32 ``(b, K)``.
     """
     table = items.double()
     pattern = history_pattern(history, table)
-    gram = table.T @ table + reg * torch.eye(table.shape[1], dtype=torch.float64)
+    gram = regularised_gram(items, reg)
 
     def apply(v: Tensor) -> Tensor:
         on_history = (confidence - 1.0) * edge_dots(pattern, v, table)
@@ -121,6 +122,31 @@ def solve_users(history: Csr, items: Tensor, reg: float, confidence: float, part
     return u.float()
 
 
+def regularised_gram(items: Tensor, reg: float) -> Tensor:
+    """Return I^T I + reg, float64 ``(K, K)``, of items' vectors ``(n_items, K)``."""
+    table = items.double()
+    return table.T @ table + reg * torch.eye(table.shape[1], dtype=torch.float64)
+
+
+def solve_components(taken: Tensor, gram: Tensor, confidence: float, shares: Tensor) -> Tensor:
+    """Return what :func:`solve_users` gives one user for several ``parts``, solved at once by the user's K x K matrix.
+
+    Args:
+        taken: The items' vectors of the user's history, ``(n, K)``.
+        gram: I^T I + reg, float64 ``(K, K)``, from :func:`regularised_gram`.
+        confidence: c.
+        shares: Parts of each interaction, ``(m, n)``.
+
+    Returns:
+        float32 ``(m, K)``.
+    """
+    history = taken.double()
+    matrix = gram + (confidence - 1.0) * history.T @ history
+    pull = confidence * shares.double() @ history
+    solution: Tensor = torch.linalg.solve(matrix, pull.T)
+    return solution.T.float()
+
+
 def _ratio(a: Tensor, b: Tensor) -> Tensor:
-    """The quotient, and 0 where ``b`` is 0: a user who is solved exactly stays where they are."""
+    """Return the quotient, and 0 where ``b`` is 0: a user who is solved exactly stays where they are."""
     return torch.where(b > 0, a / b, 0.0)

@@ -56,7 +56,7 @@ class EASE(Recommender):
         self._train = data.train
 
     def unlearn(self, users: Tensor, seed: int) -> Unlearned:
-        """Take their interactions off the Gram matrix by a low-rank update of its inverse; see :func:`downdate`."""
+        """Take users out by a low-rank update of the Gram matrix' inverse; see :func:`downdate`."""
         taken = self._train.take(users)
         data = self.data.without(users)
         weights = downdate(self._weights.double().numpy(), self._train, taken, self.config.penalty)
@@ -65,25 +65,25 @@ class EASE(Recommender):
         return "downdate"
 
     def predict(self, users: Tensor) -> Tensor:
-        """Rows of X B."""
+        """Return rows of X B."""
         return self.fold_in(self._train.take(users))
 
     def fold_in(self, history: Csr) -> Tensor:
-        """X B."""
+        """Return X B."""
         return sum_rows(history, self._weights)
 
     def state(self) -> dict[str, Tensor]:
-        """B, ``(n_items, n_items)``."""
+        """Return B, ``(n_items, n_items)``."""
         return {"weights": self._weights}
 
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take back B."""
+        """Restore B."""
         self._weights = tensors["weights"]
         self._train = self.data.train
 
 
 def item_weights(x: Csr, penalty: float, dtype: type[np.floating[Any]]) -> np.ndarray[Any, Any]:
-    """B of EASE, ``(n_items, n_items)``, made in the memory of the Gram matrix."""
+    """Return B of EASE, ``(n_items, n_items)``, made in the memory of the Gram matrix."""
     p = _gram(x, dtype)
     p.flat[:: len(p) + 1] += penalty
     factor, solve = (lapack.spotrf, lapack.spotri) if dtype is np.float32 else (lapack.dpotrf, lapack.dpotri)
@@ -105,7 +105,7 @@ def item_weights(x: Csr, penalty: float, dtype: type[np.floating[Any]]) -> np.nd
 
 
 def downdate(weights: np.ndarray[Any, Any], x: Csr, taken: Csr, penalty: float) -> np.ndarray[Any, Any]:
-    """B of EASE without some users, from B with them, in O(n_items^2) times their number.
+    """Return B of EASE without some users, from B with them, in O(n_items^2) times their number.
 
     With G = X^T X + penalty I, B = I - P diag(1 / P_jj), so G (I - B) = diag(1 / P_jj) gives P back. For the rows U of the
     users, Woodbury's identity then gives (G - U^T U)^-1 = P + P U^T (I - U P U^T)^-1 U P. The matrix that is inverted
@@ -136,7 +136,7 @@ def downdate(weights: np.ndarray[Any, Any], x: Csr, taken: Csr, penalty: float) 
 
 
 def _gram(x: Csr, dtype: type[np.floating[Any]]) -> np.ndarray[Any, Any]:
-    """X^T X, dense ``(n_items, n_items)``, without holding it sparse as well."""
+    """Return X^T X, dense ``(n_items, n_items)``, without holding it sparse as well."""
     out = np.empty((x.n_cols, x.n_cols), dtype)
     for rows, gram in _gram_rows(x):
         out[rows] = gram
@@ -144,7 +144,7 @@ def _gram(x: Csr, dtype: type[np.floating[Any]]) -> np.ndarray[Any, Any]:
 
 
 def _gram_rows(x: Csr) -> Iterator[tuple[slice, np.ndarray[Any, Any]]]:
-    """Blocks of rows of X^T X, dense ``(b, n_items)``."""
+    """Yield blocks of rows of X^T X, dense ``(b, n_items)``."""
     matrix = x.scipy()
     transposed = matrix.T.tocsr()
     for start in range(0, x.n_cols, _ROWS):
@@ -152,7 +152,7 @@ def _gram_rows(x: Csr) -> Iterator[tuple[slice, np.ndarray[Any, Any]]]:
 
 
 def _precision(n_items: int, max_gb: float) -> type[np.floating[Any]]:
-    """Double where it fits, else single.
+    """Return double precision where it fits, else single.
 
     Raises:
         UnsupportedError: Neither fits.

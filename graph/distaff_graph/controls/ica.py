@@ -11,12 +11,12 @@ from distaff.model.config import ModelConfig
 from distaff.recommenders.base import Session
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
-from distaff_graph.controls.inner_products import sum_rows
-from distaff_graph.controls.posthoc import independent_components
-from distaff_graph.controls.puresvd import PureSVD, PureSVDConfig, right_singular_vectors
+from distaff_graph.controls.inner_products import InnerProducts, sum_rows
+from distaff_graph.controls.puresvd import PureSVDConfig, right_singular_vectors
+from distaff_graph.factorisation import independent_components
 
 
-class ICA(PureSVD):
+class ICA(InnerProducts):
     """PureSVD whose users X V are written as S A^T, the K columns of S as independent over users as can be.
 
     Scores are PureSVD's, X V V^T = S (V A)^T: what changes is what each intent means. Columns of S are turned so that
@@ -25,14 +25,15 @@ class ICA(PureSVD):
 
     name: ClassVar[str] = "ica"
     Config: ClassVar[type[ModelConfig]] = PureSVDConfig
+    config: PureSVDConfig
 
     def item_vectors(self, data: Interactions, session: Session) -> Tensor:
-        """V A, ``(n_items, K)``."""
+        """Return V A, ``(n_items, K)``."""
         vectors = right_singular_vectors(data.train, self.config.n_intents, session.seed)
-        found = independent_components(sum_rows(data.train, vectors), vectors.shape[1], session.seed)
-        return vectors @ found.axes
+        factorisation = independent_components(sum_rows(data.train, vectors), vectors.shape[1], session.seed)
+        return vectors @ factorisation.axes
 
     def project(self, history: Csr, items: Tensor) -> Tensor:
-        """S, by least squares: X V A (A^T A)^-1, since V^T V = I."""
+        """Return S, by least squares: X V A (A^T A)^-1, since V^T V = I."""
         inverse: Tensor = torch.linalg.inv((items.T @ items).double())
         return sum_rows(history, items) @ inverse.float()

@@ -1,4 +1,4 @@
-"""What the controls share that score by inner products of a user's and an item's vector."""
+"""The controls that score by inner products of a user's and an item's vector, and the intents of their columns."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 
 from distaff.ranking.products import Products
-from distaff.recommenders.base import Intents, Recommender, Session, Unlearned
+from distaff.recommenders.base import Intents, Recommender, Session, Unlearned, as_shares
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
 from distaff_graph.sparse import history_pattern, product
 
 
 def sum_rows(history: Csr, table: Tensor) -> Tensor:
-    """X T: the sum of the rows of ``table`` ``(n_items, d)`` that each history lists, ``(b, d)``."""
+    """Return X T, the sum of the rows of ``table`` ``(n_items, d)`` that each history lists, ``(b, d)``."""
     return product(history_pattern(history, table), table)
 
 
@@ -26,17 +26,26 @@ class InnerProducts(Recommender):
 
     Subclasses implement :meth:`item_vectors` and :meth:`project`; :meth:`_fit` is the one after the other, so that a
     user who comes back as a new one is scored alike.
+
+    Where the K columns mean something one by one, each is an intent: intent k adds users[u, k] items[i, k] to a score, and a
+    share counts how much of the scores that is. A user's share of k is the part of sum over items of |summand| that k has,
+    and an item's likewise over users. Shares so defined do not change when a column of one table is scaled up and the
+    other's down, which says nothing about anybody.
+
+    Attributes:
+        columns_are_intents: False where columns are defined only up to a linear map.
     """
 
     control: ClassVar[bool] = True
+    columns_are_intents: ClassVar[bool] = True
 
     @abstractmethod
     def item_vectors(self, data: Interactions, session: Session) -> Tensor:
-        """Fit to ``data.train``; float32 ``(n_items, K)``."""
+        """Fit to ``data.train``; return float32 ``(n_items, K)``."""
 
     @abstractmethod
     def project(self, history: Csr, items: Tensor) -> Tensor:
-        """Users' vectors, float32 ``(b, K)``, from their interactions ``(b, n_items)`` and ``items``."""
+        """Return users' vectors, float32 ``(b, K)``, from their interactions ``(b, n_items)`` and ``items``."""
 
     def _fit(self, data: Interactions, session: Session) -> None:
         """Fit the items' vectors, then project everyone."""
@@ -48,39 +57,46 @@ class InnerProducts(Recommender):
         return self.relearn(users, seed)
 
     def predict(self, users: Tensor) -> Tensor:
-        """Inner products."""
+        """Return inner products."""
         return self.ranker()(users)
 
     def ranker(self) -> Products:
-        """Both tables, for the fast ranking of inner products."""
+        """Return both tables, for the fast ranking of inner products."""
         return Products(self._users, self._items)
 
     def fold_in(self, history: Csr) -> Tensor:
-        """Inner products of projected vectors."""
+        """Return inner products of projected vectors."""
         return self.project(history, self._items) @ self._items.T
 
     def state(self) -> dict[str, Tensor]:
-        """Both tables."""
+        """Return both tables."""
         return {"users": self._users, "items": self._items}
 
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take back both tables."""
+        """Restore both tables."""
         self._users, self._items = tensors["users"], tensors["items"]
 
-
-class IntentProducts(InnerProducts):
-    """Inner products whose K columns mean something one by one: each is an intent.
-
-    Intent k adds users[u, k] items[i, k] to a score, and a share counts how much of the scores that is: a user's share of
-    k is the part of sum over items of |summand| that k has, and an item's likewise over users. Shares so defined do not
-    change when a column of one table is scaled up and the other's down, which says nothing about anybody.
-    """
-
     def intents(self) -> Intents:
-        """The shares; see the class."""
+        """Return the shares; see the class."""
+        if not self.columns_are_intents:
+            return super().intents()
         users, items = self._users.abs(), self._items.abs()
         return Intents.from_loadings(users * items.mean(0), items * users.mean(0))
 
+    def user_mixes(self, users: Tensor) -> Tensor:
+        """Return users' shares; the items' tell how much a column of theirs weighs."""
+        if not self.columns_are_intents:
+            return super().user_mixes(users)
+        return as_shares(self._users[users].abs() * self._items.abs().mean(0))
+
     def intent_scores(self, users: Tensor, intent: int) -> Tensor:
-        """The summand of one intent; they add up to the score."""
+        """Return the summand of one intent; they add up to the score."""
+        if not self.columns_are_intents:
+            return super().intent_scores(users, intent)
         return torch.outer(self._users[users, intent], self._items[:, intent])
+
+    def all_intent_scores(self, users: Tensor) -> Tensor:
+        """Return all summands."""
+        if not self.columns_are_intents:
+            return super().all_intent_scores(users)
+        return self._users[users].unsqueeze(2) * self._items.T

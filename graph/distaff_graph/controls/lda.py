@@ -12,7 +12,7 @@ from distaff.model.config import Choices, ModelConfig, Span
 from distaff.recommenders.base import Session
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
-from distaff_graph.controls.inner_products import IntentProducts
+from distaff_graph.controls.inner_products import InnerProducts
 from distaff_graph.sparse import edge_dots, history_pattern, product, with_values
 
 _TINY = 1e-30
@@ -36,7 +36,7 @@ class LDAConfig(ModelConfig):
     max_iterations: Annotated[int, Field(ge=1)] = 30
 
 
-class LDA(IntentProducts):
+class LDA(InnerProducts):
     """Scores are a user's expected topics times the topics' expected items, the probability of each item.
 
     The fit is scikit-learn's batch variational Bayes.
@@ -47,7 +47,7 @@ class LDA(IntentProducts):
     config: LDAConfig
 
     def item_vectors(self, data: Interactions, session: Session) -> Tensor:
-        """The topics' mean distributions, columns summing to 1, ``(n_items, K)``."""
+        """Return the topics' mean distributions, columns summing to 1, ``(n_items, K)``."""
         from sklearn.decomposition import LatentDirichletAllocation
 
         c = self.config
@@ -63,7 +63,7 @@ class LDA(IntentProducts):
         return (topics / topics.sum(0)).contiguous()
 
     def project(self, history: Csr, items: Tensor) -> Tensor:
-        """Posterior mean shares of the variational approximation for fixed topics, ``(b, K)``."""
+        """Return posterior mean shares of the variational approximation for fixed topics, ``(b, K)``."""
         pattern, prior = history_pattern(history, items), self.config.user_prior
         counts = items.new_ones(history.n_rows, items.shape[1])
         for _ in range(_UPDATES):

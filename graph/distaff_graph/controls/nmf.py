@@ -13,7 +13,7 @@ from distaff.model.config import Choices, ModelConfig
 from distaff.recommenders.base import Session
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
-from distaff_graph.controls.inner_products import IntentProducts
+from distaff_graph.controls.inner_products import InnerProducts
 from distaff_graph.sparse import edge_dots, history_pattern, product, with_values
 
 _TINY = 1e-12
@@ -37,7 +37,7 @@ class NMFConfig(ModelConfig):
     init: Annotated[str, Field(pattern="^(nndsvda|random)$")] = "nndsvda"
 
 
-class NMF(IntentProducts):
+class NMF(InnerProducts):
     """Scores are W H^T, both non-negative: every intent can only add.
 
     The Kullback-Leibler divergence makes it the maximum-likelihood fit of Poisson counts and needs work in proportion
@@ -50,7 +50,7 @@ class NMF(IntentProducts):
     config: NMFConfig
 
     def item_vectors(self, data: Interactions, session: Session) -> Tensor:
-        """H^T, columns summing to 1, ``(n_items, K)``."""
+        """Return H^T, columns summing to 1, ``(n_items, K)``."""
         from sklearn import decomposition
         from sklearn.exceptions import ConvergenceWarning
 
@@ -70,12 +70,12 @@ class NMF(IntentProducts):
         return parts / parts.sum(0).clamp(min=_TINY)
 
     def project(self, history: Csr, items: Tensor) -> Tensor:
-        """W that minimises the divergence for fixed H; see :func:`mix`."""
+        """Return W that minimises the divergence for fixed H; see :func:`mix`."""
         return mix(history, items)
 
 
 def mix(history: Csr, parts: Tensor) -> Tensor:
-    """Non-negative weights of users on ``parts`` that minimise the Kullback-Leibler divergence of X from W parts^T.
+    """Return non-negative weights of users on ``parts`` that minimise the Kullback-Leibler divergence of X from W parts^T.
 
     A convex problem for each user: multiplicative updates w <- w * (parts^T (x / (parts w))) / sum of parts climb from
     the uniform start to its optimum. No tensor of interactions by parts is stored.

@@ -24,23 +24,23 @@ class Popularity(Recommender):
         self._counts = torch.bincount(data.train.indices, minlength=data.n_items).float()
 
     def unlearn(self, users: Tensor, seed: int) -> Unlearned:
-        """Take their interactions off the counts."""
+        """Take users out: their interactions go off the counts."""
         self._counts -= torch.bincount(self.data.train.take(users).indices, minlength=self.data.n_items)
         self.bind(self.data.without(users))
         return "downdate"
 
     def predict(self, users: Tensor) -> Tensor:
-        """The counts, once for each user."""
+        """Return the counts, once for each user."""
         return self._counts.repeat(users.numel(), 1)
 
     def fold_in(self, history: Csr) -> Tensor:
-        """The counts, once for each row."""
+        """Return the counts, once for each row."""
         return self._counts.repeat(history.n_rows, 1)
 
     def state(self) -> dict[str, Tensor]:
-        """The counts."""
+        """Return the counts."""
         return {"counts": self._counts}
 
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take back the counts."""
+        """Restore the counts."""
         self._counts = tensors["counts"]

@@ -14,7 +14,7 @@ from distaff.model.config import Choices, ModelConfig
 from distaff.recommenders.base import Session
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
-from distaff_graph.controls.inner_products import IntentProducts, sum_rows
+from distaff_graph.controls.inner_products import InnerProducts, sum_rows
 
 # Below this size of the smaller side a dense decomposition is quicker than the iterative one, and has no upper limit on
 # the number of vectors.
@@ -31,7 +31,7 @@ class PureSVDConfig(ModelConfig):
     n_intents: Annotated[int, Field(ge=1), Choices(16, 32, 64, 128, 256)] = 64
 
 
-class PureSVD(IntentProducts):
+class PureSVD(InnerProducts):
     """Scores are X V V^T, with V the K leading right singular vectors of the binary training matrix X.
 
     The decomposition is exact, not randomised: a control should not lose accuracy to a shortcut. Intents are singular
@@ -44,16 +44,16 @@ class PureSVD(IntentProducts):
     config: PureSVDConfig
 
     def item_vectors(self, data: Interactions, session: Session) -> Tensor:
-        """V, ``(n_items, K)``."""
+        """Return V, ``(n_items, K)``."""
         return fix_signs(right_singular_vectors(data.train, self.config.n_intents, session.seed))
 
     def project(self, history: Csr, items: Tensor) -> Tensor:
-        """X V."""
+        """Return X V."""
         return sum_rows(history, items)
 
 
 def right_singular_vectors(matrix: Csr, k: int, seed: int) -> Tensor:
-    """The right singular vectors of the ``k`` largest singular values, largest first, float32 ``(n_cols, k)``.
+    """Return the right singular vectors of the ``k`` largest singular values, largest first, float32 ``(n_cols, k)``.
 
     Fewer where the matrix has fewer rows or columns.
     """

@@ -1,5 +1,6 @@
 """DGVAE (TMM 2024) and, with parts of it switched off, MacridVAE (NeurIPS 2019) and Multi-VAE (WWW 2018).
 
-``half`` is one variational half over items or over words, ``mixture`` its decoder, ``cross`` what joins two halves,
-``item_graph`` the frozen graph of items, ``base`` the training that all share and ``models`` the models themselves.
+``branch`` encodes users over items or over words, ``decoder`` scores them, ``coupling`` joins two branches, ``item_graph``
+is the frozen graph of items, ``network`` all of these with their objective, ``vae`` the training and the scores that all
+three models share, ``words`` the words of DGVAE's factors, and ``models`` the models themselves.
 """

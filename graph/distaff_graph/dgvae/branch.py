@@ -1,4 +1,4 @@
-"""One half: items or words held by factors, users encoded factor by factor, and what decoding them needs."""
+"""A branch of the network: items or words held by factors, users encoded factor by factor, and their decoding."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ class ItemGraph:
 
     @classmethod
     def build(cls, graph: Weighted, device: torch.device | str) -> ItemGraph:
-        """From A."""
+        """Return the graph of A."""
         back = Weighted.from_scipy(graph.scipy().T)
-        return cls(*(_csr(part.to(device)) for part in (back, graph)))
+        return cls(*(_csr(matrix.to(device)) for matrix in (back, graph)))
 
     def two_hops(self, x: Tensor) -> Tensor:
-        """((x A A + x) / 2) for columns of users: ``(n_items, n)`` to the same."""
+        """Return (x A A + x) / 2 for columns of users: ``(n_items, n)`` to the same."""
         once = propagate(self.matrix, x, self.transposed)
         return (propagate(self.matrix, once, self.transposed) + x) / 2
 
 
-class Half(nn.Module):
-    """Variational half over M things, items or words, with K factors.
+class Branch(nn.Module):
+    """Variational branch over M columns of users' rows, items or words, with K factors.
 
     Args:
-        n_things: M.
+        n_columns: M.
         dim: d of vectors, prototypes and codes.
         n_factors: K.
-        generator: Of the start values: Xavier normal, biases normal with deviation 0.01.
-        temperature: Of memberships.
-        decoder_temperature: Of the decoder.
+        generator: Draws the start values: Xavier normal, biases normal with deviation 0.01.
+        temperature: Temperature of memberships.
+        decoder_temperature: Temperature of the decoder.
         std: Deviation of the code's noise.
         dropout: Share of the encoder's input that is left out in training.
         n_hidden: Width of a tanh layer in front of the encoder's last; 0 for none.
@@ -50,7 +50,7 @@ class Half(nn.Module):
 
     def __init__(
         self,
-        n_things: int,
+        n_columns: int,
         dim: int,
         n_factors: int,
         generator: torch.Generator,
@@ -73,38 +73,38 @@ class Half(nn.Module):
         inner = n_hidden or 2 * dim
         self.temperature, self.decoder_temperature = temperature, decoder_temperature
         self.std, self.dropout, self.spherical = std, dropout, spherical
-        self.weight, self.bias = table(n_things, inner), bias(inner)
+        self.weight, self.bias = table(n_columns, inner), bias(inner)
         self.last = nn.ParameterList([table(n_hidden, 2 * dim), bias(2 * dim)] if n_hidden else [])
         widen = not spherical and n_hidden
-        self.vectors = table(n_things, n_hidden if widen else dim)
+        self.vectors = table(n_columns, n_hidden if widen else dim)
         self.widen = nn.ParameterList([table(dim, n_hidden), bias(n_hidden)] if widen else [])
         self.prototypes = table(n_factors, dim) if spherical else None
-        self.shift = None if spherical else bias(n_things)
+        self.shift = None if spherical else bias(n_columns)
 
     @property
     def n_factors(self) -> int:
         """K; 1 without factors."""
         return 1 if self.prototypes is None else len(self.prototypes)
 
-    def things(self) -> Tensor:
-        """Vectors as the decoder reads them, ``(M, d)``."""
+    def decoded(self) -> Tensor:
+        """Return the vectors as the decoder reads them, ``(M, d)``."""
         return F.normalize(self.vectors) if self.spherical else self.vectors
 
     def log_memberships(self, *, sample: bool = False) -> Tensor:
-        """Log c, ``(M, K)``: softmax over factors of v . p / temperature, Gumbel-perturbed when sampled.
+        """Return log c, ``(M, K)``: softmax over factors of v . p / temperature, Gumbel-perturbed when sampled.
 
-        Of the half that has no factors, the decoder's bias, ``(M, 1)``.
+        Without factors it is the decoder's bias, ``(M, 1)``.
         """
         if self.prototypes is None:
             assert self.shift is not None
             return self.shift.unsqueeze(1)
-        logits = self.things() @ F.normalize(self.prototypes).T / self.temperature
+        logits = self.decoded() @ F.normalize(self.prototypes).T / self.temperature
         if sample:
             logits = logits - torch.empty_like(logits).exponential_().log()
         return logits.log_softmax(1)
 
     def inputs(self, x: Weighted, memberships: Tensor | None) -> Tensor:
-        """X c_k with rows of length 1, at x's entries, ``(K, nnz)``; plain x where there are no factors."""
+        """Return x c_k with rows of length 1, at x's entries, ``(K, nnz)``; plain x where there are no factors."""
         rows = x.pattern.row_index()
         values = x.values.unsqueeze(0)
         if memberships is not None:
@@ -114,7 +114,7 @@ class Half(nn.Module):
         return values / squares.clamp(min=1e-24).sqrt().index_select(1, rows)
 
     def first_layer(self, x: Weighted, values: Tensor, graph: ItemGraph | None, n_factors: int) -> Tensor:
-        """The first product of the encoder for each factor, ``(b, K, inner)``, with dropout in training.
+        """Return the first product of the encoder for each factor, ``(b, K, inner)``, with dropout in training.
 
         Without a graph only entries of x are read; with one, the users of a batch are spread over it as columns.
         """
@@ -138,7 +138,7 @@ class Half(nn.Module):
         return self._by_user(h.T @ self.weight, n_factors)
 
     def encode(self, x: Weighted, log_memberships: Tensor, graph: ItemGraph | None = None) -> tuple[Tensor, Tensor]:
-        """Mean and log variance of users' codes from x ``(b, M)``, each ``(b, K, d)``."""
+        """Return mean and log variance of users' codes from x ``(b, M)``, each ``(b, K, d)``."""
         memberships = log_memberships.exp() if self.spherical else None
         h = self.first_layer(x, self.inputs(x, memberships), graph, log_memberships.shape[1])
         if len(self.last):
@@ -147,29 +147,29 @@ class Half(nn.Module):
         return (F.normalize(mean, dim=-1) if self.spherical else mean), -log_variance
 
     def code(self, mean: Tensor, log_variance: Tensor) -> Tensor:
-        """z: the mean, with noise in training; of length 1 where codes are."""
+        """Return z: the mean, with noise in training; of length 1 where codes are."""
         if not self.training:
             return mean
         z = mean + self.std * torch.randn(mean.shape, device=mean.device) * (log_variance / 2).exp()
         return F.normalize(z, dim=-1) if self.spherical else z
 
     def query(self, z: Tensor) -> Tensor:
-        """Z as the decoder reads it, ``(b, K, d)``: over the temperature, or widened."""
+        """Return z as the decoder reads it, ``(b, K, d)``: over the temperature, or widened."""
         return (z @ self.widen[0] + self.widen[1]).tanh() if len(self.widen) else z / self.decoder_temperature
 
     def divergence(self, mean: Tensor, log_variance: Tensor) -> Tensor:
-        """KL to the prior, summed over factors, mean over users; a mean of length 1 adds nothing."""
+        """Return the KL divergence to the prior, summed over factors, mean over users; a mean of length 1 adds nothing."""
         kl = log_variance.exp() - 1 - log_variance
         if not self.spherical:
             kl = kl + mean.square()
         return kl.sum((1, 2)).mean() / 2
 
     def _by_user(self, h: Tensor, n_factors: int) -> Tensor:
-        """Rows by factor and user, with the bias: ``(K b, inner)`` to ``(b, K, inner)``."""
+        """Return rows by factor and user, with the bias: ``(K b, inner)`` to ``(b, K, inner)``."""
         return h.view(n_factors, -1, h.shape[1]).transpose(0, 1) + self.bias
 
     def _drop(self, x: Tensor) -> Tensor:
-        """Dropout, which draws nothing where it leaves nothing out."""
+        """Return x after dropout, which draws nothing where it leaves nothing out."""
         return F.dropout(x, self.dropout) if self.training and self.dropout else x
 
 

@@ -1,4 +1,4 @@
-"""What joins the two halves: each reads the other, and factor k of one is held to factor k of the other."""
+"""The coupling of two branches: each reads the other, and factor k of one is held to factor k of the other."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def read(queries: Tensor, keys: Tensor) -> Tensor:
-    """att(Q, K, K) of DGVAE: how the factors of one half read those of the other.
+    """Return att(Q, K, K) of DGVAE: the weights by which the factors of one branch read those of the other.
 
     (tanh(Q K^T) * sigmoid(mean L1 - L1(Q, K))) for each user, where the mean runs over a row: alike in direction, and
     closer than the others.
@@ -23,23 +23,23 @@ def read(queries: Tensor, keys: Tensor) -> Tensor:
     return (queries @ keys.transpose(1, 2)).tanh() * (distance.mean(2, keepdim=True) - distance).sigmoid()
 
 
-def mutual_information(rated: Tensor, written: Tensor) -> Tensor:
-    """The Jensen-Shannon bound, negated: factor k of one half with factor k of the other, against the other factors.
+def mutual_information(interactions: Tensor, text: Tensor) -> Tensor:
+    """Return the Jensen-Shannon bound, negated: factor k of one branch with factor k of the other, against the rest.
 
     Negatives are the other factors of the same user, which is what drives the factors apart.
 
     Args:
-        rated: What words read of ratings, C|T, ``(b, K, d)``.
-        written: What ratings read of words, T|C, ``(b, K, d)``.
+        interactions: C|T, read by the words from the interactions, ``(b, K, d)``.
+        text: T|C, read by the interactions from the words, ``(b, K, d)``.
 
     Returns:
-        Mean over users and factors of softplus(-own) + mean over others of softplus(other); 0 for one factor.
+        Mean over users and factors of softplus(-same) + mean over others of softplus(other); 0 for one factor.
     """
-    n_factors = rated.shape[1]
+    n_factors = interactions.shape[1]
     if n_factors == 1:
-        return rated.new_zeros(())
-    similarity = rated @ written.transpose(1, 2)
-    own = similarity.diagonal(dim1=1, dim2=2)
+        return interactions.new_zeros(())
+    similarity = interactions @ text.transpose(1, 2)
+    same = similarity.diagonal(dim1=1, dim2=2)
     others = F.softplus(similarity)
     negative = (others.sum(2) - others.diagonal(dim1=1, dim2=2)) / (n_factors - 1)
-    return (F.softplus(-own) + negative).mean()
+    return (F.softplus(-same) + negative).mean()

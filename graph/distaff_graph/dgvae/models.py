@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, ClassVar, Literal
 
 import pyarrow as pa
@@ -17,11 +17,18 @@ from distaff_data.datasets.content import MAX_DF, MIN_DF, Content, Lexicon, Weig
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError
-from distaff_graph.dgvae.branch import Half, ItemGraph
+from distaff_graph.dgvae.branch import Branch, ItemGraph
 from distaff_graph.dgvae.item_graph import mix, nearest, nearest_documents
-from distaff_graph.dgvae.network import Network
-from distaff_graph.dgvae.vae import FactorConfig, Factored, Variational, VariationalConfig
-from distaff_graph.dgvae.words import Speaking
+from distaff_graph.dgvae.network import DGVAENetwork
+from distaff_graph.dgvae.vae import (
+    FactorConfig,
+    ItemTable,
+    VariationalConfig,
+    VariationalRecommender,
+    factor_branch,
+    initialise,
+)
+from distaff_graph.dgvae.words import FactorWords
 
 _TEXT, _WORDS = "text", "words"
 
@@ -37,7 +44,7 @@ class MultiVAEConfig(VariationalConfig):
     n_hidden: Annotated[int, Field(ge=1), Choices(200, 600)] = 600
 
 
-class MultiVAE(Variational):
+class MultiVAE(VariationalRecommender):
     """Multi-VAE (Liang et al., WWW 2018): one Gaussian code a user, a multinomial over items.
 
     The code of MacridVAE without factors, prototypes and unit lengths, with the tanh layers of its own paper. New users'
@@ -49,11 +56,11 @@ class MultiVAE(Variational):
     Config: ClassVar[type[ModelConfig]] = MultiVAEConfig
     config: MultiVAEConfig
 
-    def make(self, data: Interactions, generator: torch.Generator, device: torch.device) -> Network:
-        """One half without factors."""
+    def make(self, data: Interactions, generator: torch.Generator, device: torch.device) -> DGVAENetwork:
+        """Return a network of one branch without factors."""
         c = self.config
-        return Network(
-            Half(
+        return DGVAENetwork(
+            Branch(
                 data.n_items,
                 c.embedding_dim,
                 1,
@@ -68,7 +75,7 @@ class MultiVAE(Variational):
         )
 
 
-class MacridVAE(Factored):
+class MacridVAE(VariationalRecommender):
     """MacridVAE (Ma et al., NeurIPS 2019), as DGVAE builds on it: users' items divided among K factors, a code for each.
 
     Item i belongs to factor k by softmax_k(v_i . p_k / temperature), and p_i is the sum over factors of membership times
@@ -79,9 +86,15 @@ class MacridVAE(Factored):
     Config: ClassVar[type[ModelConfig]] = FactorConfig
     config: FactorConfig
 
-    def make(self, data: Interactions, generator: torch.Generator, device: torch.device) -> Network:
-        """One half with factors."""
-        return Network(self.half(data.n_items, generator))
+    def make(self, data: Interactions, generator: torch.Generator, device: torch.device) -> DGVAENetwork:
+        """Return a network of one branch with factors."""
+        return DGVAENetwork(factor_branch(self.config, data.n_items, generator))
+
+    def build(self, data: Interactions, generator: torch.Generator, device: torch.device) -> DGVAENetwork:
+        """Return the network, at its start."""
+        network = super().build(data, generator, device)
+        initialise(self.config, network, self.rows, generator)
+        return network
 
 
 class DGVAEConfig(FactorConfig):
@@ -109,13 +122,13 @@ class DGVAEConfig(FactorConfig):
     max_df: Annotated[float, Field(gt=0, le=1)] = MAX_DF
 
 
-class DGVAE(Speaking):
-    """DGVAE (Zhou and Miao, TMM 2024): a half over items and one over words that read each other, factor by factor.
+class DGVAE(VariationalRecommender):
+    """DGVAE (Zhou and Miao, TMM 2024): a branch over items and one over words that read each other, factor by factor.
 
     Items have words, feature vectors or both (``distaff ingest items``). The item graph joins each item to its nearest
     neighbours in every modality; where there are no text features, the items' words by tf-idf are the text modality. Each
-    half gives codes z_k; z_k = C|T_k + T|C_k is what words read of ratings and ratings of words, and both decoders read
-    it, so that a factor has items and words.
+    branch gives codes z_k, and z_k = C|T_k + T|C_k, where C|T is read from the ratings by the words and T|C the other way
+    round. Both decoders read that sum, so that a factor has items and words.
 
     Departures from the authors' code, none of which changes an equation: no identity graph over words and no dense graph
     over items; the decoder in logarithms; the weight of the divergence grows by epochs (``kl_steps`` is their schedule);
@@ -131,9 +144,13 @@ class DGVAE(Speaking):
     name: ClassVar[str] = "dgvae"
     Config: ClassVar[type[ModelConfig]] = DGVAEConfig
     config: DGVAEConfig
+    lexicon: Lexicon
+    _given: Weighted | None  # documents that came with the data
+    _neighbours: Weighted | None
+    _words: FactorWords
 
-    def build(self, data: Interactions, generator: torch.Generator, device: torch.device) -> Network:
-        """Words and item graph from the content, then the network."""
+    def build(self, data: Interactions, generator: torch.Generator, device: torch.device) -> DGVAENetwork:
+        """Return the network at its start, over the words and the item graph of the content."""
         c = self.config
         if data.read_content is None:
             raise InputError(
@@ -144,58 +161,77 @@ class DGVAE(Speaking):
         self.lexicon = Lexicon.build(content, data.train, min_df=c.min_df, max_df=c.max_df)
         self._given = content.user_words
         self._neighbours = item_graph(content, self.lexicon, c.n_neighbours, c.text_share)
-        return super().build(data, generator, device)
+        network = super().build(data, generator, device)
+        initialise(c, network, self.rows, generator)
+        return network
 
-    def make(self, data: Interactions, generator: torch.Generator, device: torch.device) -> Network:
-        """Both halves, and the graph."""
-        rated = self.half(data.n_items, generator)
-        written = self.half(len(self.lexicon.words), generator)
+    def make(self, data: Interactions, generator: torch.Generator, device: torch.device) -> DGVAENetwork:
+        """Return a network of both branches, and the graph."""
+        item_branch = factor_branch(self.config, data.n_items, generator)
+        word_branch = factor_branch(self.config, len(self.lexicon.words), generator)
         graph = self._neighbours if self.config.item_graph else None
-        return Network(rated, written, None if graph is None else ItemGraph.build(graph, device))
+        return DGVAENetwork(item_branch, word_branch, None if graph is None else ItemGraph.build(graph, device))
+
+    def term_weights(self) -> tuple[float, float]:
+        """Return the weights of the words' terms and of the mutual information."""
+        return self.config.text_weight, self.config.mi_weight
 
     @property
-    def _text_weight(self) -> float:  # type: ignore[override]
-        return self.config.text_weight
-
-    @property
-    def _mi_weight(self) -> float:  # type: ignore[override]
-        return self.config.mi_weight
+    def words(self) -> FactorWords:
+        """The words that the factors speak in."""
+        return self._words
 
     def documents(self, history: Csr) -> Weighted:
-        """The words of what people took."""
+        """Return the words of the items that people took."""
         return self.lexicon.documents(history)
 
     def user_documents(self, data: Interactions) -> Weighted:
-        """Given with the data, or made of training items."""
+        """Return the documents given with the data, or those of training items."""
         return self.documents(data.train) if self._given is None else self._given
 
     def unlearn(self, users: Tensor, seed: int) -> Unlearned:
-        """The words that were given with the data have a row for each user too."""
+        """Take users out, also of the words that were given with the data."""
         if self._given is not None:
-            kept = torch.ones(self.data.n_users, dtype=torch.bool)
-            kept[users] = False
-            self._given = self._given.take(kept.nonzero().squeeze(1))
+            remaining = torch.ones(self.data.n_users, dtype=torch.bool)
+            remaining[users] = False
+            self._given = self._given.take(remaining.nonzero().squeeze(1))
         return super().unlearn(users, seed)
 
     @torch.no_grad()
     def finalize(self) -> None:
-        """Vectors and memberships; those of items without training interactions from their neighbours in the graph."""
+        """Compute vectors and memberships; those of items without training interactions from their neighbours."""
         super().finalize()
-        rated = self.network.rated
-        cold = torch.bincount(self._users.pattern.indices, minlength=len(self._things)) == 0
-        if self._neighbours is None or not bool(cold.any()):
-            return
-        graph = self._neighbours.scipy()[cold.numpy()]
-        graph.data[cold.numpy()[graph.indices]] = 0
-        found = torch.from_numpy(graph @ self._things.cpu().numpy()).to(self._things)
-        where = torch.nonzero(cold).squeeze(1).to(found.device)[found.any(1)]
-        self._things = self._things.index_copy(0, where, F.normalize(found[found.any(1)]))
-        assert rated.prototypes is not None
-        kinds = self._things[where] @ F.normalize(rated.prototypes).T / rated.temperature
-        self._log_kinds = self._log_kinds.index_copy(0, where, kinds.log_softmax(1))
+        assert self.rows.documents is not None
+        self._words = FactorWords(self, self.lexicon, self.rows.documents)
+        taken = self.rows.items.pattern
+        cold = torch.bincount(taken.indices, minlength=taken.n_cols) == 0
+        if self._neighbours is not None and bool(cold.any()):
+            self.table = _with_cold(self.table, self.network.item_branch, self._neighbours, cold)
+
+    def score_words(
+        self,
+        people: Mapping[str, Iterable[str] | Mapping[str, float]],
+        *,
+        histories: Mapping[str, Iterable[object]] | None = None,
+        top_k: int = 20,
+    ) -> pa.Table:
+        """Return top-k lists for people the model was not trained on, by words they chose and, where given, items they took.
+
+        Args:
+            people: Words by person, with how often each counts where it is a mapping.
+            histories: Items by person; unknown items are ignored, known ones are not listed.
+            top_k: List length.
+
+        Returns:
+            Arrow table ``user_id, rank, item_id, score``.
+
+        Raises:
+            InputError: A word that the model does not know, or a person without words.
+        """
+        return self.words.recommend(people, histories or {}, top_k)
 
     def state(self) -> dict[str, Tensor]:
-        """The parameters, the words, and the item graph."""
+        """Return the parameters, the words, and the item graph."""
         text = torch.frombuffer(bytearray("\n".join(self.lexicon.words.to_pylist()).encode()), dtype=torch.uint8)
         out = {**super().state(), "words": text, "idf": self.lexicon.idf}
         for name, matrix in (
@@ -207,7 +243,7 @@ class DGVAE(Speaking):
         return out
 
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take them back."""
+        """Restore the words and the item graph, then the parameters."""
         words = pa.array(bytes(tensors["words"].numpy()).decode().split("\n"), pa.string())
         n_items, n_words = self.data.n_items, len(words)
         self.lexicon = Lexicon(words, tensors["idf"], _unpack(tensors, "item_words", n_words))
@@ -217,25 +253,38 @@ class DGVAE(Speaking):
 
 
 def item_graph(content: Content, lexicon: Lexicon, k: int, text_share: float) -> Weighted | None:
-    """The frozen graph of items; None where items have neither features nor words of their own."""
-    found = {name: nearest(vectors, k) for name, vectors in content.features.items()}
-    if _TEXT not in found and lexicon.item_words is not None:
-        found[_WORDS] = nearest_documents(lexicon.items(), k)
-    if not found:
+    """Return the frozen graph of items; None where items have neither features nor words."""
+    neighbours = {name: nearest(vectors, k) for name, vectors in content.features.items()}
+    if _TEXT not in neighbours and lexicon.item_words is not None:
+        neighbours[_WORDS] = nearest_documents(lexicon.items(), k)
+    if not neighbours:
         return None
-    text = _TEXT if _TEXT in found else _WORDS
-    others = max(len(found) - (text in found), 1)
-    share = text_share if text in found and len(found) > 1 else 1.0 * (text in found)
-    return mix(found, {name: share if name == text else (1.0 - share) / others for name in found})
+    text = _TEXT if _TEXT in neighbours else _WORDS
+    others = max(len(neighbours) - (text in neighbours), 1)
+    share = text_share if text in neighbours and len(neighbours) > 1 else 1.0 * (text in neighbours)
+    return mix(neighbours, {name: share if name == text else (1.0 - share) / others for name in neighbours})
+
+
+def _with_cold(table: ItemTable, branch: Branch, neighbours: Weighted, cold: Tensor) -> ItemTable:
+    """Return the table with the mean vectors of their neighbours for cold items, bool ``(n_items,)``, that have any."""
+    graph = neighbours.scipy()[cold.numpy()]
+    graph.data[cold.numpy()[graph.indices]] = 0
+    means = torch.from_numpy(graph @ table.vectors.cpu().numpy()).to(table.vectors)
+    has_neighbours = means.any(1)
+    rows = torch.nonzero(cold).squeeze(1).to(means.device)[has_neighbours]
+    vectors = table.vectors.index_copy(0, rows, F.normalize(means[has_neighbours]))
+    assert branch.prototypes is not None
+    logits = vectors[rows] @ F.normalize(branch.prototypes).T / branch.temperature
+    return ItemTable(vectors, table.log_memberships.index_copy(0, rows, logits.log_softmax(1)))
 
 
 def _pack(name: str, matrix: Weighted) -> dict[str, Tensor]:
-    parts = {"indptr": matrix.pattern.indptr, "indices": matrix.pattern.indices, "values": matrix.values}
-    return {f"{name}.{part}": value for part, value in parts.items()}
+    arrays = {"indptr": matrix.pattern.indptr, "indices": matrix.pattern.indices, "values": matrix.values}
+    return {f"{name}.{array}": value for array, value in arrays.items()}
 
 
 def _unpack(tensors: Mapping[str, Tensor], name: str, n_cols: int) -> Weighted | None:
     if f"{name}.values" not in tensors:
         return None
-    indptr, indices, values = (tensors[f"{name}.{part}"] for part in ("indptr", "indices", "values"))
+    indptr, indices, values = (tensors[f"{name}.{array}"] for array in ("indptr", "indices", "values"))
     return Weighted(Csr(indptr, indices, n_cols), values)

@@ -1,89 +1,104 @@
-"""Both halves and what joins them, as one module: users' codes, and the parts of the objective."""
+"""The branches and their coupling as one module: users' codes, and the terms of the objective."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from distaff_data.datasets.content import Weighted
-from distaff_graph.dgvae.branch import Half, ItemGraph
+from distaff_graph.dgvae.branch import Branch, ItemGraph
 from distaff_graph.dgvae.coupling import mutual_information, read
 from distaff_graph.dgvae.decoder import mixture_loss
 
+_BRANCHES_0_1 = {"rated": "item_branch", "written": "word_branch"}  # names up to 0.1, in saved models and checkpoints
+
 
 @dataclass(frozen=True)
-class Codes:
+class FactorCodes:
     """Users' codes ``(b, K, d)``.
 
     Attributes:
-        z: What the decoders read; the sum of the next two where there are two halves.
-        rated: Its part that is made of ratings, C|T; z itself where there is one half.
-        written: Its part that is made of words, T|C; None where there is one half.
+        z: The codes that the decoders read; the sum of the next two where there are two branches.
+        interactions: The part of z that comes from interactions, C|T; z itself where there is one branch.
+        text: The part of z that comes from words, T|C; None where there is one branch.
     """
 
     z: Tensor
-    rated: Tensor
-    written: Tensor | None
+    interactions: Tensor
+    text: Tensor | None
 
 
-class Network(nn.Module):
+class DGVAENetwork(nn.Module):
     """The parameters.
 
     Args:
-        rated: The half over items.
-        written: The half over words, or None.
+        item_branch: The branch over items.
+        word_branch: The branch over words, or None.
         graph: The frozen graph of items, or None.
     """
 
-    def __init__(self, rated: Half, written: Half | None = None, graph: ItemGraph | None = None) -> None:
+    def __init__(self, item_branch: Branch, word_branch: Branch | None = None, graph: ItemGraph | None = None) -> None:
         super().__init__()
-        self.rated, self.written, self.graph = rated, written, graph
+        self.item_branch, self.word_branch, self.graph = item_branch, word_branch, graph
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
         self.register_buffer("samples", torch.zeros((), dtype=torch.int64))
         self.steps: Tensor
         self.samples: Tensor
 
-    def codes(self, items: Weighted, words: Weighted | None) -> Codes:
-        """Users' codes in evaluation, from their items and words."""
-        rated, _ = self.rated.encode(items, self.rated.log_memberships(), self.graph)
-        if self.written is None or words is None:
-            return Codes(rated, rated, None)
-        written, _ = self.written.encode(words, self.written.log_memberships())
-        return join(rated, written)
+    def codes(self, items: Weighted, words: Weighted | None) -> FactorCodes:
+        """Return users' codes in evaluation, from their items and words."""
+        interactions, _ = self.item_branch.encode(items, self.item_branch.log_memberships(), self.graph)
+        if self.word_branch is None or words is None:
+            return FactorCodes(interactions, interactions, None)
+        text, _ = self.word_branch.encode(words, self.word_branch.log_memberships())
+        return join(interactions, text)
 
     def losses(
         self, items: Weighted, words: Weighted | None, kl_weight: Tensor, text_weight: float, mi_weight: float
     ) -> dict[str, Tensor]:
-        """The parts of the objective on a batch of users; memberships and codes are sampled.
+        """Return the terms of the objective on a batch of users; memberships and codes are sampled.
 
         Args:
-            items: What the users took, ``(b, n_items)``.
+            items: The items that the users took, ``(b, n_items)``.
             words: Their documents, ``(b, n_words)``.
-            kl_weight: Of both divergences.
-            text_weight: Of the words' likelihood and divergence.
-            mi_weight: Of the mutual information.
+            kl_weight: Weight of both divergences.
+            text_weight: Weight of the words' likelihood and divergence.
+            mi_weight: Weight of the mutual information.
         """
-        kinds = self.rated.log_memberships(sample=True)
-        mean, log_variance = self.rated.encode(items, kinds, self.graph)
-        z = self.rated.code(mean, log_variance)
-        out = {"kl": kl_weight * self.rated.divergence(mean, log_variance)}
-        if self.written is not None and words is not None:
-            word_kinds = self.written.log_memberships(sample=True)
-            mean, log_variance = self.written.encode(words, word_kinds)
-            codes = join(z, self.written.code(mean, log_variance))
+        memberships = self.item_branch.log_memberships(sample=True)
+        mean, log_variance = self.item_branch.encode(items, memberships, self.graph)
+        z = self.item_branch.code(mean, log_variance)
+        out = {"kl": kl_weight * self.item_branch.divergence(mean, log_variance)}
+        if self.word_branch is not None and words is not None:
+            word_memberships = self.word_branch.log_memberships(sample=True)
+            mean, log_variance = self.word_branch.encode(words, word_memberships)
+            codes = join(z, self.word_branch.code(mean, log_variance))
             z = codes.z
-            assert codes.written is not None
-            likelihood = mixture_loss(self.written.query(z), self.written.things(), word_kinds, words)
+            assert codes.text is not None
+            likelihood = mixture_loss(self.word_branch.query(z), self.word_branch.decoded(), word_memberships, words)
             out["text"] = text_weight * likelihood
-            out["text_kl"] = text_weight * kl_weight * self.written.divergence(mean, log_variance)
-            out["mi"] = mi_weight * mutual_information(codes.rated, codes.written)
-        out["rating"] = mixture_loss(self.rated.query(z), self.rated.things(), kinds, items)
+            out["text_kl"] = text_weight * kl_weight * self.word_branch.divergence(mean, log_variance)
+            out["mi"] = mi_weight * mutual_information(codes.interactions, codes.text)
+        out["rating"] = mixture_loss(self.item_branch.query(z), self.item_branch.decoded(), memberships, items)
         return out
 
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """Restore parameters, also those saved by 0.1, whose branches had other names."""
+        return super().load_state_dict({_current(name): value for name, value in state_dict.items()}, strict, assign)
 
-def join(rated: Tensor, written: Tensor) -> Codes:
-    """Each half read by the other: z = C|T + T|C."""
-    of_words, of_ratings = read(rated, written) @ written, read(written, rated) @ rated
-    return Codes(of_words + of_ratings, of_ratings, of_words)
+
+def join(interactions: Tensor, text: Tensor) -> FactorCodes:
+    """Return the codes of two branches that read each other: z = C|T + T|C."""
+    from_words = read(interactions, text) @ text
+    from_items = read(text, interactions) @ interactions
+    return FactorCodes(from_words + from_items, from_items, from_words)
+
+
+def _current(name: str) -> str:
+    """Return the name that a parameter has today."""
+    branch, _, parameter = name.partition(".")
+    return f"{_BRANCHES_0_1[branch]}.{parameter}" if branch in _BRANCHES_0_1 else name

@@ -44,7 +44,7 @@ _CLIP = 10.0  # standard deviations that a value counts at most
 
 @dataclass(frozen=True)
 class TriggerSettings:
-    """How the trigger is tuned; see the module.
+    """The tuning of the trigger; see the module.
 
     Attributes:
         window: L, rows of one lag vector.
@@ -64,7 +64,7 @@ class Trigger:
 
     Args:
         kpi: Position of the metric whose level counts; None if there is none.
-        settings: How it is tuned.
+        settings: The tuning.
     """
 
     def __init__(self, kpi: int | None = None, settings: TriggerSettings | None = None) -> None:
@@ -106,7 +106,7 @@ class Trigger:
         return int(self._state["rising"].max()) + self.settings.window - 1 if self.armed else 0
 
     def update(self, rows: Floats) -> Alarm | None:
-        """Take the next rows ``(n, M)``; return the first alarm, None if there is none."""
+        """Return the first alarm in the next rows ``(n, M)``, None if there is none."""
         if not self.armed or not len(rows):
             return None
         sums = _sums(self._departures(rows) - self._state["level"], self._state["sum"])

@@ -28,10 +28,10 @@ _UPDATES = 100
 
 
 def fit_parts(train: Csr, n_intents: int, generator: torch.Generator) -> Tensor:
-    """Fit the intents' distributions over items.
+    """Return the intents' distributions over items, fitted to who took what.
 
     Args:
-        train: Who took what, ``(n_users, n_items)``.
+        train: Users by items, ``(n_users, n_items)``.
         n_intents: K.
         generator: Of the starts.
 
@@ -40,12 +40,12 @@ def fit_parts(train: Csr, n_intents: int, generator: torch.Generator) -> Tensor:
     """
     fit = _Fit(train, n_intents)
     starts = [fit.run(*fit.start(generator), _TRIAL) for _ in range(_STARTS)]
-    _, parts = fit.run(*max(starts, key=lambda found: fit.posterior(*found)), _FINAL)
+    _, parts = fit.run(*max(starts, key=lambda start: fit.posterior(*start)), _FINAL)
     return parts
 
 
 def mix(history: Csr, parts: Tensor) -> Tensor:
-    """Weights w of users on ``parts``, the mode of a concave posterior.
+    """Return weights w of users on ``parts``, the mode of a concave posterior.
 
     Args:
         history: ``(b, n_items)``.
@@ -63,11 +63,11 @@ def mix(history: Csr, parts: Tensor) -> Tensor:
 
 
 def responsibilities(history: Csr, weights: Tensor, parts: Tensor, intent: int) -> Tensor:
-    """p(intent | user, item) of each interaction, ``(nnz,)``: w_uk b_kj over its sum over intents."""
+    """Return p(intent | user, item) of each interaction, ``(nnz,)``: w_uk b_kj over its sum over intents."""
     pattern = history_pattern(history, parts)
     one = slice(intent, intent + 1)
-    own = edge_dots(pattern, weights[:, one].contiguous(), parts[:, one].contiguous())
-    return own / edge_dots(pattern, weights, parts).clamp_(min=_TINY)
+    joint = edge_dots(pattern, weights[:, one].contiguous(), parts[:, one].contiguous())
+    return joint / edge_dots(pattern, weights, parts).clamp_(min=_TINY)
 
 
 class _Fit:
@@ -82,7 +82,7 @@ class _Fit:
         self._activity, self._popularity = graph.degrees[:n_users].unsqueeze(1), graph.degrees[n_users:].unsqueeze(1)
 
     def start(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Everyone's weights and all distributions near the mean, at random."""
+        """Return everyone's weights and all distributions near the mean, at random."""
 
         def near(mean: Tensor) -> Tensor:
             return mean * (0.5 + torch.rand(len(mean), self._n_intents, generator=generator))
@@ -91,7 +91,7 @@ class _Fit:
         return near(self._activity / self._n_intents), parts / parts.sum(0)
 
     def run(self, weights: Tensor, parts: Tensor, steps: int) -> tuple[Tensor, Tensor]:
-        """Some steps from users' weights ``(n_users, K)`` and items' parts ``(n_items, K)``."""
+        """Return users' weights ``(n_users, K)`` and items' parts ``(n_items, K)`` after some steps from these."""
         for _ in range(steps):
             ratio = _restored(self._pattern, weights, parts)
             of_items = csr_tensor(self._indptr, self._users, ratio[self._order], len(weights))
@@ -102,7 +102,7 @@ class _Fit:
         return weights, parts
 
     def posterior(self, weights: Tensor, parts: Tensor) -> float:
-        """Logarithm of the posterior, up to a constant: log(1 - exp(-lambda)) of what was taken, -lambda of the rest."""
+        """Return the log posterior but for a constant: log(1 - exp(-lambda)) of what was taken, -lambda of the rest."""
         rate = edge_dots(self._pattern, weights, parts).clamp_(min=_TINY)
         likelihood = torch.log(-torch.expm1(-rate)).sum() + rate.sum() - weights.sum()
         shares = weights / weights.sum(1, keepdim=True).clamp(min=_TINY)
@@ -111,12 +111,12 @@ class _Fit:
 
 
 def _restored(pattern: Tensor, weights: Tensor, parts: Tensor) -> Tensor:
-    """Expected count over rate of each interaction, 1 / (1 - exp(-lambda)), ``(nnz,)``."""
+    """Return expected count over rate of each interaction, 1 / (1 - exp(-lambda)), ``(nnz,)``."""
     rate = edge_dots(pattern, weights, parts).clamp_(min=_TINY)
     return torch.expm1(rate.neg_()).neg_().reciprocal_()
 
 
 def _shrunk(counts: Tensor) -> Tensor:
-    """Weights from counts ``(b, K)``: the row's total, in shares that the prior draws together."""
+    """Return weights from counts ``(b, K)``: the row's total, in shares that the prior draws together."""
     total = counts.sum(1, keepdim=True)
     return (counts + _USER_PRIOR / counts.shape[1]) * (total / (total + _USER_PRIOR))

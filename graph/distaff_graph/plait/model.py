@@ -1,4 +1,4 @@
-"""Plait: three strands twined into one recommender, every score of which is an exact sum over intents.
+"""Plait: three components blended into one recommender, every score of which is an exact sum over intents.
 
 Published models with intents pay for them with accuracy, and their intents are rarely real. Plait keeps the two apart:
 
@@ -24,10 +24,10 @@ from pydantic import Field
 from torch import Tensor
 
 from distaff.model.config import Choices, ModelConfig, Span
-from distaff.recommenders.base import Intents, Recommender, Session, Unlearned
+from distaff.recommenders.base import Intents, Recommender, Session, Unlearned, as_shares
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
-from distaff_graph.controls.als import ALS, solve_users
+from distaff_graph.controls.als import ALS, regularised_gram, solve_components, solve_users
 from distaff_graph.controls.ease import EASE
 from distaff_graph.plait.mixture import fit_parts, mix, responsibilities
 from distaff_graph.sparse import history_pattern, product, with_values
@@ -89,35 +89,46 @@ class Plait(Recommender):
         return self.relearn(users, seed)
 
     def predict(self, users: Tensor) -> Tensor:
-        """Scores of the users' training interactions."""
+        """Return scores of the users' training interactions."""
         return self.fold_in(self._train.take(users))
 
     def fold_in(self, history: Csr) -> Tensor:
-        """Scores of any interactions; all users are scored in this way."""
-        whole = self._strands(history)
-        return self._twined(whole, whole)
+        """Return scores of any interactions; all users are scored in this way."""
+        whole = self._components(history)
+        return self._blend(whole, whole)
 
     def intents(self) -> Intents:
-        """A user's mix is how often they follow each intent, an item's is p(k | item)."""
+        """Return how often users follow each intent, and p(k | item)."""
         parts = self._state["parts"]
         return Intents.from_loadings(mix(self._train, parts), parts * self._state["mass"])
 
+    def user_mixes(self, users: Tensor) -> Tensor:
+        """Return how often users follow each intent, as shares."""
+        return as_shares(mix(self._train.take(users), self._state["parts"]))
+
     def intent_scores(self, users: Tensor, intent: int) -> Tensor:
-        """The part of the score that comes from the intent's part of each interaction; the parts sum to the score."""
+        """Return the part of the score from the intent's part of each interaction; the parts sum to the score."""
         history = self._train.take(users)
-        return self._twined(self._strands(history, intent), self._strands(history))
+        return self._blend(self._components(history, intent), self._components(history))
+
+    def all_intent_scores(self, users: Tensor) -> Tensor:
+        """Return the parts of all intents, user by user: one system of equations for all, and one product with the links."""
+        shape = (0, self.config.n_intents, self.data.n_items)
+        gram = regularised_gram(self._state["vectors"], self.config.reg)
+        parts = [self._user_parts(self._train.take(user), gram) for user in users.split(1)]
+        return torch.cat(parts) if parts else torch.zeros(shape)
 
     def state(self) -> dict[str, Tensor]:
-        """Links (n_items, n_items), vectors (n_items, d), parts (n_items, K) and the intents' mass (K,)."""
+        """Return links (n_items, n_items), vectors (n_items, d), parts (n_items, K) and the intents' mass (K,)."""
         return dict(self._state)
 
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take them back."""
+        """Restore the tables."""
         self._state = dict(tensors)
         self._train = self.data.train
 
-    def _strands(self, history: Csr, intent: int | None = None) -> list[Tensor]:
-        """EASE's, the factorisation's and the mixture's scores ``(b, n_items)``, or what one intent adds to each."""
+    def _components(self, history: Csr, intent: int | None = None) -> list[Tensor]:
+        """Return EASE's, the factorisation's and the mixture's scores ``(b, n_items)``, or one intent's part of each."""
         links, vectors, parts = (self._state[name] for name in ("links", "vectors", "parts"))
         weights = mix(history, parts)
         counted, share = history_pattern(history, links), None
@@ -128,12 +139,23 @@ class Plait(Recommender):
         users = solve_users(history, vectors, self.config.reg, self.config.confidence, share)
         return [product(counted, links), users @ vectors.T, weights @ parts.T]
 
-    def _twined(self, strands: Sequence[Tensor], whole: Sequence[Tensor]) -> Tensor:
-        """The weighted sum of strands, each over the length that it has as a whole, which puts all on one scale."""
+    def _user_parts(self, history: Csr, gram: Tensor) -> Tensor:
+        """Return the parts of all intents in the scores of one user, ``(1, K, n_items)``."""
+        links, vectors, parts = (self._state[name] for name in ("links", "vectors", "parts"))
+        weights = mix(history, parts)
+        items = history.indices.long()
+        mixture = weights.T * parts.T  # (K, n_items)
+        shares = mixture[:, items] / mixture[:, items].sum(0).clamp(min=1e-30)
+        solved = solve_components(vectors[items], gram, self.config.confidence, shares)
+        components = [shares @ links[items], solved @ vectors.T, mixture]
+        return self._blend(components, [component.sum(0, keepdim=True) for component in components]).unsqueeze(0)
+
+    def _blend(self, components: Sequence[Tensor], whole: Sequence[Tensor]) -> Tensor:
+        """Return the weighted sum of components, each over its length as a whole, which puts all on one scale."""
         c = self.config
         rest = 1.0 - c.ease_share
         shares = (c.ease_share, rest * (1.0 - c.intent_share), rest * c.intent_share)
-        total = torch.zeros_like(strands[0])
-        for share, strand, length in zip(shares, strands, whole, strict=True):
-            total.addcmul_(strand, share / torch.linalg.vector_norm(length, dim=1, keepdim=True).clamp(min=_TINY))
+        total = torch.zeros_like(components[0])
+        for share, component, length in zip(shares, components, whole, strict=True):
+            total.addcmul_(component, share / torch.linalg.vector_norm(length, dim=1, keepdim=True).clamp(min=_TINY))
         return total

@@ -1,4 +1,4 @@
-"""How disentangled a representation is: arrays in, numbers out.
+"""Measures of how disentangled a representation is: arrays in, numbers out.
 
 Every function takes latents ``(n, J)`` and, where truth is known, factors ``(n, K)``, validates them, and takes a seed where
 anything is drawn. ``score`` computes the usual ones together.

@@ -21,7 +21,7 @@ from distaff.disentanglement.explicitness import halves
 from distaff.disentanglement.infomec import explained
 from distaff.disentanglement.inputs import Columns, Factor, Floats
 from distaff.disentanglement.result import Score
-from distaff.disentanglement.study import Study
+from distaff.disentanglement.study import LatentStudy
 from distaff.disentanglement.threads import one_thread
 
 TREES = 50
@@ -75,11 +75,11 @@ def dci(latents: ArrayLike, factors: Columns, *, nominal: Collection[int | str] 
         nominal: Which factors are nominal; by default integers, booleans and strings are, floats are not.
         seed: Of halves, forests and resamples.
     """
-    return dci_of(Study(latents, factors, nominal=nominal, seed=seed))
+    return dci_of(LatentStudy(latents, factors, nominal=nominal, seed=seed))
 
 
 @one_thread()
-def dci_of(study: Study) -> DCI:
+def dci_of(study: LatentStudy) -> DCI:
     """DCI of a study."""
     forests = [grow(study.latents.values, factor, study.seed) for factor in study.factors]
     skills = np.array([forest.skill for forest in forests])
@@ -126,8 +126,8 @@ def grow(values: Floats, factor: Factor, seed: int) -> Forest:
         return Forest(np.zeros((TREES, 0)), losses)
     kind = RandomForestClassifier if factor.values is None else RandomForestRegressor
     forest = kind(TREES, max_features=None, min_samples_leaf=_LEAF, random_state=seed).fit(values[train], target[train])
-    found = forest.predict(values[~train])
-    losses[~train, 0] = found != target[~train] if factor.values is None else (found - target[~train]) ** 2
+    predicted = forest.predict(values[~train])
+    losses[~train, 0] = predicted != target[~train] if factor.values is None else (predicted - target[~train]) ** 2
     return Forest(np.stack([tree.feature_importances_ for tree in forest.estimators_]), losses)
 
 

@@ -50,19 +50,19 @@ def total_correlation(latents: ArrayLike, *, seed: int = 0) -> Reading:
     """
     table = read_latents(latents)
     n = len(table.values)
-    found = Resamples.whole(n).correlations(table.values)[0]
-    value = _gaussian(found) - _gaussian_bias(len(found), n)
+    correlations = Resamples.whole(n).correlations(table.values)[0]
+    value = _gaussian(correlations) - _gaussian_bias(len(correlations), n)
     low: float | None = None
     high: float | None = None
     if np.isfinite(value):
         replicates = np.array([_gaussian(c) for c in Resamples.of(n, seed).correlations(table.values)])
         if np.isfinite(replicates).all():
             low, high = interval(value, replicates, lowest=-np.inf, highest=np.inf)
-    return Reading(value, low, high, table.spread(table.spread(found).T), int((~table.live).sum()))
+    return Reading(value, low, high, table.spread(table.spread(correlations).T), int((~table.live).sum()))
 
 
 def pairwise_dependence(latents: ArrayLike) -> PairwiseDependence:
-    """How much latents ``(n, J)`` depend on each other, two at a time."""
+    """Return how much latents ``(n, J)`` depend on each other, two at a time."""
     table = read_latents(latents)
     values, dead = table.values, int((~table.live).sum())
     n, n_latents = values.shape

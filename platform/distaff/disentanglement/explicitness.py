@@ -1,4 +1,4 @@
-"""How well a linear predictor reads each factor off the latents, on rows it was not fitted to.
+"""Explicitness: the accuracy of a linear predictor of each factor from the latents, on rows it was not fitted to.
 
 Predictive V-information (Xu et al. 2020) with V the linear softmax, or for a continuous factor the linear Gaussian, where it
 is R². Each half of the rows is predicted from the other. No class is weighted: against balanced weights the null
@@ -21,28 +21,28 @@ _SMALLEST = 1e-12  # probability: one row in a class of its own must not make a 
 
 
 def halves(factor: Factor, seed: int) -> NDArray[np.bool_]:
-    """Which half each row is in ``(n,)``; every class of two rows or more is in both."""
+    """Return the rows of the first half, bool ``(n,)``; every class of two rows or more is in both."""
     order = np.random.default_rng(seed).permutation(len(factor.codes))
     by_class = order[np.argsort(factor.codes[order], kind="stable")]
-    half = np.empty(len(by_class), dtype=bool)
-    half[by_class] = np.arange(len(by_class)) % 2 == 0
-    return half
+    first_half = np.empty(len(by_class), dtype=bool)
+    first_half[by_class] = np.arange(len(by_class)) % 2 == 0
+    return first_half
 
 
 def held_out_losses(values: Floats, factor: Factor, seed: int) -> Floats:
-    """Loss of each row by the best linear and by the best constant predictor of the other half.
+    """Return the loss of each row by the best linear and by the best constant predictor of the other half.
 
     Args:
         values: Latents of mean 0 and variance 1, ``(n, J)``.
-        factor: What to predict.
-        seed: Of the division into halves.
+        factor: The target of the prediction.
+        seed: Seed of the division into halves.
 
     Returns:
         ``(n, 2)``: cross-entropy in nats for a nominal factor, squared error for a continuous one.
     """
-    half = halves(factor, seed)
+    first_half = halves(factor, seed)
     losses = np.zeros((len(values), 2))
-    for test in (half, ~half):
+    for test in (first_half, ~first_half):
         if factor.values is None:
             losses[test] = _softmax_losses(values, factor.codes, ~test, test)
         else:
@@ -55,13 +55,13 @@ def _softmax_losses(values: Floats, classes: Ints, train: NDArray[np.bool_], tes
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    known, counts = np.unique(classes[train], return_counts=True)
+    labels, counts = np.unique(classes[train], return_counts=True)
     losses = np.zeros((int(test.sum()), 2))
-    column = np.minimum(np.searchsorted(known, classes[test]), known.size - 1)
-    seen = known[column] == classes[test]
+    column = np.minimum(np.searchsorted(labels, classes[test]), labels.size - 1)
+    seen = labels[column] == classes[test]
     column = column[seen]
     losses[seen, 1] = -np.log(counts[column] / counts.sum())
-    if known.size == 1 or values.shape[1] == 0:
+    if labels.size == 1 or values.shape[1] == 0:
         losses[seen, 0] = losses[seen, 1]
         return losses
     model = LogisticRegression(C=_INVERSE_PENALTY, max_iter=_MAX_ITERATIONS)

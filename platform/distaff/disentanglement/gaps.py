@@ -12,7 +12,7 @@ from distaff.disentanglement.information import Estimator
 from distaff.disentanglement.inputs import Columns, Factor, Floats
 from distaff.disentanglement.resampling import Resamples
 from distaff.disentanglement.result import Score
-from distaff.disentanglement.study import Study
+from distaff.disentanglement.study import LatentStudy
 from distaff.disentanglement.threads import one_thread
 
 
@@ -29,11 +29,11 @@ def mig(
     Duplicated latents and a rotation by 45° both score 0. Bins of equal ``width`` are what other libraries use: one outlier
     takes the identity to 0.
     """
-    return mig_of(Study(latents, factors, nominal=nominal, seed=seed), estimator)
+    return mig_of(LatentStudy(latents, factors, nominal=nominal, seed=seed), estimator)
 
 
 @one_thread()
-def mig_of(study: Study, estimator: Estimator = "quantile") -> Score:
+def mig_of(study: LatentStudy, estimator: Estimator = "quantile") -> Score:
     """MIG of a study."""
     matrix = study.information(estimator)
     resampled = None if estimator == "knn" else np.array([gap(a) for a in study.resampled_information(estimator)])
@@ -52,11 +52,11 @@ def modularity(
 
     As published it has no floor: latents of noise count with what noise they contain, dead ones 0. InfoM has one.
     """
-    return modularity_of(Study(latents, factors, nominal=nominal, seed=seed), estimator)
+    return modularity_of(LatentStudy(latents, factors, nominal=nominal, seed=seed), estimator)
 
 
 @one_thread()
-def modularity_of(study: Study, estimator: Estimator = "quantile") -> Score:
+def modularity_of(study: LatentStudy, estimator: Estimator = "quantile") -> Score:
     """Modularity of a study."""
     entropies = np.array([factor.entropy for factor in study.factors])[:, None]
     matrix = study.information(estimator)
@@ -76,7 +76,7 @@ def sap(latents: ArrayLike, factors: Columns, *, nominal: Collection[int | str] 
     For a nominal factor the R² is the share of a latent's variance that lies between classes. The accuracy of a support
     vector machine, as published, depends on the latents' scale.
     """
-    study = Study(latents, factors, nominal=nominal, seed=seed)
+    study = LatentStudy(latents, factors, nominal=nominal, seed=seed)
     matrix, resampled = linear_association(study)
     return study.score(gap(matrix**2), study.latents.spread(matrix**2), np.array([gap(a**2) for a in resampled]))
 
@@ -87,11 +87,11 @@ def mcc(latents: ArrayLike, factors: Columns, *, nominal: Collection[int | str] 
     A factor left without a latent counts 0. For a nominal factor the correlation is that with the best scores for
     its classes, the square root of the share of variance between classes.
     """
-    return mcc_of(Study(latents, factors, nominal=nominal, seed=seed))
+    return mcc_of(LatentStudy(latents, factors, nominal=nominal, seed=seed))
 
 
 @one_thread()
-def mcc_of(study: Study) -> Score:
+def mcc_of(study: LatentStudy) -> Score:
     """MCC of a study."""
     matrix, resampled = linear_association(study)
     replicates = np.array([assigned_mean(a) for a in resampled])
@@ -119,14 +119,14 @@ def assigned_mean(matrix: Floats) -> float:
     return float(matrix[rows, columns].sum() / len(matrix))
 
 
-def linear_association(study: Study) -> tuple[Floats, Floats]:
+def linear_association(study: LatentStudy) -> tuple[Floats, Floats]:
     """|Correlation| of each factor with each latent, ``(K, J_live)``, and replicates ``(B, K, J_live)``."""
     once = Resamples.whole(len(study.latents.values))
-    found, resampled = (
+    correlations, resampled = (
         np.stack([_association(study.latents.values, factor, resamples) for factor in study.factors], 1)
         for resamples in (once, study.resamples)
     )
-    return found[0], resampled
+    return correlations[0], resampled
 
 
 def _association(latents: Floats, factor: Factor, resamples: Resamples) -> Floats:

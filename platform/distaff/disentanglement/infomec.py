@@ -16,7 +16,7 @@ from distaff.disentanglement.explicitness import held_out_losses
 from distaff.disentanglement.information import Estimator
 from distaff.disentanglement.inputs import Columns, Floats
 from distaff.disentanglement.result import Score
-from distaff.disentanglement.study import Study
+from distaff.disentanglement.study import LatentStudy
 from distaff.disentanglement.threads import one_thread
 
 
@@ -53,11 +53,11 @@ def info_mec(
         estimator: ``quantile`` bins are fast; ``knn``, for final reports, has no interval for InfoM and InfoC.
         seed: Of shuffles, halves and resamples.
     """
-    return info_mec_of(Study(latents, factors, nominal=nominal, seed=seed), estimator)
+    return info_mec_of(LatentStudy(latents, factors, nominal=nominal, seed=seed), estimator)
 
 
 @one_thread()
-def info_mec_of(study: Study, estimator: Estimator = "quantile") -> InfoMEC:
+def info_mec_of(study: LatentStudy, estimator: Estimator = "quantile") -> InfoMEC:
     """InfoMEC of a study."""
     if estimator == "quantile":
         matrix, floor = study.nmi, study.floor
@@ -107,7 +107,7 @@ def _rescaled(shares: Floats, n: int) -> Floats:
     return shares if n == 1 else (shares - 1 / n) / (1 - 1 / n)
 
 
-def _explicitness(study: Study) -> Score:
+def _explicitness(study: LatentStudy) -> Score:
     losses = np.stack(
         [held_out_losses(study.latents.values, factor, study.seed) for factor in study.factors], 1
     )  # (n, K, 2)

@@ -31,7 +31,7 @@ _CELLS = 4_000_000  # counted at a time
 
 @dataclass(frozen=True)
 class Floor:
-    """What the estimate is when there is nothing to find, as shares of a factor's entropy.
+    """The estimate where there is nothing to find, as shares of a factor's entropy.
 
     Attributes:
         mean: ``(K, J)``.
@@ -121,7 +121,7 @@ def from_counts(counts: NDArray[np.generic]) -> Floats:
 
 
 def _binned_nulls(values: Floats, factors: Sequence[Factor], estimator: Estimator, rng: np.random.Generator) -> Floats:
-    """Of each shuffle, ``(shuffles, K, J)``."""
+    """Return the estimate of each shuffle, ``(shuffles, K, J)``."""
     codes = codes_of(values, estimator)
     orders = [rng.permutation(len(values)) for _ in range(SHUFFLES)]
     return np.stack([[binned(codes, factor.codes[order])[0] for factor in factors] for order in orders])
@@ -135,16 +135,16 @@ def _neighbour(values: Floats, codes: Ints, factor: Factor, seed: int) -> Floats
         return np.zeros(0)
     few = discrete(values)
     mixed = np.where(few, codes, values)
-    found: Floats = mutual_info_classif(
+    nats: Floats = mutual_info_classif(
         mixed, factor.codes, discrete_features=few, n_neighbors=NEIGHBOURS, random_state=seed
     )
-    return found
+    return nats
 
 
 def _neighbour_nulls(
     values: Floats, factors: Sequence[Factor], estimator: Estimator, rng: np.random.Generator
 ) -> Floats:
-    """Of each shuffle ``(shuffles, K, J)``, estimated on 4 latents drawn at random; each stands for a quarter of all."""
+    """Return the estimate of each shuffle ``(shuffles, K, J)`` on 4 random latents; each stands for a quarter of all."""
     codes = codes_of(values, estimator)
     n_latents = values.shape[1]
     null = np.zeros((SHUFFLES, len(factors), n_latents))

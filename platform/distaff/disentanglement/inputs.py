@@ -1,4 +1,4 @@
-"""What is measured: latents and factors, checked, with whatever cannot vary set apart.
+"""Latents and factors as they are measured: checked, with whatever cannot vary set apart.
 
 Factors are nominal or continuous. Unless ``nominal`` says which columns are nominal, their type does: floats are continuous;
 integers, booleans and strings are nominal. A count such as an age in years is an integer yet has an order and distances:
@@ -104,16 +104,16 @@ def read_factors(factors: Columns, nominal: Collection[int | str] | None = None)
     lengths = {column.shape for column in columns.values()}
     if len(lengths) > 1:
         raise InputError(f"factors differ in length: {sorted(shape[0] for shape in lengths)}")
-    found = []
+    varying = []
     for name, column in columns.items():
         is_nominal = column.dtype.kind != "f" if chosen is None else name in chosen
         factor = _nominal(name, column) if is_nominal else _continuous(name, column)
         if factor is not None:
-            found.append(factor)
-    if not found:
+            varying.append(factor)
+    if not varying:
         raise InputError("no factor varies: there is nothing that latents could tell apart")
-    _check_rows(len(found[0].codes))
-    return found, len(columns) - len(found)
+    _check_rows(len(varying[0].codes))
+    return varying, len(columns) - len(varying)
 
 
 def varies(values: Floats) -> NDArray[np.bool_]:

@@ -63,9 +63,9 @@ class Resamples:
 def _sums_by(keys: Ints, rows: Floats, n_keys: int) -> Floats:
     """Sums of the rows ``(n, ...)`` of each key, ``(n_keys, ...)``."""
     order = np.argsort(keys, kind="stable")
-    found, starts = np.unique(keys[order], return_index=True)
+    groups, starts = np.unique(keys[order], return_index=True)
     out = np.zeros((n_keys, *rows.shape[1:]))
-    out[found] = np.add.reduceat(rows[order], starts, axis=0)
+    out[groups] = np.add.reduceat(rows[order], starts, axis=0)
     return out
 
 

@@ -11,7 +11,7 @@ from distaff.disentanglement.gaps import mcc_of, mig_of
 from distaff.disentanglement.infomec import info_mec_of
 from distaff.disentanglement.inputs import Columns
 from distaff.disentanglement.result import Score
-from distaff.disentanglement.study import Study
+from distaff.disentanglement.study import LatentStudy
 
 
 def score(
@@ -25,7 +25,7 @@ def score(
         nominal: Which factors are nominal; by default integers, booleans and strings are, floats are not.
         seed: Of all that is drawn at random.
     """
-    study = Study(latents, factors, nominal=nominal, seed=seed)
+    study = LatentStudy(latents, factors, nominal=nominal, seed=seed)
     info, trees = info_mec_of(study), dci_of(study)
     return {
         "info_m": info.info_m,

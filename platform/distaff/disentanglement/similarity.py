@@ -1,4 +1,4 @@
-"""Whether two representations of the same rows agree: up to a rotation (CKA, subspace R²) or axis by axis (UDR; MCC).
+"""The agreement of two representations of the same rows: up to a rotation (CKA, subspace R²) or axis by axis (UDR; MCC).
 
 Both belong side by side: the same subspace with other axes is a different finding from another subspace.
 """
@@ -53,7 +53,7 @@ def subspace_r2(ours: ArrayLike, theirs: ArrayLike) -> float:
 
 
 def udr(models: Sequence[ArrayLike]) -> UDR:
-    """How alike models are, latent by latent, up to order and sign (Duan et al. 2020), by rank correlation; each in [0, 1].
+    """Return how alike models are by latents, up to order and sign (Duan et al. 2020), by rank correlation; in [0, 1].
 
     A latent counts by how far its best match r stands out: r²/Σr over the other model's latents, in both directions.
     Identical representations of J latents have about 1/(1 + (J - 1) 0.8/√n), below 1 by what chance correlations amount to.

@@ -1,4 +1,4 @@
-"""Latents and factors of one study, and what several metrics need of them, computed once."""
+"""Latents and factors of one representation, and the quantities that several metrics need of them, computed once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from distaff.disentanglement.result import Score, interval
 from distaff_data.errors import InputError
 
 
-class Study:
+class LatentStudy:
     """Checked latents ``(n, J)`` and factors ``(n, K)``; ``inputs`` says what is allowed.
 
     Raises:
@@ -54,7 +54,7 @@ class Study:
         return information.normalised(self.latents.values, self.factors, estimator, self.seed)
 
     def floor_of(self, estimator: Estimator) -> Floor:
-        """What :meth:`information` is on shuffled factors."""
+        """Return :meth:`information` on shuffled factors."""
         return information.floor(self.latents.values, self.factors, estimator, self.seed)
 
     def resampled_information(self, estimator: Estimator) -> Floats:
@@ -112,5 +112,5 @@ def mutual_information(
         estimator: Bins of equal count (``quantile``) or of equal ``width``, or nearest neighbours (``knn``).
         seed: Of the neighbours' tie-breaking.
     """
-    study = Study(latents, factors, nominal=nominal, seed=seed)
+    study = LatentStudy(latents, factors, nominal=nominal, seed=seed)
     return study.latents.spread(study.information(estimator))

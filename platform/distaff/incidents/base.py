@@ -1,4 +1,4 @@
-"""What a diagnoser is: a model that ranks the metrics of each incident by how likely they caused it.
+"""The contract of diagnosers: models that rank the metrics of each incident by how likely they caused it.
 
 A diagnoser predicts nothing and learns nothing that outlives an incident but what is normal of each metric. Its result are
 tables: a run explains every case of a dataset and publishes ``diagnoses``, ``causes`` and ``cause_edges``, however it was
@@ -24,7 +24,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from distaff.incidents.frames import Clock, RankedCauses, Time, known_edges, place_of, ranked_causes, read_case
+from distaff.incidents.frames import RankedCauses, Time, TimeAxis, known_edges, place_of, ranked_causes, read_case
 from distaff.incidents.rankings import METRICS, Cause, Diagnosis, Explanation, LearnedEdge, score_cases, score_ranking
 from distaff.incidents.tables import publish_diagnoses, read_diagnoses, target_of
 from distaff.model.base import Epoch, Measurement, Model, Session
@@ -93,10 +93,10 @@ class Stream(Protocol):
 
     @property
     def converged(self) -> bool:
-        """Whether the latest diagnosis was the last of its incident."""
+        """True where the latest diagnosis was the last of its incident."""
 
     def update(self, times: Floats, rows: Floats) -> Diagnosis | None:
-        """Take the next raw rows ``(n, M)`` at ``times``; return the diagnosis of the incident that is on, if one is."""
+        """Return the diagnosis of the incident that is on, if one is, after the next raw rows ``(n, M)`` at ``times``."""
 
     def state(self) -> dict[str, Floats]:
         """Return everything that the next update needs, by name."""
@@ -180,13 +180,13 @@ class Diagnoser(Model[Incidents]):
         Raises:
             InputError: The data are no metrics over time, the KPI is unknown, or the onset leaves no row on one side.
         """
-        case, clock = (data, Clock()) if isinstance(data, Case) else read_case(data)
+        case, axis = (data, TimeAxis()) if isinstance(data, Case) else read_case(data)
         if kpi is not None:
             case = replace(case, kpi=place_of(kpi, case.columns))
-        at = None if onset is None else clock.seconds(onset)
+        at = None if onset is None else axis.seconds(onset)
         detect = at is None and (case.onset is None or self.config.onset == "detected")
         diagnosis = self.diagnose_case(case, known_edges(edges), seed=seed, at=at, detect=detect)
-        return ranked_causes(diagnosis, clock, kind_of(data))
+        return ranked_causes(diagnosis, axis, kind_of(data))
 
     def diagnose_case(
         self,
@@ -243,7 +243,7 @@ class Diagnoser(Model[Incidents]):
         publish_diagnoses(warehouse, run, self.diagnoses)
 
     def load_results(self, warehouse: Warehouse, run: str) -> None:
-        """Take the diagnoses from the run's tables, and the incidents from its dataset.
+        """Load the diagnoses from the run's tables, and the incidents from its dataset.
 
         Runs that were trained by 0.1 have their diagnoses in the folder only; those are published now.
 
@@ -313,7 +313,7 @@ class Diagnoser(Model[Incidents]):
         }
 
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take back what is normal of each metric; folders of 0.1 have it in a file beside."""
+        """Restore what is normal of each metric; folders of 0.1 have it in a file beside."""
         for name, tensor in tensors.items():
             if name.startswith(_NORMAL):
                 mean, std, mean_error, spread_error, blocks = tensor.tolist()

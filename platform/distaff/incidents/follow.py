@@ -78,7 +78,7 @@ def follow(
     """
     throttle = _Throttle(speed)
     diagnoser = Diagnoser.named(model)(**(settings or {}))
-    known = load_incidents(workspace.warehouse, dataset)
+    incidents = load_incidents(workspace.warehouse, dataset)
     folder, run = workspace.root / "watches", f"watch-{model}-{dataset}"  # where 0.1 has them
     n_rows = int(diagnoser.get_params().get("batch", _BATCH)) if batch is None else batch
     if n_rows < 2:
@@ -86,7 +86,7 @@ def follow(
     settings = {name: value for name, value in diagnoser.config.changed().items() if name not in ("batch", "onset")}
     checkpoint = read_checkpoint(folder, run)
     columns = _header(source)
-    stream = diagnoser.stream(_topology(columns, kpi, known), seed=seed)
+    stream = diagnoser.stream(_topology(columns, kpi, incidents), seed=seed)
     if checkpoint is not None:
         tensors, state = checkpoint
         _check_same(state, list(columns), settings, seed, folder / f"{run}.safetensors")
@@ -138,18 +138,18 @@ def _header(source: BinaryIO) -> tuple[str, ...]:
     return tuple(columns)
 
 
-def _topology(columns: tuple[str, ...], kpi: str | None, known: Incidents) -> Topology:
+def _topology(columns: tuple[str, ...], kpi: str | None, incidents: Incidents) -> Topology:
     """Return a stream's metrics, its KPI or else that of a dataset, and what the dataset knows of dependencies.
 
     Raises:
         InputError: The stream has no such KPI.
     """
     if kpi is None:
-        names = (case.columns[case.kpi] for case in known.cases if case.kpi is not None)
+        names = (case.columns[case.kpi] for case in incidents.cases if case.kpi is not None)
         kpi = next((name for name in names if name in columns), None)
     if kpi is not None and kpi not in columns:
         raise InputError("the stream has no such metric", column="kpi", value=kpi)
-    return Topology(columns, None if kpi is None else columns.index(kpi), known.edges)
+    return Topology(columns, None if kpi is None else columns.index(kpi), incidents.edges)
 
 
 class _Throttle:

@@ -46,7 +46,7 @@ class RankedCauses:
 
 
 @dataclass(frozen=True)
-class Clock:
+class TimeAxis:
     """Between the times of a frame and seconds.
 
     Attributes:
@@ -93,7 +93,7 @@ class Clock:
         return stamps.cast(self.dtype)
 
 
-def read_case(frame: object) -> tuple[Case, Clock]:
+def read_case(frame: object) -> tuple[Case, TimeAxis]:
     """Return a frame of metrics as a case, and what its times mean.
 
     Args:
@@ -112,12 +112,12 @@ def read_case(frame: object) -> tuple[Case, Clock]:
     for name in columns:
         if not (table.schema[name].is_numeric() or table.schema[name] in (pl.Boolean, pl.Null)):
             raise InputError(f"a metric is a column of numbers, not of {table.schema[name]}", column=name)
-    seconds, clock = _seconds(table["time"])
+    seconds, axis = _seconds(table["time"])
     falls = np.flatnonzero(~(np.diff(seconds) > 0))
     if len(falls):
         raise InputError("times have to rise", column="time", value=table["time"][int(falls[0]) + 1])
     values = table.select(pl.col(columns).cast(pl.Float64)).to_numpy().astype(np.float64, order="C")
-    return Case("frame", tuple(columns), seconds, values), clock
+    return Case("frame", tuple(columns), seconds, values), axis
 
 
 def place_of(kpi: str, columns: Sequence[str]) -> int:
@@ -142,23 +142,23 @@ def known_edges(edges: Sequence[Edge | tuple[str, str]]) -> tuple[Edge, ...]:
     return tuple(edge if isinstance(edge, Edge) else Edge(*edge) for edge in edges)
 
 
-def ranked_causes(diagnosis: Diagnosis, clock: Clock, kind: Kind) -> RankedCauses:
+def ranked_causes(diagnosis: Diagnosis, axis: TimeAxis, kind: Kind) -> RankedCauses:
     """Return a diagnosis as frames of a kind, with times like those of the frame it is about."""
     causes = pl.DataFrame(cause_rows(diagnosis), schema=_CAUSES)
-    causes = causes.with_columns(clock.times(causes["onset"]))
+    causes = causes.with_columns(axis.times(causes["onset"]))
     edges = pl.DataFrame(edge_rows(diagnosis), schema=_EDGES)
-    trigger = None if diagnosis.trigger is None else clock.time(diagnosis.trigger)
-    return RankedCauses(as_kind(causes, kind), as_kind(edges, kind), trigger, tuple(map(clock.time, diagnosis.alarms)))
+    trigger = None if diagnosis.trigger is None else axis.time(diagnosis.trigger)
+    return RankedCauses(as_kind(causes, kind), as_kind(edges, kind), trigger, tuple(map(axis.time, diagnosis.alarms)))
 
 
-def _seconds(times: pl.Series) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]], Clock]:
+def _seconds(times: pl.Series) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]], TimeAxis]:
     """Return times as seconds ``(T,)``; date-times count from 1970."""
     if times.null_count():
         raise InputError("a time is missing", column="time")
     if times.dtype.is_numeric():
-        return times.cast(pl.Float64).to_numpy().astype(np.float64), Clock()
+        return times.cast(pl.Float64).to_numpy().astype(np.float64), TimeAxis()
     if times.dtype == pl.Date:
         times = times.cast(pl.Datetime("us"))
     if not isinstance(times.dtype, pl.Datetime):
         raise InputError(f"times are numbers or date-times, not {times.dtype}", column="time")
-    return times.dt.epoch("ns").cast(pl.Float64).to_numpy() / 1e9, Clock(times.dtype)
+    return times.dt.epoch("ns").cast(pl.Float64).to_numpy() / 1e9, TimeAxis(times.dtype)

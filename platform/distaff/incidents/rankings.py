@@ -35,7 +35,7 @@ class Cause:
     Attributes:
         column: The metric, ``entity|metric``.
         score: What it is ranked by; comparable within one case.
-        own: How far it is from its own normal.
+        own: Its distance from its normal state.
         propagated: What its place in the causal graph adds, where there is a graph.
         onset: When it left its normal, in seconds; None where it did not.
         path: Metrics from it to the KPI, both included; empty where no path is known.
@@ -171,7 +171,7 @@ def score_cases(cases: Sequence[Case], diagnoses: Sequence[Diagnosis], level: st
 
 @dataclass(frozen=True)
 class TriggerScore:
-    """How well onsets were found, over the visible cases whose onset is known.
+    """The accuracy of detected onsets, over the visible cases whose onset is known.
 
     Attributes:
         detected: Cases whose first alarm came at or after the onset.

@@ -68,13 +68,15 @@ class Objective(Protocol):
     """The object of the training loop: parameters, batches, losses.
 
     Attributes:
-        network: Holds the parameters.
         world: The processes that share the work; :meth:`losses` are this process' share, and those of all sum to the
             objective.
     """
 
-    network: nn.Module
     world: World
+
+    @property
+    def network(self) -> nn.Module:
+        """The holder of the parameters."""
 
     def batches(self, data: Any, generator: torch.Generator) -> Iterator[Any]:
         """Yield the mini-batches of one epoch, drawn from ``generator``."""

@@ -194,7 +194,7 @@ class _Lists:
             self.merge()
 
     def merge(self) -> None:
-        """Take what waits into the lists."""
+        """Merge what waits into the lists."""
         if not self._waiting:
             return
         rows, items, scores = (torch.cat(parts) for parts in zip(*self._waiting, strict=True))

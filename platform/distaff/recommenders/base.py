@@ -26,6 +26,7 @@ from distaff.model.base import Epoch, Measurement, Model, Session
 from distaff.ranking.metrics import Evaluation, best_items, chance, evaluate, exclusion, top_k
 from distaff.ranking.neighbours import nearest_by_columns, nearest_by_vectors
 from distaff.ranking.products import Products
+from distaff.recommenders.words import Words
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError, UnsupportedError
@@ -37,7 +38,7 @@ from distaff_data.warehouse import Warehouse
 __all__ = ["SCORE_SCHEMA", "Epoch", "Intents", "Recommender", "Session", "Unlearned", "top_k_of"]
 
 Unlearned = Literal["downdate", "refit", "rows"]
-"""How people were taken out: the first two give what training without them gives, the third leaves that to a new fit."""
+"""The way people were taken out: the first two give what training without them gives, the third leaves that to a new fit."""
 
 _VALID_KS = (10, 20)
 
@@ -66,7 +67,7 @@ class Intents:
     @classmethod
     def from_loadings(cls, users: Tensor, items: Tensor) -> Intents:
         """Normalise non-negative loadings by row; an all-zero row becomes uniform."""
-        return cls(_row_shares(users), _row_shares(items))
+        return cls(as_shares(users), as_shares(items))
 
 
 @dataclass(frozen=True)
@@ -159,6 +160,32 @@ class Recommender(Model[Interactions]):
         """
         raise UnsupportedError(f"{self.name} has no intents")
 
+    def user_mixes(self, users: Tensor) -> Tensor:
+        """Return the rows of :meth:`intents` that are these users', float32 ``(b, K)``.
+
+        A model that need not look at everybody for them overrides this.
+
+        Raises:
+            UnsupportedError: The model has no intents.
+        """
+        return self.intents().users[users]
+
+    def all_intent_scores(self, users: Tensor) -> Tensor:
+        """Return :meth:`intent_scores` of every intent, float32 ``(b, K, n_items)``: for few users at a time.
+
+        A model that shares work among its intents overrides this.
+
+        Raises:
+            UnsupportedError: The model has no intents.
+        """
+        n_intents = self.user_mixes(users).shape[1]
+        return torch.stack([self.intent_scores(users, intent) for intent in range(n_intents)], 1)
+
+    @property
+    def words(self) -> Words | None:
+        """The words that the model's factors speak in; None where it knows none."""
+        return None
+
     def intent_posterior(self) -> tuple[Tensor, Tensor] | None:
         """Return means and variances of each user's posterior over the intents, ``(n_users, K)`` or ``(n_users, K, d)``.
 
@@ -179,9 +206,9 @@ class Recommender(Model[Interactions]):
         Returns:
             How it was done.
         """
-        rows = torch.ones(self.data.n_users, dtype=torch.bool)
-        rows[users] = False
-        tensors = {n: v[rows.to(v.device)] if n in self.user_tensors else v for n, v in self.state().items()}
+        remaining = torch.ones(self.data.n_users, dtype=torch.bool)
+        remaining[users] = False
+        tensors = {n: v[remaining.to(v.device)] if n in self.user_tensors else v for n, v in self.state().items()}
         self.bind(self.data.without(users))
         self.load_state(tensors)
         return "rows"
@@ -322,7 +349,7 @@ class Recommender(Model[Interactions]):
             InputError: An id that is not in the data, or a ``k`` below 1.
         """
         data, ranker = self.data, self.ranker()
-        positions = torch.arange(data.n_items) if items is None else self._known_items(items)
+        positions = torch.arange(data.n_items) if items is None else self._item_positions(items)
         vectors = ranker.items if isinstance(ranker, Products) else None
         return self._similar("item", data.item_ids, positions, vectors, data.train, k)
 
@@ -390,10 +417,10 @@ class Recommender(Model[Interactions]):
             InputError: One is not in the data.
         """
         hint = "this user is not in the data; for people the model was not trained on there is recommend_new"
-        return _known(users, self.data.user_positions, hint)
+        return _positions(users, self.data.user_positions, hint)
 
-    def _known_items(self, items: Iterable[object]) -> Tensor:
-        return _known(items, self.data.item_positions, "this item is not in the data")
+    def _item_positions(self, items: Iterable[object]) -> Tensor:
+        return _positions(items, self.data.item_positions, "this item is not in the data")
 
     def _recommend(self, users: Iterable[object] | None, k: int, exclude: Iterable[str]) -> pa.Table:
         positions = torch.arange(self.data.n_users) if users is None else self.positions_of(users)
@@ -426,7 +453,7 @@ class Recommender(Model[Interactions]):
         return frame
 
 
-def _known(names: Iterable[object], positions_of: Callable[[object], Tensor], hint: str) -> Tensor:
+def _positions(names: Iterable[object], positions_of: Callable[[object], Tensor], hint: str) -> Tensor:
     ids = [names] if isinstance(names, str) else list(names)
     positions = positions_of([str(i) for i in ids])
     if bool((positions < 0).any()):
@@ -468,7 +495,8 @@ def lists_of(user_ids: pa.StringArray, item_ids: pa.StringArray, items: Tensor, 
     return pa.table(columns, schema=SCORE_SCHEMA)
 
 
-def _row_shares(loadings: Tensor) -> Tensor:
+def as_shares(loadings: Tensor) -> Tensor:
+    """Return non-negative loadings ``(n, K)`` as shares of their row's sum; a row of zeros becomes uniform."""
     total = loadings.sum(1, keepdim=True)
     uniform = torch.full_like(loadings, 1.0 / max(loadings.shape[1], 1))
     return torch.where(total > 0, loadings / total.clamp(min=torch.finfo(loadings.dtype).tiny), uniform)

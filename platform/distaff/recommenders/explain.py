@@ -1,4 +1,4 @@
-"""Why a user is recommended what they are: by factors, and by words and items where the model can tell."""
+"""Explanations of a user's list: by factors, and by words and items where the model can tell."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from torch import Tensor
 
 from distaff.ranking.metrics import exclusion
 from distaff.recommenders.base import Recommender, top_k_of
-from distaff.recommenders.relevance import Membership
-from distaff.recommenders.words import Reasons, Worded, top_words
-from distaff.runs import records
+from distaff.recommenders.relevance import Distributions
+from distaff.recommenders.words import Reasons, Words, top_words
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.splits import SPLITS
 from distaff_data.tables.interactions import load_titles
@@ -66,7 +65,7 @@ class Why:
     Attributes:
         rank: Place in the list; None for an item that was asked for and is not on it.
         id: The item's own id.
-        title: What people are shown.
+        title: The name that people are shown.
         score: The model's score.
         factors: Share of the score by factor, largest first; they sum to 1 where the model's factors bring all of it.
         content: The words' part of what lifts the item, between 0 and 1; None for models without words.
@@ -141,18 +140,18 @@ def explain(
 ) -> Explained:
     """Explain as :func:`explain_user` does, by a model in memory; arguments that name things default to their ids."""
     shown = _shown(model, user, None if item is None else [item], top_k)
-    mix = model.intents().users[shown.user]
+    mix = model.user_mixes(torch.tensor([shown.user]))[0]
     shares = _shares(shown, _parts(model, shown))
-    reasons = model.reasons(shown.user, shown.items) if isinstance(model, Worded) else None
-    words = model.words.to_pylist() if isinstance(model, Worded) else []
-    named = _Names(model, names or {}, titles or {}, words)
+    words = model.words
+    reasons = None if words is None else words.reasons(shown.user, shown.items)
+    named = _Names(model, names or {}, titles or {}, [] if words is None else words.vocabulary.to_pylist())
     items = [
         named.why(row, position, rank, score, shares[row], reasons)
         for row, (position, rank, score) in enumerate(
             zip(shown.items.tolist(), shown.ranks, shown.scores.tolist(), strict=True)
         )
     ]
-    profile = _profile(model, shown.user) if isinstance(model, Worded) else []
+    profile = [] if words is None else _profile(words, shown.user)
     return Explained(run, user, named.shares(mix), profile, items)
 
 
@@ -175,12 +174,11 @@ def contributions(model: Recommender, user: str, items: Iterable[str] | None = N
         UnsupportedError: The model has no intents.
     """
     shown = _shown(model, user, items, k)
-    n_factors = model.intents().n_intents
     parts = _parts(model, shown)
     by_item = pl.DataFrame({"item_id": _ids(model, shown.items), "rank": shown.ranks, "score": shown.scores.numpy()},
                            schema_overrides={"rank": pl.Int64})  # fmt: skip
     by_factor = pl.DataFrame({"part": parts.numpy(), "share": _shares(shown, parts).numpy()})
-    factors = pl.lit(list(range(n_factors)), dtype=pl.List(pl.Int64))
+    factors = pl.lit(list(range(parts.shape[1])), dtype=pl.List(pl.Int64))
     table = by_item.hstack(by_factor).with_columns(pl.col("part", "share").arr.to_list(), factor=factors)
     return table.explode("factor", "part", "share").select("item_id", "rank", "score", "factor", "part", "share")
 
@@ -202,10 +200,11 @@ def word_effects(model: Recommender, user: str, items: Iterable[str] | None = No
         InputError: Unknown user or item.
         UnsupportedError: The model has no words.
     """
-    if not isinstance(model, Worded):
+    words = model.words
+    if words is None:
         raise UnsupportedError(f"{model.name} knows no words; dgvae does")
     shown = _shown(model, user, items, k)
-    reasons = model.reasons(shown.user, shown.items)
+    reasons = words.reasons(shown.user, shown.items)
     by_item = pl.DataFrame({"place": range(len(shown.items)), "item_id": _ids(model, shown.items)})
     tables = [
         pl.DataFrame({"place": range(len(shown.items)), "effect": effects.float().numpy()})
@@ -213,7 +212,7 @@ def word_effects(model: Recommender, user: str, items: Iterable[str] | None = No
         .explode("effect", "name")
         .select("place", through=pl.lit(through), name="name", effect="effect")
         for through, names, effects in (
-            ("word", model.words.take(pa.array(reasons.words.numpy())).to_pylist(), reasons.word_effects),
+            ("word", words.vocabulary.take(pa.array(reasons.words.numpy())).to_pylist(), reasons.word_effects),
             ("item", _ids(model, reasons.taken), reasons.taken_effects),
         )
         if names
@@ -253,9 +252,8 @@ def _shown(model: Recommender, user: str, items: Iterable[str] | None, k: int) -
 
 def _parts(model: Recommender, shown: _Shown) -> Tensor:
     """Return the exact part of each shown item's score that each factor adds, float32 ``(n, K)``."""
-    user = torch.tensor([shown.user])
-    n_factors = model.intents().n_intents
-    return torch.stack([model.intent_scores(user, k)[0, shown.items].float().cpu() for k in range(n_factors)], 1)
+    parts = model.all_intent_scores(torch.tensor([shown.user]))[0]
+    return parts[:, shown.items.to(parts.device)].T.float().cpu().contiguous()
 
 
 def _shares(shown: _Shown, parts: Tensor) -> Tensor:
@@ -300,9 +298,9 @@ def _strongest(positions: Tensor, effects: Tensor) -> list[tuple[int, float]]:
     return [(int(positions[i]), float(effects[i])) for i in best if effects[i] > 0]
 
 
-def _profile(model: Worded, user: int) -> list[WordShare]:
+def _profile(words: Words, user: int) -> list[WordShare]:
     """Return the words most relevant to a user."""
-    shares = model.user_words(torch.tensor([user])).double()
-    lift = shares / model.word_shares().clamp(min=1e-300)
-    best = top_words(Membership(shares, lift), 2 * _SHOWN, model.naming)[0].tolist()
-    return [WordShare(model.words[w].as_py(), float(shares[0, w]), float(lift[0, w])) for w in best]
+    shares = words.user_words(torch.tensor([user])).double()
+    lift = shares / words.word_shares().clamp(min=1e-300)
+    best = top_words(Distributions(shares, lift), 2 * _SHOWN, words.naming)[0].tolist()
+    return [WordShare(words.vocabulary[w].as_py(), float(shares[0, w]), float(lift[0, w])) for w in best]

@@ -24,8 +24,8 @@ TOP = 50  # items of an intent that stand for it in the test of association
 
 
 @dataclass(frozen=True)
-class Membership:
-    """Intents as distributions over items.
+class Distributions:
+    """Intents as distributions over items, or over words.
 
     Attributes:
         probability: p(item | intent), float64 ``(K, n_items)``.
@@ -67,13 +67,13 @@ class Incidence:
         return Incidence([self.pairs[at] for at in columns], self.carries[:, columns])
 
 
-def membership(shares: Tensor, popularity: Tensor) -> Membership:
+def item_distributions(shares: Tensor, popularity: Tensor) -> Distributions:
     """Return distributions over items from item shares ``(n_items, K)`` and training counts ``(n_items,)``."""
     mass = shares.double() * popularity.double().unsqueeze(1)
     probability = (mass / mass.sum(0).clamp(min=1e-300)).T.contiguous()
     prior = popularity.double() / popularity.double().sum()
     lift = torch.where(prior > 0, probability / prior.clamp(min=1e-300), 1.0)
-    return Membership(probability, lift)
+    return Distributions(probability, lift)
 
 
 def relevance(probability: Tensor, lift: Tensor, weight: float = LAMBDA) -> Tensor:
@@ -81,7 +81,7 @@ def relevance(probability: Tensor, lift: Tensor, weight: float = LAMBDA) -> Tens
     return weight * probability.log() + (1.0 - weight) * lift.log()
 
 
-def associate(intents: Membership, incidence: Incidence, *, level: float = 0.05) -> list[Association]:
+def associate(intents: Distributions, incidence: Incidence, *, level: float = 0.05) -> list[Association]:
     """Return the attribute values over-represented among each intent's top items.
 
     One-sided hypergeometric test of the ``TOP`` most relevant items against the catalogue, with Benjamini-Hochberg control

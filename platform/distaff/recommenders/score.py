@@ -144,11 +144,11 @@ def _write(writer: _Writer, folder: Path, shards: list[_Shard], engine: str, pro
     total = sum(shard.users.numel() for shard in shards)
     n_done = total - sum(shard.users.numel() for shard in missing)
     if engine == "local" or not missing:
-        written: Iterator[int] = map(writer.write, missing)
+        counts: Iterator[int] = map(writer.write, missing)
     else:
-        written = engines.ray_each(_write_shard, [(folder, shard) for shard in missing])
+        counts = engines.ray_each(_write_shard, [(folder, shard) for shard in missing])
     progress(n_done, total)
-    for n_users in written:
+    for n_users in counts:
         n_done += n_users
         progress(n_done, total)
 

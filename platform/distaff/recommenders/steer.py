@@ -18,8 +18,7 @@ from torch import Tensor
 
 from distaff.ranking.metrics import exclusion
 from distaff.recommenders.base import Recommender, top_k_of
-from distaff.recommenders.words import Worded
-from distaff.runs import records
+from distaff.recommenders.words import Words
 from distaff_data.datasets.content import word_positions
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.splits import SPLITS
@@ -123,7 +122,7 @@ def steer(
     seen = exclusion(model.data, tuple(exclude)).take(position)
     by_position: dict[int, float] = {}
     if additions:
-        places = word_positions(worded(model).words, additions)
+        places = word_positions(words_of(model).vocabulary, additions)
         by_position = dict(zip(places.tolist(), additions.values(), strict=True))
     steered = steered_scores(model, int(position), weights, by_position).unsqueeze(0)
     lists = [top_k_of(scores, seen, k) for scores in (model.predict(position), steered)]
@@ -188,29 +187,29 @@ def steered_scores(
         UnsupportedError: The model has no factors, or no words.
     """
     users = torch.tensor([user])
-    weights = _weights(model, factors)
+    weights = _weights(model, users, factors)
     if not words:
         return weighed(model.predict(users), weights, lambda factor: model.intent_scores(users, factor))[0]
-    parts = worded(model).parts_with_words(user, torch.tensor(list(words)), torch.tensor(list(words.values())))
+    parts = words_of(model).parts_with_words(user, torch.tensor(list(words)), torch.tensor(list(words.values())))
     return weighed(parts.sum(0, keepdim=True), weights, lambda factor: parts[factor : factor + 1])[0]
 
 
-def worded(model: Recommender) -> Worded:
-    """Return the model as one that speaks in words.
+def words_of(model: Recommender) -> Words:
+    """Return the words that a model speaks in.
 
     Raises:
-        UnsupportedError: It does not.
+        UnsupportedError: It knows none.
     """
-    if not isinstance(model, Worded):
+    if model.words is None:
         raise UnsupportedError(f"{model.name} knows no words; dgvae does")
-    return model
+    return model.words
 
 
-def _weights(model: Recommender, factors: Mapping[int, float]) -> Tensor:
-    """Return the weight of every factor, float64 ``(1, K)``; those of a model without factors are none."""
+def _weights(model: Recommender, user: Tensor, factors: Mapping[int, float]) -> Tensor:
+    """Return the weight of every factor for a user, float64 ``(1, K)``; those of a model without factors are none."""
     if not factors:
         return torch.ones(1, 0, dtype=torch.float64)
-    weights = torch.ones(1, model.intents().n_intents, dtype=torch.float64)
+    weights = torch.ones(1, model.user_mixes(user).shape[1], dtype=torch.float64)
     for factor, weight in factors.items():
         if not 0 <= factor < weights.shape[1]:
             raise InputError(f"there is no such factor; there are 0 to {weights.shape[1] - 1}", value=factor)

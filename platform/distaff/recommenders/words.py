@@ -1,20 +1,20 @@
-"""Recommenders whose factors speak in words: what such a model offers, and how coherent words are.
+"""The words of recommenders whose factors speak in words, and how coherent words are.
 
-A model mixes :class:`Worded` into :class:`~distaff.recommenders.base.Recommender`. The command line, the table
-``factor_words`` and the dashboard's page *Words* then work for it.
+Such a model gives an object with the methods of :class:`Words` as :attr:`~distaff.recommenders.base.Recommender.words`. The
+command line, the table ``factor_words`` and the dashboard's page *Words* then work for it.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
 import torch
 from torch import Tensor
 
-from distaff.recommenders.relevance import Membership, relevance
+from distaff.recommenders.relevance import Distributions, relevance
 from distaff_data.datasets.content import Weighted
 
 KEPT = 200  # words kept of each factor
@@ -24,78 +24,71 @@ _NAMING = 2
 
 @dataclass(frozen=True)
 class Reasons:
-    """Why a user is recommended some items.
+    """The reasons for which a user is recommended some items.
 
     Effects are log odds against the average item: what is added to the logarithm of an item's score, weighing a factor
     by its share of that score.
 
     Attributes:
         factors: Share of each item's score that each factor brings, ``(n, K)``; rows sum to 1.
-        written: Effect of the user's words, ``(n,)``.
-        rated: Effect of what the user took, ``(n,)``.
-        words: Positions of the user's words, ``(n_own_words,)``.
-        word_effects: Effect of each word, ``(n, n_own_words)``; with a constant of the model they sum to ``written``.
+        text: Effect of the user's words, ``(n,)``.
+        interactions: Effect of what the user took, ``(n,)``.
+        words: Positions of the user's words, ``(n_user_words,)``.
+        word_effects: Effect of each word, ``(n, n_user_words)``; with a constant of the model they sum to ``text``.
         taken: Positions of the items the user took, ``(n_taken,)``.
-        taken_effects: Effect of each, ``(n, n_taken)``; with a constant they sum to ``rated``.
+        taken_effects: Effect of each, ``(n, n_taken)``; with a constant they sum to ``interactions``.
     """
 
     factors: Tensor
-    written: Tensor
-    rated: Tensor
+    text: Tensor
+    interactions: Tensor
     words: Tensor
     word_effects: Tensor
     taken: Tensor
     taken_effects: Tensor
 
     def content_shares(self) -> Tensor:
-        """The words' part of what lifts each item, ``(n,)`` between 0 and 1; one half where nothing does."""
-        written, rated = self.written.clamp(min=0), self.rated.clamp(min=0)
-        total = written + rated
-        return torch.where(total > 0, written / total.clamp(min=1e-12), 0.5)
+        """Return the words' part of what lifts each item, ``(n,)`` between 0 and 1; 0.5 where nothing does."""
+        text, interactions = self.text.clamp(min=0), self.interactions.clamp(min=0)
+        total = text + interactions
+        return torch.where(total > 0, text / total.clamp(min=1e-12), 0.5)
 
 
-class Worded(ABC):
-    """What a recommender with words offers beside its scores. Positions are those of :attr:`words` and of the data."""
-
-    @property
-    @abstractmethod
-    def words(self) -> pa.StringArray:
-        """The words."""
+class Words(Protocol):
+    """The words of a fitted recommender. Positions are those of :attr:`vocabulary` and of the model's data."""
 
     @property
-    @abstractmethod
+    def vocabulary(self) -> pa.StringArray:
+        """All words that the model knows."""
+
+    @property
     def naming(self) -> Tensor:
-        """Which words may stand for a factor or a person, bool ``(n_words,)``: not those of a few items alone."""
+        """The words that may stand for a factor or a person, bool ``(n_words,)``: not those of a few items alone."""
 
-    @abstractmethod
-    def factor_words(self) -> Membership:
-        """Words of each factor, by :func:`spoken_by`, ``(K, n_words)``."""
+    def factor_words(self) -> Distributions:
+        """Return the words of each factor, by :func:`spoken_by`, ``(K, n_words)``."""
 
-    @abstractmethod
     def word_shares(self) -> Tensor:
-        """p(word) over all users, float64 ``(n_words,)``."""
+        """Return p(word) over all users, float64 ``(n_words,)``."""
 
-    @abstractmethod
     def user_words(self, users: Tensor) -> Tensor:
-        """p(word | user), ``(b, n_words)``."""
+        """Return p(word | user), ``(b, n_words)``."""
 
-    @abstractmethod
     def reasons(self, user: int, items: Tensor) -> Reasons:
-        """Why a user is recommended these items."""
+        """Return the reasons for which a user is recommended these items."""
 
-    @abstractmethod
     def parts_with_words(self, user: int, words: Tensor, by: Tensor) -> Tensor:
-        """The parts of the scores that a user would have with more or less of some words, ``(K, n_items)``.
+        """Return the parts of the scores that a user would have with more or less of some words, ``(K, n_items)``.
 
         Args:
             user: Position.
             words: Positions, int64 ``(n,)``.
-            by: What is added to each word's weight, in units of the user's strongest word, ``(n,)``.
+            by: The addition to each word's weight, in units of the user's strongest word, ``(n,)``.
         """
 
 
-def spoken_by(shares: Tensor, documents: Weighted) -> Membership:
-    """The words of the people to whom a factor matters most, as these people's documents have them.
+def spoken_by(shares: Tensor, documents: Weighted) -> Distributions:
+    """Return the words of the people to whom a factor matters most, as these people's documents have them.
 
     A person weighs as much as the factor's share in them exceeds its mean share; a factor that exceeds it in nobody, such as
     an only one, is everybody's. A word counts once a person: how often it is repeated tells how talkative the texts of one
@@ -113,54 +106,54 @@ def spoken_by(shares: Tensor, documents: Weighted) -> Membership:
     has.data[:] = 1.0
     weights = (shares - shares.mean(0)).clamp(min=0).double()
     weights = torch.where(weights.sum(0) > 0, weights, 1.0)
-    found = torch.from_numpy(np.asarray(has.T @ weights.numpy())).T
+    mass = torch.from_numpy(np.asarray(has.T @ weights.numpy())).T
     everybody = torch.from_numpy(np.asarray(has.sum(0))).flatten()
-    probability = found / found.sum(1, keepdim=True).clamp(min=1e-300)
-    return Membership(probability, probability * (everybody.sum() / everybody.clamp(min=1.0)))
+    probability = mass / mass.sum(1, keepdim=True).clamp(min=1e-300)
+    return Distributions(probability, probability * (everybody.sum() / everybody.clamp(min=1.0)))
 
 
-def top_words(found: Membership, n: int, among: Tensor, weight: float = LAMBDA) -> Tensor:
-    """The most relevant words of each row, best first, int64 ``(K, n)``; fewer where fewer may be taken.
+def top_words(words: Distributions, n: int, among: Tensor, weight: float = LAMBDA) -> Tensor:
+    """Return the most relevant words of each row, best first, int64 ``(K, n)``; fewer where fewer may be taken.
 
     Args:
-        found: Probabilities and lifts of words.
-        n: How many.
-        among: Which words may be taken, bool ``(n_words,)``.
+        words: Probabilities and lifts of words.
+        n: Number of words a row.
+        among: The words that may be taken, bool ``(n_words,)``.
         weight: Lambda of relevance.
     """
-    scores = relevance(found.probability, found.lift, weight).masked_fill(~among, -torch.inf)
+    scores = relevance(words.probability, words.lift, weight).masked_fill(~among, -torch.inf)
     return scores.topk(min(n, int(among.sum())), dim=1).indices
 
 
-def word_rows(model: Worded) -> pa.Table:
-    """The rows of ``factor_words``: of each factor the ``KEPT`` most relevant words, or as many as its people have."""
-    found = model.factor_words()
-    best = top_words(found, KEPT, model.naming)
-    scores = relevance(found.probability, found.lift, LAMBDA)
-    factor, place = torch.nonzero(found.probability.gather(1, best) > 0, as_tuple=True)
+def word_rows(words: Words) -> pa.Table:
+    """Return the rows of ``factor_words``: each factor's ``KEPT`` most relevant words, or as many as its people have."""
+    spoken = words.factor_words()
+    best = top_words(spoken, KEPT, words.naming)
+    scores = relevance(spoken.probability, spoken.lift, LAMBDA)
+    factor, place = torch.nonzero(spoken.probability.gather(1, best) > 0, as_tuple=True)
     word = best[factor, place]
     return pa.table(
         {
             "factor": factor.numpy(),
-            "word": model.words.take(pa.array(word.numpy())),
+            "word": words.vocabulary.take(pa.array(word.numpy())),
             "rank": (place + 1).numpy(),
             "relevance": scores[factor, word].numpy(),
-            "probability": found.probability[factor, word].numpy(),
-            "lift": found.lift[factor, word].numpy(),
+            "probability": spoken.probability[factor, word].numpy(),
+            "lift": spoken.lift[factor, word].numpy(),
         }
     )
 
 
-def names(model: object) -> dict[int, str]:
-    """Factors named by their two most relevant words; none where the model has no words to name them by."""
-    if not isinstance(model, Worded) or not bool(model.naming.any()):
+def names(words: Words | None) -> dict[int, str]:
+    """Return factors named by their two most relevant words; none where there are no words to name them by."""
+    if words is None or not bool(words.naming.any()):
         return {}
-    best = top_words(model.factor_words(), _NAMING, model.naming).tolist()
-    return {k: " · ".join(model.words[word].as_py() for word in row) for k, row in enumerate(best)}
+    best = top_words(words.factor_words(), _NAMING, words.naming).tolist()
+    return {k: " · ".join(words.vocabulary[word].as_py() for word in row) for k, row in enumerate(best)}
 
 
 def coherence(words: Tensor, documents: Weighted) -> Tensor:
-    """Mean normalised pointwise mutual information of the pairs of words in each row.
+    """Return the mean normalised pointwise mutual information of the pairs of words in each row.
 
     NPMI (Bouma 2009) is 1 for words that only occur together, 0 for independent ones and -1 for ones that never meet.
 
@@ -171,8 +164,8 @@ def coherence(words: Tensor, documents: Weighted) -> Tensor:
     Returns:
         float64 ``(K,)``.
     """
-    own, places = torch.unique(words, return_inverse=True)
-    matrix = documents.scipy()[:, own.numpy()]
+    distinct, places = torch.unique(words, return_inverse=True)
+    matrix = documents.scipy()[:, distinct.numpy()]
     matrix.data[:] = 1.0
     n_documents = matrix.shape[0]
     joint = torch.from_numpy((matrix.T @ matrix).toarray()).double() / n_documents

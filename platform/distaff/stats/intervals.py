@@ -52,8 +52,8 @@ def seed_interval(values: Sequence[float]) -> Interval:
     if sample.size < 2:
         return Interval(mean)
     std = float(sample.std(ddof=1))
-    half = float(stats.t.ppf(0.5 + LEVEL / 2, sample.size - 1)) * std / float(np.sqrt(sample.size))
-    return Interval(mean, std, mean - half, mean + half)
+    reach = float(stats.t.ppf(0.5 + LEVEL / 2, sample.size - 1)) * std / float(np.sqrt(sample.size))
+    return Interval(mean, std, mean - reach, mean + reach)
 
 
 def compare_paired(model: Floats, control: Floats, *, metric: str, against: str) -> Comparison:
@@ -67,6 +67,6 @@ def compare_paired(model: Floats, control: Floats, *, metric: str, against: str)
     error = float(gap.std(ddof=1) / np.sqrt(n)) if n > 1 else float("inf")
     if error == 0.0:
         return Comparison(metric, against, mean, mean, mean, 1.0 if mean == 0.0 else 0.0, n)
-    half = float(stats.t.ppf(0.5 + LEVEL / 2, max(n - 1, 1))) * error
+    reach = float(stats.t.ppf(0.5 + LEVEL / 2, max(n - 1, 1))) * error
     p = float(2 * stats.t.sf(abs(mean / error), max(n - 1, 1)))
-    return Comparison(metric, against, mean, mean - half, mean + half, p, n)
+    return Comparison(metric, against, mean, mean - reach, mean + reach, p, n)

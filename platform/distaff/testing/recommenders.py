@@ -281,6 +281,16 @@ class RecommenderSuite(SettingsSuite):
             assert scores.dtype == torch.float32
             assert bool(scores.isfinite().all())
 
+    def test_mixes_and_scores_of_some_users_are_those_of_all_users_and_of_each_intent(
+        self, fitted: Recommender, data: Interactions
+    ) -> None:
+        mixes, _ = _intents(fitted)
+        users = torch.tensor([5, 2, 9])
+        torch.testing.assert_close(fitted.user_mixes(users), mixes[users], rtol=1e-4, atol=1e-5)
+        scores = torch.stack([fitted.intent_scores(users, intent) for intent in range(mixes.shape[1])], 1)
+        size = float(scores.abs().max())
+        torch.testing.assert_close(fitted.all_intent_scores(users), scores, rtol=1e-3, atol=1e-5 * size)
+
 
 def _folded(model: Recommender, history: Csr) -> Tensor | None:
     """Fold in, or None where the model says that it cannot."""

@@ -17,7 +17,7 @@ from distaff_data.datasets.csr import Csr
 from distaff_data.errors import InputError
 from distaff_graph.collaborative.dccf import DCCF
 from distaff_graph.collaborative.lightgcn import LightGCN
-from distaff_graph.collaborative.partition import Part, Steps
+from distaff_graph.collaborative.partition import Steps, Subgraph
 from distaff_graph.collaborative.sampling import Sampler, Triples
 
 CPU = torch.device("cpu")
@@ -30,11 +30,11 @@ MODELS: list[tuple[type[GradientRecommender], dict[str, Any]]] = [
 NAMES = ["lightgcn", "lightgcn, edges dropped", "dccf", "dccf by users"]
 
 
-def dense(part: Part) -> Tensor:
+def dense(part: Subgraph) -> Tensor:
     return part.matrix.to_dense()
 
 
-def layers(part: Part, x: Tensor, n_layers: int) -> list[Tensor]:
+def layers(part: Subgraph, x: Tensor, n_layers: int) -> list[Tensor]:
     found, before = [part.pick(x)], None
     for _ in range(n_layers):
         found.append(part.propagate(found[-1], before))
@@ -42,19 +42,19 @@ def layers(part: Part, x: Tensor, n_layers: int) -> list[Tensor]:
     return found
 
 
-def part_of(train: Csr, users: list[int]) -> Part:
+def part_of(train: Csr, users: list[int]) -> Subgraph:
     """The part of these users with all items."""
     rows = train.take(torch.tensor(users))
     nodes = torch.cat([torch.tensor(users), torch.arange(train.n_cols) + train.n_rows])
     degrees = torch.bincount(train.indices, minlength=train.n_cols)
-    return Part.of_users(rows, nodes, degrees, (train.n_rows - 1) / (len(users) - 1), CPU)
+    return Subgraph.of_users(rows, nodes, degrees, (train.n_rows - 1) / (len(users) - 1), CPU)
 
 
 @pytest.mark.parametrize("m", [2, 4])
 def test_mean_over_all_parts_that_hold_a_user_is_the_whole_graphs_row(m: int) -> None:
     train = random_interactions(6, 5, 0.6).train
     x = torch.randn(11, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float32)
-    whole = layers(Part.whole(train, CPU), x, 3)
+    whole = layers(Subgraph.whole(train, CPU), x, 3)
     sums = [torch.zeros_like(x) for _ in whole]
     items = [torch.zeros(5, 3) for _ in whole]
     chosen = list(combinations(range(6), m))
@@ -73,7 +73,7 @@ def test_mean_over_all_parts_that_hold_a_user_is_the_whole_graphs_row(m: int) ->
 
 def test_part_of_everyone_is_the_whole_graph() -> None:
     train = random_interactions(7, 6, 0.5).train
-    part, whole = part_of(train, list(range(7))), Part.whole(train, CPU)
+    part, whole = part_of(train, list(range(7))), Subgraph.whole(train, CPU)
     torch.testing.assert_close(dense(part), dense(whole))
     assert part.returns is not None
     assert not part.returns.any()
@@ -94,8 +94,8 @@ def test_one_part_of_everyone_gives_the_losses_and_gradients_of_the_whole(
         if not whole:
             everything = torch.cat([torch.arange(12), torch.arange(9) + 12])
             degrees = torch.bincount(data.train.indices, minlength=9)
-            part = Part.of_users(data.train, everything, degrees, 1.0, CPU)
-            step = type(step)(**{**vars(step), "part": part, **({"rows": None} if model is LightGCN else {})})
+            subgraph = Subgraph.of_users(data.train, everything, degrees, 1.0, CPU)
+            step = type(step)(**{**vars(step), "subgraph": subgraph, **({"rows": None} if model is LightGCN else {})})
         torch.manual_seed(3)
         losses = one.losses(step)
         torch.stack(list(losses.values())).sum().backward()
@@ -116,21 +116,21 @@ def test_parts_of_an_epoch_hold_every_user_once_and_every_interaction_as_a_posit
         return sampler.over_interactions(generator)
 
     pairs: list[Tensor] = []
-    parts: list[Part] = []
+    subgraphs: list[Subgraph] = []
     for step in steps.epoch(draw, 4, generator):
-        nodes = step.part.nodes
+        nodes = step.subgraph.nodes
         assert nodes is not None
-        n_users = step.part.graph.n_users
+        n_users = step.subgraph.graph.n_users
         assert n_users <= 5
         items = nodes[n_users:] - 23
         pairs.append(torch.stack([nodes[step.batch.users], items[step.batch.positives]], 1))
         taken = train.dense().bool()
         assert not bool(taken[nodes[step.batch.users], items[step.batch.negatives]].any())
-        if not parts or parts[-1] is not step.part:
-            parts.append(step.part)
+        if not subgraphs or subgraphs[-1] is not step.subgraph:
+            subgraphs.append(step.subgraph)
     found = torch.cat(pairs)
     assert torch.equal(found[(found[:, 0] * 11 + found[:, 1]).argsort()], train.dense().nonzero())
-    users = torch.cat([part.nodes[: part.graph.n_users] for part in parts if part.nodes is not None])
+    users = torch.cat([graph.nodes[: graph.graph.n_users] for graph in subgraphs if graph.nodes is not None])
     assert len(users.unique()) == len(users)
 
 

@@ -13,11 +13,12 @@ from distaff_data.errors import InputError, UnsupportedError
 from distaff_graph.controls import als as als_module
 from distaff_graph.controls.als import ALS, solve_users
 from distaff_graph.controls.ease import EASE
-from distaff_graph.controls.inner_products import IntentProducts
+from distaff_graph.controls.inner_products import InnerProducts
 from distaff_graph.controls.nmf import NMF, mix
 from distaff_graph.controls.popularity import Popularity
 from distaff_graph.controls.puresvd import PureSVD, right_singular_vectors
-from distaff_graph.controls.varimax import Varimax, varimax
+from distaff_graph.controls.varimax import Varimax
+from distaff_graph.factorisation import varimax
 
 EVERYONE = torch.arange(30)
 
@@ -204,7 +205,7 @@ def test_als_says_what_to_install(monkeypatch: pytest.MonkeyPatch, data: Interac
 
 
 @pytest.mark.parametrize("model", [PureSVD, Varimax, NMF])
-def test_parts_of_all_intents_sum_to_the_score(model: type[IntentProducts], data: Interactions) -> None:
+def test_parts_of_all_intents_sum_to_the_score(model: type[InnerProducts], data: Interactions) -> None:
     fitted = model(n_intents=4).fit(data)
     users = torch.tensor([7, 0, 7])
     parts = torch.stack([fitted.intent_scores(users, intent) for intent in range(4)])

@@ -18,9 +18,10 @@ from distaff_graph.controls.als import ALS
 from distaff_graph.controls.ease import EASE
 from distaff_graph.controls.ica import ICA
 from distaff_graph.controls.lda import LDA
-from distaff_graph.controls.posthoc import METHODS, PostHoc, independent_components, non_negative_weights
+from distaff_graph.controls.posthoc import METHODS, PostHoc
 from distaff_graph.controls.puresvd import PureSVD
 from distaff_graph.controls.seminmf import SemiNMF
+from distaff_graph.factorisation import independent_components, non_negative_weights
 
 N_INTENTS = 4
 

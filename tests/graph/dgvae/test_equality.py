@@ -36,17 +36,17 @@ def built(data: Interactions, **settings: Any) -> DGVAE:
     return model
 
 
-def parameters(half: nn.Module) -> dict[str, Tensor]:
-    return {name: value.detach().clone().requires_grad_() for name, value in half.named_parameters()}
+def parameters(branch: nn.Module) -> dict[str, Tensor]:
+    return {name: value.detach().clone().requires_grad_() for name, value in branch.named_parameters()}
 
 
 def noises(model: DGVAE, batch: int) -> list[tuple[Tensor, Tensor]]:
     """What the model draws, in its order: an exponential for each membership, a normal for each code."""
     out = []
-    for half in (model.network.rated, model.network.written):
-        assert half is not None
-        assert half.prototypes is not None
-        kinds = torch.empty(len(half.vectors), 4).exponential_()
+    for branch in (model.network.item_branch, model.network.word_branch):
+        assert branch is not None
+        assert branch.prototypes is not None
+        kinds = torch.empty(len(branch.vectors), 4).exponential_()
         out.append((kinds, torch.randn(batch, 4, 6)))
     return out
 
@@ -66,7 +66,7 @@ def test_every_part_of_the_objective_and_its_gradients_equal_the_plain_dense_com
 ) -> None:
     model = built(data, item_graph=graph)
     users = torch.tensor([3, 17, 0, 39, 8])
-    items, words = (replace(m, values=m.values.double()) for m in (model._users.take(users), model._texts.take(users)))  # type: ignore[union-attr]
+    items, words = (replace(m, values=m.values.double()) for m in model.rows.take(users) if m is not None)
     if (spread := model.network.graph) is not None:
         model.network.graph = ItemGraph(spread.matrix.double(), spread.transposed.double())
     model.network.train()
@@ -76,7 +76,7 @@ def test_every_part_of_the_objective_and_its_gradients_equal_the_plain_dense_com
 
     torch.manual_seed(11)
     noise = noises(model, len(users))
-    rated, written = parameters(model.network.rated), parameters(model.network.written)  # type: ignore[arg-type]
+    rated, written = parameters(model.network.item_branch), parameters(model.network.word_branch)  # type: ignore[arg-type]
     assert model._neighbours is not None
     assert data.read_content is not None
     # The frozen graph is kept in single precision; both sides read the same numbers.
@@ -89,9 +89,9 @@ def test_every_part_of_the_objective_and_its_gradients_equal_the_plain_dense_com
     assert set(ours) == set(theirs)
     for name in theirs:
         torch.testing.assert_close(ours[name], theirs[name], rtol=1e-5, atol=1e-9, msg=name)
-    for half, expected in ((model.network.rated, rated), (model.network.written, written)):
-        assert half is not None
-        for name, value in half.named_parameters():
+    for branch, expected in ((model.network.item_branch, rated), (model.network.word_branch, written)):
+        assert branch is not None
+        for name, value in branch.named_parameters():
             torch.testing.assert_close(value.grad, expected[name].grad, rtol=1e-5, atol=1e-9)
 
 
@@ -99,9 +99,9 @@ def test_scores_in_evaluation_are_those_of_the_plain_computation(data: Interacti
     model = built(data)
     model.finalize()
     users = torch.arange(10)
-    rated, written = parameters(model.network.rated), parameters(model.network.written)  # type: ignore[arg-type]
-    x = torch.from_numpy(model._users.take(users).scipy().toarray())
-    t = torch.from_numpy(model._texts.take(users).scipy().toarray())  # type: ignore[union-attr]
+    rated, written = parameters(model.network.item_branch), parameters(model.network.word_branch)  # type: ignore[arg-type]
+    x = torch.from_numpy(model.rows.items.take(users).scipy().toarray())
+    t = torch.from_numpy(model.rows.documents.take(users).scipy().toarray())  # type: ignore[union-attr]
     assert data.read_content is not None
     graph = reference.knn_graph(data.read_content().features["text"], 3)
     _, log_p = reference.losses(rated, written, x, t, graph, None, None, tau=0.1, std=0.075, **WEIGHTS)
@@ -154,18 +154,18 @@ def test_one_factor_has_no_mutual_information() -> None:
 def test_dropout_leaves_out_entries_and_scales_the_rest(data: Interactions) -> None:
     model = DGVAE(embedding_dim=4, dropout=0.5, min_df=2, max_df=0.9)
     model.network = model.build(data, torch.Generator().manual_seed(0), torch.device("cpu"))
-    half = model.network.written
-    assert half is not None
-    assert model._texts is not None
+    branch = model.network.word_branch
+    assert branch is not None
+    assert model.rows.documents is not None
     with torch.no_grad():
-        half.weight.fill_(1.0)
-        half.bias.zero_()
-    texts = model._texts
+        branch.weight.fill_(1.0)
+        branch.bias.zero_()
+    texts = model.rows.documents
     values = torch.ones(3, texts.pattern.nnz)
     torch.manual_seed(0)
-    half.train()
-    kept = half.first_layer(texts, values, None, 3)[..., 0]
-    half.eval()
-    whole = half.first_layer(texts, values, None, 3)[..., 0]
+    branch.train()
+    kept = branch.first_layer(texts, values, None, 3)[..., 0]
+    branch.eval()
+    whole = branch.first_layer(texts, values, None, 3)[..., 0]
     assert bool((kept % 2 == 0).all())
     assert float(kept.detach().sum()) == pytest.approx(float(whole.detach().sum()), rel=0.1)

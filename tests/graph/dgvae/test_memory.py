@@ -32,6 +32,6 @@ def test_a_step_holds_nothing_of_the_size_of_words_squared() -> None:
     model = DGVAE(n_intents=3, embedding_dim=16, batch_size=256, min_df=1, max_df=1.0)
     before = peak()
     model.network = model.build(data.with_content(content), generator, torch.device("cpu"))
-    assert len(model.words) == WORDS
+    assert len(model.lexicon.words) == WORDS
     torch.stack(list(model.losses(torch.arange(256)).values())).sum().backward()
     assert peak() - before < 1.0

@@ -24,17 +24,17 @@ def model(data: Interactions) -> DGVAE:
 
 
 def test_words_known_to_all_and_to_few_do_not_count(model: DGVAE) -> None:
-    words = model.words.to_pylist()
+    words = model.words.vocabulary.to_pylist()
     assert "everywhere" not in words
     assert "amber" in words
     assert "basalt" in words
 
 
 def test_the_words_of_a_factor_are_those_of_one_block(model: DGVAE) -> None:
-    found = model.factor_words()
+    found = model.words.factor_words()
     torch.testing.assert_close(found.probability.sum(1), torch.ones(2, dtype=torch.float64))
-    words = model.words.to_pylist()
-    blocks = [[words[w].split()[0] for w in row] for row in top_words(found, 6, model.naming).tolist()]
+    words = model.words.vocabulary.to_pylist()
+    blocks = [[words[w].split()[0] for w in row] for row in top_words(found, 6, model.words.naming).tolist()]
     assert all(max(row.count("amber"), row.count("basalt")) >= 5 for row in blocks)
     assert {max(set(row), key=row.count) for row in blocks} == {"amber", "basalt"}
 
@@ -42,66 +42,72 @@ def test_the_words_of_a_factor_are_those_of_one_block(model: DGVAE) -> None:
 def test_words_of_a_few_items_name_nothing(data: Interactions) -> None:
     assert data.read_content is not None
     content = data.read_content()
-    at, words = content.item_words.pattern.row_index(), content.item_words.pattern.indices
+    at, columns = content.item_words.pattern.row_index(), content.item_words.pattern.indices
     items = data.item_ids.take(pa.array(at.numpy())).to_pylist()
-    pairs = list(zip(items, content.words.take(pa.array(words.numpy())).to_pylist(), strict=True))
+    pairs = list(zip(items, content.words.take(pa.array(columns.numpy())).to_pylist(), strict=True))
     known = [item for item, word in pairs if word == "amber"]
     pairs += [(item, f"on {n}") for n in (4, 5) for item in known[:n]]
     more = data.with_content(
         Content.from_words([item for item, _ in pairs], [word for _, word in pairs], data.item_ids)
     )
     model = DGVAE(n_intents=1, embedding_dim=4, max_epochs=1, min_df=2, max_df=0.9).fit(more, device="cpu")
-    named = {model.words[word].as_py() for word in top_words(model.factor_words(), 100, model.naming)[0].tolist()}
-    assert "on 4" in model.words.to_pylist()
+    named = {
+        model.words.vocabulary[word].as_py()
+        for word in top_words(model.words.factor_words(), 100, model.words.naming)[0].tolist()
+    }
+    assert "on 4" in model.words.vocabulary.to_pylist()
     assert "on 4" not in named
     assert {"on 5", "amber", "basalt"} <= named
     # One factor is everybody's, so its words are those of all.
-    torch.testing.assert_close(model.factor_words().lift, torch.ones(1, len(model.words), dtype=torch.float64))
+    torch.testing.assert_close(
+        model.words.factor_words().lift, torch.ones(1, len(model.words.vocabulary), dtype=torch.float64)
+    )
 
 
 def test_a_users_words_are_those_of_their_block(model: DGVAE, data: Interactions) -> None:
-    p = model.user_words(torch.arange(data.n_users))
+    p = model.words.user_words(torch.arange(data.n_users))
     torch.testing.assert_close(p.sum(1), torch.ones(data.n_users))
-    words = model.words.to_pylist()
+    words = model.words.vocabulary.to_pylist()
     amber = [i for i, w in enumerate(words) if w.startswith("amber")]
     basalt = [i for i, w in enumerate(words) if w.startswith("basalt")]
     even = p[0::2]
     assert bool((even[:, amber].sum(1) > 3 * even[:, basalt].sum(1)).all())
 
 
-def test_effects_of_words_and_items_sum_to_those_of_their_half_up_to_a_constant(
+def test_effects_of_words_and_items_sum_to_those_of_their_branch_up_to_a_constant(
     model: DGVAE, data: Interactions
 ) -> None:
+    branches = (model.network.item_branch, model.words._word_branch)
     with torch.no_grad():
-        bias = [half.bias.clone() for half in (model.network.rated, model._written)]
-        for half in (model.network.rated, model._written):
-            half.bias.zero_()
+        bias = [branch.bias.clone() for branch in branches]
+        for branch in branches:
+            branch.bias.zero_()
     try:
-        found = model.reasons(5, torch.arange(data.n_items))
+        found = model.words.reasons(5, torch.arange(data.n_items))
     finally:
         with torch.no_grad():
-            for half, old in zip((model.network.rated, model._written), bias, strict=True):
-                half.bias.copy_(old)
-    torch.testing.assert_close(found.word_effects.sum(1), found.written, rtol=1e-3, atol=1e-4)
-    torch.testing.assert_close(found.taken_effects.sum(1), found.rated, rtol=1e-3, atol=1e-4)
+            for branch, old in zip(branches, bias, strict=True):
+                branch.bias.copy_(old)
+    torch.testing.assert_close(found.word_effects.sum(1), found.text, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(found.taken_effects.sum(1), found.interactions, rtol=1e-3, atol=1e-4)
     torch.testing.assert_close(found.factors.sum(1), torch.ones(data.n_items))
     assert bool(((found.content_shares() >= 0) & (found.content_shares() <= 1)).all())
 
 
 def test_recommended_items_are_brought_by_words_of_their_block(model: DGVAE, data: Interactions) -> None:
     best = model.predict(torch.tensor([4]))[0].topk(3).indices
-    found = model.reasons(4, best)
+    found = model.words.reasons(4, best)
     strongest = found.words[found.word_effects.argmax(1)]
-    assert all(model.words[int(w)].as_py().startswith(("amber", "any")) for w in strongest)
+    assert all(model.words.vocabulary[int(w)].as_py().startswith(("amber", "any")) for w in strongest)
 
 
 def test_more_of_a_blocks_words_raise_the_blocks_items(model: DGVAE, data: Interactions) -> None:
     words = model.lexicon.positions(["basalt"])
     odd = torch.tensor([int(i) % 2 == 1 for i in data.item_ids.to_pylist()])
     before = model.predict(torch.tensor([0]))[0]
-    after = model.parts_with_words(0, words, torch.tensor([2.0])).sum(0)
+    after = model.words.parts_with_words(0, words, torch.tensor([2.0])).sum(0)
     assert float(after[odd].sum()) > float(before[odd].sum())
-    same = model.parts_with_words(0, words, torch.tensor([0.0])).sum(0)
+    same = model.words.parts_with_words(0, words, torch.tensor([0.0])).sum(0)
     torch.testing.assert_close(same, before)
 
 

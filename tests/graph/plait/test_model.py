@@ -32,8 +32,8 @@ def test_score_is_the_blend_of_three_strands_at_unit_length(ease_share: float, i
     ease = EASE(penalty=5.0).fit(data).predict(users)
     factorised = ALS(embedding_dim=8, reg=0.5, confidence=10.0).fit(data).predict(users)
     parts = fit_parts(data.train, 3, torch.Generator().manual_seed(0))
-    strands = (ease, factorised, mix(data.train, parts) @ parts.T)
-    unit = [score / score.norm(dim=1, keepdim=True) for score in strands]
+    components = (ease, factorised, mix(data.train, parts) @ parts.T)
+    unit = [score / score.norm(dim=1, keepdim=True) for score in components]
     rest = 1.0 - ease_share
     expected = ease_share * unit[0] + rest * ((1.0 - intent_share) * unit[1] + intent_share * unit[2])
     torch.testing.assert_close(plait.predict(users), expected, rtol=1e-4, atol=1e-5)

@@ -38,7 +38,7 @@ from distaff.disentanglement.dci import grow
 from distaff.disentanglement.explicitness import halves, held_out_losses
 from distaff.disentanglement.gaps import gap, mig_of, modularity_of
 from distaff.disentanglement.infomec import explained, info_mec_of
-from distaff.disentanglement.study import Study
+from distaff.disentanglement.study import LatentStudy
 from distaff.disentanglement.threads import one_thread
 
 N = 4000
@@ -159,8 +159,8 @@ LINEAR = {
 
 
 @cache
-def study(name: str) -> Study:
-    return Study(REPRESENTATIONS[name], CLASSES)
+def study(name: str) -> LatentStudy:
+    return LatentStudy(REPRESENTATIONS[name], CLASSES)
 
 
 @cache

@@ -13,7 +13,7 @@ from failing_chain import chain
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distaff.incidents.frames import Clock, read_case
+from distaff.incidents.frames import TimeAxis, read_case
 from distaff.model.registry import model_class
 from distaff_data.errors import InputError
 
@@ -144,12 +144,12 @@ def test_an_onset_of_another_kind_than_the_times_is_refused() -> None:
 
 @given(st.datetimes(dt.datetime(1971, 1, 1), dt.datetime(2099, 1, 1)))
 def test_a_time_comes_back_from_its_seconds(time: dt.datetime) -> None:
-    clock = Clock(pl.Datetime("us"))
-    assert clock.time(clock.seconds(time)) == time
+    axis = TimeAxis(pl.Datetime("us"))
+    assert axis.time(axis.seconds(time)) == time
 
 
 def test_days_are_times() -> None:
     days = pl.date_range(dt.date(2026, 1, 1), dt.date(2026, 10, 27), eager=True)
-    case, clock = read_case(metrics(time=days))
+    case, axis = read_case(metrics(time=days))
     assert case.step == 86_400
-    assert clock.seconds(dt.date(2026, 1, 2)) - case.times[0] == 86_400
+    assert axis.seconds(dt.date(2026, 1, 2)) - case.times[0] == 86_400

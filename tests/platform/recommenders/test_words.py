@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.sparse import csr_matrix
 
-from distaff.recommenders.words import Worded, spoken_by, word_rows
+from distaff.recommenders.words import Words, spoken_by, word_rows
 from distaff_data.datasets.content import Weighted
 
 # Four people, of whom the first two are mostly of factor 0; words: theirs, the others', everybody's.
@@ -38,9 +38,10 @@ def test_a_factor_that_matters_to_nobody_more_than_to_others_is_everybodys(share
 
 
 def test_rows_have_only_the_words_that_a_factors_people_have() -> None:
-    model = Mock(spec=Worded, words=pa.array(["own", "other", "common"]), naming=torch.ones(3, dtype=torch.bool))
-    model.factor_words.return_value = spoken_by(SHARES, DOCUMENTS)
-    rows = word_rows(model).to_pylist()
+    vocabulary = pa.array(["own", "other", "common"])
+    words = Mock(spec=Words, vocabulary=vocabulary, naming=torch.ones(3, dtype=torch.bool))
+    words.factor_words.return_value = spoken_by(SHARES, DOCUMENTS)
+    rows = word_rows(words).to_pylist()
     assert [(row["factor"], row["rank"], row["word"]) for row in rows] == [
         (0, 1, "own"),
         (0, 2, "common"),

@@ -1,4 +1,4 @@
-"""What the controls share: a ranking by one score a metric, robust deviations, and the given graph."""
+"""The base of the controls: a ranking by one score a metric, robust deviations, and the given graph."""
 
 from __future__ import annotations
 

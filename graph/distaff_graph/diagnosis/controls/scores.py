@@ -68,7 +68,7 @@ class KPICorrelation(TriggeredDiagnoser):
 
 
 class Random(TriggeredDiagnoser):
-    """Any order: what a ranking is worth that knows nothing."""
+    """Any order: the worth of a ranking that knows nothing."""
 
     name: ClassVar[str] = "random"
     control: ClassVar[bool] = True
@@ -80,6 +80,6 @@ class Random(TriggeredDiagnoser):
 
 def _moving_first(view: CaseView, away: Floats, spread: Floats) -> Floats:
     """Return the largest of ``away`` over ``spread`` of each metric; less than any other for one constant on one side."""
-    moves = (np.ptp(view.normal, 0) > 0) & (np.ptp(view.abnormal, 0) > 0)
+    moving = (np.ptp(view.normal, 0) > 0) & (np.ptp(view.abnormal, 0) > 0)
     largest: Floats = (away / np.where(spread > 0, spread, 1.0)).max(0)
-    return np.where(moves, largest, largest.min(where=moves, initial=0.0) - 1.0)
+    return np.where(moving, largest, largest.min(where=moving, initial=0.0) - 1.0)

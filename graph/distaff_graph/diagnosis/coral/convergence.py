@@ -1,4 +1,4 @@
-"""When to stop: the ranking and the graph have both stopped changing.
+"""The stop of a diagnosis: the ranking and the graph have both stopped changing.
 
 CORAL (KDD 2023) stops once consecutive top-5 lists have a rank-biased overlap of at least 0.9 twice in a row. Two lists
 that swap their first two have exactly 0.9, so more than that is asked for here. A ranking can rest while the graph still
@@ -59,7 +59,7 @@ class Convergence:
 
     @property
     def done(self) -> bool:
-        """Whether it has converged."""
+        """True once it has converged."""
         return self.count >= self.patience
 
     def update(self, ranking: Sequence[int], graph: Graph) -> bool:

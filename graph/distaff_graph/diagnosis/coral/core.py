@@ -42,10 +42,10 @@ class GraphLearner(Protocol):
     graph: Graph
 
     def switch(self) -> None:
-        """Take the rows that follow as those of another state."""
+        """Treat the rows that follow as those of another state."""
 
     def update(self, rows: Floats) -> Graph:
-        """Take more rows ``(n, M)``; return the graph."""
+        """Return the graph after more rows ``(n, M)``."""
 
     def normal_edges(self) -> Bools:
         """Return the edges of the normal state, bool ``(M, M)``."""
@@ -65,7 +65,7 @@ class BlamedEntity:
         entity: Position of the entity.
         metric: Its most blamed metric.
         score: Blame that rests at the metric; all metrics' sum to 1.
-        own: How far it is beyond its own past; over 1 is further out than ever.
+        own: Its distance from its past; over 1 is further out than ever.
         propagated: The part of the score that came to it from its effects, by the graph.
         onset: Row since the trigger in which it first was; None if never.
         path: Metrics from the cause to the KPI by the likeliest way; empty without one.
@@ -104,7 +104,7 @@ class CORALCore:
         entity_of: Entity of each metric as an integer ``(M,)``.
         kind_of: Kind of each metric (cpu, latency, ...) as an integer ``(M,)``.
         kpi: Position of the metric that shows the incident; None if there is none.
-        knowledge: What is known of the graph.
+        knowledge: The known and the forbidden edges of the graph.
         learner: Makes a graph learner from the knowledge of the candidates; the linear one by default, see ``linear``.
         n_candidates: Most metrics a graph is learned on.
         memory: Rows held of the normal state, and of the incident.
@@ -148,11 +148,11 @@ class CORALCore:
 
     @property
     def triggered(self) -> bool:
-        """Whether an incident is being looked at."""
+        """True while an incident is being looked at."""
         return self._baseline is not None
 
     def add_normal(self, rows: Floats) -> None:
-        """Take rows ``(n, M)`` as normal, and end an incident."""
+        """Add rows ``(n, M)`` to the normal ones, and end an incident."""
         if self.triggered:
             self._reset()
         self._normal = np.vstack([self._normal, self._checked(rows)])[-self.memory :]
@@ -299,12 +299,12 @@ class CORALCore:
         mechanisms, ever = self._mechanisms
         seen = np.maximum(seen, np.abs(mechanisms.broken(z)) / ever)
         recent = Anomalies.of(seen)
-        own, onset = self._own.copy(), self._onset.copy()
-        own[chosen] = np.maximum(own[chosen], recent.own)
+        deviation, onset = self._own.copy(), self._onset.copy()
+        deviation[chosen] = np.maximum(deviation[chosen], recent.own)
         onset[chosen] = np.minimum(onset[chosen], recent.onset + first)
         course = np.zeros((len(seen), self.n_metrics))
         course[:, chosen] = seen
-        return Anomalies(course, own, onset)
+        return Anomalies(course, deviation, onset)
 
     def _learned_mechanisms(self, baseline: Baseline) -> tuple[Mechanisms, Floats]:
         """Return the candidates' mechanisms in the normal state, and how far they ever were from those, ``(K,)``."""
@@ -318,11 +318,11 @@ class CORALCore:
 
     def _edges(self, graph: Graph) -> csr_array:
         """Return strengths ``(M, M)`` by which blame moves: a metric of the given graph has only the given causes."""
-        known = self.knowledge.known
-        if not known.nnz:
+        given = self.knowledge.known
+        if not given.nnz:
             return graph.fused()
-        untold = ((known.sum(0) + known.sum(1)) == 0).astype(float)
-        return csr_array(known.astype(float) + graph.fused() @ diags_array(untold))
+        unlinked = ((given.sum(0) + given.sum(1)) == 0).astype(float)
+        return csr_array(given.astype(float) + graph.fused() @ diags_array(unlinked))
 
     def _parents(self) -> Bools:
         """Return causes ``(K, K)`` of each candidate: those given, or those of the normal state without a given graph."""

@@ -56,12 +56,12 @@ class LinearLearner:
         self._added = np.full((knowledge.n_metrics, max_parents), EMPTY)
 
     def switch(self) -> None:
-        """Take the rows that follow as those of another state."""
+        """Treat the rows that follow as those of another state."""
         # The first rows have their lags in the other state; they would make a shift of level look like a relation.
         self.present = LagMoments(self.normal.n_metrics, self.normal.n_lags)
 
     def update(self, rows: Floats) -> Graph:
-        """Take more rows ``(n, M)`` of the state at hand; return the graph."""
+        """Return the graph after more rows ``(n, M)`` of the state at hand."""
         if self.present is None:
             self.normal.update(rows)
             self.parents = None
@@ -123,12 +123,12 @@ class LinearLearner:
         n, columns = normal.n_targets, len(normal.gram)
         total = normal.gram + present.gram
         gram = np.block([[total, present.gram], [present.gram, present.gram]])
-        own = np.hstack([normal.own, normal.own + columns])
-        joint = Problem(gram, gram[:, :n], np.diag(gram)[:n], normal.n_rows + present.n_rows, own)
-        left = shared.rss * present.n_rows / max(normal.n_rows, 1.0)
+        fixed = np.hstack([normal.fixed, normal.fixed + columns])
+        joint = Problem(gram, gram[:, :n], np.diag(gram)[:n], normal.n_rows + present.n_rows, fixed)
+        remaining = shared.rss * present.n_rows / max(normal.n_rows, 1.0)
         # Any of the changes could be at any metric, and few are: all are candidates at once.
         criterion = Criterion.of(joint, present.n_rows, columns * n)
-        criterion = replace(criterion, spared=shared.rss, least=np.maximum(left, criterion.least))
+        criterion = replace(criterion, spared=shared.rss, least=np.maximum(remaining, criterion.least))
         start = np.hstack([shared.support, np.where(self._added == EMPTY, EMPTY, self._added + columns)])
         changes = choose(
             joint,
@@ -155,8 +155,8 @@ class LinearLearner:
         n = len(scale)
         unit = np.tile(np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0), state.n_lags + 1)
         gram = state.centred(state.mean()) * np.outer(unit, unit)
-        own = np.add.outer(np.arange(n), n * np.arange(1, state.n_lags + 1))
-        return Problem(gram, gram[:, :n], np.diag(gram)[:n], state.n_rows, own)
+        fixed = np.add.outer(np.arange(n), n * np.arange(1, state.n_lags + 1))
+        return Problem(gram, gram[:, :n], np.diag(gram)[:n], state.n_rows, fixed)
 
 
 def _first_sources(edges: Bools, most: int) -> Ints:

@@ -82,15 +82,14 @@ def blame(anomalies: Anomalies, weight: Floats, edges: csr_array, kpi: int | Non
         kpi: The metric to explain; None if nothing but the anomalies themselves is.
         learned: The edges were learned and not given.
     """
-    own = anomalies.own
-    degree = own**2 / (1 + own**2)
+    degree = anomalies.own**2 / (1 + anomalies.own**2)
     explained = _explanations(anomalies, degree, edges, _TOGETHER if learned else 1.0)
     rest = degree * np.exp(csr_array(_log_unexplained(explained)).sum(0)) + _LEAST
     total = rest + explained.sum(0)
     transitions = csr_array(diags_array(1 / total) @ explained.T)
     begin = _spread(weight, kpi)
-    starts = begin[:, None] if kpi is None else np.column_stack([begin, np.arange(len(own)) == kpi])
-    walks = splu(csc_array(eye_array(len(own)) - transitions.T)).solve(starts.astype(float))
+    starts = begin[:, None] if kpi is None else np.column_stack([begin, np.arange(len(degree)) == kpi])
+    walks = splu(csc_array(eye_array(len(degree)) - transitions.T)).solve(starts.astype(float))
     rests = walks * (rest / total)[:, None]
     score, direct = _without_kpi(rests, begin * rest / total, kpi)
     return Blame(score, score - direct, transitions, kpi)
@@ -146,6 +145,6 @@ def _explanations(anomalies: Anomalies, degree: Floats, edges: csr_array, togeth
 
 
 def _log_unexplained(explained: csr_array) -> csr_array:
-    left = explained.copy()
-    left.data = np.log1p(-left.data)
-    return left
+    unexplained = explained.copy()
+    unexplained.data = np.log1p(-unexplained.data)
+    return unexplained

@@ -1,4 +1,4 @@
-"""Whether a metric still follows its causes: the error of the normal state's prediction, in predictive standard errors.
+"""The test of a metric that follows its causes: the error of the normal state's prediction, in predictive standard errors.
 
 A valve that does not move when it was told to looks perfectly normal by itself; only its causes tell that it broke. Each
 metric is regressed on its parents in the graph over the normal state, and the present rows are judged by
@@ -35,22 +35,22 @@ class Mechanisms:
         self._normal, mean = normal, normal.mean()
         gram = normal.centred(mean)
         spread = np.sqrt(np.diag(gram)[:n_metrics] / max(normal.n_rows, 1.0))
-        moves = spread > 1e-6 * np.abs(mean)
+        moving = spread > 1e-6 * np.abs(mean)
         self._mean = np.tile(mean, blocks)
-        self._unit = np.tile(np.divide(1.0, spread, out=np.zeros_like(spread), where=moves), blocks)
+        self._unit = np.tile(np.divide(1.0, spread, out=np.zeros_like(spread), where=moving), blocks)
         gram = gram * np.outer(self._unit, self._unit)
-        none = np.zeros((n_metrics, 0), np.int64)
-        problem = Problem(gram, gram[:, :n_metrics], np.diag(gram)[:n_metrics], normal.n_rows, none)
-        self._fitted = fit(problem, _columns(problem, parents & moves[:, None] & moves, blocks))
+        no_columns = np.zeros((n_metrics, 0), np.int64)
+        problem = Problem(gram, gram[:, :n_metrics], np.diag(gram)[:n_metrics], normal.n_rows, no_columns)
+        self._fitted = fit(problem, _columns(problem, parents & moving[:, None] & moving, blocks))
 
     def broken(self, rows: Floats) -> Floats:
         """Return standardised errors ``(n, M)`` of rows that follow the normal ones; 0 for a metric without parents."""
         fitted, n_rows = self._fitted, max(self._normal.n_rows, 1.0)
         features = (self._normal.stack(rows)[:, 1:] - self._mean) * self._unit
-        mine = np.where(fitted.columns == EMPTY, 0.0, features[:, np.maximum(fitted.columns, 0)])
-        error = features[:, : self._normal.n_metrics] - np.einsum("nkc,kc->nk", mine, fitted.coefficients)
+        inputs = np.where(fitted.columns == EMPTY, 0.0, features[:, np.maximum(fitted.columns, 0)])
+        error = features[:, : self._normal.n_metrics] - np.einsum("nkc,kc->nk", inputs, fitted.coefficients)
         deviation = np.sqrt(fitted.rss / n_rows) + _LEAST_ERROR
-        leverage = np.einsum("nkc,kcd,nkd->nk", mine, fitted.inverse, mine, optimize=True)
+        leverage = np.einsum("nkc,kcd,nkd->nk", inputs, fitted.inverse, inputs, optimize=True)
         standard = error / (deviation * np.sqrt(1 + leverage))
         has_parents = (fitted.support != EMPTY).any(1)
         return np.where(has_parents, np.clip(standard, -NOVEL, NOVEL), 0.0)

@@ -21,20 +21,20 @@ def make_core(topology: Topology, learner: str = "linear", *, seed: int = 0) -> 
 
     Args:
         topology: The metrics.
-        learner: How the graph is learned, linear or neural.
+        learner: The graph learner, linear or neural.
         seed: Seed of the neural learner's draws.
     """
     kinds: dict[str, int] = {}
     kind_of = np.array([kinds.setdefault(metric_of(column), len(kinds)) for column in topology.columns], dtype=np.int64)
     prior = topology.prior()
-    known, forbidden = csr_array(prior.known), csr_array(prior.forbidden)
-    if topology.kpi is not None and known.nnz:
-        known = oriented(known, topology.kpi)
+    given, forbidden = csr_array(prior.known), csr_array(prior.forbidden)
+    if topology.kpi is not None and given.nnz:
+        given = oriented(given, topology.kpi)
     learners: dict[str, Callable[[Knowledge], GraphLearner]] = {
         "linear": LinearLearner,
         "neural": partial(NeuralLearner, seed=seed),
     }
-    knowledge = Knowledge(known, forbidden, complete=False)
+    knowledge = Knowledge(given, forbidden, complete=False)
     return CORALCore(topology.entity_of, kind_of, topology.kpi, knowledge, learner=learners[learner])
 
 

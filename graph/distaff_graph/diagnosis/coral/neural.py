@@ -42,7 +42,7 @@ class _Views(NamedTuple):
 
     old: Tensor
     new: Tensor
-    own: Tensor
+    specific: Tensor
     invariant: Tensor
     dependent: Tensor
     decoded: tuple[Tensor, Tensor]
@@ -67,7 +67,9 @@ class _GraphEncoder(nn.Module):
         return mean + noise * (0.5 * log_var).exp(), divergence
 
 
-class _Network(nn.Module):
+class CORALNetwork(nn.Module):
+    """The encoders, decoders and lag weights of n metrics."""
+
     def __init__(self, n_metrics: int, n_lags: int, dim: int) -> None:
         super().__init__()
         self.patch = nn.Linear(_PATCH, dim)
@@ -86,6 +88,7 @@ class _Network(nn.Module):
         return F.gelu(self.patch(padded.unflatten(1, (-1, _PATCH)))).mean(1) + self.place
 
     def decode(self, subgraph: int, x: Tensor) -> Tensor:
+        """Return edge probabilities ``(n, n)`` from embeddings ``(n, d)``."""
         return torch.sigmoid(x @ self.link[subgraph] @ x.T + self.level[subgraph])
 
     def weights(self) -> Tensor:
@@ -110,7 +113,7 @@ class NeuralLearner:
         steps: Optimiser steps a batch.
         rate: Adam's step size.
         sparsity: Weight of the mean edge probability, l M^2.
-        seed: Of the weights and of the encoders' noise.
+        seed: Seed of the weights and of the encoders' noise.
         device: A torch device.
     """
 
@@ -131,7 +134,7 @@ class NeuralLearner:
         self.graph = Graph.empty(knowledge.n_metrics)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self._network = _Network(knowledge.n_metrics, n_lags, embedding_dim).to(self.device)
+            self._network = CORALNetwork(knowledge.n_metrics, n_lags, embedding_dim).to(self.device)
         self._given = torch.tensor(knowledge.known.toarray(), dtype=torch.float32, device=self.device)
         self._allowed = torch.tensor(knowledge.allowed(), dtype=torch.float32, device=self.device)
         self._last = self._given.clone()
@@ -141,11 +144,11 @@ class NeuralLearner:
         self._batches = 0
 
     def switch(self) -> None:
-        """Take the rows that follow as those of another state; the first of them have their lags in the last."""
+        """Treat the rows that follow as those of another state; the first of them have their lags in the last."""
         self._rows.append(self._rows[-1][-self.n_lags :])
 
     def update(self, rows: Floats) -> Graph:
-        """Take more rows ``(n, M)`` of the state at hand; return the graph."""
+        """Return the graph after more rows ``(n, M)`` of the state at hand."""
         batch = torch.tensor(rows, dtype=torch.float32, device=self.device)
         if self._standard is None:
             spread, mean = torch.std_mean(batch, 0, correction=0)
@@ -204,11 +207,11 @@ class NeuralLearner:
         before, now = net.features(self._rows[0]), self._memory()
         old, first = net.invariant(last, before, drawn[0])
         new, second = net.invariant(last, now, drawn[1])
-        own, third = net.dependent(last, now, drawn[2])
+        specific, third = net.dependent(last, now, drawn[2])
         invariant = self._admitted(net.decode(0, (old + new) / 2))
-        dependent = self._allowed * net.decode(1, own) * (len(self._rows) > 1)
+        dependent = self._allowed * net.decode(1, specific) * (len(self._rows) > 1)
         decoded = net.decode(0, old), net.decode(0, new)
-        return _Views(old, new, own, invariant, dependent, decoded, first + second + third)
+        return _Views(old, new, specific, invariant, dependent, decoded, first + second + third)
 
     def _admitted(self, probabilities: Tensor) -> Tensor:
         """Return probabilities with known edges there and forbidden ones not."""
@@ -223,7 +226,7 @@ class NeuralLearner:
             return loss
         old = (self._last > 0).float()
         kept = sum(F.binary_cross_entropy(decoded, old) for decoded in v.decoded)
-        apart = F.cosine_similarity(v.new, v.own).square().mean()
+        apart = F.cosine_similarity(v.new, v.specific).square().mean()
         again = (v.dependent * old).mean()
         return loss + net.forecast_error(fused, self._rows[1]) + 0.1 * (kept + F.mse_loss(v.old, v.new) + apart) + again
 

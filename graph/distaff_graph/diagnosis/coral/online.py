@@ -48,11 +48,11 @@ class CORALStream:
 
     @property
     def converged(self) -> bool:
-        """Whether the latest diagnosis was the last of its incident."""
+        """True where the latest diagnosis was the last of its incident."""
         return bool(self._clock[5])
 
     def update(self, times: Floats, rows: Floats) -> Diagnosis | None:
-        """Take the next raw rows ``(n, M)`` at ``times``, at least two in the first batch.
+        """Return the diagnosis after the next raw rows ``(n, M)`` at ``times``, at least two in the first batch.
 
         Returns:
             The diagnosis of the incident that is on, or None where there is none.
@@ -91,13 +91,13 @@ class CORALStream:
         self._tidy = Imputer.restored(tidy) if (tidy := state_of("tidy/")) else None
 
     def _rebase(self, rows: Floats) -> None:
-        """Take complete rows as what is normal from now on."""
+        """Begin a new normal state with complete rows."""
         self._trigger.rebase(rows)
         self._core.add_normal(rows)
         self._waiting = rows[:0]
 
     def _look_out(self, times: Floats, rows: Floats) -> Diagnosis | None:
-        """Take complete rows while no incident is on; return the first diagnosis of one that begins."""
+        """Return the first diagnosis of an incident that begins in complete rows, while none is on."""
         if not self._trigger.armed:  # after an incident a new base comes first
             self._waiting = np.vstack([self._waiting, rows])
             if len(self._waiting) >= self.base:
@@ -117,7 +117,7 @@ class CORALStream:
         return self._advance(self._waiting)
 
     def _advance(self, rows: Floats) -> Diagnosis:
-        """Take complete rows of the incident that is on; return its diagnosis."""
+        """Return the diagnosis after complete rows of the incident that is on."""
         assessment = self._core.advance(rows)
         start, alarm = float(self._clock[2]), float(self._clock[3])
         self._clock[4] += 1

@@ -26,14 +26,14 @@ class Problem:
         cross: ``(F, K)``, of columns and targets.
         energy: ``(K,)``, of the targets' squares.
         n_rows: Rows that the sums are over.
-        own: ``(K, O)`` columns that a target always has, beside those chosen for it.
+        fixed: ``(K, O)`` columns that a target always has, before those chosen for it.
     """
 
     gram: Floats
     cross: Floats
     energy: Floats
     n_rows: float
-    own: Ints
+    fixed: Ints
 
     @property
     def n_targets(self) -> int:
@@ -47,7 +47,7 @@ class Problem:
 
     def take(self, targets: Ints) -> Problem:
         """Return the same columns, and only these targets."""
-        return Problem(self.gram, self.cross[:, targets], self.energy[targets], self.n_rows, self.own[targets])
+        return Problem(self.gram, self.cross[:, targets], self.energy[targets], self.n_rows, self.fixed[targets])
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,9 @@ class Fit:
 
     Attributes:
         support: ``(K, P)`` chosen columns, ``EMPTY`` where there are fewer.
-        columns: ``(K, O + P)``, the target's own columns before them.
+        columns: ``(K, O + P)``, the target's fixed columns before them.
         coefficients: ``(K, O + P)``, 0 in empty slots.
-        inverse: ``(K, O + P, O + P)`` inverse of each target's own Gram matrix.
+        inverse: ``(K, O + P, O + P)`` inverse of each target's Gram matrix.
         rss: ``(K,)`` residual sums of squares.
     """
 
@@ -70,8 +70,8 @@ class Fit:
 
 
 def fit(problem: Problem, support: Ints) -> Fit:
-    """Return the ridge regression of each target on its own columns and those in ``support`` ``(K, P)``."""
-    columns = np.hstack([problem.own, support])
+    """Return the ridge regression of each target on its fixed columns and those in ``support`` ``(K, P)``."""
+    columns = np.hstack([problem.fixed, support])
     empty = columns == EMPTY
     block = problem.gram[columns[:, :, None], columns[:, None, :]]
     block[empty[:, :, None] | empty[:, None, :]] = 0
@@ -92,10 +92,10 @@ def decreases(problem: Problem, fitted: Fit) -> Floats:
     used = np.flatnonzero((fitted.columns != EMPTY).any(0))
     columns, inverse = fitted.columns[:, used], fitted.inverse[:, used[:, None], used]
     taken = np.where((columns == EMPTY)[:, :, None], 0.0, problem.gram[columns])
-    left = problem.cross - (fitted.coefficients[:, None, used] @ taken)[:, 0].T
-    beside = np.diag(problem.gram)[:, None] - ((inverse @ taken) * taken).sum(1).T
-    fallen: Floats = left**2 / (np.maximum(beside, 0) + _RIDGE)
-    return np.minimum(fallen, fitted.rss)
+    residual_cross = problem.cross - (fitted.coefficients[:, None, used] @ taken)[:, 0].T
+    residual_energy = np.diag(problem.gram)[:, None] - ((inverse @ taken) * taken).sum(1).T
+    decrease: Floats = residual_cross**2 / (np.maximum(residual_energy, 0) + _RIDGE)
+    return np.minimum(decrease, fitted.rss)
 
 
 def increases(fitted: Fit) -> Floats:
@@ -105,11 +105,11 @@ def increases(fitted: Fit) -> Floats:
     """
     first = fitted.columns.shape[1] - fitted.support.shape[1]
     places = np.arange(first, fitted.columns.shape[1])
-    grown: Floats = fitted.coefficients[:, places] ** 2 / fitted.inverse[:, places, places]
-    return np.where(fitted.support == EMPTY, 0.0, grown)
+    increase: Floats = fitted.coefficients[:, places] ** 2 / fitted.inverse[:, places, places]
+    return np.where(fitted.support == EMPTY, 0.0, increase)
 
 
 def strengths(fitted: Fit) -> Floats:
     """Return the partial correlation of each target with each of its chosen columns, ``(K, P)``, in [0, 1]."""
-    grown = increases(fitted)
-    return np.sqrt(grown / (grown + fitted.rss[:, None]))
+    increase = increases(fitted)
+    return np.sqrt(increase / (increase + fitted.rss[:, None]))

@@ -1,4 +1,4 @@
-"""How far each metric is from its own normal, free of units, and when it left it.
+"""The distance of each metric from its normal state, free of units, and when it left it.
 
 z = (x - median) / max(IQR / 1.349, sd / 2, |median| / 1000): robust, yet with a floor, so that a metric that hardly moves
 does not explode with the unit it is written in. A metric that never moved and then does is as novel as can be.

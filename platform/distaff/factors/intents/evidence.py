@@ -23,10 +23,16 @@ from distaff.factors.intents.notes import Note, carry_over
 from distaff.factors.intents.report import UNNAMED, FactorReport, Member, ReportedFactor
 from distaff.factors.intents.tables import publish_audit, publish_calibrations, publish_factors
 from distaff.factors.stability import Stability, compare_seeds
-from distaff.recommenders import words
 from distaff.recommenders.base import Intents, Recommender
-from distaff.recommenders.relevance import Association, Membership, associate, incidence_of, membership, relevance
-from distaff.runs import records
+from distaff.recommenders.relevance import (
+    Association,
+    Distributions,
+    associate,
+    incidence_of,
+    item_distributions,
+    relevance,
+)
+from distaff.recommenders.words import names, word_rows
 from distaff_data.tables.interactions import load_attributes, load_titles
 from distaff_data.workspace import Workspace
 
@@ -44,7 +50,7 @@ class IntentEvidence:
     model: Recommender
     intents: Intents
     popularity: Tensor
-    membership: Membership
+    membership: Distributions
     activity: Activity
     cards: list[EffectCard | None]
     effective_per_user: float
@@ -73,8 +79,8 @@ def explain_run(workspace: Workspace, run_id: str, *, seed: int = 0) -> FactorRe
     steps = calibrations(model, evidence.intents, WEIGHTS, n_users=_CALIBRATED_USERS, seed=seed)
     with workspace.warehouse.publish(f"factors/{run_id}") as publication:
         publish_factors(publication, report, evidence.stability, model.data, evidence.intents, evidence.membership)
-        if isinstance(model, words.Worded):
-            publication.append("factor_words", words.word_rows(model), run=run_id)
+        if model.words is not None:
+            publication.append("factor_words", word_rows(model.words), run=run_id)
         publish_audit(publication.target(f"blind_spots/{run_id}"), run_id, run_id, spots)
         publish_calibrations(publication.target(f"calibrations/{run_id}"), run_id, steps)
     return report
@@ -97,7 +103,7 @@ def gather(
     intents = model.intents()
     data = model.data
     popularity = torch.bincount(data.train.indices, minlength=data.n_items)
-    intent_items = membership(intents.items, popularity)
+    intent_items = item_distributions(intents.items, popularity)
     incidence = incidence_of(attributes, data.item_ids)
     trained = data.train.counts() > 0
     return IntentEvidence(
@@ -139,7 +145,7 @@ def _factor(k: int, evidence: IntentEvidence, titles: dict[str, str], note: Note
     trained = data.train.counts() > 0
     stability = evidence.stability
     associations = [a for a in evidence.associations if a.intent == k]
-    automatic = " · ".join(a.value for a in associations[:2]) or words.names(evidence.model).get(k, UNNAMED)
+    automatic = " · ".join(a.value for a in associations[:2]) or names(evidence.model.words).get(k, UNNAMED)
     if stability is not None and stability.badges[k] == "seed-specific":
         automatic = UNNAMED
     return ReportedFactor(

@@ -20,7 +20,7 @@ from distaff.factors.intents.interventions import share_of
 from distaff.factors.intents.report import FactorReport
 from distaff.factors.stability import Stability
 from distaff.recommenders.base import Intents
-from distaff.recommenders.relevance import Membership, relevance
+from distaff.recommenders.relevance import Distributions, relevance
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.warehouse import Publication
 
@@ -39,7 +39,7 @@ def publish_factors(
     stability: Stability | None,
     data: Interactions,
     intents: Intents,
-    membership: Membership,
+    membership: Distributions,
 ) -> None:
     """Write everything about a run's factors."""
     run = report.run
@@ -159,7 +159,7 @@ def _stability(stability: Stability | None) -> list[dict[str, object]]:
     ]
 
 
-def _members(intents: Membership, item_ids: pa.StringArray) -> pl.DataFrame:
+def _members(intents: Distributions, item_ids: pa.StringArray) -> pl.DataFrame:
     """Return for each intent the items best by relevance or by probability: enough to rank them at any lambda."""
     scores = relevance(intents.probability, intents.lift)
     n = min(MEMBERS, scores.shape[1])

@@ -9,13 +9,13 @@ from distaff.factors.activity import effective_numbers, output_states, posterior
 from distaff.factors.examples import bands, histograms
 from distaff.factors.independence import dependences
 from distaff.factors.stability import match
-from distaff.recommenders.relevance import associate, incidence_of, membership, relevance
+from distaff.recommenders.relevance import associate, incidence_of, item_distributions, relevance
 from distaff_data.planted.interactions import planted_interactions
 
 
 def test_membership_sums_to_one_and_lift_compares_with_popularity() -> None:
     shares = torch.tensor([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]])
-    found = membership(shares, torch.tensor([2.0, 2.0, 4.0]))
+    found = item_distributions(shares, torch.tensor([2.0, 2.0, 4.0]))
     assert found.probability.tolist() == [[2 / 3, 1 / 3, 0.0], [0.0, 0.2, 0.8]]
     assert found.lift[0].tolist() == pytest.approx([(2 / 3) / 0.25, (1 / 3) / 0.25, 0.0])
 
@@ -28,7 +28,7 @@ def test_relevance_at_its_ends_is_probability_and_lift() -> None:
 
 def test_relevance_prefers_specific_items_over_popular_ones() -> None:
     shares = torch.tensor([[0.5, 0.5], [0.95, 0.05], [0.05, 0.95]])
-    found = membership(shares, torch.tensor([100.0, 50.0, 50.0]))
+    found = item_distributions(shares, torch.tensor([100.0, 50.0, 50.0]))
     assert int(found.probability[0].argmax()) == 0
     assert int(relevance(found.probability[0], found.lift[0]).argmax()) == 1
 
@@ -67,7 +67,7 @@ def _catalogue(seed: int, shuffled: bool) -> tuple[torch.Tensor, pa.Table, pa.St
 
 def test_association_names_each_intent_by_its_planted_category() -> None:
     shares, attributes, ids, _ = _catalogue(0, shuffled=False)
-    found = associate(membership(shares, torch.ones(400)), incidence_of(attributes, ids))
+    found = associate(item_distributions(shares, torch.ones(400)), incidence_of(attributes, ids))
     first = {a.intent: a.value for a in reversed(found)}
     assert first == {k: f"g{k}" for k in range(8)}
     assert all(a.lift > 4 for a in found)
@@ -77,7 +77,9 @@ def test_shuffled_labels_name_almost_nothing() -> None:
     named = 0
     for seed in range(100):
         shares, attributes, ids, _ = _catalogue(seed, shuffled=True)
-        named += len({a.intent for a in associate(membership(shares, torch.ones(400)), incidence_of(attributes, ids))})
+        named += len(
+            {a.intent for a in associate(item_distributions(shares, torch.ones(400)), incidence_of(attributes, ids))}
+        )
     assert named / (100 * 8) <= 0.05
 
 
@@ -86,7 +88,7 @@ def test_no_attributes_give_no_names() -> None:
     empty = pa.table(
         {"id": pa.array([], pa.string()), "name": pa.array([], pa.string()), "value": pa.array([], pa.string())}
     )
-    assert associate(membership(shares, torch.ones(400)), incidence_of(empty, ids)) == []
+    assert associate(item_distributions(shares, torch.ones(400)), incidence_of(empty, ids)) == []
 
 
 def test_planted_categories_are_recovered_by_the_names_of_planted_intents() -> None:
@@ -95,7 +97,8 @@ def test_planted_categories_are_recovered_by_the_names_of_planted_intents() -> N
     attributes = pa.table({"id": planted.item_ids, "name": ["category"] * 400, "value": labels})
     popularity = torch.from_numpy(np.bincount(planted.table()["item"].to_numpy(), minlength=400))
     found = associate(
-        membership(torch.from_numpy(planted.phi).float(), popularity), incidence_of(attributes, planted.item_ids)
+        item_distributions(torch.from_numpy(planted.phi).float(), popularity),
+        incidence_of(attributes, planted.item_ids),
     )
     right = [a.value == f"c{a.intent}" for a in found]
     assert len({a.intent for a in found}) == 6

@@ -13,8 +13,7 @@ from distaff.factors.intents.interventions import Interventions, intervene, log_
 from distaff.factors.intents.notes import CARRIED, annotate, notes_of
 from distaff.ranking.metrics import exclusion
 from distaff.recommenders.base import Recommender
-from distaff.recommenders.relevance import associate, incidence_of, membership
-from distaff.runs import records, training
+from distaff.recommenders.relevance import associate, incidence_of, item_distributions
 from distaff.testing.data import checkerboard
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError, UnknownNameError
@@ -65,7 +64,7 @@ def test_cards_tell_the_category_that_an_intent_holds() -> None:
     popularity = torch.bincount(data.train.indices, minlength=data.n_items)
     incidence = incidence_of(attributes, data.item_ids)
     activity, cards = intervene(model, intents, incidence, popularity)
-    names = {a.intent: a.value for a in reversed(associate(membership(intents.items, popularity), incidence))}
+    names = {a.intent: a.value for a in reversed(associate(item_distributions(intents.items, popularity), incidence))}
     headlines = [card.headline for card in cards if card is not None]
     assert [h.property for h in headlines if h is not None] == [f"category: {names[k]}" for k in range(4)]
     assert all(h.effect > 0.3 and h.low > 0.2 and h.consistency == 1.0 for h in headlines if h is not None)
