@@ -15,6 +15,7 @@ from distaff.ranking.metrics import exclusion
 from distaff.recommenders.base import Recommender, top_k_of
 from distaff.recommenders.relevance import Distributions
 from distaff.recommenders.words import Reasons, Words, top_words
+from distaff.runs import records
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.splits import SPLITS
 from distaff_data.tables.interactions import load_titles

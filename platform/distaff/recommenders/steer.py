@@ -19,6 +19,7 @@ from torch import Tensor
 from distaff.ranking.metrics import exclusion
 from distaff.recommenders.base import Recommender, top_k_of
 from distaff.recommenders.words import Words
+from distaff.runs import records
 from distaff_data.datasets.content import word_positions
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.splits import SPLITS

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from distaff.series.blocks import blocks
 from distaff.series.contract import WindowModel
-from distaff.series.heads.fitted import Heads
+from distaff.series.fitted_heads import Heads
 from distaff.series.tables import class_table, forecast_table, vector_table
 from distaff_data.datasets.series import Series
 from distaff_data.datasets.windows import Windows, latest, slide

@@ -9,8 +9,8 @@ from __future__ import annotations
 from distaff.model.base import Measurement
 from distaff.series import forecasting
 from distaff.series.contract import WindowModel
+from distaff.series.fitted_heads import Heads
 from distaff.series.heads.classify import score_classes
-from distaff.series.heads.fitted import Heads
 from distaff.series.tables import window_ids
 from distaff_data.datasets.series import Scaler, Series
 from distaff_data.datasets.windows import slide

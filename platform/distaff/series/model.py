@@ -2,7 +2,7 @@
 
 A model subclasses :class:`SeriesModel` and implements :meth:`~SeriesModel._fit_encoder`, :meth:`~SeriesModel.encode`,
 :meth:`~SeriesModel.encoder_state` and :meth:`~SeriesModel.load_encoder_state`. Everything else follows: it holds its heads
-(:mod:`distaff.series.heads.fitted`), is measured by :mod:`distaff.series.measures`, and answers by
+(:mod:`distaff.series.fitted_heads`), is measured by :mod:`distaff.series.measures`, and answers by
 :mod:`distaff.series.answers` and :mod:`distaff.series.anomalies`.
 """
 
@@ -22,9 +22,9 @@ from distaff.model.config import ModelConfig
 from distaff.series.anomalies import anomaly_table
 from distaff.series.answers import future_table, given_or_own, vector_tables, window_classes
 from distaff.series.contract import SeriesConfig
+from distaff.series.fitted_heads import Heads, with_prefix, without_prefix
 from distaff.series.forecasting import Encoding
 from distaff.series.heads.classify import draw_labels
-from distaff.series.heads.fitted import Heads, with_prefix, without_prefix
 from distaff.series.measures import can_validate, chance_metrics, measure_split
 from distaff_data.datasets.series import Scaler, Series
 from distaff_data.datasets.windows import Windows, slide

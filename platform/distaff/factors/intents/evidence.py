@@ -33,6 +33,7 @@ from distaff.recommenders.relevance import (
     relevance,
 )
 from distaff.recommenders.words import names, word_rows
+from distaff.runs import records
 from distaff_data.tables.interactions import load_attributes, load_titles
 from distaff_data.workspace import Workspace
 

@@ -14,6 +14,7 @@ from distaff.factors.intents.notes import CARRIED, annotate, notes_of
 from distaff.ranking.metrics import exclusion
 from distaff.recommenders.base import Recommender
 from distaff.recommenders.relevance import associate, incidence_of, item_distributions
+from distaff.runs import records, training
 from distaff.testing.data import checkerboard
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError, UnknownNameError
