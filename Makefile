@@ -1,21 +1,29 @@
-# Two commands for newcomers: `make demo` and `make test`. The rest is for daily work.
+# `make demo` and `make test` are all a newcomer needs. The rest is for daily work.
 PYTHON ?= python3
 BIN := .venv/bin
-ROOTS := data platform graph timeseries dashboards tests benchmarks
+ROOTS := data platform graph timeseries dashboards tests benchmarks docs examples
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2
+SLOW := published or slow or browser or postgres or processes or ray or s3
 
-.PHONY: demo test check format coverage clean
+.PHONY: demo check fast test published format coverage docs clean
 
-demo: .venv/.user
+demo: .venv/.user ## the whole story on built-in data
 	$(BIN)/distaff --workspace workspace demo
 
-test: .venv/.dev check
-	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2
-
-check: .venv/.dev
+check: .venv/.dev ## linters, types, import rules
 	$(BIN)/ruff check $(ROOTS)
 	$(BIN)/ruff format --check $(ROOTS)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+fast: .venv/.dev ## unit tests
+	$(PYTEST) -m "not ($(SLOW))"
+
+test: .venv/.dev check ## all tests but those on published data
+	$(PYTEST)
+
+published: .venv/.dev ## published numbers on real data; minutes
+	$(BIN)/pytest -q -m published
 
 format: .venv/.dev
 	$(BIN)/ruff check --fix $(ROOTS)
@@ -23,6 +31,10 @@ format: .venv/.dev
 
 coverage: .venv/.dev
 	$(BIN)/pytest -q --cov --cov-report=term
+
+docs: .venv/.dev ## the site, strictly, into site/
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 .venv/.user: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -35,4 +47,4 @@ coverage: .venv/.dev
 	touch $@ .venv/.user
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis site

@@ -10,7 +10,7 @@ from dashboard_server import browser_page, dashboard, free_port, needs_browser
 
 from distaff_data.workspace import Workspace
 
-pytestmark = needs_browser
+pytestmark = [needs_browser, pytest.mark.browser]
 
 
 @pytest.fixture

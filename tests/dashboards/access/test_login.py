@@ -11,7 +11,7 @@ from login_provider import CLIENT, SECRET, Provider, login_provider
 
 from distaff_data.workspace import Workspace
 
-pytestmark = needs_browser
+pytestmark = [needs_browser, pytest.mark.browser]
 
 
 @pytest.fixture

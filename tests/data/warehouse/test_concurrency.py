@@ -7,10 +7,13 @@ import random
 import time
 from pathlib import Path
 
+import pytest
 from warehouse_processes import ROWS, publish_for_ever, publish_many, publish_one, read_until
 
 from distaff_data.warehouse import Warehouse
 from distaff_data.workspace import Workspace
+
+pytestmark = pytest.mark.processes
 
 SPAWN = multiprocessing.get_context("spawn")
 WHOLE = "SELECT dataset, generation, count(*) AS n, min(rating) AS least, max(rating) AS most FROM interactions GROUP BY ALL"

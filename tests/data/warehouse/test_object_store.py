@@ -24,6 +24,8 @@ from distaff_data.schema import VERSION
 from distaff_data.warehouse import Publication, Warehouse
 from distaff_data.workspace import Workspace
 
+pytestmark = pytest.mark.s3
+
 
 @pytest.fixture
 def url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:

@@ -23,6 +23,8 @@ from distaff_data.workspace import Workspace
 from distaff_graph.collaborative.dccf import DCCF
 from distaff_graph.collaborative.lightgcn import LightGCN
 
+pytestmark = pytest.mark.processes
+
 CPU = torch.device("cpu")
 SUPPORT = Path(__file__).parents[2] / "support"
 STEPS: list[tuple[type[GradientRecommender], dict[str, Any]]] = [

@@ -6,12 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import workspace_processes
 from published import publish
 
 from distaff.runs import records, training
 from distaff.testing.data import checkerboard
 from distaff_data.workspace import Workspace
+
+pytestmark = pytest.mark.processes
 
 SUPPORT = Path(workspace_processes.__file__).parent
 

@@ -37,6 +37,8 @@ def url(port: int, password: str = PASSWORD) -> str:
     return f"postgresql://{USER}:{quote(password, safe='')}@127.0.0.1:{port}/postgres"
 
 
+@pytest.mark.postgres
+@pytest.mark.processes
 def test_two_workers_on_postgres_one_killed_lose_and_double_no_trial(
     filled: Workspace, tmp_path: Path, server: int
 ) -> None:
@@ -49,6 +51,7 @@ def test_two_workers_on_postgres_one_killed_lose_and_double_no_trial(
     assert "5 trials" in shown.output or "4 trials" in shown.output
 
 
+@pytest.mark.postgres
 def test_no_password_is_repeated_in_messages_or_logs(filled: Workspace, server: int) -> None:
     for wrong in (url(server, "wr0ng/pass word"), url(server).replace(str(server), "1")):
         with pytest.raises(InputError, match="cannot open the storage") as refused:
@@ -78,6 +81,8 @@ def test_worker_of_another_machine_lives_while_it_touches_its_file(workspace: Wo
     assert not journal.is_alive(workspace, "s", "w", here=False)
 
 
+@pytest.mark.ray
+@pytest.mark.processes
 def test_two_workers_on_ray_one_killed_lose_and_double_no_trial(filled: Workspace, tmp_path: Path) -> None:
     pytest.importorskip("ray", reason="ray is not installed; pip install distaff[ray]")
     tune_and_kill(filled, slow_plan(filled, tmp_path), engine="ray")

@@ -14,6 +14,8 @@ import pytest
 import distaff
 import distaff_dashboards
 
+pytestmark = pytest.mark.processes
+
 ROOTS = [
     str(Path(distaff.__file__).parents[2] / root) for root in ("platform", "graph", "timeseries", "dashboards", "data")
 ]
