@@ -36,13 +36,17 @@ class Scores:
     values: Tensor
 
 
-def anomaly_table(model: WindowModel, data: Series, by: str) -> pa.Table:
+def anomaly_table(model: WindowModel, data: Series, by: str | None = None) -> pa.Table:
     """Return the scores of some data, and how rare they are on the model's own; see :meth:`.SeriesModel.anomalies`."""
+    if by is None:
+        by = "reconstruction" if model.reconstructs else "forecast"
     if by not in ("reconstruction", "forecast"):
         raise InputError("scores are by reconstruction or by forecast", column="by", value=by)
     if by == "forecast":
         if model.data.whole:
-            raise UnsupportedError("each entity of this dataset is one window; there is nothing after it to expect")
+            raise UnsupportedError(
+                f"each entity of this dataset is one window; {model.name} has nothing after it to expect"
+            )
         model.prepare_forecasts(1)
     usual, scores = (row_scores(model, given, by) for given in (model.data, data))
     return score_table(scores, usual)
@@ -69,7 +73,7 @@ def row_scores(model: WindowModel, data: Series, by: str) -> Scores:
     for block in blocks(windows):
         values, mask = model.take(windows, block)
         if ahead:
-            expected = model.predict(values[:, :length], mask[:, :length], 1)
+            expected = model.forecast_windows(values[:, :length], mask[:, :length], 1)
             values, mask = values[:, length:], mask[:, length:]
             rows = windows.starts[block].unsqueeze(1) + length
         else:

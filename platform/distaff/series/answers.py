@@ -32,20 +32,43 @@ def given_or_own(model: WindowModel, series: object | None) -> Series:
     return data
 
 
-def vector_tables(model: WindowModel, data: Series, rows: int, step: int | None, level: str) -> Iterator[pa.Table]:
-    """Yield tables of vectors, some windows at a time; see :meth:`.SeriesModel.embed` for what is refused.
+def window_rows(model: WindowModel, length: int | None) -> int:
+    """Return the rows of a window, where people may ask for another length than the model was fitted to.
+
+    Raises:
+        UnsupportedError: The model knows one length only.
+        InputError: Fewer rows than it can encode.
+    """
+    if length is None or length == model.length:
+        return model.length
+    if not model.any_length:
+        raise UnsupportedError(f"this {model.name} knows windows of {model.length} rows, and none of {length}")
+    if length < model.least_length:
+        raise InputError(f"a window has at least {model.least_length} rows", column="length", value=length)
+    return length
+
+
+def vector_tables(
+    model: WindowModel, data: Series, length: int | None = None, step: int | None = None, level: str = "instance"
+) -> Iterator[pa.Table]:
+    """Yield tables of vectors, some windows at a time; together they may not fit into memory.
 
     Args:
         model: Fitted.
         data: Whose windows.
-        rows: Of a window.
+        length: Rows of a window; the length that the model was fitted to when None.
         step: Rows between windows' starts; a window's length when None.
         level: ``instance`` or ``timestamp``.
+
+    Raises:
+        InputError: Another level, a step below 1, or no window.
+        UnsupportedError: The model has no vectors of that level, or knows one length only.
     """
     if level not in ("instance", "timestamp"):
         raise InputError("the level is instance or timestamp", column="level", value=level)
     if step is not None and step < 1:
         raise InputError("windows begin 1 row apart or more", column="step", value=step)
+    rows = window_rows(model, length)
     windows = slide(data, rows, step=step or rows, device=model.device)
     if not len(windows):
         raise InputError(f"no entity has a window of {rows} rows")
@@ -59,21 +82,23 @@ def future_table(model: WindowModel, heads: Heads, data: Series, horizon: int | 
     if steps < 1:
         raise InputError("the horizon is 1 or more", column="horizon", value=steps)
     if model.data.whole:
-        raise UnsupportedError("each entity of this dataset is one window; there is nothing after it to forecast")
+        raise UnsupportedError(
+            f"each entity of this dataset is one window; {model.name} has nothing after it to forecast"
+        )
     radius = heads.radius(model, steps, coverage)
     windows = latest(data, model.length, model.device)
     if not len(windows):
         raise InputError(f"no entity has the {model.length} rows that {model.name} looks back on")
-    forecasts = [model.predict(*model.take(windows, block), steps).cpu() for block in blocks(windows)]
+    forecasts = [model.forecast_windows(*model.take(windows, block), steps).cpu() for block in blocks(windows)]
     scaled, scaler = torch.cat(forecasts), model.scaler
     assert scaler is not None
     values, low, high = map(scaler.invert, (scaled, scaled - radius, scaled + radius))
     return forecast_table(data, windows, values, low, high)
 
 
-def window_classes(model: WindowModel, heads: Heads, data: Series, rows: int) -> pa.Table:
-    """Return the classes of windows; see :meth:`.SeriesModel.classify`."""
-    windows = slide(data, rows, device=model.device)
+def window_classes(model: WindowModel, heads: Heads, data: Series, length: int | None = None) -> pa.Table:
+    """Return the classes of windows; see :meth:`.SeriesModel.predict`."""
+    windows = slide(data, window_rows(model, length), device=model.device)
     best, codes = heads.probabilities(model, windows).max(1)
     return class_table(data, windows, model.data.classes, codes, best)
 

@@ -77,7 +77,7 @@ def backtest(model: SeriesModel, windows: Windows, coverage: float = 0.9) -> Bac
     forecasts, actual = [], []
     for block in blocks(windows):
         values, mask = model.take(windows, block)
-        forecasts.append(model.predict(values[:, :length], mask[:, :length], horizon).cpu())
+        forecasts.append(model.forecast_windows(values[:, :length], mask[:, :length], horizon).cpu())
         actual.append(torch.where(mask, values, torch.nan)[:, length:].cpu())
     scaled = torch.cat(forecasts)
     columns = (torch.cat(actual), scaled, scaled - radius, scaled + radius)

@@ -58,12 +58,14 @@ class WindowModel(Protocol):
         classifies: Whether it can tell classes.
         forecasts: Whether it can forecast.
         scaler: Fitted to the training rows; None before the fit.
+        any_length: Whether it encodes windows of other lengths than those it was fitted to.
         device: Where it computes.
     """
 
     name: ClassVar[str]
     classifies: ClassVar[bool]
     forecasts: ClassVar[bool]
+    any_length: ClassVar[bool]
     scaler: Scaler | None
     device: torch.device
 
@@ -78,6 +80,14 @@ class WindowModel(Protocol):
     @property
     def length(self) -> int:
         """Rows of a window."""
+
+    @property
+    def least_length(self) -> int:
+        """Rows that a window has at least, where the model takes any length."""
+
+    @property
+    def reconstructs(self) -> bool:
+        """Whether it has :meth:`reconstruct`."""
 
     def length_for(self, data: Series) -> int:
         """Return the rows of a window of some data."""
@@ -94,7 +104,7 @@ class WindowModel(Protocol):
     def reconstruct(self, values: Tensor, mask: Tensor) -> Tensor:
         """Return windows as the model would have them, scaled, ``(b, T, C)``."""
 
-    def predict(self, values: Tensor, mask: Tensor, horizon: int) -> Tensor:
+    def forecast_windows(self, values: Tensor, mask: Tensor, horizon: int) -> Tensor:
         """Return forecasts of the rows after windows, scaled, ``(b, H, C)``."""
 
     def prepare_forecasts(self, horizon: int) -> None:

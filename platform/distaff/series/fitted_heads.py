@@ -20,20 +20,21 @@ class Heads:
     """A head of forecasts with the widths of its intervals, and a classifier; a model of series holds one.
 
     Attributes:
-        forecaster: Linear, for the longest horizon asked for so far; None until a forecast was asked for.
+        forecasters: Linear heads by their longest horizon: one for all horizons that the model is measured at, and one for
+            each longer horizon that was asked for, so that an answer does not depend on what was asked before.
         classifier: None until classes were asked for.
     """
 
     def __init__(self) -> None:
-        self.forecaster: Head | None = None
+        self.forecasters: dict[int, Head] = {}
         self.classifier: Classifier | None = None
         self._radii: dict[tuple[int, float], Tensor] = {}
 
     def fit_forecaster(self, model: WindowModel, horizon: int) -> None:
-        """Fit the head of forecasts, once for the longest horizon asked for."""
-        if self.forecaster is not None and self.forecaster.n_steps >= horizon:
+        """Fit the head of forecasts that many rows ahead, once."""
+        steps = max(*model.config.horizons, horizon)
+        if steps in self.forecasters:
             return
-        self._radii = {}
         arguments = (
             model.data,
             model.length,
@@ -43,14 +44,13 @@ class Heads:
             model.device,
         )
         if model.config.forecaster == "sgd":
-            self.forecaster = fit_head_by_sgd(*arguments, model.config.sgd)
+            self.forecasters[steps] = fit_head_by_sgd(*arguments, model.config.sgd)
         else:
-            self.forecaster = fit_head(*arguments)
+            self.forecasters[steps] = fit_head(*arguments)
 
     def forecast(self, model: WindowModel, values: Tensor, mask: Tensor, horizon: int) -> Tensor:
         """Return forecasts of the rows after windows, scaled, ``(b, H, C)``."""
-        head = self.forecaster
-        assert head is not None
+        head = self.forecasters[max(*model.config.horizons, horizon)]
         encoding = model.encode(values, mask)
         outputs = encoding.rows() @ head.weights.to(values.device)
         return encoding.futures(outputs, head.n_steps)[:, :horizon]
@@ -60,7 +60,7 @@ class Heads:
         model.prepare_forecasts(horizon)
         if (horizon, coverage) not in self._radii:
             self._radii[horizon, coverage] = conformal_radius(
-                model.data, model.length, horizon, coverage, model.predict, model.take, model.device
+                model.data, model.length, horizon, coverage, model.forecast_windows, model.take, model.device
             )
         return self._radii[horizon, coverage]
 
@@ -84,16 +84,15 @@ class Heads:
     def state(self) -> dict[str, Tensor]:
         """Return the tensors of the heads that were fitted, by name."""
         tensors: dict[str, Tensor] = {}
-        if self.forecaster is not None:
-            tensors |= {"head.weights": self.forecaster.weights, "head.steps": torch.tensor(self.forecaster.n_steps)}
+        tensors |= {f"head.{steps}": head.weights for steps, head in self.forecasters.items()}
         if self.classifier is not None:
             tensors |= with_prefix("classifier.", self.classifier.state())
         return tensors
 
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Take back what :meth:`state` gave, which may stand among other tensors."""
-        if "head.steps" in tensors:
-            self.forecaster = Head(tensors["head.weights"], int(tensors["head.steps"]))
+        for steps, weights in without_prefix("head.", tensors).items():
+            self.forecasters[int(steps)] = Head(weights, int(steps))
         if classifier := without_prefix("classifier.", tensors):
             self.classifier = restored(classifier)
 

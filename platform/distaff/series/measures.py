@@ -1,7 +1,7 @@
 """Measures of models of series: frozen encodings under heads that are the same for all.
 
 A dataset with labels is measured by classification, one without by forecasting. Models differ by nothing but their
-encodings; one that only forecasts overrides :meth:`.SeriesModel.predict` instead of encoding.
+encodings; one that only forecasts overrides :meth:`.SeriesModel.forecast_windows` instead of encoding.
 """
 
 from __future__ import annotations
@@ -75,7 +75,9 @@ def _measure_classes(model: WindowModel, heads: Heads, split: str) -> Measuremen
 def _measure_forecasts(model: WindowModel, split: str) -> Measurement | None:
     horizons = model.config.horizons
     model.prepare_forecasts(max(horizons))
-    errors = forecasting.measure(model.data, split, model.length, horizons, model.predict, model.take, model.device)
+    errors = forecasting.measure(
+        model.data, split, model.length, horizons, model.forecast_windows, model.take, model.device
+    )
     if errors is None:
         return None
     ids, per_window = window_ids(model.data, errors.windows), {"mse": errors.per_window["mse"]}

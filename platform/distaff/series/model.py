@@ -9,7 +9,7 @@ A model subclasses :class:`SeriesModel` and implements :meth:`~SeriesModel._fit_
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -28,7 +28,8 @@ from distaff.series.heads.classify import draw_labels
 from distaff.series.measures import can_validate, chance_metrics, measure_split
 from distaff_data.datasets.series import Scaler, Series
 from distaff_data.datasets.windows import Windows, slide
-from distaff_data.errors import InputError, UnsupportedError
+from distaff_data.errors import UnsupportedError
+from distaff_data.frames import Kind, as_kind, kind_of, to_polars
 from distaff_data.ingest.frames import series_of
 from distaff_data.tables.series import load_series
 from distaff_data.warehouse import Warehouse
@@ -56,6 +57,7 @@ class SeriesModel(Model[Series]):
     any_length: ClassVar[bool] = False
     Config: ClassVar[type[ModelConfig]] = SeriesConfig
     config: SeriesConfig
+    _kind: Kind = "polars"  # of the frames that answers are given as
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
@@ -101,23 +103,28 @@ class SeriesModel(Model[Series]):
             f"{self.name} does not reconstruct windows; it can be surprised by what follows: --by forecast"
         )
 
-    def predict(self, values: Tensor, mask: Tensor, horizon: int) -> Tensor:
+    def forecast_windows(self, values: Tensor, mask: Tensor, horizon: int) -> Tensor:
         """Return forecasts of the rows after windows, scaled, ``(b, H, C)``; by the linear head here.
 
         Args:
             values: Scaled, 0 where missing, float32 ``(b, T, C)``.
             mask: bool ``(b, T, C)``.
-            horizon: H, at most what :meth:`prepare_forecasts` was called with.
+            horizon: H, which :meth:`prepare_forecasts` was called with.
         """
         return self.heads.forecast(self, values, mask, horizon)
 
     def prepare_forecasts(self, horizon: int) -> None:
-        """Fit the head of forecasts, once for the longest horizon asked for."""
+        """Fit the head of forecasts that many rows ahead, once."""
         self.heads.fit_forecaster(self, horizon)
 
     def notes(self) -> tuple[str, ...]:
         """Return what a reader of the metrics should know."""
         return ()
+
+    @property
+    def reconstructs(self) -> bool:
+        """Whether it has :meth:`reconstruct`."""
+        return type(self).reconstruct is not SeriesModel.reconstruct
 
     @property
     def least_length(self) -> int:
@@ -150,17 +157,19 @@ class SeriesModel(Model[Series]):
         """
         from distaff.model.fitting import fit
 
-        fit(self, series_of(series, labels, split=split, seed=seed), seed=seed, device=device, report=report)
+        data = series_of(series, labels, split=split, seed=seed)
+        fit(self, data, seed=seed, device=device, report=report)
+        self._kind = kind_of(series)
         return self
 
-    def embed(
+    def transform(
         self,
         series: object | None = None,
         *,
         level: str = "instance",
         step: int | None = None,
         length: int | None = None,
-    ) -> pa.Table:
+    ) -> Any:
         """Return vectors of windows.
 
         Args:
@@ -170,41 +179,29 @@ class SeriesModel(Model[Series]):
             length: Rows of a window; the length that the model was fitted to when None.
 
         Returns:
-            Arrow table ``level, entity, channel, start, patch, values``.
+            ``level, entity, channel, start, patch, values`` in a frame, as are all answers, of the kind that ``fit`` was
+            given: polars, unless that was pandas or Arrow.
 
         Raises:
             InputError: Another level, a step below 1, or no window.
             UnsupportedError: The model has no vectors of that level, or knows one length only.
         """
-        return pa.concat_tables(self.embed_blocks(series, level=level, step=step, length=length))
+        return self._answer(pa.concat_tables(vector_tables(self, given_or_own(self, series), length, step, level)))
 
-    transform = embed
-
-    def embed_blocks(
-        self,
-        series: object | None = None,
-        *,
-        level: str = "instance",
-        step: int | None = None,
-        length: int | None = None,
-    ) -> Iterator[pa.Table]:
-        """Yield the tables that :meth:`embed` gives as one: together they may not fit into memory."""
-        yield from vector_tables(self, given_or_own(self, series), self._rows(length), step, level)
-
-    def forecast(self, series: object | None = None, *, horizon: int | None = None, coverage: float = 0.9) -> pa.Table:
+    def forecast(self, horizon: int | None = None, *, series: object | None = None, coverage: float = 0.9) -> Any:
         """Return forecasts of the rows after the last ones of each entity, in the channels' own units.
 
         Args:
-            series: New histories with the same channels; the model's own series when None.
             horizon: Rows ahead; the longest of ``horizons`` when None.
+            series: New histories with the same channels; the model's own series when None.
             coverage: Of the intervals; see :func:`distaff.series.forecasting.conformal_radius`.
 
         Returns:
-            Arrow table ``entity, channel, step, time, value, low, high``.
+            ``entity, channel, step, time, value, low, high``.
         """
-        return future_table(self, self.heads, given_or_own(self, series), horizon, coverage)
+        return self._answer(future_table(self, self.heads, given_or_own(self, series), horizon, coverage))
 
-    def classify(self, series: object | None = None, *, length: int | None = None) -> pa.Table:
+    def predict(self, series: object | None = None, *, length: int | None = None) -> Any:
         """Return the classes of windows.
 
         Args:
@@ -212,14 +209,14 @@ class SeriesModel(Model[Series]):
             length: Rows of a window; the length that the model was fitted to when None.
 
         Returns:
-            Arrow table ``entity, split, label, predicted, probability``.
+            ``entity, split, label, predicted, probability``.
 
         Raises:
             UnsupportedError: The model was fitted to data without labels, or knows one length only.
         """
-        return window_classes(self, self.heads, given_or_own(self, series), self._rows(length))
+        return self._answer(window_classes(self, self.heads, given_or_own(self, series), length))
 
-    def anomalies(self, series: object | None = None, *, by: str | None = None) -> pa.Table:
+    def anomalies(self, series: object | None = None, *, by: str | None = None) -> Any:
         """Return the score of each row, or of each window where an entity is one; see :mod:`distaff.series.anomalies`.
 
         Args:
@@ -228,15 +225,13 @@ class SeriesModel(Model[Series]):
                 it expects after the rows before; what the model can when None, reconstruction first.
 
         Returns:
-            Arrow table ``entity, time, score, p_value``.
+            ``entity, time, score, p_value``.
 
         Raises:
             InputError: No row can be scored, or there are no validation rows to compare with.
             UnsupportedError: The model cannot do what ``by`` asks for.
         """
-        if by is None:
-            by = "forecast" if type(self).reconstruct is SeriesModel.reconstruct else "reconstruction"
-        return anomaly_table(self, given_or_own(self, series), by)
+        return self._answer(anomaly_table(self, given_or_own(self, series), by))
 
     def radius(self, horizon: int, coverage: float) -> Tensor:
         """Return half widths of the intervals, ``(H, C)``, computed once; see :func:`.forecasting.conformal_radius`."""
@@ -272,15 +267,9 @@ class SeriesModel(Model[Series]):
         """Fit heads anew when they are needed next, because the encoder has changed."""
         self.heads = Heads()
 
-    def _rows(self, length: int | None) -> int:
-        """Return the rows of a window, where people may ask for another length."""
-        if length is None or length == self.length:
-            return self.length
-        if not self.any_length:
-            raise UnsupportedError(f"this {self.name} knows windows of {self.length} rows, and none of {length}")
-        if length < self.least_length:
-            raise InputError(f"a window has at least {self.least_length} rows", column="length", value=length)
-        return length
+    def _answer(self, table: pa.Table) -> Any:
+        """Return a table as the kind of frame that the model was fitted to."""
+        return as_kind(to_polars(table), self._kind)
 
     # ------------------------------------------------------------------------------------ what every kind of model has
 

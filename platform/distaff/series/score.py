@@ -11,6 +11,8 @@ import pyarrow as pa
 
 from distaff import exports
 from distaff.runs.records import model_folder
+from distaff.series.anomalies import anomaly_table
+from distaff.series.answers import future_table, given_or_own, vector_tables, window_classes
 from distaff.series.model import SeriesModel
 from distaff_data.datasets.series import Series
 from distaff_data.workspace import Workspace
@@ -38,7 +40,7 @@ def embed_run(
     out: Path | None = None,
     model: SeriesModel | None = None,
 ) -> Published:
-    """Publish a run's embeddings of its dataset as it is now; see :meth:`distaff.series.model.SeriesModel.embed`.
+    """Publish a run's embeddings of its dataset as it is now; see :meth:`.SeriesModel.transform`.
 
     Args:
         workspace: Where the run is and the table goes.
@@ -53,7 +55,7 @@ def embed_run(
         InputError: Unknown run, level or file ending; nothing is published.
     """
     model, series = _current(workspace, run_id, model)
-    tables = model.embed_blocks(series, level=level, step=step, length=length)
+    tables = vector_tables(model, series, length, step, level)
     return _publish(workspace, run_id, "embeddings", f"embeddings/{level}/{run_id}", tables, out)
 
 
@@ -80,7 +82,7 @@ def forecast_run(
         InputError: Unknown run, horizon or file ending; nothing is published.
     """
     model, series = _current(workspace, run_id, model)
-    table = model.forecast(series, horizon=horizon, coverage=coverage)
+    table = future_table(model, model.heads, series, horizon, coverage)
     return _publish(workspace, run_id, "forecasts", f"forecasts/{run_id}", iter([table]), out)
 
 
@@ -92,7 +94,7 @@ def classify_run(
     out: Path | None = None,
     model: SeriesModel | None = None,
 ) -> Published:
-    """Publish the classes that a run gives to its dataset's windows; see :meth:`distaff.series.model.SeriesModel.classify`.
+    """Publish the classes that a run gives to its dataset's windows; see :meth:`.SeriesModel.predict`.
 
     Args:
         workspace: Where the run is and the table goes.
@@ -105,7 +107,7 @@ def classify_run(
         InputError: Unknown run or file ending; nothing is published.
     """
     model, series = _current(workspace, run_id, model)
-    table = model.classify(series, length=length)
+    table = window_classes(model, model.heads, series, length)
     return _publish(workspace, run_id, "classifications", f"classifications/{run_id}", iter([table]), out)
 
 
@@ -130,17 +132,17 @@ def find_anomalies(
         InputError: Unknown run, kind of score or file ending; nothing is published.
     """
     model, series = _current(workspace, run_id, model)
-    table = model.anomalies(series, by=by)
+    table = anomaly_table(model, series, by)
     return _publish(workspace, run_id, "anomalies", f"anomalies/{run_id}", iter([table]), out)
 
 
-def _current(workspace: Workspace, run_id: str, model: SeriesModel | None) -> tuple[SeriesModel, Series | None]:
-    """Return the model, and its dataset as it is now; None where that is what it was fitted to, or is gone."""
+def _current(workspace: Workspace, run_id: str, model: SeriesModel | None) -> tuple[SeriesModel, Series]:
+    """Return the model, and its dataset as it is now, or as it was fitted to where the dataset is gone."""
     model = model or SeriesModel.load(model_folder(workspace, run_id))
     live = workspace.warehouse.live(f"dataset/{model.data.name}")
     if live in (None, model.data.generation):
-        return model, None
-    return model, model.read(workspace.warehouse, model.data.name)
+        return model, model.data
+    return model, given_or_own(model, model.read(workspace.warehouse, model.data.name))
 
 
 def _publish(

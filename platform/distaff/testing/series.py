@@ -70,7 +70,7 @@ class SeriesSuite(SettingsSuite):
         assert (forecasts["low"] <= forecasts["value"]).all()
         assert (forecasts["value"] <= forecasts["high"]).all()
         assert forecasts["value"].is_finite().all()
-        assert forecasts["time"].min() > float(data.times.max())  # type: ignore[operator]
+        assert forecasts["time"].min() > float(data.times.max())
         with pytest.raises(InputError, match="horizon"):
             fitted.forecast(0)
 

@@ -38,7 +38,7 @@ class Zero(SeriesModel):
     def reconstruct(self, values: Tensor, mask: Tensor) -> Tensor:
         return torch.zeros_like(values)
 
-    def predict(self, values: Tensor, mask: Tensor, horizon: int) -> Tensor:
+    def forecast_windows(self, values: Tensor, mask: Tensor, horizon: int) -> Tensor:
         return values.new_zeros(len(values), horizon, values.shape[2])
 
     def prepare_forecasts(self, horizon: int) -> None:
@@ -90,8 +90,8 @@ def test_p_values_are_ranks_among_validation_rows() -> None:
     valid = scores[[data.splits[row] == 1 for row in rows]]
     for score, own in zip(scores[::7], p[::7], strict=True):
         assert own == pytest.approx((1 + (valid >= score).sum()) / (1 + len(valid)))
-    assert table["entity"].to_pylist()[0] == "1"
-    assert table["time"].to_pylist()[:3] == [0, 1, 2]
+    assert table["entity"].to_list()[0] == "1"
+    assert table["time"].to_list()[:3] == [0, 1, 2]
 
 
 def test_of_exchangeable_rows_a_share_p_has_a_p_value_up_to_p_and_a_spike_the_least() -> None:
@@ -102,7 +102,7 @@ def test_of_exchangeable_rows_a_share_p_has_a_p_value_up_to_p_and_a_spike_the_le
         assert float((p <= level).mean()) == pytest.approx(level, abs=0.035)
     fresh[777, 1] = 40
     table = model.anomalies(fresh)
-    assert table["p_value"][777].as_py() == pytest.approx(1 / 2001)
+    assert table["p_value"][777] == pytest.approx(1 / 2001)
     assert int(table["score"].to_numpy().argmax()) == 777
 
 
@@ -127,7 +127,7 @@ def test_what_cannot_be_scored_is_refused() -> None:
     naive = SeasonalNaive(seq_len=5, season=1).fit(everything, device="cpu")
     with pytest.raises(UnsupportedError, match="does not reconstruct"):
         naive.anomalies(by="reconstruction")
-    assert naive.anomalies().num_rows == 45  # what it can: forecasts
+    assert naive.anomalies().height == 45  # what it can: forecasts
 
 
 def waves(n: int = 600) -> np.ndarray:

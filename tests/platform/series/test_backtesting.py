@@ -32,7 +32,7 @@ def test_a_backtest_is_the_forecast_of_the_history_up_to_there_beside_what_came(
     values = torch.where(model.data.mask, model.data.values, torch.nan)
     torch.testing.assert_close(found.actual[0], values[start + 6 : start + 10])
     history = values[600 : start + 6].double().numpy()
-    table = model.forecast(history, horizon=4, coverage=0.8)
+    table = model.forecast(4, series=history, coverage=0.8)
     for name in ("value", "low", "high"):
         expected = table[name].to_numpy().reshape(4, 2)
         assert getattr(found, name)[0].numpy() == pytest.approx(expected, abs=1e-3)
@@ -63,9 +63,11 @@ def test_what_cannot_be_backtested_is_said() -> None:
         origins(windows, 2)
 
 
-def test_the_interval_of_a_longer_horizon_does_not_outlive_its_head() -> None:
-    model = fitted()
-    first = model.radius(2, 0.8)
-    assert model.radius(2, 0.8) is first  # computed once
-    model.prepare_forecasts(9)
-    assert model.radius(2, 0.8) is not first
+def test_answers_do_not_depend_on_what_was_asked_before() -> None:
+    model, other = fitted(), fitted()
+    first = model.forecast(2)
+    longer = model.forecast(9)
+    assert other.forecast(9).equals(longer)
+    assert other.forecast(2).equals(first)
+    assert model.forecast(2).equals(first)
+    assert model.radius(2, 0.9) is model.radius(2, 0.9)  # computed once

@@ -61,11 +61,11 @@ def test_frames_with_entities_and_gaps() -> None:
 def test_forecasts_are_the_same_bit_for_bit_whatever_the_layout_of_the_series() -> None:
     walk = np.random.default_rng(3).integers(-9, 10, size=(90, 2)).cumsum(0).astype(float)
     expected = RawRidge(seq_len=8, horizons=(3,)).fit(walk, device="cpu")
-    forecast = expected.forecast(horizon=3).drop_columns(["channel"])
+    forecast = expected.forecast(3).drop("channel")
     for name, layout in {**array_layouts(walk), **frame_layouts(walk), "lists": walk.tolist()}.items():
         model = RawRidge(seq_len=8, horizons=(3,)).fit(layout, device="cpu")
-        assert model.forecast(horizon=3).drop_columns(["channel"]).equals(forecast), name
-        assert expected.forecast(layout, horizon=3).drop_columns(["channel"]).equals(forecast), name
+        assert pl.DataFrame(model.forecast(3)).drop("channel").equals(forecast), name
+        assert expected.forecast(3, series=layout).drop("channel").equals(forecast), name
 
 
 @pytest.mark.parametrize("what", ["text", [["a", "b"]], np.ones((2, 2, 2, 2))])
@@ -79,7 +79,7 @@ def test_intervals_are_the_order_statistics_of_validation_errors() -> None:
     model = SeasonalNaive(seq_len=4, season=1, horizons=(2,)).fit(data, device="cpu")
     assert model.scaler is not None
     scaled = model.scaler.apply(data.values, data.mask)
-    arguments = (model.predict, model.take, model.device)
+    arguments = (model.forecast_windows, model.take, model.device)
     radius = conformal_radius(data, 4, 2, 0.8, *arguments)
     starts = range(96, 145)
     for step in (1, 2):
@@ -95,11 +95,11 @@ def test_intervals_hold_their_share_of_exchangeable_futures() -> None:
     data = divide(Series.from_rows(noise(4000), [4000]), "rows:1000,1500,1500")
     model = RawRidge(seq_len=4, horizons=(1,)).fit(data, device="cpu")
     model.prepare_forecasts(1)
-    radius = conformal_radius(data, 4, 1, 0.8, model.predict, model.take, model.device)
+    radius = conformal_radius(data, 4, 1, 0.8, model.forecast_windows, model.take, model.device)
     assert model.scaler is not None
     scaled = model.scaler.apply(data.values, data.mask)[2500:]
     windows = scaled.unfold(0, 4, 1)[:-1].transpose(1, 2).contiguous()
-    away = (model.predict(windows, torch.ones_like(windows, dtype=torch.bool), 1)[:, 0] - scaled[4:]).abs()
+    away = (model.forecast_windows(windows, torch.ones_like(windows, dtype=torch.bool), 1)[:, 0] - scaled[4:]).abs()
     assert float((away <= radius[0]).float().mean()) == pytest.approx(0.8, abs=0.05)
 
 
@@ -107,21 +107,21 @@ def test_forecast_is_in_own_units_and_new_histories_are_welcome(tmp_path: Path) 
     t = np.arange(300.0)[:, None]
     values = 1000 + 50 * np.sin(2 * np.pi * t / 10) + np.array([0, 500])
     model = RawRidge(seq_len=20, horizons=(5,)).fit(values, device="cpu")
-    found = model.forecast(horizon=8)  # longer than the horizons it is measured at
+    found = model.forecast(8)  # longer than the horizons it is measured at
     expected = 1000 + 50 * np.sin(2 * np.pi * np.arange(300, 308)[:, None] / 10) + np.array([0, 500])
     assert found["value"].to_numpy().reshape(8, 2) == pytest.approx(expected, abs=0.5)
-    assert found["step"].to_pylist() == [s for s in range(1, 9) for _ in range(2)]
+    assert found["step"].to_list() == [s for s in range(1, 9) for _ in range(2)]
     low, value, high = (found[name].to_numpy() for name in ("low", "value", "high"))
     assert (low <= value).all()
     assert (value <= high).all()
-    fresh = model.forecast(values[:45], horizon=1)
+    fresh = model.forecast(1, series=values[:45])
     assert fresh["value"].to_numpy() == pytest.approx(values[45], abs=0.5)
     model.save(tmp_path / "m")
-    assert SeriesModel.load(tmp_path / "m").forecast(horizon=8).equals(found)
+    assert SeriesModel.load(tmp_path / "m").forecast(8).equals(found)
     with pytest.raises(InputError, match="2 channels"):
-        model.forecast(values[:45, :1])
+        model.forecast(series=values[:45, :1])
     with pytest.raises(InputError, match="looks back on"):
-        model.forecast(values[:15])
+        model.forecast(series=values[:15])
 
 
 def test_classes_of_windows_told_apart_by_their_level() -> None:
@@ -132,9 +132,9 @@ def test_classes_of_windows_told_apart_by_their_level() -> None:
     found = model.measure()
     assert [m.split for m in found] == ["valid", "test"]
     assert found[1].metrics["accuracy"] == 1
-    table = model.classify(x[:10])
-    assert table["predicted"].to_pylist() == [f"k{code}" for code in codes[:10]]
-    assert min(table["probability"].to_pylist()) > 0.5
+    table = model.predict(x[:10])
+    assert table["predicted"].to_list() == [f"k{code}" for code in codes[:10]]
+    assert table["probability"].min() > 0.5
     assert SeriesModel.chance(model.data, "test")["accuracy"] < 0.6
 
 
@@ -199,7 +199,7 @@ def test_validation_chooses_a_ridge_s_penalty_and_temperature() -> None:
 def test_models_of_one_length_refuse_another() -> None:
     model = PCA(n_components=2).fit(planted_series(n_windows=40, n_steps=8).series(), device="cpu")
     with pytest.raises(UnsupportedError, match="knows windows of 8 rows"):
-        model.embed(length=7)
+        model.transform(length=7)
 
 
 def test_what_a_model_cannot_do_it_says() -> None:
@@ -208,12 +208,12 @@ def test_what_a_model_cannot_do_it_says() -> None:
     with pytest.raises(UnsupportedError, match="nothing after it"):
         labelled.forecast()
     with pytest.raises(UnsupportedError, match="no vectors of time stamps"):
-        labelled.embed(level="timestamp")
+        labelled.transform(level="timestamp")
     with pytest.raises(InputError, match="instance or timestamp"):
-        labelled.embed(level="window")
+        labelled.transform(level="window")
     plain = PCA(n_components=2, seq_len=8).fit(noise(100), device="cpu")
     with pytest.raises(UnsupportedError, match="no labels"):
-        plain.classify()
+        plain.predict()
     with pytest.raises(InputError, match="no training window of 80 rows"):
         PCA(seq_len=80).fit(noise(100), device="cpu")
 
@@ -222,6 +222,6 @@ def test_windows_of_unequal_length_are_encoded_with_their_missing_ends() -> None
     rows = noise(30)
     data = Series.from_rows(rows, [4, 6] * 3, labels=["a", "b"] * 3, whole=True)
     model = RawRidge().fit(data, device="cpu")
-    vectors = np.stack(model.embed(level="instance")["values"].to_numpy(zero_copy_only=False)).reshape(6, 2, 6)
+    vectors = np.stack(model.transform(level="instance")["values"]).reshape(6, 2, 6)
     assert (vectors[0::2, :, 4:] == 0).all()
     assert (vectors[1::2] != 0).all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,7 @@ import pytest
 
 from distaff.runs import training
 from distaff.runs.records import Run, model_folder
+from distaff.series import answers
 from distaff.series import score as series_scoring
 from distaff.series.model import SeriesModel
 from distaff.series.score import embed_run, forecast_run
@@ -44,13 +46,13 @@ def test_vectors_go_out_as_they_come_and_are_those_of_one_table(
     trained: tuple[Workspace, Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     workspace, run = trained
-    whole = SeriesModel.load(model_folder(workspace, run.run)).embed(step=1)
+    whole = SeriesModel.load(model_folder(workspace, run.run)).transform(step=1)
     monkeypatch.setattr(series_scoring, "_COMMIT_BYTES", 1)
     events: list[str] = []
-    real_blocks, real_append = SeriesModel.embed_blocks, Publication.append
+    real_tables, real_append = answers.vector_tables, Publication.append
 
-    def blocks(model: SeriesModel, *args: object, **options: object) -> Iterator[pa.Table]:
-        for table in real_blocks(model, *args, **options):  # type: ignore[arg-type]
+    def tables(*args: Any) -> Iterator[pa.Table]:
+        for table in real_tables(*args):
             events.append("made")
             yield table
 
@@ -58,17 +60,16 @@ def test_vectors_go_out_as_they_come_and_are_those_of_one_table(
         events.append("gone")
         real_append(publication, table, rows, **constants)
 
-    monkeypatch.setattr(SeriesModel, "embed_blocks", blocks)
+    monkeypatch.setattr(series_scoring, "vector_tables", tables)
     monkeypatch.setattr(Publication, "append", append)
     done = embed_run(workspace, run.run, step=1, out=tmp_path / "v.parquet")
     assert events == ["made", "gone"] * 5  # 1197 windows, 256 at a time: never two blocks at once
-    assert done.rows == whole.num_rows == 2 * 1197
+    assert done.rows == whole.height == 2 * 1197
     stored = workspace.warehouse.query(
         'SELECT channel, start, "values" FROM embeddings WHERE run = ? ORDER BY start, channel', [run.run]
     )
-    order = [("start", "ascending"), ("channel", "ascending")]
-    assert stored["values"].to_pylist() == whole.sort_by(order)["values"].to_pylist()
-    assert pq.read_table(tmp_path / "v.parquet")["values"].to_pylist() == whole["values"].to_pylist()
+    assert stored["values"].to_pylist() == whole.sort("start", "channel")["values"].to_list()
+    assert pq.read_table(tmp_path / "v.parquet")["values"].to_pylist() == whole["values"].to_list()
 
 
 def test_files_have_dates_and_harmless_text_and_tables_have_seconds(

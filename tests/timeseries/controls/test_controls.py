@@ -36,11 +36,11 @@ def test_seasonal_naive_finds_the_season_and_repeats_it() -> None:
     assert model.season == 12
     clean = SeasonalNaive(seq_len=48, horizons=(20,)).fit(waves(), device="cpu")
     assert clean.measure()[1].metrics["mse"] == pytest.approx(0, abs=1e-9)
-    found = clean.forecast(horizon=3)
+    found = clean.forecast(3)
     t = np.arange(400, 403)
     expected = 5 + np.sin(2 * np.pi * t[:, None] / 12 + np.array([0, 1]))
     assert found["value"].to_numpy().reshape(3, 2) == pytest.approx(expected, abs=1e-4)
-    assert found["time"].to_pylist() == [400, 400, 401, 401, 402, 402]
+    assert found["time"].to_list() == [400, 400, 401, 401, 402, 402]
 
 
 def test_seasonal_naive_takes_the_latest_measured_value() -> None:
@@ -48,7 +48,7 @@ def test_seasonal_naive_takes_the_latest_measured_value() -> None:
     values = torch.arange(9.0).view(1, 9, 1).repeat(1, 1, 2)
     mask = torch.ones_like(values, dtype=torch.bool)
     mask[0, 7, 0] = False  # place 1 of the last season: the season before has it
-    assert model.predict(values * mask, mask, 4)[0].tolist() == [[6, 6], [4, 7], [8, 8], [6, 6]]
+    assert model.forecast_windows(values * mask, mask, 4)[0].tolist() == [[6, 6], [4, 7], [8, 8], [6, 6]]
 
 
 def test_seasonal_naive_refuses_labels_and_too_long_a_season() -> None:
@@ -58,7 +58,7 @@ def test_seasonal_naive_refuses_labels_and_too_long_a_season() -> None:
         SeasonalNaive(seq_len=10, season=11).fit(waves(), device="cpu")
     model = SeasonalNaive(seq_len=24).fit(waves(), device="cpu")
     with pytest.raises(UnsupportedError):
-        model.embed()
+        model.transform()
 
 
 def test_raw_ridge_continues_a_wave_that_it_never_saw_so_far() -> None:
@@ -70,8 +70,8 @@ def test_raw_ridge_continues_a_wave_that_it_never_saw_so_far() -> None:
 def test_pca_finds_level_and_slope_but_not_the_regime() -> None:
     planted = planted_series(n_windows=800, seed=2)
     model = PCA(n_components=6).fit(planted.series(), device="cpu")
-    table = model.embed()
-    scores = np.stack(table["values"].to_numpy(zero_copy_only=False))
+    table = model.transform()
+    scores = np.stack(table["values"])
     design = np.c_[scores, np.ones(len(scores))]
 
     def explained(name: str) -> float:
@@ -91,7 +91,7 @@ def test_pca_scores_are_those_of_the_decomposition() -> None:
     train = (data.splits[data.offsets[:-1]] == 0).numpy()
     centred = x - x[train].mean(0)
     _, _, v = np.linalg.svd(centred[train], full_matrices=False)
-    found = np.stack(model.embed()["values"].to_numpy(zero_copy_only=False))
+    found = np.stack(model.transform()["values"])
     assert np.abs(found) == pytest.approx(np.abs(centred @ v[:3].T), abs=1e-4)
 
 
@@ -106,17 +106,17 @@ def test_one_nn_takes_the_class_of_the_nearest_training_window(tmp_path: Path) -
     x = model.scaler.apply(data.values, data.mask).reshape(90, -1)
     train = torch.nonzero(data.splits[data.offsets[:-1]] == 0).flatten()
     expected = [data.classes[data.labels[train[(x[train] - own).square().sum(1).argmin()]]] for own in x]
-    assert model.classify()["predicted"].to_pylist() == expected
+    assert model.predict()["predicted"].to_list() == expected
     model.save(tmp_path / "m")
-    assert SeriesModel.load(tmp_path / "m").classify().equals(model.classify())
+    assert SeriesModel.load(tmp_path / "m").predict().equals(model.predict())
     with pytest.raises(InputError, match="tells classes"):
         OneNN(seq_len=8).fit(waves(), device="cpu")
 
 
 def test_the_head_of_one_nn_is_any_model_s_for_the_asking() -> None:
-    table = PCA(n_components=4, classifier="nearest").fit(labelled(), device="cpu").classify()
-    assert set(table["probability"].to_pylist()) == {1.0}
-    train = [row for row in table.to_pylist() if row["split"] == "train"]
+    table = PCA(n_components=4, classifier="nearest").fit(labelled(), device="cpu").predict()
+    assert set(table["probability"].to_list()) == {1.0}
+    train = [row for row in table.to_dicts() if row["split"] == "train"]
     assert all(row["predicted"] == row["label"] for row in train)  # each is its own nearest
 
 
@@ -126,8 +126,8 @@ def test_minirocket_tells_regimes_that_principal_components_miss(tmp_path: Path)
     own, linear = (m.measure()[1].metrics["accuracy"] for m in (model, PCA().fit(data, device="cpu")))
     assert own > linear + 0.1
     model.save(tmp_path / "m")
-    assert SeriesModel.load(tmp_path / "m").embed().equals(model.embed())
-    assert len(model.embed()["values"][0]) == 504
+    assert SeriesModel.load(tmp_path / "m").transform().equals(model.transform())
+    assert len(model.transform()["values"][0]) == 504
 
 
 def test_catch22_is_the_library_on_every_channel() -> None:
@@ -136,11 +136,11 @@ def test_catch22_is_the_library_on_every_channel() -> None:
     model = Catch22().fit(data, device="cpu")
     assert model.scaler is not None
     scaled = model.scaler.apply(data.values, data.mask).reshape(20, 24, 2).double().numpy()
-    vectors = np.stack(model.embed()["values"].to_numpy(zero_copy_only=False))
+    vectors = np.stack(model.transform()["values"])
     for window in (0, 7):
         expected = [pycatch22.catch22_all(scaled[window, :, c].tolist(), catch24=True)["values"] for c in range(2)]
         assert vectors[window] == pytest.approx(np.nan_to_num(np.concatenate(expected)), abs=1e-4)
-    assert np.isfinite(np.stack(model.embed(np.ones((48, 2)))["values"].to_numpy(zero_copy_only=False))).all()
+    assert np.isfinite(np.stack(model.transform(np.ones((48, 2)))["values"])).all()
 
 
 def test_catch22_without_its_library_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,10 +154,10 @@ def test_ica_finds_the_sources_of_a_mixture_up_to_order_and_sign() -> None:
     sources = rng.laplace(size=(1500, 2))
     windows = np.einsum("ns,stc->ntc", sources, rng.normal(size=(2, 5, 2)))
     data = divide(Series.from_windows(windows), "random:0.8,0.1,0.1")
-    found = np.stack(SeriesICA(n_components=2).fit(data, device="cpu").embed()["values"].to_numpy(zero_copy_only=False))
+    found = np.stack(SeriesICA(n_components=2).fit(data, device="cpu").transform()["values"])
     alike = np.abs(np.corrcoef(found.T, sources.T)[:2, 2:])
     assert alike.max(0) == pytest.approx([1, 1], abs=0.02)
-    plain = np.stack(PCA(n_components=2).fit(data, device="cpu").embed()["values"].to_numpy(zero_copy_only=False))
+    plain = np.stack(PCA(n_components=2).fit(data, device="cpu").transform()["values"])
     assert np.abs(np.corrcoef(plain.T, sources.T)[:2, 2:]).max(0).min() < 0.95  # principal axes are others
 
 
@@ -176,4 +176,4 @@ def test_a_loaded_model_fits_the_head_that_the_saved_one_fits(make: type[SeriesM
     model.save(tmp_path / "m")
     loaded = SeriesModel.load(tmp_path / "m")
     assert loaded.forecast().equals(model.forecast())
-    assert loaded.embed().equals(model.embed())
+    assert loaded.transform().equals(model.transform())

@@ -210,19 +210,19 @@ def test_told_the_value_before_an_lstm_vae_loses_its_latents_and_dts_keeps_them(
 def test_a_saved_model_embeds_and_decodes_as_before(make: type[VariationalModel], tmp_path: Path) -> None:
     data = windows(missing=0.2)
     models = [make(**SMALL).fit(data, seed=5, device="cpu") for _ in range(2)]
-    assert models[0].embed().equals(models[1].embed())
+    assert models[0].transform().equals(models[1].transform())
     models[0].measure()
     models[0].save(tmp_path / "m")
     loaded = SeriesModel.load(tmp_path / "m")
     assert isinstance(loaded, VariationalModel)
     assert isinstance(models[0], VariationalModel)
-    assert loaded.embed().equals(models[0].embed())
     assert loaded.transform().equals(models[0].transform())
-    assert loaded.classify().equals(models[0].classify())
+    assert loaded.transform().equals(models[0].transform())
+    assert loaded.predict().equals(models[0].predict())
     z = torch.randn(3, 10)
     assert torch.equal(loaded.decode(z), models[0].decode(z))
     with pytest.raises(UnsupportedError):
-        loaded.embed(level="timestamp")
+        loaded.transform(level="timestamp")
 
 
 class _StoppedError(Exception):
@@ -250,7 +250,7 @@ def test_forecasts_come_from_latents_too() -> None:
     t = np.arange(300)[:, None]
     data = divide(Series.from_rows(np.sin(2 * np.pi * t / 12), [300]), "ratio:0.6,0.2,0.2")
     model = VAE(**SMALL, seq_len=24, horizons=(6,), latent_dim=4).fit(data, device="cpu")
-    assert model.forecast(horizon=6).num_rows == 6
+    assert model.forecast(6).height == 6
 
 
 @pytest.mark.parametrize(

@@ -168,13 +168,13 @@ def test_low_precision_changes_losses_by_little() -> None:
 def test_a_fit_is_repeated_bit_by_bit_and_survives_saving(tmp_path: Path) -> None:
     data = windows(120)
     models = [TimeDRL(**SMALL, max_epochs=2).fit(data, seed=5, device="cpu") for _ in range(2)]
-    vectors = [model.embed(level="timestamp") for model in models]
+    vectors = [model.transform(level="timestamp") for model in models]
     assert vectors[0].equals(vectors[1])
     models[0].measure()
     models[0].save(tmp_path / "m")
     loaded = SeriesModel.load(tmp_path / "m")
-    assert loaded.embed(level="timestamp").equals(vectors[0])
-    assert loaded.classify().equals(models[0].classify())
+    assert loaded.transform(level="timestamp").equals(vectors[0])
+    assert loaded.predict().equals(models[0].predict())
     assert [m.metrics for m in loaded.measure()] == [m.metrics for m in models[0].measure()]
 
 
@@ -243,9 +243,9 @@ def test_channels_are_apart_for_forecasting_and_together_with_labels() -> None:
     rows = np.random.default_rng(0).normal(size=(200, 3))
     data = divide(Series.from_rows(rows, [200]), "ratio:0.6,0.2,0.2")
     model = TimeDRL(**SMALL, seq_len=16, horizons=(4,), max_epochs=1).fit(data, device="cpu")
-    assert model.embed()["channel"].unique().to_pylist() == ["c1", "c2", "c3"]
+    assert model.transform()["channel"].unique().sort().to_list() == ["c1", "c2", "c3"]
     labelled = TimeDRL(**SMALL, max_epochs=1).fit(windows(60), device="cpu")
-    assert labelled.embed()["channel"].null_count == labelled.data.n_entities
+    assert labelled.transform()["channel"].null_count() == labelled.data.n_entities
 
 
 @pytest.mark.parametrize("architecture", ["tcn", "lstm", "resnet"])
@@ -255,7 +255,7 @@ def test_other_bodies_learn_too_and_survive_saving(architecture: str, tmp_path: 
     model.fit(windows(150), device="cpu", report=epochs.append)
     assert epochs[-1].losses["predictive"] < epochs[0].losses["predictive"]
     model.save(tmp_path / "m")
-    assert SeriesModel.load(tmp_path / "m").embed().equals(model.embed())
+    assert SeriesModel.load(tmp_path / "m").transform().equals(model.transform())
 
 
 @pytest.mark.parametrize("apart", [True, False])
@@ -288,17 +288,15 @@ def test_windows_of_another_length_are_encoded_without_being_cut() -> None:
     for position in ("learnable", "fixed"):
         model = TimeDRL(**SMALL, max_epochs=1, position=position, window_step=48).fit(data, device="cpu")
         rows = data.values.numpy()[:200]
-        other = model.embed(rows, length=67, level="timestamp", step=67)
-        assert other.num_rows == 2 * n_patches(67, 4, 3)
-        assert model.embed(rows, length=48).equals(model.embed(rows))
+        other = model.transform(rows, length=67, level="timestamp", step=67)
+        assert other.height == 2 * n_patches(67, 4, 3)
+        assert model.transform(rows, length=48).equals(model.transform(rows))
         assert (
-            model.classify(
-                divide(Series.from_windows(rows[:198].reshape(2, 99, -1)), "random:1,0,0"), length=99
-            ).num_rows
+            model.predict(divide(Series.from_windows(rows[:198].reshape(2, 99, -1)), "random:1,0,0"), length=99).height
             == 2
         )
         with pytest.raises(InputError, match="at least 4 rows"):
-            model.embed(rows, length=3)
+            model.transform(rows, length=3)
 
 
 def test_reconstruction_is_the_predicted_patches_averaged_where_they_overlap() -> None:
@@ -332,7 +330,7 @@ def test_labels_that_count_are_a_share_of_each_class_and_the_others_change_nothi
     again = TimeDRL(**SMALL, max_epochs=1, label_share=0.25)
     again.fit(data, seed=4, device="cpu")
     again.bind(replace(data, labels=other))
-    assert again.classify()["probability"].equals(model.classify()["probability"])
+    assert again.predict()["probability"].equals(model.predict()["probability"])
     model.save(tmp_path / "m")
     loaded = TimeDRL.load(tmp_path / "m")
     assert torch.equal(loaded.labelled(data, "train")[0].entities, windows_used.entities)

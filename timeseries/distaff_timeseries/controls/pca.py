@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
+import numpy as np
 import torch
 from pydantic import Field
 from sklearn.decomposition import PCA as Components  # noqa: N811 - the class here has the model's name
@@ -47,7 +48,9 @@ class PCA(SeriesModel):
         x = self.take(windows, chosen)[0].flatten(1).numpy()
         k = min(self.config.n_components, *x.shape)
         exact = min(x.shape) <= 1000
-        fitted = Components(k, svd_solver="full" if exact else "randomized", random_state=session.seed).fit(x)
+        components = Components(k, svd_solver="full" if exact else "randomized", random_state=session.seed)
+        with np.errstate(invalid="ignore"):  # of windows that are all the same, no share of the variance is explained
+            fitted = components.fit(x)
         self._mean = torch.from_numpy(fitted.mean_).float().to(session.device)
         self._components = torch.from_numpy(fitted.components_).float().contiguous().to(session.device)
 

@@ -50,7 +50,7 @@ class SeasonalNaive(SeriesModel):
                 f"a season of {self.season} rows does not fit into a window of {length}; set seq_len higher"
             )
 
-    def predict(self, values: Tensor, mask: Tensor, horizon: int) -> Tensor:
+    def forecast_windows(self, values: Tensor, mask: Tensor, horizon: int) -> Tensor:
         """Return the latest measured value at each place of the season; the training mean where there is none."""
         season = self.season
         n_seasons = values.shape[1] // season

@@ -15,6 +15,8 @@ from distaff_data.datasets.series import Series
 from distaff_data.datasets.windows import slide
 from distaff_timeseries.controls.pca import MOST, PCA
 
+_LEAST = 1e-5  # deviation of a principal component, of the largest one's
+
 
 class SeriesICA(PCA):
     """The subspace of PCA in the axes that are as independent as can be (Hyvärinen and Oja, Neural Networks 2000).
@@ -31,6 +33,11 @@ class SeriesICA(PCA):
         chosen = torch.linspace(0, len(windows) - 1, min(len(windows), MOST)).long()
         blocks = [self.encode(*self.take(windows, block)).instances[:, 0] for block in chosen.split(1024)]
         scores = torch.cat(blocks).cpu()
+        spread = scores.std(0, correction=0)
+        varies = spread > _LEAST * spread.max()  # the others are rounding, which has no axes to find
+        if not bool(varies.any()):
+            return
+        self._components, scores = self._components[varies.to(session.device)], scores[:, varies]
         model = FastICA(whiten="unit-variance", random_state=session.seed, max_iter=500, tol=1e-3)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)

@@ -14,7 +14,6 @@ from distaff_dashboards.reads.factors import factors_of
 from distaff_dashboards.reads.source import Source, published_for
 from distaff_dashboards.ui.labels import factor_label
 from distaff_data.errors import InputError
-from distaff_data.frames import to_polars
 
 if TYPE_CHECKING:
     from distaff.series.model import SeriesModel
@@ -149,7 +148,8 @@ def covered(source: Source, run: str, horizon: int, coverage: float) -> tuple[li
 
 @st.cache_data(max_entries=4, show_spinner=False)
 def _futures(source: Source, run: str, horizon: int, coverage: float) -> pl.DataFrame:
-    return to_polars(model(source, run).forecast(horizon=horizon, coverage=coverage))
+    frame: pl.DataFrame = model(source, run).forecast(horizon, coverage=coverage)
+    return frame
 
 
 def _origins(forecaster: SeriesModel, entity: str, horizon: int, split: str) -> Windows:

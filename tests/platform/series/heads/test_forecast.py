@@ -41,7 +41,7 @@ def test_windows_outside_training_have_no_part_in_the_head(forecaster: str) -> N
     mask = torch.ones_like(window, dtype=torch.bool)
     for model in forecasts:
         model.prepare_forecasts(6)
-    assert torch.equal(*(model.predict(window, mask, 6) for model in forecasts))
+    assert torch.equal(*(model.forecast_windows(window, mask, 6) for model in forecasts))
 
 
 def gaps(n: int = 160) -> Series:
@@ -99,7 +99,7 @@ def test_errors_are_those_of_a_loop_over_windows() -> None:
         errors = []
         for start in slide(data, 8, horizon=horizon, split="test").starts.tolist():
             window, there = scaled[None, start : start + 8], data.mask[None, start : start + 8]
-            away = model.predict(window, there, horizon)[0] - scaled[start + 8 : start + 8 + horizon]
+            away = model.forecast_windows(window, there, horizon)[0] - scaled[start + 8 : start + 8 + horizon]
             errors.append(away[data.mask[start + 8 : start + 8 + horizon]])
         assert test.metrics[f"mse@{horizon}"] == pytest.approx(float(torch.cat(errors).square().mean()), rel=1e-5)
         assert test.metrics[f"mae@{horizon}"] == pytest.approx(float(torch.cat(errors).abs().mean()), rel=1e-5)
@@ -113,4 +113,4 @@ def test_horizons_that_no_training_window_has_are_refused() -> None:
 
 def test_a_split_without_windows_has_no_errors() -> None:
     model = RawRidge(seq_len=8, horizons=(3,)).fit(walk(), device="cpu")
-    assert measure(model.data, "test", 8, (31,), model.predict, model.take, model.device) is None
+    assert measure(model.data, "test", 8, (31,), model.forecast_windows, model.take, model.device) is None
