@@ -7,6 +7,7 @@ followed data alike.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -123,6 +124,13 @@ class Case:
     def entities(self) -> tuple[str, ...]:
         """The entities, in order of first appearance."""
         return self.topology().entities
+
+    @property
+    def digest(self) -> str:
+        """A hash of what was measured, by which the same case is known again in another ingestion."""
+        values = np.where(np.isnan(self.values), np.nan, self.values)  # one form of NaN
+        parts = ("\n".join(self.columns).encode(), self.times.astype("<f8").tobytes(), values.astype("<f8").tobytes())
+        return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
     @property
     def onset_row(self) -> int | None:

@@ -163,14 +163,14 @@ TABLES = (
     ),
     Table(
         "drifts",
-        "how far the data at a scoring is from the data that the run was fitted to",
+        "how far what came since a run's fit, up to a scoring, is from the data of the run",
         (
             Column("drift", TEXT, "the comparison's id"),
             RUN,
             DATASET,
             Column("execution", TEXT, "the scheduled execution; NULL for a scoring by hand"),
             Column("part", TEXT, "what is compared: items, activity, factors or channels"),
-            Column("name", TEXT, "which channel; empty where it is one distribution"),
+            Column("name", TEXT, "which channel, or whose: new users or known users; empty where nothing was new"),
             Column("measure", TEXT, "psi, total variation, shift of the mean, or ratio of the spreads"),
             Column("value", REAL, "how far"),
             Column("limit", REAL, "what sampling alone, and changes too small to matter, stay below"),

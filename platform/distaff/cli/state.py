@@ -85,15 +85,19 @@ def emit_facts(title: str, facts: Mapping[str, object]) -> None:
 
 
 def tell_drift(run: str, model: Model[Any]) -> list[str]:
-    """Compare what was published with the run's training data, and say what has drifted; trouble is only told."""
+    """Compare what came since the fit with the run's data, and say what has drifted; returns warnings for JSON.
+
+    Trouble is only told.
+    """
     from distaff.monitoring import drift
 
     try:
-        warning = drift.warning(drift.measure(workspace(), run, model=model))
+        drifts = drift.measure(workspace(), run, model=model)
+        warning, line = drift.warning(drifts), drift.news(drifts)
     except Exception as error:
-        warning = f"drift was not measured: {type(error).__name__}: {error}"
-    if warning is not None:
-        talk.print(warning, markup=False, highlight=False, soft_wrap=True)
+        warning = line = f"drift was not measured: {type(error).__name__}: {error}"
+    if line is not None:
+        talk.print(line, markup=False, highlight=False, soft_wrap=True)
     return [] if warning is None else [warning]
 
 

@@ -40,7 +40,8 @@ from distaff_data.warehouse import Warehouse
 
 _CHANCE_DRAWS = 200
 _NORMAL = "normal/"  # before the name of a metric, a tensor's name
-_DIAGNOSES, _NORMAL_0_1 = "diagnoses.json", "normal.json"  # files of a saved diagnoser; the second one up to 0.1
+_DIAGNOSES, _CASES = "diagnoses.json", "cases.json"  # files of a saved diagnoser
+_NORMAL_0_1 = "normal.json"  # one more up to 0.1
 _MOMENTS = ("mean", "std", "mean_error", "spread_error", "blocks")
 
 
@@ -111,6 +112,7 @@ class Diagnoser(Model[Incidents]):
     Attributes:
         diagnoses: The result of a run, one a case.
         normal: What is normal of each metric, over the cases of a run.
+        cases_seen: Digests of the cases of a run.
     """
 
     kind: ClassVar[str] = "incidents"
@@ -123,6 +125,7 @@ class Diagnoser(Model[Incidents]):
         super().__init__(**settings)
         self.diagnoses: tuple[Diagnosis, ...] = ()
         self.normal: dict[str, ChannelMoments] = {}
+        self.cases_seen: frozenset[str] = frozenset()
 
     # ------------------------------------------------------------------------------------- what a diagnoser implements
 
@@ -237,6 +240,7 @@ class Diagnoser(Model[Incidents]):
             session.report(Epoch(number, {"total": float(len(data.cases))}))
         self.diagnoses = tuple(diagnoses)
         self.normal = normal_moments([normal_rows(case) for case in data.cases])
+        self.cases_seen = frozenset(case.digest for case in data.cases)
 
     def publish_results(self, warehouse: Warehouse, run: str) -> None:
         """Publish the diagnoses into ``diagnoses``, ``causes`` and ``cause_edges``."""
@@ -323,12 +327,15 @@ class Diagnoser(Model[Incidents]):
     def write_data(self, folder: Path) -> tuple[str, ...]:
         """Write the diagnoses; measurements stay in the warehouse, which the model's generation names."""
         (folder / _DIAGNOSES).write_text(json.dumps([asdict(diagnosis) for diagnosis in self.diagnoses]))
-        return (_DIAGNOSES,)
+        (folder / _CASES).write_text(json.dumps(sorted(self.cases_seen)))
+        return (_DIAGNOSES, _CASES)
 
     def read_data(self, folder: Path, name: str, generation: str) -> Incidents:
         """Read the diagnoses; the dataset comes without its measurements."""
         if (folder / _DIAGNOSES).is_file():
             self.diagnoses = tuple(map(_diagnosis, json.loads((folder / _DIAGNOSES).read_text())))
+        if (folder / _CASES).is_file():
+            self.cases_seen = frozenset(json.loads((folder / _CASES).read_text()))
         if (folder / _NORMAL_0_1).is_file():
             saved = json.loads((folder / _NORMAL_0_1).read_text())
             self.normal = {metric: ChannelMoments(**moments) for metric, moments in saved.items()}
