@@ -57,7 +57,7 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted({*globals(), *__getattr__("__all__")})
+    return sorted({*__getattr__("__all__"), *(name for name in globals() if name.startswith("__"))})
 
 
 def _near(name):

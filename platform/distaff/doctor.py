@@ -49,6 +49,7 @@ def examine(root: Path, *, fix: bool = False) -> list[Finding]:
         Finding("device", "ok", device),
         Finding("disk", "problem" if free < _LOW_DISK else "ok", f"{free / 2**30:.1f} GiB free"),
         *map(_model, registry.names()),
+        *(Finding("models", "problem", conflict) for conflict in registry.conflicts()),
     ]
     try:
         workspace = Workspace.open(root)

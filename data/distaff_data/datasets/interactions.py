@@ -184,10 +184,15 @@ class Interactions:
         return matrix
 
     def histories(self, items: Iterable[Iterable[object]]) -> Csr:
-        """Return people's items as rows of positions ``(n_people, n_items)``; unknown items are left out."""
-        columns = [self.item_positions([str(item) for item in history]) for history in items]
+        """Return people's items as rows of positions ``(n_people, n_items)``; unknown items are left out.
+
+        Raises:
+            InputError: A history is a text or no list, or ids that are none.
+        """
+        columns = [self.item_positions(id_texts(history, "a history")) for history in items]
         columns = [history[history >= 0] for history in columns]
-        rows = torch.repeat_interleave(torch.arange(len(columns)), torch.tensor([len(history) for history in columns]))
+        lengths = torch.tensor([len(history) for history in columns], dtype=torch.long)
+        rows = torch.repeat_interleave(torch.arange(len(columns)), lengths)
         cols = torch.cat(columns) if columns else rows
         return Csr.from_pairs(rows, cols, len(columns), self.n_items)
 
@@ -239,6 +244,28 @@ def describe(data: Interactions) -> Mapping[str, int]:
         "cold_users": int((data.train.counts() == 0).sum()),
         "cold_items": int((torch.bincount(data.train.indices, minlength=data.n_items) == 0).sum()),
     }
+
+
+def id_texts(ids: object, what: str) -> pa.StringArray:
+    """Return ids as the texts that a fit makes of them, whatever their type.
+
+    Args:
+        ids: A list, a column of any kind of frame, or an array.
+        what: What they are, for the message.
+
+    Raises:
+        InputError: One text, which would be read letter by letter; no list at all; or an id that is missing.
+    """
+    if isinstance(ids, str | bytes) or not isinstance(ids, Iterable):
+        raise InputError(f"{what} is a list of ids, not one", value=ids)
+    values = ids if hasattr(ids, "__arrow_c_stream__") or hasattr(ids, "__array__") else list(ids)
+    try:
+        texts = _ids(pa.chunked_array(values) if hasattr(values, "__arrow_c_stream__") else values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+        texts = pa.array([None if i is None else str(i) for i in values], pa.string())  # of several types
+    if texts.null_count:
+        raise InputError(f"{what} has an id that is missing")
+    return texts
 
 
 def _ids(values: object) -> pa.StringArray:

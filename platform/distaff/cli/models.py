@@ -40,17 +40,45 @@ def add_to(app: typer.Typer) -> None:
         app.command(name=verb.__name__.removesuffix("_verb"))(verb)
 
 
-def models(as_json: Json = False) -> None:
-    """List the registered models and controls, with what a sweep may change."""
-    from distaff.model.catalogue import catalogue
+def models(
+    name: Annotated[str | None, typer.Argument(help="Only this one, with its settings.", show_default=False)] = None,
+    as_json: Json = False,
+) -> None:
+    """List the registered models and controls, with what a sweep may change; of one, the settings.
 
-    rows = catalogue()
+    Example: distaff models dccf
+    """
+    from distaff.model import catalogue
+
+    if name is not None:
+        return _show_settings(catalogue.line(name), catalogue.settings(name), as_json)
+    rows = catalogue.catalogue()
     if as_json:
         return emit_json({"models": rows})
     emit_table(
         "models",
         ("model", "works on", "control", "what it does", "a sweep changes"),
-        [(r["model"], r["kind"], "yes" if r["control"] else "", r["summary"], ", ".join(r["tunes"])) for r in rows],
+        [
+            (
+                r["model"],
+                r["kind"],
+                "yes" if r["control"] else "",
+                f"cannot be used: {r['broken']}" if "broken" in r else r["summary"],
+                ", ".join(r["tunes"]),
+            )
+            for r in rows
+        ],
+    )
+
+
+def _show_settings(line: dict[str, Any], settings: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        return emit_json({**line, "settings": settings})
+    emit_facts(line["model"], {key: line[key] for key in ("kind", "control", "summary")})
+    emit_table(
+        "settings, given by --set NAME=VALUE",
+        ("setting", "default", "what it is", "a sweep looks at"),
+        [(s["setting"], str(s["default"]), s["description"], s["tuned"] or "") for s in settings],
     )
 
 

@@ -122,9 +122,12 @@ def _change(row: dict[str, Any]) -> str:
     return f"{row['change']:+d}" if row["change"] else "="
 
 
-def _show(found: Explained) -> None:
-    emit_table(f"user {found.user}, run {found.run}: {_shares(found.factors)}", ("their words", "probability", "lift"),
-               [(w.word, w.probability, w.lift) for w in found.words])  # fmt: skip
+def _show(explained: Explained) -> None:
+    emit_table(
+        f"user {explained.user}, run {explained.run}: {_shares(explained.factors)}",
+        ("their words", "probability", "lift"),
+        [(w.word, w.probability, w.lift) for w in explained.words],
+    )
     emit_table(
         "why",
         ("rank", "item", "score", "factors", "content", "through the words", "as taken"),
@@ -138,7 +141,7 @@ def _show(found: Explained) -> None:
                 ", ".join(w.word for w in i.words[:4]),
                 ", ".join(t.title for t in i.taken[:3]),
             )
-            for i in found.items
+            for i in explained.items
         ],
     )
 

@@ -105,11 +105,14 @@ def pairs(settings: Sequence[str]) -> dict[str, str]:
     """Read ``key=value`` options.
 
     Raises:
-        typer.BadParameter: An option without ``=``.
+        typer.BadParameter: An option without ``=``, or one key twice.
     """
     wrong = next((s for s in settings if "=" not in s), None)
     if wrong is not None:
         raise typer.BadParameter(f"{wrong!r} is not of the form key=value")
+    keys = [s.split("=", 1)[0] for s in settings]
+    if twice := next((key for key in keys if keys.count(key) > 1), None):
+        raise typer.BadParameter(f"{twice!r} is given twice")
     return dict(s.split("=", 1) for s in settings)
 
 

@@ -11,19 +11,35 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from distaff.model.registry import class_names, model_class, names
+from distaff.model.registry import OURS, class_names, model_class, names
+from distaff_data.errors import InputError
 
 FILE = Path(__file__).with_suffix(".json")
-_DISTRIBUTION = "distaff"
 
 
 def catalogue() -> list[dict[str, Any]]:
-    """Return a line for each registered model, by name.
+    """Return a line for each registered model, by name; one that cannot be had has ``broken``, the reason, instead."""
+    return [_line_or_reason(name) for name in names()]
+
+
+def settings(name: str) -> list[dict[str, Any]]:
+    """Return a model's settings: ``setting, default, description, tuned``.
 
     Raises:
-        InputError: A model of another package cannot be imported.
+        UnknownNameError: No model of that name is registered.
+        InputError: It cannot be imported.
     """
-    return [line(name) for name in names()]
+    config = model_class(name).Config
+    space, descriptions = config.search_space(), config.descriptions()
+    return [
+        {
+            "setting": setting,
+            "default": field.get_default(),
+            "description": descriptions.get(setting, ""),
+            "tuned": str(space[setting]) if setting in space else None,
+        }
+        for setting, field in config.model_fields.items()
+    ]
 
 
 def line(name: str) -> dict[str, Any]:
@@ -33,9 +49,16 @@ def line(name: str) -> dict[str, Any]:
         UnknownNameError: No model of that name is registered.
         InputError: It is another package's and cannot be imported.
     """
-    if name in _written() and name in class_names(_DISTRIBUTION).values():
+    if name in _written() and name in class_names(OURS).values():
         return _written()[name]
     return _of_class(name)
+
+
+def _line_or_reason(name: str) -> dict[str, Any]:
+    try:
+        return line(name)
+    except InputError as error:
+        return {"model": name, "kind": None, "control": False, "summary": "", "tunes": [], "broken": str(error)}
 
 
 def _of_class(name: str) -> dict[str, Any]:
@@ -52,7 +75,7 @@ def _of_class(name: str) -> dict[str, Any]:
 
 def written() -> str:
     """Return what ``catalogue.json`` should hold: a line for each of our models."""
-    ours = sorted(class_names(_DISTRIBUTION).values())
+    ours = sorted(class_names(OURS).values())
     return json.dumps({name: _of_class(name) for name in ours}, indent=1, ensure_ascii=False) + "\n"
 
 

@@ -7,19 +7,18 @@ continues exactly as if it had never stopped.
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Generic, Protocol
+from typing import Annotated, Any, Protocol
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from distaff.model.base import D, Epoch, Session
+from distaff.model.base import Epoch, Session
 from distaff.model.checkpoints import read_checkpoint, write_checkpoint
 from distaff.model.config import ModelConfig, Span
-from distaff.model.distributed import ALONE, World
+from distaff.model.distributed import World
 
 Validate = Callable[[], Mapping[str, float]]
 
@@ -89,55 +88,6 @@ class Objective(Protocol):
 
     def optimizer(self) -> torch.optim.Optimizer:
         """Return a fresh optimizer of the parameters."""
-
-
-class Trainable(ABC, Generic[D]):
-    """A model that is trained by :func:`train`; the base of a kind's gradient models mixes it in.
-
-    Attributes:
-        monitor: The validation metric that chooses the epoch.
-        network: Holds the parameters, from :meth:`build` on.
-        world: The processes of the fit; see :class:`Objective`.
-    """
-
-    monitor: ClassVar[str]
-    config: GradientConfig
-    network: nn.Module
-    world: World = ALONE
-
-    @abstractmethod
-    def build(self, data: D, generator: torch.Generator, device: torch.device) -> nn.Module:
-        """Return the network on ``device``, initialised from ``generator``, and prepare whatever training needs."""
-
-    @abstractmethod
-    def batches(self, data: D, generator: torch.Generator) -> Iterator[Any]:
-        """Yield the mini-batches of one epoch, drawn from ``generator``."""
-
-    @abstractmethod
-    def losses(self, batch: Any) -> dict[str, Tensor]:
-        """Return the terms of the objective on one mini-batch, scalars whose sum is minimised."""
-
-    @abstractmethod
-    def finalize(self) -> None:
-        """Compute, from the network as it stands, what predictions need."""
-
-    def optimizer(self) -> torch.optim.Optimizer:
-        """Return Adam over all parameters; the fused kernel is about 4 times faster than the default."""
-        return torch.optim.Adam(self.network.parameters(), lr=self.config.lr, fused=True)
-
-    def train(self, data: D, session: Session, *, minimize: bool) -> None:
-        """Build the network and train it until validation stops improving; the best parameters stay.
-
-        Args:
-            data: What to fit to.
-            session: Seed, device, validation, checkpoint.
-            minimize: Whether less of :attr:`monitor` is better.
-        """
-        self.world = session.world
-        self.network = self.build(data, session.generator(), session.device)
-        train(self, data, session, self.config.schedule, monitor=self.monitor, minimize=minimize)
-        with torch.no_grad():
-            self.finalize()
 
 
 def train(

@@ -13,6 +13,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 from warnings import warn
@@ -28,7 +29,7 @@ from distaff.ranking.neighbours import nearest_by_columns, nearest_by_vectors
 from distaff.ranking.products import Products
 from distaff.recommenders.words import Words
 from distaff_data.datasets.csr import Csr
-from distaff_data.datasets.interactions import Interactions
+from distaff_data.datasets.interactions import Interactions, id_texts
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.frames import Kind, as_kind, kind_of
 from distaff_data.splits import SPLITS
@@ -417,10 +418,10 @@ class Recommender(Model[Interactions]):
             InputError: One is not in the data.
         """
         hint = "this user is not in the data; for people the model was not trained on there is recommend_new"
-        return _positions(users, self.data.user_positions, hint)
+        return _positions(users, self.data.user_positions, "users", hint)
 
     def _item_positions(self, items: Iterable[object]) -> Tensor:
-        return _positions(items, self.data.item_positions, "this item is not in the data")
+        return _positions(items, self.data.item_positions, "items", "this item is not in the data")
 
     def _recommend(self, users: Iterable[object] | None, k: int, exclude: Iterable[str]) -> pa.Table:
         positions = torch.arange(self.data.n_users) if users is None else self.positions_of(users)
@@ -428,7 +429,9 @@ class Recommender(Model[Interactions]):
         return self.lists(positions, seen.take(positions), k)
 
     def _recommend_new(self, histories: Mapping[str, Iterable[object]], k: int) -> pa.Table:
-        people = list(histories)
+        if not isinstance(histories, Mapping):
+            raise InputError("give histories by person: a mapping of an id to a list of items")
+        people = id_texts(list(histories), "people").to_pylist()
         history = self.data.histories(histories.values())
         for person, n_known in zip(people, history.counts().tolist(), strict=True):
             if not n_known:
@@ -453,11 +456,11 @@ class Recommender(Model[Interactions]):
         return frame
 
 
-def _positions(names: Iterable[object], positions_of: Callable[[object], Tensor], hint: str) -> Tensor:
-    ids = [names] if isinstance(names, str) else list(names)
-    positions = positions_of([str(i) for i in ids])
+def _positions(names: Iterable[object], positions_of: Callable[[object], Tensor], what: str, hint: str) -> Tensor:
+    ids = id_texts([names] if isinstance(names, str) else names, what)
+    positions = positions_of(ids)
     if bool((positions < 0).any()):
-        raise InputError(hint, value=ids[int((positions < 0).nonzero()[0])])
+        raise InputError(hint, value=ids[int((positions < 0).nonzero()[0])].as_py())
     return positions
 
 
@@ -472,6 +475,8 @@ def top_k_of(scores: Tensor, seen: Csr, k: int) -> tuple[Tensor, Tensor]:
 
 
 def _check_length(k: int) -> None:
+    if not isinstance(k, Integral) or isinstance(k, bool):
+        raise InputError("the length of a list is a whole number", value=k)
     if k < 1:
         raise InputError(f"the length of a list must be at least 1, not {k}")
 

@@ -119,6 +119,8 @@ def steer(
         UnsupportedError: The model has no factors, or no words.
     """
     weights, additions = dict(factors or {}), dict(words or {})
+    if wrong := next((word for word, addition in additions.items() if not math.isfinite(addition)), None):
+        raise InputError("what is added to a word is a number", column=wrong, value=additions[wrong])
     position = model.positions_of([user])
     seen = exclusion(model.data, tuple(exclude)).take(position)
     by_position: dict[int, float] = {}

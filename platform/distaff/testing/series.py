@@ -98,9 +98,7 @@ class SeriesSuite(SettingsSuite):
 
     # ----------------------------------------------------------------------------------------------- files and repetition
 
-    def test_saving_and_loading_keeps_every_answer(
-        self, fitted: SeriesModel, data: Series, tmp_path: Path
-    ) -> None:
+    def test_saving_and_loading_keeps_every_answer(self, fitted: SeriesModel, data: Series, tmp_path: Path) -> None:
         answer = _answer(fitted)
         fitted.save(tmp_path / "model")
         loaded = SeriesModel.load(tmp_path / "model")

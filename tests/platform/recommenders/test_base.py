@@ -106,6 +106,54 @@ def test_new_people_are_recommended_what_goes_with_their_items(fitted: EASE) -> 
         fitted.recommend_new({"visitor": ["unheard of"]})
 
 
+@pytest.mark.parametrize(
+    ("ids", "dtype"),
+    [
+        ([1, 2, 3, 4], pl.Int32),
+        ([1.0, 2.0, 3.0, 4.0], pl.Float64),
+        ([True, False], pl.Boolean),
+        (["a", "b"], pl.Binary),
+    ],
+)
+def test_ids_of_any_type_are_known_again(ids: list[object], dtype: type[pl.DataType]) -> None:
+    taken = ["x", "y", "x", "y"][: len(ids)]
+    frame = pl.DataFrame({"user_id": pl.Series(ids, dtype=dtype, strict=False), "item_id": taken})
+    model = EASE().fit(frame)
+    assert model.recommend(frame["user_id"], exclude=[])["user_id"].n_unique() == frame["user_id"].n_unique()
+
+
+@pytest.mark.parametrize(
+    ("histories", "message"),
+    [
+        ({"v": "12"}, "a list of ids, not one"),
+        ({"v": 1}, "a list of ids, not one"),
+        ({"v": [None]}, "missing"),
+        ({None: ["1"]}, "missing"),
+        (["1"], "by person"),
+    ],
+)
+def test_a_history_that_can_be_read_in_two_ways_is_refused(fitted: EASE, histories: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        fitted.recommend_new(histories)
+
+
+def test_people_are_named_by_any_id_and_nobody_is_recommended_nothing(fitted: EASE) -> None:
+    assert fitted.recommend_new({7: ["1"]}, k=2)["user_id"].to_list() == ["7", "7"]
+    assert fitted.recommend_new({}).is_empty()
+
+
+@pytest.mark.parametrize("k", [2.5, "3", None, True])
+def test_a_length_that_is_no_whole_number_is_refused(fitted: EASE, k: Any) -> None:
+    with pytest.raises(InputError, match="whole number"):
+        fitted.recommend(k=k)
+
+
+@pytest.mark.parametrize("users", [5, b"5"])
+def test_one_id_that_is_no_text_is_refused_as_a_list(fitted: EASE, users: Any) -> None:
+    with pytest.raises(InputError, match="a list of ids"):
+        fitted.recommend(users)
+
+
 def test_the_names_of_the_first_release_still_work_and_say_what_replaced_them(fitted: EASE) -> None:
     with pytest.warns(DeprecationWarning, match="recommend since"):
         lists = fitted.score(["0"], top_k=2)
