@@ -17,6 +17,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "als": {"embedding_dim": 4},
     "dccf": {**TRAINED, "n_intents": 4, "samples_per_epoch": 500},
     "dgvae": {**VARIATIONAL, "n_intents": 2, "min_df": 2, "max_df": 0.9},
+    "gfcf": {"embedding_dim": 4},
     "ica": {"n_intents": 2},
     "lda": {"n_intents": 2},
     "lightgcn": TRAINED,

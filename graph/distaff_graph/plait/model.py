@@ -27,7 +27,7 @@ from distaff.model.config import Choices, ModelConfig, Span
 from distaff.recommenders.base import Intents, Recommender, Session, Unlearned, as_shares
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
-from distaff_graph.controls.als import ALS, regularised_gram, solve_components, solve_users
+from distaff_graph.controls.als import ALS, Solver, solve_users
 from distaff_graph.controls.ease import EASE
 from distaff_graph.plait.mixture import fit_parts, mix, responsibilities
 from distaff_graph.sparse import history_pattern, product, with_values
@@ -61,7 +61,6 @@ class Plait(Recommender):
     """Scores are the weighted sum of three, each over its length: EASE's, the factorisation's and the mixture's.
 
     Raises:
-        InputError: The package ``implicit`` is not installed.
         UnsupportedError: The catalogue is too large for EASE.
     """
 
@@ -114,8 +113,8 @@ class Plait(Recommender):
     def all_intent_scores(self, users: Tensor) -> Tensor:
         """Return the parts of all intents, user by user: one system of equations for all, and one product with the links."""
         shape = (0, self.config.n_intents, self.data.n_items)
-        gram = regularised_gram(self._state["vectors"], self.config.reg)
-        parts = [self._user_parts(self._train.take(user), gram) for user in users.split(1)]
+        solver = Solver(self._state["vectors"], self.config.reg, self.config.confidence)
+        parts = [self._user_parts(self._train.take(user), solver) for user in users.split(1)]
         return torch.cat(parts) if parts else torch.zeros(shape)
 
     def state(self) -> dict[str, Tensor]:
@@ -139,14 +138,14 @@ class Plait(Recommender):
         users = solve_users(history, vectors, self.config.reg, self.config.confidence, share)
         return [product(counted, links), users @ vectors.T, weights @ parts.T]
 
-    def _user_parts(self, history: Csr, gram: Tensor) -> Tensor:
+    def _user_parts(self, history: Csr, solver: Solver) -> Tensor:
         """Return the parts of all intents in the scores of one user, ``(1, K, n_items)``."""
         links, vectors, parts = (self._state[name] for name in ("links", "vectors", "parts"))
         weights = mix(history, parts)
         items = history.indices.long()
         mixture = weights.T * parts.T  # (K, n_items)
         shares = mixture[:, items] / mixture[:, items].sum(0).clamp(min=1e-30)
-        solved = solve_components(vectors[items], gram, self.config.confidence, shares)
+        solved = solver.solve(history.take(torch.zeros(len(shares), dtype=torch.long)), shares.flatten())
         components = [shares @ links[items], solved @ vectors.T, mixture]
         return self._blend(components, [component.sum(0, keepdim=True) for component in components]).unsqueeze(0)
 
