@@ -137,9 +137,9 @@ class Solver:
         pull[row, place, 0] = c if shares is None else c * shares.to(table.dtype)
         taken = table[items]  # (b, longest, d)
         if longest <= table.shape[1]:
-            dual = _solved((c - 1.0) * taken @ taken.mT, pull)
+            dual = _solved((taken @ taken.mT).mul_(c - 1.0), pull)
             return (taken.mT @ dual).squeeze(2)
-        return _solved((c - 1.0) * taken.mT @ taken, taken.mT @ pull).squeeze(2)
+        return _solved((taken.mT @ taken).mul_(c - 1.0), taken.mT @ pull).squeeze(2)
 
 
 def _solved(matrix: Tensor, right: Tensor) -> Tensor:
