@@ -22,12 +22,16 @@ from distaff_graph.collaborative.dccf import DCCF as _DCCF
 from distaff_graph.collaborative.lightgcn import LightGCN as _LightGCN
 from distaff_graph.controls.als import ALS as _ALS
 from distaff_graph.controls.ease import EASE as _EASE
+from distaff_graph.controls.graph_filter import GFCF as _GFCF
+from distaff_graph.controls.graph_filter import GraphFilter as _GraphFilter
 from distaff_graph.controls.ica import ICA as _ICA
+from distaff_graph.controls.item_knn import ItemKNN as _ItemKNN
 from distaff_graph.controls.lda import LDA as _LDA
 from distaff_graph.controls.nmf import NMF as _NMF
 from distaff_graph.controls.popularity import Popularity as _Popularity
 from distaff_graph.controls.posthoc import PostHoc as _PostHoc
 from distaff_graph.controls.puresvd import PureSVD as _PureSVD
+from distaff_graph.controls.rp3beta import RP3Beta as _RP3Beta
 from distaff_graph.controls.seminmf import SemiNMF as _SemiNMF
 from distaff_graph.controls.varimax import Varimax as _Varimax
 from distaff_graph.dgvae.models import DGVAE as _DGVAE
@@ -67,6 +71,7 @@ __all__ = [
     "DGVAE",
     "DTS",
     "EASE",
+    "GFCF",
     "ICA",
     "LDA",
     "NMF",
@@ -79,10 +84,12 @@ __all__ = [
     "Diagnoser",
     "DistaffError",
     "FloorZ",
+    "GraphFilter",
     "Incidents",
     "InputError",
     "Intents",
     "Interactions",
+    "ItemKNN",
     "KPICorrelation",
     "LightGCN",
     "MacridVAE",
@@ -98,6 +105,7 @@ __all__ = [
     "Popularity",
     "PostHoc",
     "PureSVD",
+    "RP3Beta",
     "Random",
     "RandomEncoder",
     "RawRidge",
@@ -600,6 +608,38 @@ class FloorZ(_FloorZ):
         onset: Literal["given", "detected"] = "given",
     ) -> None: ...
 
+class GFCF(_GFCF):
+    """Scores are x P + w x D_i^-1/2 V V^T D_i^1/2, with V the leading right singular vectors of D_u^-1/2 R D_i^-1/2.
+
+    Args:
+        embedding_dim: Eigenvectors that the low-pass filter lets pass; at most as many as there are users or items.
+        low_pass: Weight of the low-pass filter beside the first degree.
+    """
+
+    def __init__(
+        self,
+        *,
+        embedding_dim: int = 256,
+        low_pass: float = 0.3,
+    ) -> None: ...
+
+class GraphFilter(_GraphFilter):
+    """Scores are x P^order, with P = R~^T R~ and R~ = D_u^-a R D_i^-b: walks of that many steps over shared users.
+
+    Args:
+        order: Degree of the polynomial.
+        user_exponent: a, of users' numbers of interactions.
+        item_exponent: b, of items'; above 1/2 it holds popular items back.
+    """
+
+    def __init__(
+        self,
+        *,
+        order: int = 2,
+        user_exponent: float = 0.5,
+        item_exponent: float = 0.5,
+    ) -> None: ...
+
 class ICA(_ICA):
     """PureSVD whose users X V are written as S A^T, the K columns of S as independent over users as can be.
 
@@ -611,6 +651,21 @@ class ICA(_ICA):
         self,
         *,
         n_intents: int = 64,
+    ) -> None: ...
+
+class ItemKNN(_ItemKNN):
+    """Scores of an item add up its similarity to those items of the history that are among its nearest.
+
+    Args:
+        n_neighbours: Most similar items kept of each item.
+        shrinkage: Added to the denominator of the cosine, so that few shared users count for less.
+    """
+
+    def __init__(
+        self,
+        *,
+        n_neighbours: int = 100,
+        shrinkage: float = 10.0,
     ) -> None: ...
 
 class KPICorrelation(_KPICorrelation):
@@ -1138,6 +1193,21 @@ class Recency(_Recency):
         self,
         *,
         onset: Literal["given", "detected"] = "given",
+    ) -> None: ...
+
+class RP3Beta(_RP3Beta):
+    """Scores are how often a walk from a random item of the history, over a user of it, ends at an item.
+
+    Args:
+        alpha: Power of the steps' probabilities; 1 walks at random.
+        beta: Power of the popularity that scores are divided by; 0 gives P3alpha.
+    """
+
+    def __init__(
+        self,
+        *,
+        alpha: float = 1.0,
+        beta: float = 0.5,
     ) -> None: ...
 
 class SeasonalNaive(_SeasonalNaive):

@@ -15,14 +15,17 @@ TRAINED = {"embedding_dim": 8, "batch_size": 64, "lr": 0.02, "max_epochs": 15}
 VARIATIONAL = {"embedding_dim": 8, "batch_size": 8, "lr": 0.02, "max_epochs": 20, "eval_every": 20}
 SETTINGS: dict[str, dict[str, Any]] = {
     "als": {"embedding_dim": 4},
+    "blend": {"components": "ease,als:embedding_dim=4"},
     "dccf": {**TRAINED, "n_intents": 4, "samples_per_epoch": 500},
     "dgvae": {**VARIATIONAL, "n_intents": 2, "min_df": 2, "max_df": 0.9},
+    "gfcf": {"embedding_dim": 4},
     "ica": {"n_intents": 2},
     "lda": {"n_intents": 2},
     "lightgcn": TRAINED,
     "macridvae": {**VARIATIONAL, "n_intents": 2},
     "multivae": {**VARIATIONAL, "n_hidden": 16},
     "nmf": {"n_intents": 2},
+    "plait": {"components": "ease,als:embedding_dim=4", "n_intents": 2},
     "posthoc": {"base": "als", "n_intents": 2},
     "puresvd": {"n_intents": 2},
     "seminmf": {"n_intents": 2},

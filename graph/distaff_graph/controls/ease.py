@@ -12,11 +12,12 @@ from scipy.linalg import lapack
 from torch import Tensor
 
 from distaff.model.config import ModelConfig, Span
-from distaff.recommenders.base import Recommender, Session, Unlearned
+from distaff.recommenders.base import Session, Unlearned
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import UnsupportedError
-from distaff_graph.controls.inner_products import sum_rows
+from distaff_graph.controls.linear import Linear, shared
+from distaff_graph.sparse import product
 
 # Rows made or mirrored at a time: a block and its transpose stay in cache.
 _ROWS = 512
@@ -35,7 +36,7 @@ class EASEConfig(ModelConfig):
     max_gb: Annotated[float, Field(gt=0)] = 8.0
 
 
-class EASE(Recommender):
+class EASE(Linear):
     """Scores are X B, where B minimises |X - X B|^2 + penalty |B|^2 with a zero diagonal.
 
     With P = (X^T X + penalty I)^-1 that is B_ij = -P_ij / P_jj off the diagonal.
@@ -45,7 +46,6 @@ class EASE(Recommender):
     """
 
     name: ClassVar[str] = "ease"
-    control: ClassVar[bool] = True
     Config: ClassVar[type[ModelConfig]] = EASEConfig
     config: EASEConfig
 
@@ -53,24 +53,18 @@ class EASE(Recommender):
         """Invert the items' Gram matrix, in place."""
         dtype = _precision(data.n_items, self.config.max_gb)
         self._weights = torch.from_numpy(item_weights(data.train, self.config.penalty, dtype)).float()
-        self._train = data.train
 
     def unlearn(self, users: Tensor, seed: int) -> Unlearned:
         """Take users out by a low-rank update of the Gram matrix' inverse; see :func:`downdate`."""
-        taken = self._train.take(users)
-        data = self.data.without(users)
-        weights = downdate(self._weights.double().numpy(), self._train, taken, self.config.penalty)
-        self._weights, self._train = torch.from_numpy(weights).float(), data.train
-        self.bind(data)
+        train = self.data.train
+        weights = downdate(self._weights.double().numpy(), train, train.take(users), self.config.penalty)
+        self._weights = torch.from_numpy(weights).float()
+        self.bind(self.data.without(users))
         return "downdate"
 
-    def predict(self, users: Tensor) -> Tensor:
-        """Return rows of X B."""
-        return self.fold_in(self._train.take(users))
-
-    def fold_in(self, history: Csr) -> Tensor:
+    def weigh(self, history: Csr, shares: Tensor | None = None) -> Tensor:
         """Return X B."""
-        return sum_rows(history, self._weights)
+        return product(shared(history, self._weights, shares), self._weights)
 
     def state(self) -> dict[str, Tensor]:
         """Return B, ``(n_items, n_items)``."""
@@ -79,7 +73,6 @@ class EASE(Recommender):
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Restore B."""
         self._weights = tensors["weights"]
-        self._train = self.data.train
 
 
 def item_weights(x: Csr, penalty: float, dtype: type[np.floating[Any]]) -> np.ndarray[Any, Any]:

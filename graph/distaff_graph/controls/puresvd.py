@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
@@ -15,6 +15,8 @@ from distaff.recommenders.base import Session
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
 from distaff_graph.controls.inner_products import InnerProducts, sum_rows
+from distaff_graph.controls.linear import Linear, shared
+from distaff_graph.sparse import product
 
 # Below this size of the smaller side a dense decomposition is quicker than the iterative one, and has no upper limit on
 # the number of vectors.
@@ -31,7 +33,7 @@ class PureSVDConfig(ModelConfig):
     n_intents: Annotated[int, Field(ge=1), Choices(16, 32, 64, 128, 256)] = 64
 
 
-class PureSVD(InnerProducts):
+class PureSVD(InnerProducts, Linear):
     """Scores are X V V^T, with V the K leading right singular vectors of the binary training matrix X.
 
     The decomposition is exact, not randomised: a control should not lose accuracy to a shortcut. Intents are singular
@@ -51,13 +53,21 @@ class PureSVD(InnerProducts):
         """Return X V."""
         return sum_rows(history, items)
 
+    def weigh(self, history: Csr, shares: Tensor | None = None) -> Tensor:
+        """Return X V V^T of shares."""
+        return product(shared(history, self._items, shares), self._items) @ self._items.T
+
 
 def right_singular_vectors(matrix: Csr, k: int, seed: int) -> Tensor:
     """Return the right singular vectors of the ``k`` largest singular values, largest first, float32 ``(n_cols, k)``.
 
     Fewer where the matrix has fewer rows or columns.
     """
-    x = matrix.scipy().astype(np.float64)
+    return leading_right_vectors(matrix.scipy().astype(np.float64), k, seed)
+
+
+def leading_right_vectors(x: Any, k: int, seed: int) -> Tensor:
+    """Return what :func:`right_singular_vectors` does, of a SciPy matrix of float64 values."""
     smaller = min(x.shape)
     if smaller <= max(_DENSE, k + 1):
         _, _, v = np.linalg.svd(x.toarray(), full_matrices=False)

@@ -1,161 +1,211 @@
-"""Plait: three components blended into one recommender, every score of which is an exact sum over intents.
+"""Plait: linear components blended into one recommender, every score of which is an exact sum over intents.
 
 Published models with intents pay for them with accuracy, and their intents are rarely real. Plait keeps the two apart:
 
 * **Intents** come from what recovers planted ones best: a mixture of K distributions over items, fitted to who took
   what at least once (:mod:`distaff_graph.plait.mixture`). It gives each of a user's interactions a posterior over intents,
   r_ujk proportional to w_uk b_kj.
-* **Scores** come from what measures best on sparse data: EASE (Steck, WWW 2019), which links items directly; weighted
-  matrix factorisation (Hu, Koren and Volinsky, ICDM 2008), which reaches items that were never taken together; and the
-  mixture's own expectation sum_k w_uk b_kj. Each is scaled to unit length over a user's items before they are averaged.
+* **Scores** come from whatever measures best on the validation part of the data (:mod:`distaff_graph.plait.choosing`): EASE,
+  weighted factorisations, graph filters, neighbours, and the mixture's own expectation sum_k w_uk b_kj. Each is scaled to
+  unit length over a user's items before they are averaged.
 
-The first two are linear in a user's interactions once the user is known, so giving intent k the part r_ujk of each
+All but the last are linear in a user's interactions once the user is known, so giving intent k the part r_ujk of each
 interaction splits them into K parts, as the mixture is split by itself. The parts sum to the score, with nothing left
 over. A user has no parameters: new users are scored exactly as those of the training data.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, ClassVar
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Self, TypeVar
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from distaff.model.config import Choices, ModelConfig, Span
-from distaff.recommenders.base import Intents, Recommender, Session, Unlearned, as_shares
+from distaff.recommenders.base import Intents, Session, as_shares
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
-from distaff_graph.controls.als import ALS, regularised_gram, solve_components, solve_users
-from distaff_graph.controls.ease import EASE
+from distaff_data.errors import InputError
+from distaff_graph.plait.blend import Blend, BlendConfig
+from distaff_graph.plait.choosing import Choice
+from distaff_graph.plait.components import component
 from distaff_graph.plait.mixture import fit_parts, mix, responsibilities
-from distaff_graph.sparse import history_pattern, product, with_values
+from distaff_graph.plait.pool import unit
 
-_TINY = 1e-12
+_C = TypeVar("_C", Choice, Choice | None)
+_MIXTURES = (8, 16, 32)
+_SHARE, _INTENTS = 0.1, 16  # where there is nothing to choose them on
+_BEFORE = ("penalty", "embedding_dim", "reg", "confidence", "ease_share", "intent_share", "n_intents")
 
 
-class PlaitConfig(ModelConfig):
+class PlaitConfig(BlendConfig):
     """Settings of Plait.
 
     Attributes:
-        penalty: EASE's penalty, in interactions.
-        embedding_dim: Numbers an item has in the factorisation.
-        reg: Weight of the factorisation's squared norms.
-        confidence: Weight of an interaction in the factorisation, where the absence of one weighs 1.
-        ease_share: Weight of EASE's score.
-        intent_share: Of what EASE leaves, the weight of the mixture's score; the factorisation's has the rest.
-        n_intents: K.
+        intent_share: Weight of the mixture's own score beside the components'; chosen on validation when left out.
+        n_intents: K; chosen on validation when left out.
     """
 
-    penalty: Annotated[float, Field(gt=0), Span(5, 2000, log=True)] = 50.0
-    embedding_dim: Annotated[int, Field(ge=1), Choices(64, 128, 256)] = 256
-    reg: Annotated[float, Field(gt=0), Span(0.1, 100, log=True)] = 30.0
-    confidence: Annotated[float, Field(ge=1), Span(5, 100, log=True)] = 50.0
-    ease_share: Annotated[float, Field(ge=0, le=1), Span(0.1, 0.9)] = 0.3
-    intent_share: Annotated[float, Field(ge=0, le=1), Span(0.0, 1.0)] = 0.1
-    n_intents: Annotated[int, Field(ge=1), Choices(8, 16, 32, 64)] = 32
+    intent_share: Annotated[float | None, Field(ge=0, le=1), Span(0.0, 1.0)] = None
+    n_intents: Annotated[int | None, Field(ge=1), Choices(8, 16, 32, 64)] = None
+
+    @classmethod
+    def parse(cls, settings: Mapping[str, Any]) -> Self:
+        """Build from settings; those of a model that was saved by 0.1 are translated.
+
+        Raises:
+            InputError: Every setting that is unknown or out of range.
+        """
+        if settings.keys() == set(_BEFORE):
+            return super().parse(_translated(settings))
+        before = [name for name in settings if name in _BEFORE[:5]]
+        if before:
+            raise InputError(
+                f"{before[0]} was a setting of plait in 0.1; components have their own now, such as "
+                "components=ease:penalty=50,als:embedding_dim=256:reg=30 with weights=0.3,0.7",
+                value=before[0],
+            )
+        return super().parse(settings)
 
 
-class Plait(Recommender):
-    """Scores are the weighted sum of three, each over its length: EASE's, the factorisation's and the mixture's.
+class Plait(Blend):
+    """Scores are those of a blend that chooses itself, with a mixture whose intents split every score exactly.
 
-    Raises:
-        InputError: The package ``implicit`` is not installed.
-        UnsupportedError: The catalogue is too large for EASE.
+    The components, their weights, the mixture's share and K are chosen on validation where settings do not say them; see
+    :class:`~distaff_graph.plait.blend.Blend`, which is the same without intents.
     """
 
     name: ClassVar[str] = "plait"
+    control: ClassVar[bool] = False
     Config: ClassVar[type[ModelConfig]] = PlaitConfig
     config: PlaitConfig
 
-    def _fit(self, data: Interactions, session: Session) -> None:
-        """Fit the three parts, each on its own."""
-        c = self.config
-        links = EASE(penalty=c.penalty)
-        links._fit(data, session)
-        factorisation = ALS(embedding_dim=c.embedding_dim, reg=c.reg, confidence=c.confidence)
-        parts = fit_parts(data.train, c.n_intents, session.generator())
-        self._state = {
-            "links": links.state()["weights"],
-            "vectors": factorisation.item_vectors(data, session),
-            "parts": parts,
-            "mass": mix(data.train, parts).sum(0),
-        }
-        self._train = data.train
+    @property
+    def blend(self) -> dict[str, float]:
+        """The weight of each component, and of the mixture; they sum to 1."""
+        return {**super().blend, "mixture": self._choice.share}
 
-    def unlearn(self, users: Tensor, seed: int) -> Unlearned:
-        """Fit anew without them."""
-        return self.relearn(users, seed)
-
-    def predict(self, users: Tensor) -> Tensor:
-        """Return scores of the users' training interactions."""
-        return self.fold_in(self._train.take(users))
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The weights, K, and what was found while they were chosen."""
+        first, *rest = super().notes
+        return (f"{first}, with {self._choice.n_intents} intents", *rest)
 
     def fold_in(self, history: Csr) -> Tensor:
         """Return scores of any interactions; all users are scored in this way."""
-        whole = self._components(history)
-        return self._blend(whole, whole)
+        return self._split(history)
+
+    def predict(self, users: Tensor) -> Tensor:
+        """Return scores of the users' training interactions."""
+        return self.fold_in(self.data.train.take(users))
 
     def intents(self) -> Intents:
         """Return how often users follow each intent, and p(k | item)."""
-        parts = self._state["parts"]
-        return Intents.from_loadings(mix(self._train, parts), parts * self._state["mass"])
+        return Intents.from_loadings(mix(self.data.train, self._parts), self._parts * self._mass)
 
     def user_mixes(self, users: Tensor) -> Tensor:
         """Return how often users follow each intent, as shares."""
-        return as_shares(mix(self._train.take(users), self._state["parts"]))
+        return as_shares(mix(self.data.train.take(users), self._parts))
 
     def intent_scores(self, users: Tensor, intent: int) -> Tensor:
         """Return the part of the score from the intent's part of each interaction; the parts sum to the score."""
-        history = self._train.take(users)
-        return self._blend(self._components(history, intent), self._components(history))
+        return self._split(self.data.train.take(users), intent)
 
     def all_intent_scores(self, users: Tensor) -> Tensor:
-        """Return the parts of all intents, user by user: one system of equations for all, and one product with the links."""
-        shape = (0, self.config.n_intents, self.data.n_items)
-        gram = regularised_gram(self._state["vectors"], self.config.reg)
-        parts = [self._user_parts(self._train.take(user), gram) for user in users.split(1)]
-        return torch.cat(parts) if parts else torch.zeros(shape)
+        """Return the parts of all intents, user by user."""
+        parts = [self._parts_of(self.data.train.take(user)) for user in users.split(1)]
+        return torch.cat(parts) if parts else torch.zeros(0, self._parts.shape[1], self.data.n_items)
+
+    def _parts_of(self, history: Csr) -> Tensor:
+        """Return the parts of all intents in the scores of one history ``(1, n_items)``, ``(1, K, n_items)``."""
+        joint = mix(history, self._parts).T * self._parts.T  # (K, n_items)
+        taken = joint[:, history.indices.long()]
+        shares = taken / taken.sum(0).clamp(min=1e-30)
+        copies = history.take(torch.zeros(len(shares), dtype=torch.long))
+        total: Tensor = self._choice.share * joint / torch.linalg.vector_norm(joint.sum(0)).clamp(min=1e-12)
+        for weight, model in zip(self._weights(), self._models, strict=True):
+            parts = model.weigh(copies, shares.flatten())
+            total += weight * parts / torch.linalg.vector_norm(parts.sum(0)).clamp(min=1e-12)
+        return total.unsqueeze(0)
 
     def state(self) -> dict[str, Tensor]:
-        """Return links (n_items, n_items), vectors (n_items, d), parts (n_items, K) and the intents' mass (K,)."""
-        return dict(self._state)
+        """Return the blend, parts (n_items, K) and the intents' mass (K,)."""
+        return {**super().state(), "parts": self._parts, "mass": self._mass}
 
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
-        """Restore the tables."""
-        self._state = dict(tensors)
-        self._train = self.data.train
+        """Restore the blend and the intents; a model that was saved by 0.1 has its three components by name."""
+        if "links" in tensors:
+            self._load_before(tensors)
+        else:
+            super().load_state(tensors)
+        self._parts, self._mass = tensors["parts"], tensors["mass"]
 
-    def _components(self, history: Csr, intent: int | None = None) -> list[Tensor]:
-        """Return EASE's, the factorisation's and the mixture's scores ``(b, n_items)``, or one intent's part of each."""
-        links, vectors, parts = (self._state[name] for name in ("links", "vectors", "parts"))
+    def _load_before(self, tensors: Mapping[str, Tensor]) -> None:
+        choice = self._given()
+        assert choice is not None  # settings of 0.1 have weights
+        vectors = tensors["vectors"]
+        states = {"ease": {"weights": tensors["links"]}, "als": {"items": vectors, "users": vectors[:0].clone()}}
+        self._choice, self._models = choice, [component(spec) for spec in choice.specs]
+        for model in self._models:
+            model.bind(self.data)
+            model.load_state(states[model.name])
+
+    def _split(self, history: Csr, intent: int | None = None) -> Tensor:
+        """Return scores, or the part that one intent has in them."""
+        share, parts = self._choice.share, self._parts
+        if intent is None and not share:
+            return self.weigh(history)
         weights = mix(history, parts)
-        counted, share = history_pattern(history, links), None
-        if intent is not None:
-            share = responsibilities(history, weights, parts, intent)
-            counted = with_values(counted, share)
-            weights, parts = weights[:, intent : intent + 1], parts[:, intent : intent + 1]
-        users = solve_users(history, vectors, self.config.reg, self.config.confidence, share)
-        return [product(counted, links), users @ vectors.T, weights @ parts.T]
+        whole = weights @ parts.T
+        if intent is None:
+            return self.weigh(history) + share * unit(whole, whole)
+        own = torch.outer(weights[:, intent], parts[:, intent])
+        return self.weigh(history, responsibilities(history, weights, parts, intent)) + share * unit(own, whole)
 
-    def _user_parts(self, history: Csr, gram: Tensor) -> Tensor:
-        """Return the parts of all intents in the scores of one user, ``(1, K, n_items)``."""
-        links, vectors, parts = (self._state[name] for name in ("links", "vectors", "parts"))
-        weights = mix(history, parts)
-        items = history.indices.long()
-        mixture = weights.T * parts.T  # (K, n_items)
-        shares = mixture[:, items] / mixture[:, items].sum(0).clamp(min=1e-30)
-        solved = solve_components(vectors[items], gram, self.config.confidence, shares)
-        components = [shares @ links[items], solved @ vectors.T, mixture]
-        return self._blend(components, [component.sum(0, keepdim=True) for component in components]).unsqueeze(0)
+    def _mixtures(self) -> tuple[int, ...]:
+        """Return the numbers of intents to choose among."""
+        return _MIXTURES if self.config.n_intents is None else (self.config.n_intents,)
 
-    def _blend(self, components: Sequence[Tensor], whole: Sequence[Tensor]) -> Tensor:
-        """Return the weighted sum of components, each over its length as a whole, which puts all on one scale."""
-        c = self.config
-        rest = 1.0 - c.ease_share
-        shares = (c.ease_share, rest * (1.0 - c.intent_share), rest * c.intent_share)
-        total = torch.zeros_like(components[0])
-        for share, component, length in zip(shares, components, whole, strict=True):
-            total.addcmul_(component, share / torch.linalg.vector_norm(length, dim=1, keepdim=True).clamp(min=_TINY))
-        return total
+    def _share(self) -> float | None:
+        """Return the mixture's share, where it is given."""
+        return self.config.intent_share
+
+    def _given(self) -> Choice | None:
+        """Return the blend of the settings, where weights say that there is nothing to choose."""
+        return self._with_intents(super()._given())
+
+    def _default(self) -> Choice:
+        """Return the blend of data with too little to choose on."""
+        return self._with_intents(super()._default())
+
+    def _with_intents(self, choice: _C) -> _C:
+        if choice is not None:
+            given, n_intents = self.config.intent_share, self.config.n_intents
+            share = _SHARE if given is None else given
+            choice.share = share if choice.specs else 1.0
+            choice.n_intents = _INTENTS if n_intents is None else n_intents
+        return choice
+
+    def _adopt(self, choice: Choice, data: Interactions, session: Session) -> None:
+        """Take a choice over, and fit what it has not fitted."""
+        super()._adopt(choice, data, session)
+        assert choice.n_intents is not None
+        parts = choice.parts.get(choice.n_intents)
+        self._parts = fit_parts(data.train, choice.n_intents, session.generator()) if parts is None else parts
+        self._mass = mix(data.train, self._parts).sum(0)
+        choice.parts = {}
+
+
+def _translated(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings of 0.1 as today's: EASE had a share, and the mixture and ALS the rest."""
+    ease, of_rest = float(settings["ease_share"]), float(settings["intent_share"])
+    als = ":".join(f"{name}={settings[name]}" for name in ("embedding_dim", "reg", "confidence"))
+    weights = (ease, (1.0 - ease) * (1.0 - of_rest))
+    return {
+        "components": (f"ease:penalty={settings['penalty']}", f"als:{als}"),
+        "weights": weights if sum(weights) > 0 else (0.5, 0.5),
+        "intent_share": (1.0 - ease) * of_rest,
+        "n_intents": settings["n_intents"],
+    }

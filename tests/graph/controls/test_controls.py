@@ -1,15 +1,16 @@
 from __future__ import annotations
 
-import sys
+import warnings
 
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_limits
 
 from distaff.testing.data import checkerboard, random_interactions
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
-from distaff_data.errors import InputError, UnsupportedError
+from distaff_data.errors import UnsupportedError
 from distaff_graph.controls import als as als_module
 from distaff_graph.controls.als import ALS, solve_users
 from distaff_graph.controls.ease import EASE
@@ -190,15 +191,62 @@ def test_als_items_nearly_solve_theirs(data: Interactions) -> None:
     torch.testing.assert_close(tensors["items"], expected, rtol=1e-2, atol=1e-2)
 
 
-def test_als_gives_up_where_rounding_keeps_the_residual_up(monkeypatch: pytest.MonkeyPatch, data: Interactions) -> None:
-    monkeypatch.setattr(als_module, "_MAX_STEPS", 2)
+@pytest.mark.parametrize(("dim", "dtype"), [(2, torch.float64), (6, torch.float32), (40, torch.float64)])
+def test_als_users_are_solved_by_history_or_by_vector_whichever_is_shorter(
+    monkeypatch: pytest.MonkeyPatch, dim: int, dtype: torch.dtype
+) -> None:
+    data = random_interactions(30, 20, 0.4, seed=3)
+    monkeypatch.setattr(als_module, "_ENTRIES", 500)  # several users at a time, and several times
+    items = torch.randn(20, dim, generator=torch.Generator().manual_seed(0))
+    shares = torch.rand(data.train.nnz, generator=torch.Generator().manual_seed(1))
+    found = als_module.Solver(items, 0.5, 8.0, dtype).solve(data.train, shares)
+    table, x = items.double().numpy(), data.train.dense().double().numpy()
+    pull = data.train.dense().double().numpy()
+    pull[data.train.row_index().numpy(), data.train.indices.numpy()] = shares.numpy()
+    tolerance = 1e-5 if dtype == torch.float64 else 1e-3
+    for user in range(30):
+        left = (table * (1.0 + 7.0 * x[user])[:, None]).T @ table + 0.5 * np.eye(dim)
+        expected = np.linalg.solve(left, 8.0 * table.T @ pull[user])
+        np.testing.assert_allclose(found[user].numpy(), expected, rtol=tolerance, atol=tolerance / 10)
+
+
+def test_als_solves_where_all_vectors_are_the_same_and_nobody_took_anything(data: Interactions) -> None:
     assert bool(solve_users(data.train, torch.ones(20, 2), 0.5, 8.0).isfinite().all())
+    nobody = Csr(torch.zeros(3, dtype=torch.long), torch.empty(0, dtype=torch.int32), 20)
+    assert torch.equal(solve_users(nobody, torch.ones(20, 2), 0.5, 8.0), torch.zeros(2, 2))
 
 
-def test_als_says_what_to_install(monkeypatch: pytest.MonkeyPatch, data: Interactions) -> None:
-    monkeypatch.setitem(sys.modules, "implicit.cpu.als", None)
-    with pytest.raises(InputError, match=r'pip install "distaff\[als\]"'):
-        ALS().fit(data)
+def test_als_never_raises_its_objective(data: Interactions) -> None:
+    objectives = [_als_objective(ALS(embedding_dim=4, n_iterations=n).fit(data), data) for n in (1, 2, 4, 8, 16)]
+    assert objectives == sorted(objectives, reverse=True)
+
+
+def test_als_reaches_the_optimum_of_implicit() -> None:
+    reference = pytest.importorskip("implicit.cpu.als")
+    data = random_interactions(60, 40, 0.2, seed=5)
+    model = ALS(embedding_dim=3, reg=2.0, confidence=6.0, n_iterations=100)
+    best = min(_als_objective(model.fit(data, seed=seed), data) for seed in range(3))
+    theirs = []
+    with threadpool_limits(1, "blas"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        for seed in range(3):
+            peer = reference.AlternatingLeastSquares(
+                3, regularization=2.0, alpha=6.0, iterations=300, random_state=seed
+            )
+            peer.fit(data.train.scipy(), show_progress=False)
+            model.load_state(
+                {"items": torch.from_numpy(peer.item_factors), "users": torch.from_numpy(peer.user_factors)}
+            )
+            theirs.append(_als_objective(model, data))
+    assert best == pytest.approx(min(theirs), rel=2e-3)
+
+
+def _als_objective(model: ALS, data: Interactions) -> float:
+    users, items = (model.state()[side].double() for side in ("users", "items"))
+    x = data.train.dense().double()
+    c = model.config
+    loss = (1.0 + (c.confidence - 1.0) * x) * (x - users @ items.T).square()
+    return float(loss.sum() + c.reg * (users.square().sum() + items.square().sum()))
 
 
 # --------------------------------------------------------------------------------------------------------------- intents

@@ -1,0 +1,68 @@
+"""Components of a blend as text, such as ``als:embedding_dim=32:reg=30``, and the ones that a blend chooses among."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from distaff.recommenders.base import Recommender, Session
+from distaff_data.datasets.interactions import Interactions
+from distaff_data.errors import InputError
+from distaff_graph.controls.linear import Linear
+
+_CONFIDENCES = (5, 20, 50)
+FAMILIES: tuple[tuple[str, ...], ...] = (
+    tuple(f"ease:penalty={penalty}" for penalty in (50, 200, 800)),
+    tuple(f"als:embedding_dim=32:reg=30:confidence={c}:n_iterations=10" for c in _CONFIDENCES),
+    tuple(f"als:embedding_dim=256:reg=30:confidence={c}:n_iterations=8" for c in _CONFIDENCES),
+    (
+        "graph_filter:order=1:item_exponent=0.5",
+        "graph_filter:order=1:item_exponent=0.7",
+        "graph_filter:item_exponent=0.4",
+    ),
+    ("gfcf:embedding_dim=64", "gfcf:embedding_dim=192"),
+    ("item_knn:n_neighbours=100:shrinkage=10", "item_knn:n_neighbours=200:shrinkage=0"),
+    ("rp3beta:beta=0.3", "rp3beta:beta=0.5"),
+)
+"""Of each family the best on validation is a candidate of the blend."""
+FALLBACK = (FAMILIES[1][0], FAMILIES[5][0])
+"""The blend, at equal weights, of data with too little to validate on."""
+
+
+def component(spec: str) -> Linear:
+    """Return the unfitted model that a text names.
+
+    Raises:
+        InputError: There is no such model or setting, or its scores are not linear in a history.
+    """
+    name, *settings = (part.strip() for part in spec.split(":"))
+    pairs = [setting.partition("=") for setting in settings]
+    if wrong := [key for key, sign, _ in pairs if not sign]:
+        raise InputError(f"{wrong[0]!r} is no setting; write a component as als:embedding_dim=32:reg=30", value=spec)
+    model = Recommender.named(name)
+    if not issubclass(model, Linear) or issubclass(model, Compound):
+        raise InputError(f"{name} cannot be a component: its scores are not linear in a history", value=spec)
+    return model(**{key.strip(): value.strip() for key, _, value in pairs})
+
+
+def fitted(spec: str, data: Interactions, session: Session) -> Linear:
+    """Return the model that a text names, fitted.
+
+    Raises:
+        UnsupportedError: It takes more memory than it may.
+    """
+    model = component(spec)
+    model._fit(data, session)
+    model.bind(data)
+    return model
+
+
+def bounded(specs: Sequence[str], max_gb: float) -> tuple[str, ...]:
+    """Return components with the bound of their memory, where they have one and it is not their own."""
+    return tuple(
+        f"{spec}:max_gb={max_gb:g}" if spec.partition(":")[0] == "ease" and "max_gb=" not in spec else spec
+        for spec in specs
+    )
+
+
+class Compound(Linear):
+    """A model that is made of components, and cannot be one."""
