@@ -12,7 +12,9 @@ from distaff_dashboards.ui.charts import ACCENT
 
 EVIDENCE: Mapping[str, str] = {
     "factor": "Stable number of the factor within the run",
-    "name": "The analyst's own name, or else from the attributes its items share; never from its number",
+    "name": "The analyst's own name, or else from attributes that its items share more than items as popular do; never from "
+    "its number",
+    "words": "Its two most relevant words, where the model has words: a description, no name that a test stands behind",
     "effect": "Share of the top-20 lists' items that leave when the factor is removed",
     "activity": "Mean share over users: how much behaviour the factor carries",
     "state": "Passive for a user with less than a tenth of an equal share of the scores' spread; active: for at most 5 % of "
@@ -95,10 +97,12 @@ LATENTS: Mapping[str, str] = {
 _HEADINGS = {"since": "left normal", "new_edges": "new edges", "known": "true cause",
              "user_activity": "user activity", "effect_property": "moves most", "effect_size": "by", "data_share": "taken",
              "list_share": "shown", "dependent_on": "depends on", "kl": "KL (nats)", "p_value": "p",
-             "other_run": "other run", "user_id": "user", "passive_users": "passive users"}  # fmt: skip
+             "other_run": "other run", "words": "words (untested)",
+             "user_id": "user", "passive_users": "passive users"}  # fmt: skip
 _BARS = ("effect", "activity", "share", "data_share", "list_share")
 _TEXTS = (
     "name",
+    "words",
     "state",
     "segment",
     "badge",

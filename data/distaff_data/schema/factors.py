@@ -14,7 +14,7 @@ TABLES = (
             GENERATION,
             RUN,
             Column("factor", INT, "0-based id, stable within the run"),
-            Column("name", TEXT, "name from attributes, or 'unnamed'"),
+            Column("name", TEXT, "attribute values that hold among items as popular, or 'unnamed'"),
             Column("activity", REAL, "mean share over users; or share of the nats that all latents tell of a window"),
             Column(
                 "effect",
@@ -42,6 +42,7 @@ TABLES = (
             Column("effect_high", REAL, "upper end of the change's 95 % interval"),
             Column("specificity", REAL, "that change over the sum of all changes, in absolute values"),
             Column("segment", TEXT, "the segment of a latent; NULL where latents are not parted, and for intents"),
+            Column("words", TEXT, "the factor's most relevant words, untested; NULL of models without words"),
         ),
     ),
     Table(
@@ -263,7 +264,7 @@ TABLES = (
             Column("value", TEXT, "attribute value"),
             Column("share", REAL, "the value's share of the factor's mass"),
             Column("lift", REAL, "that share over the value's share of all training mass"),
-            Column("q_value", REAL, "false-discovery-adjusted p value of the lift"),
+            Column("q_value", REAL, "p value among items as popular, adjusted by Holm over all factors and values"),
         ),
     ),
     Table(

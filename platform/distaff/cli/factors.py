@@ -139,13 +139,15 @@ def _show_calibration(steps: list[Calibration]) -> None:
 
 
 def _show_factors(report: FactorReport) -> None:
+    spoken = ("words (untested)",) if any(f.words for f in report.factors) else ()
     emit_table(
         f"factors of {report.run}: {report.effective_per_user:.1f} effective a user, {report.effective_overall:.1f} overall",
-        ("factor", "name", "activity", "effect", "stability", "badge", "moves most", "warnings", "top items"),
+        ("factor", "name", *spoken, "activity", "effect", "stability", "badge", "moves most", "warnings", "top items"),
         [
             (
                 f.factor,
                 f.name,
+                *(f.words or "" for _ in spoken),
                 f.activity,
                 f.effect,
                 f.stability,

@@ -29,7 +29,7 @@ _LADDERS = 10  # properties whose ladders are kept, those that change most, besi
 
 _PLAIN = (
     *("factor", "activity", "effect", "stability", "purity", "popularity", "user_activity", "warnings"),
-    *("state", "passive_users", "badge", "split", "subspace"),
+    *("state", "passive_users", "badge", "split", "subspace", "words"),
 )
 
 
