@@ -27,7 +27,7 @@ AUDIT_TABLES: Mapping[str, tuple[str, str]] = {
     "blind_spot_cohorts": ("cohort, users, kl, split, lens", "cohort <> 'everyone', kl DESC"),
     "blind_spot_examples": ("factor, user_id, data_share, list_share", "factor, abs(list_share - data_share) DESC"),
     "calibrations": ("weight, factor, list_share", "weight, factor"),
-    "calibration_costs": ("weight, kl, recall, churn, users", "weight"),
+    "calibration_costs": ("weight, kl, recall, churn, users, split", "weight"),
 }
 """Tables of the audit of a run's lists, likewise."""
 

@@ -50,7 +50,7 @@ EVIDENCE: Mapping[str, str] = {
     "low": "Lower end of the 95 % interval",
     "high": "Upper end of the 95 % interval",
     "consistency": "Share of the ladder's steps that go the effect's way",
-    "p_value": "How often the control, with ends swapped at random, gives as much on any property",
+    "p_value": "How often the control, with ends swapped at random, gives as much on any property of any factor",
     "holds": "Beyond the control, with an interval that leaves out 0",
     "other_run": "Run of the same configuration with another seed",
     "partner": "One-to-one partner there",
@@ -65,7 +65,8 @@ EVIDENCE: Mapping[str, str] = {
     "data_share": "Mean posterior share over what was taken",
     "list_share": "Mean posterior share over top-20 lists",
     "ratio": "Share of the lists over share of what was taken",
-    "finding": "Suppressed: below 0.8 with an interval below 1. Exaggerated: above 1.25 with an interval above 1",
+    "finding": "Suppressed: below 0.8 with an interval below 1. Exaggerated: above 1.25 with an interval above 1. Either "
+    "holds over all factors and cohorts at once",
     "recall": "Share of a user's held-out items that are among the first 20",
     "churn": "Share of the lists' items that are new",
 }

@@ -77,7 +77,9 @@ TABLES = (
             Column("high", REAL, "upper end of its 95 % paired bootstrap interval"),
             Column("consistency", REAL, "share of steps along the ladder that go the effect's way"),
             Column("specificity", REAL, "|effect| over the sum of all properties'; NULL for churn"),
-            Column("p_value", REAL, "against the control with swapped ends, over all properties at once"),
+            Column(
+                "p_value", REAL, "against the control with swapped ends, over all properties of all factors at once"
+            ),
             Column("holds", FLAG, "more than the control gives, and the interval leaves out 0"),
         ),
     ),
@@ -188,6 +190,7 @@ TABLES = (
             Column("low", REAL, "lower end of the ratio's 95 % bootstrap interval over users"),
             Column("high", REAL, "upper end of the ratio's 95 % bootstrap interval over users"),
             Column("finding", TEXT, "suppressed, exaggerated or NULL"),
+            Column("p_value", REAL, "bound on chance, adjusted by Holm over all factors and cohorts"),
         ),
     ),
     Table(
@@ -237,6 +240,7 @@ TABLES = (
             Column("recall", REAL, "Recall@20 of the re-ranked lists"),
             Column("churn", REAL, "share of the lists' items that are new"),
             Column("users", INT, "users measured on"),
+            Column("split", TEXT, "whose interactions recall and divergence are measured with"),
         ),
     ),
     Table(

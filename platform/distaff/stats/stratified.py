@@ -24,7 +24,7 @@ def strata_of(values: Floats, least: int = STRATUM) -> Ints:
     falls = np.flatnonzero(np.diff(values[order]) < 0) + 1  # where a stratum may begin
     strata = np.zeros(len(values), dtype=np.int64)
     start = 0
-    for cut in falls:
+    for cut in falls.tolist():
         if cut - start >= least and len(values) - cut >= least:
             strata[order[cut:]] += 1
             start = cut

@@ -86,7 +86,7 @@ def publish_calibrations(out: Publication, run: str, steps: list[Calibration]) -
         for k, share in enumerate(step.list_shares)
     ]
     out.append("calibrations", rows, run=run)
-    costs = [{name: getattr(s, name) for name in ("weight", "kl", "recall", "churn", "users")} for s in steps]
+    costs = [{name: getattr(s, name) for name in ("weight", "kl", "recall", "churn", "users", "split")} for s in steps]
     out.append("calibration_costs", costs, run=run)
 
 
