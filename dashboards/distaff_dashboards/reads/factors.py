@@ -27,7 +27,7 @@ AUDIT_TABLES: Mapping[str, tuple[str, str]] = {
     "blind_spot_cohorts": ("cohort, users, kl, split, lens", "cohort <> 'everyone', kl DESC"),
     "blind_spot_examples": ("factor, user_id, data_share, list_share", "factor, abs(list_share - data_share) DESC"),
     "calibrations": ("weight, factor, list_share", "weight, factor"),
-    "calibration_costs": ("weight, kl, recall, churn, users", "weight"),
+    "calibration_costs": ("weight, kl, recall, churn, users, split", "weight"),
 }
 """Tables of the audit of a run's lists, likewise."""
 
@@ -74,7 +74,7 @@ def factors_of(source: Source, run: str) -> pl.DataFrame:
         "f.effect_property, f.effect_size, f.effect_low, f.effect_high, f.specificity, f.purity, f.popularity, "
         "f.user_activity, f.dependence, f.dependent_on, f.passive_users, f.split, f.subspace, f.stability_null, "
         "f.split_null, f.subspace_null, f.warnings, n.note, n.merged_into, coalesce(n.hidden, false) AS hidden, "
-        "f.name AS automatic_name, n.origin, n.match FROM factors f "
+        "f.name AS automatic_name, f.words, n.origin, n.match FROM factors f "
         "LEFT JOIN factor_notes n ON n.run = f.run AND n.factor = f.factor WHERE f.run = ? "
         "ORDER BY f.effect DESC NULLS LAST, f.activity DESC NULLS LAST, f.factor",
         [run],

@@ -12,7 +12,9 @@ from distaff_dashboards.ui.charts import ACCENT
 
 EVIDENCE: Mapping[str, str] = {
     "factor": "Stable number of the factor within the run",
-    "name": "The analyst's own name, or else from the attributes its items share; never from its number",
+    "name": "The analyst's own name, or else from attributes that its items share more than items as popular do; never from "
+    "its number",
+    "words": "Its two most relevant words, where the model has words: a description, no name that a test stands behind",
     "effect": "Share of the top-20 lists' items that leave when the factor is removed",
     "activity": "Mean share over users: how much behaviour the factor carries",
     "state": "Passive for a user with less than a tenth of an equal share of the scores' spread; active: for at most 5 % of "
@@ -48,7 +50,7 @@ EVIDENCE: Mapping[str, str] = {
     "low": "Lower end of the 95 % interval",
     "high": "Upper end of the 95 % interval",
     "consistency": "Share of the ladder's steps that go the effect's way",
-    "p_value": "How often the control, with ends swapped at random, gives as much on any property",
+    "p_value": "How often the control, with ends swapped at random, gives as much on any property of any factor",
     "holds": "Beyond the control, with an interval that leaves out 0",
     "other_run": "Run of the same configuration with another seed",
     "partner": "One-to-one partner there",
@@ -63,7 +65,8 @@ EVIDENCE: Mapping[str, str] = {
     "data_share": "Mean posterior share over what was taken",
     "list_share": "Mean posterior share over top-20 lists",
     "ratio": "Share of the lists over share of what was taken",
-    "finding": "Suppressed: below 0.8 with an interval below 1. Exaggerated: above 1.25 with an interval above 1",
+    "finding": "Suppressed: below 0.8 with an interval below 1. Exaggerated: above 1.25 with an interval above 1. Either "
+    "holds over all factors and cohorts at once",
     "recall": "Share of a user's held-out items that are among the first 20",
     "churn": "Share of the lists' items that are new",
 }
@@ -95,10 +98,12 @@ LATENTS: Mapping[str, str] = {
 _HEADINGS = {"since": "left normal", "new_edges": "new edges", "known": "true cause",
              "user_activity": "user activity", "effect_property": "moves most", "effect_size": "by", "data_share": "taken",
              "list_share": "shown", "dependent_on": "depends on", "kl": "KL (nats)", "p_value": "p",
-             "other_run": "other run", "user_id": "user", "passive_users": "passive users"}  # fmt: skip
+             "other_run": "other run", "words": "words (untested)",
+             "user_id": "user", "passive_users": "passive users"}  # fmt: skip
 _BARS = ("effect", "activity", "share", "data_share", "list_share")
 _TEXTS = (
     "name",
+    "words",
     "state",
     "segment",
     "badge",

@@ -14,7 +14,7 @@ TABLES = (
             GENERATION,
             RUN,
             Column("factor", INT, "0-based id, stable within the run"),
-            Column("name", TEXT, "name from attributes, or 'unnamed'"),
+            Column("name", TEXT, "attribute values that hold among items as popular, or 'unnamed'"),
             Column("activity", REAL, "mean share over users; or share of the nats that all latents tell of a window"),
             Column(
                 "effect",
@@ -42,6 +42,7 @@ TABLES = (
             Column("effect_high", REAL, "upper end of the change's 95 % interval"),
             Column("specificity", REAL, "that change over the sum of all changes, in absolute values"),
             Column("segment", TEXT, "the segment of a latent; NULL where latents are not parted, and for intents"),
+            Column("words", TEXT, "the factor's most relevant words, untested; NULL of models without words"),
         ),
     ),
     Table(
@@ -76,7 +77,9 @@ TABLES = (
             Column("high", REAL, "upper end of its 95 % paired bootstrap interval"),
             Column("consistency", REAL, "share of steps along the ladder that go the effect's way"),
             Column("specificity", REAL, "|effect| over the sum of all properties'; NULL for churn"),
-            Column("p_value", REAL, "against the control with swapped ends, over all properties at once"),
+            Column(
+                "p_value", REAL, "against the control with swapped ends, over all properties of all factors at once"
+            ),
             Column("holds", FLAG, "more than the control gives, and the interval leaves out 0"),
         ),
     ),
@@ -187,6 +190,7 @@ TABLES = (
             Column("low", REAL, "lower end of the ratio's 95 % bootstrap interval over users"),
             Column("high", REAL, "upper end of the ratio's 95 % bootstrap interval over users"),
             Column("finding", TEXT, "suppressed, exaggerated or NULL"),
+            Column("p_value", REAL, "bound on chance, adjusted by Holm over all factors and cohorts"),
         ),
     ),
     Table(
@@ -236,6 +240,7 @@ TABLES = (
             Column("recall", REAL, "Recall@20 of the re-ranked lists"),
             Column("churn", REAL, "share of the lists' items that are new"),
             Column("users", INT, "users measured on"),
+            Column("split", TEXT, "whose interactions recall and divergence are measured with"),
         ),
     ),
     Table(
@@ -263,7 +268,7 @@ TABLES = (
             Column("value", TEXT, "attribute value"),
             Column("share", REAL, "the value's share of the factor's mass"),
             Column("lift", REAL, "that share over the value's share of all training mass"),
-            Column("q_value", REAL, "false-discovery-adjusted p value of the lift"),
+            Column("q_value", REAL, "p value among items as popular, adjusted by Holm over all factors and values"),
         ),
     ),
     Table(

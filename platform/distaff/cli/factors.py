@@ -78,7 +78,9 @@ def note(
 def blind_spots(
     run: RunId,
     by: Annotated[str | None, typer.Option(help="Count the intents of this run instead of the run's own.")] = None,
-    split: Annotated[str | None, typer.Option(help="train, valid or test; test when there is one.")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="train, valid or test; left out, test, and valid for calibration.")
+    ] = None,
     calibrate: Annotated[float | None, typer.Option(help="Also re-rank towards users' own mixes: 0 to 1.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -125,7 +127,7 @@ def _show_audit(run: str, found: Audit) -> None:
 
 def _show_calibration(steps: list[Calibration]) -> None:
     emit_table(
-        f"re-ranked towards users' own mixes, {steps[0].users} users",
+        f"re-ranked towards users' own mixes, {steps[0].users} users, data: {steps[0].split}",
         ("weight", "KL (nats)", "recall@20", "churn"),
         [(s.weight, s.kl, s.recall, s.churn) for s in steps],
     )
@@ -139,13 +141,15 @@ def _show_calibration(steps: list[Calibration]) -> None:
 
 
 def _show_factors(report: FactorReport) -> None:
+    spoken = ("words (untested)",) if any(f.words for f in report.factors) else ()
     emit_table(
         f"factors of {report.run}: {report.effective_per_user:.1f} effective a user, {report.effective_overall:.1f} overall",
-        ("factor", "name", "activity", "effect", "stability", "badge", "moves most", "warnings", "top items"),
+        ("factor", "name", *spoken, "activity", "effect", "stability", "badge", "moves most", "warnings", "top items"),
         [
             (
                 f.factor,
                 f.name,
+                *(f.words or "" for _ in spoken),
                 f.activity,
                 f.effect,
                 f.stability,

@@ -42,6 +42,7 @@ def info_mec(
     *,
     nominal: Collection[int | str] | None = None,
     estimator: Estimator = "quantile",
+    in_time_order: bool = False,
     seed: int = 0,
 ) -> InfoMEC:
     """Score latents ``(n, J)`` against factors ``(n, K)``.
@@ -51,9 +52,13 @@ def info_mec(
         factors: Columns, or columns by name.
         nominal: Which factors are nominal; by default integers, booleans and strings are, floats are not.
         estimator: ``quantile`` bins are fast; ``knn``, for final reports, has no interval for InfoM and InfoC.
+        in_time_order: Rows follow one another in time (a series, windows that overlap): noise is then what they share with
+            the same rows shifted, not shuffled. Entities one after another count as one long series.
         seed: Of shuffles, halves and resamples.
     """
-    return info_mec_of(LatentStudy(latents, factors, nominal=nominal, seed=seed), estimator)
+    return info_mec_of(
+        LatentStudy(latents, factors, nominal=nominal, in_time_order=in_time_order, seed=seed), estimator
+    )
 
 
 @one_thread()

@@ -3,6 +3,10 @@
 The binned path counts all latents against a factor in one ``bincount``; the other is the nearest-neighbour estimate of Ross
 (2014) for a continuous latent and a class, from scikit-learn: slower by two orders of magnitude, without the loss at the
 edges of bins. A continuous factor is cut into 20 quantile bins in either.
+
+The floor pairs each latent with factors of other rows. Rows that are exchangeable are shuffled. Rows in the order of time
+are not: two slow series that have nothing to do with each other share much, and rows that overlap are one row told twice.
+Their factors are shifted against the latents, around the end, which leaves each as slow as it is.
 """
 
 from __future__ import annotations
@@ -26,6 +30,7 @@ NEIGHBOURS = 10
 # perfectly modular. Half as much again makes that about 1 in 100.
 _MARGIN = 1.5
 _NEIGHBOUR_DRAWS = 4
+_NEAR = 0.05  # of the rows: a shorter shift leaves slow series beside themselves
 _CELLS = 4_000_000  # counted at a time
 
 
@@ -63,22 +68,26 @@ def normalised(values: Floats, factors: Sequence[Factor], estimator: Estimator, 
     return np.asarray(np.clip(np.reshape(rows, (len(factors), -1)) / entropies[:, None], 0.0, 1.0))
 
 
-def floor(values: Floats, factors: Sequence[Factor], estimator: Estimator, seed: int) -> Floor:
-    """The estimate on shuffled factors.
+def floor(
+    values: Floats, factors: Sequence[Factor], estimator: Estimator, seed: int, *, in_time_order: bool = False
+) -> Floor:
+    """The estimate on shuffled factors, or on shifted ones of rows in the order of time.
 
-    Its mean is taken by factor over latents of 20 bins, which are all alike, and by cell for others; its spread by factor.
+    Its mean is taken by factor over latents of 20 bins, which are all alike, and by cell for others and where latents may
+    be slower or faster than one another; its spread by factor.
     The limit is a multiple of that spread, the same for all cells: the largest in any shuffle of any factor, and half as
     much again. So a factor of many classes, whose noise is larger, does not hide one of two.
     """
     rng = np.random.default_rng(seed)
     entropies = np.array([factor.entropy for factor in factors])
     nulls = _neighbour_nulls if estimator == "knn" else _binned_nulls
-    null = nulls(values, factors, estimator, rng) / entropies[:, None]
+    orders = (_shifts if in_time_order else _shuffles)(len(values), rng)
+    null = nulls(values, factors, estimator, orders, rng) / entropies[:, None]
     if null.size == 0:
         return Floor(null[0], null[0])
     mean = null.mean(0)
     alike = ~discrete(values)
-    if alike.any():
+    if alike.any() and not in_time_order:
         mean[:, alike] = mean[:, alike].mean(1, keepdims=True)
     excess = null - mean
     spread = np.maximum(excess.std(axis=(0, 2)), np.finfo(np.float64).eps)[:, None]
@@ -120,10 +129,22 @@ def from_counts(counts: NDArray[np.generic]) -> Floats:
     return np.asarray(np.maximum((joint - marginal) / total + np.log(total), 0.0))
 
 
-def _binned_nulls(values: Floats, factors: Sequence[Factor], estimator: Estimator, rng: np.random.Generator) -> Floats:
-    """Return the estimate of each shuffle, ``(shuffles, K, J)``."""
+def _shuffles(n: int, rng: np.random.Generator) -> list[Ints]:
+    """Return orders of ``n`` rows, each at random."""
+    return [rng.permutation(n) for _ in range(SHUFFLES)]
+
+
+def _shifts(n: int, rng: np.random.Generator) -> list[Ints]:
+    """Return orders of ``n`` rows in which all are moved on around the end: by steps spread over all but the shortest."""
+    steps = _NEAR + (1 - 2 * _NEAR) * (np.arange(SHUFFLES) + rng.random(SHUFFLES)) / SHUFFLES
+    return [np.roll(np.arange(n), max(1, round(step * n))) for step in steps.tolist()]
+
+
+def _binned_nulls(
+    values: Floats, factors: Sequence[Factor], estimator: Estimator, orders: Sequence[Ints], rng: np.random.Generator
+) -> Floats:
+    """Return the estimate of each order of the rows, ``(orders, K, J)``."""
     codes = codes_of(values, estimator)
-    orders = [rng.permutation(len(values)) for _ in range(SHUFFLES)]
     return np.stack([[binned(codes, factor.codes[order])[0] for factor in factors] for order in orders])
 
 
@@ -142,17 +163,16 @@ def _neighbour(values: Floats, codes: Ints, factor: Factor, seed: int) -> Floats
 
 
 def _neighbour_nulls(
-    values: Floats, factors: Sequence[Factor], estimator: Estimator, rng: np.random.Generator
+    values: Floats, factors: Sequence[Factor], estimator: Estimator, orders: Sequence[Ints], rng: np.random.Generator
 ) -> Floats:
-    """Return the estimate of each shuffle ``(shuffles, K, J)`` on 4 random latents; each stands for a quarter of all."""
+    """Return the estimate of each order ``(orders, K, J)`` on 4 random latents; each stands for a quarter of all."""
     codes = codes_of(values, estimator)
     n_latents = values.shape[1]
-    null = np.zeros((SHUFFLES, len(factors), n_latents))
+    null = np.zeros((len(orders), len(factors), n_latents))
     if n_latents == 0:
         return null
-    for shuffle in null:
-        order = rng.permutation(len(values))
-        for row, factor in zip(shuffle, factors, strict=True):
+    for cells, order in zip(null, orders, strict=True):
+        for row, factor in zip(cells, factors, strict=True):
             drawn = rng.choice(n_latents, min(_NEIGHBOUR_DRAWS, n_latents), replace=False)
             shuffled = Factor(factor.name, factor.codes[order], None)
             row[:] = np.resize(

@@ -2,7 +2,7 @@
 
 Rows are dealt at random into 50 groups, whatever a metric needs is summed within each group once, and a replicate is a
 weighted sum over groups drawn with replacement. For independent rows this has the variance of the bootstrap of rows, up to
-the factor 49/50.
+the factor 49/50. Of rows in the order of time the groups are 50 blocks of neighbours.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ class Resamples:
     weights: Floats
 
     @staticmethod
-    def of(n: int, seed: int) -> Resamples:
-        """Resamples of ``n`` rows."""
+    def of(n: int, seed: int, *, in_blocks: bool = False) -> Resamples:
+        """Resamples of ``n`` rows; ``in_blocks``, of neighbours together."""
         rng = np.random.default_rng(seed)
         n_groups = min(GROUPS, n)
-        groups = rng.permutation(n) % n_groups
+        groups = np.arange(n) * n_groups // n if in_blocks else rng.permutation(n) % n_groups
         weights = rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=REPLICATES)
         return Resamples(groups, weights.astype(np.float64))
 

@@ -15,7 +15,12 @@ from distaff.disentanglement.study import LatentStudy
 
 
 def score(
-    latents: ArrayLike, factors: Columns, *, nominal: Collection[int | str] | None = None, seed: int = 0
+    latents: ArrayLike,
+    factors: Columns,
+    *,
+    nominal: Collection[int | str] | None = None,
+    in_time_order: bool = False,
+    seed: int = 0,
 ) -> dict[str, Score]:
     """InfoM, InfoE, InfoC, DCI, MIG and MCC of latents ``(n, J)`` against factors ``(n, K)``, by name.
 
@@ -23,9 +28,10 @@ def score(
         latents: Numbers of any type.
         factors: Columns, or columns by name.
         nominal: Which factors are nominal; by default integers, booleans and strings are, floats are not.
+        in_time_order: Rows follow one another in time; see :func:`~distaff.disentanglement.infomec.info_mec`.
         seed: Of all that is drawn at random.
     """
-    study = LatentStudy(latents, factors, nominal=nominal, seed=seed)
+    study = LatentStudy(latents, factors, nominal=nominal, in_time_order=in_time_order, seed=seed)
     info, trees = info_mec_of(study), dci_of(study)
     return {
         "info_m": info.info_m,

@@ -20,16 +20,25 @@ from distaff_data.errors import InputError
 class LatentStudy:
     """Checked latents ``(n, J)`` and factors ``(n, K)``; ``inputs`` says what is allowed.
 
+    ``in_time_order`` says that rows follow one another in time, as those of a series and windows that overlap do: the floor
+    and the bootstrap then keep neighbours together.
+
     Raises:
         InputError: Values are missing, lengths differ, or no factor varies.
     """
 
     def __init__(
-        self, latents: ArrayLike, factors: Columns, *, nominal: Collection[int | str] | None = None, seed: int = 0
+        self,
+        latents: ArrayLike,
+        factors: Columns,
+        *,
+        nominal: Collection[int | str] | None = None,
+        in_time_order: bool = False,
+        seed: int = 0,
     ) -> None:
         self.latents = read_latents(latents)
         self.factors, self.constant_factors = read_factors(factors, nominal)
-        self.seed = seed
+        self.seed, self.in_time_order = seed, in_time_order
         n, n_factors = len(self.latents.values), len(self.factors[0].codes)
         if n != n_factors:
             raise InputError(f"latents have {n} rows and factors {n_factors}")
@@ -47,15 +56,17 @@ class LatentStudy:
     @cached_property
     def resamples(self) -> Resamples:
         """Bootstrap of the rows."""
-        return Resamples.of(len(self.latents.values), self.seed)
+        return Resamples.of(len(self.latents.values), self.seed, in_blocks=self.in_time_order)
 
     def information(self, estimator: Estimator) -> Floats:
         """Mutual information over entropy, ``(K, J_live)``."""
         return information.normalised(self.latents.values, self.factors, estimator, self.seed)
 
     def floor_of(self, estimator: Estimator) -> Floor:
-        """Return :meth:`information` on shuffled factors."""
-        return information.floor(self.latents.values, self.factors, estimator, self.seed)
+        """Return :meth:`information` on shuffled factors, or on shifted ones where rows are in the order of time."""
+        return information.floor(
+            self.latents.values, self.factors, estimator, self.seed, in_time_order=self.in_time_order
+        )
 
     def resampled_information(self, estimator: Estimator) -> Floats:
         """Bootstrap replicates of :meth:`information`, by bins, ``(B, K, J_live)``."""

@@ -3,7 +3,8 @@
 The machinery knows nothing of models. A factor is moved over a ladder of values for a sample of examples, everything is
 decoded, and named properties of the output are compared between the ends of the ladder, example by example. The control is
 the same comparison with the two ends swapped at random for each example: a factor that does nothing in one direction gives
-no more than that.
+no more than that. A page has a card for each of many factors, so the p value of a card is multiplied by their number: where
+no factor does anything, a page has a false card with a chance of 5 % at most.
 
 Properties must share a unit (shares, say), since specificity compares them; divide by their spread where they do not.
 """
@@ -24,7 +25,8 @@ QUANTILES = (0.01, 0.10, 0.25, 0.50, 0.75, 0.90, 0.99)
 BEYOND = (3.0, 6.0)  # standard deviations
 LEVEL = 0.05
 _BOOTSTRAPS = 1000
-_SWAPS = 500
+_SWAPS = 500  # at least
+_FINE = 2.5  # times as many swaps as would resolve the level of one factor among all
 _ROUNDING = 1e-9  # of the largest change: a smaller one is the arithmetic's
 
 
@@ -68,7 +70,7 @@ class Effect:
         low, high: 95 % paired bootstrap interval.
         consistency: Share of the steps between quantiles, of those that change anything, that go the effect's way.
         specificity: |effect| / sum of |effects|; None for magnitudes, and where there is nothing to compare with.
-        p_value: Against the control, over all properties at once.
+        p_value: Against the control, over all properties of all factors at once.
         holds: The interval leaves out 0 and the control seldom gives as much.
     """
 
@@ -116,6 +118,7 @@ def effect_card(
     *,
     magnitudes: Collection[str] = (),
     periods: Mapping[str, float] | None = None,
+    n_factors: int = 1,
     seed: int = 0,
 ) -> EffectCard:
     """Move one factor of a sample of examples and compare the output's properties.
@@ -129,6 +132,7 @@ def effect_card(
         magnitudes: Properties that say how much changes and not what: reported, but part of no specificity.
         periods: Of properties that go around, such as a phase, what a whole turn is. They are counted from the lowest rung
             and followed from rung to rung by the shorter way.
+        n_factors: The number of factors that cards are made of; p values are corrected for it.
         seed: Of the bootstrap and the control.
     """
     names: tuple[str, ...] = ()
@@ -143,13 +147,19 @@ def effect_card(
     for name, period in (periods or {}).items():
         at = names.index(name)
         values[:, :, at] = np.unwrap(values[:, :, at], period=period, axis=0) - values[0, :, at]
-    return compare(values, names, ladder, magnitudes=magnitudes, seed=seed)
+    return compare(values, names, ladder, magnitudes=magnitudes, n_factors=n_factors, seed=seed)
 
 
 def compare(
-    values: Floats, names: tuple[str, ...], ladder: Ladder, *, magnitudes: Collection[str] = (), seed: int = 0
+    values: Floats,
+    names: tuple[str, ...],
+    ladder: Ladder,
+    *,
+    magnitudes: Collection[str] = (),
+    n_factors: int = 1,
+    seed: int = 0,
 ) -> EffectCard:
-    """Return the card from properties ``(L, B, M)`` at every rung of the ladder."""
+    """Return the card of one of ``n_factors`` factors from properties ``(L, B, M)`` at every rung of the ladder."""
     rng = np.random.default_rng(seed)
     n = values.shape[1]
     inside = np.flatnonzero(ladder.inside)
@@ -159,7 +169,7 @@ def compare(
     effect = change.mean(0)
     weights = rng.multinomial(n, np.full(n, 1 / n), size=_BOOTSTRAPS) / n
     low, high = np.quantile(weights @ change, [0.025, 0.975], axis=0)
-    p_values = _against_control(change, signed, rng)
+    p_values = _against_control(change, signed, n_factors, rng)
     consistency = _consistency(values[inside].mean(1), effect)
     total = np.abs(effect[signed]).sum()
     comparable = int(signed.sum()) > 1
@@ -181,20 +191,25 @@ def compare(
     return EffectCard(ladder, tuple(effects[m] for m in order), values.mean(1)[:, order], spread[0], spread[1], n)
 
 
-def _against_control(change: Floats, signed: Bools, rng: np.random.Generator) -> Floats:
-    """Return how often swapped ends give as large an effect on any property, in units of each one's change, ``(M,)``."""
+def _against_control(change: Floats, signed: Bools, n_factors: int, rng: np.random.Generator) -> Floats:
+    """Return how often swapped ends give as large an effect on any property of any factor, ``(M,)``.
+
+    Effects are in units of each property's change. The number of factors multiplies the p value (Bonferroni), whose swaps
+    are as many as it takes for it to pass the level.
+    """
     scale = np.sqrt((change**2).mean(0))
     live = scale > 0
     unit = change / np.where(live, scale, 1.0)
-    swaps = rng.choice([-1.0, 1.0], size=(_SWAPS, len(change)))
+    n_swaps = max(_SWAPS, int(np.ceil(_FINE * n_factors / LEVEL)))
+    swaps = rng.choice([-1.0, 1.0], size=(n_swaps, len(change)))
     by_chance = np.abs(swaps @ unit / len(change))
     observed = np.abs(unit.mean(0))
     p_values = np.ones(change.shape[1])
     for group in (signed & live, ~signed & live):
         if group.any():
             largest = by_chance[:, group].max(1)
-            p_values[group] = (1 + (largest[:, None] >= observed[group]).sum(0)) / (1 + _SWAPS)
-    return p_values
+            p_values[group] = (1 + (largest[:, None] >= observed[group]).sum(0)) / (1 + n_swaps)
+    return np.minimum(p_values * n_factors, 1.0)
 
 
 def _consistency(means: Floats, effect: Floats) -> Floats:

@@ -13,9 +13,10 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import torch
-from scipy import sparse, stats
+from scipy import sparse
 from torch import Tensor
 
+from distaff.stats.stratified import holm, strata_of, stratified_tails
 from distaff_data.frames import to_polars
 
 LAMBDA = 0.3
@@ -38,7 +39,15 @@ class Distributions:
 
 @dataclass(frozen=True)
 class Association:
-    """An attribute value that an intent's items share more than chance."""
+    """An attribute value that an intent's items share more than items as popular would by chance.
+
+    Attributes:
+        intent: Its number.
+        name, value: The attribute and its value.
+        share: The value's share of the intent's mass.
+        lift: That share over the value's share of all training mass.
+        q_value: p value, adjusted by Holm over all intents and values of the fit.
+    """
 
     intent: int
     name: str
@@ -81,37 +90,35 @@ def relevance(probability: Tensor, lift: Tensor, weight: float = LAMBDA) -> Tens
     return weight * probability.log() + (1.0 - weight) * lift.log()
 
 
-def associate(intents: Distributions, incidence: Incidence, *, level: float = 0.05) -> list[Association]:
-    """Return the attribute values over-represented among each intent's top items.
+def associate(
+    intents: Distributions, incidence: Incidence, popularity: Tensor, *, level: float = 0.05
+) -> list[Association]:
+    """Return the attribute values over-represented among each intent's top items, for items as popular as they are.
 
-    One-sided hypergeometric test of the ``TOP`` most relevant items against the catalogue, with Benjamini-Hochberg control
-    over all intents and values at once.
+    The ``TOP`` most relevant items of any intent are popular ones, and attributes go with popularity; so chance is a draw
+    of as many items from each stratum of popularity (:func:`~distaff.stats.stratified.stratified_tails`). Holm's correction
+    over all intents and values at once: a fit whose factors mean nothing has any name with a chance of ``level`` at most.
 
     Args:
         intents: The intents.
         incidence: The attribute values, see :func:`incidence_of`.
-        level: False discovery rate.
+        popularity: Training counts ``(n_items,)``.
+        level: Chance of any false value in the whole fit.
 
     Returns:
-        What holds, by intent and falling share * log lift: what the value adds to the divergence from all behaviour, so that
-        a rare value with a high lift does not come before a common one.
+        The values that hold, by intent and falling share * log lift: their addition to the divergence from all behaviour,
+        so that a rare value with a high lift does not come before a common one.
     """
     pairs, carries = incidence.pairs, incidence.carries
     if not pairs:
         return []
     scores = relevance(intents.probability, intents.lift)
-    n_intents, n_items = scores.shape
-    top = min(TOP, max(n_items // 4, 1))
+    top = min(TOP, max(scores.shape[1] // 4, 1))
     chosen = scores.topk(top, dim=1).indices.numpy()
-    member = sparse.csr_matrix(
-        (np.ones(chosen.size), (np.repeat(np.arange(n_intents), top), chosen.ravel())), shape=(n_intents, n_items)
-    )
-    hits = (member @ carries).toarray()
-    sizes = np.asarray(carries.sum(0)).ravel()
-    p_values = stats.hypergeom.sf(hits - 1, n_items, sizes[None, :], top)
-    q_values = stats.false_discovery_control(p_values.ravel()).reshape(p_values.shape)
+    strata = strata_of(np.asarray(popularity.double().numpy()))
+    q_values = holm(np.stack([stratified_tails(items, strata, carries) for items in chosen]))
     shares = intents.probability.numpy() @ carries
-    prior = (intents.probability / intents.lift.clamp(min=1e-300)).max(0).values.numpy() @ carries
+    prior = (popularity.double() / popularity.double().sum().clamp(min=1)).numpy() @ carries
     lifts = shares / np.maximum(prior, 1e-300)
     rows = [
         Association(int(k), *pairs[int(v)], float(shares[k, v]), float(lifts[k, v]), float(q_values[k, v]))

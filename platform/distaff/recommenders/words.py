@@ -19,7 +19,7 @@ from distaff_data.datasets.content import Weighted
 
 KEPT = 200  # words kept of each factor
 LAMBDA = 0.6  # of relevance: words have longer tails than items, and 0.6 is what Sievert and Shirley found for them
-_NAMING = 2
+_DESCRIBING = 2
 
 
 @dataclass(frozen=True)
@@ -144,11 +144,11 @@ def word_rows(words: Words) -> pa.Table:
     )
 
 
-def names(words: Words | None) -> dict[int, str]:
-    """Return factors named by their two most relevant words; none where there are no words to name them by."""
+def words_of(words: Words | None) -> dict[int, str]:
+    """Return each factor's two most relevant words, which no test stands behind; none of a model without words."""
     if words is None or not bool(words.naming.any()):
         return {}
-    best = top_words(words.factor_words(), _NAMING, words.naming).tolist()
+    best = top_words(words.factor_words(), _DESCRIBING, words.naming).tolist()
     return {k: " · ".join(words.vocabulary[word].as_py() for word in row) for k, row in enumerate(best)}
 
 

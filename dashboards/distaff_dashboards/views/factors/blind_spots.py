@@ -101,7 +101,10 @@ def _calibration(source: Source, run: str, everyone: pl.DataFrame) -> None:
                       f"distaff blind-spots {run} --calibrate 0.5")  # fmt: skip
         return
     widgets.heading("Calibrated re-ranking, and its cost", costs, f"{run}-calibration", help="Each person's list is "
-                    "re-ranked from the best 100 items towards the person's own mix of factors.")  # fmt: skip
+                    "re-ranked from the best 100 items towards the person's own mix of factors. Choose its weight "
+                    "on validation interactions.")  # fmt: skip
+    if costs["split"][0] is not None:  # of older runs nothing says so
+        st.caption(f"Measured on {costs['split'][0]} interactions")
     weights = costs["weight"].to_list()
     weight = st.select_slider("Weight of calibration", weights, value=weights[len(weights) // 2], key="calibrate",
                               help="0 leaves the lists, 1 ignores the scores")  # fmt: skip

@@ -30,7 +30,7 @@ from distaff_data.workspace import Workspace, default_root
 _ITEMS = 20
 _ATTRIBUTES = 12
 _EFFECTS = 10
-_CERTAIN = 0.05  # false-discovery rate under which a lift counts as more than chance
+_CERTAIN = 0.05  # adjusted p value under which a lift counts as more than chance
 
 
 @widgets.page("factor", "Factor", "One factor: what it holds, what it does, how far to trust it.")
@@ -105,11 +105,13 @@ def _attributes(source: Source, run: str, dataset: str, factor: int) -> None:
         "What the items share",
         attributes,
         f"{run}-factor-{factor}-attributes",
-        help="Attribute values that are more frequent in this factor than in all behaviour.",
+        help="Attribute values that are more frequent in this factor than among items as popular as its own.",
     )
     if attributes.is_empty():
         if has_item_attributes(source, dataset):
-            st.info("No attribute value is more frequent here than chance explains, so the factor has no name.")
+            st.info(
+                "No attribute value is more frequent here than popularity and chance explain, so the factor has no name."
+            )
         else:
             widgets.empty(
                 "Nothing is known about the items of this dataset. Add attributes, then compute the evidence again:",

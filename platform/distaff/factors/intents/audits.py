@@ -27,8 +27,8 @@ def audit_run(
         workspace: Where the run is.
         run_id: The run whose lists are audited.
         lens: Another run on the same dataset whose intents are counted, for models without intents; the run's own when None.
-        split: Whose interactions are the data; test, or else validation, or training, when None. Choose a weight of
-            calibration on ``valid``.
+        split: Whose interactions are the data. When None, test, or else validation, or training; and calibration, whose
+            weight is chosen by its price, is measured on validation where there is one.
         calibrate: Also re-rank everyone's list with this weight, from 0 to 1.
         seed: Of the bootstrap.
 

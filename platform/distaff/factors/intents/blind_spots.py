@@ -5,6 +5,11 @@ proportional to theta_uk p(k | i) / p(k), with the user's mix theta, the item's 
 interactions. Counted once over what people took and once over what they are shown, it tells what a recommender suppresses
 and what it exaggerates, for everyone and in each cohort. A user's list counts as much as the user's interactions: lists are
 all of one length, and without that weight the tastes of people who take little would seem exaggerated.
+
+A finding is large, has an interval that leaves out 1, and holds over all factors and cohorts at once: where lists are what
+people take, an audit has a false one with a chance of 5 % at most. Chance is here that a user's interactions are draws from
+what the user takes and is shown alike, or users differ for no reason that all share, whichever varies more. Bennett's bound
+is used and no approximation, since a rare factor in a small cohort is a matter of a few interactions.
 """
 
 from __future__ import annotations
@@ -23,6 +28,8 @@ from distaff.factors.activity import LIST
 from distaff.ranking.metrics import exclusion
 from distaff.ranking.selection import blocks, rows, top_k
 from distaff.recommenders.base import Intents, Recommender
+from distaff.stats.bounds import bennett
+from distaff.stats.stratified import holm
 from distaff_data.arrays import Floats
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.frames import to_polars
@@ -30,6 +37,7 @@ from distaff_data.frames import to_polars
 Finding = Literal["suppressed", "exaggerated"]
 
 EVERYONE = "everyone"
+LEVEL = 0.05  # chance of any false finding in an audit
 NOTABLE = 0.8  # of the data's share: a list share below it is suppression, above its inverse exaggeration
 _PAIRS = 1 << 22  # posterior shares held at once
 _BOOTSTRAPS = 200
@@ -41,7 +49,17 @@ _TERTILES = ("low", "middle", "high")
 
 @dataclass(frozen=True)
 class BlindSpot:
-    """A factor's share of what a cohort took and of its lists, with a bootstrap interval of their ratio over users."""
+    """A factor's share of what a cohort took and of its lists.
+
+    Attributes:
+        cohort: Whose.
+        factor: Its number.
+        data_share, list_share: The shares.
+        ratio: List share over data share.
+        low, high: The ratio's 95 % bootstrap interval over users, for this cell alone.
+        finding: None where the ratio is near 1 or chance explains it.
+        p_value: Bound on the chance of such a difference, adjusted by Holm over all factors and cohorts.
+    """
 
     cohort: str
     factor: int
@@ -51,6 +69,7 @@ class BlindSpot:
     low: float
     high: float
     finding: Finding | None
+    p_value: float
 
 
 @dataclass(frozen=True)
@@ -93,9 +112,9 @@ class Audit:
         return asdict(self)
 
     def frame(self) -> pl.DataFrame:
-        """Return ``cohort, factor, data_share, list_share, ratio, low, high, finding``: a row for each blind spot."""
+        """Return ``cohort, factor, data_share, list_share, ratio, low, high, finding, p_value``: a row for each."""
         names = [field.name for field in fields(BlindSpot)]
-        numbers = dict.fromkeys(("data_share", "list_share", "ratio", "low", "high"), pl.Float64)
+        numbers = dict.fromkeys(("data_share", "list_share", "ratio", "low", "high", "p_value"), pl.Float64)
         texts = dict.fromkeys(("cohort", "finding"), pl.String)
         rows = [[getattr(spot, name) for name in names] for spot in self.spots]
         return pl.DataFrame(rows, schema=names, schema_overrides=numbers | texts | {"factor": pl.Int64}, orient="row")
@@ -160,21 +179,30 @@ def audit(
     history = exclusion(data, listed_without(split))
     lists = torch.cat([top for _, _, top in candidates(model, users, history, LIST)])
     pairs = taken.take(users)
-    took = _sums_by_row(posterior, users, pairs.row_index(), pairs.indices.long())
-    shown = weighted(posterior.mass(users, lists), taken.counts()[users])
+    took, took_squares = _sums_by_row(posterior, users, pairs.row_index(), pairs.indices.long())
+    row, column = torch.nonzero(lists >= 0, as_tuple=True)
+    listed, listed_squares = _sums_by_row(posterior, users, row, lists[row, column])
+    counts = taken.counts()[users].double().unsqueeze(1)
+    shown = weighted(listed, taken.counts()[users])
+    pooled = counts + (lists >= 0).sum(1, keepdim=True)
+    mean = (took + listed) / pooled
+    variance = counts * ((took_squares + listed_squares) / pooled - mean.square()).clamp(min=0)
     cohorts = {EVERYONE: torch.ones(len(users), dtype=torch.bool)} | _cohorts(data, users, user_attributes)
+    chances = [by_chance(took[m].numpy(), shown[m].numpy(), variance[m].numpy()) for m in cohorts.values()]
+    p_values = holm(np.stack(chances))
     spots, summary = [], []
     for number, (name, member) in enumerate(cohorts.items()):
-        cohort_spots, kl = _compare(name, took[member].numpy(), shown[member].numpy(), seed + number)
+        cohort_spots, kl = _compare(name, took[member].numpy(), shown[member].numpy(), p_values[number], seed + number)
         spots += cohort_spots
         summary.append(Cohort(name, int(member.sum()), kl))
     everyone = [spot for spot in spots if spot.cohort == EVERYONE]
     return Audit(split, summary, spots, _examples(data, users, took, shown, everyone))
 
 
-def held_out(data: Interactions) -> str:
-    """Return the split that tells what people take: test, or else validation, or training."""
-    return next((name for name in ("test", "valid") if data.split(name).nnz), "train")
+def held_out(data: Interactions, prefer: Literal["test", "valid"] = "test") -> str:
+    """Return the split that tells what people take: the preferred one, or else the other held-out one, or training."""
+    order = sorted(("test", "valid"), key=lambda name: name != prefer)
+    return next((name for name in order if data.split(name).nnz), "train")
 
 
 def listed_without(split: str) -> tuple[str, ...]:
@@ -199,15 +227,30 @@ def divergence(data_shares: Floats, list_shares: Floats) -> float:
     return float((p * np.log(p / q)).sum())
 
 
-def _sums_by_row(posterior: IntentPosterior, users: Tensor, row: Tensor, items: Tensor) -> Tensor:
-    """Return sums of shares ``(n, K)`` over each user's pairs ``(nnz,)``."""
-    out = torch.zeros(len(users), posterior.n_factors, dtype=torch.float64)
+def _sums_by_row(posterior: IntentPosterior, users: Tensor, row: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+    """Return sums of shares and of their squares, ``(n, K)`` each, over each user's pairs ``(nnz,)``."""
+    sums = torch.zeros(len(users), posterior.n_factors, dtype=torch.float64)
+    squares = torch.zeros_like(sums)
     for part in torch.arange(row.numel()).split(max(1, _PAIRS // posterior.n_factors)):
-        out.index_add_(0, row[part], posterior.shares(users[row[part]], items[part]))
-    return out
+        shares = posterior.shares(users[row[part]], items[part])
+        sums.index_add_(0, row[part], shares)
+        squares.index_add_(0, row[part], shares.square())
+    return sums, squares
 
 
-def _compare(cohort: str, took: Floats, shown: Floats, seed: int) -> tuple[list[BlindSpot], float]:
+def by_chance(took: Floats, shown: Floats, variance: Floats) -> Floats:
+    """Return bounds ``(K,)`` on the chance of as large a difference of what a cohort took from its lists.
+
+    Args:
+        took: Sums of shares over each user's interactions, ``(n, K)``.
+        shown: The same of the lists, each as often as its user has interactions.
+        variance: Of ``took`` given the lists, if interactions are drawn from the user's interactions and list together.
+    """
+    difference = took - shown
+    return bennett(difference.sum(0), np.maximum(variance.sum(0), np.square(difference).sum(0)))
+
+
+def _compare(cohort: str, took: Floats, shown: Floats, p_values: Floats, seed: int) -> tuple[list[BlindSpot], float]:
     """Return blind spots of one cohort, from sums of shares over each user's interactions and list ``(n, K)``."""
     rng = np.random.default_rng(seed)
     n = len(took)
@@ -219,12 +262,13 @@ def _compare(cohort: str, took: Floats, shown: Floats, seed: int) -> tuple[list[
     spots = []
     for k in range(took.shape[1]):
         finding: Finding | None = None
-        if ratio[k] < NOTABLE and high[k] < 1:
+        certain = p_values[k] <= LEVEL
+        if certain and ratio[k] < NOTABLE and high[k] < 1:
             finding = "suppressed"
-        elif ratio[k] > 1 / NOTABLE and low[k] > 1:
+        elif certain and ratio[k] > 1 / NOTABLE and low[k] > 1:
             finding = "exaggerated"
         p, q, r, a, b = (float(x[k]) for x in (data_share, list_share, ratio, low, high))
-        spots.append(BlindSpot(cohort, k, p, q, r, a, b, finding))
+        spots.append(BlindSpot(cohort, k, p, q, r, a, b, finding, float(p_values[k])))
     return spots, divergence(data_share, list_share)
 
 

@@ -43,6 +43,7 @@ class Calibration:
         recall: Recall@20.
         churn: Share of the lists' items that are new.
         users: Users with held-out interactions, whom all this is measured on.
+        split: Whose interactions those are.
     """
 
     weight: float
@@ -51,6 +52,7 @@ class Calibration:
     recall: float
     churn: float
     users: int
+    split: str
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, for JSON."""
@@ -72,7 +74,8 @@ def calibrations(
         model: Whose lists are re-ranked.
         intents: Whose users' mixes are the targets, and by which items count.
         weights: From 0, which leaves the lists alone, to 1, which ignores the scores; 0 is always measured first.
-        split: Whose interactions recall and divergence are measured with; as in an audit.
+        split: Whose interactions recall and divergence are measured with: validation, since a weight is chosen by them, or
+            else test, or training.
         n_users: Measure on a sample of so many.
         seed: Of the sample.
 
@@ -83,7 +86,7 @@ def calibrations(
         if not 0 <= weight <= 1:
             raise InputError("the weight of calibration lies between 0 and 1", value=weight)
     data = model.data
-    split = split or held_out(data)
+    split = split or held_out(data, prefer="valid")
     taken = data.split(split)
     users = torch.nonzero(taken.counts() > 0).squeeze(1)
     if n_users is not None:
@@ -107,7 +110,7 @@ def calibrations(
         recall = float((find_hits(items, relevant).sum(1) / relevant.counts()).mean())
         stays = int(shared(items, lists[0]).sum()) / max(int((items >= 0).sum()), 1)
         kl = divergence(pairs.mean(0).numpy(), shares)
-        out.append(Calibration(weight, shares.tolist(), kl, recall, 1.0 - stays, len(users)))
+        out.append(Calibration(weight, shares.tolist(), kl, recall, 1.0 - stays, len(users), split))
     return out
 
 

@@ -32,7 +32,7 @@ from distaff.recommenders.relevance import (
     item_distributions,
     relevance,
 )
-from distaff.recommenders.words import names, word_rows
+from distaff.recommenders.words import word_rows, words_of
 from distaff.runs import records
 from distaff_data.tables.interactions import load_attributes, load_titles
 from distaff_data.workspace import Workspace
@@ -57,6 +57,7 @@ class IntentEvidence:
     effective_per_user: float
     effective_overall: float
     associations: list[Association]
+    words: dict[int, str]
     stability: Stability | None
     dependences: list[list[Dependence]]
     popularity_rho: list[float]
@@ -114,7 +115,8 @@ def gather(
         intent_items,
         *intervene(model, intents, incidence.commonest(_VALUES), popularity, seed=seed),
         *effective_numbers(intents.users),
-        associate(intent_items, incidence),
+        associate(intent_items, incidence, popularity),
+        words_of(model.words),
         compare_seeds(intents.items, others, seed=seed),
         dependences(intents.users[trained], seed=seed),
         contamination(intents.items, popularity),
@@ -146,13 +148,14 @@ def _factor(k: int, evidence: IntentEvidence, titles: dict[str, str], note: Note
     trained = data.train.counts() > 0
     stability = evidence.stability
     associations = [a for a in evidence.associations if a.intent == k]
-    automatic = " · ".join(a.value for a in associations[:2]) or names(evidence.model.words).get(k, UNNAMED)
+    automatic = " · ".join(a.value for a in associations[:2]) or UNNAMED
     if stability is not None and stability.badges[k] == "seed-specific":
         automatic = UNNAMED
     return ReportedFactor(
         factor=k,
         name=note.name if note is not None and note.name is not None else automatic,
         automatic_name=automatic,
+        words=evidence.words.get(k),
         activity=float(evidence.intents.users[trained].mean(0)[k]),
         effect=float(evidence.activity.effects[k]),
         state=evidence.activity.states[k],

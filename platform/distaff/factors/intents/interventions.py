@@ -153,4 +153,13 @@ def _card(
     def properties(decoded: Tensor) -> Mapping[str, Floats]:
         return measure(decoded[holders])
 
-    return effect_card(lists.codes, intent, ladder, lists.decode, properties, magnitudes={CHURN}, seed=seed)
+    return effect_card(
+        lists.codes,
+        intent,
+        ladder,
+        lists.decode,
+        properties,
+        magnitudes={CHURN},
+        n_factors=lists.codes.shape[1],
+        seed=seed,
+    )

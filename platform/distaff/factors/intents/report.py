@@ -33,6 +33,8 @@ class ReportedFactor:
 
     Attributes:
         name: The analyst's own name where there is one, otherwise the automatic one.
+        automatic_name: Attribute values that hold against chance among items as popular; ``unnamed`` where none does.
+        words: The factor's two most relevant words, of models that speak in words: a description that nothing has tested.
         card: What moving the factor changes; None where too few users hold it.
         dependences: The factors it depends on most, largest first.
         note: What an analyst says; None when nothing.
@@ -41,6 +43,7 @@ class ReportedFactor:
     factor: int
     name: str
     automatic_name: str
+    words: str | None
     activity: float
     effect: float
     state: State

@@ -29,7 +29,7 @@ _LADDERS = 10  # properties whose ladders are kept, those that change most, besi
 
 _PLAIN = (
     *("factor", "activity", "effect", "stability", "purity", "popularity", "user_activity", "warnings"),
-    *("state", "passive_users", "badge", "split", "subspace"),
+    *("state", "passive_users", "badge", "split", "subspace", "words"),
 )
 
 
@@ -86,7 +86,7 @@ def publish_calibrations(out: Publication, run: str, steps: list[Calibration]) -
         for k, share in enumerate(step.list_shares)
     ]
     out.append("calibrations", rows, run=run)
-    costs = [{name: getattr(s, name) for name in ("weight", "kl", "recall", "churn", "users")} for s in steps]
+    costs = [{name: getattr(s, name) for name in ("weight", "kl", "recall", "churn", "users", "split")} for s in steps]
     out.append("calibration_costs", costs, run=run)
 
 

@@ -16,6 +16,7 @@ from distaff.series.latents import Latent
 from distaff.series.model import SeriesModel
 from distaff_data.arrays import Floats
 
+_CONSTANT = 1e-9  # range of a latent that has no card
 _STEADY = 1e-4  # deviation of a property, in scaled units, below which it is the arithmetic's
 _ANY_PHASE = 12**-0.5  # deviation of a phase of which nothing is known, in turns
 _SAMPLE = 64  # windows whose latents are moved
@@ -62,11 +63,14 @@ class LatentInterventions:
     def card(self, factor: int, *, seed: int = 0) -> EffectCard | None:
         """Return effects on windows' properties, in units of each property's deviation; None of a constant latent."""
         values = self.means[:, factor]
-        if np.ptp(values) < 1e-9:
+        if np.ptp(values) < _CONSTANT:
             return None
         periods = {name: 1.0 / value for name, value in self.spread.items() if name.endswith(PHASE)}
         sample, ladder = self.means[self.sample], Ladder.from_values(values)
-        return effect_card(sample, factor, ladder, self.decode, self._properties, periods=periods, seed=seed)
+        n_factors = int((np.ptp(self.means, axis=0) >= _CONSTANT).sum())
+        return effect_card(
+            sample, factor, ladder, self.decode, self._properties, periods=periods, n_factors=n_factors, seed=seed
+        )
 
     def _properties(self, decoded: tuple[Tensor, Tensor]) -> dict[str, Floats]:
         windows, noise = decoded

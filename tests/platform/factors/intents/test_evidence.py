@@ -67,7 +67,7 @@ def _catalogue(seed: int, shuffled: bool) -> tuple[torch.Tensor, pa.Table, pa.St
 
 def test_association_names_each_intent_by_its_planted_category() -> None:
     shares, attributes, ids, _ = _catalogue(0, shuffled=False)
-    found = associate(item_distributions(shares, torch.ones(400)), incidence_of(attributes, ids))
+    found = associate(item_distributions(shares, torch.ones(400)), incidence_of(attributes, ids), torch.ones(400))
     first = {a.intent: a.value for a in reversed(found)}
     assert first == {k: f"g{k}" for k in range(8)}
     assert all(a.lift > 4 for a in found)
@@ -78,7 +78,12 @@ def test_shuffled_labels_name_almost_nothing() -> None:
     for seed in range(100):
         shares, attributes, ids, _ = _catalogue(seed, shuffled=True)
         named += len(
-            {a.intent for a in associate(item_distributions(shares, torch.ones(400)), incidence_of(attributes, ids))}
+            {
+                a.intent
+                for a in associate(
+                    item_distributions(shares, torch.ones(400)), incidence_of(attributes, ids), torch.ones(400)
+                )
+            }
         )
     assert named / (100 * 8) <= 0.05
 
@@ -88,7 +93,7 @@ def test_no_attributes_give_no_names() -> None:
     empty = pa.table(
         {"id": pa.array([], pa.string()), "name": pa.array([], pa.string()), "value": pa.array([], pa.string())}
     )
-    assert associate(item_distributions(shares, torch.ones(400)), incidence_of(empty, ids)) == []
+    assert associate(item_distributions(shares, torch.ones(400)), incidence_of(empty, ids), torch.ones(400)) == []
 
 
 def test_planted_categories_are_recovered_by_the_names_of_planted_intents() -> None:
@@ -99,6 +104,7 @@ def test_planted_categories_are_recovered_by_the_names_of_planted_intents() -> N
     found = associate(
         item_distributions(torch.from_numpy(planted.phi).float(), popularity),
         incidence_of(attributes, planted.item_ids),
+        popularity,
     )
     right = [a.value == f"c{a.intent}" for a in found]
     assert len({a.intent for a in found}) == 6
@@ -156,3 +162,40 @@ def test_examples_cover_every_band_and_histograms_count_everyone() -> None:
     nobody = torch.zeros(500, dtype=torch.bool)
     assert bands(shares, nobody, ids).columns == table.columns
     assert bands(shares, nobody, ids).is_empty()
+
+
+def _genres(rng: np.random.Generator) -> tuple[torch.Tensor, pa.Table, pa.StringArray]:
+    """1,000 items of steep popularity; three of eight attribute values belong to popular items."""
+    popularity = np.round(2000 * np.arange(1, 1001) ** -0.7)
+    chances = np.full((1000, 8), 0.12)
+    chances[:, :3] = np.clip(0.05 + 0.6 * (popularity / popularity.max())[:, None] ** 0.4, 0, 1)
+    items, values = np.nonzero(rng.random((1000, 8)) < chances)
+    ids = pa.array([f"i{i}" for i in range(1000)])
+    table = pa.table(
+        {"id": [f"i{i}" for i in items], "name": ["genre"] * len(items), "value": [f"g{v}" for v in values]}
+    )
+    return torch.from_numpy(popularity), table, ids
+
+
+def test_factors_that_mean_nothing_get_no_name_from_popularity() -> None:
+    named = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        popularity, attributes, ids = _genres(rng)
+        shares = torch.from_numpy(rng.dirichlet(np.full(8, 0.5), 1000))
+        incidence = incidence_of(attributes, ids)
+        named += bool(associate(item_distributions(shares, popularity), incidence, popularity))
+    assert (
+        named <= 4
+    )  # of 40 fits; 2 are expected at most, and a test blind to popularity names something in nearly all
+
+
+def test_an_attribute_of_popular_items_still_names_the_factor_that_has_it() -> None:
+    rng = np.random.default_rng(0)
+    popularity, attributes, ids = _genres(rng)
+    incidence = incidence_of(attributes, ids)
+    carries = torch.from_numpy(incidence.carries.toarray())
+    shares = torch.from_numpy(rng.dirichlet(np.full(8, 0.5), 1000)) + 2.0 * carries
+    shares /= shares.sum(1, keepdim=True)
+    found = {(a.intent, a.value) for a in associate(item_distributions(shares, popularity), incidence, popularity)}
+    assert {(k, f"g{k}") for k in range(8)} <= found

@@ -65,7 +65,10 @@ def test_cards_tell_the_category_that_an_intent_holds() -> None:
     popularity = torch.bincount(data.train.indices, minlength=data.n_items)
     incidence = incidence_of(attributes, data.item_ids)
     activity, cards = intervene(model, intents, incidence, popularity)
-    names = {a.intent: a.value for a in reversed(associate(item_distributions(intents.items, popularity), incidence))}
+    names = {
+        a.intent: a.value
+        for a in reversed(associate(item_distributions(intents.items, popularity), incidence, popularity))
+    }
     headlines = [card.headline for card in cards if card is not None]
     assert [h.property for h in headlines if h is not None] == [f"category: {names[k]}" for k in range(4)]
     assert all(h.effect > 0.3 and h.low > 0.2 and h.consistency == 1.0 for h in headlines if h is not None)
