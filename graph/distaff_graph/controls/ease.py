@@ -45,6 +45,7 @@ class EASE(Recommender):
     """
 
     name: ClassVar[str] = "ease"
+    seeded: ClassVar[bool] = False
     control: ClassVar[bool] = True
     Config: ClassVar[type[ModelConfig]] = EASEConfig
     config: EASEConfig

@@ -108,6 +108,7 @@ class Model(ABC, Generic[D]):
         headline: Metrics kept for each unit; the board ranks by the first that was measured.
         shown: Metrics that tables on a terminal show.
         lower_is_better: The metrics of which less is better, at any length after an @.
+        seeded: Whether a fit depends on its seed; one that does not has no error of its own beside that of the units.
         divisible: Whether several processes can share a fit; see :mod:`distaff.model.distributed`.
 
     Raises:
@@ -120,6 +121,7 @@ class Model(ABC, Generic[D]):
     headline: ClassVar[tuple[str, ...]]
     shown: ClassVar[tuple[str, ...]]
     lower_is_better: ClassVar[frozenset[str]] = frozenset()
+    seeded: ClassVar[bool] = True
     divisible: ClassVar[bool] = False
     Config: ClassVar[type[ModelConfig]] = ModelConfig
     __signature__: ClassVar[inspect.Signature]
