@@ -28,6 +28,7 @@ from distaff_data.errors import InputError
 if TYPE_CHECKING:
     from distaff.board.board import Board, BoardRow
     from distaff.runs.records import Run
+    from distaff.runs.refit import Refit
     from distaff.stats.intervals import Interval
     from distaff_data.workspace import Workspace
 
@@ -65,6 +66,13 @@ def train(
     seeds: Annotated[int, typer.Option(help="How many seeds, one run each.", min=1)] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     resume: Annotated[str | None, typer.Option(help="Continue this run instead of starting one.")] = None,
+    on: Annotated[
+        str, typer.Option(help="train; or all, for production: nothing held out, settings and epochs chosen before.")
+    ] = "train",
+    source: Annotated[
+        str | None,
+        typer.Option("--from", help="With --on all: whose settings and epochs; the board's choice otherwise."),
+    ] = None,
     test: Test = False,
     as_json: Json = False,
 ) -> None:
@@ -72,14 +80,17 @@ def train(
 
     Example: distaff train dccf ml-100k --set n_intents=32 --seeds 3
 
+    For production, with what validation chose: distaff train dccf ml-100k --on all
+
     By two processes: torchrun --nproc-per-node 2 -m distaff train dccf ml-100k
     """
     from distaff.model import distributed
     from distaff.runs import training
 
     ws = workspace()
+    refit = _refit(ws, model, dataset, on, source, set or [])
     if distributed.rank():
-        return _help(ws, model, dataset, pairs(set or []), range(seed, seed + seeds), device, resume)
+        return _help(ws, model, dataset, pairs(set or []), range(seed, seed + seeds), device, resume, refit)
     done: list[Run] = []
     if resume is not None:
         with epochs(resume) as report:
@@ -91,7 +102,14 @@ def train(
             with epochs(f"{model} on {dataset}, seed {each}") as report:
                 done.append(
                     training.train(
-                        ws, model, dataset, settings=pairs(set or []), seed=each, device=device, report=report
+                        ws,
+                        model,
+                        dataset,
+                        settings=pairs(set or []),
+                        seed=each,
+                        device=device,
+                        report=report,
+                        refit=refit,
                     )
                 )
     _show_runs(ws, done, as_json, test)
@@ -105,6 +123,7 @@ def _help(
     seeds: range,
     device: str,
     resume: str | None,
+    refit: Refit | None,
 ) -> None:
     """Take part in fits as a process of torchrun that is not the first; what is wrong, the first says."""
     from distaff.runs import training
@@ -113,7 +132,31 @@ def _help(
         training.join_resumed(ws, resume)
     elif model is not None and dataset is not None:
         for seed in seeds:
-            training.join_training(ws, model, dataset, settings=settings, seed=seed, device=device)
+            training.join_training(ws, model, dataset, settings=settings, seed=seed, device=device, refit=refit)
+
+
+def _refit(
+    ws: Workspace, model: str | None, dataset: str | None, on: str, source: str | None, settings: list[str]
+) -> Refit | None:
+    """Return what a fit on everything takes from the run named, or from the board's choice; None for a fit on train."""
+    from distaff.board.selection import chosen_run
+    from distaff.runs import aliases, records
+    from distaff.runs.refit import plan_refit
+
+    if on == records.TRAIN and source is None:
+        return None
+    if on != records.ALL:
+        raise InputError("a run is fitted on train or on all; --from goes with --on all", value=on)
+    if settings:
+        raise InputError("--on all takes the settings that validation chose; name the run that has them: --from RUN")
+    if model is None or dataset is None:
+        raise InputError("name a model and a dataset: distaff train MODEL DATASET --on all")
+    if source is None:
+        return plan_refit(ws, chosen_run(ws, model, dataset).run)
+    run = records.find(ws, aliases.resolve(ws, source))
+    if run.model != model:
+        raise InputError(f"run {run.run!r} is of {run.model}, not of {model}", value=source)
+    return plan_refit(ws, run.run)
 
 
 def evaluate(run: RunId, as_json: Json = False) -> None:
@@ -222,8 +265,12 @@ def _show_runs(ws: Workspace, runs: list[Run], as_json: bool, test: bool) -> Non
     emit_table(
         "runs",
         ("run", "seed", "status", "seconds", "settings", *splits),
-        [(r.run, r.seed, r.status, r.seconds, r.settings, *(scores(r, split) for split in splits)) for r in runs],
+        [(r.run, r.seed, _status(r), r.seconds, r.settings, *(scores(r, split) for split in splits)) for r in runs],
     )
+
+
+def _status(run: Run) -> str:
+    return run.status if run.refit_of is None else f"{run.status}, fitted on all as {run.refit_of}"
 
 
 def _shown(model: str, metrics: Collection[str]) -> list[str]:

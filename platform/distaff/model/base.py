@@ -61,6 +61,7 @@ class Session:
         folder: Where a fit that can be resumed keeps its checkpoint; None to keep none.
         resume: Continue from the checkpoint in ``folder``.
         world: The processes that share the work of this fit.
+        epochs: Train so many, chosen before; as the settings and validation say when None.
     """
 
     seed: int
@@ -70,6 +71,7 @@ class Session:
     folder: Path | None = None
     resume: bool = False
     world: World = ALONE
+    epochs: int | None = None
 
     def generator(self, stream: int = 0) -> torch.Generator:
         """Return a CPU generator of its own for each ``stream``, such as an epoch; the same for the same seed."""

@@ -103,7 +103,7 @@ def scored(workspace: Workspace, run: str, split: str, value: float, n_units: in
 def two_settings(workspace: Workspace) -> tuple[Workspace, dict[str, str]]:
     """Two settings of a control and of a model: those that are best on validation are the worst on the test."""
     publish(workspace, checkerboard())
-    runs = {}
+    runs: dict[str, str] = {}
     for name, model, settings, valid, test in (
         ("als good", "als", {"embedding_dim": 4}, 0.30, 0.10),
         ("als lucky", "als", {"embedding_dim": 5}, 0.20, 0.50),

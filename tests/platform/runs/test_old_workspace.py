@@ -82,6 +82,7 @@ def test_the_board_shows_what_was_measured_before(workspace: Workspace, old: Pat
 def test_every_finished_model_loads_and_measures_what_its_run_says(workspace: Workspace) -> None:
     finished = [run for run in records.listing(workspace) if run.status == "done"]
     assert len(finished) > 20
+    assert {(run.fitted_on, run.refit_of, run.epochs) for run in finished} == {(records.TRAIN, None, None)}
     for run in finished:
         if run.study is None and run.dataset != "outages":
             model = saving.load(records.model_folder(workspace, run.run))
