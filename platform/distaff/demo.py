@@ -42,7 +42,7 @@ def run(root: Path, say: Callable[[str], None]) -> None:
     fitted = _fit_models(workspace, say)
     table = board(workspace, DATASET)
     say("4. the board, test Recall@20:")
-    for row in table.rows:
+    for row in (row for row in table.rows if row.chosen):
         mark = "control" if row.control else "model"
         say(f"   {row.model:<12}{mark:<9}{row.metrics['recall@20'].mean:.4f}")
     say(f"   {'by chance':<21}{table.noise_floor['recall@20']:.4f}")

@@ -17,9 +17,18 @@ _METRIC_SCHEMA = {
     **dict.fromkeys(("mean", "low", "high", "std"), pl.Float64()),
     "seeds": pl.Int64(),
     **dict.fromkeys(("difference", "difference_low", "difference_high", "p_value"), pl.Float64()),
+    "p_holm": pl.Float64(),
+    "seed_variance": pl.String(),
     "against": pl.String(),
     "settings": pl.String(),
     "runs": pl.List(pl.String),
+}
+_VALIDATION_SCHEMA = {
+    **dict.fromkeys(("model", "kind", "settings"), pl.String()),
+    "seeds": pl.Int64(),
+    "validation": pl.Float64(),
+    "chosen": pl.Boolean(),
+    "tried": pl.Int64(),
 }
 
 
@@ -33,10 +42,35 @@ def metrics_of(board: Board) -> list[str]:
 
 
 def metric_table(board: Board, metric: str) -> pl.DataFrame:
-    """Return one metric of every row, best first, with the paired test where it was made for this metric."""
+    """Return one metric of every chosen row, in the board's order, with the test where it was made for this metric."""
     rows = [_metric_row(row, metric) for row in board.rows if metric in row.metrics]
-    table = pl.DataFrame(rows, _METRIC_SCHEMA)
-    return table.sort("mean", descending=wording.sign(metric) > 0, maintain_order=True)
+    return pl.DataFrame(rows, _METRIC_SCHEMA)
+
+
+def validation_table(board: Board, metric: str) -> pl.DataFrame:
+    """Return every configuration with one metric on validation, best first, and how many of its model were tried."""
+    rows = [
+        {"model": row.model, "kind": _kind(row), "settings": wording.settings(row.settings), "seeds": len(row.runs)}
+        | {"validation": row.validation[metric].mean, "chosen": row.chosen, "tried": row.n_tried}
+        for row in board.rows
+        if metric in row.validation
+    ]
+    table = pl.DataFrame(rows, _VALIDATION_SCHEMA)
+    return table.sort("validation", descending=wording.sign(metric) > 0, maintain_order=True)
+
+
+def validation_columns(metric: str) -> dict[str, Any]:
+    """Return the look and definition of the columns of :func:`validation_table`."""
+    return {
+        "model": st.column_config.TextColumn("model", pinned=True, help="Registry name"),
+        "validation": st.column_config.NumberColumn(
+            "validation", help=wording.define(metric) + "; on validation", format="%.4f"
+        ),
+        "chosen": st.column_config.CheckboxColumn("chosen", help="Stands for its model: the best on validation"),
+        "tried": st.column_config.NumberColumn(
+            "tried", help="Configurations of the model measured here, sweeps included"
+        ),
+    }
 
 
 def long_table(board: Board) -> pl.DataFrame:
@@ -51,6 +85,7 @@ def wide_table(board: Board) -> pl.DataFrame:
     rows = [
         {"model": label, "kind": _kind(row)} | {name: value.mean for name, value in row.metrics.items()}
         for row, label in zip(board.rows, wording.row_labels(board.rows), strict=True)
+        if row.metrics
     ]
     return pl.DataFrame(rows, {"model": pl.String(), "kind": pl.String(), **dict.fromkeys(names, pl.Float64())})
 
@@ -89,7 +124,11 @@ def columns(metric: str) -> dict[str, Any]:
         "difference_low": real("from", "Lower end of the difference's 95 % interval"),
         "difference_high": real("to", "Upper end of the difference's 95 % interval"),
         "p_value": st.column_config.NumberColumn(
-            "p", help="Paired test: how often chance alone gives such a difference", format="%.3g"
+            "p", help="How often chance alone, in units and seeds, gives such a difference", format="%.3g"
+        ),
+        "p_holm": st.column_config.NumberColumn("p (Holm)", help="p corrected for the number of rows", format="%.3g"),
+        "seed_variance": st.column_config.TextColumn(
+            "seed variance", help="Own seeds, borrowed from other runs of the model, or unknown: then nothing is tested"
         ),
         "against": st.column_config.TextColumn("against", help="The control it was tested against"),
         "settings": st.column_config.TextColumn("settings", help="What differs from the model's defaults"),
@@ -117,6 +156,8 @@ def _metric_row(row: BoardRow, metric: str) -> dict[str, Any]:
             "difference_low": paired.low,
             "difference_high": paired.high,
             "p_value": paired.p_value,
+            "p_holm": paired.p_holm,
+            "seed_variance": paired.seed_variance,
             "against": paired.against,
         }
     return cells

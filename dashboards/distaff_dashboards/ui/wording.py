@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from distaff.board.board import BoardRow
-    from distaff.stats.intervals import Comparison, Interval
+    from distaff.stats.crossed import Comparison
+    from distaff.stats.intervals import Interval
 
 METRICS: Mapping[str, str] = {
     "recall": "share of a user's held-out items that are among the first {k}",
@@ -92,16 +93,24 @@ def p_value(p: float) -> str:
 
 
 def significant(comparison: Comparison) -> bool:
-    """Tell whether the paired test tells the difference from chance at 5 %."""
-    return comparison.p_value < _SIGNIFICANT
+    """Tell whether the test, corrected for the number of rows, tells the difference from chance at 5 %."""
+    p = comparison.p_value if comparison.p_holm is None else comparison.p_holm
+    return p is not None and p < _SIGNIFICANT
 
 
 def compare(label: str, comparison: Comparison) -> str:
     """Return one comparison as a sentence."""
     against = f"{comparison.against} on {comparison.metric}"
+    if comparison.p_value is None or comparison.low is None or comparison.high is None:
+        return (
+            f"{label} cannot be told from {against}: difference {comparison.difference:+.4f}, but what another seed would "
+            "give is unknown; more seeds: --seeds 3."
+        )
+    corrected = "" if comparison.p_holm is None else f" ({p_value(comparison.p_holm)} after Holm)"
+    borrowed = ", seed variance borrowed from other runs" if comparison.seed_variance == "borrowed" else ""
     evidence = (
         f"95 % interval {comparison.low:+.4f} to {comparison.high:+.4f}, "
-        f"{p_value(comparison.p_value)}, paired over {comparison.n_units:,} units"
+        f"{p_value(comparison.p_value)}{corrected}, paired over {comparison.n_units:,} units{borrowed}"
     )
     if not significant(comparison):
         return f"{label} cannot be told from {against}: difference {comparison.difference:+.4f}, {evidence}."

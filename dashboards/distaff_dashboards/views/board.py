@@ -33,8 +33,10 @@ def board_page() -> None:
     with left:
         name = widgets.choose("Dataset", table["dataset"].to_list(), key="dataset")
     dataset = row_of(table, "dataset", name)
-    right.caption(wording.escape(_facts(json.loads(dataset["facts"]))))
     board = board_of(source, name)
+    right.caption(wording.escape(_facts(json.loads(dataset["facts"])) + f" · {board.n_tried} configurations tried"))
+    for note in board.notes:
+        st.caption(wording.escape(note))
     kind = str(dataset["kind"])
     if not board.rows:
         widgets.empty(
@@ -74,9 +76,13 @@ _UNITS = {"interactions": "user", "incidents": "incident", "series": "window"}
 
 
 def leader(rows: Sequence[BoardRow], metric: str, *, control: bool) -> BoardRow | None:
-    """Return the best model, or the best control, by its mean."""
+    """Return the best model, or the best control, by its mean on validation; in the board's order where it has none."""
     group = [row for row in rows if row.control is control and metric in row.metrics]
-    return max(group, key=lambda row: wording.sign(metric) * row.metrics[metric].mean, default=None)
+
+    def place(row: BoardRow) -> float:
+        return wording.sign(metric) * row.validation[metric].mean if metric in row.validation else float("-inf")
+
+    return max(group, key=place, default=None)
 
 
 def _verdict(board: Board, metric: str, kind: str) -> None:
@@ -99,7 +105,9 @@ def _verdict(board: Board, metric: str, kind: str) -> None:
     elif tested and paired is not None and wording.significant(paired) and sign * paired.difference > 0:
         st.success(f"**{models} is {'above' if sign > 0 else 'below'} every control** on {name}: {numbers}.")
     else:
-        why = "the difference could be chance" if tested else f"the paired test was not made on {name}"
+        unknown = paired is not None and paired.p_value is None
+        why = "what another seed would give is unknown" if unknown else "the difference could be chance"
+        why = why if tested else f"the paired test was not made on {name}"
         st.info(f"**{models} has the {'highest' if sign > 0 else 'lowest'} mean** on {name}, but {why}: {numbers}.")
 
 
@@ -152,7 +160,7 @@ def _paired(board: Board, unit: str) -> None:
         return
     st.subheader(
         f"Against the best control, {unit} by {unit}",
-        help=f"The same {unit}s are scored by both; the test looks at each {unit}'s difference.",
+        help=f"The same {unit}s are scored by both; the error counts {unit}s and seeds, and p is corrected for all rows.",
         anchor=False,
     )
     for row, label in sorted(tested, key=lambda pair: pair[0].control):
@@ -170,6 +178,10 @@ def _tables(board: Board, metric: str) -> None:
         m: st.column_config.NumberColumn(format="%.4f", help=wording.define(m)) for m in board_tables.metrics_of(board)
     }
     widgets.table(wide, {"model": st.column_config.TextColumn(pinned=True), **means}, key="wide-table")
+    candidates = board_tables.validation_table(board, metric)
+    meaning = "All configurations, as validation ranks them. The test is looked at for the chosen ones alone."
+    widgets.heading(f"Chosen on validation: {metric}", candidates, f"{board.dataset}-validation", help=meaning)
+    widgets.table(candidates, board_tables.validation_columns(metric), key="validation-table")
 
 
 def _definitions(board: Board) -> str:

@@ -144,9 +144,9 @@ class Interactions:
             raise InputError("there are no interactions")
         indptr, indices = (torch.from_numpy(x.astype(t)) for x, t in ((entries.indptr, "i8"), (entries.indices, "i4")))
         n_users, n_items = entries.shape
-        nothing = Csr(torch.zeros(n_users + 1, dtype=torch.long), torch.empty(0, dtype=torch.int32), n_items)
+        valid, test = (_nothing(n_users, n_items) for _ in range(2))
         user_ids, item_ids = (_ids(np.arange(n)) for n in (n_users, n_items))
-        return cls(name, user_ids, item_ids, Csr(indptr, indices, n_items), nothing, nothing)
+        return cls(name, user_ids, item_ids, Csr(indptr, indices, n_items), valid, test)
 
     def with_content(self, content: Content) -> Interactions:
         """Return the interactions with words and features of the items."""
@@ -161,6 +161,11 @@ class Interactions:
         ids, read_content = self.user_ids.take(pa.array(rows.numpy())), self.read_content
         content = None if read_content is None else lambda: read_content().of_users(rows)
         return replace(self, user_ids=ids, train=train, valid=valid, test=test, read_content=content)
+
+    def all_in_training(self) -> Interactions:
+        """Return the same interactions with all of them in training, and nothing held out."""
+        valid, test = (_nothing(self.n_users, self.n_items) for _ in range(2))
+        return replace(self, train=self.train.union(self.valid).union(self.test), valid=valid, test=test)
 
     @property
     def n_users(self) -> int:
@@ -266,6 +271,11 @@ def id_texts(ids: object, what: str) -> pa.StringArray:
     if texts.null_count:
         raise InputError(f"{what} has an id that is missing")
     return texts
+
+
+def _nothing(n_users: int, n_items: int) -> Csr:
+    """Return an empty matrix in memory of its own: a file of tensors holds none that share theirs."""
+    return Csr(torch.zeros(n_users + 1, dtype=torch.long), torch.empty(0, dtype=torch.int32), n_items)
 
 
 def _ids(values: object) -> pa.StringArray:

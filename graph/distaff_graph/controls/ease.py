@@ -46,6 +46,7 @@ class EASE(Linear):
     """
 
     name: ClassVar[str] = "ease"
+    seeded: ClassVar[bool] = False
     Config: ClassVar[type[ModelConfig]] = EASEConfig
     config: EASEConfig
 

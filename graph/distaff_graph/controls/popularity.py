@@ -17,6 +17,7 @@ class Popularity(Recommender):
     """Ranks items by their number of training interactions, the same for everyone."""
 
     name: ClassVar[str] = "popularity"
+    seeded: ClassVar[bool] = False
     control: ClassVar[bool] = True
 
     def _fit(self, data: Interactions, session: Session) -> None:

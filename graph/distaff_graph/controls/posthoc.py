@@ -18,6 +18,7 @@ from pydantic import Field
 from torch import Tensor
 
 from distaff.model.config import Choices, ModelConfig
+from distaff.model.fitting import fit
 from distaff.model.registry import names
 from distaff.ranking.products import Products
 from distaff.recommenders.base import Intents, Recommender, Session, as_shares
@@ -118,7 +119,8 @@ class PostHoc(Recommender):
         base = self.config.base
         if base in names():
             model = Recommender.named(base)()
-            model.fit(data, seed=session.seed, device=session.device.type, report=session.report)
+            device, report = session.device.type, session.report
+            fit(model, data, seed=session.seed, device=device, report=report, epochs=session.epochs)
         elif Path(base).is_dir():
             model = Recommender.load(base)
             if not (model.data.user_ids.equals(data.user_ids) and model.data.item_ids.equals(data.item_ids)):

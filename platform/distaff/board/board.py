@@ -1,19 +1,23 @@
-"""The board: every configuration run on a dataset, beside its controls, with seed intervals and the noise floor."""
+"""The board: every model run on a dataset beside its controls, chosen on validation, with both sources of error.
+
+Validation gives the order, the best control and the configuration of each model. The test is looked at for those
+configurations alone; all others are listed with what they scored on validation.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
-from itertools import groupby
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import polars as pl
 
+from distaff.board.comparisons import Units, corrected
 from distaff.board.kinds import base_of
-from distaff.runs import records
-from distaff.runs.records import Run
-from distaff.stats.intervals import Comparison, Interval, compare_paired, seed_interval
+from distaff.board.selection import Configuration, Selection, configurations, select, tried
+from distaff.stats.crossed import Comparison
+from distaff.stats.intervals import Interval
 from distaff_data.tables.datasets import kind_of
 from distaff_data.workspace import Workspace
 
@@ -33,9 +37,12 @@ class BoardRow:
 
     Attributes:
         settings: What differs from the model's defaults.
-        metrics: By name, over seeds, on the board's split.
-        comparison: Paired over users, windows or cases against the best control, on the board's metric; None for that
-            control itself.
+        metrics: By name, over seeds, on the board's split; of the test only where the configuration was chosen.
+        comparison: Against the best control, on the board's metric, over users, windows or cases and over seeds; None for
+            that control itself and for what was not chosen.
+        validation: By name, over seeds, on validation.
+        chosen: Whether it is the configuration that stands for its model.
+        n_tried: Configurations of the model that were measured on the dataset, those of sweeps included.
     """
 
     model: str
@@ -44,15 +51,22 @@ class BoardRow:
     runs: list[str]
     metrics: dict[str, Interval]
     comparison: Comparison | None = None
+    validation: dict[str, Interval] = field(default_factory=dict)
+    chosen: bool = True
+    n_tried: int = 1
 
 
 @dataclass(frozen=True)
 class Board:
-    """All rows of a dataset, best first.
+    """All rows of a dataset, best on validation first.
 
     Attributes:
         metric: What the rows are ranked and compared by.
         noise_floor: What the metrics are worth when a model knows nothing.
+        selected_on: The split that chose; None where nothing was measured on validation.
+        n_tried: Configurations that were measured on the dataset in all.
+        tried: The same by model, those without a finished run of their own included.
+        notes: What a reader should know.
     """
 
     dataset: str
@@ -61,13 +75,17 @@ class Board:
     rows: list[BoardRow]
     noise_floor: dict[str, float]
     best_control: str | None
+    selected_on: str | None = None
+    n_tried: int = 0
+    tried: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON shape of ``board``."""
         return asdict(self)
 
     def frame(self) -> pl.DataFrame:
-        """Return ``model, control, settings, runs, metric, mean, std, low, high``: a row for each metric of each row."""
+        """Return ``model, control, settings, runs, metric, mean, std, low, high`` on the board's split."""
         return pl.DataFrame(
             [
                 {"model": row.model, "control": row.control, "settings": json.dumps(row.settings), "runs": row.runs}
@@ -88,55 +106,53 @@ def board(workspace: Workspace, dataset: str, *, split: str = "test") -> Board:
     base = base_of(kind_of(workspace.warehouse, dataset))
     data = base.read(workspace.warehouse, dataset)
     floor = base.chance(data, split)
-    finished = [
-        r for r in records.listing(workspace, dataset) if r.status == "done" and r.dataset_generation == data.generation
-    ]
-    metrics = records.metrics_of(workspace, [r.run for r in finished])
-    scored = [r for r in finished if split in metrics[r.run]]
-    measured = {name for r in scored for name in metrics[r.run][split]}
-    metric = next((name for name in base.headline if name in measured), base.headline[0])
+    candidates = configurations(workspace, dataset, data.generation)
+    choice = select(candidates, base.headline, {name: base.less_is_better(name) for name in base.headline})
+    counts = tried(workspace, dataset)
+    control = next((c for c in choice.chosen if c.control and c.mean(split, choice.metric) is not None), None)
+    compared: dict[int, Comparison] = {}
+    if control is not None and split == "test":
+        compared = _compared(Units(workspace, candidates, split, choice.metric), choice.chosen, control)
     rows = [
-        _row(group, json.loads(settings), [metrics[r.run][split] for r in group])
-        for (_, settings), group in _configurations(scored)
+        _row(c, split, any(c is one for one in choice.chosen), compared.get(id(c)), counts.get(c.model, 1))
+        for c in choice.ranked
     ]
-    sign = 1.0 if base.less_is_better(metric) else -1.0
-    rows.sort(key=lambda row: sign * row.metrics[metric].mean if metric in row.metrics else float("inf"))
-    best = next((row for row in rows if row.control and metric in row.metrics), None)
-    if best is not None:
-        rows = [_compared(workspace, row, best, split, metric) for row in rows]
-    return Board(dataset, split, metric, rows, floor, None if best is None else best.model)
+    rows = [row for row in rows if row.metrics or row.validation]
+    best = None if control is None else control.model
+    notes = _notes(choice, split)
+    return Board(dataset, split, choice.metric, rows, floor, best, choice.split, sum(counts.values()), counts, notes)
 
 
-def _row(group: list[Run], settings: dict[str, Any], metrics: list[dict[str, float]]) -> BoardRow:
-    intervals = {name: seed_interval([values[name] for values in metrics]) for name in metrics[0]}
-    return BoardRow(group[0].model, group[0].control, settings, [r.run for r in group], intervals)
-
-
-def _configurations(finished: Iterable[Run]) -> Iterable[tuple[tuple[str, str], list[Run]]]:
-    """Return runs by model and settings; of several with one seed the newest counts."""
-
-    def key(run: Run) -> tuple[str, str]:
-        return run.model, run.settings
-
-    for configuration, group in groupby(sorted(finished, key=lambda r: (*key(r), r.started_at)), key=key):
-        yield configuration, list({run.seed: run for run in group}.values())
-
-
-def _compared(workspace: Workspace, row: BoardRow, control: BoardRow, split: str, metric: str) -> BoardRow:
-    if row is control:
-        return row
-    ours, theirs = (_per_unit(workspace, r.runs, split, metric) for r in (row, control))
-    both = ours.join(theirs, on="unit", suffix="_control").sort("unit")
-    if both.is_empty():
-        return row
-    pair = (both[column].to_numpy() for column in ("value", "value_control"))
-    return replace(row, comparison=compare_paired(*pair, metric=metric, against=control.model))
-
-
-def _per_unit(workspace: Workspace, run_ids: list[str], split: str, metric: str) -> pl.DataFrame:
-    """Return ``unit, value``: each unit's value, averaged over the runs."""
-    return workspace.warehouse.frame(
-        "SELECT unit, avg(value) AS value FROM unit_metrics "
-        "WHERE list_contains(?, run) AND split = ? AND metric = ? GROUP BY unit",
-        [run_ids, split, metric],
+def _row(
+    configuration: Configuration, split: str, chosen: bool, comparison: Comparison | None, n_tried: int
+) -> BoardRow:
+    return BoardRow(
+        configuration.model,
+        configuration.control,
+        dict(configuration.settings),
+        [run.run for run in configuration.runs],
+        configuration.intervals(split) if chosen or split == "valid" else {},
+        comparison,
+        configuration.intervals("valid"),
+        chosen,
+        n_tried,
     )
+
+
+def _compared(units: Units, chosen: Sequence[Configuration], control: Configuration) -> dict[int, Comparison]:
+    """Return the comparison of each chosen configuration but the control itself, by its identity."""
+    pairs = ((id(c), units.compare(c, control)) for c in chosen if c is not control)
+    return corrected({key: comparison for key, comparison in pairs if comparison is not None})
+
+
+def _notes(choice: Selection, split: str) -> list[str]:
+    if not choice.ranked:
+        return []
+    if split == "valid":
+        return ["validation chose the configurations, so nothing is tested on it"]
+    if choice.split is None:
+        return [
+            "nothing was measured on validation: a model's first configuration stands for it, and the best control is the "
+            "best on the test itself, which is in its favour"
+        ]
+    return []

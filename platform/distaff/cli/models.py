@@ -26,12 +26,16 @@ from distaff.cli.state import (
 from distaff_data.errors import InputError
 
 if TYPE_CHECKING:
-    from distaff.board.board import Board
+    from distaff.board.board import Board, BoardRow
     from distaff.runs.records import Run
+    from distaff.runs.refit import Refit
     from distaff.stats.intervals import Interval
     from distaff_data.workspace import Workspace
 
 Dataset = Annotated[str, typer.Argument(help="Name of a dataset; see: distaff datasets.")]
+Test = Annotated[
+    bool, typer.Option("--test", help="Show what was scored on the test as well, which choices should not look at.")
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -90,11 +94,21 @@ def train(
     seeds: Annotated[int, typer.Option(help="How many seeds, one run each.", min=1)] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     resume: Annotated[str | None, typer.Option(help="Continue this run instead of starting one.")] = None,
+    on: Annotated[
+        str, typer.Option(help="train; or all, for production: nothing held out, settings and epochs chosen before.")
+    ] = "train",
+    source: Annotated[
+        str | None,
+        typer.Option("--from", help="With --on all: whose settings and epochs; the board's choice otherwise."),
+    ] = None,
+    test: Test = False,
     as_json: Json = False,
 ) -> None:
     """Fit a model on a dataset: one run per seed.
 
     Example: distaff train dccf ml-100k --set n_intents=32 --seeds 3
+
+    For production, with what validation chose: distaff train dccf ml-100k --on all
 
     By two processes: torchrun --nproc-per-node 2 -m distaff train dccf ml-100k
     """
@@ -102,8 +116,9 @@ def train(
     from distaff.runs import training
 
     ws = workspace()
+    refit = _refit(ws, model, dataset, on, source, set or [])
     if distributed.rank():
-        return _help(ws, model, dataset, pairs(set or []), range(seed, seed + seeds), device, resume)
+        return _help(ws, model, dataset, pairs(set or []), range(seed, seed + seeds), device, resume, refit)
     done: list[Run] = []
     if resume is not None:
         with epochs(resume) as report:
@@ -115,10 +130,17 @@ def train(
             with epochs(f"{model} on {dataset}, seed {each}") as report:
                 done.append(
                     training.train(
-                        ws, model, dataset, settings=pairs(set or []), seed=each, device=device, report=report
+                        ws,
+                        model,
+                        dataset,
+                        settings=pairs(set or []),
+                        seed=each,
+                        device=device,
+                        report=report,
+                        refit=refit,
                     )
                 )
-    _show_runs(ws, done, as_json)
+    _show_runs(ws, done, as_json, test)
 
 
 def _help(
@@ -129,6 +151,7 @@ def _help(
     seeds: range,
     device: str,
     resume: str | None,
+    refit: Refit | None,
 ) -> None:
     """Take part in fits as a process of torchrun that is not the first; what is wrong, the first says."""
     from distaff.runs import training
@@ -137,7 +160,31 @@ def _help(
         training.join_resumed(ws, resume)
     elif model is not None and dataset is not None:
         for seed in seeds:
-            training.join_training(ws, model, dataset, settings=settings, seed=seed, device=device)
+            training.join_training(ws, model, dataset, settings=settings, seed=seed, device=device, refit=refit)
+
+
+def _refit(
+    ws: Workspace, model: str | None, dataset: str | None, on: str, source: str | None, settings: list[str]
+) -> Refit | None:
+    """Return what a fit on everything takes from the run named, or from the board's choice; None for a fit on train."""
+    from distaff.board.selection import chosen_run
+    from distaff.runs import aliases, records
+    from distaff.runs.refit import plan_refit
+
+    if on == records.TRAIN and source is None:
+        return None
+    if on != records.ALL:
+        raise InputError("a run is fitted on train or on all; --from goes with --on all", value=on)
+    if settings:
+        raise InputError("--on all takes the settings that validation chose; name the run that has them: --from RUN")
+    if model is None or dataset is None:
+        raise InputError("name a model and a dataset: distaff train MODEL DATASET --on all")
+    if source is None:
+        return plan_refit(ws, chosen_run(ws, model, dataset).run)
+    run = records.find(ws, aliases.resolve(ws, source))
+    if run.model != model:
+        raise InputError(f"run {run.run!r} is of {run.model}, not of {model}", value=source)
+    return plan_refit(ws, run.run)
 
 
 def evaluate(run: RunId, as_json: Json = False) -> None:
@@ -161,13 +208,14 @@ def evaluate(run: RunId, as_json: Json = False) -> None:
 def runs_verb(
     dataset: Annotated[str | None, typer.Option(help="Only runs on this dataset.")] = None,
     study: Annotated[str | None, typer.Option(help="The trials of this sweep, which are left out otherwise.")] = None,
+    test: Test = False,
     as_json: Json = False,
 ) -> None:
     """List the runs, newest first."""
     from distaff.runs import records
 
     ws = workspace()
-    _show_runs(ws, records.listing(ws, dataset, study=study), as_json)
+    _show_runs(ws, records.listing(ws, dataset, study=study), as_json, test)
 
 
 def show(run: RunId, as_json: Json = False) -> None:
@@ -194,7 +242,7 @@ def board(
     split: Annotated[str, typer.Option(help="valid or test.")] = "test",
     as_json: Json = False,
 ) -> None:
-    """Compare all finished runs on a dataset with their controls."""
+    """Compare the models run on a dataset with their controls, chosen on validation; the test shows the chosen ones."""
     from distaff.board.board import board as make_board
 
     compared = make_board(workspace(), dataset, split=split)
@@ -227,10 +275,14 @@ def score(
         emit_facts(f"scored {run}", vars(done))
 
 
-def _show_runs(ws: Workspace, runs: list[Run], as_json: bool) -> None:
+def _show_runs(ws: Workspace, runs: list[Run], as_json: bool, test: bool) -> None:
     from distaff.runs import records
 
-    metrics = records.metrics_of(ws, [r.run for r in runs])
+    splits = ("valid", "test") if test else ("valid",)
+    metrics = {
+        run: {split: values for split, values in measured.items() if split in splits}
+        for run, measured in records.metrics_of(ws, [r.run for r in runs]).items()
+    }
     if as_json:
         return emit_json({"runs": [r.summary(metrics[r.run]) for r in runs]})
 
@@ -240,9 +292,13 @@ def _show_runs(ws: Workspace, runs: list[Run], as_json: bool) -> None:
 
     emit_table(
         "runs",
-        ("run", "seed", "status", "seconds", "settings", "valid", "test"),
-        [(r.run, r.seed, r.status, r.seconds, r.settings, scores(r, "valid"), scores(r, "test")) for r in runs],
+        ("run", "seed", "status", "seconds", "settings", *splits),
+        [(r.run, r.seed, _status(r), r.seconds, r.settings, *(scores(r, split) for split in splits)) for r in runs],
     )
+
+
+def _status(run: Run) -> str:
+    return run.status if run.refit_of is None else f"{run.status}, fitted on all as {run.refit_of}"
 
 
 def _shown(model: str, metrics: Collection[str]) -> list[str]:
@@ -260,21 +316,46 @@ def _show_board(found: Board) -> None:
     from distaff.board.kinds import shown
 
     names = shown(name for row in found.rows for name in row.metrics)
-    rows: list[tuple[object, ...]] = []
-    for row in found.rows:
-        gap = row.comparison
-        versus = "best control" if row.model == found.best_control and gap is None else "–"
-        if gap is not None:
-            versus = f"{gap.difference:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}] p={gap.p_value:.2g}"
-        settings = ", ".join(f"{k}={v}" for k, v in row.settings.items())
-        kind = "control" if row.control else "model"
-        rows.append(
-            (row.model, kind, settings, len(row.runs), *(_interval(row.metrics.get(name)) for name in names), versus)
+    chosen_by = f"{found.metric} (valid)"
+    rows: list[tuple[object, ...]] = [
+        (
+            row.model,
+            "control" if row.control else "model",
+            ", ".join(f"{k}={v}" for k, v in row.settings.items()),
+            len(row.runs),
+            row.n_tried if row.chosen else "–",
+            _interval(row.validation.get(found.metric)),
+            *(_interval(row.metrics.get(name)) for name in names),
+            _versus(row, found),
         )
+        for row in found.rows
+    ]
     floor = [f"{found.noise_floor[name]:.4f}" if name in found.noise_floor else "–" for name in names]
-    rows.append(("noise floor", "chance", "", "–", *floor, "–"))
-    columns = ("model", "kind", "settings", "seeds", *names, f"{found.metric} against {found.best_control}")
+    rows.append(("noise floor", "chance", "", "–", "–", "–", *floor, "–"))
+    columns = (
+        *("model", "kind", "settings", "seeds", "tried", chosen_by, *names),
+        f"{found.metric} against {found.best_control}",
+    )
     emit_table(f"board of {found.dataset} ({found.split})", columns, rows)
+    if found.rows:
+        talk.print(f"{found.n_tried} configurations were measured on {found.dataset} in all", markup=False)
+    for note in found.notes:
+        talk.print(note, markup=False, soft_wrap=True)
+
+
+def _versus(row: BoardRow, found: Board) -> str:
+    """Return the comparison of a row with the best control, in a cell."""
+    gap = row.comparison
+    if not row.chosen:
+        return "not chosen"
+    if gap is None:
+        return "best control" if row.model == found.best_control else "–"
+    if gap.p_value is None or gap.p_holm is None or gap.low is None or gap.high is None:
+        return f"{gap.difference:+.4f}, seed variance {gap.seed_variance}: no test; train more seeds"
+    borrowed = " (seed variance borrowed)" if gap.seed_variance == "borrowed" else ""
+    return (
+        f"{gap.difference:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}] p={gap.p_value:.2g} Holm={gap.p_holm:.2g}{borrowed}"
+    )
 
 
 def _interval(value: Interval | None) -> str:

@@ -178,7 +178,8 @@ def _fit_default(ws: Workspace, name: str, plan: Plan, seeds: int) -> list[str]:
     """A control with nothing to tune goes on the board as it is."""
     from distaff.runs import records, training
 
-    there = {run.model for run in records.listing(ws, plan.dataset) if run.dataset_generation == plan.generation}
+    kept = (plan.generation, records.TRAIN)
+    there = {r.model for r in records.listing(ws, plan.dataset) if (r.dataset_generation, r.fitted_on) == kept}
     if name in there or not seeds:
         return []
     with epochs(name) as report:

@@ -142,7 +142,7 @@ def _hold(workspace: Workspace, dataset: str, locks: ExitStack) -> list[Run]:
 
 
 def _runs(workspace: Workspace, dataset: str) -> list[Run]:
-    sql = "SELECT * EXCLUDE (written_at) FROM runs WHERE dataset = ? ORDER BY run"
+    sql = f"SELECT {records.COLUMNS} FROM runs WHERE dataset = ? ORDER BY run"
     return [Run(**row) for row in workspace.warehouse.rows(sql, [dataset])]
 
 

@@ -61,6 +61,7 @@ class Session:
         folder: Where a fit that can be resumed keeps its checkpoint; None to keep none.
         resume: Continue from the checkpoint in ``folder``.
         world: The processes that share the work of this fit.
+        epochs: Train so many, chosen before; as the settings and validation say when None.
     """
 
     seed: int
@@ -70,6 +71,7 @@ class Session:
     folder: Path | None = None
     resume: bool = False
     world: World = ALONE
+    epochs: int | None = None
 
     def generator(self, stream: int = 0) -> torch.Generator:
         """Return a CPU generator of its own for each ``stream``, such as an epoch; the same for the same seed."""
@@ -108,6 +110,7 @@ class Model(ABC, Generic[D]):
         headline: Metrics kept for each unit; the board ranks by the first that was measured.
         shown: Metrics that tables on a terminal show.
         lower_is_better: The metrics of which less is better, at any length after an @.
+        seeded: Whether a fit depends on its seed; one that does not has no error of its own beside that of the units.
         divisible: Whether several processes can share a fit; see :mod:`distaff.model.distributed`.
 
     Raises:
@@ -120,6 +123,7 @@ class Model(ABC, Generic[D]):
     headline: ClassVar[tuple[str, ...]]
     shown: ClassVar[tuple[str, ...]]
     lower_is_better: ClassVar[frozenset[str]] = frozenset()
+    seeded: ClassVar[bool] = True
     divisible: ClassVar[bool] = False
     Config: ClassVar[type[ModelConfig]] = ModelConfig
     __signature__: ClassVar[inspect.Signature]

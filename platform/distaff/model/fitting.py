@@ -36,6 +36,7 @@ def fit(
     report: Callable[[Epoch], None] = lambda _: None,
     folder: Path | None = None,
     resume: bool = False,
+    epochs: int | None = None,
 ) -> None:
     """Fit ``model`` to ``data``; afterwards it predicts and can be saved.
 
@@ -47,6 +48,7 @@ def fit(
         report: Called after each epoch of a model trained by gradient.
         folder: Where to keep a checkpoint; None to keep none.
         resume: Continue from the checkpoint in ``folder``.
+        epochs: Train so many, chosen before, by a model trained by gradient; as validation says when None.
 
     Raises:
         InputError: Nothing to train on, a device that is not there, or several processes for a model that has no use for
@@ -61,5 +63,5 @@ def fit(
         # TensorFloat-32 products: the one mixed precision that leaves every loss here within its tolerance.
         torch.set_float32_matmul_precision("high")
     torch.manual_seed(seed)
-    model._fit(data, Session(seed, where, validate, report, folder, resume, world))
+    model._fit(data, Session(seed, where, validate, report, folder, resume, world, epochs))
     model.bind(data)

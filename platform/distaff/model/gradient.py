@@ -141,11 +141,11 @@ class _Training:
             self._restore()
 
     def run(self) -> None:
-        validate = self.session.validate
-        while self.epoch < self.schedule.max_epochs and self.bad_validations < self.schedule.patience:
+        validate, last = self.session.validate, self.session.epochs or self.schedule.max_epochs
+        while self.epoch < last and self.bad_validations < self.schedule.patience:
             self.epoch += 1
             losses = self._train_epoch()
-            due = self.epoch % self.schedule.eval_every == 0 or self.epoch == self.schedule.max_epochs
+            due = self.epoch % self.schedule.eval_every == 0 or self.epoch == last
             valid = self._validate(validate) if validate is not None and due else {}
             self.session.report(Epoch(self.schedule.first_epoch + self.epoch, losses, valid))
             if due:

@@ -17,6 +17,12 @@ from typing import Any
 from distaff_data.errors import InputError, UnknownNameError
 from distaff_data.workspace import Workspace
 
+TRAIN, ALL = "train", "all"
+"""The interactions or rows that a run was fitted on: the training split, or all, with nothing held out."""
+
+COLUMNS = "* EXCLUDE (written_at) REPLACE (coalesce(fitted_on, 'train') AS fitted_on)"
+"""The columns of ``runs`` that a :class:`Run` has, with what is meant where an older version wrote none."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -40,6 +46,9 @@ class Run:
     message: str | None = None
     study: str | None = None
     trial: int | None = None
+    fitted_on: str = TRAIN
+    refit_of: str | None = None
+    epochs: int | None = None
 
     def summary(self, metrics: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
         """Return the JSON shape of ``train`` and ``runs``."""
@@ -53,6 +62,7 @@ class Run:
             "settings": json.loads(self.settings),
             "metrics": {split: dict(values) for split, values in metrics.items()},
             **({} if self.study is None else {"study": self.study, "trial": self.trial}),
+            **({} if self.fitted_on == TRAIN else {"fitted_on": self.fitted_on, "refit_of": self.refit_of}),
         }
 
 
@@ -62,7 +72,7 @@ def find(workspace: Workspace, run_id: str) -> Run:
     Raises:
         UnknownNameError: There is none.
     """
-    rows = workspace.warehouse.rows("SELECT * EXCLUDE (written_at) FROM runs WHERE run = ?", [run_id])
+    rows = workspace.warehouse.rows(f"SELECT {COLUMNS} FROM runs WHERE run = ?", [run_id])
     if not rows:
         raise UnknownNameError("run", run_id, (r["run"] for r in workspace.warehouse.rows("SELECT run FROM runs")))
     return Run(**rows[0])
@@ -71,7 +81,7 @@ def find(workspace: Workspace, run_id: str) -> Run:
 def listing(workspace: Workspace, dataset: str | None = None, *, study: str | None = None) -> list[Run]:
     """Return runs, newest first: of one dataset when it is named; the trials of ``study``, or all that are no trial."""
     rows = workspace.warehouse.rows(
-        "SELECT * EXCLUDE (written_at) FROM runs "
+        f"SELECT {COLUMNS} FROM runs "
         "WHERE dataset = coalesce(?, dataset) AND study IS NOT DISTINCT FROM ? ORDER BY started_at DESC",
         [dataset, study],
     )
@@ -86,6 +96,7 @@ def same_but_seed(workspace: Workspace, run_id: str) -> list[Run]:
         for r in listing(workspace, run.dataset)
         if r.status == "done"
         and (r.model, r.settings, r.dataset_generation) == (run.model, run.settings, run.dataset_generation)
+        and (r.fitted_on, r.epochs) == (run.fitted_on, run.epochs)
         and r.seed != run.seed
     }
     return list(by_seed.values())

@@ -20,7 +20,8 @@ from distaff._version import __version__
 from distaff.model.base import Epoch, Measurement, Model
 from distaff.model.fitting import fit, pick_device
 from distaff.model.registry import model_class
-from distaff.runs.records import Run, find, is_alive, model_folder, record, run_folder
+from distaff.runs.records import ALL, TRAIN, Run, find, is_alive, model_folder, record, run_folder
+from distaff.runs.refit import Refit, everything
 from distaff_data.errors import InputError, redacted
 from distaff_data.workspace import Workspace
 
@@ -56,11 +57,11 @@ def train(
     device: str = "auto",
     report: Callable[[Epoch], None] = lambda _: None,
     trial: Trial | None = None,
+    refit: Refit | None = None,
 ) -> Run:
     """Fit a model and record the run; see :func:`fit_run`."""
-    return fit_run(workspace, model, dataset, settings=settings, seed=seed, device=device, report=report, trial=trial)[
-        0
-    ]
+    options: dict[str, Any] = {"seed": seed, "device": device, "report": report, "trial": trial, "refit": refit}
+    return fit_run(workspace, model, dataset, settings=settings, **options)[0]
 
 
 def fit_run(
@@ -73,6 +74,7 @@ def fit_run(
     device: str = "auto",
     report: Callable[[Epoch], None] = lambda _: None,
     trial: Trial | None = None,
+    refit: Refit | None = None,
 ) -> tuple[Run, Model[Any]]:
     """Fit a model and record the run; returns both, so that what follows loads nothing again.
 
@@ -85,13 +87,14 @@ def fit_run(
         device: ``auto``, ``cpu`` or ``cuda``.
         report: Called after each epoch; in a trial it may raise :class:`Pruned`.
         trial: The trial of a sweep that this is.
+        refit: Fit on everything, with these settings and epochs: nothing is held out, so nothing is measured.
 
     Raises:
         InputError: A name or setting is wrong; no run is recorded.
         KeyboardInterrupt: Passed on, after the run has been marked ``interrupted``.
     """
-    estimator: Model[Any] = model_class(model)(**(settings or {}))
-    data = estimator.read(workspace.warehouse, dataset)
+    estimator: Model[Any] = model_class(model)(**(settings or {} if refit is None else refit.settings))
+    data = _read(workspace, estimator, dataset, TRAIN if refit is None else ALL)
     run = Run(
         run=f"{model}-{dataset}-{uuid.uuid4().hex[:8]}",
         model=model,
@@ -110,6 +113,9 @@ def fit_run(
         seconds=0.0,
         study=None if trial is None else trial.study,
         trial=None if trial is None else trial.number,
+        fitted_on=TRAIN if refit is None else ALL,
+        refit_of=None if refit is None else refit.of,
+        epochs=None if refit is None else refit.epochs,
     )
     folder = run_folder(workspace, run.run)
     folder.mkdir(parents=True)
@@ -118,20 +124,28 @@ def fit_run(
 
 
 def join_training(
-    workspace: Workspace, model: str, dataset: str, *, settings: Mapping[str, Any], seed: int, device: str
+    workspace: Workspace,
+    model: str,
+    dataset: str,
+    *,
+    settings: Mapping[str, Any],
+    seed: int,
+    device: str,
+    refit: Refit | None = None,
 ) -> None:
     """Take part in a fit that process 0 of ``torchrun`` does with :func:`train`; records nothing."""
-    estimator = model_class(model)(**settings)
-    fit(estimator, estimator.read(workspace.warehouse, dataset), seed=seed, device=device)
+    estimator = model_class(model)(**(settings if refit is None else refit.settings))
+    data = _read(workspace, estimator, dataset, TRAIN if refit is None else ALL)
+    fit(estimator, data, seed=seed, device=device, epochs=None if refit is None else refit.epochs)
 
 
 def join_resumed(workspace: Workspace, run_id: str) -> None:
     """Take part in a fit that process 0 of ``torchrun`` continues with :func:`resume`; records nothing."""
     run = find(workspace, run_id)
     estimator = model_class(run.model)(**json.loads(run.config))
-    data = estimator.read(workspace.warehouse, run.dataset)
+    data = _read(workspace, estimator, run.dataset, run.fitted_on)
     folder = run_folder(workspace, run_id) / "checkpoint"
-    fit(estimator, data, seed=run.seed, device=run.device, folder=folder, resume=True)
+    fit(estimator, data, seed=run.seed, device=run.device, folder=folder, resume=True, epochs=run.epochs)
 
 
 def resume(workspace: Workspace, run_id: str, *, report: Callable[[Epoch], None] = lambda _: None) -> Run:
@@ -148,7 +162,7 @@ def resume(workspace: Workspace, run_id: str, *, report: Callable[[Epoch], None]
     if run.status == "running" and is_alive(run):
         raise InputError(f"run {run_id!r} is being fitted by process {run.process}")
     estimator = model_class(run.model)(**json.loads(run.config))
-    data = estimator.read(workspace.warehouse, run.dataset)
+    data = _read(workspace, estimator, run.dataset, run.fitted_on)
     if data.generation != run.dataset_generation:
         raise InputError(f"dataset {run.dataset!r} has been replaced since run {run_id!r} began; train anew")
     continued = replace(run, status="running", process=os.getpid(), message=None)
@@ -161,6 +175,8 @@ def evaluate(workspace: Workspace, run_id: str) -> list[Measurement]:
     Raises:
         InputError: The run is not done, or what it is measured on is gone.
     """
+    if find(workspace, run_id).fitted_on == ALL:
+        raise InputError(f"run {run_id!r} was fitted on all its dataset, so nothing is held out to measure it on")
     model: Model[Any] = Model.load(model_folder(workspace, run_id))
     model.load_results(workspace.warehouse, run_id)
     measurements = model.measure()
@@ -181,6 +197,12 @@ def store_measurements(workspace: Workspace, run_id: str, measurements: list[Mea
             for name, values in m.per_unit.items():
                 table = pa.table({"unit": m.units, "value": values.double().numpy()})
                 publication.append("unit_metrics", table, run=run_id, split=m.split, metric=name)
+
+
+def _read(workspace: Workspace, model: Model[Any], dataset: str, fitted_on: str) -> Any:
+    """Return what a model is fitted to: the dataset as it is divided, or all of it as training data."""
+    data = model.read(workspace.warehouse, dataset)
+    return everything(data) if fitted_on == ALL else data
 
 
 def _carry_out(
@@ -219,6 +241,7 @@ def _carry_out(
                 report=on_epoch,
                 folder=folder / "checkpoint" if trial is None else None,
                 resume=resume,
+                epochs=run.epochs,
             )
         if trial is None:
             measurements = model.measure()

@@ -10,6 +10,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from filelock import Timeout
 
@@ -18,6 +19,7 @@ from distaff.forgetting import audit
 from distaff.recommenders.score import score_run
 from distaff.runs import aliases, records, training
 from distaff.runs.records import Run
+from distaff.runs.refit import plan_refit
 from distaff.scheduling.executions import attempt
 from distaff.scheduling.history import Clock, Execution
 from distaff.scheduling.tasks import Outcome
@@ -84,11 +86,13 @@ def _fitted(workspace: Workspace, old: Run) -> str:
     live = workspace.warehouse.live(f"dataset/{old.dataset}")
     if live is None:
         raise InputError(f"dataset {old.dataset!r} is gone")
-    alike = (old.model, old.config, old.seed, live)
+    alike = (old.model, old.config, old.seed, live, old.fitted_on, old.epochs)
     for run in records.listing(workspace, old.dataset):
         if run.status == "done" and run.started_at > old.started_at and run.run != old.run:
             later = run.dataset_generation == live and not audit.touched(workspace, run.run)
-            if later and (run.model, run.config, run.seed, run.dataset_generation) == alike:
+            same = (run.model, run.config, run.seed, run.dataset_generation, run.fitted_on, run.epochs)
+            if later and same == alike:
                 return run.run
-    settings = json.loads(old.settings)
-    return training.train(workspace, old.model, old.dataset, settings=settings, seed=old.seed, device=old.device).run
+    refit = plan_refit(workspace, old.run) if old.fitted_on == records.ALL else None
+    options: dict[str, Any] = {"settings": json.loads(old.settings), "seed": old.seed, "device": old.device}
+    return training.train(workspace, old.model, old.dataset, refit=refit, **options).run

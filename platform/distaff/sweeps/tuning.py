@@ -161,12 +161,8 @@ def fit_seeds(
     text = json.dumps(plan.config.parse(settings).changed())
 
     def same(run: Run) -> bool:
-        return (run.model, run.settings, run.status, run.dataset_generation) == (
-            plan.model,
-            text,
-            "done",
-            plan.generation,
-        )
+        there = (run.model, run.settings, run.status, run.dataset_generation, run.fitted_on)
+        return there == (plan.model, text, "done", plan.generation, records.TRAIN)
 
     there = {run.seed: run.run for run in records.listing(workspace, plan.dataset) if same(run)}
     for seed in range(plan.seed, plan.seed + seeds):

@@ -1,7 +1,8 @@
 from dataclasses import replace
 
 from distaff.board.board import BoardRow
-from distaff.stats.intervals import Comparison, Interval
+from distaff.stats.crossed import Comparison
+from distaff.stats.intervals import Interval
 from distaff_dashboards.ui import wording
 
 BELOW = Comparison("recall@20", "ease", -0.021, -0.024, -0.018, 1e-9, 500)
@@ -21,6 +22,19 @@ def test_a_difference_that_could_be_chance_takes_no_side() -> None:
     said = wording.compare("dccf", replace(BELOW, p_value=0.4, difference=0.001, low=-0.002, high=0.004))
     assert said.startswith("dccf cannot be told from ease on recall@20: difference +0.0010")
     assert "p = 0.400" in said
+
+
+def test_a_difference_of_unknown_error_is_no_difference_and_says_why() -> None:
+    said = wording.compare("dccf", replace(BELOW, low=None, high=None, p_value=None, seed_variance="unknown"))
+    assert said.startswith("dccf cannot be told from ease on recall@20: difference -0.0210")
+    assert "unknown" in said
+
+
+def test_the_number_of_rows_and_a_borrowed_variance_are_said() -> None:
+    said = wording.compare("dccf", replace(BELOW, p_value=0.03, p_holm=0.09, seed_variance="borrowed"))
+    assert said.startswith("dccf cannot be told from ease")
+    assert "p = 0.030 (p = 0.090 after Holm)" in said
+    assert "borrowed" in said
 
 
 def test_one_seed_says_so_instead_of_an_interval() -> None:

@@ -56,6 +56,9 @@ def test_whole_job_from_file_to_lists(call: Call, orders: Path, tmp_path: Path) 
     assert control["status"] == "done"
     trained = _json(call("train", "nmf", "shop", "--set", "n_intents=2", "--seeds", "2", "--json"))["runs"]
     assert [run["seed"] for run in trained] == [0, 1]
+    assert set(trained[0]["metrics"]) == {"valid"}  # the test is not looked at unless it is asked for
+    listed = _json(call("runs", "--test", "--json"))["runs"]
+    assert [set(run["metrics"]) for run in listed] == [{"valid", "test"}] * 3
     board = _json(call("board", "shop", "--json"))
     assert {row["model"] for row in board["rows"]} == {"popularity", "nmf"}
     assert set(board["rows"][0]["metrics"]["recall@20"]) == {"mean", "std", "low", "high"}

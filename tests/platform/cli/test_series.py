@@ -59,11 +59,11 @@ def test_from_a_table_to_forecasts_beside_controls(call: Call, tmp_path: Path) -
     runs = {}
     for model in ("timedrl", "random_encoder", "raw_ridge", "seasonal_naive", "pca"):
         extra = TINY if model in ("timedrl", "random_encoder") else []
-        runs[model] = call("train", model, "load", *settings, *extra)["runs"][0]
+        runs[model] = call("train", model, "load", *settings, *extra, "--test")["runs"][0]
         assert {"mse", "mse@2", "mae@6"} <= runs[model]["metrics"]["test"].keys()
     board = call("board", "load")
     assert board["metric"] == "mse"
-    scores = [row["metrics"]["mse"]["mean"] for row in board["rows"]]
+    scores = [row["validation"]["mse"]["mean"] for row in board["rows"]]
     assert scores == sorted(scores)
     assert {row["model"]: row["control"] for row in board["rows"]}["timedrl"] is False
     run = runs["timedrl"]["run"]
@@ -119,7 +119,7 @@ def test_a_newcomers_recordings_are_understood_and_their_channels_named(
     with pytest.raises(SystemExit, match="0"):
         main()
     assert "channels: vibration, current\n" in capsys.readouterr().out
-    run = call("train", "raw_ridge", "machines")["runs"][0]
+    run = call("train", "raw_ridge", "machines", "--test")["runs"][0]
     assert run["metrics"]["test"]["accuracy"] > 0.8
     assert call("classify", run["run"])["rows"] == 40
     status, message = call("forecast", run["run"])

@@ -36,6 +36,7 @@ class SeasonalNaive(SeriesModel):
     """The latest measured value at the same place of the season, again and again."""
 
     name: ClassVar[str] = "seasonal_naive"
+    seeded: ClassVar[bool] = False
     control: ClassVar[bool] = True
     classifies: ClassVar[bool] = False
     Config: ClassVar[type[ModelConfig]] = SeasonalNaiveConfig

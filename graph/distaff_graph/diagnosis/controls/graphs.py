@@ -28,6 +28,7 @@ class OnsetOrder(TriggeredDiagnoser):
     """Whatever changed first; what the graph says cannot act on the KPI comes last."""
 
     name: ClassVar[str] = "onset_order"
+    seeded: ClassVar[bool] = False
     control: ClassVar[bool] = True
 
     def explain(self, view: CaseView) -> Explanation:
@@ -50,6 +51,7 @@ class Recency(TriggeredDiagnoser):
     """
 
     name: ClassVar[str] = "recency"
+    seeded: ClassVar[bool] = False
     control: ClassVar[bool] = True
 
     def explain(self, view: CaseView) -> Explanation:
@@ -74,6 +76,7 @@ class PageRank(TriggeredDiagnoser):
     """PageRank on the given graph turned round, so that weight flows from effects to causes."""
 
     name: ClassVar[str] = "pagerank"
+    seeded: ClassVar[bool] = False
     control: ClassVar[bool] = True
 
     def explain(self, view: CaseView) -> Explanation:

@@ -17,6 +17,7 @@ class NSigma(TriggeredDiagnoser):
     """Largest rise above the normal mean, in normal standard deviations (Pham et al., ASE 2024)."""
 
     name: ClassVar[str] = "nsigma"
+    seeded: ClassVar[bool] = False
     control: ClassVar[bool] = True
 
     def explain(self, view: CaseView) -> Explanation:
@@ -28,6 +29,7 @@ class BARO(TriggeredDiagnoser):
     """BARO's robust scorer: largest rise above the median, in inter-quartile ranges (Pham, Ha & Zhang, FSE 2024)."""
 
     name: ClassVar[str] = "baro"
+    seeded: ClassVar[bool] = False
     control: ClassVar[bool] = True
 
     def explain(self, view: CaseView) -> Explanation:
@@ -44,6 +46,7 @@ class FloorZ(TriggeredDiagnoser):
     """Largest robust deviation with a floor under its scale, free of units."""
 
     name: ClassVar[str] = "floor_z"
+    seeded: ClassVar[bool] = False
     control: ClassVar[bool] = True
 
     def explain(self, view: CaseView) -> Explanation:
@@ -55,6 +58,7 @@ class KPICorrelation(TriggeredDiagnoser):
     """Absolute correlation with the KPI over all rows; without a KPI every metric scores 0."""
 
     name: ClassVar[str] = "kpi_correlation"
+    seeded: ClassVar[bool] = False
     control: ClassVar[bool] = True
 
     def explain(self, view: CaseView) -> Explanation:

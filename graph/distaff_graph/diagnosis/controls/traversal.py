@@ -30,6 +30,7 @@ class Traversal(TriggeredDiagnoser):
     """
 
     name: ClassVar[str] = "traversal"
+    seeded: ClassVar[bool] = False
     control: ClassVar[bool] = True
 
     def explain(self, view: CaseView) -> Explanation:
