@@ -62,6 +62,9 @@ def train(
     seeds: Annotated[int, typer.Option(help="How many seeds, one run each.", min=1)] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     resume: Annotated[str | None, typer.Option(help="Continue this run instead of starting one.")] = None,
+    graph_is: Annotated[
+        str | None, typer.Option(help="Of incidents: their graph's edges are causes or calls; said once.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Fit a model on a dataset: one run per seed.
@@ -72,6 +75,7 @@ def train(
     """
     from distaff.model import distributed
     from distaff.runs import training
+    from distaff_data.tables.incidents import declare_graph
 
     ws = workspace()
     if distributed.rank():
@@ -83,6 +87,8 @@ def train(
     elif model is None or dataset is None:
         raise InputError("name a model and a dataset: distaff train MODEL DATASET")
     else:
+        if graph_is is not None:
+            declare_graph(ws.warehouse, dataset, graph_is)
         for each in range(seed, seed + seeds):
             with epochs(f"{model} on {dataset}, seed {each}") as report:
                 done.append(

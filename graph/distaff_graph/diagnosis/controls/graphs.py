@@ -29,6 +29,7 @@ class OnsetOrder(TriggeredDiagnoser):
 
     name: ClassVar[str] = "onset_order"
     control: ClassVar[bool] = True
+    reads_graph: ClassVar[bool] = True
 
     def explain(self, view: CaseView) -> Explanation:
         """Rank by onset, earliest first; equal onsets by deviation, ancestors of the KPI before all others."""
@@ -51,6 +52,7 @@ class Recency(TriggeredDiagnoser):
 
     name: ClassVar[str] = "recency"
     control: ClassVar[bool] = True
+    reads_graph: ClassVar[bool] = True
 
     def explain(self, view: CaseView) -> Explanation:
         """Rank by the place in the interleaved lists of direct causes, then of all others; equal rows by deviation."""
@@ -75,6 +77,7 @@ class PageRank(TriggeredDiagnoser):
 
     name: ClassVar[str] = "pagerank"
     control: ClassVar[bool] = True
+    reads_graph: ClassVar[bool] = True
 
     def explain(self, view: CaseView) -> Explanation:
         """Rank by :func:`page_rank` on the given graph."""
@@ -90,6 +93,7 @@ class PCPageRank(TriggeredDiagnoser):
 
     name: ClassVar[str] = "pagerank_pc"
     control: ClassVar[bool] = True
+    learns_graph: ClassVar[bool] = True
 
     def explain(self, view: CaseView) -> Explanation:
         """Rank by :func:`page_rank` on PC's graph."""
