@@ -10,12 +10,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
 from distaff_data.arrays import Bools, Floats, Ints
 
 SEPARATOR = "|"
+GraphIs = Literal["causes", "calls"]
+"""The meaning of an edge of a given graph: its source acts on its target, or its source calls its target."""
 
 
 @dataclass(frozen=True)
@@ -26,11 +29,13 @@ class Edge:
         source: The cause: an entity, or one metric written ``entity|metric``.
         target: The effect, likewise.
         known: True for an edge that exists, False for one that cannot; a pair that is not listed is unknown.
+        assumed: True for an edge that nobody gave: from the entry of a call graph to a KPI outside of it.
     """
 
     source: str
     target: str
     known: bool = True
+    assumed: bool = False
 
 
 @dataclass(frozen=True)
@@ -175,9 +180,11 @@ class Incidents:
     Attributes:
         name: Its name.
         cases: The incidents.
-        edges: What is known about dependencies, the same for all cases.
+        edges: What is known about dependencies, the same for all cases: from cause to effect, but as the file has them
+            where nobody said what they are.
         truth: Planted dependencies, where the data were generated.
         generation: The warehouse generation it was read from; empty for data that never were in one.
+        graph_is: What the edges of the given graph were said to be; None where nobody said.
     """
 
     name: str
@@ -185,6 +192,7 @@ class Incidents:
     edges: tuple[Edge, ...] = ()
     truth: tuple[TrueEdge, ...] = field(default=(), repr=False)
     generation: str = ""
+    graph_is: GraphIs | None = "causes"
 
 
 def entity_of(column: str) -> str:

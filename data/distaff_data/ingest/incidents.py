@@ -1,14 +1,16 @@
 """Metrics of incidents: a folder of labelled cases, or one table of metrics, wide or long, with or without labels.
 
 * A **folder** holds ``cases.json``, a list of ``{case, onset, kpi, root_entities, root_metrics, group}``, the wide Parquet
-  files ``cases/CASE.parquet`` and, if there is one, ``graph.csv``.
+  files ``cases/CASE.parquet`` and, if there is one, ``graph.csv``. With a graph, ``graph_is`` says what its edges are, in
+  each case or once beside them: ``{"graph_is": "calls", "cases": [...]}``.
 * A **wide** table has a time column and one column a metric. ``entity|metric`` names both; otherwise the name is divided at
   the separator a person gives, or else at its last ``/``, ``.``, ``:`` or ``_``, the first of these that occurs; a name
   without any is an entity of its own. A table of names (``column, entity, metric``) overrides the rule.
 * A **long** table has time, metric and value, and an entity in a column such as ``instance``, ``pod`` or ``service``, as
   exports of Prometheus have it. Of several values of one metric at one time the last counts.
 * A **graph** has columns ``source`` and ``target``, cause and effect or caller and called, and maybe ``status``:
-  ``known`` or ``forbidden``; a pair that is not listed is unknown.
+  ``known`` or ``forbidden``; a pair that is not listed is unknown. Whether it is ``causes`` or ``calls`` a person says; a
+  dataset whose graph nobody said it of is kept as it is and asks before its first diagnosis.
 
 Rows at unequal distances are brought to the grid of their median distance, or of ``step``.
 """
@@ -27,6 +29,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from distaff_data.arrays import Bools, Floats
+from distaff_data.datasets.dependencies import read_as
 from distaff_data.datasets.imputation import on_grid
 from distaff_data.datasets.incidents import Case, Edge, Incidents, entity_of
 from distaff_data.errors import InputError, first_line
@@ -35,7 +38,7 @@ from distaff_data.ingest.columns import find_column, first_named
 from distaff_data.ingest.options import IncidentsOptions, with_settings
 from distaff_data.ingest.publish import check_new
 from distaff_data.ingest.staging import time_unit
-from distaff_data.tables.incidents import publish_incidents
+from distaff_data.tables.incidents import graph_direction, publish_incidents
 from distaff_data.tables.reports import IncidentsReport
 from distaff_data.workspace import Workspace
 
@@ -83,10 +86,11 @@ def ingest_incidents(
     options = with_settings(options or IncidentsOptions(), settings)
     files = [Path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
     names = _read_names(options.names)
-    graph = options.graph
+    graph, said = options.graph, options.graph_is
     if len(files) == 1 and files[0].is_dir():
         folder = files[0]
-        cases = _folder_cases(folder, options, names)
+        cases, listed = _folder_cases(folder, options, names)
+        said = said or listed
         graph = graph or (folder / "graph.csv" if (folder / "graph.csv").is_file() else None)
     else:
         cases = [_file_case(path, options, names) for path in files]
@@ -101,23 +105,32 @@ def ingest_incidents(
     recorded = {option: getattr(options, option) for option in ("time", "separator", "step", "kpi", "onset", "label")}
     with workspace.warehouse.lock(f"dataset/{name}"):
         check_new(workspace.warehouse, name, replace=options.replace)
-        incidents = Incidents(name, tuple(cases), edges)
+        graph_is = graph_direction(said) if said else None if edges else "causes"
+        incidents = read_as(Incidents(name, tuple(cases), edges), graph_is)
         source = ", ".join(str(path) for path in files)
         return publish_incidents(workspace.warehouse, incidents, source=source, settings=recorded)
 
 
-def read_folder(folder: Path, name: str, *, unmeasured: bool = False) -> Incidents:
+def read_folder(folder: Path, name: str, *, unmeasured: bool = False, graph_is: str | None = None) -> Incidents:
     """Return the incidents of a folder, without a warehouse; see :func:`ingest_incidents`.
+
+    Args:
+        folder: Where they are.
+        name: Name of the dataset.
+        unmeasured: Leave out edges of entities that no case measures.
+        graph_is: The meaning of an edge, causes or calls; as the folder says when None.
 
     Raises:
         InputError: Something cannot be read or does not fit together.
     """
-    cases = _folder_cases(folder, IncidentsOptions(), {})
-    graph = folder / "graph.csv"
-    return Incidents(name, tuple(cases), _read_graph(graph, cases, unmeasured) if graph.is_file() else ())
+    cases, listed = _folder_cases(folder, IncidentsOptions(), {})
+    graph, said = folder / "graph.csv", graph_is or listed
+    edges = _read_graph(graph, cases, unmeasured) if graph.is_file() else ()
+    return read_as(Incidents(name, tuple(cases), edges), graph_direction(said) if said else None if edges else "causes")
 
 
-def _folder_cases(folder: Path, options: IncidentsOptions, names: Mapping[str, str]) -> list[Case]:
+def _folder_cases(folder: Path, options: IncidentsOptions, names: Mapping[str, str]) -> tuple[list[Case], str | None]:
+    """Return the cases of a folder, and what its list says of the graph."""
     listing = folder / "cases.json"
     if not listing.is_file():
         raise InputError("a folder of incidents has a cases.json; otherwise name files of metrics", path=folder)
@@ -125,9 +138,14 @@ def _folder_cases(folder: Path, options: IncidentsOptions, names: Mapping[str, s
         rows = json.loads(listing.read_text())
     except ValueError as error:
         raise InputError(f"the file is not JSON: {error}", path=listing) from None
+    beside = rows.get("graph_is") if isinstance(rows, dict) else None
+    rows = rows.get("cases") if isinstance(rows, dict) else rows
     if not isinstance(rows, list) or not all(isinstance(row, dict) and "case" in row for row in rows):
         raise InputError("the file is a list of objects, each with the name of a case", path=listing)
-    return [_listed_case(folder, listing, row, options, names) for row in rows]
+    said = {str(word) for word in (beside, *(row.get("graph_is") for row in rows)) if word is not None}
+    if len(said) > 1:
+        raise InputError("the cases share one graph, so all say the same of it", path=listing, column="graph_is")
+    return [_listed_case(folder, listing, row, options, names) for row in rows], next(iter(said), None)
 
 
 def _listed_case(

@@ -84,6 +84,9 @@ class IncidentsOptions:
     """Options by which a folder of cases or files of metrics are read."""
 
     graph: Annotated[str | Path | None, "CSV of dependencies: source, target, status."] = None
+    graph_is: Annotated[str | None, "The graph's edges: causes (source acts on target) or calls (source calls it)."] = (
+        None
+    )
     time: Time = None
     separator: Annotated[str | None, "What divides entity and metric in a column's name."] = None
     names: Annotated[str | Path | None, "CSV of column, entity, metric."] = None

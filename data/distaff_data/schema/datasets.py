@@ -160,9 +160,22 @@ TABLES = (
         (
             GENERATION,
             DATASET,
-            Column("source", TEXT, "the cause: an entity, or a metric written 'entity|metric'"),
-            Column("target", TEXT, "the effect, likewise"),
+            Column(
+                "source",
+                TEXT,
+                "an entity, or a metric written 'entity|metric'; see graph_directions",
+            ),
+            Column("target", TEXT, "an entity or a metric, likewise"),
             Column("known", FLAG, "true: the edge exists; false: it cannot"),
+        ),
+    ),
+    Table(
+        "graph_directions",
+        "what a person says the edges of a dataset's dependencies are; a dataset without a row was never asked",
+        (
+            GENERATION,
+            DATASET,
+            Column("graph_is", TEXT, "causes: source acts on target; calls: source calls target"),
         ),
     ),
     Table(

@@ -17,6 +17,8 @@ TABLES = (
             Column("trigger", REAL, "when it began, in seconds, given or detected; NULL where no onset was found"),
             Column("alarms", REALS, "every alarm, in seconds"),
             Column("converged", FLAG, "whether ranking and graph had come to rest; NULL for replayed cases"),
+            Column("graph", TEXT, "the graph that the ranking is by: given, learned or none; NULL before 0.2"),
+            Column("warnings", TEXTS, "what a reader of the ranking has to know; NULL before 0.2"),
         ),
     ),
     Table(

@@ -9,8 +9,9 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from distaff_data.datasets.incidents import Case, Edge, Incidents, TrueEdge, entity_of
-from distaff_data.errors import UnknownNameError
+from distaff_data.datasets.dependencies import read_as, turned
+from distaff_data.datasets.incidents import Case, Edge, GraphIs, Incidents, TrueEdge, entity_of
+from distaff_data.errors import InputError, UnknownNameError
 from distaff_data.tables.datasets import append_entry, live_generation
 from distaff_data.tables.reports import IncidentsReport
 from distaff_data.warehouse import Warehouse
@@ -37,6 +38,7 @@ def publish_incidents(
         settings: How it was read.
     """
     name, cases = incidents.name, incidents.cases
+    edges = turned((edge for edge in incidents.edges if not edge.assumed), incidents.graph_is)
     columns = {column for case in cases for column in case.columns}
     facts = {
         "cases": len(cases),
@@ -45,19 +47,52 @@ def publish_incidents(
         "metrics": len(columns),
         "rows": sum(len(case.times) for case in cases),
         "missing": float(sum(np.isnan(c.values).sum() for c in cases) / max(sum(c.values.size for c in cases), 1)),
-        "edges": len(incidents.edges),
+        "edges": len(edges),
+        "graph_is": incidents.graph_is if edges else None,
     }
     with warehouse.publish(f"dataset/{name}") as publication:
         publication.append("cases", [_case_row(case, i) for i, case in enumerate(cases)], dataset=name)
         publication.append("measurements", pa.concat_tables(map(_measurements, cases)), dataset=name)
-        publication.append("dependencies", [vars(edge) for edge in incidents.edges], dataset=name)
+        rows = [{"source": edge.source, "target": edge.target, "known": edge.known} for edge in edges]
+        publication.append("dependencies", rows, dataset=name)
+        directions = [{"graph_is": incidents.graph_is}] if edges and incidents.graph_is else []
+        publication.target(_direction_of(name)).append("graph_directions", directions, dataset=name)
         publication.append("truth_edges", [vars(edge) for edge in incidents.truth], dataset=name)
         append_entry(publication, name, "incidents", source=source, settings=settings, facts=facts)
     return IncidentsReport(name, publication.generation, **facts)  # type: ignore[arg-type]
 
 
+def declare_graph(warehouse: Warehouse, dataset: str, graph_is: str) -> None:
+    """Store what the edges of a dataset's graph are; what was said before is forgotten.
+
+    Raises:
+        UnknownNameError: There is no such dataset.
+        InputError: The dataset is of another kind, has no graph, or a graph is nothing of that name.
+    """
+    live_generation(warehouse, dataset, "incidents")
+    checked = graph_direction(graph_is)
+    if not warehouse.rows("SELECT 1 FROM dependencies WHERE dataset = ? LIMIT 1", [dataset]):
+        raise InputError(f"dataset {dataset!r} has no graph", column="graph_is", value=graph_is)
+    with warehouse.lock(f"dataset/{dataset}"), warehouse.publish(_direction_of(dataset)) as publication:
+        publication.append("graph_directions", [{"graph_is": checked}], dataset=dataset)
+
+
+def graph_direction(text: str) -> GraphIs:
+    """Return a word as what the edges of a graph are.
+
+    Raises:
+        InputError: It is neither causes nor calls.
+    """
+    if text == "causes":
+        return "causes"
+    if text == "calls":
+        return "calls"
+    message = "the edges of a graph are causes (source acts on target) or calls (source calls target)"
+    raise InputError(message, column="graph_is", value=text)
+
+
 def load_incidents(warehouse: Warehouse, dataset: str, case: str | None = None) -> Incidents:
-    """Load a dataset of incidents.
+    """Load a dataset of incidents, its edges from cause to effect where somebody said what they are.
 
     Args:
         warehouse: Where it is.
@@ -79,7 +114,8 @@ def load_incidents(warehouse: Warehouse, dataset: str, case: str | None = None) 
         'WHERE generation = $1 AND "case" = coalesce($2, "case")',
         [generation, case],
     )
-    return Incidents(
+    said = warehouse.rows("SELECT graph_is FROM graph_directions WHERE dataset = ?", [dataset])
+    incidents = Incidents(
         dataset,
         tuple(
             _read_case(row, times, metrics[row["case"],])
@@ -90,6 +126,12 @@ def load_incidents(warehouse: Warehouse, dataset: str, case: str | None = None) 
         tuple(TrueEdge(**row) for row in truth),
         generation,
     )
+    return read_as(incidents, graph_direction(said[0]["graph_is"]) if said else None if edges else "causes")
+
+
+def _direction_of(dataset: str) -> str:
+    """Return the name of the publication that says what the edges of a dataset's graph are."""
+    return f"graph/{dataset}"
 
 
 def _case_row(case: Case, position: int) -> dict[str, object]:

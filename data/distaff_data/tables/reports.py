@@ -94,6 +94,7 @@ class IncidentsReport:
         rows: Time stamps of all cases.
         missing: Share of measurements that are missing.
         edges: Dependencies that are known or forbidden.
+        graph_is: What their edges were said to be, causes or calls; None where nobody said, or there are none.
     """
 
     dataset: str
@@ -105,6 +106,7 @@ class IncidentsReport:
     rows: int
     missing: float
     edges: int
+    graph_is: str | None = None
 
     def as_dict(self) -> dict[str, object]:
         """Return plain values, ready for JSON."""

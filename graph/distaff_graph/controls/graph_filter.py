@@ -43,6 +43,7 @@ class GraphFilter(Linear):
     """Scores are x P^order, with P = R~^T R~ and R~ = D_u^-a R D_i^-b: walks of that many steps over shared users."""
 
     name: ClassVar[str] = "graph_filter"
+    seeded: ClassVar[bool] = False
     Config: ClassVar[type[ModelConfig]] = GraphFilterConfig
     config: GraphFilterConfig
 

@@ -38,6 +38,7 @@ class ItemKNN(Linear):
     """
 
     name: ClassVar[str] = "item_knn"
+    seeded: ClassVar[bool] = False
     Config: ClassVar[type[ModelConfig]] = ItemKNNConfig
     config: ItemKNNConfig
 

@@ -36,6 +36,7 @@ class RP3Beta(Linear):
     """
 
     name: ClassVar[str] = "rp3beta"
+    seeded: ClassVar[bool] = False
     Config: ClassVar[type[ModelConfig]] = RP3BetaConfig
     config: RP3BetaConfig
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,6 +31,10 @@ def diagnose_verb(
     ] = None,
     set: Annotated[list[str] | None, typer.Option(help="Setting of the model: key=value; repeatable.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of random draws.")] = 0,
+    graph_is: Annotated[
+        str | None,
+        typer.Option(help="The graph's edges: causes (source acts on target) or calls (source calls it); said once."),
+    ] = None,
     follow_: Annotated[
         str | None, typer.Option("--follow", help="A growing CSV file of metrics, or - for stdin.")
     ] = None,
@@ -49,11 +54,14 @@ def diagnose_verb(
     """
     from distaff.incidents.diagnose import diagnose
     from distaff.incidents.follow import follow, open_source
+    from distaff_data.tables.incidents import declare_graph
 
     settings: dict[str, str] = pairs(set or []) | ({} if onset is None else {"onset": onset})
     if settings.get("onset", "given") not in ("given", "detected"):
         raise InputError("the onset is given or detected", column="onset", value=settings["onset"])
     ws = workspace()
+    if graph_is is not None:
+        declare_graph(ws.warehouse, dataset, graph_is)
     if follow_ is not None:
         if settings.get("onset") == "given":
             raise InputError("onsets of a stream are not known, only detected: leave onset=given out with --follow")
@@ -99,6 +107,8 @@ def _printer(as_json: bool) -> Callable[[Update], None]:
         causes = ", ".join(f"{c['metric']} {c['score']:.2f}" for c in case["causes"][:5])
         state = "converged" if update.converged else "open"
         typer.echo(f"{case['case']} ({state}): {causes}")
+        for warning in case["warnings"]:
+            typer.echo(f"{case['case']}: {warning}", err=True)
 
     return show
 
@@ -115,3 +125,7 @@ def _show(report: DiagnosisReport) -> None:
         emit_facts(f"{level} level", facts)
     if report.trigger is not None:
         emit_facts("trigger", report.trigger)
+    graphs = Counter(d.graph for d in report.diagnoses if d.graph is not None)
+    emit_facts("cases by the graph their ranking is by", {str(graph): n for graph, n in graphs.items()})
+    for warning, cases in Counter(w for d in report.diagnoses for w in d.warnings).items():
+        typer.echo(f"{cases} of {len(report.diagnoses)} cases: {warning}", err=True)

@@ -102,6 +102,9 @@ def train(
         typer.Option("--from", help="With --on all: whose settings and epochs; the board's choice otherwise."),
     ] = None,
     test: Test = False,
+    graph_is: Annotated[
+        str | None, typer.Option(help="Of incidents: their graph's edges are causes or calls; said once.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Fit a model on a dataset: one run per seed.
@@ -114,6 +117,7 @@ def train(
     """
     from distaff.model import distributed
     from distaff.runs import training
+    from distaff_data.tables.incidents import declare_graph
 
     ws = workspace()
     refit = _refit(ws, model, dataset, on, source, set or [])
@@ -126,6 +130,8 @@ def train(
     elif model is None or dataset is None:
         raise InputError("name a model and a dataset: distaff train MODEL DATASET")
     else:
+        if graph_is is not None:
+            declare_graph(ws.warehouse, dataset, graph_is)
         for each in range(seed, seed + seeds):
             with epochs(f"{model} on {dataset}, seed {each}") as report:
                 done.append(

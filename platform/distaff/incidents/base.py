@@ -25,12 +25,22 @@ from pydantic import Field
 from torch import Tensor
 
 from distaff.incidents.frames import RankedCauses, Time, TimeAxis, known_edges, place_of, ranked_causes, read_case
-from distaff.incidents.rankings import METRICS, Cause, Diagnosis, Explanation, LearnedEdge, score_cases, score_ranking
+from distaff.incidents.rankings import (
+    METRICS,
+    Cause,
+    Diagnosis,
+    Explanation,
+    LearnedEdge,
+    ranked,
+    score_cases,
+    score_ranking,
+)
 from distaff.incidents.tables import publish_diagnoses, read_diagnoses, target_of
 from distaff.model.base import Epoch, Measurement, Model, Session
 from distaff.model.config import ModelConfig
 from distaff.stats.moments import ChannelMoments, normal_moments
 from distaff_data.arrays import Floats
+from distaff_data.datasets.dependencies import causal_edges, remarks
 from distaff_data.datasets.imputation import impute
 from distaff_data.datasets.incidents import Case, Edge, Incidents, Topology
 from distaff_data.errors import InputError, UnsupportedError
@@ -38,7 +48,6 @@ from distaff_data.frames import kind_of
 from distaff_data.tables.incidents import load_incidents
 from distaff_data.warehouse import Warehouse
 
-_CHANCE_DRAWS = 200
 _NORMAL = "normal/"  # before the name of a metric, a tensor's name
 _DIAGNOSES, _CASES = "diagnoses.json", "cases.json"  # files of a saved diagnoser
 _NORMAL_0_1 = "normal.json"  # one more up to 0.1
@@ -116,6 +125,10 @@ class Diagnoser(Model[Incidents]):
     """
 
     kind: ClassVar[str] = "incidents"
+    reads_graph: ClassVar[bool] = False
+    """Tells whether the ranking is by the given graph, where there is one."""
+    learns_graph: ClassVar[bool] = False
+    """Tells whether the ranking is by a learned graph even where none is part of the result."""
     headline: ClassVar[tuple[str, ...]] = ("avg@5", "ac@1", "ac@3", "map@3", "mrr")
     shown: ClassVar[tuple[str, ...]] = ("ac@1", "ac@3", "avg@5", "map@3", "mrr")
     Config: ClassVar[type[ModelConfig]] = DiagnoserConfig
@@ -204,7 +217,7 @@ class Diagnoser(Model[Incidents]):
 
         Args:
             case: The incident.
-            edges: What is known of dependencies.
+            edges: What is known of dependencies, from cause to effect.
             seed: Seed of random draws.
             at: Take this time, in seconds, as the onset.
             detect: Without ``at``, find the onset instead of taking the case's; as the setting ``onset`` says when None.
@@ -212,6 +225,7 @@ class Diagnoser(Model[Incidents]):
         Raises:
             InputError: The onset is to be given and is not, or leaves no row on one of its sides.
         """
+        case = _by_name(case)
         if at is None and (self.config.onset == "detected" if detect is None else detect):
             start = trigger_start(case)
             rows = impute(case, start)
@@ -226,17 +240,31 @@ class Diagnoser(Model[Incidents]):
         topology = case.topology(edges)
         view = CaseView(topology, case.times, rows[:onset], rows[onset:], seed, generator)
         alone = len(case.columns) == (case.kpi is not None)  # nothing but the KPI: nobody to blame
-        causes, graph = ((), ()) if alone else self.explain(view)
+        causes, learned = ((), ()) if alone else self.explain(view)
         times = tuple(float(case.times[alarm.row]) for alarm in alarms)
-        return Diagnosis(case.name, causes, times[0] if times else float(case.times[onset]), times, graph)
+        return Diagnosis(
+            case.name,
+            ranked(causes),
+            times[0] if times else float(case.times[onset]),
+            times,
+            learned,
+            self.graph_of(topology, learned),
+            remarks(topology) if self.reads_graph else (),
+        )
+
+    def graph_of(self, topology: Topology, learned: Sequence[LearnedEdge]) -> str:
+        """Return the graph that a ranking is by: given, learned or none."""
+        if self.reads_graph and topology.prior().known.any():
+            return "given"
+        return "learned" if learned or self.learns_graph else "none"
 
     # ------------------------------------------------------------------------------------------- a run and its result
 
     def _fit(self, data: Incidents, session: Session) -> None:
         """Carry out a run: explain every case, and note what is normal of each metric."""
-        diagnoses = []
+        diagnoses, edges = [], causal_edges(data)
         for number, case in enumerate(data.cases, 1):
-            diagnoses.append(self.diagnose_case(case, data.edges, seed=session.seed))
+            diagnoses.append(self.diagnose_case(case, edges, seed=session.seed))
             session.report(Epoch(number, {"total": float(len(data.cases))}))
         self.diagnoses = tuple(diagnoses)
         self.normal = normal_moments([normal_rows(case) for case in data.cases])
@@ -274,15 +302,10 @@ class Diagnoser(Model[Incidents]):
 
     @classmethod
     def chance(cls, data: Incidents, split: str) -> dict[str, float]:
-        """Return the metrics of rankings drawn at random, by simulation with a fixed seed."""
+        """Return the metrics of rankings drawn at random: the mean over all orders of the entities."""
         if split != "test" or not any(case.roots and case.visible for case in data.cases):
             raise InputError(f"dataset {data.name!r} has no incident with known causes to measure in {split!r}")
-        rng, drawn = np.random.default_rng(0), []
-        for case in data.cases:
-            if case.roots and case.visible:
-                for _ in range(_CHANCE_DRAWS):
-                    shuffled = [str(name) for name in rng.permutation(np.array(case.entities, dtype=object))]
-                    drawn.append(score_ranking(shuffled, case.roots))
+        drawn = [score_ranking([case.entities], case.roots) for case in data.cases if case.roots and case.visible]
         return {metric: float(np.mean([row[metric] for row in drawn])) for metric in METRICS}
 
     def validator(self, data: Incidents) -> Callable[[], Mapping[str, float]] | None:
@@ -361,6 +384,16 @@ def seconds_before_onset(case: Case) -> float:
     return ((len(case.times) if case.onset_row is None else case.onset_row) - trigger_start(case)) * case.step
 
 
+def _by_name(case: Case) -> Case:
+    """Return a case with its metrics in the order of their names: the order of columns shall tell a model nothing."""
+    order = sorted(range(len(case.columns)), key=case.columns.__getitem__)
+    if order == list(range(len(order))):
+        return case
+    columns = tuple(case.columns[i] for i in order)
+    kpi = None if case.kpi is None else order.index(case.kpi)
+    return replace(case, columns=columns, values=np.ascontiguousarray(case.values[:, order]), kpi=kpi)
+
+
 def _row_of(case: Case, at: float | None) -> int:
     onset = case.onset if at is None else at
     if onset is None:
@@ -379,4 +412,5 @@ def _diagnosis(row: dict[str, Any]) -> Diagnosis:
         LearnedEdge(e["source"], e["target"], e["subgraph"] if "subgraph" in e else e["part"], e["weight"])
         for e in row["edges"]
     )
-    return Diagnosis(row["case"], tuple(causes), row["trigger"], tuple(row["alarms"]), tuple(edges))
+    head = row.get("graph"), tuple(row.get("warnings", ()))
+    return Diagnosis(row["case"], tuple(causes), row["trigger"], tuple(row["alarms"]), tuple(edges), *head)

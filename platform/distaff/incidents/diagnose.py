@@ -12,6 +12,7 @@ from distaff.incidents.tables import case_dict
 from distaff.model.base import Epoch
 from distaff.runs import training
 from distaff.runs.records import Run
+from distaff_data.tables.incidents import declare_graph
 from distaff_data.workspace import Workspace
 
 
@@ -57,6 +58,7 @@ def diagnose(
     onset: str | None = None,
     settings: Mapping[str, Any] | None = None,
     seed: int = 0,
+    graph_is: str | None = None,
     report: Callable[[Epoch], None] = lambda _: None,
 ) -> DiagnosisReport:
     """Explain every case of a dataset as a run, which publishes the causes, and measure it.
@@ -68,12 +70,15 @@ def diagnose(
         onset: ``given`` or ``detected``; as the settings say when None.
         settings: Configuration that differs from the defaults.
         seed: Seed of random draws.
+        graph_is: What the edges of the dataset's graph are, causes or calls; stored with the dataset.
         report: Called after each case.
 
     Raises:
         InputError: A name or setting is wrong; no run is recorded.
     """
     Diagnoser.named(model)  # refused before a run of another kind is made
+    if graph_is is not None:
+        declare_graph(workspace.warehouse, dataset, graph_is)
     chosen = {**(settings or {}), **({} if onset is None else {"onset": onset})}
     run, fitted = training.fit_run(workspace, model, dataset, settings=chosen, seed=seed, device="cpu", report=report)
     return _report(run, cast(Diagnoser, fitted))

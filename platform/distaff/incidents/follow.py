@@ -24,6 +24,7 @@ from distaff.incidents.rankings import Diagnosis
 from distaff.incidents.tables import publish_diagnoses, target_of
 from distaff.model.checkpoints import read_checkpoint, write_checkpoint
 from distaff_data.arrays import Floats
+from distaff_data.datasets.dependencies import causal_edges, ties
 from distaff_data.datasets.incidents import Incidents, Topology
 from distaff_data.errors import InputError
 from distaff_data.tables.incidents import load_incidents
@@ -149,7 +150,10 @@ def _topology(columns: tuple[str, ...], kpi: str | None, incidents: Incidents) -
         kpi = next((name for name in names if name in columns), None)
     if kpi is not None and kpi not in columns:
         raise InputError("the stream has no such metric", column="kpi", value=kpi)
-    return Topology(columns, None if kpi is None else columns.index(kpi), incidents.edges)
+    edges = causal_edges(incidents)
+    if incidents.graph_is == "calls" and kpi is not None:
+        edges += ties(edges, [kpi])
+    return Topology(columns, None if kpi is None else columns.index(kpi), edges)
 
 
 class _Throttle:

@@ -37,12 +37,16 @@ class RankedCauses:
         edges: The learned graph as a frame of ``source, target, part, weight``; empty for a model without one.
         trigger: When the incident began, given or detected; None where no onset was found.
         alarms: Every alarm; empty where the onset was given.
+        graph: The graph that the ranking is by: given, learned, or none where it is by the metrics' own scores alone.
+        warnings: What a reader of the ranking has to know, a sentence each.
     """
 
     causes: Any
     edges: Any
     trigger: float | dt.datetime | None
     alarms: tuple[float | dt.datetime, ...] = ()
+    graph: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -148,7 +152,10 @@ def ranked_causes(diagnosis: Diagnosis, axis: TimeAxis, kind: Kind) -> RankedCau
     causes = causes.with_columns(axis.times(causes["onset"]))
     edges = pl.DataFrame(edge_rows(diagnosis), schema=_EDGES)
     trigger = None if diagnosis.trigger is None else axis.time(diagnosis.trigger)
-    return RankedCauses(as_kind(causes, kind), as_kind(edges, kind), trigger, tuple(map(axis.time, diagnosis.alarms)))
+    alarms = tuple(map(axis.time, diagnosis.alarms))
+    return RankedCauses(
+        as_kind(causes, kind), as_kind(edges, kind), trigger, alarms, diagnosis.graph, diagnosis.warnings
+    )
 
 
 def _seconds(times: pl.Series) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]], TimeAxis]:

@@ -6,13 +6,17 @@ A case has a set V of true causes (entities or metrics) and a ranking r:
     PR@K  = |first K and V| / min(K, |V|)             MAP@K = mean of PR@1 ... PR@K   (REASON and CORAL, KDD 2023)
     MRR   = 1 / rank of the first of V, 0 where none is ranked
 
-Each is a mean over cases, and each case's value is kept, for intervals and paired tests.
+Where scores are equal the order is nobody's: each metric is then its mean over all orders of what is tied, in closed form,
+so that neither the order of columns nor names decide. Each is a mean over cases, and each case's value is kept, for
+intervals and paired tests.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from math import comb
 
 import numpy as np
 
@@ -26,6 +30,7 @@ METRICS = (
 )
 _DAY = 86_400.0
 _RESAMPLES = 2_000
+_DIGITS = 12  # of a score that count; the rest is rounding
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,9 @@ class Diagnosis:
         trigger: When the incident began, in seconds: detected or given; None where none was found.
         alarms: Every alarm, in seconds; the last one that the ranking belongs to is ``trigger``.
         edges: The causal graph, where the model has one.
+        graph: The graph that the ranking is by: ``given``, ``learned``, or ``none`` where it is by the metrics' own scores
+            alone; None where that is not known.
+        warnings: What a reader of the ranking has to know, a sentence each.
     """
 
     case: str
@@ -89,6 +97,8 @@ class Diagnosis:
     trigger: float | None
     alarms: tuple[float, ...] = ()
     edges: tuple[LearnedEdge, ...] = field(default=(), repr=False)
+    graph: str | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def columns(self) -> list[str]:
@@ -100,26 +110,53 @@ class Diagnosis:
         """The ranking of entities: each at the place of its best metric."""
         return list(dict.fromkeys(column.partition("|")[0] for column in self.columns))
 
+    def tied(self, level: str) -> list[list[str]]:
+        """Return the ranking of entities or metrics as groups of equal score, each entity in that of its best metric."""
+        best: dict[str, float] = {}
+        for cause in self.causes:
+            best.setdefault(cause.column.partition("|")[0] if level == "entity" else cause.column, cause.score)
+        return [list(names) for _, names in groupby(best, key=best.__getitem__)]
 
-def score_ranking(ranking: Sequence[str], truth: Sequence[str]) -> dict[str, float]:
+
+def ranked(causes: Sequence[Cause]) -> tuple[Cause, ...]:
+    """Return causes by score, those of equal score by name; scores that differ by rounding alone become equal."""
+    rounded = [replace(cause, score=float(f"{cause.score:.{_DIGITS}g}")) for cause in causes]
+    return tuple(sorted(rounded, key=lambda cause: (-cause.score, cause.column)))
+
+
+def score_ranking(ranking: Sequence[str | Collection[str]], truth: Sequence[str]) -> dict[str, float]:
     """Return the metrics of one ranking, by name; see the module.
 
     Args:
-        ranking: Best first; may be shorter than K.
+        ranking: Best first, a name or a group of names that are tied each; may be shorter than K.
         truth: What failed, at least one.
     """
     causes = set(truth)
-    deepest = max(KS)
-    hits = np.array([float(name in causes) for name in ranking[:deepest]])
-    hits = np.pad(hits, (0, deepest - len(hits)))
-    total = np.cumsum(hits)
-    depth = np.arange(1, deepest + 1)
-    curves = {"ac": np.minimum(total, 1.0), "pr": total / np.minimum(depth, len(causes))}
+    depth = np.arange(1, max(KS) + 1)
+    found, total, reciprocal = np.zeros(len(depth)), np.zeros(len(depth)), 0.0
+    before = hits_before = 0
+    for group in ranking:
+        names = {group} if isinstance(group, str) else set(group)
+        size, hits = len(names), len(names & causes)
+        taken = np.clip(depth - before, 0, size)
+        total += taken * hits / size
+        if hits and not hits_before:
+            missed = [comb(size - hits, int(n)) / comb(size, int(n)) for n in taken]
+            found = 1.0 - np.array(missed)
+            reciprocal = _mean_reciprocal(before, size, hits)
+        before, hits_before = before + size, hits_before + hits
+    curves = {"ac": found, "pr": total / np.minimum(depth, len(causes))}
     values = {f"{name}@{k}": float(curve[k - 1]) for name, curve in curves.items() for k in KS}
     for name, curve in (("avg", curves["ac"]), ("map", curves["pr"])):
         values |= {f"{name}@{k}": float(curve[:k].mean()) for k in KS}
-    first = next((i for i, name in enumerate(ranking) if name in causes), None)
-    return values | {"mrr": 0.0 if first is None else 1.0 / (first + 1)}
+    return values | {"mrr": reciprocal}
+
+
+def _mean_reciprocal(before: int, size: int, hits: int) -> float:
+    """Return the mean of 1 / rank of the first of ``hits`` true causes over the orders of ``size`` that are tied."""
+    orders = comb(size, hits)
+    places = range(1, size - hits + 2)
+    return sum(comb(size - place, hits - 1) / orders / (before + place) for place in places)
 
 
 @dataclass(frozen=True)
@@ -161,9 +198,8 @@ def score_cases(cases: Sequence[Case], diagnoses: Sequence[Diagnosis], level: st
     for case, diagnosis in zip(cases, diagnoses, strict=True):
         truth = case.roots if level == "entity" else case.root_columns
         if truth and case.visible:
-            ranking = diagnosis.entities if level == "entity" else diagnosis.columns
             names.append(case.name)
-            scored.append(score_ranking(ranking, truth))
+            scored.append(score_ranking(diagnosis.tied(level), truth))
     if not scored:
         return None
     return CaseScores(tuple(names), {metric: np.array([row[metric] for row in scored]) for metric in METRICS})

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from distaff.incidents.rankings import Cause, Diagnosis, LearnedEdge
 from distaff_data.datasets.incidents import entity_of
 from distaff_data.warehouse import Warehouse
@@ -30,7 +32,7 @@ def publish_diagnoses(
     heads, causes, edges = [], [], []
     for diagnosis in diagnoses:
         case = {"case": diagnosis.case}
-        heads.append(case | {"trigger": diagnosis.trigger, "alarms": list(diagnosis.alarms), "converged": converged})
+        heads.append(case | _head(diagnosis) | {"converged": converged})
         causes += [case | row for row in cause_rows(diagnosis)]
         edges += [case | row for row in edge_rows(diagnosis)]
     with warehouse.publish(target or target_of(run)) as publication:
@@ -47,7 +49,7 @@ def read_diagnoses(warehouse: Warehouse, run: str) -> dict[str, Diagnosis]:
     """Return what a run published, by case; empty where it published nothing."""
     causes, edges = (
         warehouse.rows(f'SELECT * EXCLUDE (generation, run) FROM {table} WHERE run = ? ORDER BY "case", {order}', [run])
-        for table, order in (("causes", "rank"), ("cause_edges", '"part" DESC, source, target'))
+        for table, order in (("causes", "rank, metric"), ("cause_edges", '"part" DESC, source, target'))
     )
     causes_of: dict[str, list[Cause]] = {}
     for row in causes:
@@ -65,16 +67,20 @@ def read_diagnoses(warehouse: Warehouse, run: str) -> dict[str, Diagnosis]:
             row["trigger"],
             tuple(row["alarms"]),
             tuple(edges_of.get(row["case"], ())),
+            row["graph"],
+            tuple(row["warnings"] or ()),
         )
-        for row in warehouse.rows('SELECT "case", trigger, alarms FROM diagnoses WHERE run = ?', [run])
+        for row in warehouse.rows('SELECT "case", trigger, alarms, graph, warnings FROM diagnoses WHERE run = ?', [run])
     }
 
 
 def cause_rows(diagnosis: Diagnosis) -> list[dict[str, Any]]:
-    """Return a case's ranking as rows of the table ``causes``, less what is the same for all of them."""
+    """Return a case's ranking as rows of the table ``causes``, less what is the same for all; equal scores, equal rank."""
+    scores = np.array([cause.score for cause in diagnosis.causes])
+    ranks = np.searchsorted(-scores, -scores) + 1
     return [
         {
-            "rank": rank,
+            "rank": int(rank),
             "entity": entity_of(cause.column),
             "metric": cause.column,
             "score": cause.score,
@@ -84,7 +90,7 @@ def cause_rows(diagnosis: Diagnosis) -> list[dict[str, Any]]:
             "path": list(cause.path),
             "new_edges": list(cause.new_edges),
         }
-        for rank, cause in enumerate(diagnosis.causes, 1)
+        for rank, cause in zip(ranks, diagnosis.causes, strict=True)
     ]
 
 
@@ -100,7 +106,15 @@ def case_dict(diagnosis: Diagnosis) -> dict[str, Any]:
     """Return one case of the JSON shape of ``diagnose``."""
     return {
         "case": diagnosis.case,
+        **_head(diagnosis),
+        "causes": cause_rows(diagnosis),
+    }
+
+
+def _head(diagnosis: Diagnosis) -> dict[str, Any]:
+    return {
         "trigger": diagnosis.trigger,
         "alarms": list(diagnosis.alarms),
-        "causes": cause_rows(diagnosis),
+        "graph": diagnosis.graph,
+        "warnings": list(diagnosis.warnings),
     }

@@ -11,10 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from distaff_data.datasets.incidents import Case
-from distaff_data.errors import InputError
+from distaff_data.datasets.dependencies import causal_edges
+from distaff_data.datasets.incidents import Case, Edge
+from distaff_data.errors import DistaffError, InputError
 from distaff_data.ingest.incidents import ingest_incidents
-from distaff_data.tables.incidents import load_incidents
+from distaff_data.tables.incidents import declare_graph, load_incidents
 from distaff_data.workspace import Workspace
 
 WIDE = "time,shop_cpu,shop_latency,db.disk,queue\n0,1,5,2,3\n1,2,5,2,3\n2,1,6,,3\n3,1,9,9,3\n"
@@ -75,6 +76,47 @@ def test_a_folder_of_cases_with_a_partial_graph(workspace: Workspace, tmp_path: 
     prior = read.cases[0].topology(read.edges).prior()
     assert prior.known.tolist() == [[False, True], [False, False]]
     assert prior.forbidden.tolist() == [[False, False], [True, False]]
+
+
+@pytest.mark.parametrize("said", ["option", "case", "beside"])
+def test_a_call_graph_is_turned_once_and_kept_as_the_file_has_it(
+    said: str, workspace: Workspace, tmp_path: Path
+) -> None:
+    folder = make_folder(tmp_path, **({"graph_is": "calls"} if said == "case" else {}))
+    if said == "beside":
+        rows = json.loads((folder / "cases.json").read_text())
+        (folder / "cases.json").write_text(json.dumps({"graph_is": "calls", "cases": rows}))
+    report = ingest_incidents(workspace, "d", folder, **({"graph_is": "calls"} if said == "option" else {}))
+    assert (report.graph_is, report.edges) == ("calls", 2)
+    read = load_incidents(workspace.warehouse, "d")
+    assert read.graph_is == "calls"
+    assert {(edge.source, edge.target, edge.known) for edge in read.edges} == {("b", "a", True), ("a", "b", False)}
+    rows = workspace.warehouse.rows("SELECT source, target FROM dependencies WHERE known")
+    assert rows == [{"source": "a", "target": "b"}]
+
+
+def test_a_direction_is_said_once_and_forgotten_with_the_data(workspace: Workspace, tmp_path: Path) -> None:
+    folder = make_folder(tmp_path)
+    assert ingest_incidents(workspace, "d", folder).graph_is is None
+    with pytest.raises(InputError, match="--graph-is causes"):
+        causal_edges(load_incidents(workspace.warehouse, "d"))
+    declare_graph(workspace.warehouse, "d", "calls")
+    assert causal_edges(load_incidents(workspace.warehouse, "d"))[0] == Edge("b", "a")
+    declare_graph(workspace.warehouse, "d", "causes")
+    assert causal_edges(load_incidents(workspace.warehouse, "d"))[0] == Edge("a", "b")
+    ingest_incidents(workspace, "d", folder, replace=True)
+    assert load_incidents(workspace.warehouse, "d").graph_is is None
+    for dataset, word, message in (("d", "maybe", "causes"), ("none", "calls", "none")):
+        with pytest.raises(DistaffError, match=message):
+            declare_graph(workspace.warehouse, dataset, word)
+
+
+def test_cases_that_say_different_things_of_their_graph_are_refused(workspace: Workspace, tmp_path: Path) -> None:
+    folder = make_folder(tmp_path)
+    row = json.loads((folder / "cases.json").read_text())[0]
+    listed = [row | {"graph_is": "calls"}, row | {"graph_is": "causes"}]
+    (folder / "cases.json").write_text(json.dumps(listed))
+    refused(workspace, folder, "all say the same")
 
 
 def test_edges_of_entities_without_metrics_are_left_out_when_asked(workspace: Workspace, tmp_path: Path) -> None:

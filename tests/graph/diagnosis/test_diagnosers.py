@@ -8,6 +8,7 @@ from failing_chain import chain
 
 from distaff.incidents.base import Diagnoser
 from distaff.model import registry
+from distaff_data.datasets.dependencies import read_as
 from distaff_data.datasets.incidents import Case, Edge, Incidents
 from distaff_data.errors import InputError
 from distaff_data.planted.incidents import planted_incidents
@@ -46,8 +47,38 @@ def test_a_fault_that_spreads_is_traced_to_its_origin(name: str) -> None:
     case, edges = chain()
     model = registry.model_class(name)()
     assert isinstance(model, Diagnoser)
-    for given in (edges, tuple(Edge(e.target, e.source) for e in edges)):  # causal graph, or call graph
-        assert model.diagnose_case(case, given).entities[0] == "c"
+    calls = Incidents("d", (case,), tuple(Edge(e.target, e.source) for e in edges))
+    for read in (Incidents("d", (case,), edges), read_as(calls, "calls")):
+        diagnosis = model.diagnose_case(case, read.edges)
+        assert (diagnosis.entities[0], diagnosis.graph, diagnosis.warnings) == ("c", "given", ())
+
+
+def test_the_direction_of_a_graph_is_read_as_it_is_declared() -> None:
+    case, edges = chain()
+    wrong = tuple(Edge(e.target, e.source) for e in edges)
+    for name in ("recency", "pagerank"):
+        model = registry.model_class(name)()
+        assert isinstance(model, Diagnoser)
+        assert model.diagnose_case(case, wrong).columns != model.diagnose_case(case, edges).columns
+    (warning,) = registry.model_class("coral")().diagnose_case(case, wrong).warnings  # type: ignore[attr-defined]
+    assert "nothing acts on the KPI" in warning
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_order_of_columns_does_not_matter(name: str, data: Incidents) -> None:
+    model = registry.model_class(name)()
+    assert isinstance(model, Diagnoser)
+    flat = data.cases[2].values.copy()
+    flat[:, [3, 5]] = flat[:, [2]]  # metrics that nothing tells apart
+    case = Case(**{**vars(data.cases[2]), "values": flat})
+    edges = (Edge("service02", "entry"), Edge("service01", "service02"))
+    expected = model.diagnose_case(case, edges)
+    for seed in range(2):
+        order = np.random.default_rng(seed).permutation(len(case.columns))
+        columns = tuple(case.columns[i] for i in order)
+        kpi = int(np.flatnonzero(order == case.kpi)[0])
+        permuted = Case(**{**vars(case), "columns": columns, "values": case.values[:, order], "kpi": kpi})
+        assert model.diagnose_case(permuted, edges) == expected
 
 
 @pytest.mark.parametrize("name", ["coral", "floor_z", "onset_order", "traversal"])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
-from distaff.incidents.rankings import Cause, Diagnosis, score_cases, score_ranking, score_trigger
+from distaff.incidents.rankings import Cause, Diagnosis, ranked, score_cases, score_ranking, score_trigger
+from distaff.incidents.tables import cause_rows
 from distaff_data.datasets.incidents import Case
 
 
@@ -14,7 +17,7 @@ def case(name: str, **fields: object) -> Case:
 
 
 def diagnosis(name: str, columns: str, alarms: tuple[float, ...] = ()) -> Diagnosis:
-    causes = tuple(Cause(column, 1.0) for column in columns.split())
+    causes = tuple(Cause(column, -float(place)) for place, column in enumerate(columns.split()))
     return Diagnosis(name, causes, alarms[0] if alarms else None, alarms)
 
 
@@ -31,6 +34,29 @@ def test_two_true_causes_on_ranks_2_and_4() -> None:
 def test_a_cause_that_is_not_ranked_counts_nothing_and_a_short_ranking_is_allowed() -> None:
     assert set(score_ranking(["a"], ["z"]).values()) == {0.0}
     assert score_ranking(["z"], ["z"])["avg@5"] == 1.0
+
+
+@pytest.mark.parametrize("truth", [["b"], ["b", "c"], ["a", "d", "z"]])
+def test_what_is_tied_counts_as_the_mean_over_all_orders(truth: list[str]) -> None:
+    ranking = [["a"], ["b", "c", "d", "e"], ["f", "g"]]
+    orders = [
+        [*first, *middle, *last]
+        for first, middle, last in itertools.product(*(itertools.permutations(group) for group in ranking))
+    ]
+    every = [score_ranking(order, truth) for order in orders]
+    for name, value in score_ranking(ranking, truth).items():
+        assert value == pytest.approx(np.mean([values[name] for values in every])), name
+
+
+def test_equal_scores_have_equal_ranks_and_their_names_order() -> None:
+    causes = ranked(
+        [Cause("b|x", 0.3), Cause("c|x", 0.1 + 0.2), Cause("a|x", 0.3), Cause("a|y", 1.0), Cause("d|x", 0.1)]
+    )
+    found = Diagnosis("1", causes, 0.0)
+    assert found.columns == ["a|y", "a|x", "b|x", "c|x", "d|x"]
+    assert [row["rank"] for row in cause_rows(found)] == [1, 2, 2, 2, 5]
+    assert found.tied("entity") == [["a"], ["b", "c"], ["d"]]
+    assert found.tied("metric") == [["a|y"], ["a|x", "b|x", "c|x"], ["d|x"]]
 
 
 def test_an_entity_ranks_where_its_best_metric_does_and_invisible_cases_are_left_out() -> None:

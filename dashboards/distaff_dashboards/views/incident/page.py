@@ -222,7 +222,8 @@ def _graph(view: _View, cause: Mapping[str, Any], name: str) -> None:
     if view.edges.is_empty() and not (view.causes["path"].list.len() > 0).any():
         st.info("This model has no causal graph: it looks at each metric by itself.")
         return
-    causes = [*view.causes.head(_DRAWN).to_dicts(), *([cause] if cause["rank"] > _DRAWN else [])]
+    causes = view.causes.head(_DRAWN).to_dicts()
+    causes += [dict(cause)] if cause["metric"] not in {drawn["metric"] for drawn in causes} else []
     places = layout(view.kpi, causes, view.edges.to_dicts())
     widgets.heading("Causal graph", view.edges, f"{name}-graph",
                     help=f"The first {_DRAWN} causes and what lies on their paths: the KPI at the right, every cause as "

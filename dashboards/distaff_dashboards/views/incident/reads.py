@@ -53,8 +53,9 @@ def incident(source: Source, dataset: str, case: str) -> Case:
 @st.cache_data(max_entries=64, show_spinner=False)
 def published(source: Source, run: str, case: str) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the causes of an incident by rank, and its causal graph, as a run published them."""
+    causes = f'SELECT {", ".join(CAUSES)} FROM causes WHERE run = ? AND "case" = ? ORDER BY rank, metric'
     return (
-        source.frame(f'SELECT {", ".join(CAUSES)} FROM causes WHERE run = ? AND "case" = ? ORDER BY rank', [run, case]),
+        source.frame(causes, [run, case]),
         source.frame(
             f'SELECT {", ".join(EDGES)} FROM cause_edges WHERE run = ? AND "case" = ? ORDER BY part, source, target',
             [run, case],
@@ -72,12 +73,15 @@ def ranked_anew(source: Source, run: str, dataset: str, case: str, onset: float)
     from distaff.incidents.base import Diagnoser
     from distaff.incidents.tables import cause_rows, edge_rows
     from distaff.runs.records import find, model_folder
+    from distaff_data.datasets.dependencies import causal_edges
     from distaff_data.tables.incidents import load_incidents
 
     workspace = source.workspace
     incidents = load_incidents(workspace.warehouse, dataset, case)
     model = Diagnoser.load(model_folder(workspace, run))
-    diagnosis = model.diagnose_case(incidents.cases[0], incidents.edges, seed=find(workspace, run).seed, at=onset)
+    diagnosis = model.diagnose_case(
+        incidents.cases[0], causal_edges(incidents), seed=find(workspace, run).seed, at=onset
+    )
     return _frame("causes", CAUSES, cause_rows(diagnosis)), _frame("cause_edges", EDGES, edge_rows(diagnosis))
 
 

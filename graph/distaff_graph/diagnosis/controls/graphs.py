@@ -30,6 +30,7 @@ class OnsetOrder(TriggeredDiagnoser):
     name: ClassVar[str] = "onset_order"
     seeded: ClassVar[bool] = False
     control: ClassVar[bool] = True
+    reads_graph: ClassVar[bool] = True
 
     def explain(self, view: CaseView) -> Explanation:
         """Rank by onset, earliest first; equal onsets by deviation, ancestors of the KPI before all others."""
@@ -53,6 +54,7 @@ class Recency(TriggeredDiagnoser):
     name: ClassVar[str] = "recency"
     seeded: ClassVar[bool] = False
     control: ClassVar[bool] = True
+    reads_graph: ClassVar[bool] = True
 
     def explain(self, view: CaseView) -> Explanation:
         """Rank by the place in the interleaved lists of direct causes, then of all others; equal rows by deviation."""
@@ -78,6 +80,7 @@ class PageRank(TriggeredDiagnoser):
     name: ClassVar[str] = "pagerank"
     seeded: ClassVar[bool] = False
     control: ClassVar[bool] = True
+    reads_graph: ClassVar[bool] = True
 
     def explain(self, view: CaseView) -> Explanation:
         """Rank by :func:`page_rank` on the given graph."""
@@ -93,6 +96,7 @@ class PCPageRank(TriggeredDiagnoser):
 
     name: ClassVar[str] = "pagerank_pc"
     control: ClassVar[bool] = True
+    learns_graph: ClassVar[bool] = True
 
     def explain(self, view: CaseView) -> Explanation:
         """Rank by :func:`page_rank` on PC's graph."""

@@ -8,11 +8,10 @@ from scipy.sparse import csr_array
 from distaff.incidents.base import CaseView
 from distaff.incidents.rankings import Cause, Explanation
 from distaff_data.arrays import Floats
-from distaff_graph.diagnosis.coral.graph import oriented
 
 
 def ranked(view: CaseView, scores: Floats) -> Explanation:
-    """Return the metrics by their scores ``(M,)``, highest first; of equal ones the first in the data comes first."""
+    """Return the metrics by their scores ``(M,)``, highest first."""
     columns, kpi = view.topology.columns, view.topology.kpi
     order = [int(i) for i in np.argsort(-scores, kind="stable") if i != kpi]
     return tuple(Cause(columns[i], float(scores[i]), own=float(scores[i])) for i in order), ()
@@ -32,6 +31,5 @@ def floor_scaled(view: CaseView) -> Floats:
 
 
 def given_graph(view: CaseView) -> csr_array:
-    """Return the given graph among metrics, cause -> effect as it is read best for the KPI, bool ``(M, M)``."""
-    edges = csr_array(view.topology.prior().known)
-    return edges if view.topology.kpi is None or not edges.nnz else oriented(edges, view.topology.kpi)
+    """Return the given graph among metrics, cause -> effect, bool ``(M, M)``."""
+    return csr_array(view.topology.prior().known)

@@ -32,6 +32,7 @@ class Traversal(TriggeredDiagnoser):
     name: ClassVar[str] = "traversal"
     seeded: ClassVar[bool] = False
     control: ClassVar[bool] = True
+    reads_graph: ClassVar[bool] = True
 
     def explain(self, view: CaseView) -> Explanation:
         """Rank root causes by their largest sum, and after them all others by deviation."""

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.sparse import coo_array, csr_array
-from scipy.sparse.csgraph import breadth_first_order
 
 from distaff_data.arrays import Bools, Floats, Ints
 from distaff_data.errors import InputError
@@ -118,16 +117,6 @@ class Knowledge:
         allowed = known if self.complete else ~self.forbidden.toarray().astype(bool)
         others: Bools = allowed & ~np.eye(self.n_metrics, dtype=bool)
         return others
-
-
-def oriented(edges: csr_array, kpi: int) -> csr_array:
-    """Return the edges, turned round if the KPI then has more ancestors.
-
-    A causal graph is drawn from cause to effect, a call graph from caller to called, against the way of faults. The KPI
-    is where effects are seen, so of the two readings the one that lets more metrics act on it is the causal one.
-    """
-    ancestors, descendants = (len(breadth_first_order(way, kpi, return_predecessors=False)) for way in (edges.T, edges))
-    return csr_array(edges.T) if descendants > ancestors else edges
 
 
 def _boolean(edges: Iterable[tuple[int, int]], n_metrics: int) -> csr_array:

@@ -34,6 +34,7 @@ class CORAL(TriggeredDiagnoser):
     """Causal graph of what stayed and what changed, and blame sent up it from the KPI."""
 
     name: ClassVar[str] = "coral"
+    reads_graph: ClassVar[bool] = True
     Config = CORALConfig
     config: CORALConfig
 

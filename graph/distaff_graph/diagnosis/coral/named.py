@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 from distaff.incidents.rankings import Cause, LearnedEdge
 from distaff_data.datasets.incidents import Topology, metric_of
 from distaff_graph.diagnosis.coral.core import Assessment, BlamedEntity, CORALCore, GraphLearner
-from distaff_graph.diagnosis.coral.graph import Knowledge, oriented
+from distaff_graph.diagnosis.coral.graph import Knowledge
 from distaff_graph.diagnosis.coral.linear import LinearLearner
 from distaff_graph.diagnosis.coral.neural import NeuralLearner
 
@@ -28,8 +28,6 @@ def make_core(topology: Topology, learner: str = "linear", *, seed: int = 0) -> 
     kind_of = np.array([kinds.setdefault(metric_of(column), len(kinds)) for column in topology.columns], dtype=np.int64)
     prior = topology.prior()
     given, forbidden = csr_array(prior.known), csr_array(prior.forbidden)
-    if topology.kpi is not None and given.nnz:
-        given = oriented(given, topology.kpi)
     learners: dict[str, Callable[[Knowledge], GraphLearner]] = {
         "linear": LinearLearner,
         "neural": partial(NeuralLearner, seed=seed),

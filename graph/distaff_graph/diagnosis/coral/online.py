@@ -12,8 +12,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from distaff.incidents.rankings import Diagnosis
+from distaff.incidents.rankings import Diagnosis, ranked
 from distaff_data.arrays import Floats
+from distaff_data.datasets.dependencies import remarks
 from distaff_data.datasets.imputation import Imputer
 from distaff_data.datasets.incidents import Topology
 from distaff_graph.diagnosis.coral.named import make_core, named_causes, named_edges
@@ -35,6 +36,7 @@ class CORALStream:
 
     def __init__(self, topology: Topology, *, base: int = 200, learner: str = "linear", seed: int = 0) -> None:
         self.topology, self.base = topology, base
+        self._given = bool(topology.prior().known.any())
         self._core = make_core(topology, learner, seed=seed)
         self._trigger = Trigger(topology.kpi)
         self._tidy: Imputer | None = None
@@ -124,12 +126,15 @@ class CORALStream:
         self._clock[5] = assessment.converged or self._clock[4] >= _MOST_BATCHES
         rows_since = 1 + max((cause.onset for cause in assessment.causes if cause.onset is not None), default=0)
         times = [start + row * float(self._clock[1]) for row in range(int(rows_since))]
+        edges = named_edges(self.topology.columns, assessment)
         diagnosis = Diagnosis(
             f"incident-{alarm:.0f}",
-            named_causes(self.topology.columns, assessment, times),
+            ranked(named_causes(self.topology.columns, assessment, times)),
             alarm,
             (alarm,),
-            named_edges(self.topology.columns, assessment),
+            edges,
+            "given" if self._given else "learned" if edges else "none",
+            remarks(self.topology),
         )
         self._waiting = rows[:0]
         if self.converged:
