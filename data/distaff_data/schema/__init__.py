@@ -18,7 +18,7 @@ from distaff_data.schema.columns import Column, Table
 
 __all__ = ["TABLES", "VERSION", "Column", "Table"]
 
-VERSION = 6
+VERSION = 7
 
 TABLES: dict[str, Table] = {
     table.name: table for group in (operations, datasets, results, factors) for table in group.TABLES
