@@ -159,6 +159,8 @@ TABLES = (
             Column("low", REAL, "lower end of the 95 % interval of after"),
             Column("high", REAL, "upper end of it"),
             Column("pairs", INT, "items attacked"),
+            Column("detectable", REAL, "the smallest AUC that the attack would have found with 80 % power"),
+            Column("proof", TEXT, "equality with training without them; attack, where it has the power; or none"),
             Column("message", TEXT, "what else is to be known"),
             WRITTEN,
         ),

@@ -47,9 +47,44 @@ def forget(
     )
     emit_table(
         "models",
-        ("run", "how", "status", "own scores", "attack before", "after", "low", "high", "message"),
-        [(m.run, m.method, m.status, m.own_before, m.before, m.after, m.low, m.high, m.message) for m in done.models],
+        (
+            "run",
+            "how",
+            "status",
+            "shown by",
+            "own scores",
+            "attack before",
+            "after",
+            "low",
+            "high",
+            "found from",
+            "message",
+        ),
+        [
+            (
+                m.run,
+                m.method,
+                m.status,
+                m.proof,
+                m.own_before,
+                m.before,
+                m.after,
+                m.low,
+                m.high,
+                m.detectable,
+                m.message,
+            )
+            for m in done.models
+        ],
     )
+    if any(m.proof == "equality" for m in done.models):
+        typer.echo("equality: the model is now what training without them gives, which the attack adds nothing to")
+    if done.pooled:
+        emit_table(
+            "the attack over all requests for one person each",
+            ("model", "people", "attack before", "after", "low", "high", "found from"),
+            [(p.model, p.people, p.before, p.after, p.low, p.high, p.detectable) for p in done.pooled],
+        )
     if done.sources:
         typer.echo(f"the dataset was read from {done.sources}: take them out of there too, or they come back")
     if done.notes:

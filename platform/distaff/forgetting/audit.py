@@ -50,6 +50,8 @@ class ModelRecord:
     low: float | None = None
     high: float | None = None
     pairs: int = 0
+    detectable: float | None = None
+    proof: str | None = None
     message: str | None = None
 
 

@@ -16,8 +16,9 @@ from filelock import Timeout
 
 from distaff.factors.intents.evidence import explain_run
 from distaff.factors.intents.notes import mentioning
-from distaff.forgetting import audit, files, unlearning
+from distaff.forgetting import audit, files, proof, unlearning
 from distaff.forgetting.audit import ModelRecord, Request
+from distaff.forgetting.proof import Pooled
 from distaff.runs import records
 from distaff.runs.records import Run
 from distaff_data.errors import DistaffError, InputError
@@ -35,6 +36,7 @@ class Forgotten:
         models: What was done to each model, and what the attack on it found before and after.
         sources: Files that the dataset was read from. They are not Distaff's: take the people out of them too, or the next
             ingestion brings them back.
+        pooled: The attacks of all requests for one person each, over the whole dataset: one person's alone has no power.
         notes: Factors, ``RUN/FACTOR``, whose note has an id of theirs as a word. What an analyst wrote is theirs to change.
     """
 
@@ -42,12 +44,14 @@ class Forgotten:
     models: tuple[ModelRecord, ...]
     sources: str
     notes: tuple[str, ...]
+    pooled: tuple[Pooled, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON shape of ``forget``."""
         facts = asdict(self.request)
         facts["people"] = len(facts.pop("subjects"))
-        return facts | {"models": [asdict(m) for m in self.models], "sources": self.sources, "notes": self.notes}
+        models, pooled = ([asdict(row) for row in rows] for rows in (self.models, self.pooled))
+        return facts | {"models": models, "sources": self.sources, "notes": self.notes, "pooled": pooled}
 
 
 def forget(
@@ -95,7 +99,7 @@ def forget(
     (row,) = workspace.warehouse.rows("SELECT source FROM datasets WHERE dataset = ?", [dataset])
     models = tuple(audit.models(workspace, forgetting=request.forgetting))
     noted = tuple(f"{note.run}/{note.factor}" for note in mentioning(workspace, names, people))
-    return Forgotten(request, models, row["source"] or "", noted)
+    return Forgotten(request, models, row["source"] or "", noted, tuple(proof.pooled(workspace, dataset)))
 
 
 def _dataset(workspace: Workspace, people: list[str], dataset: str | None) -> str:

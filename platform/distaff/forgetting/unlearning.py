@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
-from distaff.forgetting import audit
+from distaff.forgetting import audit, proof
 from distaff.forgetting.attack import NOTHING, Membership, by_folding, by_own_scores
 from distaff.forgetting.audit import ModelRecord, Request
 from distaff.model import saving
@@ -31,6 +31,7 @@ def unlearn(
 ) -> dict[str, str]:
     """Take the people out of the models of runs; returns why, for those where it failed."""
     live, failed = load_interactions(workspace.warehouse, request.dataset), {}
+    confounder = proof.confounded(workspace, request.dataset)
     for run in found:
         folder = records.run_folder(workspace, run.run)
         shutil.rmtree(folder / "checkpoint", ignore_errors=True)  # it has the people's vectors, and cannot be continued
@@ -39,7 +40,7 @@ def unlearn(
             continue
         progress(f"model: {run.run}")
         try:
-            _unlearn(workspace, request, run, folder / "model", people, live)
+            _unlearn(workspace, request, run, folder / "model", people, live, confounder)
         except DistaffError as error:
             failed[run.run] = str(error)
     return failed
@@ -55,13 +56,19 @@ def known(workspace: Workspace, names: Sequence[str], people: Sequence[str]) -> 
 
 
 def _unlearn(
-    workspace: Workspace, request: Request, run: Run, folder: Path, people: Sequence[str], live: Interactions
+    workspace: Workspace,
+    request: Request,
+    run: Run,
+    folder: Path,
+    people: Sequence[str],
+    live: Interactions,
+    confounder: str | None,
 ) -> None:
     model = Recommender.load(folder)
     users = model.data.user_positions(list(people))
     users = users[users >= 0]
     if users.numel():
-        audit.record_models(workspace, [_without(model, users, request, run)])
+        audit.record_models(workspace, [_without(model, users, request, run, confounder)])
         if _same(model.data, live):
             model.bind(replace(model.data, generation=live.generation))
         training.store_measurements(workspace, run.run, model.measure())
@@ -70,7 +77,7 @@ def _unlearn(
         records.record(workspace, replace(run, dataset_generation=model.data.generation))
 
 
-def _without(model: Recommender, users: Tensor, request: Request, run: Run) -> ModelRecord:
+def _without(model: Recommender, users: Tensor, request: Request, run: Run, confounder: str | None) -> ModelRecord:
     """Change the model, and attack it before and after."""
     train, held = model.data.train.take(users), model.data.valid.union(model.data.test).take(users)
 
@@ -83,6 +90,7 @@ def _without(model: Recommender, users: Tensor, request: Request, run: Run) -> M
     own, before = by_own_scores(model, users), attack()
     method = model.unlearn(users, run.seed)
     after = attack()
+    shown_by, message = proof.of_model(method, after, confounder)
     return ModelRecord(
         request.forgetting,
         run.run,
@@ -94,7 +102,9 @@ def _without(model: Recommender, users: Tensor, request: Request, run: Run) -> M
         low=after.low,
         high=after.high,
         pairs=after.pairs,
-        message=None if after.auc is not None else "no attack: too few items held out, or the model takes no history",
+        detectable=after.detectable,
+        proof=shown_by,
+        message=message,
     )
 
 

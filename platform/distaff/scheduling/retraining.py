@@ -56,7 +56,9 @@ def _retrain(workspace: Workspace, name: str, clock: Clock, talk: Callable[[str]
     )
     waiting = [record for record in audit.models(workspace, status="queued") if record.run == name]
     if execution.status == "done":
-        audit.record_models(workspace, [replace(r, status="replaced", replacement=execution.run) for r in waiting])
+        audit.record_models(
+            workspace, [replace(r, status="replaced", replacement=execution.run, proof="equality") for r in waiting]
+        )
     elif execution.status == "failed":
         audit.record_models(workspace, [replace(r, status="failed", message=execution.message) for r in waiting])
     return execution

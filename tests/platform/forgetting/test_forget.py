@@ -16,7 +16,7 @@ from distaff import jobs
 from distaff.doctor import examine
 from distaff.factors.intents.evidence import explain_run
 from distaff.factors.intents.notes import annotate
-from distaff.forgetting import forget
+from distaff.forgetting import audit, forget, proof
 from distaff.jobs import Job
 from distaff.recommenders.base import Recommender
 from distaff.recommenders.score import score_run
@@ -211,6 +211,42 @@ def test_audit_record_says_what_was_done_and_names_nobody(filled: Workspace) -> 
     models = filled.warehouse.rows("SELECT * FROM forgotten_models")
     assert {m["run"] for m in models} == {m.run for m in found.models}
     assert all(0 <= m["low"] <= m["after"] <= m["high"] <= 1 for m in models)
+
+
+def test_record_says_what_shows_the_forgetting_and_what_the_attack_would_have_found(filled: Workspace) -> None:
+    found = forget(filled, [PERSON])
+    proofs = {m.run.split("-")[0]: m for m in found.models}
+    assert {name: m.proof for name, m in proofs.items()} == {"ease": "equality", "nmf": "equality", "lightgcn": "none"}
+    for m in found.models:
+        assert m.detectable is not None
+        assert m.detectable > 0.75  # one person's ten items
+        assert "proves nothing" in str(m.message)
+    assert {(p.model, p.people, p.low) for p in found.pooled} == {(n, 1, None) for n in ("ease", "nmf", "lightgcn")}
+    more = forget(filled, ["user03"], "shop")
+    more = forget(filled, ["user05"], "shop")
+    (ease,) = [p for p in more.pooled if p.model == "ease"]
+    values = [m.after for m in audit.models(filled) if m.run.startswith("ease")]
+    assert ease.people == len(values) == 3
+    assert ease.after == pytest.approx(np.mean([v for v in values if v is not None]))
+    assert ease.low is not None
+    assert ease.low <= ease.after
+    assert more.as_dict()["pooled"][0]["model"] == "ease"
+    forget(filled, ["user07", "user09"], "shop")
+    assert {p.people for p in proof.pooled(filled, "shop")} == {3}  # a request for two is none for one
+
+
+def test_split_by_time_is_said_to_confound_the_attack(tmp_path: Path) -> None:
+    log = write_log(tmp_path)
+    lines = log.read_text().splitlines()
+    log.write_text(
+        "\n".join([lines[0] + ",time", *(f"{line},{1_600_000_000 + n}" for n, line in enumerate(lines[1:]))])
+    )
+    workspace = Workspace.create(tmp_path / "w")
+    ingest_interactions(workspace, "shop", log, split="leave-last-out")
+    training.train(workspace, "ease", "shop", device="cpu")
+    (model,) = forget(workspace, [PERSON]).models
+    assert "confounded with age" in str(model.message)
+    assert model.proof == "equality"
 
 
 def test_notes_that_name_the_person_are_listed_for_their_author(filled: Workspace) -> None:

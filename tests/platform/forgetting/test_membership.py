@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from distaff.forgetting.attack import NOTHING, by_folding, by_own_scores
+from distaff.forgetting.attack import NOTHING, _auc, by_folding, by_own_scores
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
 from distaff_graph.collaborative.lightgcn import LightGCN
@@ -81,3 +81,25 @@ def test_vectors_of_the_forgotten_are_dropped_and_everybody_else_keeps_theirs(da
     assert torch.equal(model.predict(torch.arange(N_USERS - 3)), before)
     assert model.data.user_ids.to_pylist() == [ids[u] for u in kept.tolist()]
     assert {name: len(model.state()[name]) for name in model.user_tensors} == {"users": N_USERS - 3}
+
+
+def test_power_is_what_is_found_in_four_of_five_cases() -> None:
+    """Places of training and held-out items one person's attack might give, at the AUC that is said to be found."""
+    generator = torch.Generator().manual_seed(0)
+    n, m, trials = 40, 40, 400
+    detectable = _auc([torch.rand(n + m, generator=generator)], [n]).detectable
+    assert detectable is not None
+    shift = 2**0.5 * torch.special.ndtri(torch.tensor(detectable)).item()  # of one normal against another, for that AUC
+    found, false = 0, 0
+    for _ in range(trials):
+        held = torch.randn(m, generator=generator)
+        found += _above(torch.randn(n, generator=generator) + shift, held)
+        false += _above(torch.randn(n, generator=generator), held)
+    assert 0.72 <= found / trials <= 0.92
+    assert false / trials <= 0.05
+
+
+def _above(members: torch.Tensor, held: torch.Tensor) -> bool:
+    low = _auc([torch.cat([members, held])], [len(members)]).low
+    assert low is not None
+    return low > 0.5
