@@ -81,8 +81,8 @@ def model_class(name: str) -> Any:
         raise InputError(f"entry point {name!r} is not a Distaff model: {model!r}")
     if missing := sorted(getattr(model, "__abstractmethods__", ())):
         raise InputError(f"model {name!r} does not implement {', '.join(missing)}")
-    if model.name != name:
-        raise InputError(f"the class behind model {name!r} says that its name is {model.name!r}; one of them is wrong")
+    if (called := getattr(model, "name", None)) != name:
+        raise InputError(f"the class behind model {name!r} says that its name is {called!r}; one of them is wrong")
     return model
 
 

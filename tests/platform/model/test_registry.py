@@ -36,7 +36,7 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def clear() -> None:
-    for known in (registry._entries, registry.class_names, distaff._models):
+    for known in (registry._entries, registry.class_names, vars(distaff)["_models"]):
         known.cache_clear()
 
 

@@ -138,7 +138,7 @@ def test_a_history_that_can_be_read_in_two_ways_is_refused(fitted: EASE, histori
 
 
 def test_people_are_named_by_any_id_and_nobody_is_recommended_nothing(fitted: EASE) -> None:
-    assert fitted.recommend_new({7: ["1"]}, k=2)["user_id"].to_list() == ["7", "7"]
+    assert fitted.recommend_new({7: ["1"]}, k=2)["user_id"].to_list() == ["7", "7"]  # type: ignore[dict-item]
     assert fitted.recommend_new({}).is_empty()
 
 
