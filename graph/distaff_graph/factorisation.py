@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from distaff_data.errors import InputError
+
 _TINY = 1e-12
 _STEPS = 300  # of semi-NMF
 # Steps of a user's weights; a fixed number, so that they do not depend on who else is in the block.
@@ -75,16 +77,25 @@ def independent_components(rows: Tensor, n_factors: int, seed: int, *, centred: 
         seed: Of the start.
         centred: Take the mean away to find the axes. Rows of unit length that belong to one of K groups each then lie in
             K - 1 dimensions, and one axis is noise; without centring, every row is given with its negative.
+
+    Raises:
+        InputError: Fewer than two rows, or rows so much alike that they have no K directions.
     """
     from sklearn.decomposition import FastICA
     from sklearn.exceptions import ConvergenceWarning
 
+    spread = (rows - rows.mean(0)).abs().max() if centred and len(rows) else rows.abs().max()
+    if len(rows) < 2 or float(spread) == 0:
+        raise InputError("independent components take rows that differ")
     fit = FastICA(n_factors, whiten="unit-variance", random_state=seed, max_iter=500)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # where it stands then is still a rotation
+        warnings.simplefilter("ignore", RuntimeWarning)  # a direction without variance: refused below
         fit.fit((rows if centred else torch.cat([rows, -rows])).double().numpy())
     axes, unmixing = torch.from_numpy(fit.mixing_).float(), torch.from_numpy(fit.components_).float()
     amounts = rows @ unmixing.T
+    if not bool(amounts.isfinite().all() and axes.isfinite().all()):
+        raise InputError(f"the rows are too much alike to have {n_factors} independent components; ask for fewer")
     sign = torch.where(amounts.pow(3).sum(0) < 0, -1.0, 1.0)
     return Factorisation(amounts * sign, axes * sign)
 

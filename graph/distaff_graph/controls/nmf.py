@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Annotated, ClassVar
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -63,7 +64,8 @@ class NMF(InnerProducts):
             max_iter=c.max_iterations,
             random_state=session.seed,
         )
-        with warnings.catch_warnings():
+        # Where the start is exact already, as of a single pair, scikit-learn divides by its error, 0.
+        with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
             warnings.simplefilter("ignore", ConvergenceWarning)  # the limit is a setting, not an accident
             fit.fit(data.train.scipy())
         parts = torch.from_numpy(fit.components_).float().T

@@ -53,14 +53,41 @@ def top_k(scores: Tensor, seen: Csr, k: int) -> tuple[Tensor, Tensor]:
         k: List length, at most ``n_items``.
 
     Returns:
-        Items int64 ``(b, k)``, -1 where a row has fewer than ``k`` left, and their scores ``(b, k)``. Which of equal
-        items comes first is open.
+        Items int64 ``(b, k)``, -1 where a row has fewer than ``k`` left, and their scores ``(b, k)``. Of equal items
+        the one of lower position comes first, so that a shorter list begins a longer one.
 
     Raises:
         ValueError: A score is NaN, which has no rank.
     """
     scores[seen.row_index().to(scores.device), seen.indices.long().to(scores.device)] = -torch.inf
-    return listed(*largest(scores, k))
+    return listed(*_lowest_of_equals(scores, *largest(scores, k)))
+
+
+def _lowest_of_equals(scores: Tensor, best: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the k largest of each row with ties by position, from the k largest with ties in any order.
+
+    Args:
+        scores: ``(b, n)``.
+        best: ``(b, k)``, falling.
+        items: Where they are, ``(b, k)``.
+    """
+    if bool(best.isnan().any()):  # refused by whoever lists them
+        return best, items
+    last = best[:, -1:]
+    tied = (scores == last).sum(1) > (best == last).sum(1)  # some items equal to the last one are not on the list
+    open_rows = torch.nonzero(tied & (last.squeeze(1) > -torch.inf)).squeeze(1)
+    if open_rows.numel():
+        row, threshold = scores[open_rows], last[open_rows]
+        equal, larger = row == threshold, row > threshold
+        places = best.shape[1] - larger.sum(1, keepdim=True)
+        kept = larger | (equal & (equal.cumsum(1) <= places))
+        columns = torch.nonzero(kept)[:, 1].view(-1, best.shape[1])
+        items[open_rows], best[open_rows] = columns, row.gather(1, columns)
+    elif not bool((best[:, 1:] == best[:, :-1]).any()):
+        return best, items
+    items, order = items.sort(dim=1)
+    best, order = best.gather(1, order).sort(dim=1, descending=True, stable=True)
+    return best, items.gather(1, order)
 
 
 def find_hits(items: Tensor, relevant: Csr) -> Tensor:
