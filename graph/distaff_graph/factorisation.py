@@ -85,7 +85,7 @@ def independent_components(rows: Tensor, n_factors: int, seed: int, *, centred: 
     from sklearn.exceptions import ConvergenceWarning
 
     spread = (rows - rows.mean(0)).abs().max() if centred and len(rows) else rows.abs().max()
-    if len(rows) < 2 or float(spread) == 0:
+    if len(rows) < 2 or float(spread) <= 1e-6 * float(rows.abs().max()):
         raise InputError("independent components take rows that differ")
     fit = FastICA(n_factors, whiten="unit-variance", random_state=seed, max_iter=500)
     with warnings.catch_warnings():
