@@ -15,6 +15,7 @@ from torch import Tensor
 
 from distaff_data.errors import InputError
 
+_FLAT = 1e-12  # share of the largest power below which a direction has none: rounding
 _TINY = 1e-12
 _STEPS = 300  # of semi-NMF
 # Steps of a user's weights; a fixed number, so that they do not depend on who else is in the block.
@@ -84,18 +85,18 @@ def independent_components(rows: Tensor, n_factors: int, seed: int, *, centred: 
     from sklearn.decomposition import FastICA
     from sklearn.exceptions import ConvergenceWarning
 
-    spread = (rows - rows.mean(0)).abs().max() if centred and len(rows) else rows.abs().max()
-    if len(rows) < 2 or float(spread) <= 1e-6 * float(rows.abs().max()):
-        raise InputError("independent components take rows that differ")
+    spread = (rows - rows.mean(0) if centred and len(rows) else rows).double()
+    power = torch.linalg.eigvalsh(spread.T @ spread)
+    if len(rows) < 2 or int((power > _FLAT * power.max()).sum()) < n_factors:
+        raise InputError(
+            f"the rows are too few, or too much alike, for {n_factors} independent components; ask for fewer"
+        )
     fit = FastICA(n_factors, whiten="unit-variance", random_state=seed, max_iter=500)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # where it stands then is still a rotation
-        warnings.simplefilter("ignore", RuntimeWarning)  # a direction without variance: refused below
         fit.fit((rows if centred else torch.cat([rows, -rows])).double().numpy())
     axes, unmixing = torch.from_numpy(fit.mixing_).float(), torch.from_numpy(fit.components_).float()
     amounts = rows @ unmixing.T
-    if not bool(amounts.isfinite().all() and axes.isfinite().all()):
-        raise InputError(f"the rows are too much alike to have {n_factors} independent components; ask for fewer")
     sign = torch.where(amounts.pow(3).sum(0) < 0, -1.0, 1.0)
     return Factorisation(amounts * sign, axes * sign)
 
