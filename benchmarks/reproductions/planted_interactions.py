@@ -26,7 +26,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +106,6 @@ _EARLY = {"eval_every": 10, "patience": 3}
 DCCF_PUBLISHED = {"samples_per_epoch": 40_960, "batch_size": 4096, **_EARLY}
 DCCF_OURS = {**RLMREC, "n_intents": K, **_EARLY}
 LIGHTGCN = {"embedding_dim": 32, "lr": 0.005, "batch_size": 4096, "eval_every": 5, "patience": 4}
-PLAIT = {"penalty": 800, "embedding_dim": 8, "reg": 10, "confidence": 5, "n_intents": K}
 
 CANDIDATES = (
     IntentCandidate("random"),
@@ -128,13 +126,7 @@ CANDIDATES = (
         for base in ("lightgcn", "dccf-published", "dccf-ours")
         for method in ("varimax", "seminmf", "ica")
     ),
-    IntentCandidate(
-        "plait",
-        grid=tuple(
-            {**PLAIT, "ease_share": ease, "intent_share": intent}
-            for ease, intent in product((0.1, 0.3), (0.3, 0.6, 1.0))
-        ),
-    ),
+    IntentCandidate("plait", grid=({"n_intents": K},)),
     IntentCandidate("oracle"),
     IntentCandidate("oracle-all"),
 )

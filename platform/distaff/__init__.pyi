@@ -48,6 +48,7 @@ from distaff_graph.diagnosis.controls.scores import NSigma as _NSigma
 from distaff_graph.diagnosis.controls.scores import Random as _Random
 from distaff_graph.diagnosis.controls.traversal import Traversal as _Traversal
 from distaff_graph.diagnosis.coral.model import CORAL as _CORAL
+from distaff_graph.plait.blend import Blend as _Blend
 from distaff_graph.plait.model import Plait as _Plait
 from distaff_timeseries.controls.catch22 import Catch22 as _Catch22
 from distaff_timeseries.controls.minirocket import MiniRocket as _MiniRocket
@@ -79,6 +80,7 @@ __all__ = [
     "VAE",
     "BetaTCVAE",
     "BetaVAE",
+    "Blend",
     "Case",
     "Catch22",
     "Diagnoser",
@@ -317,6 +319,25 @@ class BetaVAE(_BetaVAE):
         weight_decay: float = 0.0001,
         latent_dim: int = 10,
         beta: float = 4.0,
+    ) -> None: ...
+
+class Blend(_Blend):
+    """Scores are the weighted sum of components' scores, each over its length; which, and at what weights, validation says.
+
+    Args:
+        components: Components with their settings, such as ``ease:penalty=50,als:embedding_dim=32``; chosen on
+            validation when left out.
+        weights: A weight for each of them, in any unit; chosen on validation when left out. With weights nothing is
+            chosen.
+        max_gb: Memory that an item-item matrix may take; components that need more are left out.
+    """
+
+    def __init__(
+        self,
+        *,
+        components: tuple[str, ...] | None = None,
+        weights: tuple[float, ...] | None = None,
+        max_gb: float = 2.0,
     ) -> None: ...
 
 class Catch22(_Catch22):
@@ -985,28 +1006,26 @@ class PCA(_PCA):
     ) -> None: ...
 
 class Plait(_Plait):
-    """Scores are the weighted sum of three, each over its length: EASE's, the factorisation's and the mixture's.
+    """Scores are those of a blend that chooses itself, with a mixture whose intents split every score exactly.
 
     Args:
-        penalty: EASE's penalty, in interactions.
-        embedding_dim: Numbers an item has in the factorisation.
-        reg: Weight of the factorisation's squared norms.
-        confidence: Weight of an interaction in the factorisation, where the absence of one weighs 1.
-        ease_share: Weight of EASE's score.
-        intent_share: Of what EASE leaves, the weight of the mixture's score; the factorisation's has the rest.
-        n_intents: K.
+        components: Components with their settings, such as ``ease:penalty=50,als:embedding_dim=32``; chosen on
+            validation when left out.
+        weights: A weight for each of them, in any unit; chosen on validation when left out. With weights nothing is
+            chosen.
+        max_gb: Memory that an item-item matrix may take; components that need more are left out.
+        intent_share: Weight of the mixture's own score beside the components'; chosen on validation when left out.
+        n_intents: K; chosen on validation when left out.
     """
 
     def __init__(
         self,
         *,
-        penalty: float = 50.0,
-        embedding_dim: int = 256,
-        reg: float = 30.0,
-        confidence: float = 50.0,
-        ease_share: float = 0.3,
-        intent_share: float = 0.1,
-        n_intents: int = 32,
+        components: tuple[str, ...] | None = None,
+        weights: tuple[float, ...] | None = None,
+        max_gb: float = 2.0,
+        intent_share: float | None = None,
+        n_intents: int | None = None,
     ) -> None: ...
 
 class Popularity(_Popularity):

@@ -91,6 +91,8 @@ def train(
                     )
                 )
     _show_runs(ws, done, as_json)
+    if not as_json:
+        _tell(done)
 
 
 def _help(
@@ -215,6 +217,13 @@ def _show_runs(ws: Workspace, runs: list[Run], as_json: bool) -> None:
         ("run", "seed", "status", "seconds", "settings", "valid", "test"),
         [(r.run, r.seed, r.status, r.seconds, r.settings, scores(r, "valid"), scores(r, "test")) for r in runs],
     )
+
+
+def _tell(runs: list[Run]) -> None:
+    """Print what models chose by themselves."""
+    for run in runs:
+        for note in (run.message or "").splitlines():
+            talk.print(f"seed {run.seed}: {note}", markup=False)
 
 
 def _shown(model: str, metrics: Collection[str]) -> list[str]:
