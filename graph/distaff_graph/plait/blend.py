@@ -62,7 +62,7 @@ class Blend(Compound):
     Attributes:
         blend: The weight of each component.
         n_tried: Configurations that were judged on validation.
-        notes: What was chosen, and what was left out and why.
+        remarks: What was chosen, and what was left out and why.
     """
 
     name: ClassVar[str] = "blend"
@@ -86,10 +86,11 @@ class Blend(Compound):
         return self._choice.n_tried
 
     @property
-    def notes(self) -> tuple[str, ...]:
+    def remarks(self) -> tuple[str, ...]:
         """The weights, and what was found while they were chosen."""
         parts = ", ".join(f"{weight:.3f} {spec}" for spec, weight in self.blend.items())
-        return (f"{self.name}: {parts}", *self._choice.notes)
+        looks = (f"{self.n_tried} configurations tried on validation",) if self.n_tried else ()
+        return (f"{self.name}: {parts}", *self._choice.notes, *looks)
 
     def _fit(self, data: Interactions, session: Session) -> None:
         """Choose where there is something to choose, then fit to all training interactions."""

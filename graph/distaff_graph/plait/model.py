@@ -88,9 +88,9 @@ class Plait(Blend):
         return {**super().blend, "mixture": self._choice.share}
 
     @property
-    def notes(self) -> tuple[str, ...]:
+    def remarks(self) -> tuple[str, ...]:
         """The weights, K, and what was found while they were chosen."""
-        first, *rest = super().notes
+        first, *rest = super().remarks
         return (f"{first}, with {self._choice.n_intents} intents", *rest)
 
     def fold_in(self, history: Csr) -> Tensor:

@@ -194,7 +194,7 @@ class Model(ABC, Generic[D]):
         """Read what :meth:`write_data` wrote for the dataset ``name``."""
 
     @property
-    def notes(self) -> tuple[str, ...]:
+    def remarks(self) -> tuple[str, ...]:
         """What a reader of the fit should know, such as what the model chose by itself; nothing by default."""
         return ()
 

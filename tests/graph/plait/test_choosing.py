@@ -65,7 +65,7 @@ def test_what_is_chosen_does_not_lose_to_the_best_of_its_components(
     assert sum(chosen.blend.values()) == pytest.approx(1.0)
     assert min(chosen.blend.values()) >= 0.0
     assert chosen.n_tried > sum(len(family) for family in FEW)
-    assert chosen.notes[0].startswith(f"{chosen.name}: ")
+    assert chosen.remarks[0].startswith(f"{chosen.name}: ")
 
 
 def test_plait_without_its_mixture_is_the_blend(monkeypatch: pytest.MonkeyPatch, planted: Interactions) -> None:
@@ -86,7 +86,7 @@ def test_settings_that_are_given_are_kept(planted: Interactions) -> None:
 def test_of_two_components_that_are_the_same_one_is_left_out(planted: Interactions) -> None:
     model = Blend(components=("ease:penalty=100", "ease:penalty=100.0")).fit(planted)
     assert list(model.blend.values()) == [1.0]
-    assert [note.partition(" ")[2] for note in model.notes[1:2]] == ["left out: it added nothing"]
+    assert [note.partition(" ")[2] for note in model.remarks[1:2]] == ["left out: it added nothing"]
 
 
 def test_the_choice_survives_files(tmp_path: object, planted: Interactions) -> None:
@@ -94,7 +94,7 @@ def test_the_choice_survives_files(tmp_path: object, planted: Interactions) -> N
     again = Plait(**model.get_params())
     again.bind(planted)
     again.load_state(model.state())
-    assert (again.blend, again.n_tried, again.notes) == (model.blend, model.n_tried, model.notes)
+    assert (again.blend, again.n_tried, again.remarks) == (model.blend, model.n_tried, model.remarks)
 
 
 # -------------------------------------------------------------------------------------------------- without a validation
@@ -105,7 +105,7 @@ def test_without_a_validation_part_one_is_held_out_and_all_is_fitted() -> None:
     nothing = Csr(torch.zeros(board.n_users + 1, dtype=torch.long), torch.empty(0, dtype=torch.int32), board.n_items)
     data = replace(board, valid=nothing)
     model = Blend(components=("item_knn", "ease")).fit(data)
-    assert any("held out of training, then fitted to all" in note for note in model.notes)
+    assert any("held out of training, then fitted to all" in note for note in model.remarks)
     expected = Blend(components=tuple(model.blend), weights=tuple(model.blend.values())).fit(data)
     users = torch.arange(data.n_users)
     torch.testing.assert_close(model.predict(users), expected.predict(users))
@@ -127,7 +127,7 @@ def test_with_too_little_to_choose_on_weights_are_equal() -> None:
     data = Interactions.from_arrays(["a", "b", "a"], ["x", "y", "z"])
     model = Plait().fit(data)
     assert len(set(list(model.blend.values())[:-1])) == 1
-    assert "too few interactions to choose on: equal weights" in model.notes
+    assert "too few interactions to choose on: equal weights" in model.remarks
 
 
 # ----------------------------------------------------------------------------------------------------- any catalogue
@@ -148,7 +148,7 @@ def test_a_catalogue_too_large_for_items_by_items_is_blended_without_ease(monkey
     monkeypatch.setattr("distaff_graph.plait.mixture._STARTS", 1)
     model = Plait(n_intents=3).fit(data)
     assert not any(name.startswith("ease") for name in model.blend)
-    assert any("ease" in note and "max_gb=2" in note for note in model.notes)
+    assert any("ease" in note and "max_gb=2" in note for note in model.remarks)
     users = torch.tensor([0, 1])
     score = model.predict(users)
     assert score.shape == (2, n_items)
