@@ -61,7 +61,8 @@ def measure(candidate: Candidate, data: Interactions, n_seeds: int) -> list[dict
         for metric, value in {**{metric: test[metric] for metric in METRICS}, **also}.items():
             values.setdefault(metric, []).append(value)
     # Early stopping is a choice by validation too.
-    chosen = len(candidate.grid) > 1 or "patience" in best.Config.model_fields
+    looks = max(len(candidate.grid), getattr(best, "n_tried", 0))  # a model that chooses itself looks too
+    chosen = looks > 1 or "patience" in best.Config.model_fields
     return [
         {
             "model": candidate.row,
@@ -72,7 +73,7 @@ def measure(candidate: Candidate, data: Interactions, n_seeds: int) -> list[dict
             "std": statistics.stdev(values[metric]) if len(seeds) > 1 else None,
             "n_seeds": len(seeds),
             "selected": "valid" if chosen else None,
-            "looks": len(candidate.grid),
+            "looks": looks,
             "settings": dict(settings),
         }
         for metric in values

@@ -98,5 +98,6 @@ CANDIDATES = (
         tuple({"embedding_dim": d, "confidence": c, "reg": r} for d, c, r in product((32, 64), (5, 20), (1, 10))),
         seeded=True,
     ),
-    Candidate("plait", tuple({"ease_share": s} for s in (0.3, 0.5, 0.7)), seeded=True),
+    Candidate("blend", seeded=True),
+    Candidate("plait", seeded=True),
 )

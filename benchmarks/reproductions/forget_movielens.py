@@ -39,7 +39,12 @@ MODELS: Mapping[str, Mapping[str, Any]] = {
     "puresvd": {"n_intents": 16},
     "nmf": {"n_intents": 16},
     "als": {"embedding_dim": 32, "reg": 30.0, "confidence": 5.0},
-    "plait": {"n_intents": 16, "penalty": 250.0, "embedding_dim": 32, "reg": 30.0, "confidence": 5.0},
+    "plait": {
+        "n_intents": 16,
+        "components": "ease:penalty=250,als:embedding_dim=32:reg=30:confidence=5",
+        "weights": "0.3,0.63",
+        "intent_share": 0.07,
+    },
     "multivae": {"max_epochs": 60},
     "lightgcn": {},
     "dccf": {"max_epochs": 60},

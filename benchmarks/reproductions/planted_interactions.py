@@ -26,7 +26,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +106,6 @@ _EARLY = {"eval_every": 10, "patience": 3}
 DCCF_PUBLISHED = {"samples_per_epoch": 40_960, "batch_size": 4096, **_EARLY}
 DCCF_OURS = {**RLMREC, "n_intents": K, **_EARLY}
 LIGHTGCN = {"embedding_dim": 32, "lr": 0.005, "batch_size": 4096, "eval_every": 5, "patience": 4}
-PLAIT = {"penalty": 800, "embedding_dim": 8, "reg": 10, "confidence": 5, "n_intents": K}
 
 CANDIDATES = (
     IntentCandidate("random"),
@@ -128,13 +126,7 @@ CANDIDATES = (
         for base in ("lightgcn", "dccf-published", "dccf-ours")
         for method in ("varimax", "seminmf", "ica")
     ),
-    IntentCandidate(
-        "plait",
-        grid=tuple(
-            {**PLAIT, "ease_share": ease, "intent_share": intent}
-            for ease, intent in product((0.1, 0.3), (0.3, 0.6, 1.0))
-        ),
-    ),
+    IntentCandidate("plait", grid=({"n_intents": K},)),
     IntentCandidate("oracle"),
     IntentCandidate("oracle-all"),
 )
@@ -145,6 +137,7 @@ def measure(candidates: Sequence[IntentCandidate], n_seeds: int) -> list[dict[st
     chosen: dict[str, Mapping[str, Any]] = {}
     values: dict[str, list[dict[str, float]]] = {candidate.model: [] for candidate in candidates}
     controls: dict[str, bool] = {}
+    looks = {candidate.model: len(candidate.grid) for candidate in candidates}
     for planting in plantings(n_seeds):
         for candidate in candidates:
             start = time.perf_counter()
@@ -152,6 +145,8 @@ def measure(candidates: Sequence[IntentCandidate], n_seeds: int) -> list[dict[st
             if metrics is None:
                 model = _fitted(candidate, planting, chosen)
                 controls[candidate.model] = model.control
+                # A model that chooses itself looks too.
+                looks[candidate.model] = max(looks[candidate.model], getattr(model, "n_tried", 0))
                 metrics = _scores(planting, model.intents() if candidate.intents else None, model.ranker())
             values[candidate.model].append(metrics)
             listing = " ".join(f"{name} {value:.4f}" for name, value in metrics.items())
@@ -163,6 +158,7 @@ def measure(candidates: Sequence[IntentCandidate], n_seeds: int) -> list[dict[st
             candidate,
             values[candidate.model],
             control=controls.get(candidate.model, True),
+            looks=looks[candidate.model],
             settings=chosen.get(candidate.model, {}),
         )
     ]
@@ -247,9 +243,14 @@ def _accuracy(planting: Planting, ranker: Ranker) -> dict[str, float]:
 
 
 def _rows(
-    candidate: IntentCandidate, values: Sequence[Mapping[str, float]], *, control: bool, settings: Mapping[str, Any]
+    candidate: IntentCandidate,
+    values: Sequence[Mapping[str, float]],
+    *,
+    control: bool,
+    looks: int,
+    settings: Mapping[str, Any],
 ) -> list[dict[str, Any]]:
-    chose = len(candidate.grid) > 1 or "patience" in settings
+    chose = looks > 1 or "patience" in settings
     rows = []
     for metric in METRICS:
         if metric in values[0]:
@@ -264,7 +265,7 @@ def _rows(
                     **interval,
                     "n_seeds": len(values),
                     "selected": "valid" if chose else None,
-                    "looks": len(candidate.grid),
+                    "looks": looks,
                     "settings": dict(settings),
                 }
             )

@@ -23,10 +23,10 @@ _CONTROLS: dict[str, dict[str, str]] = {
     "varimax": {"n_intents": "12"},
     "nmf": {"n_intents": "12"},
 }
-# Small enough for minutes; plait's were chosen on the validation split.
+# Small enough for minutes; plait chooses the rest on the validation split.
 _MODELS: dict[str, dict[str, str]] = {
     "dccf": {"n_intents": "12", "max_epochs": "30", "batch_size": "8192", "samples_per_epoch": "65536"},
-    "plait": {"n_intents": "6", "embedding_dim": "16", "ease_share": "0.7", "penalty": "250"},
+    "plait": {"n_intents": "6", "components": "ease:penalty=250,als:embedding_dim=16:reg=30:confidence=5"},
 }
 
 

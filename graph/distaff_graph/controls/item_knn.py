@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -16,7 +17,7 @@ from distaff_data.datasets.interactions import Interactions
 from distaff_graph.controls.linear import Linear, columns
 from distaff_graph.sparse import csr_tensor, product
 
-_ENTRIES = 8_000_000  # of similarities that are dense at a time
+_ENTRIES = 8_000_000  # of similarities at a time, at most
 
 
 class ItemKNNConfig(ModelConfig):
@@ -44,40 +45,42 @@ class ItemKNN(Linear):
 
     def _fit(self, data: Interactions, session: Session) -> None:
         """Keep the nearest items of each."""
-        items, similarity = nearest(data.train, self.config.n_neighbours, self.config.shrinkage)
-        self._take({"items": items, "similarity": similarity})
+        self._neighbours = nearest(data.train, self.config.n_neighbours, self.config.shrinkage)
 
     def weigh(self, history: Csr, shares: Tensor | None = None) -> Tensor:
         """Return sums of similarities."""
         return product(self._neighbours, columns(history, shares)).T.contiguous()
 
     def state(self) -> dict[str, Tensor]:
-        """Return each item's nearest, int32 ``(n_items, k)``, and how similar they are."""
-        return dict(self._state)
+        """Return each item's nearest and how similar they are, as CSR ``(n_items, n_items)``."""
+        near = self._neighbours
+        return {"indptr": near.crow_indices(), "items": near.col_indices(), "similarity": near.values()}
 
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Restore the neighbours."""
-        self._take(tensors)
-
-    def _take(self, tensors: Mapping[str, Tensor]) -> None:
-        self._state = dict(tensors)
-        n_items, k = tensors["items"].shape
-        starts = torch.arange(0, n_items * k + 1, k, dtype=torch.int32) if k else torch.zeros(n_items + 1).int()
-        self._neighbours = csr_tensor(starts, tensors["items"].flatten(), tensors["similarity"].flatten(), n_items)
+        self._neighbours = csr_tensor(tensors["indptr"], tensors["items"], tensors["similarity"], self.data.n_items)
 
 
-def nearest(train: Csr, n_neighbours: int, shrinkage: float) -> tuple[Tensor, Tensor]:
-    """Return each item's nearest other items, int32 ``(n_items, k)``, and their similarities, 0 where there are fewer."""
+def nearest(train: Csr, n_neighbours: int, shrinkage: float) -> Tensor:
+    """Return each item's most similar other items, at most so many, as CSR of similarities ``(n_items, n_items)``."""
     matrix, n_items = train.scipy(), train.n_cols
     transposed = matrix.T.tocsr()
-    length = torch.bincount(train.indices, minlength=n_items).float().sqrt()
-    k, step = min(n_neighbours, n_items - 1), max(1, _ENTRIES // max(n_items, 1))
-    items, similarity = torch.empty(n_items, k, dtype=torch.int32), torch.empty(n_items, k)
+    length = np.sqrt(np.bincount(train.indices.numpy(), minlength=n_items)).astype(np.float32)
+    counts, items, similarity = [], [], []
+    step = max(1, _ENTRIES // max(n_items, 1))
     for start in range(0, n_items, step):
-        both = torch.from_numpy((transposed[start : start + step] @ matrix).toarray())
-        rows = torch.arange(len(both))
-        both /= (length[start : start + step].unsqueeze(1) * length + shrinkage).clamp(min=1e-12)
-        both[rows, start + rows] = -1.0  # an item is no neighbour of its own
-        best = both.topk(k, 1)
-        items[start : start + step], similarity[start : start + step] = best.indices.int(), best.values
-    return items, similarity
+        both = (transposed[start : start + step] @ matrix).tocoo()
+        row, column = both.row, both.col
+        value = both.data / (length[start + row] * length[column] + np.float32(shrinkage))
+        other = column != start + row
+        row, column, value = row[other], column[other], value[other]
+        order = np.lexsort((column, -value, row))
+        n = np.bincount(row, minlength=min(step, n_items - start))
+        place = np.arange(len(row)) - np.repeat(np.cumsum(n) - n, n)
+        kept = order[place < n_neighbours]
+        counts.append(np.minimum(n, n_neighbours))
+        items.append(column[kept].astype(np.int32))
+        similarity.append(value[kept].astype(np.float32))
+    starts = np.concatenate([[0], np.cumsum(np.concatenate(counts))]).astype(np.int32)
+    near, value = (torch.from_numpy(np.concatenate(part)) for part in (items, similarity))
+    return csr_tensor(torch.from_numpy(starts), near, value, n_items)

@@ -17,7 +17,7 @@ from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError
 from distaff_graph.controls.linear import Linear
 from distaff_graph.plait.choosing import Choice, choose, with_validation
-from distaff_graph.plait.components import FALLBACK, FAMILIES, Compound, bounded, component, fitted
+from distaff_graph.plait.components import FALLBACK, FAMILIES, Compound, component, fitted
 from distaff_graph.plait.pool import unit
 
 
@@ -62,7 +62,7 @@ class Blend(Compound):
     Attributes:
         blend: The weight of each component.
         n_tried: Configurations that were judged on validation.
-        notes: What was chosen, and what was left out and why.
+        remarks: What was chosen, and what was left out and why.
     """
 
     name: ClassVar[str] = "blend"
@@ -86,10 +86,11 @@ class Blend(Compound):
         return self._choice.n_tried
 
     @property
-    def notes(self) -> tuple[str, ...]:
+    def remarks(self) -> tuple[str, ...]:
         """The weights, and what was found while they were chosen."""
         parts = ", ".join(f"{weight:.3f} {spec}" for spec, weight in self.blend.items())
-        return (f"{self.name}: {parts}", *self._choice.notes)
+        looks = (f"{self.n_tried} configurations tried on validation",) if self.n_tried else ()
+        return (f"{self.name}: {parts}", *self._choice.notes, *looks)
 
     def _fit(self, data: Interactions, session: Session) -> None:
         """Choose where there is something to choose, then fit to all training interactions."""
@@ -137,8 +138,7 @@ class Blend(Compound):
     def _families(self) -> tuple[tuple[str, ...], ...]:
         """Return the alternatives of each component: all families, or each one that was named."""
         c = self.config
-        families = FAMILIES if c.components is None else [(spec,) for spec in c.components]
-        return tuple(bounded(family, c.max_gb) for family in families)
+        return FAMILIES if c.components is None else tuple((spec,) for spec in c.components)
 
     def _mixtures(self) -> tuple[int, ...]:
         """Return the numbers of intents to choose among; none here."""
@@ -154,12 +154,11 @@ class Blend(Compound):
         if c.weights is None or c.components is None:
             return None
         total = sum(c.weights) or 1.0
-        return Choice(bounded(c.components, c.max_gb), tuple(weight / total for weight in c.weights))
+        return Choice(c.components, tuple(weight / total for weight in c.weights))
 
     def _default(self) -> Choice:
         """Return the blend of data with too little to choose on."""
-        c = self.config
-        specs = bounded(FALLBACK if c.components is None else c.components, c.max_gb)
+        specs = FALLBACK if self.config.components is None else self.config.components
         even = tuple(1.0 / len(specs) for _ in specs)
         return Choice(specs, even, notes=["too few interactions to choose on: equal weights"])
 
@@ -173,7 +172,7 @@ class Blend(Compound):
         trial = with_validation(data, session.generator(2))
         if trial is None:
             return self._default()
-        choice = choose(trial, session, self._families(), self._mixtures(), self._share())
+        choice = choose(trial, session, self._families(), self._mixtures(), self._share(), self.config.max_gb)
         if trial is not data:
             choice.models, choice.parts = {}, {}
             choice.notes.append(
@@ -184,5 +183,7 @@ class Blend(Compound):
     def _adopt(self, choice: Choice, data: Interactions, session: Session) -> None:
         """Take a choice over, and fit what it has not fitted."""
         self._choice = choice
-        self._models = [choice.models.get(spec) or fitted(spec, data, session) for spec in choice.specs]
+        self._models = [
+            choice.models.get(spec) or fitted(spec, data, session, self.config.max_gb) for spec in choice.specs
+        ]
         choice.models = {}

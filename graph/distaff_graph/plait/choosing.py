@@ -83,6 +83,7 @@ def choose(
     families: Sequence[Sequence[str]],
     n_intents: Sequence[int],
     share: float | None,
+    max_gb: float,
 ) -> Choice:
     """Return the blend that is best on the validation part of ``data``.
 
@@ -92,10 +93,11 @@ def choose(
         families: Alternatives of each component.
         n_intents: The K to choose among; empty for a blend without intents.
         share: The mixture's share, where it is not to be chosen.
+        max_gb: Memory that an item-item matrix may take.
     """
     jury = Jury.of(data, _USERS, session.generator(1))
     choice = Choice((), ())
-    kept = [one for family in families if (one := _best(family, data, session, jury, choice)) is not None]
+    kept = [one for family in families if (one := _best(family, data, session, jury, choice, max_gb)) is not None]
     choice.models = dict(kept)
     specs = tuple(choice.models)
     choice.parts = {k: fit_parts(data.train, k, session.generator()) for k in n_intents}
@@ -114,13 +116,13 @@ def choose(
 
 
 def _best(
-    family: Sequence[str], data: Interactions, session: Session, jury: Jury, choice: Choice
+    family: Sequence[str], data: Interactions, session: Session, jury: Jury, choice: Choice, max_gb: float
 ) -> tuple[str, Linear] | None:
     """Return the best member of a family, fitted; None, with a note, where none can be fitted."""
     best: tuple[float, str, Linear] | None = None
     for spec in family:
         try:
-            model = fitted(spec, data, session)
+            model = fitted(spec, data, session, max_gb)
         except UnsupportedError as error:
             choice.notes.append(f"{spec} left out: {error}")
             continue

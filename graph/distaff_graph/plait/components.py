@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from distaff.recommenders.base import Recommender, Session
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError
@@ -28,8 +26,8 @@ FALLBACK = (FAMILIES[1][0], FAMILIES[5][0])
 """The blend, at equal weights, of data with too little to validate on."""
 
 
-def component(spec: str) -> Linear:
-    """Return the unfitted model that a text names.
+def component(spec: str, max_gb: float | None = None) -> Linear:
+    """Return the unfitted model that a text names, with a bound of its memory where it has one and the text names none.
 
     Raises:
         InputError: There is no such model or setting, or its scores are not linear in a history.
@@ -41,27 +39,22 @@ def component(spec: str) -> Linear:
     model = Recommender.named(name)
     if not issubclass(model, Linear) or issubclass(model, Compound):
         raise InputError(f"{name} cannot be a component: its scores are not linear in a history", value=spec)
-    return model(**{key.strip(): value.strip() for key, _, value in pairs})
+    values: dict[str, object] = {key.strip(): value.strip() for key, _, value in pairs}
+    if max_gb is not None and "max_gb" in model.Config.model_fields:
+        values.setdefault("max_gb", max_gb)
+    return model(**values)
 
 
-def fitted(spec: str, data: Interactions, session: Session) -> Linear:
+def fitted(spec: str, data: Interactions, session: Session, max_gb: float | None = None) -> Linear:
     """Return the model that a text names, fitted.
 
     Raises:
         UnsupportedError: It takes more memory than it may.
     """
-    model = component(spec)
+    model = component(spec, max_gb)
     model._fit(data, session)
     model.bind(data)
     return model
-
-
-def bounded(specs: Sequence[str], max_gb: float) -> tuple[str, ...]:
-    """Return components with the bound of their memory, where they have one and it is not their own."""
-    return tuple(
-        f"{spec}:max_gb={max_gb:g}" if spec.partition(":")[0] == "ease" and "max_gb=" not in spec else spec
-        for spec in specs
-    )
 
 
 class Compound(Linear):

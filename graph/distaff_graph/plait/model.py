@@ -88,9 +88,9 @@ class Plait(Blend):
         return {**super().blend, "mixture": self._choice.share}
 
     @property
-    def notes(self) -> tuple[str, ...]:
+    def remarks(self) -> tuple[str, ...]:
         """The weights, K, and what was found while they were chosen."""
-        first, *rest = super().notes
+        first, *rest = super().remarks
         return (f"{first}, with {self._choice.n_intents} intents", *rest)
 
     def fold_in(self, history: Csr) -> Tensor:
@@ -115,10 +115,10 @@ class Plait(Blend):
 
     def all_intent_scores(self, users: Tensor) -> Tensor:
         """Return the parts of all intents, user by user."""
-        parts = [self._parts_of(self.data.train.take(user)) for user in users.split(1)]
+        parts = [self.history_parts(self.data.train.take(user)) for user in users.split(1)]
         return torch.cat(parts) if parts else torch.zeros(0, self._parts.shape[1], self.data.n_items)
 
-    def _parts_of(self, history: Csr) -> Tensor:
+    def history_parts(self, history: Csr) -> Tensor:
         """Return the parts of all intents in the scores of one history ``(1, n_items)``, ``(1, K, n_items)``."""
         joint = mix(history, self._parts).T * self._parts.T  # (K, n_items)
         taken = joint[:, history.indices.long()]

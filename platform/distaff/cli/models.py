@@ -147,6 +147,8 @@ def train(
                     )
                 )
     _show_runs(ws, done, as_json, test)
+    if not as_json:
+        _tell(done)
 
 
 def _help(
@@ -305,6 +307,13 @@ def _show_runs(ws: Workspace, runs: list[Run], as_json: bool, test: bool) -> Non
 
 def _status(run: Run) -> str:
     return run.status if run.refit_of is None else f"{run.status}, fitted on all as {run.refit_of}"
+
+
+def _tell(runs: list[Run]) -> None:
+    """Print what models chose by themselves."""
+    for run in runs:
+        for note in (run.message or "").splitlines():
+            talk.print(f"seed {run.seed}: {note}", markup=False)
 
 
 def _shown(model: str, metrics: Collection[str]) -> list[str]:

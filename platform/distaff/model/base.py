@@ -197,6 +197,11 @@ class Model(ABC, Generic[D]):
     def read_data(self, folder: Path, name: str, generation: str) -> D:
         """Read what :meth:`write_data` wrote for the dataset ``name``."""
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a reader of the fit should know, such as what the model chose by itself; nothing by default."""
+        return ()
+
     def publish_results(self, warehouse: Warehouse, run: str) -> None:
         """Publish what a run gives out beside its metrics, in tables of its kind; nothing by default."""
 

@@ -262,7 +262,7 @@ def _carry_out(
         ended("failed", redacted(f"{type(error).__name__}: {error}"))
         raise
     shutil.rmtree(folder / "checkpoint", ignore_errors=True)
-    return ended("done")
+    return ended("done", "\n".join(model.remarks) or None)
 
 
 def _publish_history(workspace: Workspace, run_id: str, log: Path) -> None:

@@ -86,6 +86,16 @@ def test_whole_job_from_file_to_lists(call: Call, orders: Path, tmp_path: Path) 
     assert wrong["rows"] == [{"n": 0}]
 
 
+def test_training_prints_what_a_model_chose_by_itself(call: Call, orders: Path) -> None:
+    call("ingest", "interactions", "shop", str(orders), "--split", "leave-last-out")
+    status, _, talked = call("train", "plait", "shop", "--set", "components=item_knn,rp3beta", "--set", "n_intents=2")
+    assert status == 0
+    assert "seed 0: plait: " in talked
+    assert "mixture, with 2 intents" in talked
+    assert "configurations tried on validation" in talked
+    assert "plait: " not in call("train", "item_knn", "shop")[2]
+
+
 def test_sample_and_sql_export(call: Call, tmp_path: Path) -> None:
     knobs = ("--set", "n_users=60", "--set", "n_items=40", "--set", "n_events=1500")
     assert call("sample", "planted-interactions", *knobs)[0] == 0
