@@ -1,4 +1,4 @@
-"""Plait: three components blended into one recommender, every score of which is an exact sum over intents.
+"""Plait: three components blended into one recommender, every score of which is attributed to intents without a rest.
 
 Published models with intents pay for them with accuracy, and their intents are rarely real. Plait keeps the two apart:
 
@@ -11,7 +11,11 @@ Published models with intents pay for them with accuracy, and their intents are 
 
 The first two are linear in a user's interactions once the user is known, so giving intent k the part r_ujk of each
 interaction splits them into K parts, as the mixture is split by itself. The parts sum to the score, with nothing left
-over. A user has no parameters: new users are scored exactly as those of the training data.
+over. That is an *attribution*: EASE and the factorisation know no intents, a part is not what the user would be scored
+without it, and any responsibilities, random ones included, would sum so. ``distaff factors`` therefore shows how far the
+parts gather in fewer intents than where items have exchanged theirs (:meth:`Plait.reassigned_intent_scores`).
+
+A user has no parameters: new users are scored exactly as those of the training data.
 """
 
 from __future__ import annotations
@@ -107,7 +111,7 @@ class Plait(Recommender):
         return as_shares(mix(self._train.take(users), self._state["parts"]))
 
     def intent_scores(self, users: Tensor, intent: int) -> Tensor:
-        """Return the part of the score from the intent's part of each interaction; the parts sum to the score."""
+        """Return the part of the score that the intent's share of each interaction brings; the parts sum to the score."""
         history = self._train.take(users)
         return self._blend(self._components(history, intent), self._components(history))
 
@@ -117,6 +121,25 @@ class Plait(Recommender):
         gram = regularised_gram(self._state["vectors"], self.config.reg)
         parts = [self._user_parts(self._train.take(user), gram) for user in users.split(1)]
         return torch.cat(parts) if parts else torch.zeros(shape)
+
+    def reassigned_intent_scores(self, user: Tensor, items: Tensor, orders: Tensor) -> Tensor:
+        """Return the parts of all intents where responsibilities are those of other items; the score stays as it is."""
+        history = self._train.take(user)
+        links, vectors, parts = (self._state[name] for name in ("links", "vectors", "parts"))
+        taken, n = history.indices.long(), len(orders)
+        offsets = torch.arange(n + 1) * taken.numel()
+        others = Csr(offsets, orders[:, taken].flatten().int(), history.n_cols)  # the user, had they taken those
+        weights = mix(others, parts).unsqueeze(2)  # (n, K, 1)
+        of_taken, of_items = (_shares_of(weights * parts[orders[:, at]].mT) for at in (taken, items))
+        gram = regularised_gram(vectors, self.config.reg)
+        solved = solve_components(vectors[taken], gram, self.config.confidence, of_taken.flatten(0, 1))
+        whole = self._components(history)
+        dealt = [
+            (of_taken @ links[taken][:, items]).flatten(0, 1),
+            solved @ vectors[items].T,
+            (of_items * whole[2][:, items]).flatten(0, 1),
+        ]
+        return self._blend(dealt, whole).unflatten(0, (n, -1))
 
     def state(self) -> dict[str, Tensor]:
         """Return links (n_items, n_items), vectors (n_items, d), parts (n_items, K) and the intents' mass (K,)."""
@@ -145,7 +168,7 @@ class Plait(Recommender):
         weights = mix(history, parts)
         items = history.indices.long()
         mixture = weights.T * parts.T  # (K, n_items)
-        shares = mixture[:, items] / mixture[:, items].sum(0).clamp(min=1e-30)
+        shares = _shares_of(mixture[:, items])
         solved = solve_components(vectors[items], gram, self.config.confidence, shares)
         components = [shares @ links[items], solved @ vectors.T, mixture]
         return self._blend(components, [component.sum(0, keepdim=True) for component in components]).unsqueeze(0)
@@ -159,3 +182,8 @@ class Plait(Recommender):
         for share, component, length in zip(shares, components, whole, strict=True):
             total.addcmul_(component, share / torch.linalg.vector_norm(length, dim=1, keepdim=True).clamp(min=_TINY))
         return total
+
+
+def _shares_of(mixture: Tensor) -> Tensor:
+    """Return responsibilities from an intent's rates of items ``(..., K, n)``: shares of K."""
+    return mixture / mixture.sum(-2, keepdim=True).clamp(min=1e-30)
