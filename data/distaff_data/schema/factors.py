@@ -199,7 +199,7 @@ TABLES = (
             Column("low", REAL, "lower end of the ratio's 95 % bootstrap interval over users"),
             Column("high", REAL, "upper end of the ratio's 95 % bootstrap interval over users"),
             Column("finding", TEXT, "suppressed, exaggerated or NULL"),
-            Column("p_value", REAL, "bound on chance, adjusted by Holm over all factors and cohorts"),
+            Column("p_value", REAL, "bound on chance, adjusted for all factors and cohorts"),
         ),
     ),
     Table(

@@ -186,4 +186,5 @@ class Plait(Recommender):
 
 def _shares_of(mixture: Tensor) -> Tensor:
     """Return responsibilities from an intent's rates of items ``(..., K, n)``: shares of K."""
-    return mixture / mixture.sum(-2, keepdim=True).clamp(min=1e-30)
+    shares: Tensor = mixture / mixture.sum(-2, keepdim=True).clamp(min=1e-30)
+    return shares
