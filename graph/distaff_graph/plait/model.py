@@ -139,7 +139,8 @@ class Plait(Recommender):
             solved @ vectors[items].T,
             (of_items * whole[2][:, items]).flatten(0, 1),
         ]
-        return self._blend(dealt, whole).unflatten(0, (n, -1))
+        blended: Tensor = self._blend(dealt, whole).unflatten(0, (n, -1))
+        return blended
 
     def state(self) -> dict[str, Tensor]:
         """Return links (n_items, n_items), vectors (n_items, d), parts (n_items, K) and the intents' mass (K,)."""
