@@ -83,9 +83,11 @@ def factors_of(source: Source, run: str) -> pl.DataFrame:
 
 @st.cache_data(max_entries=32, show_spinner=False)
 def summary(source: Source, run: str) -> dict[str, Any]:
-    """Return what holds for all factors of a run: ``effective_per_user, effective_overall, seeds_compared``; or nothing."""
+    """Return what holds for all factors of a run: its row of ``factor_summaries``; or nothing."""
     table = source.frame(
-        "SELECT effective_per_user, effective_overall, seeds_compared FROM factor_summaries WHERE run = ?", [run]
+        "SELECT effective_per_user, effective_overall, seeds_compared, attribution_concentration, attribution_shuffled, "
+        "attribution_low, attribution_high, attribution_p_value FROM factor_summaries WHERE run = ?",
+        [run],
     )
     return {} if table.is_empty() else table.row(0, named=True)
 

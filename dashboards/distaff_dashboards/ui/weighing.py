@@ -11,7 +11,7 @@ import streamlit as st
 from distaff_dashboards.ui import widgets, wording
 
 WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 16.0, 64.0, 256.0)
-HELP = "Multiplies the exact part of a factor in every score of a person's list: 0 takes the factor away, 2 doubles it."
+HELP = "Multiplies the part attributed to a factor in every score of a person's list: 0 takes the factor away, 2 doubles it."
 
 
 @dataclass(frozen=True)

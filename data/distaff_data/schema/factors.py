@@ -57,6 +57,15 @@ TABLES = (
             Column("seeds_compared", INT, "other seeds of the same configuration that gave other factors"),
             Column("active", INT, "latents of a model of series that are not passive; NULL for intents"),
             Column("information", REAL, "nats that all latents tell of a window, on average; NULL for intents"),
+            Column(
+                "attribution_concentration",
+                REAL,
+                "largest part of a held-out item's score over all parts, on average; NULL where scores are made of factors",
+            ),
+            Column("attribution_shuffled", REAL, "the same where items as popular have exchanged responsibilities"),
+            Column("attribution_low", REAL, "lower end of what 95 % of shuffles give"),
+            Column("attribution_high", REAL, "upper end of what 95 % of shuffles give"),
+            Column("attribution_p_value", REAL, "chance that a shuffle gathers the parts as much"),
         ),
     ),
     Table(
@@ -190,7 +199,7 @@ TABLES = (
             Column("low", REAL, "lower end of the ratio's 95 % bootstrap interval over users"),
             Column("high", REAL, "upper end of the ratio's 95 % bootstrap interval over users"),
             Column("finding", TEXT, "suppressed, exaggerated or NULL"),
-            Column("p_value", REAL, "bound on chance, adjusted by Holm over all factors and cohorts"),
+            Column("p_value", REAL, "bound on chance, adjusted for all factors and cohorts"),
         ),
     ),
     Table(

@@ -1,1 +1,1 @@
-"""Plait, our recommender whose scores are exact sums over intents, and the mixture that finds the intents."""
+"""Plait, our recommender whose scores are attributed to intents, and the mixture that finds the intents."""

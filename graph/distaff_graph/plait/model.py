@@ -1,4 +1,4 @@
-"""Plait: linear components blended into one recommender, every score of which is an exact sum over intents.
+"""Plait: linear components blended into one recommender, every score of which is attributed to intents without a rest.
 
 Published models with intents pay for them with accuracy, and their intents are rarely real. Plait keeps the two apart:
 
@@ -11,7 +11,11 @@ Published models with intents pay for them with accuracy, and their intents are 
 
 All but the last are linear in a user's interactions once the user is known, so giving intent k the part r_ujk of each
 interaction splits them into K parts, as the mixture is split by itself. The parts sum to the score, with nothing left
-over. A user has no parameters: new users are scored exactly as those of the training data.
+over. That is an *attribution*: the components know no intents, a part is not what the user would be scored without it, and any
+responsibilities, random ones included, would sum so. ``distaff factors`` therefore shows how far the parts gather in fewer intents
+than where items have exchanged theirs (:meth:`Plait.reassigned_intent_scores`).
+
+A user has no parameters: new users are scored exactly as those of the training data.
 """
 
 from __future__ import annotations
@@ -121,14 +125,45 @@ class Plait(Blend):
     def history_parts(self, history: Csr) -> Tensor:
         """Return the parts of all intents in the scores of one history ``(1, n_items)``, ``(1, K, n_items)``."""
         joint = mix(history, self._parts).T * self._parts.T  # (K, n_items)
-        taken = joint[:, history.indices.long()]
-        shares = taken / taken.sum(0).clamp(min=1e-30)
+        mixture: Tensor = self._choice.share * joint / _length(joint.sum(0))
+        return (mixture + self._linear_parts(history, _shares_of(joint[:, history.indices.long()]))).unsqueeze(0)
+
+    def reassigned_intent_scores(self, user: Tensor, items: Tensor, orders: Tensor) -> Tensor:
+        """Return the parts of all intents where items have exchanged their responsibilities; the score stays as it is.
+
+        Args:
+            user: One position, int64 ``(1,)``.
+            items: Positions, int64 ``(m,)``.
+            orders: Whose responsibilities each item has, int64 ``(n, n_items)``.
+
+        Returns:
+            ``(n, K, m)``.
+        """
+        history = self.data.train.take(user)
+        taken = history.indices.long()
+        whole = (mix(history, self._parts) @ self._parts.T).squeeze(0)
+        mixture = self._choice.share * whole[items] / _length(whole)
+        dealt = []
+        for order in orders:
+            others = Csr(history.indptr, order[taken].int(), history.n_cols)  # the user, had they taken those
+            weights = mix(others, self._parts).T
+            of_taken, of_items = (_shares_of(weights * self._parts[order[at]].T) for at in (taken, items))
+            dealt.append(of_items * mixture + self._linear_parts(history, of_taken)[:, items])
+        return torch.stack(dealt)
+
+    def _linear_parts(self, history: Csr, shares: Tensor) -> Tensor:
+        """Return each intent's part ``(K, n_items)`` of the linear components' scores of one history.
+
+        Args:
+            history: ``(1, n_items)``.
+            shares: Of each interaction, ``(K, nnz)``.
+        """
         copies = history.take(torch.zeros(len(shares), dtype=torch.long))
-        total: Tensor = self._choice.share * joint / torch.linalg.vector_norm(joint.sum(0)).clamp(min=1e-12)
+        total = torch.zeros(len(shares), history.n_cols)
         for weight, model in zip(self._weights(), self._models, strict=True):
             parts = model.weigh(copies, shares.flatten())
-            total += weight * parts / torch.linalg.vector_norm(parts.sum(0)).clamp(min=1e-12)
-        return total.unsqueeze(0)
+            total += weight * parts / _length(parts.sum(0))
+        return total
 
     def state(self) -> dict[str, Tensor]:
         """Return the blend, parts (n_items, K) and the intents' mass (K,)."""
@@ -196,6 +231,17 @@ class Plait(Blend):
         self._parts = fit_parts(data.train, choice.n_intents, session.generator()) if parts is None else parts
         self._mass = mix(data.train, self._parts).sum(0)
         choice.parts = {}
+
+
+def _shares_of(mixture: Tensor) -> Tensor:
+    """Return responsibilities from intents' rates of items ``(K, n)``: shares of K."""
+    shares: Tensor = mixture / mixture.sum(0).clamp(min=1e-30)
+    return shares
+
+
+def _length(scores: Tensor) -> Tensor:
+    """Return the length of a user's scores ``(n_items,)``, by which components come on one scale."""
+    return torch.linalg.vector_norm(scores).clamp(min=1e-12)
 
 
 def _translated(settings: Mapping[str, Any]) -> dict[str, Any]:

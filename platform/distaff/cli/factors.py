@@ -162,6 +162,14 @@ def _show_factors(report: FactorReport) -> None:
             if f.note is None or not f.note.hidden
         ],
     )
+    if (control := report.attribution) is not None:
+        talk.print(
+            f"Scores are attributed to factors: the largest brings {control.concentration:.0%} of a held-out "
+            f"item's score; by shuffled responsibilities {control.shuffled:.0%} "
+            f"[{control.low:.0%}, {control.high:.0%}], p {control.p_value:.2f}",
+            markup=False,
+            highlight=False,
+        )
 
 
 def _show_latents(report: SeriesFactorReport) -> None:

@@ -26,7 +26,7 @@ BEYOND = (3.0, 6.0)  # standard deviations
 LEVEL = 0.05
 _BOOTSTRAPS = 1000
 _SWAPS = 500  # at least
-_FINE = 2.5  # times as many swaps as would resolve the level of one factor among all
+_FINE = 5.0  # times as many swaps as would resolve the level of one factor among all
 _ROUNDING = 1e-9  # of the largest change: a smaller one is the arithmetic's
 
 

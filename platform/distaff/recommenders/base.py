@@ -182,6 +182,22 @@ class Recommender(Model[Interactions]):
         n_intents = self.user_mixes(users).shape[1]
         return torch.stack([self.intent_scores(users, intent) for intent in range(n_intents)], 1)
 
+    def reassigned_intent_scores(self, user: Tensor, items: Tensor, orders: Tensor) -> Tensor | None:
+        """Return what :meth:`all_intent_scores` gives where items exchange what they are to the intents.
+
+        The control of an attribution, of models that split scores by each intent's responsibility for an interaction: the
+        parts sum to the same score whatever the responsibilities. None for all others, whose scores are made of intents.
+
+        Args:
+            user: Position, int64 ``(1,)``.
+            items: Positions of the items, int64 ``(m,)``.
+            orders: The item whose place each item takes, once an exchange, int64 ``(n, n_items)``.
+
+        Returns:
+            float32 ``(n, K, m)``.
+        """
+        return None
+
     @property
     def words(self) -> Words | None:
         """The words that the model's factors speak in; None where it knows none."""

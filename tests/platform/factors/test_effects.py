@@ -111,3 +111,27 @@ def test_a_ladder_marks_what_nobody_reaches() -> None:
     assert ladder.labels == ("-6 sd", "-3 sd", "1 %", "10 %", "25 %", "50 %", "75 %", "90 %", "99 %", "+3 sd", "+6 sd")
     assert ladder.out_of_range.tolist() == [True, True, *[False] * 7, True, True]
     assert (np.diff(ladder.levels) > 0).all()
+
+
+def _page(seed: int, effect: float, n_factors: int) -> list[str | None]:
+    """Headlines of a page of cards: noise over 20 properties for 80 examples, of which ``effect`` moves one a factor."""
+    rng = np.random.default_rng(seed)
+    ends = Ladder(np.array([0.0, 1.0]), ("low", "high"), np.ones(2, dtype=bool), np.zeros(2, dtype=bool))
+    found: list[str | None] = []
+    for k in range(12):
+        values = rng.normal(size=(2, 80, 20))
+        values[1, :, k] += effect
+        card = compare(values, tuple(map(str, range(20))), ends, n_factors=n_factors, seed=seed * 100 + k)
+        found.append(None if card.headline is None else card.headline.property)
+    return found
+
+
+def test_a_page_of_factors_that_do_nothing_has_no_card() -> None:
+    pages = [sum(h is not None for h in _page(seed, 0.0, 12)) for seed in range(40)]
+    assert sum(cards > 0 for cards in pages) <= 4  # of 40; 2 are expected
+    alone = [sum(h is not None for h in _page(seed, 0.0, 1)) for seed in range(40)]
+    assert sum(cards > 0 for cards in alone) >= 10  # and each card for itself would have some on every third page
+
+
+def test_true_effects_hold_among_many_factors() -> None:
+    assert _page(0, 1.5, 12) == [str(k) for k in range(12)]

@@ -53,6 +53,14 @@ def test_the_words_of_factors_are_in_a_table(filled: tuple[Workspace, str, str])
     assert workspace.warehouse.rows("SELECT * FROM factor_words WHERE run = ?", [silent]) == []
 
 
+def test_words_describe_a_factor_and_never_name_it(filled: tuple[Workspace, str, str]) -> None:
+    workspace, run, _ = filled
+    for row in workspace.warehouse.rows("SELECT name, words FROM factors WHERE run = ?", [run]):
+        assert " · " in row["words"]
+        assert row["name"] != row["words"]
+        assert row["name"] in ("unnamed", "amber", "resin", "honey", "basalt", "stone", "lava") or " · " in row["name"]
+
+
 def test_a_list_is_explained_by_factors_words_and_items(filled: tuple[Workspace, str, str]) -> None:
     workspace, run, _ = filled
     found = explain_user(workspace, run, "4", top_k=3)

@@ -51,6 +51,12 @@ def _cards(totals: Mapping[str, Any], factors: pl.DataFrame) -> None:
     )
     for column, (label, value, meaning) in zip(st.columns(4), cards, strict=True):
         column.metric(label, value, help=wording.escape(meaning), border=True)
+    if totals["attribution_concentration"] is not None:
+        st.caption(
+            f"Scores are attributed to factors: the largest brings {totals['attribution_concentration']:.0%} of a held-out "
+            f"item's score, by shuffled responsibilities {totals['attribution_shuffled']:.0%} (95 % of shuffles "
+            f"{totals['attribution_low']:.0%} to {totals['attribution_high']:.0%}, p {totals['attribution_p_value']:.2f})"
+        )
 
 
 def _index(factors: pl.DataFrame, run: str) -> None:

@@ -58,7 +58,7 @@ class BlindSpot:
         ratio: List share over data share.
         low, high: The ratio's 95 % bootstrap interval over users, for this cell alone.
         finding: None where the ratio is near 1 or chance explains it.
-        p_value: Bound on the chance of such a difference, adjusted by Holm over all factors and cohorts.
+        p_value: Bound on the chance of such a difference, adjusted for all factors and cohorts.
     """
 
     cohort: str
@@ -189,7 +189,7 @@ def audit(
     variance = counts * ((took_squares + listed_squares) / pooled - mean.square()).clamp(min=0)
     cohorts = {EVERYONE: torch.ones(len(users), dtype=torch.bool)} | _cohorts(data, users, user_attributes)
     chances = [by_chance(took[m].numpy(), shown[m].numpy(), variance[m].numpy()) for m in cohorts.values()]
-    p_values = holm(np.stack(chances))
+    p_values = over_cohorts(np.stack(chances))
     spots, summary = [], []
     for number, (name, member) in enumerate(cohorts.items()):
         cohort_spots, kl = _compare(name, took[member].numpy(), shown[member].numpy(), p_values[number], seed + number)
@@ -248,6 +248,16 @@ def by_chance(took: Floats, shown: Floats, variance: Floats) -> Floats:
     """
     difference = took - shown
     return bennett(difference.sum(0), np.maximum(variance.sum(0), np.square(difference).sum(0)))
+
+
+def over_cohorts(chances: Floats) -> Floats:
+    """Return chances ``(C, K)`` adjusted for all factors of everyone, the first row, and of cohorts, by Holm.
+
+    One half of the level is everyone's, so that many cohorts do not hide what holds for all.
+    """
+    if len(chances) == 1:
+        return holm(chances)
+    return np.asarray(np.minimum(2.0 * np.concatenate([holm(chances[:1]), holm(chances[1:])]), 1.0))
 
 
 def _compare(cohort: str, took: Floats, shown: Floats, p_values: Floats, seed: int) -> tuple[list[BlindSpot], float]:

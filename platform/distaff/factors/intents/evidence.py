@@ -16,6 +16,7 @@ from torch import Tensor
 from distaff.factors.activity import LIST, PASSIVE, Activity, effective_numbers
 from distaff.factors.effects import EffectCard
 from distaff.factors.independence import Dependence, contamination, dependences
+from distaff.factors.intents.attribution import Attribution, attribution
 from distaff.factors.intents.blind_spots import audit
 from distaff.factors.intents.calibration import WEIGHTS, calibrations
 from distaff.factors.intents.interventions import intervene
@@ -58,6 +59,7 @@ class IntentEvidence:
     effective_overall: float
     associations: list[Association]
     words: dict[int, str]
+    attribution: Attribution | None
     stability: Stability | None
     dependences: list[list[Dependence]]
     popularity_rho: list[float]
@@ -117,6 +119,7 @@ def gather(
         *effective_numbers(intents.users),
         associate(intent_items, incidence, popularity),
         words_of(model.words),
+        attribution(model, seed=seed),
         compare_seeds(intents.items, others, seed=seed),
         dependences(intents.users[trained], seed=seed),
         contamination(intents.items, popularity),
@@ -133,6 +136,7 @@ def tell(run_id: str, evidence: IntentEvidence, titles: dict[str, str], notes: d
         evidence.effective_overall,
         0 if stability is None else len(stability.likeness),
         None if stability is None else stability.nulls,
+        evidence.attribution,
         [_factor(k, evidence, titles, notes.get(k)) for k in range(evidence.intents.users.shape[1])],
     )
 

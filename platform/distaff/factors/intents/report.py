@@ -10,6 +10,7 @@ import polars as pl
 from distaff.factors.activity import State
 from distaff.factors.effects import EffectCard
 from distaff.factors.independence import Dependence
+from distaff.factors.intents.attribution import Attribution
 from distaff.factors.intents.notes import Note
 from distaff.factors.stability import Badge
 from distaff.recommenders.relevance import Association
@@ -83,6 +84,8 @@ class FactorReport:
         effective_overall: exp(entropy of the mean mix).
         seeds_compared: Other seeds of the same configuration that gave other factors.
         stability_nulls: What 95 % of factors stay below when items are shuffled: of stability, split and subspace.
+        attribution: How far the parts of scores gather in few factors beside shuffled responsibilities; None of models whose
+            scores are made of factors.
     """
 
     run: str
@@ -90,11 +93,13 @@ class FactorReport:
     effective_overall: float
     seeds_compared: int
     stability_nulls: tuple[float, float, float] | None
+    attribution: Attribution | None
     factors: list[ReportedFactor]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON shape of ``factors``."""
-        return vars(self) | {"factors": [factor.as_dict() for factor in self.factors]}
+        control = None if self.attribution is None else asdict(self.attribution)
+        return vars(self) | {"attribution": control, "factors": [factor.as_dict() for factor in self.factors]}
 
     def frame(self) -> pl.DataFrame:
         """Return a row for each factor: its numbers, names and warnings, and the effect that moving it has most."""

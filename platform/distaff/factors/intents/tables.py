@@ -46,6 +46,10 @@ def publish_factors(
     rows = [factor_row(f, _PLAIN, report.stability_nulls) | {"name": f.automatic_name} for f in report.factors]
     out.append("factors", rows, run=run)
     summary = {name: getattr(report, name) for name in ("effective_per_user", "effective_overall", "seeds_compared")}
+    if report.attribution is not None:
+        summary |= {
+            f"attribution_{name}": value for name, value in asdict(report.attribution).items() if name != "users"
+        }
     out.append("factor_summaries", [summary | {"factors": len(report.factors)}], run=run)
     out.append("factor_members", _members(membership, data.item_ids), run=run)
     out.append("factor_attributes", [_attribute(a) for f in report.factors for a in f.attributes], run=run)

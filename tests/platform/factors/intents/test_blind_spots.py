@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from distaff.factors.intents.blind_spots import EVERYONE, IntentPosterior, audit, divergence
+from distaff.factors.intents.blind_spots import EVERYONE, IntentPosterior, audit, by_chance, divergence, over_cohorts
 from distaff.factors.intents.calibration import calibrated, calibrations
 from distaff.recommenders.base import Intents, Recommender, Session
 from distaff_data.datasets.interactions import Interactions
@@ -145,3 +145,47 @@ def test_posterior_is_bayes_rule() -> None:
     joint = torch.tensor([0.9, 0.1]) * torch.tensor([0.5, 0.5]) / overall
     found = IntentPosterior(intents, torch.tensor([1, 1])).shares(torch.tensor([0]), torch.tensor([0]))
     assert found[0].tolist() == pytest.approx((joint / joint.sum()).tolist())
+
+
+def _drawn(seed: int, each: int, held_down: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What 300 users took and are shown of 16 factors, drawn alike but for factor 0, and the variance of what they took."""
+    rng = np.random.default_rng(seed)
+    mixes = rng.dirichlet(np.full(16, 0.3), 300)
+    listed = mixes * np.where(np.arange(16) == 0, held_down, 1.0)
+    listed /= listed.sum(1, keepdims=True)
+    took, lists = (np.array([rng.multinomial(n, p) for p in m]) for n, m in ((each, mixes), (20, listed)))
+    mean = (took + lists) / (each + 20)
+    return took.astype(float), lists * each / 20, each * mean * (1 - mean)
+
+
+def _adjusted(seed: int, each: int, held_down: float) -> np.ndarray:
+    took, shown, variance = _drawn(seed, each, held_down)
+    cohorts = [slice(None), *(slice(start, start + 20) for start in range(0, 300, 20))]
+    return over_cohorts(np.stack([by_chance(took[c], shown[c], variance[c]) for c in cohorts]))
+
+
+@pytest.mark.parametrize("each", [1, 8])
+def test_lists_that_are_what_people_take_have_no_blind_spot(each: int) -> None:
+    assert sum(bool((_adjusted(seed, each, 1.0) <= 0.05).any()) for seed in range(60)) <= 3  # of 60 audits
+
+
+def test_a_factor_that_is_held_down_is_found_among_many() -> None:
+    found = [_adjusted(seed, 8, 0.4)[0, 0] <= 0.05 for seed in range(10)]
+    assert sum(found) >= 9
+
+
+def test_everyone_and_cohorts_share_the_level() -> None:
+    chances = np.array([[0.01, 0.5], [0.001, 0.9], [0.5, 0.6]])
+    np.testing.assert_allclose(over_cohorts(chances), [[0.04, 1.0], [0.008, 1.0], [1.0, 1.0]])
+    np.testing.assert_allclose(over_cohorts(chances[:1]), [[0.02, 0.5]])
+
+
+def test_the_price_of_calibration_is_measured_on_validation_where_there_is_one(niche: Crowd) -> None:
+    assert {step.split for step in calibrations(niche, niche._intents, [0.7])} == {"test"}
+    table = pa.table({"user": [0, 0, 0, 1, 1, 1], "item": [0, 1, 2, 0, 1, 2]})
+    data = Interactions.from_arrays(table["user"], table["item"], np.array(["train", "valid", "test"] * 2))
+    intents = Intents(torch.full((2, 2), 0.5), torch.full((3, 2), 0.5))
+    model = Crowd().plant(intents)
+    model.fit(data)
+    assert {step.split for step in calibrations(model, intents, [0.5])} == {"valid"}
+    assert audit(model, intents, NO_ATTRIBUTES).split == "test"
