@@ -1,6 +1,6 @@
 """Rates at which the board calls runs different: ``python benchmarks/board_null.py [--json] [--quick] [--seeds N]``.
 
-On planted data, many seeds of ALS, LightGCN and Plait are fitted. Null: pairs of single seeds, to which other runs lend their
+On planted data, many seeds of ALS, LightGCN and Plait are fitted. Null: pairs of single seeds, to which other runs lend a
 seed variance, and of disjoint triples of seeds, all of one method. The share with p below .05 is given as the board tests
 now, and as it did when users were the only error. Power: the same for pairs of two methods, or of two sizes of one.
 """
