@@ -114,8 +114,9 @@ def standard_controls(found: Records) -> Finding:
 
 
 def seeds_in_the_interval(found: Records) -> Finding:
-    """Return whether what is compared has three seeds, where a seed makes a difference."""
-    compared = [*found.models, *found.controls[:1]]
+    """Return whether the models, or the model of the run, and the best control have three seeds, where a seed matters."""
+    own = [c for c in found.choice.chosen if found.run is not None and c.model == found.run.model]
+    compared = [*(own or found.models), *found.controls[:1]]
     counts = {_named(c): len(c.runs) for c in compared if is_seeded(c.model)}
     faults = [f"{name} has {n} of {_SEEDS} seeds" for name, n in counts.items() if n < _SEEDS]
     figure = ", ".join(f"{name} {n}" for name, n in counts.items()) or "nothing that is compared depends on a seed"

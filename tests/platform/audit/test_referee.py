@@ -191,6 +191,14 @@ def test_the_verb_ends_with_0_where_nothing_fails(clean: tuple[Workspace, str]) 
         audit(workspace, "chekerboard")
 
 
+def test_a_control_of_one_seed_is_judged_by_its_own(clean: tuple[Workspace, str]) -> None:
+    workspace, _ = clean
+    alone = training.train(workspace, "nmf", DATASET, settings={"n_intents": 2, "init": "random"}, device="cpu").run
+    failed = [finding for finding in audit(workspace, alone).findings if finding.verdict == "fail"]
+    assert [finding.check for finding in failed] == ["seeds in the interval"]
+    assert "nmf" in failed[0].figure
+
+
 def test_a_refit_is_judged_by_the_run_it_was_refitted_from(clean: tuple[Workspace, str]) -> None:
     workspace, champion = clean
     refit = training.train(workspace, "plait", DATASET, device="cpu", refit=plan_refit(workspace, champion)).run
