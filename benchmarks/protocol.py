@@ -1,21 +1,30 @@
-"""How a published number is reproduced: select on validation, look at the test split once for each selected model."""
+"""How a published number is reproduced: select on validation, look at the test split once for each selected model.
+
+Each row stands beside the best control, which validation chooses as well: the difference over the same users, with users and
+seeds as sources of error (:mod:`distaff.stats.crossed`), and a p-value that is also corrected over the rows.
+"""
 
 from __future__ import annotations
 
-import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
+
+import numpy as np
 
 from distaff.ranking.metrics import evaluate
 from distaff.recommenders.base import Epoch, Recommender
+from distaff.stats.crossed import NO_SEED, Side, compare_crossed, holm
+from distaff.stats.intervals import seed_interval
+from distaff_data.arrays import Floats
 from distaff_data.datasets.interactions import Interactions
 
 KS = (5, 10, 20)
 METRIC = "recall@20"
 METRICS = tuple(f"{metric}@{k}" for metric in ("recall", "ndcg") for k in KS)
+COMPARED = (METRIC, "ndcg@20")  # with the best control, user by user
 FIRST_SEED = 2023  # the one the published runs start from
 
 
@@ -45,43 +54,100 @@ class Candidate:
         return self.label or self.model
 
 
+@dataclass(frozen=True)
+class Measured:
+    """One candidate, measured.
+
+    Attributes:
+        candidate: What was measured.
+        rows: In the JSON shape, one a metric.
+        valid: What chose its settings: METRIC on validation, with the first seed.
+        per_user: Test values by metric, a row for each seed and a column for each user.
+    """
+
+    candidate: Candidate
+    rows: list[dict[str, Any]]
+    valid: float
+    per_user: Mapping[str, Floats]
+
+    def side(self, metric: str) -> Side:
+        """Return its values for a comparison."""
+        return Side(self.per_user[metric], None if self.candidate.seeded else NO_SEED)
+
+
 def measure(candidate: Candidate, data: Interactions, n_seeds: int) -> list[dict[str, Any]]:
-    """Return the rows of the JSON shape for one candidate, one a metric.
+    """Return the rows of the JSON shape for one candidate, one a metric; see :func:`measure_one`."""
+    return measure_one(candidate, data, n_seeds).rows
+
+
+def measure_all(candidates: Sequence[Candidate], data: Interactions, n_seeds: int) -> list[dict[str, Any]]:
+    """Return the rows of all candidates, each beside the best control on validation."""
+    measured = [measure_one(candidate, data, n_seeds) for candidate in candidates]
+    controls = [one for one in measured if one.rows[0]["control"]]
+    if controls:
+        _compare(measured, max(controls, key=lambda one: one.valid))
+    return [row for one in measured for row in one.rows]
+
+
+def measure_one(candidate: Candidate, data: Interactions, n_seeds: int) -> Measured:
+    """Measure one candidate on the test.
 
     Settings are chosen with the first seed by Recall@20 on validation; every seed is then fitted with the chosen ones.
     """
-    best, settings = _select(candidate, data)
+    best, settings, valid = _select(candidate, data)
     seeds = range(FIRST_SEED, FIRST_SEED + (n_seeds if candidate.seeded else 1))
     values: dict[str, list[float]] = {}
+    per_user: dict[str, list[Floats]] = {metric: [] for metric in COMPARED}
     for seed in seeds:
         model = best if seed == FIRST_SEED else _fit(candidate.model, settings, data, seed)
-        test = evaluate(model.ranker(), data, "test", ks=KS).metrics
-        say(f"{candidate.row} seed {seed}: test " + " ".join(f"{m} {test[m]:.4f}" for m in METRICS))
+        test = evaluate(model.ranker(), data, "test", ks=KS)
+        say(f"{candidate.row} seed {seed}: test " + " ".join(f"{m} {test.metrics[m]:.4f}" for m in METRICS))
         also = candidate.also(model, data) if candidate.also is not None else {}
-        for metric, value in {**{metric: test[metric] for metric in METRICS}, **also}.items():
+        for metric, value in {**{metric: test.metrics[metric] for metric in METRICS}, **also}.items():
             values.setdefault(metric, []).append(value)
+        for metric in COMPARED:
+            per_user[metric].append(test.per_user[metric].double().numpy())
     # Early stopping is a choice by validation too.
     looks = max(len(candidate.grid), getattr(best, "n_tried", 0))  # a model that chooses itself looks too
     chosen = looks > 1 or "patience" in best.Config.model_fields
-    return [
+    rows = [
         {
             "model": candidate.row,
             "control": best.control,
             "metric": metric,
             "published": candidate.published.get(metric),
-            "value": statistics.fmean(values[metric]),
-            "std": statistics.stdev(values[metric]) if len(seeds) > 1 else None,
+            "value": interval.mean,
+            "std": interval.std,
+            "low": interval.low,
+            "high": interval.high,
+            "valid": valid if metric == METRIC else None,
             "n_seeds": len(seeds),
             "selected": "valid" if chosen else None,
             "looks": looks,
             "settings": dict(settings),
         }
-        for metric in values
+        for metric, interval in ((metric, seed_interval(of_seeds)) for metric, of_seeds in values.items())
     ]
+    return Measured(candidate, rows, valid, {metric: np.stack(found) for metric, found in per_user.items()})
 
 
-def _select(candidate: Candidate, data: Interactions) -> tuple[Recommender, Mapping[str, Any]]:
-    """Return the candidate's model with the best settings, fitted with the first seed; only the best so far is kept."""
+def _compare(measured: Sequence[Measured], control: Measured) -> None:
+    """Put into each row, but the control's own, its difference to the control and the p-value of none."""
+    for metric in COMPARED:
+        others = [one for one in measured if one is not control]
+        found = [
+            compare_crossed(one.side(metric), control.side(metric), metric=metric, against=control.candidate.row)
+            for one in others
+        ]
+        known = [c.p_value for c in found if c.p_value is not None]
+        corrected = iter(holm(known))
+        for one, comparison in zip(others, found, strict=True):
+            row = next(row for row in one.rows if row["metric"] == metric)
+            row["against"] = asdict(comparison) | {"p_holm": None if comparison.p_value is None else next(corrected)}
+
+
+def _select(candidate: Candidate, data: Interactions) -> tuple[Recommender, Mapping[str, Any], float]:
+    """Return the candidate's model with the best settings, fitted with the first seed, the settings, and their value."""
     best: tuple[float, Recommender, Mapping[str, Any]] | None = None
     for settings in candidate.grid:
         start = time.perf_counter()
@@ -94,7 +160,8 @@ def _select(candidate: Candidate, data: Interactions) -> tuple[Recommender, Mapp
         if best is None or value > best[0]:
             best = value, model, settings
     assert best is not None
-    return best[1:]
+    value, model, settings = best
+    return model, settings, value
 
 
 def _fit(name: str, settings: Mapping[str, Any], data: Interactions, seed: int) -> Recommender:
@@ -123,7 +190,16 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
         n_tried = f"{first['n_seeds']} seed(s), {first['looks']} configuration(s) tried"
         chosen = " ".join(f"{name}={value}" for name, value in first["settings"].items()) if first["looks"] > 1 else ""
         lines.append(f"{name:24}{cells}  {n_tried} {chosen}".rstrip())
+        lines += [f"{'':24}{_difference(row['against'])}" for row in row_of.values() if row.get("against")]
     return "\n".join(lines)
+
+
+def _difference(gap: Mapping[str, Any]) -> str:
+    """Return the comparison with the best control as text."""
+    text = f"{gap['metric']} {gap['difference']:+.4f} against {gap['against']}"
+    if gap["p_value"] is None:
+        return f"{text}; one seed, whose variance is unknown: no test"
+    return f"{text} [{gap['low']:+.4f}, {gap['high']:+.4f}] p={gap['p_value']:.2g}, {gap['p_holm']:.2g} over the rows"
 
 
 def _number(row: Mapping[str, Any] | None, column: str) -> str:

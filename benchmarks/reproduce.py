@@ -60,12 +60,12 @@ def row_of(candidate: Any) -> str:
 
 
 def _lists(interactions: Any, chosen: list[Any], n_seeds: int) -> dict[str, Any]:
-    from benchmarks.protocol import KS, METRIC, METRICS, measure
+    from benchmarks.protocol import KS, METRIC, METRICS, measure_all
 
     from distaff.ranking.metrics import chance
 
-    rows = [row for candidate in chosen for row in measure(candidate, interactions, n_seeds)]
-    values = {row["model"]: row["value"] for row in rows if row["metric"] == METRIC}
+    rows = measure_all(chosen, interactions, n_seeds)
+    values = {row["model"]: row["valid"] for row in rows if row["metric"] == METRIC}
     floor = chance(interactions, "test", ks=KS)
     return {
         "rows": rows,
@@ -102,7 +102,7 @@ def _as_text(result: dict[str, Any]) -> str:
     lines = [protocol.table(result["rows"])]
     if "chance" in result:
         lines.append("lists at random: " + " ".join(f"{name} {value:.4f}" for name, value in result["chance"].items()))
-        lines.append(f"{result['best']} has the highest {protocol.METRIC}")
+        lines.append(f"{result['best']} has the highest {protocol.METRIC} on validation")
     return "\n".join(lines)
 
 

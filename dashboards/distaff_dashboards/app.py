@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from distaff_dashboards.access import gate
+from distaff_dashboards.views.audit import audit_page
 from distaff_dashboards.views.board import board_page
 from distaff_dashboards.views.factors.blind_spots import blind_spots_page
 from distaff_dashboards.views.factors.factor import factor_page
@@ -17,8 +18,8 @@ from distaff_dashboards.views.series.page import series_page
 from distaff_dashboards.views.sweeps.page import sweeps_page
 
 # No folder beside this file may be called "pages": Streamlit would serve its files by themselves, without the gate.
-_PAGES = (board_page, factors_page, factor_page, intents_page, words_page, blind_spots_page, incident_page, series_page,
-          sweeps_page, jobs_page)  # fmt: skip
+_PAGES = (board_page, audit_page, factors_page, factor_page, intents_page, words_page, blind_spots_page, incident_page,
+          series_page, sweeps_page, jobs_page)  # fmt: skip
 
 
 def main() -> None:

@@ -66,6 +66,37 @@ def test_what_else_is_measured_is_reported_and_chooses_nothing(protocol: ModuleT
     assert "40.0000" in line
 
 
+def test_each_row_is_compared_with_the_control_that_validation_chooses(protocol: ModuleType) -> None:
+    data = checkerboard(120, 90, n_blocks=3, held_out=8)
+    candidates = (
+        protocol.Candidate("popularity"),
+        protocol.Candidate("puresvd", ({"n_intents": 1}, {"n_intents": 3})),
+        protocol.Candidate("nmf", ({"n_intents": 2, "init": "random"},), seeded=True),
+        protocol.Candidate("nmf", ({"n_intents": 3, "init": "random"},), seeded=True, label="nmf 3"),
+    )
+    rows = protocol.measure_all(candidates, data, 2)
+    of_row = {row["model"]: row for row in rows if row["metric"] == "recall@20"}
+    valid = {name: row["valid"] for name, row in of_row.items()}
+    best = max(valid, key=lambda name: valid[name])
+    assert "against" not in of_row[best]
+    others = [row["against"] for name, row in of_row.items() if name != best]
+    assert {gap["against"] for gap in others} == {best}
+    assert all(gap["p_value"] <= gap["p_holm"] <= 1 for gap in others)
+    popularity = of_row["popularity"]
+    assert popularity["against"]["difference"] == pytest.approx(popularity["value"] - of_row[best]["value"])
+    assert popularity["against"]["p_holm"] < 0.05
+    assert f"against {best}" in protocol.table(rows)
+    assert all("against" not in row for row in rows if row["metric"] not in protocol.COMPARED)
+
+
+def test_one_seed_of_a_seeded_model_is_not_tested(protocol: ModuleType) -> None:
+    candidates = (protocol.Candidate("popularity"), protocol.Candidate("nmf", ({"n_intents": 2},), seeded=True))
+    rows = protocol.measure_all(candidates, checkerboard(), 1)
+    gaps = [row["against"] for row in rows if "against" in row]
+    assert {(gap["p_value"], gap["seed_variance"]) for gap in gaps} == {(None, "unknown")}
+    assert "no test" in protocol.table(rows)
+
+
 def test_dgvae_is_reproduced_from_the_published_layout(
     protocol: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

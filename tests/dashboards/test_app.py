@@ -14,6 +14,7 @@ from distaff_data.workspace import Workspace
 
 TITLES = {
     "board": "Board",
+    "audit": "Audit",
     "factors": "Factors",
     "factor": "Factor",
     "intents": "Intents",

@@ -11,9 +11,9 @@ Published models with intents pay for them with accuracy, and their intents are 
 
 All but the last are linear in a user's interactions once the user is known, so giving intent k the part r_ujk of each
 interaction splits them into K parts, as the mixture is split by itself. The parts sum to the score, with nothing left
-over. That is an *attribution*: the components know no intents, a part is not what the user would be scored without it, and any
-responsibilities, random ones included, would sum so. ``distaff factors`` therefore shows how far the parts gather in fewer intents
-than where items have exchanged theirs (:meth:`Plait.reassigned_intent_scores`).
+over. That is an *attribution*: the components know no intents, a part is not what the user would be scored without it, and
+any responsibilities, random ones included, would sum so. ``distaff factors`` therefore shows how far the parts gather in
+fewer intents than where items have exchanged theirs (:meth:`Plait.reassigned_intent_scores`).
 
 A user has no parameters: new users are scored exactly as those of the training data.
 """

@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from distaff._version import __version__
 from distaff.cli import (
+    audit,
     data,
     factors,
     forgetting,
@@ -34,7 +35,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog="Start with: distaff demo",
 )
-for module in (data, models, sweeps, factors, reasons, incidents, series, promotions, schedule, forgetting, operations):
+for module in (data, models, sweeps, audit, factors, reasons, incidents, series, promotions, schedule, forgetting,
+               operations):  # fmt: skip
     module.add_to(app)
 
 

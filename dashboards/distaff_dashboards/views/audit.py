@@ -1,0 +1,43 @@
+"""*Audit*: what a hostile reader would ask of a dataset's runs, a line each."""
+
+from __future__ import annotations
+
+import polars as pl
+import streamlit as st
+
+from distaff_dashboards.reads.audit import audit_of
+from distaff_dashboards.reads.source import datasets, newest_writes, whole_workspace
+from distaff_dashboards.ui import widgets, wording
+
+_MARKS = {"pass": "✓ pass", "fail": "✗ fail", "unknown": "? unknown"}
+
+
+@widgets.page("audit", "Audit", "What a hostile reader would ask, answered from the records.")
+def audit_page() -> None:
+    """Draw the page."""
+    source = whole_workspace()
+    table = datasets(source)
+    if table.is_empty():
+        widgets.empty(
+            "There is no dataset in this workspace yet. Load your files:", "distaff ingest interactions NAME FILE..."
+        )
+        return
+    name = widgets.choose("Dataset", table["dataset"].to_list(), key="dataset")
+    found = audit_of(newest_writes("publications", "runs", "promotions"), name)
+    n_failed = sum(finding.verdict == "fail" for finding in found.findings)
+    if n_failed:
+        st.warning(f"**{n_failed} of {len(found.findings)} lines fail** for {wording.escape(name)}.")
+    else:
+        st.success(f"No line fails for {wording.escape(name)}.")
+    lines = pl.DataFrame(
+        [(finding.check, _MARKS[finding.verdict], finding.figure) for finding in found.findings],
+        {"question": pl.String(), "verdict": pl.String(), "figure": pl.String()},
+        orient="row",
+    )
+    widgets.heading("Questions", lines, f"{name}-audit", help="The same lines as distaff audit, which CI can run.")
+    columns = {
+        "question": st.column_config.TextColumn("question", pinned=True, help="Passes where the answer is yes"),
+        "verdict": st.column_config.TextColumn("verdict", help="Unknown: the records do not tell"),
+        "figure": st.column_config.TextColumn("figure", help="What the verdict rests on", width="large"),
+    }
+    widgets.table(lines, columns, key="audit-table")

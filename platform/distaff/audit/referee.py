@@ -1,0 +1,48 @@
+"""The audit of a run or of a dataset: one line a question, pass, fail or unknown, with the figure."""
+
+from __future__ import annotations
+
+from distaff.audit.factors import factor_findings
+from distaff.audit.finding import Audit
+from distaff.audit.selection import CHECKS, Records
+from distaff.audit.splits import split_findings
+from distaff.runs import aliases, records
+from distaff.runs.records import Run
+from distaff_data.errors import UnknownNameError
+from distaff_data.workspace import Workspace
+
+
+def audit(workspace: Workspace, subject: str) -> Audit:
+    """Answer what a hostile reader would ask.
+
+    Args:
+        workspace: Where the records are.
+        subject: Id or alias of a run, or the name of a dataset.
+
+    Raises:
+        UnknownNameError: There is neither such a run nor such a dataset.
+    """
+    run = _run(workspace, subject)
+    dataset = subject if run is None else run.dataset
+    found = Records.of(workspace, dataset, run)
+    findings = [check(found) for check in CHECKS] + split_findings(workspace, dataset, found.kind)
+    if found.kind == "interactions":
+        shown = [run] if run is not None else [r for c in found.choice.chosen for r in c.runs]
+        for each in shown:
+            findings += factor_findings(workspace, each)
+    return Audit(subject if run is None else run.run, dataset, findings)
+
+
+def _run(workspace: Workspace, subject: str) -> Run | None:
+    """Return the run that a name is of; None for a dataset.
+
+    Raises:
+        UnknownNameError: It is neither.
+    """
+    try:
+        return records.find(workspace, aliases.resolve(workspace, subject))
+    except UnknownNameError:
+        datasets = [row["dataset"] for row in workspace.warehouse.rows("SELECT dataset FROM datasets")]
+        if subject in datasets:
+            return None
+        raise UnknownNameError("run or dataset", subject, datasets) from None
