@@ -249,6 +249,26 @@ def test_split_by_time_is_said_to_confound_the_attack(tmp_path: Path) -> None:
     assert model.proof == "equality"
 
 
+@pytest.mark.parametrize("text", ["", "00", "key", "é" * 64])
+def test_key_that_is_none_is_refused_and_nobody_is_hashed_with_it(filled: Workspace, text: str) -> None:
+    (filled.root / "forget.key").write_text(text)
+    with pytest.raises(InputError, match="does not hold a key"):
+        forget(filled, [PERSON], "shop")
+    assert filled.warehouse.rows("SELECT * FROM forgettings") == []
+
+
+def test_key_is_written_whole_or_not_at_all(filled: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("distaff.forgetting.audit.os.fsync", full)
+    with pytest.raises(DistaffError, match="No space left on device"):
+        audit.hashes(filled, "shop", [PERSON])
+    assert not list(filled.root.glob("*forget.key*"))
+    monkeypatch.undo()
+    assert len(audit.hashes(filled, "shop", [PERSON])[0]) == 64
+
+
 def test_notes_that_name_the_person_are_listed_for_their_author(filled: Workspace) -> None:
     run = next(r.run for r in records.listing(filled) if r.model == "nmf")
     annotate(filled, run, 0, note=f"taken up by {PERSON}, who writes to us")
