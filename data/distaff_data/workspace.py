@@ -8,6 +8,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from distaff_data.atomic import leftovers, replacing
 from distaff_data.errors import InputError
 from distaff_data.warehouse import Warehouse, is_remote
 
@@ -45,15 +46,15 @@ class Workspace:
             is_remote(warehouse_at)
             if (root / _CONFIG).exists() and _location(root) != warehouse_at:
                 raise InputError("the workspace exists, with its tables elsewhere", path=root)
-        if root.exists() and not (root / _CONFIG).exists() and (not root.is_dir() or any(root.iterdir())):
+        if root.exists() and not (root / _CONFIG).exists() and not _is_free(root):
             raise InputError("not a workspace, and not an empty folder to make one in", path=root)
         root.mkdir(parents=True, exist_ok=True)
         if not (root / _CONFIG).exists():
+            # First, and whole: what has it is a workspace, whose tables the next command makes if this one is killed.
             at = "" if warehouse_at is None else f"\n[warehouse]\nlocation = {json.dumps(warehouse_at)}\n"
-            warehouse = Warehouse.create(root / "warehouse", warehouse_at)
-            (root / _CONFIG).write_text(_CONFIG_TEXT + at)
-        else:
-            warehouse = Warehouse.create(root / "warehouse", _location(root))
+            with replacing(root / _CONFIG) as part:
+                part.write_text(_CONFIG_TEXT + at)
+        warehouse = Warehouse.create(root / "warehouse", _location(root))
         (root / "runs").mkdir(exist_ok=True)
         return cls(root, warehouse)
 
@@ -83,6 +84,15 @@ class Workspace:
     def scratch(self) -> Path:
         """Folder for temporary files, on the workspace's own disk."""
         return self.root / ".scratch"
+
+
+def _is_free(root: Path) -> bool:
+    """Tell whether a folder is empty, but for what a first command that was killed, of this version or an older, left."""
+    if not root.is_dir():
+        return False
+    others = set(root.iterdir()) - set(leftovers(root / _CONFIG))
+    begun = others <= {root / "warehouse", root / "runs"} and (root / "warehouse" / ".schema.lock").is_file()
+    return not others or begun
 
 
 def _location(root: Path) -> str | None:

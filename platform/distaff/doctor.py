@@ -16,6 +16,7 @@ from distaff.model import registry
 from distaff.runs import records
 from distaff.sweeps import journal
 from distaff_data.errors import DistaffError
+from distaff_data.warehouse import Scratch
 from distaff_data.workspace import Workspace
 
 _LIBRARIES = ("deltalake", "duckdb", "pyarrow", "torch")
@@ -79,7 +80,7 @@ def _stale_runs(workspace: Workspace, fix: bool) -> list[Finding]:
     """Runs marked running whose process is gone."""
     studies = [None, *(file.parent.name for file in journal.journals(workspace))]
     listed = [run for study in studies for run in records.listing(workspace, study=study)]
-    stale = [r for r in listed if r.status == "running" and not records.is_alive(r)]
+    stale = [r for r in listed if r.status == "running" and not records.is_alive(workspace, r)]
     if fix:
         for run in stale:
             records.record(workspace, replace(run, status="interrupted", message="its process is gone"))
@@ -126,9 +127,9 @@ def _torn_journals(workspace: Workspace, fix: bool) -> list[Finding]:
 
 
 def _sweep(scratch: Path) -> list[Finding]:
-    """Remove what killed ingestions left behind; younger folders may belong to one that runs."""
+    """Remove what killed ingestions left behind; a young folder without a database may belong to one that begins."""
     old = time.time() - _LEFT_BEHIND
-    left = [folder for folder in scratch.glob("*") if folder.stat().st_mtime < old]
+    left = [folder for folder in scratch.glob("*") if Scratch.is_abandoned(folder) or folder.stat().st_mtime < old]
     for folder in left:
         shutil.rmtree(folder, ignore_errors=True)
     return [Finding("scratch", "fixed", f"{len(left)} folders of killed ingestions removed")] if left else []

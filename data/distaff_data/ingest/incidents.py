@@ -37,7 +37,7 @@ from distaff_data.frames import positions
 from distaff_data.ingest.columns import find_column, first_named
 from distaff_data.ingest.options import IncidentsOptions, with_settings
 from distaff_data.ingest.publish import check_new
-from distaff_data.ingest.staging import time_unit
+from distaff_data.ingest.times import seconds_of
 from distaff_data.tables.incidents import graph_direction, publish_incidents
 from distaff_data.tables.reports import IncidentsReport
 from distaff_data.workspace import Workspace
@@ -300,13 +300,16 @@ def _read_table(path: Path) -> pa.Table:
 
 def _seconds(path: Path, column: pa.ChunkedArray, name: str) -> Floats:
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
-        stamps: Floats = column.cast(pa.timestamp("us")).cast(pa.int64()).to_numpy() / 1e6
-        return stamps
-    times = _numbers(path, column, name)
+        times: Floats = column.cast(pa.timestamp("us")).cast(pa.int64()).to_numpy() / 1e6
+    else:
+        times = _numbers(path, column, name)
     if np.isnan(times).any():
         raise InputError("a time stamp is missing", path=path, line=int(np.isnan(times).argmax()) + 2, column=name)
-    seconds: Floats = times / time_unit(float(np.abs(times).max(initial=0.0)))
-    return seconds
+    try:
+        return seconds_of(times)
+    except ValueError as error:
+        message, at = error.args
+        raise InputError(message, path=path, line=at + 2, column=name, value=column[at].as_py()) from None
 
 
 def _numbers(path: Path, column: pa.ChunkedArray, name: str) -> Floats:

@@ -17,6 +17,7 @@ from distaff_data.ingest.options import InteractionsOptions, with_settings
 from distaff_data.ingest.publish import check_new, number_entities, publish_interactions
 from distaff_data.ingest.refine import refine
 from distaff_data.ingest.staging import StagedEvents, stage_events
+from distaff_data.ingest.times import FAR_TIMES
 from distaff_data.splits.interactions import Split, parse_split
 from distaff_data.tables.reports import IngestReport
 from distaff_data.warehouse import Publication, Scratch
@@ -68,6 +69,7 @@ def ingest_interactions(
         recorded = {
             "format": staged.format,
             "columns": dict(staged.columns),
+            "far_times": options.far_times,
             "min_rating": options.min_rating,
             "min_interactions": options.min_interactions,
             "split": _split_name(staged, split),
@@ -89,6 +91,8 @@ def _checked_split(options: InteractionsOptions) -> Split | None:
     """Return the split that the options ask for; refuse options out of their range."""
     if options.format is not None and options.format not in FORMATS:
         raise UnknownNameError("format", options.format, FORMATS)
+    if options.far_times not in FAR_TIMES:
+        raise InputError("far-off times are refused, or taken as missing", value=options.far_times)
     if options.min_rating is not None and options.min_rating != options.min_rating:
         raise InputError("the rating threshold is a number", value=options.min_rating)
     if options.min_interactions < 0:

@@ -33,6 +33,7 @@ class InteractionsOptions:
     item: Annotated[str | None, "Column of item ids."] = None
     rating: Annotated[str | None, "Column of ratings or weights."] = None
     time: Annotated[str | None, "Column of time stamps."] = None
+    far_times: Annotated[str, "Times such as 9999-12-31, a sign for 'no end': refuse, or missing."] = "refuse"
     min_rating: Annotated[float | None, "Keep interactions rated at least this."] = None
     min_interactions: Annotated[int, "Keep users and items with at least so many (k-core)."] = 0
     split: Annotated[str | None, "random:0.8,0.1,0.1, temporal:0.8,0.1,0.1 or leave-last-out."] = "random:0.8,0.1,0.1"

@@ -30,7 +30,8 @@ from distaff_data.ingest.layout import FileLayout, layout_of
 from distaff_data.ingest.lines import physical_line
 from distaff_data.ingest.options import SeriesOptions, with_settings
 from distaff_data.ingest.publish import check_new
-from distaff_data.ingest.staging import NO_TIME, SECONDS, time_unit
+from distaff_data.ingest.staging import NO_TIME
+from distaff_data.ingest.times import SECONDS, check_times
 from distaff_data.splits import SPLITS
 from distaff_data.splits.series import default_split, divide, hold_out
 from distaff_data.tables.reports import SeriesReport
@@ -185,6 +186,8 @@ def _channels(layout: FileLayout, roles: Mapping[str, str], options: SeriesOptio
 def _check(scratch: Scratch, layout: FileLayout, roles: Mapping[str, str], channels: Sequence[str]) -> None:
     """Refuse the first row with a value that cannot be read, or a missing time, entity or channel."""
     wrong: list[tuple[str, str, str]] = []
+    if "time" in roles:
+        check_times(scratch, layout, roles["time"])
     for role, column in roles.items():
         cell = identifier(column)
         missing = f"({cell} IS NULL OR trim({cell}) = '')"
@@ -243,14 +246,10 @@ def _picked(roles: Mapping[str, str], channels: Sequence[str]) -> str:
 
 
 def _normalised(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the checked columns with times in seconds and empty labels as missing."""
-    changes = []
-    if "time" in frame.columns:
-        largest = frame.select(pl.col("time").abs().max()).item() or 0.0
-        changes.append(pl.col("time") / time_unit(largest))
-    if "label" in frame.columns:
-        changes.append(pl.when(pl.col("label") != "").then("label").alias("label"))
-    return frame.with_columns(changes)
+    """Return the checked columns with empty labels as missing."""
+    if "label" not in frame.columns:
+        return frame
+    return frame.with_columns(pl.when(pl.col("label") != "").then("label").alias("label"))
 
 
 def _rows(frame: pl.DataFrame, values: npt.NDArray[np.float32], channels: Sequence[str]) -> SeriesRows:

@@ -15,6 +15,7 @@ from distaff_data.ingest.detect import SPLIT_WORDS, SourceFile
 from distaff_data.ingest.layout import FileLayout, layout_of
 from distaff_data.ingest.lines import physical_line
 from distaff_data.ingest.options import InteractionsOptions
+from distaff_data.ingest.times import FAR, SECONDS, check_times
 from distaff_data.warehouse import Scratch, identifier
 
 EVENTS = """
@@ -23,15 +24,12 @@ CREATE TABLE events (
 )
 """
 
-# From this magnitude on, a time stamp counts milli-, micro- or nanoseconds: as seconds it would lie past the year 5000.
-_TIME_UNITS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
 _SPLITS = ", ".join(f"'{word}': '{split}'" for word, split in SPLIT_WORDS.items())
-SECONDS = "coalesce(TRY_CAST({0} AS DOUBLE), epoch(TRY_CAST({0} AS TIMESTAMPTZ)))"
 _PARSED = {
     "user": "{0}",
     "item": "{0}",
     "rating": "TRY_CAST({0} AS DOUBLE)",
-    "time": SECONDS,
+    "time": f"CASE WHEN {FAR} THEN NULL ELSE {SECONDS} END",
     "split": f"MAP {{{{{_SPLITS}}}}}[lower(trim({{0}}))]",
 }
 NO_TIME = "neither a number nor a date such as 2026-11-24 or 2026-11-24T09:30:00Z"
@@ -79,10 +77,9 @@ def stage_events(
     columns: dict[str, str] = {}
     layouts = _layouts(scratch, files, options.format, header=any(chosen.values()))
     for file, layout in zip(files, layouts, strict=True):
-        columns = {**_stage_file(scratch, file, layout, chosen, required), **columns}
+        columns = {**_stage_file(scratch, file, layout, chosen, required, options.far_times), **columns}
     if not scratch.count("SELECT count(*) FROM events"):
         raise InputError("the file has no interactions", path=files[0].path)
-    _normalise_times(scratch)
     given = not scratch.count("SELECT count(*) FROM events WHERE split IS NULL")
     return StagedEvents(layouts[0].format, columns, given)
 
@@ -104,6 +101,7 @@ def _stage_file(
     layout: FileLayout,
     chosen: Mapping[str, str | None],
     required: Sequence[str],
+    far_times: str,
 ) -> dict[str, str]:
     if layout.format == "lightgcn":
         roles = {"user": "user", "item": "item"}
@@ -124,6 +122,10 @@ def _stage_file(
                 column=name,
             )
         layout.stage(scratch, "raw", list(roles.values()))
+    if "time" in roles:
+        far = "refuse" if "time" in required else far_times
+        hint = "" if "time" in required else ", or take such times as missing with --far-times missing"
+        check_times(scratch, layout, roles["time"], far=far, hint=hint)
     _check(scratch, layout, roles, required)
     if file.split is not None:
         roles.pop("split", None)
@@ -167,6 +169,8 @@ def _is_wrong(role: str, column: str, needed: bool) -> str:
         return missing
     parsed = _PARSED[role].format(column)
     unreadable = f"({parsed} IS NULL OR NOT isfinite({parsed}))" if role != "split" else f"{parsed} IS NULL"
+    if role == "time":  # what is far off was looked at before
+        unreadable = f"(NOT coalesce({FAR.format(column)}, false) AND {unreadable})"
     return f"({missing} OR {unreadable})" if needed or role == "split" else f"(NOT {missing} AND {unreadable})"
 
 
@@ -177,14 +181,3 @@ def _add(scratch: Scratch, roles: Mapping[str, str], split: str | None) -> None:
     picked = ", ".join(parsed.get(role, "NULL") for role in ("user", "item", "rating", "time", "split"))
     scratch.execute(f"INSERT INTO events SELECT {picked}, row + (SELECT coalesce(max(seq), 0) FROM events) FROM raw")
     scratch.execute("DROP TABLE raw")
-
-
-def time_unit(largest: object) -> float:
-    """Return how many of a time stamp's units a second has, by the largest stamp."""
-    return next((unit for least, unit in _TIME_UNITS if isinstance(largest, float) and largest >= least), 1.0)
-
-
-def _normalise_times(scratch: Scratch) -> None:
-    unit = time_unit(scratch.value("SELECT max(abs(time)) FROM events"))
-    if unit != 1.0:
-        scratch.execute(f"UPDATE events SET time = time / {unit}")

@@ -2,7 +2,8 @@
 
 Two kinds of table, both only ever appended to:
 
-* A **log** keeps every version of a row; its view shows the newest row of each key. ``runs`` and ``publications``.
+* A **log** keeps every version of a row; its view shows the newest row of each key, the one that was written last: rows are
+  dated after all that are there, whatever the clock says. ``runs`` and ``publications``.
 * A **generation** table holds bulk rows, each stamped with the generation that wrote it. Its view shows only rows whose
   generation is *live*: the newest one published for some target. A writer appends its rows under a fresh generation and
   publishes it with one row in ``publications``, written last, so that everything appears at once or not at all.

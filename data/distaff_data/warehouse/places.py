@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
@@ -24,6 +27,7 @@ from distaff_data.warehouse import engine
 
 SCHEMES = ("s3://",)
 _VERSION_FILE = "schema.json"
+_NEWEST = "max.written_at"
 _NOTED_ON, _PROPERTY = "publications", "distaff.schema"  # where there are no files but those of tables
 
 
@@ -92,6 +96,15 @@ class Place:
     def files(self, table: str) -> list[Path]:
         """Return a table's current files in a folder. Delta gives URIs, in which the folder's spaces are escaped."""
         return [Path(self.at(table)) / PurePosixPath(uri).name for uri in self.delta(table).file_uris()]
+
+    def newest(self, table: str) -> datetime | None:
+        """Return a moment that no row of a log was written after; None where it has no rows.
+
+        It is read off the statistics of the files, which Delta cuts off to milliseconds.
+        """
+        files = pa.table(self.delta(table).get_add_actions(flatten=True))
+        newest = pc.max(files[_NEWEST]).as_py() if _NEWEST in files.column_names else None
+        return None if newest is None else newest + timedelta(milliseconds=1)
 
     @property
     def version(self) -> int | None:

@@ -60,7 +60,8 @@ def select(place: Place, sql: str, *, limit: int, seconds: float, memory: str = 
     Raises:
         InputError: Not exactly one SELECT, an SQL error, or a statement stopped after ``seconds``.
     """
-    with engine.connect(memory_limit=memory, max_temp_directory_size="0KB") as con:
+    # Without a temporary directory: DuckDB would let the statement read every file in it.
+    with engine.connect(memory_limit=memory, temp_directory="") as con:
         try:
             statements = con.extract_statements(sql)
         except duckdb.Error as error:

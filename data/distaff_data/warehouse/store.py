@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake import Schema, write_deltalake
 from deltalake.exceptions import CommitFailedError
 from filelock import FileLock
@@ -115,7 +116,11 @@ class Warehouse:
         return warehouse
 
     def append(self, table: str, rows: Rows, **constants: object) -> None:
-        """Append rows to a table in one commit; see :meth:`Publication.append`."""
+        """Append rows to a table in one commit; see :meth:`Publication.append`.
+
+        Of a log the newest row of a key counts. So rows are dated after all that are there, whatever the clock says: one
+        that was set back, or is another machine's, must not put what is written now behind what it replaces.
+        """
         schema, place = TABLES[table].arrow, self._place.at(table)
         if isinstance(rows, pa.RecordBatchReader):
             shaped = (_shape(pa.Table.from_batches([batch]), schema, constants) for batch in rows)
@@ -128,6 +133,8 @@ class Warehouse:
             framed = hasattr(rows, "__arrow_c_stream__")
             data = pa.table(rows) if framed else pa.Table.from_pylist(list(rows), schema=schema)
             data = _shape(data, schema, constants)
+            if TABLES[table].key is not None:
+                data = _after(data, self._place.newest(table))
             erasure.insist(lambda: write_deltalake(place, data, mode="append"))
 
     @contextmanager
@@ -275,6 +282,16 @@ def _shape(data: pa.Table, schema: pa.Schema, constants: Mapping[str, object]) -
         else:
             columns.append(pa.nulls(data.num_rows, field.type))
     return pa.table(columns, schema=schema)
+
+
+def _after(data: pa.Table, newest: datetime | None) -> pa.Table:
+    """Return a log's rows, those dated too early dated anew."""
+    if newest is None:
+        return data
+    at = data.schema.get_field_index("written_at")
+    least = pa.scalar(newest, data.schema.field(at).type)
+    early = pc.fill_null(pc.less(data.column(at), least), True)
+    return data.set_column(at, data.schema.field(at), pc.if_else(early, least, data.column(at)))
 
 
 @contextmanager

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import traceback
 from pathlib import Path
-from typing import Annotated
+from types import FrameType
+from typing import Annotated, NoReturn
 
 import typer
 from rich.markup import escape
@@ -27,6 +29,9 @@ from distaff.cli import (
 )
 from distaff.cli.state import printable, talk, use_workspace
 from distaff_data.errors import DistaffError, redacted
+
+_INTERRUPTED, _TERMINATED = 130, 143
+_ended_by: list[int] = []
 
 app = typer.Typer(
     name="distaff",
@@ -63,12 +68,24 @@ def options(
 def main() -> None:
     """Run the command line.
 
-    Exit status: 0 done, 2 the input or usage is wrong (one line, nothing changed), 1 anything else.
+    Exit status: 0 done, 2 the input or usage is wrong (one line, nothing changed), 130 and 143 ended by Ctrl-C or SIGTERM,
+    1 anything else.
     """
+    signal.signal(signal.SIGTERM, _terminate)
     status = _status()
+    if status == _INTERRUPTED:
+        talk.print("interrupted; continue a run with: distaff train --resume RUN", markup=False, soft_wrap=True)
+        status = _TERMINATED if _ended_by else status
     if "distaff.model.distributed" in sys.modules:  # else this process cannot have met others
         sys.modules["distaff.model.distributed"].leave(status)
     sys.exit(status)
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    """End as Ctrl-C does: runs are marked, scratch is removed. A second signal ends at once."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _ended_by.append(number)
+    raise KeyboardInterrupt
 
 
 def _status() -> int:
@@ -83,6 +100,5 @@ def _status() -> int:
         sys.stderr.write(redacted(traceback.format_exc()))
         return 1
     except KeyboardInterrupt:
-        talk.print("interrupted; continue a run with: distaff train --resume RUN", markup=False)
-        return 1
+        return _INTERRUPTED
     return 0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from distaff.cli.state import Json, counted, emit_facts, emit_json, emit_table, pairs, workspace
+from distaff.cli.state import Json, counted, emit_facts, emit_json, emit_table, pairs, talk, workspace
 from distaff_data.errors import InputError
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def diagnose_verb(
         if settings.get("onset") == "given":
             raise InputError("onsets of a stream are not known, only detected: leave onset=given out with --follow")
         with open_source(follow_) as source:
-            follow(
+            aside = follow(
                 ws,
                 dataset,
                 source,
@@ -79,6 +79,8 @@ def diagnose_verb(
                 speed=speed,
                 report=_printer(as_json),
             )
+        if aside.rows:
+            talk.print(f"{aside.rows} rows set aside in {aside.file}", markup=False, highlight=False, soft_wrap=True)
         return
     with counted(f"{model} on {dataset}") as progress:
         report = diagnose(

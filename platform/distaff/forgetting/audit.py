@@ -7,18 +7,22 @@ possible.
 
 from __future__ import annotations
 
-import contextlib
 import hmac
 import os
+import re
 import secrets
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
+from distaff_data.atomic import replacing
+from distaff_data.errors import DistaffError, InputError
 from distaff_data.workspace import Workspace
 
 _KEY = "forget.key"
+_KEY_TEXT = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -56,14 +60,41 @@ class ModelRecord:
 
 
 def hashes(workspace: Workspace, dataset: str, people: Iterable[str]) -> list[str]:
-    """The people's keyed hashes, sorted: HMAC-SHA256 of dataset and id; the key is made when there is none."""
+    """The people's keyed hashes, sorted: HMAC-SHA256 of dataset and id; the key is made when there is none.
+
+    Raises:
+        InputError: The key's file does not hold a key.
+        DistaffError: It cannot be written.
+    """
+    key = _key(workspace)
+    return sorted(hmac.digest(key, f"{dataset}\0{person}".encode(), "sha256").hex() for person in people)
+
+
+def _key(workspace: Workspace) -> bytes:
+    """Return the key; without one, a new one is written whole, or not at all."""
     file = workspace.root / _KEY
-    with contextlib.suppress(FileExistsError):
-        descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    with workspace.warehouse.lock(_KEY):
+        if not file.exists():
+            try:
+                _write_key(file)
+            except OSError as error:
+                raise DistaffError(f"cannot write {file}: {error.strerror}; nothing was forgotten") from None
+    text = file.read_bytes().decode("ascii", "replace").strip()
+    if not _KEY_TEXT.fullmatch(text):
+        why = (
+            "restore it, or delete it: then a new one is made, and who was forgotten before cannot be checked any more"
+        )
+        raise InputError(f"the file does not hold a key of 64 hexadecimal digits; {why}", path=file)
+    return bytes.fromhex(text)
+
+
+def _write_key(file: Path) -> None:
+    with replacing(file) as part:
+        descriptor = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         with os.fdopen(descriptor, "w") as out:
             out.write(secrets.token_hex(32))
-    key = bytes.fromhex(file.read_text())
-    return sorted(hmac.digest(key, f"{dataset}\0{person}".encode(), "sha256").hex() for person in people)
+            out.flush()
+            os.fsync(out.fileno())
 
 
 def begin(workspace: Workspace, dataset: str, people: Sequence[str]) -> Request:

@@ -139,7 +139,7 @@ def _hold(workspace: Workspace, dataset: str, locks: ExitStack) -> list[Run]:
             locks.enter_context(workspace.warehouse.lock(f"scoring/{run.run}").acquire(blocking=False))
     except Timeout:
         raise DistaffError(f"another process is at dataset {dataset!r} or at one of its runs; wait for it") from None
-    fitting = [run.run for run in fitted if run.status == "running" and records.is_alive(run)]
+    fitting = [run.run for run in fitted if run.status == "running" and records.is_alive(workspace, run)]
     if fitting:
         raise DistaffError(f"{', '.join(fitting)} is being fitted to dataset {dataset!r}; wait for it or stop it")
     return fitted

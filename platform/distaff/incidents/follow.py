@@ -7,19 +7,17 @@ replayed from its beginning.
 
 from __future__ import annotations
 
-import io
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.csv as pacsv
 import torch
 
 from distaff.incidents.base import Diagnoser
+from distaff.incidents.feed import Feed, read_rows
 from distaff.incidents.rankings import Diagnosis
 from distaff.incidents.tables import publish_diagnoses, target_of
 from distaff.model.checkpoints import read_checkpoint, write_checkpoint
@@ -31,7 +29,6 @@ from distaff_data.tables.incidents import load_incidents
 from distaff_data.workspace import Workspace
 
 _BATCH = 60  # rows
-_POLL = 0.2  # seconds between looks at a file that does not grow
 
 
 @dataclass(frozen=True)
@@ -40,6 +37,26 @@ class Update:
 
     diagnosis: Diagnosis
     converged: bool
+
+
+class SetAside:
+    """Rows that a stream did without, kept in a file.
+
+    Attributes:
+        file: A line of why for each, and the row; it is not there where there were none.
+        rows: How many.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file, self.rows = file, 0
+
+    def add(self, bad: Sequence[tuple[str, bytes]]) -> None:
+        """Keep rows, each with the reason."""
+        if bad:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            with self.file.open("ab") as out:
+                out.writelines(f"{reason}: ".encode() + line.rstrip(b"\r\n") + b"\n" for reason, line in bad)
+            self.rows += len(bad)
 
 
 def follow(
@@ -55,7 +72,7 @@ def follow(
     idle: float | None = None,
     speed: float | None = None,
     report: Callable[[Update], None] = lambda _: None,
-) -> None:
+) -> SetAside:
     """Diagnose a wide CSV stream of metrics: a header ``time,entity|metric,...``, then rows.
 
     Args:
@@ -71,10 +88,13 @@ def follow(
         speed: Replay rows this many times as fast as their times say; as fast as it can when None.
         report: Called with every ranking.
 
+    Returns:
+        The rows that were set aside: those that cannot be read, and those that came too late.
+
     Raises:
-        InputError: The stream has no header with a time, a row that is no numbers, times that do not rise, or an unknown
-            KPI; a setting is wrong, the speed not above 0, or the batch below 2; or the stream was begun with other metrics,
-            settings or another seed.
+        InputError: The stream has no header with a time, no row that can be read to begin with, or an unknown KPI; a setting
+            is wrong, the speed not above 0, or the batch below 2; or the stream was begun with other metrics, settings or
+            another seed.
         UnsupportedError: The model cannot follow.
     """
     throttle = _Throttle(speed)
@@ -86,16 +106,20 @@ def follow(
         raise InputError("a stream is read by two rows or more at a time", column="batch", value=n_rows)
     settings = {name: value for name, value in diagnoser.config.changed().items() if name not in ("batch", "onset")}
     checkpoint = read_checkpoint(folder, run)
-    columns = _header(source)
+    feed = Feed(source)
+    columns = feed.columns
     stream = diagnoser.stream(_topology(columns, kpi, incidents), seed=seed)
     if checkpoint is not None:
         tensors, state = checkpoint
         _check_same(state, list(columns), settings, seed, folder / f"{run}.safetensors")
         stream.load_state({name: tensor.numpy() for name, tensor in tensors.items()})
-        if source.seekable():
-            source.seek(int(str(state["offset"])))
-    for lines, offset in _batches(source, n_rows, idle):
-        times, rows = _parse(lines, 1 + len(columns))
+        feed.skip_to(int(str(state["offset"])), str(state.get("mark", "")).encode("latin-1"))
+    aside = SetAside(folder / f"{run}.rejects.txt")
+    for piece in feed.batches(n_rows, idle):
+        times, rows, bad = read_rows(piece.lines, 1 + len(columns))
+        if bad and not len(times) and stream.last_time is None:
+            raise InputError(f"a row of the stream cannot be read: {bad[0][0]}")
+        aside.add(bad)
         fresh = times > (-np.inf if stream.last_time is None else stream.last_time)
         throttle.wait(times[fresh])
         diagnosis = stream.update(times[fresh], rows[fresh])
@@ -105,7 +129,8 @@ def follow(
             report(Update(diagnosis, stream.converged))
         tensors = {name: torch.from_numpy(np.array(value, order="C")) for name, value in stream.state().items()}
         begun = {"columns": list(columns), "settings": settings, "seed": seed}
-        write_checkpoint(folder, run, tensors, begun | {"offset": offset})
+        write_checkpoint(folder, run, tensors, begun | {"offset": piece.offset, "mark": piece.mark.decode("latin-1")})
+    return aside
 
 
 def _check_same(
@@ -124,19 +149,6 @@ def _check_same(
         if before != now:
             begun = "" if what == "metrics" else f", {before}"
             raise InputError(f"the stream has other {what} than before{begun}; remove {file} to begin anew")
-
-
-def _header(source: BinaryIO) -> tuple[str, ...]:
-    """Read the first line of a stream; return the names of its metrics.
-
-    Raises:
-        InputError: It does not begin with a time, or names no metric.
-    """
-    line = source.readline().decode().strip()
-    time_name, *columns = line.split(",")
-    if time_name != "time" or not columns:
-        raise InputError("the first line of the stream is: time,entity|metric,...", line=1, value=line[:80])
-    return tuple(columns)
 
 
 def _topology(columns: tuple[str, ...], kpi: str | None, incidents: Incidents) -> Topology:
@@ -178,51 +190,6 @@ class _Throttle:
         first, began = self._start
         due = began + (float(times[-1]) - first) / self._speed
         time.sleep(max(due - time.monotonic(), 0.0))
-
-
-def _batches(source: BinaryIO, batch: int, idle: float | None) -> Iterator[tuple[Sequence[bytes], int]]:
-    """Yield whole lines by batches, and the offset behind each; a shorter batch only at the end of waiting."""
-    lines: list[bytes] = []
-    partial, last_row_at = b"", time.monotonic()
-    while True:
-        piece = source.readline()
-        partial += piece
-        if partial.endswith(b"\n"):
-            lines.append(partial)
-            partial, last_row_at = b"", time.monotonic()
-            if len(lines) == batch:
-                yield lines, source.tell() if source.seekable() else 0
-                lines = []
-        elif not piece:
-            if not source.seekable() or (idle is not None and time.monotonic() - last_row_at >= idle):
-                break
-            time.sleep(_POLL)
-    if lines:
-        yield lines, source.tell() - len(partial) if source.seekable() else 0
-
-
-def _parse(lines: Sequence[bytes], width: int) -> tuple[Floats, Floats]:
-    """Return times and values ``(n, M)``; an empty field is missing.
-
-    Raises:
-        InputError: A row with too few or too many fields, one that is no number, or times that do not rise.
-    """
-    names = [str(i) for i in range(width)]
-    types = dict.fromkeys(names, "double")
-    try:
-        table = pacsv.read_csv(
-            io.BytesIO(b"".join(lines)),
-            read_options=pacsv.ReadOptions(column_names=names),
-            convert_options=pacsv.ConvertOptions(column_types=types),
-        )
-    except pa.ArrowInvalid as error:
-        message = str(error).split("\n", 1)[0]
-        raise InputError(f"a row of the stream cannot be read: {message}") from None
-    values = np.stack([column.to_numpy() for column in table.columns], axis=1)
-    falls = np.flatnonzero(~(np.diff(values[:, 0]) > 0))
-    if len(falls):
-        raise InputError("times of the stream have to rise", column="time", value=float(values[falls[0] + 1, 0]))
-    return values[:, 0], values[:, 1:]
 
 
 def open_source(path: str) -> BinaryIO:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from distaff.runs import liveness
 from distaff_data.errors import InputError, UnknownNameError
 from distaff_data.workspace import Workspace
 
@@ -137,8 +138,14 @@ def run_folder(workspace: Workspace, run_id: str) -> Path:
     return workspace.runs / Path(run_id).name
 
 
-def is_alive(run: Run) -> bool:
-    """Tell whether the process that fits the run still exists on this machine."""
+def is_alive(workspace: Workspace, run: Run) -> bool:
+    """Tell whether a run is still being fitted, here or on another machine."""
+    held = liveness.is_held(run_folder(workspace, run.run))
+    return _exists(run) if held is None else held
+
+
+def _exists(run: Run) -> bool:
+    """Tell whether there is a process of that id: all that is known of a run of 0.1."""
     try:
         os.kill(run.process, 0)
     except ProcessLookupError:

@@ -20,6 +20,7 @@ from distaff._version import __version__
 from distaff.model.base import Epoch, Measurement, Model
 from distaff.model.fitting import fit, pick_device
 from distaff.model.registry import model_class
+from distaff.runs.liveness import held
 from distaff.runs.records import ALL, TRAIN, Run, find, is_alive, model_folder, record, run_folder
 from distaff.runs.refit import Refit, everything
 from distaff_data.errors import InputError, redacted
@@ -120,7 +121,8 @@ def fit_run(
     folder = run_folder(workspace, run.run)
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(run.config)
-    return _carry_out(workspace, run, estimator, data, report, trial=trial), estimator
+    with held(folder):
+        return _carry_out(workspace, run, estimator, data, report, trial=trial), estimator
 
 
 def join_training(
@@ -154,19 +156,28 @@ def resume(workspace: Workspace, run_id: str, *, report: Callable[[Epoch], None]
     Raises:
         InputError: The run is done, is still being fitted, or its dataset has changed since.
     """
+    run = _unfinished(workspace, run_id)
+    if run.status == "running" and is_alive(workspace, run):
+        raise InputError(f"run {run_id!r} is being fitted by process {run.process}")
+    folder = run_folder(workspace, run_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    with held(folder):
+        run = _unfinished(workspace, run_id)  # somebody else may have finished it meanwhile
+        estimator = model_class(run.model)(**json.loads(run.config))
+        data = _read(workspace, estimator, run.dataset, run.fitted_on)
+        if data.generation != run.dataset_generation:
+            raise InputError(f"dataset {run.dataset!r} has been replaced since run {run_id!r} began; train anew")
+        continued = replace(run, status="running", process=os.getpid(), message=None)
+        return _carry_out(workspace, continued, estimator, data, report, resume=True)
+
+
+def _unfinished(workspace: Workspace, run_id: str) -> Run:
     run = find(workspace, run_id)
     if run.study is not None:
         raise InputError(f"run {run_id!r} is a trial of {run.study}, which goes on with: distaff tune")
     if run.status == "done":
         raise InputError(f"run {run_id!r} is done; there is nothing to resume")
-    if run.status == "running" and is_alive(run):
-        raise InputError(f"run {run_id!r} is being fitted by process {run.process}")
-    estimator = model_class(run.model)(**json.loads(run.config))
-    data = _read(workspace, estimator, run.dataset, run.fitted_on)
-    if data.generation != run.dataset_generation:
-        raise InputError(f"dataset {run.dataset!r} has been replaced since run {run_id!r} began; train anew")
-    continued = replace(run, status="running", process=os.getpid(), message=None)
-    return _carry_out(workspace, continued, estimator, data, report, resume=True)
+    return run
 
 
 def evaluate(workspace: Workspace, run_id: str) -> list[Measurement]:

@@ -115,3 +115,21 @@ def test_an_error_is_one_line(filled: Workspace) -> None:
     with pytest.raises(InputError) as caught:
         filled.warehouse.select("SELECT nothing FROM interactions")
     assert "\n" not in str(caught.value)
+
+
+def test_files_in_a_temporary_directory_are_out_of_reach(
+    filled: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DuckDB lets a connection read its temporary directory, which is ``.tmp`` of the working directory by default."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".tmp").mkdir()
+    (tmp_path / ".tmp" / "s").write_text("secret")
+    with pytest.raises(InputError):
+        filled.warehouse.select(f"SELECT content FROM read_text('{tmp_path}/.tmp/s')")
+    try:
+        found = filled.warehouse.select(f"SELECT * FROM glob('{tmp_path}/.tmp/*')").table.num_rows
+    except InputError:
+        found = 0
+    assert found == 0
+    (allowed,) = filled.warehouse.select("SELECT current_setting('allowed_directories') AS d").table.to_pylist()
+    assert allowed["d"] == []

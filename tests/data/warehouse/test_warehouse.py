@@ -82,8 +82,8 @@ def test_a_dropped_target_is_gone(workspace: Workspace) -> None:
 
 def test_a_log_shows_the_newest_row_of_each_key(workspace: Workspace) -> None:
     now = datetime.now(UTC)
-    for age, status in enumerate(["done", "running"]):
-        row = {"run": "r1", "status": status, "written_at": now - timedelta(seconds=age)}
+    for age, status in enumerate(["running", "done"]):  # what was written last is the newest, whatever its clock says
+        row = {"run": "r1", "status": status, "written_at": now - timedelta(hours=age)}
         workspace.warehouse.append("runs", [row])
     assert [row["status"] for row in workspace.warehouse.rows("SELECT status FROM runs")] == ["done"]
 

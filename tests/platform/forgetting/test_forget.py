@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from distaff.forgetting import audit, forget, proof
 from distaff.jobs import Job
 from distaff.recommenders.base import Recommender
 from distaff.recommenders.score import score_run
-from distaff.runs import records, training
+from distaff.runs import liveness, records, training
 from distaff_data.errors import DistaffError, InputError
 from distaff_data.ingest import ingest_attributes, ingest_interactions
 from distaff_data.tables.interactions import load_interactions
@@ -249,6 +250,26 @@ def test_split_by_time_is_said_to_confound_the_attack(tmp_path: Path) -> None:
     assert model.proof == "equality"
 
 
+@pytest.mark.parametrize("text", ["", "00", "key", "é" * 64])
+def test_key_that_is_none_is_refused_and_nobody_is_hashed_with_it(filled: Workspace, text: str) -> None:
+    (filled.root / "forget.key").write_text(text)
+    with pytest.raises(InputError, match="does not hold a key"):
+        forget(filled, [PERSON], "shop")
+    assert filled.warehouse.rows("SELECT * FROM forgettings") == []
+
+
+def test_key_is_written_whole_or_not_at_all(filled: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("distaff.forgetting.audit.os.fsync", full)
+    with pytest.raises(DistaffError, match="No space left on device"):
+        audit.hashes(filled, "shop", [PERSON])
+    assert not list(filled.root.glob("*forget.key*"))
+    monkeypatch.undo()
+    assert len(audit.hashes(filled, "shop", [PERSON])[0]) == 64
+
+
 def test_notes_that_name_the_person_are_listed_for_their_author(filled: Workspace) -> None:
     run = next(r.run for r in records.listing(filled) if r.model == "nmf")
     annotate(filled, run, 0, note=f"taken up by {PERSON}, who writes to us")
@@ -282,6 +303,15 @@ def test_dataset_that_somebody_works_on_is_left_alone(filled: Workspace) -> None
     with filled.warehouse.lock(f"scoring/{run}"), pytest.raises(DistaffError, match="another process"):
         forget(filled, [PERSON])
     assert filled.warehouse.rows("SELECT * FROM forgettings") == []
+
+
+def test_run_that_was_killed_under_an_id_that_lives_again_blocks_nobody(filled: Workspace) -> None:
+    """In a container, where every process has the id 1."""
+    run = records.listing(filled)[0]
+    records.record(filled, replace(run, status="running", process=1))
+    with liveness.held(records.run_folder(filled, run.run)), pytest.raises(DistaffError, match="is being fitted"):
+        forget(filled, [PERSON])
+    assert forget(filled, [PERSON]).request.status == "done"
 
 
 def test_fit_that_began_meanwhile_keeps_the_request_open(filled: Workspace) -> None:

@@ -181,13 +181,96 @@ def test_bad_streams_are_refused_in_one_line_and_leave_no_state(
     settled: Workspace, data: Incidents, tmp_path: Path
 ) -> None:
     path = tmp_path / "s.csv"
-    path.write_text("time,a|x\n1,2\n3,4\n2,5\n")
-    with path.open("rb") as source, pytest.raises(InputError, match="have to rise") as caught:
-        follow(settled, data.name, source, idle=0)
-    assert "\n" not in str(caught.value)
+    for text, message in (
+        (b"time,a|x\nnan,2\n", "does not rise"),
+        (b"time,a|x\n1;2\n", "cannot be read"),
+        (b"time,a|\xfc\n1,2\n", "not UTF-8"),
+        (b"time,a|x,a|x\n1,2,3\n", "this metric twice"),
+    ):
+        path.write_bytes(text)
+        with path.open("rb") as source, pytest.raises(InputError, match=message) as caught:
+            follow(settled, data.name, source, idle=0)
+        assert "\n" not in str(caught.value)
+    path.write_text("time,a|x\n1,2\n3,4\n")
     with path.open("rb") as source, pytest.raises(InputError, match="no such metric"):
         follow(settled, data.name, source, kpi="b|x", idle=0)
     assert not list((settled.root / "watches").glob("watch-coral-*"))
+
+
+def through_and_parts(folder: Path) -> tuple[list[Any], bytes, list[bytes]]:
+    """The rankings of a whole stream, its header, and its rows; 690 rows are 23 whole batches."""
+    path = stream_file(folder / "m.csv")
+    with path.open("rb") as file:
+        header, *rows = file.readlines()
+    return followed(folder / "whole", path), header, rows
+
+
+def ranked(workspace: Workspace, path: Path, idle: float) -> list[Any]:
+    seen: list[Any] = []
+
+    def note(update: Update) -> None:
+        seen.append((update.diagnosis.case, tuple(update.diagnosis.causes), update.converged))
+
+    with path.open("rb") as source:
+        assert follow(workspace, "d", source, batch=30, idle=idle, report=note).rows == 0
+    return seen
+
+
+def test_file_that_was_replaced_between_two_watches_is_read_from_its_beginning(tmp_path: Path) -> None:
+    through, header, rows = through_and_parts(tmp_path)
+    path, workspace = tmp_path / "g.csv", chain_workspace(tmp_path / "w")
+    path.write_bytes(header + b"".join(rows[:690]))
+    seen = ranked(workspace, path, 0)
+    path.write_bytes(header + b"".join(rows[690:]))
+    assert seen + ranked(workspace, path, 0) == through
+    assert len(through) > 1
+
+
+@pytest.mark.parametrize("way", ["moved away", "cut", "cut without header"])
+def test_file_that_is_rotated_while_it_is_followed_is_read_from_its_beginning(
+    way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    through, header, rows = through_and_parts(tmp_path)
+    path, workspace = tmp_path / "g.csv", chain_workspace(tmp_path / "w")
+    path.write_bytes(header + b"".join(rows[:690]))
+    waits: list[float] = []
+
+    def rotate(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 1:
+            if way == "moved away":
+                path.rename(tmp_path / "g.csv.1")
+            path.write_bytes((b"" if way == "cut without header" else header) + b"".join(rows[690:]))
+
+    monkeypatch.setattr("distaff.incidents.feed.time.sleep", rotate)
+    assert ranked(workspace, path, 0.05) == through
+
+
+def test_rows_that_cannot_be_read_or_come_late_are_set_aside_and_counted(tmp_path: Path) -> None:
+    through, header, rows = through_and_parts(tmp_path)
+    path, workspace = tmp_path / "g.csv", chain_workspace(tmp_path / "w")
+    bad = [b"1;2;3\n", rows[5], b"words,in,a,row\n", b"\xff\xfe\n"]
+    path.write_bytes(header + b"".join([*rows[:10], *bad, *rows[10:]]))
+    seen: list[Any] = []
+    with path.open("rb") as source:
+        aside = follow(
+            workspace, "d", source, batch=34, idle=0, report=lambda update: seen.append(update.diagnosis.causes)
+        )
+    assert aside.rows == len(bad)
+    kept = aside.file.read_bytes().splitlines()
+    assert [any(line.endswith(row.strip()) for line in kept) for row in bad] == [True] * len(bad)
+    assert seen[-1][0].column == through[-1][1][0].column
+
+
+def test_infinite_values_are_missing(tmp_path: Path) -> None:
+    _, header, rows = through_and_parts(tmp_path)
+    spoiled = [b"%s,inf\n" % row.strip().rpartition(b",")[0] for row in rows]
+    empty = [b"%s,\n" % row.strip().rpartition(b",")[0] for row in rows]
+    found = []
+    for name, lines in (("inf", spoiled), ("empty", empty)):
+        (tmp_path / f"{name}.csv").write_bytes(header + b"".join(lines))
+        found.append(ranked(chain_workspace(tmp_path / name), tmp_path / f"{name}.csv", 0))
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("rows", [1, 900])

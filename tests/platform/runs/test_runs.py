@@ -15,7 +15,7 @@ from published import publish
 
 from distaff.board.board import board
 from distaff.recommenders.base import Epoch, Recommender
-from distaff.runs import records, training
+from distaff.runs import liveness, records, training
 from distaff.testing.data import checkerboard
 from distaff_data.errors import InputError, UnknownNameError
 from distaff_data.workspace import Workspace
@@ -84,7 +84,7 @@ def test_interrupted_run_resumes_to_the_numbers_of_one_that_ran_through(filled: 
 
 _KILLED = """
 import sys
-from distaff.runs import records, training
+from distaff.runs import liveness, records, training
 from distaff_data.workspace import Workspace
 settings = dict(embedding_dim="8", max_epochs="100000", eval_every="2", patience="100000")
 training.train(Workspace.open(sys.argv[1]), "lightgcn", "checkerboard", settings=settings)
@@ -104,7 +104,9 @@ def test_killed_run_loses_nothing_and_can_be_resumed(filled: Workspace) -> None:
         child.wait()
     run = records.listing(filled)[0]
     assert run.status == "running"
-    assert not records.is_alive(run)
+    assert not records.is_alive(filled, run)
+    records.record(filled, replace(run, process=1))  # as in a container, where the next process has the same id
+    assert not records.is_alive(filled, records.find(filled, run.run))
     assert records.metrics_of(filled, [run.run])[run.run] == {}
     short = json.loads(run.config) | {"max_epochs": 1}  # the checkpoint is past it: nothing is left to fit
     records.record(filled, replace(run, config=json.dumps(short)))
@@ -114,8 +116,66 @@ def test_killed_run_loses_nothing_and_can_be_resumed(filled: Workspace) -> None:
 def test_running_run_of_a_living_process_is_not_resumed(filled: Workspace) -> None:
     run = training.train(filled, "popularity", "checkerboard")
     records.record(filled, replace(run, status="running", process=os.getpid()))
+    with liveness.held(records.run_folder(filled, run.run)), pytest.raises(InputError, match="is being fitted"):
+        training.resume(filled, run.run)
+
+
+def test_run_of_another_machine_lives_while_it_touches_its_file(filled: Workspace) -> None:
+    run = training.train(filled, "popularity", "checkerboard")
+    records.record(filled, replace(run, status="running", process=1))
+    folder = records.run_folder(filled, run.run)
+    assert not liveness.is_held(folder)  # this machine's own, and nobody holds the lock
+    (folder / "alive.json").write_text('{"machine": "another"}')
+    assert records.is_alive(filled, run)
     with pytest.raises(InputError, match="is being fitted"):
         training.resume(filled, run.run)
+    silent = time.time() - 2 * liveness._SILENCE
+    os.utime(folder / "alive.lock", (silent, silent))
+    assert not records.is_alive(filled, run)
+    assert training.resume(filled, run.run).status == "done"
+
+
+def test_of_two_resumptions_of_one_run_one_wins(filled: Workspace) -> None:
+    def stop(epoch: Epoch) -> None:
+        if epoch.epoch == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        training.train(filled, "lightgcn", "checkerboard", settings=FAST, report=stop)
+    run = records.listing(filled)[0].run
+    refused: list[int] = []
+
+    def resume_too(epoch: Epoch) -> None:
+        if not refused:
+            records.record(
+                filled, replace(records.find(filled, run), status="interrupted")
+            )  # seen before the other began
+            with pytest.raises(InputError, match="is being fitted by another process"):
+                training.resume(filled, run)
+            refused.append(epoch.epoch)
+
+    assert training.resume(filled, run, report=resume_too).status == "done"
+    assert refused
+    with pytest.raises(InputError, match="nothing to resume"):
+        training.resume(filled, run)
+
+
+def test_sigterm_marks_the_run_and_says_how_to_go_on(filled: Workspace) -> None:
+    settings = ["embedding_dim=8", "max_epochs=100000", "eval_every=2", "patience=100000"]
+    command = [sys.executable, "-m", "distaff", "--workspace", str(filled.root), "train", "lightgcn", "checkerboard"]
+    command += [argument for setting in settings for argument in ("--set", setting)]
+    child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 300
+    while not list(filled.runs.glob("*/checkpoint/last.safetensors")):
+        assert child.poll() is None, "the fit ended by itself"
+        assert time.monotonic() < deadline, "no checkpoint after five minutes"
+        time.sleep(0.05)
+    child.send_signal(signal.SIGTERM)
+    told = child.communicate(timeout=120)[1]
+    assert child.returncode == 143
+    assert "continue a run with: distaff train --resume" in told
+    (run,) = records.listing(filled)
+    assert run.status == "interrupted"
 
 
 def test_failure_is_recorded_with_its_reason(filled: Workspace) -> None:

@@ -1,0 +1,95 @@
+"""Times are in the unit that they look like, or refused with their line; none is rescaled because of another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from distaff_data.errors import InputError
+from distaff_data.ingest import ingest_interactions, ingest_series
+from distaff_data.ingest.times import seconds_of
+from distaff_data.tables.series import load_series
+from distaff_data.workspace import Workspace
+
+DAY = 86_400.0
+T2024 = 1_704_067_200.0
+
+
+def times_of(workspace: Workspace) -> dict[str, float | None]:
+    rows = workspace.warehouse.rows("SELECT user_id, item_id, time FROM interactions ORDER BY ALL")
+    return {f"{row['user_id']}{row['item_id']}": row["time"] for row in rows}
+
+
+def write(folder: Path, *times: str) -> Path:
+    lines = [f"{'aab'[n - 1]},{n},{time}" for n, time in enumerate(times, 1)]
+    (folder / "t.csv").write_text("\n".join(["user,item,timestamp", *lines]) + "\n")
+    return folder / "t.csv"
+
+
+@pytest.mark.parametrize(
+    ("sign", "others"),
+    [
+        ("9999-12-31", "2024-01-01"),
+        ("9999-12-31T23:59:59Z", "2024-01-01"),
+        ("253402300799", "1704067200"),
+        ("253402300799000", "1704067200000"),
+        ("2147483647", "1704067200"),
+        ("9223372036854775807", "1704067200000000000"),
+    ],
+)
+def test_sign_for_no_end_is_named_and_refused_or_taken_as_missing(
+    workspace: Workspace, tmp_path: Path, sign: str, others: str
+) -> None:
+    file = write(tmp_path, others, others, sign)
+    with pytest.raises(InputError, match="'no end'") as refused:
+        ingest_interactions(workspace, "t", file)
+    assert (refused.value.line, refused.value.column) == (4, "timestamp")
+    assert sign in str(refused.value)
+    assert workspace.warehouse.rows("SELECT * FROM datasets") == []
+    ingest_interactions(workspace, "t", file, far_times="missing")
+    assert times_of(workspace) == {"a1": T2024, "a2": T2024, "b3": None}
+    with pytest.raises(InputError, match="'no end'"):  # a split by time needs every time
+        ingest_interactions(workspace, "u", file, far_times="missing", split="temporal:0.5,0.25,0.25")
+    with pytest.raises(InputError, match="refused, or taken as missing"):
+        ingest_interactions(workspace, "u", file, far_times="never")
+
+
+def test_mixed_units_are_refused_with_the_line(workspace: Workspace, tmp_path: Path) -> None:
+    file = write(tmp_path, "1700000000", "1600000000000", "1700000001")
+    with pytest.raises(InputError, match="in milliseconds, and those before in seconds") as refused:
+        ingest_interactions(workspace, "t", file)
+    assert (refused.value.line, refused.value.value) == (3, "1600000000000")
+
+
+@pytest.mark.parametrize("unit", [1, 10**3, 10**6, 10**9])
+def test_each_unit_is_told_by_its_values(workspace: Workspace, tmp_path: Path, unit: int) -> None:
+    ingest_interactions(workspace, "t", write(tmp_path, *(str(int(T2024 + n * DAY) * unit) for n in range(3))))
+    assert times_of(workspace) == {"a1": T2024, "a2": T2024 + DAY, "b3": T2024 + 2 * DAY}
+
+
+def test_dates_are_never_rescaled(workspace: Workspace, tmp_path: Path) -> None:
+    ingest_interactions(workspace, "t", write(tmp_path, "1955-01-01", "1704067200", "2024-01-02T00:00:00Z"))
+    assert times_of(workspace) == {"a1": -473_385_600.0, "a2": T2024, "b3": T2024 + DAY}
+
+
+def test_series_refuse_them_too(workspace: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_text("time,x\n2024-01-01,1\n2024-01-02,2\n9999-12-31,3\n")
+    with pytest.raises(InputError, match="'no end'"):
+        ingest_series(workspace, "s", tmp_path / "s.csv")
+    (tmp_path / "s.csv").write_text("time,x\n1700000000,1\n1700000060000,2\n")
+    with pytest.raises(InputError, match="write all in one unit"):
+        ingest_series(workspace, "s", tmp_path / "s.csv")
+    rows = "".join(f"{(1_700_000_000 + 60 * n) * 1000},{n}\n" for n in range(30))
+    (tmp_path / "s.csv").write_text("time,x\n" + rows)
+    ingest_series(workspace, "s", tmp_path / "s.csv")
+    assert load_series(workspace.warehouse, "s").times[0] == 1_700_000_000
+
+
+def test_arrays_of_times_name_the_place() -> None:
+    assert seconds_of(np.array([0.0, 1.7e12, 1.8e12])).tolist() == [0.0, 1.7e9, 1.8e9]
+    for times, place in (([1.7e9, 1.7e12], 1), ([1.7e9, 1.7e9, 253_402_214_400.0], 2), ([2_147_483_647.0], 0)):
+        with pytest.raises(ValueError) as refused:  # noqa: PT011 - the message is looked at by those who pass it on
+            seconds_of(np.array(times))
+        assert refused.value.args[1] == place
