@@ -16,11 +16,13 @@ from distaff_data.planted.incidents import planted_incidents
 NAMES = (
     "baro",
     "coral",
+    "epsilon_diagnosis",
     "floor_z",
     "kpi_correlation",
     "nsigma",
     "onset_order",
     "pagerank",
+    "prism",
     "random",
     "recency",
     "traversal",
