@@ -101,4 +101,5 @@ def _by_hour(hours: np.ndarray[tuple[int], np.dtype[np.int64]], rows: Floats) ->
 
 
 def _centred(profile: Floats) -> Floats:
-    return profile - profile.mean(0)
+    centred: Floats = profile - profile.mean(0)
+    return centred

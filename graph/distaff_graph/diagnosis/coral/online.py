@@ -76,7 +76,9 @@ class CORALStream:
             self._waiting = np.vstack([self._waiting, rows])
             if len(self._waiting) >= self.base:
                 self._tidy = Imputer.of(self._waiting)
-                self._begin(self._tidy.apply(self._waiting))
+                first = self._tidy.apply(self._waiting)
+                self._seasons.learn(times[-1] + self._clock[1] * np.arange(1 - len(first), 1), first)
+                self._begin(first)
             return None
         complete = self._tidy.apply(rows)
         level = self._seasons.without(times, complete)
@@ -96,7 +98,7 @@ class CORALStream:
             found = None
         else:
             found = self._look_out(times, level)
-        if found is None and self._seasons.learn(times, complete):
+        if (found is None or not self._seasons.known) and self._seasons.learn(times, complete):
             self._restart()
         return found
 
