@@ -31,7 +31,7 @@ def fail(values: Floats, start: int, rows: int) -> None:
 def begun(values: Floats, step: float = 1.0) -> list[float]:
     """Rows in which a stream says that an incident began."""
     stream = CORALStream(Topology(tuple(f"e{i}|x" for i in range(8)), 0))
-    times, found = step * np.arange(len(values)), []
+    times, found = step * np.arange(len(values), dtype=np.float64), []
     for start in range(0, len(values), BATCH):
         diagnosis = stream.update(times[start : start + BATCH], values[start : start + BATCH])
         if diagnosis is not None and diagnosis.trigger is not None and diagnosis.trigger / step not in found:

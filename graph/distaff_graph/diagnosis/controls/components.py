@@ -53,7 +53,8 @@ class PRISM(TriggeredDiagnoser):
 
 def insides(columns: tuple[str, ...]) -> Bools:
     """Return which metrics measure the inside of their component, ``(M,)``, by their names."""
-    return np.array([_INSIDE.search(re.sub(r"[_\-.:/]", " ", metric_of(name))) is not None for name in columns])
+    spoken = (re.sub(r"[_\-.:/]", " ", metric_of(name)) for name in columns)
+    return np.array([_INSIDE.search(name) is not None for name in spoken], dtype=bool)
 
 
 def largest_z(view: CaseView) -> Floats:
@@ -61,4 +62,5 @@ def largest_z(view: CaseView) -> Floats:
     spread = view.normal.std(0)
     moving = spread > 1e-9 * np.abs(view.normal).max(0)
     away = np.abs(view.abnormal - view.normal.mean(0)).max(0)
-    return np.divide(away, spread, out=np.zeros_like(away), where=moving)
+    largest: Floats = np.divide(away, spread, out=np.zeros_like(away), where=moving)
+    return largest

@@ -56,7 +56,7 @@ class CORAL(TriggeredDiagnoser):
 
     def stream(self, topology: Topology, *, seed: int = 0) -> CORALStream:
         """Return CORAL on rows as they come."""
-        return CORALStream(self._known(topology), settings=self._settings, seed=seed)
+        return CORALStream(self._known(topology), **vars(self._settings), seed=seed)
 
     @property
     def _settings(self) -> CoreSettings:

@@ -19,6 +19,7 @@ from distaff_data.datasets.dependencies import remarks
 from distaff_data.datasets.imputation import Imputer
 from distaff_data.datasets.incidents import Topology
 from distaff_graph.diagnosis.coral.named import CoreSettings, make_core, named_causes, named_edges
+from distaff_graph.diagnosis.coral.scores import NOVEL
 from distaff_graph.diagnosis.seasons import Seasons
 from distaff_graph.diagnosis.watch import Watch
 
@@ -33,16 +34,27 @@ class CORALStream:
     Args:
         topology: Metrics, KPI and what is known of dependencies.
         base: Rows from which normal is learned at the start, and after which it is learned again.
-        settings: The choices about the core; the defaults when None.
+        learner: How the graph is learned, linear or neural.
+        learn: Edges that are not given are learned.
+        level: Levels count beside extremes.
+        novelty: The most that a z counts of a metric that was constant.
         seed: Seed of the neural learner's draws.
     """
 
     def __init__(
-        self, topology: Topology, *, base: int = 200, settings: CoreSettings | None = None, seed: int = 0
+        self,
+        topology: Topology,
+        *,
+        base: int = 200,
+        learner: str = "linear",
+        learn: bool = True,
+        level: bool = True,
+        novelty: float = NOVEL,
+        seed: int = 0,
     ) -> None:
         self.topology, self.base = topology, base
         self._given = bool(topology.prior().known.any())
-        self._core = make_core(topology, settings, seed=seed)
+        self._core = make_core(topology, CoreSettings(learner, learn, level, novelty), seed=seed)
         self._watch = Watch(topology.kpi)
         self._seasons = Seasons(len(topology.columns))
         self._tidy: Imputer | None = None
