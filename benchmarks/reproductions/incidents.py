@@ -12,6 +12,7 @@ import statistics
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,11 +69,11 @@ def sets(data: Path) -> dict[str, Callable[[], Cases]]:
 
     found: dict[str, Callable[[], Cases]] = {"sockshop": sockshop}
     for graph, label in ((True, "graph"), (False, "no graph")):
-        found[f"petshop, {label}"] = lambda graph=graph: petshop(graph)
+        found[f"petshop, {label}"] = partial(petshop, graph)
         for group in ("coolant", "probe"):
-            found[f"{group}, {label}"] = lambda group=group, graph=graph: causrca(group, graph)
+            found[f"{group}, {label}"] = partial(causrca, group, graph)
     for seed, (name, parameters) in enumerate(PLANTED.items(), 100):
-        found[name] = lambda seed=seed, parameters=parameters: planted(seed, parameters)
+        found[name] = partial(planted, seed, parameters)
     return found
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from distaff.incidents.base import Alarm, Diagnoser
-from distaff_data.arrays import Floats
+from distaff_data.arrays import Bools, Floats
 from distaff_graph.diagnosis.crowd import Crowd
 from distaff_graph.diagnosis.trigger import Trigger
 
@@ -51,7 +51,7 @@ class Watch:
         """Return the row of the next ``(n, M)`` in which an incident is over; None while it is not."""
         if not len(rows):
             return None
-        calls = self._crowd.calling(rows).any(1)
+        calls: Bools = np.asarray(self._crowd.calling(rows).any(axis=1), dtype=bool)
         for row, called in enumerate(calls):
             self._quiet = 0 if called else self._quiet + 1
             if self._quiet >= _QUIET:

@@ -114,5 +114,6 @@ def energy_coefficient(first: Floats, second: Floats) -> Floats:
 def _sum_of_distances(values: Floats) -> Floats:
     """Return the sum of |x_i - x_j| over pairs i < j, ``(M,)``, from one sort."""
     n = len(values)
-    total: Floats = (2 * np.arange(n) - n + 1) @ np.sort(values, axis=0)
+    weights: Floats = 2 * np.arange(n, dtype=np.float64) - n + 1
+    total: Floats = weights @ np.sort(values, axis=0)
     return total
