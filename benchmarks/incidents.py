@@ -25,6 +25,8 @@ CONTROLS = (
     "floor_z",
     "nsigma",
     "baro",
+    "prism",
+    "epsilon_diagnosis",
     "kpi_correlation",
     "onset_order",
     "recency",
@@ -170,10 +172,13 @@ def _trigger(cases: Sequence[Case], diagnoses: Sequence[Diagnosis]) -> dict[str,
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return the rows as text, a line a model and metric."""
-    lines = [f"{'model':18}{'metric':34}{'published':>10}{'value':>10}{'std':>8}"]
+    # With intervals and a paired test where they were taken, with published values and seeds otherwise.
+    shown = ("value", "low", "high", "p") if "p" in rows[0] else ("published", "value", "std")
+    width = max(len(row["model"]) for row in rows) + 2
+    lines = [f"{'model':{width}}{'metric':36}" + "".join(f"{name:>10}" for name in shown)]
     for row in rows:
-        cells = ["–" if row[k] is None else f"{row[k]:.3f}" for k in ("published", "value", "std")]
-        lines.append(f"{row['model']:18}{row['metric']:34}{cells[0]:>10}{cells[1]:>10}{cells[2]:>8}")
+        cells = ["–" if row[name] is None else f"{row[name]:.3f}" for name in shown]
+        lines.append(f"{row['model']:{width}}{row['metric']:36}" + "".join(f"{cell:>10}" for cell in cells))
     return "\n".join(lines)
 
 

@@ -37,11 +37,13 @@ from distaff_graph.controls.varimax import Varimax as _Varimax
 from distaff_graph.dgvae.models import DGVAE as _DGVAE
 from distaff_graph.dgvae.models import MacridVAE as _MacridVAE
 from distaff_graph.dgvae.models import MultiVAE as _MultiVAE
+from distaff_graph.diagnosis.controls.components import PRISM as _PRISM
 from distaff_graph.diagnosis.controls.graphs import OnsetOrder as _OnsetOrder
 from distaff_graph.diagnosis.controls.graphs import PageRank as _PageRank
 from distaff_graph.diagnosis.controls.graphs import PCPageRank as _PCPageRank
 from distaff_graph.diagnosis.controls.graphs import Recency as _Recency
 from distaff_graph.diagnosis.controls.scores import BARO as _BARO
+from distaff_graph.diagnosis.controls.scores import EpsilonDiagnosis as _EpsilonDiagnosis
 from distaff_graph.diagnosis.controls.scores import FloorZ as _FloorZ
 from distaff_graph.diagnosis.controls.scores import KPICorrelation as _KPICorrelation
 from distaff_graph.diagnosis.controls.scores import NSigma as _NSigma
@@ -77,6 +79,7 @@ __all__ = [
     "LDA",
     "NMF",
     "PCA",
+    "PRISM",
     "VAE",
     "BetaTCVAE",
     "BetaVAE",
@@ -85,6 +88,7 @@ __all__ = [
     "Catch22",
     "Diagnoser",
     "DistaffError",
+    "EpsilonDiagnosis",
     "FloorZ",
     "GraphFilter",
     "Incidents",
@@ -377,6 +381,9 @@ class CORAL(_CORAL):
         batch: rows taken at a time
         learner: how the causal graph is learned
         graph: use what is known of dependencies
+        learn: learn dependencies that are not known
+        level: levels count beside extremes
+        novelty: robust z that a constant which moves counts at most
     """
 
     def __init__(
@@ -386,6 +393,9 @@ class CORAL(_CORAL):
         batch: int = 60,
         learner: Literal["linear", "neural"] = "linear",
         graph: bool = True,
+        learn: bool = True,
+        level: bool = True,
+        novelty: float = 100.0,
     ) -> None: ...
 
 class DCCF(_DCCF):
@@ -614,6 +624,19 @@ class EASE(_EASE):
         *,
         penalty: float = 250.0,
         max_gb: float = 8.0,
+    ) -> None: ...
+
+class EpsilonDiagnosis(_EpsilonDiagnosis):
+    """Energy distance between what a metric was and what it is: epsilon-diagnosis (Shan et al., WWW 2019).
+
+    Args:
+        onset: use the known onset, or find it
+    """
+
+    def __init__(
+        self,
+        *,
+        onset: Literal["given", "detected"] = "given",
     ) -> None: ...
 
 class FloorZ(_FloorZ):
@@ -1048,6 +1071,19 @@ class PostHoc(_PostHoc):
         base: str = "lightgcn",
         method: Literal["varimax", "seminmf", "ica"] = "varimax",
         n_intents: int = 16,
+    ) -> None: ...
+
+class PRISM(_PRISM):
+    """Largest deviation inside of a component and largest one outside, in normal deviations, each counting (PRISM, 2026).
+
+    Args:
+        onset: use the known onset, or find it
+    """
+
+    def __init__(
+        self,
+        *,
+        onset: Literal["given", "detected"] = "given",
     ) -> None: ...
 
 class PureSVD(_PureSVD):

@@ -94,4 +94,4 @@ def _outages(folder: Path, generator: np.random.Generator) -> None:
         {"case": f"case{case}", "onset": 160 * 60, "kpi": "shop|latency", "root_entities": ["db"]} for case in range(3)
     ]
     (folder / "cases" / "cases.json").write_text(json.dumps(cases))
-    pl.DataFrame({"source": ["db", "web"], "target": ["shop", "shop"]}).write_csv(folder / "calls.csv")
+    pl.DataFrame({"source": ["shop", "shop"], "target": ["db", "web"]}).write_csv(folder / "calls.csv")

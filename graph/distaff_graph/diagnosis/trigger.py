@@ -33,7 +33,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from distaff.incidents.base import Alarm, Diagnoser
+from distaff.incidents.base import Alarm
 from distaff_data.arrays import Floats
 
 _TAIL = 0.4  # share of the base window, its end, that calibrates the threshold
@@ -142,22 +142,6 @@ class Trigger:
         kpi = np.zeros(len(standard)) if self.kpi is None else standard[:, self.kpi]
         norms: Floats = np.sqrt((np.lib.stride_tricks.sliding_window_view(kpi, window) ** 2).mean(1))
         return norms
-
-
-class TriggeredDiagnoser(Diagnoser):
-    """A diagnoser that finds onsets by :class:`Trigger`."""
-
-    def alarms(self, rows: Floats, start: int, kpi: int | None = None) -> list[Alarm]:
-        """Find every alarm; after one, the rows that follow become the new base."""
-        alarms: list[Alarm] = []
-        begin, trigger = 0, Trigger(kpi)
-        while True:
-            trigger.rebase(rows[begin:start])
-            alarm = trigger.update(rows[start:])
-            if alarm is None:
-                return alarms
-            alarms.append(Alarm(start + alarm.row, max(start + alarm.start, begin + 1)))
-            begin, start = start + alarm.row, start + alarm.row + max(start - begin, 1)
 
 
 def _gram(rows: Floats, window: int) -> Floats:

@@ -103,7 +103,10 @@ def ingest_incidents_verb(
     """
     from distaff_data.ingest import ingest_incidents
 
-    _show(ingest_incidents(workspace(create=True), name, paths, options), as_json)
+    report = ingest_incidents(workspace(create=True), name, paths, options)
+    _show(report, as_json)
+    if report.edges and report.graph_is is None:
+        typer.echo("before its first diagnosis say what the graph's edges are: --graph-is causes or calls", err=True)
 
 
 @ingest.command("series")

@@ -12,7 +12,7 @@ from distaff_data.errors import InputError
 
 def incidents(calls: str, kpi: str) -> Incidents:
     """Services that call one another, ``a>b`` for a calls b, and a case that measures them and a KPI."""
-    edges = tuple(Edge(*call.split(">")) for call in calls.split())
+    edges = tuple(Edge(call[0], call[2]) for call in calls.split())
     columns = ("a|x", "b|x", "c|x", "user|latency")
     case = Case("1", columns, np.arange(4.0), np.zeros((4, 4)), 2.0, columns.index(kpi))
     return Incidents("d", (case,), edges, graph_is=None)

@@ -86,7 +86,7 @@ def test_a_call_graph_is_turned_once_and_kept_as_the_file_has_it(
     if said == "beside":
         rows = json.loads((folder / "cases.json").read_text())
         (folder / "cases.json").write_text(json.dumps({"graph_is": "calls", "cases": rows}))
-    report = ingest_incidents(workspace, "d", folder, **({"graph_is": "calls"} if said == "option" else {}))
+    report = ingest_incidents(workspace, "d", folder, graph_is="calls" if said == "option" else None)
     assert (report.graph_is, report.edges) == ("calls", 2)
     read = load_incidents(workspace.warehouse, "d")
     assert read.graph_is == "calls"

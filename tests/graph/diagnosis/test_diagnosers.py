@@ -16,11 +16,13 @@ from distaff_data.planted.incidents import planted_incidents
 NAMES = (
     "baro",
     "coral",
+    "epsilon_diagnosis",
     "floor_z",
     "kpi_correlation",
     "nsigma",
     "onset_order",
     "pagerank",
+    "prism",
     "random",
     "recency",
     "traversal",
@@ -60,7 +62,7 @@ def test_the_direction_of_a_graph_is_read_as_it_is_declared() -> None:
         model = registry.model_class(name)()
         assert isinstance(model, Diagnoser)
         assert model.diagnose_case(case, wrong).columns != model.diagnose_case(case, edges).columns
-    (warning,) = registry.model_class("coral")().diagnose_case(case, wrong).warnings  # type: ignore[attr-defined]
+    (warning,) = Diagnoser.named("coral")().diagnose_case(case, wrong).warnings
     assert "nothing acts on the KPI" in warning
 
 

@@ -181,6 +181,8 @@ def _timeline(view: _View, diagnosis: Mapping[str, Any], name: str) -> None:
     widgets.chart(figure, key="timeline", alt="The KPI and the metrics most to blame over time")
     if diagnosis["converged"] is False:
         st.caption("The ranking had not come to rest.")
+    for warning in diagnosis["warnings"] or ():
+        st.caption(wording.escape(warning[:1].upper() + warning[1:] + "."))
 
 
 def _causes(view: _View, name: str) -> Mapping[str, Any]:
@@ -220,7 +222,7 @@ def _evidence(view: _View, cause: Mapping[str, Any]) -> str:
 
 def _graph(view: _View, cause: Mapping[str, Any], name: str) -> None:
     if view.edges.is_empty() and not (view.causes["path"].list.len() > 0).any():
-        st.info("This model has no causal graph: it looks at each metric by itself.")
+        st.info("This ranking has no causal graph: it is by the own scores of each metric alone.")
         return
     causes = view.causes.head(_DRAWN).to_dicts()
     causes += [dict(cause)] if cause["metric"] not in {drawn["metric"] for drawn in causes} else []

@@ -16,7 +16,7 @@ from distaff.incidents.rankings import Explanation
 from distaff_data.arrays import Bools, Floats
 from distaff_data.errors import InputError
 from distaff_graph.diagnosis.controls.ranking import floor_scaled, given_graph, ranked
-from distaff_graph.diagnosis.trigger import TriggeredDiagnoser
+from distaff_graph.diagnosis.watch import TriggeredDiagnoser
 
 _CHANGED = 3.0  # floor-scaled deviations
 _DAMPING = 0.85

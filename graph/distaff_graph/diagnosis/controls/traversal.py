@@ -13,7 +13,7 @@ from distaff.incidents.rankings import Explanation
 from distaff_data.arrays import Bools, Floats
 from distaff_data.datasets.incidents import metric_of
 from distaff_graph.diagnosis.controls.ranking import floor_scaled, given_graph, ranked
-from distaff_graph.diagnosis.trigger import TriggeredDiagnoser
+from distaff_graph.diagnosis.watch import TriggeredDiagnoser
 
 _ANOMALOUS = 5.0  # median absolute deviations, times 1.4826
 _LEAST = 10  # values that tell what is normal

@@ -28,7 +28,7 @@ from distaff_graph.diagnosis.coral.linear import LinearLearner
 from distaff_graph.diagnosis.coral.localisation import Blame, blame, by_entity
 from distaff_graph.diagnosis.coral.mechanism import Mechanisms
 from distaff_graph.diagnosis.coral.moments import LagMoments
-from distaff_graph.diagnosis.coral.scores import UNUSUAL, Anomalies, Baseline, beside_peers
+from distaff_graph.diagnosis.coral.scores import NOVEL, UNUSUAL, Anomalies, Baseline, beside_peers
 from distaff_graph.diagnosis.trigger import TriggerSettings
 
 _CLIP = 10.0  # robust z beyond which a deviation counts no more for the graph
@@ -110,6 +110,8 @@ class CORALCore:
         memory: Rows held of the normal state, and of the incident.
         upward: Only values above normal are anomalous.
         top_k: Entities whose ranking has to be stable.
+        level: Levels count beside extremes.
+        novelty: The most that a z counts of a metric that was constant.
     """
 
     _baseline: Baseline | None
@@ -135,6 +137,8 @@ class CORALCore:
         memory: int = 600,
         upward: bool = False,
         top_k: int = 5,
+        level: bool = True,
+        novelty: float = NOVEL,
     ) -> None:
         self.n_metrics = len(entity_of)
         self.entity_of, self.kind_of, self.kpi = entity_of, kind_of, kpi
@@ -142,7 +146,7 @@ class CORALCore:
         if self.knowledge.n_metrics != self.n_metrics or len(kind_of) != self.n_metrics:
             raise InputError(f"entities are given for {self.n_metrics} metrics, kinds or edges for another number")
         self._new_learner, self.n_candidates, self.memory, self.upward = learner, n_candidates, memory, upward
-        self._top_k = top_k
+        self._top_k, self.level, self.novelty = top_k, level, novelty
         self._normal: Floats = np.zeros((0, self.n_metrics))
         self._reset()
 
@@ -157,6 +161,16 @@ class CORALCore:
             self._reset()
         self._normal = np.vstack([self._normal, self._checked(rows)])[-self.memory :]
 
+    @property
+    def normal(self) -> Floats:
+        """The normal rows that are held, ``(n, M)``."""
+        return self._normal
+
+    def forget(self) -> None:
+        """Forget the normal rows, and end an incident."""
+        self._normal = self._normal[:0]
+        self._reset()
+
     def trigger(self) -> None:
         """Begin an incident with the next row.
 
@@ -166,7 +180,7 @@ class CORALCore:
         if not len(self._normal):
             raise InputError("nothing is known of the normal state: add normal rows before a trigger")
         self._reset()
-        self._baseline = Baseline.of(self._normal)
+        self._baseline = Baseline.of(self._normal, novelty=self.novelty)
 
     def advance(self, rows: Floats) -> Assessment:
         """Learn from a batch ``(n, M)`` of the incident, at least one row, and rank the causes.
@@ -283,8 +297,16 @@ class CORALCore:
         """Return the graph over all metrics, and the blame by it and by the own scores."""
         graph = self._graph()
         self._anomalies = self._deviations(baseline)
-        weight = beside_peers(self._anomalies.own, self.kind_of)
+        weight = self._weights(baseline)
         return graph, blame(self._anomalies, weight, self._edges(graph), self.kpi, learned=not self.knowledge.known.nnz)
+
+    def _weights(self, baseline: Baseline) -> Floats:
+        """Return weights ``(M,)``; in log(1 + weight) what extremes and what levels say is added up."""
+        weight = beside_peers(self._anomalies.own, self.kind_of)
+        if not self.level:
+            return weight
+        level = baseline.level(baseline.z(self._incident), upward=self.upward)
+        return (1 + weight) * (1 + beside_peers(level, self.kind_of)) - 1
 
     def _deviations(self, baseline: Baseline) -> Anomalies:
         """Return own scores and onsets of all metrics; the course of the candidates only, 0 for others.

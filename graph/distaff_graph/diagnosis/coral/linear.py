@@ -30,6 +30,7 @@ from distaff_graph.diagnosis.coral.search import Criterion, choose
 
 _LEAST = 1e-6  # strength of a new edge that is hardly there yet
 _GONE = 0.1  # strength in the present state below which a changed edge no longer holds
+_ROWS_PER_CHANGE = 3  # of the present state: what it changed beside the normal one is little
 _MOST_GIVEN = 32  # known parents of a metric that take part in its regression; all of them stay in the graph
 
 
@@ -137,6 +138,7 @@ class LinearLearner:
             np.vstack([np.ones_like(allowed), np.zeros_like(allowed)]),
             criterion,
             most=self.max_parents,
+            rows_per_parent=_ROWS_PER_CHANGE,
             within=(0, columns // n),
         )
         # Chosen ones first of what may stand anywhere in the table.

@@ -16,7 +16,8 @@ import numpy as np
 from distaff_data.arrays import Bools, Floats, Ints
 from distaff_graph.diagnosis.coral.moments import LagMoments
 from distaff_graph.diagnosis.coral.regression import EMPTY, Problem, fit
-from distaff_graph.diagnosis.coral.scores import NOVEL
+from distaff_graph.diagnosis.coral.scores import MOST
+from distaff_graph.diagnosis.coral.search import ROWS_PER_PARENT
 
 _MOST_PARENTS = 12
 _LEAST_ERROR = 1e-3  # of a metric's own spread: below that, a prediction is exact
@@ -41,7 +42,9 @@ class Mechanisms:
         gram = gram * np.outer(self._unit, self._unit)
         no_columns = np.zeros((n_metrics, 0), np.int64)
         problem = Problem(gram, gram[:, :n_metrics], np.diag(gram)[:n_metrics], normal.n_rows, no_columns)
-        self._fitted = fit(problem, _columns(problem, parents & moving[:, None] & moving, blocks))
+        columns = _columns(problem, parents & moving[:, None] & moving, blocks)
+        # Of few rows a regression on many columns explains everything, and whatever comes next looks broken.
+        self._fitted = fit(problem, columns[:, : int(normal.n_rows / ROWS_PER_PARENT)])
 
     def broken(self, rows: Floats) -> Floats:
         """Return standardised errors ``(n, M)`` of rows that follow the normal ones; 0 for a metric without parents."""
@@ -49,11 +52,12 @@ class Mechanisms:
         features = (self._normal.stack(rows)[:, 1:] - self._mean) * self._unit
         inputs = np.where(fitted.columns == EMPTY, 0.0, features[:, np.maximum(fitted.columns, 0)])
         error = features[:, : self._normal.n_metrics] - np.einsum("nkc,kc->nk", inputs, fitted.coefficients)
-        deviation = np.sqrt(fitted.rss / n_rows) + _LEAST_ERROR
+        left = np.maximum(n_rows - (fitted.support != EMPTY).sum(1), 1.0)
+        deviation = np.sqrt(fitted.rss / left) + _LEAST_ERROR
         leverage = np.einsum("nkc,kcd,nkd->nk", inputs, fitted.inverse, inputs, optimize=True)
         standard = error / (deviation * np.sqrt(1 + leverage))
         has_parents = (fitted.support != EMPTY).any(1)
-        return np.where(has_parents, np.clip(standard, -NOVEL, NOVEL), 0.0)
+        return np.where(has_parents, np.clip(standard, -MOST, MOST), 0.0)
 
 
 def _columns(problem: Problem, parents: Bools, n_blocks: int) -> Ints:

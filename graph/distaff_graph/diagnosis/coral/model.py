@@ -9,17 +9,19 @@ metric's own past, and nothing else is tuned.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from distaff.incidents.base import CaseView, DiagnoserConfig
-from distaff.incidents.rankings import Explanation
+from distaff.incidents.rankings import Explanation, LearnedEdge
 from distaff_data.datasets.incidents import Topology
-from distaff_graph.diagnosis.coral.named import make_core, named_causes, named_edges
+from distaff_graph.diagnosis.coral.named import CoreSettings, make_core, named_causes, named_edges
 from distaff_graph.diagnosis.coral.online import CORALStream
-from distaff_graph.diagnosis.trigger import TriggeredDiagnoser
+from distaff_graph.diagnosis.coral.scores import NOVEL
+from distaff_graph.diagnosis.watch import TriggeredDiagnoser
 
 
 class CORALConfig(DiagnoserConfig):
@@ -28,6 +30,9 @@ class CORALConfig(DiagnoserConfig):
     batch: int = Field(60, ge=1, description="rows taken at a time")
     learner: Literal["linear", "neural"] = Field("linear", description="how the causal graph is learned")
     graph: bool = Field(True, description="use what is known of dependencies")
+    learn: bool = Field(True, description="learn dependencies that are not known")
+    level: bool = Field(True, description="levels count beside extremes")
+    novelty: float = Field(NOVEL, gt=0, description="robust z that a constant which moves counts at most")
 
 
 class CORAL(TriggeredDiagnoser):
@@ -40,7 +45,7 @@ class CORAL(TriggeredDiagnoser):
 
     def explain(self, view: CaseView) -> Explanation:
         """Rank entities by blame, each with its most blamed metric, after all rows of the incident, taken in batches."""
-        core = make_core(self._known(view.topology), self.config.learner, seed=view.seed)
+        core = make_core(self._known(view.topology), self._settings, seed=view.seed)
         core.add_normal(view.normal)
         core.trigger()
         batch = self.config.batch
@@ -51,7 +56,16 @@ class CORAL(TriggeredDiagnoser):
 
     def stream(self, topology: Topology, *, seed: int = 0) -> CORALStream:
         """Return CORAL on rows as they come."""
-        return CORALStream(self._known(topology), learner=self.config.learner, seed=seed)
+        return CORALStream(self._known(topology), **vars(self._settings), seed=seed)
+
+    @property
+    def _settings(self) -> CoreSettings:
+        config = self.config
+        return CoreSettings(config.learner, config.learn, config.level, config.novelty)
+
+    def graph_of(self, topology: Topology, learned: Sequence[LearnedEdge]) -> str:
+        """Return the graph that a ranking is by: given, learned or none."""
+        return super().graph_of(self._known(topology), learned)
 
     def _known(self, topology: Topology) -> Topology:
         """Return the topology with the dependencies that are to be used."""

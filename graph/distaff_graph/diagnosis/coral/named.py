@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -14,16 +15,35 @@ from distaff_graph.diagnosis.coral.core import Assessment, BlamedEntity, CORALCo
 from distaff_graph.diagnosis.coral.graph import Knowledge
 from distaff_graph.diagnosis.coral.linear import LinearLearner
 from distaff_graph.diagnosis.coral.neural import NeuralLearner
+from distaff_graph.diagnosis.coral.scores import NOVEL
 
 
-def make_core(topology: Topology, learner: str = "linear", *, seed: int = 0) -> CORALCore:
+@dataclass(frozen=True)
+class CoreSettings:
+    """The choices a person has about a core.
+
+    Attributes:
+        learner: The graph learner, linear or neural.
+        learn: Edges that are not given are learned.
+        level: Levels count beside extremes.
+        novelty: The most that a z counts of a metric that was constant.
+    """
+
+    learner: str = "linear"
+    learn: bool = True
+    level: bool = True
+    novelty: float = NOVEL
+
+
+def make_core(topology: Topology, settings: CoreSettings | None = None, *, seed: int = 0) -> CORALCore:
     """Return a core for metrics and what is known of their dependencies.
 
     Args:
         topology: The metrics.
-        learner: The graph learner, linear or neural.
+        settings: The choices; the defaults when None.
         seed: Seed of the neural learner's draws.
     """
+    settings = settings or CoreSettings()
     kinds: dict[str, int] = {}
     kind_of = np.array([kinds.setdefault(metric_of(column), len(kinds)) for column in topology.columns], dtype=np.int64)
     prior = topology.prior()
@@ -32,8 +52,16 @@ def make_core(topology: Topology, learner: str = "linear", *, seed: int = 0) -> 
         "linear": LinearLearner,
         "neural": partial(NeuralLearner, seed=seed),
     }
-    knowledge = Knowledge(given, forbidden, complete=False)
-    return CORALCore(topology.entity_of, kind_of, topology.kpi, knowledge, learner=learners[learner])
+    knowledge = Knowledge(given, forbidden, complete=not settings.learn)
+    return CORALCore(
+        topology.entity_of,
+        kind_of,
+        topology.kpi,
+        knowledge,
+        learner=learners[settings.learner],
+        level=settings.level,
+        novelty=settings.novelty,
+    )
 
 
 def named_causes(columns: Sequence[str], assessment: Assessment, times: Sequence[float]) -> tuple[Cause, ...]:

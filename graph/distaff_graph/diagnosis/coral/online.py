@@ -1,9 +1,10 @@
-"""CORAL on a stream: rows as they come, an alarm, rankings until they stand still, and a new base after that.
+"""CORAL on a stream: rows as they come, an alarm, rankings until they stand still, and the next incident after that.
 
 Everything held is bounded and can be saved: the tidying and trigger states, the core, and rows that wait. A row waits while
-it may turn out to belong to an incident (:attr:`~distaff_graph.diagnosis.trigger.Trigger.suspect`), so that no such
-row is ever taken as normal, or while too few are there to be a base. Fed the same rows in the same batches, a
-restored stream gives what an uninterrupted one gives.
+it may turn out to belong to an incident (:attr:`~distaff_graph.diagnosis.watch.Watch.suspect`), so that no such
+row is ever taken as normal, or while too few are there to be a base. After an incident it waits until things are back;
+rows up to then are thrown away, so that no fault is learned as normal however long it lasts. Fed the same rows in the same
+batches, a restored stream gives what an uninterrupted one gives.
 """
 
 from __future__ import annotations
@@ -17,11 +18,14 @@ from distaff_data.arrays import Floats
 from distaff_data.datasets.dependencies import remarks
 from distaff_data.datasets.imputation import Imputer
 from distaff_data.datasets.incidents import Topology
-from distaff_graph.diagnosis.coral.named import make_core, named_causes, named_edges
-from distaff_graph.diagnosis.trigger import Trigger
+from distaff_graph.diagnosis.coral.named import CoreSettings, make_core, named_causes, named_edges
+from distaff_graph.diagnosis.coral.scores import NOVEL
+from distaff_graph.diagnosis.seasons import Seasons
+from distaff_graph.diagnosis.watch import Watch
 
 _MOST_BATCHES = 50  # of one incident, if its ranking never comes to rest (CORAL's own limit)
 _MOST_WAITING = 600  # rows
+_PATIENCE = 10  # bases; a state that has lasted so long is the new normal
 
 
 class CORALStream:
@@ -29,19 +33,35 @@ class CORALStream:
 
     Args:
         topology: Metrics, KPI and what is known of dependencies.
-        base: Rows from which normal is learned, at the start and after each incident.
+        base: Rows from which normal is learned at the start, and after which it is learned again.
         learner: How the graph is learned, linear or neural.
+        learn: Edges that are not given are learned.
+        level: Levels count beside extremes.
+        novelty: The most that a z counts of a metric that was constant.
         seed: Seed of the neural learner's draws.
     """
 
-    def __init__(self, topology: Topology, *, base: int = 200, learner: str = "linear", seed: int = 0) -> None:
+    def __init__(
+        self,
+        topology: Topology,
+        *,
+        base: int = 200,
+        learner: str = "linear",
+        learn: bool = True,
+        level: bool = True,
+        novelty: float = NOVEL,
+        seed: int = 0,
+    ) -> None:
         self.topology, self.base = topology, base
         self._given = bool(topology.prior().known.any())
-        self._core = make_core(topology, learner, seed=seed)
-        self._trigger = Trigger(topology.kpi)
+        self._core = make_core(topology, CoreSettings(learner, learn, level, novelty), seed=seed)
+        self._watch = Watch(topology.kpi)
+        self._seasons = Seasons(len(topology.columns))
         self._tidy: Imputer | None = None
         self._waiting: Floats = np.zeros((0, len(topology.columns)))
-        self._clock = np.zeros(6)  # last time, step, start of the incident, its alarm, batches of it, converged
+        # Last time, step, start of the incident, its alarm, batches of it, converged, rows since the base, rows it has
+        # been waited for an end.
+        self._clock = np.zeros(8)
 
     @property
     def last_time(self) -> float | None:
@@ -68,14 +88,35 @@ class CORALStream:
             self._waiting = np.vstack([self._waiting, rows])
             if len(self._waiting) >= self.base:
                 self._tidy = Imputer.of(self._waiting)
-                self._rebase(self._tidy.apply(self._waiting))
+                first = self._tidy.apply(self._waiting)
+                self._seasons.learn(times[-1] + self._clock[1] * np.arange(1 - len(first), 1), first)
+                self._begin(first)
             return None
-        rows = self._tidy.apply(rows)
-        return self._advance(rows) if self._core.triggered else self._look_out(times, rows)
+        complete = self._tidy.apply(rows)
+        level = self._seasons.without(times, complete)
+        if self._core.triggered or self._clock[7]:
+            # That days are alike is seen by two of them, whatever else happens in them.
+            if not self._seasons.known and self._seasons.learn(times, complete):
+                self._restart()
+                return None
+            if self._core.triggered:
+                return self._advance(level, self._watch.over(level))
+            self._wait(level)
+            return None
+        if not self._watch.armed:
+            self._waiting = np.vstack([self._waiting, level])
+            if len(self._waiting) >= self.base:
+                self._begin(self._waiting)
+            found = None
+        else:
+            found = self._look_out(times, level)
+        if (found is None or not self._seasons.known) and self._seasons.learn(times, complete):
+            self._restart()
+        return found
 
     def state(self) -> dict[str, Floats]:
         """Return everything that the next update needs, by name."""
-        owners = {"trigger": self._trigger.state(), "core": self._core.state()}
+        owners = {"watch": self._watch.state(), "core": self._core.state(), "seasons": self._seasons.state()}
         if self._tidy is not None:
             owners["tidy"] = self._tidy.state()
         state = {f"{owner}/{name}": value for owner, tensors in owners.items() for name, value in tensors.items()}
@@ -88,42 +129,74 @@ class CORALStream:
             return {key.removeprefix(owner): value for key, value in tensors.items() if key.startswith(owner)}
 
         self._waiting, self._clock = np.array(tensors["waiting"]), np.array(tensors["clock"])
-        self._trigger.load_state(state_of("trigger/"))
+        self._watch.load_state(state_of("watch/"))
         self._core.load_state(state_of("core/"))
+        self._seasons.load_state(state_of("seasons/"))
         self._tidy = Imputer.restored(tidy) if (tidy := state_of("tidy/")) else None
 
-    def _rebase(self, rows: Floats) -> None:
-        """Begin a new normal state with complete rows."""
-        self._trigger.rebase(rows)
+    def _begin(self, rows: Floats) -> None:
+        """Begin a new normal state with complete rows; the one before is forgotten."""
+        self._core.forget()
         self._core.add_normal(rows)
+        self._watch.rebase(rows)
         self._waiting = rows[:0]
+        self._clock[6:] = 0
+
+    def _restart(self) -> None:
+        """Learn anew what is normal, now that rows come without their season."""
+        self._core.forget()
+        self._watch = Watch(self.topology.kpi)
+        self._waiting = self._waiting[:0]
+        self._clock[6:] = 0
+
+    def _wait(self, rows: Floats) -> None:
+        """Wait until an incident is over: rows up to then are nobody's normal state."""
+        self._clock[7] += len(rows)
+        over = self._watch.over(rows)
+        if over is not None:
+            self._resume(rows[over + 1 :])
+            return
+        self._waiting = np.vstack([self._waiting, rows])[-self.base :]
+        if self._clock[7] >= _PATIENCE * self.base:
+            self._begin(self._waiting)
+
+    def _resume(self, rows: Floats) -> None:
+        """Look out again, by what was normal before the incident; ``rows`` came after its end."""
+        self._core.add_normal(rows)
+        self._watch.rebase(self._core.normal)
+        self._waiting = rows[:0]
+        self._clock[7] = 0
 
     def _look_out(self, times: Floats, rows: Floats) -> Diagnosis | None:
         """Return the first diagnosis of an incident that begins in complete rows, while none is on."""
-        if not self._trigger.armed:  # after an incident a new base comes first
-            self._waiting = np.vstack([self._waiting, rows])
-            if len(self._waiting) >= self.base:
-                self._rebase(self._waiting)
-            return None
-        alarm = self._trigger.update(rows)
+        alarm = self._watch.update(rows)
         before, joined = len(self._waiting), np.vstack([self._waiting, rows])
-        cut = len(joined) - self._trigger.suspect if alarm is None else before + alarm.start
+        cut = len(joined) - self._watch.suspect if alarm is None else before + alarm.start
         cut = min(max(cut, len(joined) - _MOST_WAITING, 0), len(joined))
         self._core.add_normal(joined[:cut])
         self._waiting = joined[cut:]
         if alarm is None:
+            self._clock[6] += len(rows)
+            # A base that was bad or is outlived by drift heals: it is learned again from the latest quiet rows.
+            if self._clock[6] >= self.base and not self._crowded():
+                self._watch.rebase(self._core.normal)
+                self._clock[6] = 0
             return None
         self._core.trigger()
         start = times[0] + (cut - before) * self._clock[1]
         self._clock[2:6] = start, times[alarm.row], 0, 0
         return self._advance(self._waiting)
 
-    def _advance(self, rows: Floats) -> Diagnosis:
-        """Return the diagnosis after complete rows of the incident that is on."""
-        assessment = self._core.advance(rows)
+    def _crowded(self) -> bool:
+        """Tell whether so many rows are suspect that something may be about to begin."""
+        return len(self._waiting) > self.base // 4
+
+    def _advance(self, rows: Floats, over: int | None = None) -> Diagnosis:
+        """Return the diagnosis after complete rows of the incident that is on, which is over in the row ``over``."""
+        assessment = self._core.advance(rows if over is None else rows[: over + 1])
         start, alarm = float(self._clock[2]), float(self._clock[3])
         self._clock[4] += 1
-        self._clock[5] = assessment.converged or self._clock[4] >= _MOST_BATCHES
+        self._clock[5] = assessment.converged or over is not None or self._clock[4] >= _MOST_BATCHES
         rows_since = 1 + max((cause.onset for cause in assessment.causes if cause.onset is not None), default=0)
         times = [start + row * float(self._clock[1]) for row in range(int(rows_since))]
         edges = named_edges(self.topology.columns, assessment)
@@ -137,7 +210,9 @@ class CORALStream:
             remarks(self.topology),
         )
         self._waiting = rows[:0]
-        if self.converged:
+        if over is not None:
+            self._resume(rows[over + 1 :])
+        elif self.converged:
             self._core.add_normal(rows[:0])
-            self._trigger = Trigger(self.topology.kpi)
+            self._clock[7] = 1
         return diagnosis

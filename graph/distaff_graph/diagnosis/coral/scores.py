@@ -1,10 +1,13 @@
 """The distance of each metric from its normal state, free of units, and when it left it.
 
 z = (x - median) / max(IQR / 1.349, sd / 2, |median| / 1000): robust, yet with a floor, so that a metric that hardly moves
-does not explode with the unit it is written in. A metric that never moved and then does is as novel as can be.
+does not explode with the unit it is written in. A metric that never moved and then does is novel, which is evidence of its
+own: its z counts to ``NOVEL`` and no further.
 
-A metric is *anomalous* to the degree that it leaves its own past: its course is |z| over the largest |z| of its normal
-rows, and never over less than 5. A metric that swings to 20 every day says nothing at 8; one that never left 3 does.
+Both the extreme and the level of what came after the onset speak against a metric, each compared with its own past. Its
+*course* is |z| over the largest |z| of its normal rows, its *level* the |median z| over the largest of blocks of its normal
+rows, and neither is ever over less than 5. A metric that swings to 20 every day says nothing at 8; one that never left 3
+does. An outlier has no level; memory that wanders for hours has a wide one.
 """
 
 from __future__ import annotations
@@ -17,7 +20,12 @@ import numpy as np
 from distaff_data.arrays import Floats, Ints
 
 UNUSUAL = 5.0  # a robust z that is out of the ordinary for any metric
-NOVEL = 1000.0  # the most a z counts; what a metric that was constant gets when it moves
+MOST = 1000.0  # the most a z counts
+NOVEL = 100.0  # the most it counts of a metric that was constant: that it never moved says little of how far it may
+_RESOLVED = 1e-3  # of a metric's size: deviations of a constant that are seen
+_ROUNDING = 1e-12
+_BLOCKS, _BLOCK_ROWS = 8, 60  # of the normal rows, at least so many blocks of at most so many rows
+_SEEN = 120  # rows of an incident by which its level is taken, evenly spaced
 
 
 @dataclass(frozen=True)
@@ -27,45 +35,70 @@ class Baseline:
     Attributes:
         median: ``(M,)``.
         scale: ``(M,)``, 0 for a metric that is constantly 0.
+        most: ``(M,)``, the most that a z counts: less for what was constant.
         reach: ``(M,)``, the largest |z| of the normal rows, at least ``UNUSUAL``.
+        wander: ``(M,)``, the largest |median z| of blocks of the normal rows, at least ``UNUSUAL``.
     """
 
     median: Floats
     scale: Floats
+    most: Floats
     reach: Floats
+    wander: Floats
 
     @classmethod
-    def of(cls, rows: Floats) -> Baseline:
+    def of(cls, rows: Floats, *, novelty: float = NOVEL) -> Baseline:
         """Return the baseline of normal rows ``(n, M)``, at least one."""
         low, median, high = np.quantile(rows, [0.25, 0.5, 0.75], axis=0)
         scale = np.maximum((high - low) / 1.349, rows.std(0) / 2)
-        # Rounding alone spreads a constant by less than this.
-        scale = np.where(scale > 1e-12 * np.abs(median), scale, 0)
-        partly = cls(median, np.maximum(scale, np.abs(median) / 1000), np.full_like(median, UNUSUAL))
-        return cls(partly.median, partly.scale, np.maximum(np.abs(partly.z(rows)).max(0), UNUSUAL))
+        constant = scale <= _ROUNDING * np.abs(median)  # rounding alone spreads a constant by less than this
+        scale = np.maximum(np.where(constant, 0, scale), _RESOLVED * np.abs(median))
+        ordinary = np.full_like(median, UNUSUAL)
+        partly = cls(median, scale, np.where(constant, novelty, MOST), ordinary, ordinary)
+        z = partly.z(rows)
+        return cls(median, scale, partly.most, np.maximum(np.abs(z).max(0), UNUSUAL), _wander(z))
 
     def z(self, rows: Floats) -> Floats:
-        """Return robust z-scores of rows ``(n, M)``, within +-``NOVEL``."""
+        """Return robust z-scores of rows ``(n, M)``, within +-``most``."""
         away = rows - self.median
-        moved = np.divide(away, self.scale, out=np.sign(away) * NOVEL, where=self.scale > 0)
-        return np.clip(moved, -NOVEL, NOVEL)
+        moved = np.divide(away, self.scale, out=np.sign(away) * self.most, where=self.scale > 0)
+        return np.clip(moved, -self.most, self.most)
 
     def course(self, z: Floats, *, upward: bool = False) -> Floats:
         """Return the anomaly of each row ``(n, M)``, over 1 where a metric is further out than it ever was."""
         return (np.maximum(z, 0) if upward else np.abs(z)) / self.reach
 
+    def level(self, z: Floats, *, upward: bool = False) -> Floats:
+        """Return how far out the level of rows ``(n, M)`` is, ``(M,)``; over 1 is further than blocks of rows ever were."""
+        few = z[np.unique(np.linspace(0, len(z) - 1, min(len(z), _SEEN)).astype(int))]
+        level = np.median(few, axis=0)
+        out: Floats = (np.maximum(level, 0) if upward else np.abs(level)) / self.wander
+        return out
+
     def take(self, positions: Ints) -> Baseline:
         """Return the baseline of the metrics at ``positions``."""
-        return Baseline(self.median[positions], self.scale[positions], self.reach[positions])
+        return Baseline(*(array[positions] for array in self.state().values()))
 
     def state(self) -> dict[str, Floats]:
         """Return its arrays, by name."""
-        return {"median": self.median, "scale": self.scale, "reach": self.reach}
+        return {name: getattr(self, name) for name in _ARRAYS}
 
     @classmethod
     def restored(cls, tensors: Mapping[str, Floats]) -> Baseline:
         """Return a baseline from its arrays."""
-        return cls(*(np.array(tensors[name]) for name in ("median", "scale", "reach")))
+        return cls(*(np.array(tensors[name]) for name in _ARRAYS))
+
+
+_ARRAYS = ("median", "scale", "most", "reach", "wander")
+
+
+def _wander(z: Floats) -> Floats:
+    """Return the furthest that the level of blocks of normal z-scores ``(n, M)`` was out, at least ``UNUSUAL``."""
+    length = int(np.clip(len(z) // _BLOCKS, 1, _BLOCK_ROWS))
+    starts = np.unique(np.linspace(0, len(z) - length, min(len(z) // length, 2 * _BLOCKS)).astype(int))
+    levels = np.stack([np.median(z[start : start + length], axis=0) for start in starts])
+    furthest: Floats = np.maximum(np.abs(levels).max(0), UNUSUAL)
+    return furthest
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ import numpy as np
 from distaff_data.arrays import Bools, Floats, Ints
 from distaff_graph.diagnosis.coral.regression import EMPTY, Fit, Problem, decreases, fit, increases
 
-_ROWS_PER_PARENT = 3  # fewer rows cannot tell parents from chance
+ROWS_PER_PARENT = 10  # fewer rows of the normal state cannot tell parents from chance
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,7 @@ def choose(
     criterion: Criterion,
     *,
     most: int,
+    rows_per_parent: int = ROWS_PER_PARENT,
     within: Sequence[int] = (0,),
 ) -> Fit:
     """Choose the columns of every target, from those of ``start`` on.
@@ -77,9 +78,10 @@ def choose(
         kept: ``(F, K)``: columns never dropped.
         criterion: What a column is worth.
         most: Columns of a target beside those kept, at most.
+        rows_per_parent: Rows of the criterion that each of them takes.
         within: Blocks whose columns are of the targets' own row.
     """
-    most = min(most, int(criterion.n_rows / _ROWS_PER_PARENT))
+    most = min(most, int(criterion.n_rows / rows_per_parent))
     search = _Search(problem, allowed, start.copy(), kept, criterion, most, within)
     while search.add():
         pass

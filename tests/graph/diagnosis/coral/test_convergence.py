@@ -7,7 +7,7 @@ import pytest
 
 from distaff_data.errors import InputError
 from distaff_graph.diagnosis.coral.convergence import Convergence, graph_agreement, rank_biased_overlap
-from distaff_graph.diagnosis.coral.graph import Graph, Knowledge, oriented
+from distaff_graph.diagnosis.coral.graph import Graph, Knowledge
 
 
 def _graph(weight: float) -> Graph:
@@ -51,13 +51,6 @@ def test_it_goes_on_where_it_was() -> None:
         first.update([1, 2], _graph(0.5))
     second.load_state(first.state(), _graph(0.5))
     assert second.update([1, 2], _graph(0.5))
-
-
-def test_a_call_graph_is_turned_and_a_causal_one_is_not() -> None:
-    causal = Knowledge.from_edges(4, known=[(2, 1), (1, 0), (3, 0)]).known
-    calls = Knowledge.from_edges(4, known=[(1, 2), (0, 1), (0, 3)]).known
-    for edges in (causal, calls):
-        np.testing.assert_array_equal(oriented(edges, kpi=0).toarray(), causal.toarray())
 
 
 def test_knowledge_that_contradicts_itself_or_names_no_metric_is_refused() -> None:
