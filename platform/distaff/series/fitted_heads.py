@@ -39,7 +39,7 @@ class Heads:
         arguments = (
             model.data,
             model.length,
-            (*model.config.horizons, horizon),
+            (*model.config.horizons, steps),
             model.encode,
             model.take,
             model.device,

@@ -79,6 +79,8 @@ def test_answers_do_not_depend_on_what_was_asked_before() -> None:
     model, other = fitted(), fitted()
     first = model.forecast(2)
     longer = model.forecast(9)
+    shorter = model.forecast(1)
+    assert other.forecast(1).equals(shorter)
     assert other.forecast(9).equals(longer)
     assert other.forecast(2).equals(first)
     assert model.forecast(2).equals(first)
