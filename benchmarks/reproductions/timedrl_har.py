@@ -3,10 +3,12 @@
 The published figures are those of a network of 64 million parameters, selected on the test split. Ours has 0.65
 million, is selected on windows of a fifth of the training subjects, and is measured frozen under the controls' heads.
 
-``timedrl`` is the method as published; ``of causal tokens`` has the published convolution of tokens, but looking back only,
-so that no patch reaches [CLS] before attention. What is ours keeps the level of a window (``with level``), gives the encoder
-the proportions of fixed convolutions in a patch (``of proportions``), and lets the head read more than [CLS] (after the
-comma); each is beside the same encoder untrained.
+``timedrl`` is not the published run: it has the published losses, their weight, the raw target and patches of all channels,
+but patches of 16 rows for 8, linear tokens for convolved ones, batches of 64 for 32, 10 epochs for 30, another schedule, and
+a head in closed form; the oracle, chosen on test as the published figure was, is printed beside it. ``of causal tokens`` has
+the published convolution of tokens, but looking back only, so that no patch reaches [CLS] before attention. What is ours
+keeps the level of a window (``with level``), gives the encoder the proportions of fixed convolutions in a patch (``of
+proportions``), and lets the head read more than [CLS] (after the comma); each is beside the same encoder untrained.
 """
 
 from __future__ import annotations
@@ -38,8 +40,8 @@ def read(data: Path) -> series.Read:
 READ, measure = read, series.measure
 
 _PUBLISHED = {"accuracy": 0.8901, "macro_f1": 0.8941}
-# As published but for its size: both losses and their weight, the target, patches of all channels, dropout, batches.
-_AS_PUBLISHED = {
+# The published losses, their weight, target and dropout; size, patches, tokens, batches and schedule are ours.
+_PUBLISHED_LOSSES = {
     "d_model": 128,
     "n_heads": 4,
     "n_layers": 3,
@@ -54,8 +56,8 @@ _AS_PUBLISHED = {
     "max_epochs": 10,
     "precision": "bfloat16",
 }
-_CAUSAL = {**_AS_PUBLISHED, "token_embedding": "causal_conv", "kernel": 5}
-_LEVEL = {**_AS_PUBLISHED, "instance_norm": False}
+_CAUSAL = {**_PUBLISHED_LOSSES, "token_embedding": "causal_conv", "kernel": 5}
+_LEVEL = {**_PUBLISHED_LOSSES, "instance_norm": False}
 _PROPORTIONS = {**_LEVEL, "n_layers": 2, "max_epochs": 3, "tokens": "proportions"}
 _POOLED = {"pooled": {"features": "instance,mean,std,max"}}
 _ALL = {
@@ -69,8 +71,8 @@ CANDIDATES = (
     SeriesCandidate("one_nn", "one_nn"),
     SeriesCandidate("catch22", "catch22"),
     SeriesCandidate("minirocket", "minirocket"),
-    SeriesCandidate("random_encoder", "random_encoder", (_AS_PUBLISHED,), seeded=True, heads=_POOLED),
-    SeriesCandidate("timedrl", "timedrl", (_AS_PUBLISHED,), True, _PUBLISHED, _POOLED, oracle_every=2),
+    SeriesCandidate("random_encoder", "random_encoder", (_PUBLISHED_LOSSES,), seeded=True, heads=_POOLED),
+    SeriesCandidate("timedrl", "timedrl", (_PUBLISHED_LOSSES,), True, _PUBLISHED, _POOLED, oracle_every=2),
     SeriesCandidate("random_encoder of causal tokens", "random_encoder", (_CAUSAL,), seeded=True, heads=_POOLED),
     SeriesCandidate("timedrl of causal tokens", "timedrl", (_CAUSAL,), seeded=True, heads=_POOLED),
     SeriesCandidate("random_encoder with level", "random_encoder", (_LEVEL,), seeded=True, heads=_POOLED),

@@ -25,7 +25,7 @@ _COMMON: Mapping[str, tuple[str, ...]] = {
     "rating": ("rating", "ratings", "score", "stars", "overall", "weight", "preference", "value", "count", "plays"),
     "time": (
         *("timestamp", "time", "unixtime", "unixreviewtime", "datetime", "date", "ts", "eventtime", "createdat"),
-        *("reviewtime", "reviewdate"),
+        *("reviewtime", "reviewdate", "ds"),
     ),
     "split": ("xlabel", "split"),
     "title": ("title", "movietitle", "itemtitle", "producttitle", "name", "productname", "itemname", "artistname"),

@@ -16,6 +16,8 @@ from distaff_data.ingest.columns import common
 from distaff_data.ingest.grid import SeriesRows, arrange
 from distaff_data.splits.series import default_split, divide
 
+_ENTITY = "unique_id"  # as frames of ``unique_id, ds, y`` call it
+
 
 def series_of(data: object, labels: Sequence[object] | None, *, split: str | None, seed: int) -> Series:
     """Return as divided series whatever people hand to a model.
@@ -33,6 +35,8 @@ def series_of(data: object, labels: Sequence[object] | None, *, split: str | Non
     if isinstance(data, Series):
         return data if split is None else divide(data, split, seed)
     if is_frame(data):
+        if labels is not None:
+            raise InputError("labels come with windows in an array; a frame has a column of them: see from_frame")
         series = from_frame(data)
     else:
         array = np.asarray(data)
@@ -64,7 +68,7 @@ def from_frame(
     Args:
         frame: A polars (lazy too), pandas or Arrow frame, or anything that exports an Arrow stream.
         time: Column of time stamps or numbers; one with a usual name, or the order of rows, when None.
-        entity: Column that tells several series apart.
+        entity: Column that tells several series apart; ``unique_id``, if there is one, when None.
         label: Column of each entity's class.
         group: Column of what each entity belongs to.
         step: See :func:`distaff_data.ingest.grid.arrange`.
@@ -75,6 +79,8 @@ def from_frame(
         InputError: Not a frame, a column that is not there or holds no numbers, or what ``arrange`` refuses.
     """
     table = to_polars(to_arrow(frame))  # by Arrow, which keeps the index of a pandas frame as a column
+    if entity is None and _ENTITY in table.columns:
+        entity = _ENTITY
     names = {"time": time or common("time", table.columns), "entity": entity, "label": label, "group": group}
     roles = {role: column for role, column in names.items() if column is not None}
     for column in roles.values():
@@ -84,7 +90,9 @@ def from_frame(
     if not channels:
         raise InputError("the frame has no channels besides the time")
     values = np.stack([_numbers(table[column]) for column in channels], axis=1)
-    texts = {role: to_strings(table[roles[role]]) for role in ("entity", "label", "group") if role in roles}
+    texts = {
+        role: to_strings(table[roles[role]].cast(pl.String)) for role in ("entity", "label", "group") if role in roles
+    }
     rows = SeriesRows(values, channels, time=_seconds(table[roles["time"]]) if "time" in roles else None, **texts)
 
     def where(row: int, role: str) -> Mapping[str, Any]:
@@ -107,5 +115,17 @@ def _seconds(column: pl.Series) -> Floats:
     if column.null_count():
         raise InputError("the time is missing", line=int(column.is_null().arg_max() or 0) + 1, column=column.name)
     if column.dtype == pl.Date or isinstance(column.dtype, pl.Datetime):
-        return column.cast(pl.Datetime("us")).dt.epoch("us").to_numpy() / 1e6
+        return column.cast(pl.Datetime("us", getattr(column.dtype, "time_zone", None))).dt.epoch("us").to_numpy() / 1e6
+    if column.dtype == pl.String and column.cast(pl.Float64, strict=False).null_count():
+        return _seconds(_moments(column))
     return _numbers(column)
+
+
+def _moments(column: pl.Series) -> pl.Series:
+    """Return texts as moments, those without a time zone in UTC."""
+    for dtype in (pl.Datetime("us", "UTC"), pl.Date()):
+        try:
+            return column.str.strptime(dtype)
+        except pl.exceptions.PolarsError:
+            continue
+    raise InputError("the column holds neither numbers nor dates", column=column.name)

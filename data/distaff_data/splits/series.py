@@ -1,7 +1,7 @@
 """Division of series into train, valid and test: the specification people type, and its effect on rows.
 
 ==============================  ======================================================================================
-``ratio:0.7,0.1,0.2``           each entity's rows in time order; a set of windows is divided window by window
+``ratio:0.7,0.1,0.2``           each entity's rows in time order; windows and labelled entities are divided one by one
 ``rows:8640,2880,2880``         each entity's first rows, so many each; later rows are left out
 ``dates:2017-06-26,2017-10-24`` valid begins at the first moment, test at the second
 ``random:0.7,0.1,0.2``          entities drawn at random, each class in proportion
@@ -34,10 +34,10 @@ _HELP = (
 
 
 def default_split(data: Series) -> str:
-    """Return the default split: whole groups, else windows at random, else rows in time order."""
+    """Return the default split: whole groups, else windows or labelled entities at random, else rows in time order."""
     if data.groups.null_count == 0 and len(data.groups.unique()) > 2:
         return "groups:0.7,0.1,0.2"
-    return "random:0.7,0.1,0.2" if data.whole else "ratio:0.7,0.1,0.2"
+    return "random:0.7,0.1,0.2" if data.whole or data.classes else "ratio:0.7,0.1,0.2"
 
 
 def divide(data: Series, spec: str, seed: int = 0) -> Series:
@@ -54,6 +54,12 @@ def divide(data: Series, spec: str, seed: int = 0) -> Series:
     kind, _, rest = spec.strip().partition(":")
     if kind not in _KINDS:
         raise InputError(f"there is no split {spec!r}; {_HELP}", column="split", value=spec)
+    if data.classes and kind in ("rows", "dates"):
+        raise InputError(
+            "labels are of entities, whose rows would be in train and test; divide whole ones: random:0.7,0.1,0.2",
+            column="split",
+            value=spec,
+        )
     divided = _KINDS[kind](data, rest, seed)
     if not bool(divided.rows_of("train").any()):
         raise InputError("the split leaves nothing to train on", column="split", value=spec)
@@ -79,7 +85,7 @@ def hold_out(data: Series, share: float, seed: int = 0) -> Series:
 
 def _ratio(data: Series, rest: str, seed: int) -> Series:
     shares = _shares(rest)
-    if data.whole:
+    if data.whole or data.classes:  # a label is its entity's: rows of one on both sides would be the answer
         place = (np.arange(data.n_entities) + 0.5) / data.n_entities
         return data.with_splits(_of_entities(data, _cut(place, shares)))
     entity = data.entity_of_row()

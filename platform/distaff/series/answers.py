@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
 from distaff.series.blocks import blocks
 from distaff.series.contract import WindowModel
 from distaff.series.fitted_heads import Heads
+from distaff.series.intervals import check, entity_spread
 from distaff.series.tables import class_table, forecast_table, vector_table
 from distaff_data.datasets.series import Series
 from distaff_data.datasets.windows import Windows, latest, slide
 from distaff_data.errors import InputError, UnsupportedError
+from distaff_data.frames import positions
 from distaff_data.ingest.frames import series_of
 
 
@@ -81,19 +85,54 @@ def future_table(model: WindowModel, heads: Heads, data: Series, horizon: int | 
     steps = max(model.config.horizons) if horizon is None else horizon
     if steps < 1:
         raise InputError("the horizon is 1 or more", column="horizon", value=steps)
+    check(coverage)
     if model.data.whole:
         raise UnsupportedError(
             f"each entity of this dataset is one window; {model.name} has nothing after it to forecast"
         )
-    radius = heads.radius(model, steps, coverage)
+    intervals = heads.intervals(model, steps)
     windows = latest(data, model.length, model.device)
     if not len(windows):
         raise InputError(f"no entity has the {model.length} rows that {model.name} looks back on")
-    forecasts = [model.forecast_windows(*model.take(windows, block), steps).cpu() for block in blocks(windows)]
-    scaled, scaler = torch.cat(forecasts), model.scaler
+    scaler, forecasts, radii = model.scaler, [], []
     assert scaler is not None
+    known = _known_entities(model.data, data)[windows.entities]
+    spread = entity_spread(data, model)[windows.entities]
+    for block in blocks(windows):
+        values, mask = model.take(windows, block)
+        forecasts.append(model.forecast_windows(values, mask, steps).cpu())
+        radii.append(intervals.radius_of_new(known[block], spread[block], values, mask, coverage))
+    scaled, radius = torch.cat(forecasts), torch.cat(radii)
     values, low, high = map(scaler.invert, (scaled, scaled - radius, scaled + radius))
     return forecast_table(data, windows, values, low, high)
+
+
+def coverage_table(model: WindowModel, heads: Heads, horizon: int | None, levels: Sequence[float]) -> pa.Table:
+    """Return how intervals held on test windows; see :meth:`.SeriesModel.coverage`."""
+    data, scaler = model.data, model.scaler
+    assert scaler is not None
+    if data.whole:
+        raise UnsupportedError(
+            f"each entity of this dataset is one window; {model.name} has nothing after it to forecast"
+        )
+    steps, chosen = max(model.config.horizons) if horizon is None else horizon, tuple(map(check, levels))
+    there = len(slide(data, model.length, horizon=steps, split="test"))
+    judged = heads.intervals(model, steps).coverage(chosen, scaler.std) if there else None
+    if judged is None:
+        raise InputError(f"dataset {data.name!r} has no test window with that many rows after it", column="horizon")
+    each = data.n_entities * len(data.channels)
+    return pa.table(
+        {
+            "entity": pa.array(
+                [e for e in data.entity_ids.to_pylist() for _ in data.channels] * len(levels), pa.string()
+            ),
+            "channel": pa.array(list(data.channels) * (data.n_entities * len(levels))),
+            "coverage": pa.array([level for level in levels for _ in range(each)], pa.float64()),
+            "held": judged.held.double().flatten().numpy(),
+            "width": judged.width.double().flatten().numpy(),
+            "n": judged.n.repeat(len(levels), 1, 1).flatten().numpy(),
+        }
+    ).filter(pc.field("n") > 0)
 
 
 def window_classes(model: WindowModel, heads: Heads, data: Series, length: int | None = None) -> pa.Table:
@@ -101,6 +140,12 @@ def window_classes(model: WindowModel, heads: Heads, data: Series, length: int |
     windows = slide(data, window_rows(model, length), device=model.device)
     best, codes = heads.probabilities(model, windows).max(1)
     return class_table(data, windows, model.data.classes, codes, best)
+
+
+def _known_entities(own: Series, data: Series) -> Tensor:
+    """Return the position among a model's own entities of each entity of some data; -1 of a new one."""
+    places = positions(pl.Series(data.entity_ids), pl.Series(own.entity_ids)).fill_null(-1)
+    return torch.from_numpy(places.to_numpy(writable=True))
 
 
 def _vectors(model: WindowModel, data: Series, windows: Windows, block: Tensor, level: str) -> pa.Table:

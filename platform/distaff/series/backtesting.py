@@ -8,11 +8,10 @@ import torch
 from torch import Tensor
 
 from distaff.series.blocks import blocks
+from distaff.series.intervals import check
 from distaff.series.model import SeriesModel
 from distaff_data.datasets.windows import Windows, slide
 from distaff_data.errors import InputError, UnsupportedError
-
-_MOST = 256  # windows, evenly spaced, that coverage is measured on
 
 
 @dataclass(frozen=True)
@@ -68,26 +67,29 @@ def backtest(model: SeriesModel, windows: Windows, coverage: float = 0.9) -> Bac
     Args:
         model: The model that they are of.
         windows: One at least.
-        coverage: Of the intervals; see :func:`distaff.series.forecasting.conformal_radius`.
+        coverage: Of the intervals; see :mod:`distaff.series.intervals`; each as it was known at the time.
     """
     length, scaler = model.length, model.scaler
     assert scaler is not None
     horizon = windows.length - length
-    radius = model.radius(horizon, coverage)
-    forecasts, actual = [], []
+    intervals = model.intervals(horizon)
+    forecasts, actual, radii = [], [], []
     for block in blocks(windows):
         values, mask = model.take(windows, block)
-        forecasts.append(model.forecast_windows(values[:, :length], mask[:, :length], horizon).cpu())
+        seen, known = values[:, :length], mask[:, :length]
+        forecasts.append(model.forecast_windows(seen, known, horizon).cpu())
+        radii.append(intervals.radius(windows.where(block), seen, known, coverage))
         actual.append(torch.where(mask, values, torch.nan)[:, length:].cpu())
-    scaled = torch.cat(forecasts)
+    scaled, radius = torch.cat(forecasts), torch.cat(radii)
     columns = (torch.cat(actual), scaled, scaled - radius, scaled + radius)
     return Backtest(*map(scaler.invert, columns))
 
 
 def coverage_on_test(model: SeriesModel, horizon: int, coverage: float) -> tuple[Tensor, int]:
-    """Return the share of test values within the intervals, ``(C,)``, and of how many windows, evenly spaced."""
-    windows = origins(model, horizon)
-    if not len(windows):
-        return torch.full((len(model.data.channels),), torch.nan), 0
-    chosen = torch.linspace(0, len(windows) - 1, min(len(windows), _MOST)).long()
-    return backtest(model, windows.where(chosen), coverage).covered(), len(chosen)
+    """Return the share of test values within the intervals, of each channel, ``(C,)``, and of how many windows."""
+    check(coverage)
+    n_channels, n_windows = len(model.data.channels), len(origins(model, horizon))
+    judged = model.intervals(horizon).coverage((coverage,), torch.ones(n_channels)) if n_windows else None
+    if judged is None:
+        return torch.full((n_channels,), torch.nan), 0
+    return (judged.held[0].nan_to_num() * judged.n).sum(0) / judged.n.sum(0), n_windows

@@ -9,9 +9,10 @@ from torch import Tensor
 
 from distaff.series.blocks import blocks
 from distaff.series.contract import WindowModel
-from distaff.series.forecasting import Head, conformal_radius
+from distaff.series.forecasting import Head
 from distaff.series.heads.classify import Classifier, fit_classifier, restored
 from distaff.series.heads.forecast import fit_head, fit_head_by_sgd
+from distaff.series.intervals import Intervals, calibrate
 from distaff_data.datasets.windows import Windows
 from distaff_data.errors import UnsupportedError
 
@@ -28,7 +29,7 @@ class Heads:
     def __init__(self) -> None:
         self.forecasters: dict[int, Head] = {}
         self.classifier: Classifier | None = None
-        self._radii: dict[tuple[int, float], Tensor] = {}
+        self._intervals: dict[int, Intervals] = {}
 
     def fit_forecaster(self, model: WindowModel, horizon: int) -> None:
         """Fit the head of forecasts that many rows ahead, once."""
@@ -38,7 +39,7 @@ class Heads:
         arguments = (
             model.data,
             model.length,
-            (*model.config.horizons, horizon),
+            (*model.config.horizons, steps),
             model.encode,
             model.take,
             model.device,
@@ -55,14 +56,12 @@ class Heads:
         outputs = encoding.rows() @ head.weights.to(values.device)
         return encoding.futures(outputs, head.n_steps)[:, :horizon]
 
-    def radius(self, model: WindowModel, horizon: int, coverage: float) -> Tensor:
-        """Return half widths of the intervals, ``(H, C)``, computed once; see :func:`.forecasting.conformal_radius`."""
-        model.prepare_forecasts(horizon)
-        if (horizon, coverage) not in self._radii:
-            self._radii[horizon, coverage] = conformal_radius(
-                model.data, model.length, horizon, coverage, model.forecast_windows, model.take, model.device
-            )
-        return self._radii[horizon, coverage]
+    def intervals(self, model: WindowModel, horizon: int) -> Intervals:
+        """Return the intervals of forecasts that many rows ahead, calibrated once."""
+        if horizon not in self._intervals:
+            model.prepare_forecasts(horizon)
+            self._intervals[horizon] = calibrate(model, horizon)
+        return self._intervals[horizon]
 
     def probabilities(self, model: WindowModel, windows: Windows) -> Tensor:
         """Return the probability of each class for some windows, ``(n, K)``.

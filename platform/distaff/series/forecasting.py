@@ -1,4 +1,4 @@
-"""Forecasts from frozen encodings: a linear head, its errors, and intervals around it.
+"""Forecasts from frozen encodings: a linear head and its errors; :mod:`distaff.series.intervals` has its intervals.
 
 The head is linear in a window's features f, in the scale in which the encoder saw the window: y = level + scale (W f + c).
 Columns of W are steps ahead, so that one solution for the longest horizon contains those for all shorter ones. A model
@@ -18,7 +18,9 @@ from torch import Tensor
 from distaff.series.blocks import blocks
 from distaff_data.datasets.series import Series
 from distaff_data.datasets.windows import Windows, slide
-from distaff_data.errors import InputError
+
+_AT_ONCE = 65_536  # pairs of rows
+_LEAST = 1e-6  # mean step, of the channel's deviation, below which a series does not move
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,8 @@ class Errors:
 
     Attributes:
         metrics: ``mse@H`` and ``mae@H`` of every horizon, in units of the channels' training deviation, and ``mse`` and
-            ``mae``, their means over horizons.
+            ``mae``, their means over horizons; ``mase``, the mean of absolute errors in units of the mean absolute step
+            between neighbouring training rows of their entity and channel.
         windows: Those that have the longest horizon.
         per_window: Metrics of each of these, float32 ``(n,)``.
     """
@@ -108,12 +111,14 @@ def measure(
     if not starts[longest].numel():
         return None
     windows = Windows.of(data, followed.starts, followed.entities, length + longest, device)
-    sums: dict[str, list[Tensor]] = {"mse": [], "mae": [], "count": []}
+    steps = naive_error(data, take)
+    sums: dict[str, list[Tensor]] = {"mse": [], "mae": [], "mase": [], "count": []}
     for block in blocks(windows):
         values, mask = take(windows, block)
         measured = mask[:, length:]
         away = (predict(values[:, :length], mask[:, :length], longest) - values[:, length:]) * measured
-        for name, errors in (("mse", away.square()), ("mae", away.abs()), ("count", measured)):
+        in_steps = away.abs() / steps[windows.entities[block]].unsqueeze(1).to(away.device)
+        for name, errors in (("mse", away.square()), ("mae", away.abs()), ("mase", in_steps), ("count", measured)):
             sums[name].append(errors.sum(2).cumsum(1).double().cpu())
     count = torch.cat(sums.pop("count"))
     metrics: dict[str, float] = {}
@@ -126,34 +131,21 @@ def measure(
             metrics[f"{name}@{h}"] = float(total[judged, h - 1].sum() / count[judged, h - 1].sum().clamp(min=1))
             per_window[name] += (total[whole, h - 1] / count[whole, h - 1].clamp(min=1)).float() / len(horizons)
         metrics[name] = math.fsum(metrics[f"{name}@{h}"] for h in horizons) / len(horizons)
+        if name == "mase":
+            metrics = {key: value for key, value in metrics.items() if not key.startswith("mase@")}
     return Errors(metrics, windows.where(whole), per_window)
 
 
-def conformal_radius(
-    data: Series, length: int, horizon: int, coverage: float, predict: Predict, take: Take, device: torch.device
-) -> Tensor:
-    """Return the half width of intervals, scaled, ``(H, C)``: split-conformal, from errors on the validation windows.
-
-    It is the ceil((n + 1) coverage)-th smallest absolute error of each step and channel (Papadopoulos et al. 2002), infinite
-    where n is too small for the coverage. The guarantee holds for exchangeable errors; windows overlap and series drift, so
-    that on real data it is a calibration on the recent past.
-
-    Raises:
-        InputError: The coverage is not between 0 and 1.
-    """
-    if not 0 < coverage < 1:
-        raise InputError("the coverage lies between 0 and 1", column="coverage", value=coverage)
-    errors = []
-    windows = slide(data, length, horizon=horizon, split="valid", device=device)
-    for block in blocks(windows):
-        values, mask = take(windows, block)
-        away = (predict(values[:, :length], mask[:, :length], horizon) - values[:, length:]).abs()
-        errors.append(torch.where(mask[:, length:], away, torch.inf).cpu())
-    shape = (horizon, len(data.channels))
-    if not errors:
-        return torch.full(shape, torch.inf)
-    all_errors = torch.cat(errors)
-    n = torch.isfinite(all_errors).sum(0)
-    rank = torch.ceil((n + 1) * coverage).long()
-    ordered = torch.cat([all_errors.sort(0).values, torch.full((1, *shape), torch.inf)])
-    return torch.where(rank <= n, ordered.gather(0, (rank - 1).clamp(min=0).unsqueeze(0))[0], torch.inf)
+def naive_error(data: Series, take: Take) -> Tensor:
+    """Return the mean absolute step between neighbouring training rows, scaled, ``(E, C)``; 1 where there is none."""
+    pairs = slide(data, 2, split="train")
+    steps = torch.zeros(data.n_entities, len(data.channels), dtype=torch.float64)
+    count = torch.zeros_like(steps)
+    if not data.whole:
+        for block in torch.arange(len(pairs)).split(_AT_ONCE):
+            values, mask = take(pairs, block)
+            both = mask.all(1)
+            steps.index_add_(0, pairs.entities[block], ((values[:, 1] - values[:, 0]).abs() * both).double().cpu())
+            count.index_add_(0, pairs.entities[block], both.double().cpu())
+    mean = steps / count.clamp(min=1)
+    return torch.where(mean > _LEAST, mean, 1.0).float()

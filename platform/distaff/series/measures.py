@@ -6,11 +6,16 @@ encodings; one that only forecasts overrides :meth:`.SeriesModel.forecast_window
 
 from __future__ import annotations
 
+import math
+
+import torch
+
 from distaff.model.base import Measurement
 from distaff.series import forecasting
 from distaff.series.contract import WindowModel
 from distaff.series.fitted_heads import Heads
 from distaff.series.heads.classify import score_classes
+from distaff.series.intervals import LEVELS
 from distaff.series.tables import window_ids
 from distaff_data.datasets.series import Scaler, Series
 from distaff_data.datasets.windows import slide
@@ -22,7 +27,7 @@ def measure_split(model: WindowModel, heads: Heads, split: str) -> Measurement |
     """Return the metrics of a split's windows; None where it has none that can be measured."""
     if model.data.classes:
         return _measure_classes(model, heads, split)
-    return None if model.data.whole else _measure_forecasts(model, split)
+    return None if model.data.whole else _measure_forecasts(model, heads, split)
 
 
 def can_validate(model: WindowModel, data: Series) -> bool:
@@ -72,7 +77,7 @@ def _measure_classes(model: WindowModel, heads: Heads, split: str) -> Measuremen
     return Measurement(split, score_classes(codes, predicted), ids, correct, model.notes())
 
 
-def _measure_forecasts(model: WindowModel, split: str) -> Measurement | None:
+def _measure_forecasts(model: WindowModel, heads: Heads, split: str) -> Measurement | None:
     horizons = model.config.horizons
     model.prepare_forecasts(max(horizons))
     errors = forecasting.measure(
@@ -81,4 +86,18 @@ def _measure_forecasts(model: WindowModel, split: str) -> Measurement | None:
     if errors is None:
         return None
     ids, per_window = window_ids(model.data, errors.windows), {"mse": errors.per_window["mse"]}
-    return Measurement(split, errors.metrics, ids, per_window, model.notes())
+    metrics = errors.metrics | (_interval_metrics(model, heads) if split == "test" else {})
+    return Measurement(split, metrics, ids, per_window, model.notes())
+
+
+def _interval_metrics(model: WindowModel, heads: Heads) -> dict[str, float]:
+    """Return what intervals at the longest horizon hold of test values, their widths, and the CRPS; in scaled units."""
+    intervals = heads.intervals(model, max(model.config.horizons))
+    judged = intervals.coverage(LEVELS, torch.ones(len(model.data.channels)))
+    if judged is None:
+        return {}
+    held, width = judged.overall(judged.held), judged.overall(judged.width)
+    metrics = {"crps": judged.crps}
+    for level, share, mean in zip(LEVELS, held, width, strict=True):
+        metrics |= {f"covered@{100 * level:.0f}": share, f"width@{100 * level:.0f}": mean}
+    return {name: value for name, value in metrics.items() if math.isfinite(value)}

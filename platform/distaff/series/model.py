@@ -20,11 +20,12 @@ from torch import Tensor
 from distaff.model.base import Epoch, Measurement, Model, Session
 from distaff.model.config import ModelConfig
 from distaff.series.anomalies import anomaly_table
-from distaff.series.answers import future_table, given_or_own, vector_tables, window_classes
+from distaff.series.answers import coverage_table, future_table, given_or_own, vector_tables, window_classes
 from distaff.series.contract import SeriesConfig
 from distaff.series.fitted_heads import Heads, with_prefix, without_prefix
 from distaff.series.forecasting import Encoding
 from distaff.series.heads.classify import draw_labels
+from distaff.series.intervals import LEVELS, Intervals
 from distaff.series.measures import can_validate, chance_metrics, measure_split
 from distaff_data.datasets.series import Scaler, Series
 from distaff_data.datasets.windows import Windows, slide
@@ -50,8 +51,8 @@ class SeriesModel(Model[Series]):
 
     kind = "series"
     headline = ("accuracy", "mse")
-    shown = ("accuracy", "macro_f1", "mse", "mae")
-    lower_is_better = frozenset({"mse", "mae"})
+    shown = ("accuracy", "macro_f1", "mse", "mae", "mase", "crps", "covered@90")
+    lower_is_better = frozenset({"mse", "mae", "mase", "crps", "width"})
     classifies: ClassVar[bool] = True
     forecasts: ClassVar[bool] = True
     any_length: ClassVar[bool] = False
@@ -194,7 +195,7 @@ class SeriesModel(Model[Series]):
         Args:
             horizon: Rows ahead; the longest of ``horizons`` when None.
             series: New histories with the same channels; the model's own series when None.
-            coverage: Of the intervals; see :func:`distaff.series.forecasting.conformal_radius`.
+            coverage: Of the intervals; see :mod:`distaff.series.intervals`.
 
         Returns:
             ``entity, channel, step, time, value, low, high``.
@@ -233,9 +234,22 @@ class SeriesModel(Model[Series]):
         """
         return self._answer(anomaly_table(self, given_or_own(self, series), by))
 
-    def radius(self, horizon: int, coverage: float) -> Tensor:
-        """Return half widths of the intervals, ``(H, C)``, computed once; see :func:`.forecasting.conformal_radius`."""
-        return self.heads.radius(self, horizon, coverage)
+    def coverage(self, horizon: int | None = None, *, levels: Sequence[float] = LEVELS) -> Any:
+        """Return how the intervals held on test windows, each as it was known at the time.
+
+        Args:
+            horizon: Rows ahead; the longest of ``horizons`` when None.
+            levels: Coverages of the intervals.
+
+        Returns:
+            ``entity, channel, coverage, held, width, n``: of n values within the horizon, the share ``held`` lay inside
+            intervals of mean ``width``.
+        """
+        return self._answer(coverage_table(self, self.heads, horizon, levels))
+
+    def intervals(self, horizon: int) -> Intervals:
+        """Return the intervals of forecasts that many rows ahead, calibrated once."""
+        return self.heads.intervals(self, horizon)
 
     # ---------------------------------------------------------------------------------------------- how series are handled
 

@@ -13,6 +13,7 @@ from distaff import exports
 from distaff.runs.records import model_folder
 from distaff.series.anomalies import anomaly_table
 from distaff.series.answers import future_table, given_or_own, vector_tables, window_classes
+from distaff.series.backtesting import coverage_on_test
 from distaff.series.model import SeriesModel
 from distaff_data.datasets.series import Series
 from distaff_data.workspace import Workspace
@@ -28,6 +29,14 @@ class Published:
     table: str
     rows: int
     out: str | None
+
+
+@dataclass(frozen=True)
+class PublishedForecasts(Published):
+    """Published forecasts, and the share of test values that intervals of this coverage held; None without test windows."""
+
+    coverage: float
+    held_on_test: float | None
 
 
 def embed_run(
@@ -67,7 +76,7 @@ def forecast_run(
     coverage: float = 0.9,
     out: Path | None = None,
     model: SeriesModel | None = None,
-) -> Published:
+) -> PublishedForecasts:
     """Publish a run's forecasts after the end of its dataset as it is now; see :meth:`.SeriesModel.forecast`.
 
     Args:
@@ -83,7 +92,9 @@ def forecast_run(
     """
     model, series = _current(workspace, run_id, model)
     table = future_table(model, model.heads, series, horizon, coverage)
-    return _publish(workspace, run_id, "forecasts", f"forecasts/{run_id}", iter([table]), out)
+    done = _publish(workspace, run_id, "forecasts", f"forecasts/{run_id}", iter([table]), out)
+    shares, n_windows = coverage_on_test(model, max(model.config.horizons) if horizon is None else horizon, coverage)
+    return PublishedForecasts(**vars(done), coverage=coverage, held_on_test=float(shares.mean()) if n_windows else None)
 
 
 def classify_run(

@@ -10,9 +10,9 @@ import pytest
 import torch
 from layouts import array_layouts, frame_layouts
 
-from distaff.series.forecasting import conformal_radius
 from distaff.series.heads.classify import Method, fit_classifier
 from distaff.series.heads.sgd import SGDSettings
+from distaff.series.intervals import calibrate
 from distaff.series.model import SeriesModel
 from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError, UnsupportedError
@@ -74,33 +74,23 @@ def test_other_things_are_refused(what: object) -> None:
         RawRidge().fit(what, device="cpu")
 
 
-def test_intervals_are_the_order_statistics_of_validation_errors() -> None:
-    data = divide(Series.from_rows(noise(200), [200]), "rows:100,50,50")
+def test_intervals_are_the_order_statistics_of_validation_errors_in_units_of_their_window() -> None:
+    data = divide(Series.from_rows(noise(250), [250]), "rows:100,100,50")
     model = SeasonalNaive(seq_len=4, season=1, horizons=(2,)).fit(data, device="cpu")
     assert model.scaler is not None
     scaled = model.scaler.apply(data.values, data.mask)
-    arguments = (model.forecast_windows, model.take, model.device)
-    radius = conformal_radius(data, 4, 2, 0.8, *arguments)
-    starts = range(96, 145)
+    found = calibrate(model, 2)
+    starts = range(96, 195)
+    windows = torch.stack([scaled[s : s + 4] for s in starts])
+    spread = scaled[:100].std(0, correction=0)
+    units = spread ** (1 - found.exponent) * windows.std(1, correction=0).clamp(min=0.01) ** found.exponent
     for step in (1, 2):
-        errors = torch.stack([(scaled[s + 3 + step] - scaled[s + 3]).abs() for s in starts]).sort(0).values
+        errors = torch.stack([(scaled[s + 3 + step] - scaled[s + 3]).abs() for s in starts]) / units
         rank = int(np.ceil((len(starts) + 1) * 0.8))
-        torch.testing.assert_close(radius[step - 1], errors[rank - 1])
-    assert bool(conformal_radius(data, 4, 2, 0.99, *arguments).isinf().all())  # 49 windows cannot tell
+        torch.testing.assert_close(found.first(0.8)[0, step - 1], errors.sort(0).values[rank - 1])
+    assert bool(found.first(0.995).isinf().all())  # 99 windows cannot tell
     with pytest.raises(InputError, match="between 0 and 1"):
-        conformal_radius(data, 4, 2, 1.0, *arguments)
-
-
-def test_intervals_hold_their_share_of_exchangeable_futures() -> None:
-    data = divide(Series.from_rows(noise(4000), [4000]), "rows:1000,1500,1500")
-    model = RawRidge(seq_len=4, horizons=(1,)).fit(data, device="cpu")
-    model.prepare_forecasts(1)
-    radius = conformal_radius(data, 4, 1, 0.8, model.forecast_windows, model.take, model.device)
-    assert model.scaler is not None
-    scaled = model.scaler.apply(data.values, data.mask)[2500:]
-    windows = scaled.unfold(0, 4, 1)[:-1].transpose(1, 2).contiguous()
-    away = (model.forecast_windows(windows, torch.ones_like(windows, dtype=torch.bool), 1)[:, 0] - scaled[4:]).abs()
-    assert float((away <= radius[0]).float().mean()) == pytest.approx(0.8, abs=0.05)
+        model.forecast(2, coverage=1.0)
 
 
 def test_forecast_is_in_own_units_and_new_histories_are_welcome(tmp_path: Path) -> None:

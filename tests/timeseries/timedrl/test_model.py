@@ -384,3 +384,19 @@ def test_random_encoder_is_the_same_network_untrained() -> None:
 def test_settings_that_cannot_be_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(InputError):
         TimeDRL(**{"d_model": 8, **settings})
+
+
+@pytest.mark.parametrize(("labelled", "target"), [(True, "raw"), (False, "normalized")])
+def test_the_target_is_raw_where_there_are_labels(tmp_path: Path, labelled: bool, target: str) -> None:
+    data = planted_series(n_windows=40, n_steps=16).series()
+    if not labelled:
+        data = replace(data, labels=torch.full_like(data.labels, -1), classes=())
+    settings = {**SMALL, "max_epochs": 1}
+    model = TimeDRL(**settings).fit(data, device="cpu")
+    named = TimeDRL(**settings, target=target).fit(data, device="cpu")
+    assert model.anomalies().equals(named.anomalies())
+    other = {"raw": "normalized", "normalized": "raw"}[target]
+    assert not model.anomalies().equals(TimeDRL(**settings, target=other).fit(data, device="cpu").anomalies())
+    model.save(tmp_path / "m")
+    scores = SeriesModel.load(tmp_path / "m").anomalies()["score"].to_numpy()
+    assert scores == pytest.approx(model.anomalies()["score"].to_numpy())

@@ -34,7 +34,8 @@ class TimeDRLConfig(GradientSeriesConfig):
         contrastive_weight: Lambda, weight of the instance-contrastive loss.
         stop_gradient: Off, only to show that instance embeddings then collapse.
         instance_norm: Whether a window loses its own level and scale before encoding; forecasts get them back.
-        target: What the predictive loss compares with; see :mod:`distaff_timeseries.timedrl.model`.
+        target: What the predictive loss compares with; when None ``raw`` where the dataset has labels, so that the embedding
+            keeps the level of a window, and ``normalized`` elsewhere; see :mod:`distaff_timeseries.timedrl.model`.
         tokens: What a patch gives the encoder: its values, or the shares of its rows at which each of many fixed
             convolutions is above its threshold; see :mod:`distaff_timeseries.kernels`.
         n_proportions: How many convolutions, about.
@@ -70,7 +71,7 @@ class TimeDRLConfig(GradientSeriesConfig):
     contrastive_weight: Annotated[float, Field(ge=0), Span(0.05, 5.0, log=True)] = 0.5
     stop_gradient: bool = True
     instance_norm: bool = True
-    target: Literal["normalized", "raw"] = "normalized"
+    target: Literal["normalized", "raw"] | None = None
     tokens: Literal["patches", "proportions"] = "patches"
     n_proportions: Annotated[int, Field(ge=84)] = 840
     features: Annotated[tuple[Feature, ...], Field(min_length=1), Listed] = ("instance",)

@@ -68,6 +68,7 @@ class TimeDRL(SeriesModel):
     def _fit_encoder(self, data: Series, session: Session) -> None:
         """Train by the pretext, and then by the classes where that is asked for."""
         self.network = self.build(data, session.generator(), session.device)
+        self._raw = self._has_raw_target(data)
         train_encoder(self, data, session)
         if self.config.finetune_epochs:
             finetune(self.network, self._instances, self.labelled, self.config, data, session)
@@ -95,7 +96,7 @@ class TimeDRL(SeriesModel):
         """Return the predictive and the weighted contrastive loss."""
         values, mask = batch
         normal, geometry = self._normalised(values, mask), self.network.geometry
-        target = normal.values if self.config.target == "normalized" else values
+        target = values if self._raw else normal.values
         predictive, contrastive = self.network.losses(
             self.network.tokens(normal.values),
             *map(geometry.patches, (target, mask.to(values.dtype))),
@@ -181,7 +182,7 @@ class TimeDRL(SeriesModel):
         normal, g = self._normalised(values, mask), self.network.geometry
         pieces = self.network.reconstruct(self.vectors(values, mask)[:, :, 1:])
         rows = joined(pieces.unflatten(3, (g.n_channels // g.n_groups, -1)), values.shape[1], g.stride)
-        if self.config.target == "raw":
+        if self._raw:
             return rows
         return rows * normal.std.unsqueeze(1) + normal.mean.unsqueeze(1)
 
@@ -191,6 +192,7 @@ class TimeDRL(SeriesModel):
 
     def load_encoder_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Build the network for the bound data, and fill it."""
+        self._raw = self._has_raw_target(self.data)
         self.network = TimeDRLNetwork(self.config, self.geometry(self.data))
         self.network.load_state_dict(tensors)
         self.network.eval()
@@ -198,6 +200,9 @@ class TimeDRL(SeriesModel):
     def _instances(self, windows: Windows, block: Tensor) -> Tensor:
         """Return instance embeddings of some windows, side by side, ``(b, G * d)``, with gradients."""
         return self.vectors(*self.take(windows, block))[:, :, 0].flatten(1)
+
+    def _has_raw_target(self, data: Series) -> bool:
+        return self.config.target == "raw" or (self.config.target is None and bool(data.classes))
 
     def _normalised(self, values: Tensor, mask: Tensor) -> Normalised:
         """Return windows as the encoder sees them."""
