@@ -38,7 +38,7 @@ docs: .venv/.dev ## the site, strictly, into site/
 
 .venv/.user: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e ".[als,dashboards]"
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e ".[dashboards]"
 	touch $@
 
 .venv/.dev: pyproject.toml constraints.txt

@@ -52,14 +52,18 @@ from distaff_graph.diagnosis.controls.traversal import Traversal as _Traversal
 from distaff_graph.diagnosis.coral.model import CORAL as _CORAL
 from distaff_graph.plait.blend import Blend as _Blend
 from distaff_graph.plait.model import Plait as _Plait
+from distaff_timeseries.blend import ForecastBlend as _ForecastBlend
 from distaff_timeseries.controls.catch22 import Catch22 as _Catch22
 from distaff_timeseries.controls.minirocket import MiniRocket as _MiniRocket
+from distaff_timeseries.controls.naive import Drift as _Drift
+from distaff_timeseries.controls.naive import Naive as _Naive
 from distaff_timeseries.controls.one_nn import OneNN as _OneNN
 from distaff_timeseries.controls.pca import PCA as _PCA
 from distaff_timeseries.controls.random_encoder import RandomEncoder as _RandomEncoder
 from distaff_timeseries.controls.raw_ridge import RawRidge as _RawRidge
 from distaff_timeseries.controls.seasonal_naive import SeasonalNaive as _SeasonalNaive
 from distaff_timeseries.controls.series_ica import SeriesICA as _SeriesICA
+from distaff_timeseries.controls.sparse_linear import SparseLinear as _SparseLinear
 from distaff_timeseries.dts.models import DTS as _DTS
 from distaff_timeseries.dts.models import VAE as _VAE
 from distaff_timeseries.dts.models import BetaTCVAE as _BetaTCVAE
@@ -88,8 +92,10 @@ __all__ = [
     "Catch22",
     "Diagnoser",
     "DistaffError",
+    "Drift",
     "EpsilonDiagnosis",
     "FloorZ",
+    "ForecastBlend",
     "GraphFilter",
     "Incidents",
     "InputError",
@@ -103,6 +109,7 @@ __all__ = [
     "Model",
     "MultiVAE",
     "NSigma",
+    "Naive",
     "OneNN",
     "OnsetOrder",
     "PCPageRank",
@@ -122,6 +129,7 @@ __all__ = [
     "Series",
     "SeriesICA",
     "SeriesModel",
+    "SparseLinear",
     "TimeDRL",
     "Traversal",
     "UnknownNameError",
@@ -511,6 +519,35 @@ class DGVAE(_DGVAE):
         max_df: float = 0.6,
     ) -> None: ...
 
+class Drift(_Drift):
+    """The line through the first and the last measured value of the window.
+
+    Args:
+        seq_len: Rows of a window; when None 96, or the longest entity where each entity is one window.
+        horizons: Rows ahead at which forecasts are measured.
+        forecaster: How the linear head of forecasts is found: ``ridge`` in closed form, ``sgd`` by gradient descent.
+        classifier: The linear head of classes; see :mod:`distaff.series.heads.classify`.
+        head_lr: Learning rate of heads found by ``sgd``, as are the two that follow; see
+            :mod:`distaff.series.heads.sgd`.
+        head_epochs: Their passes over the training windows.
+        head_dropout: Share of the features that they do without at each step.
+        label_share: Part of the labelled training windows' entities, of each class in proportion, whose labels are
+            used.
+    """
+
+    def __init__(
+        self,
+        *,
+        seq_len: int | None = None,
+        horizons: tuple[int, ...] = (24,),
+        forecaster: Literal["ridge", "sgd"] = "ridge",
+        classifier: Literal["logistic", "ridge", "sgd", "nearest"] = "logistic",
+        head_lr: float = 0.001,
+        head_epochs: int = 30,
+        head_dropout: float = 0.1,
+        label_share: float = 1.0,
+    ) -> None: ...
+
 class DTS(_DTS):
     """Independent latents in segments tied to concepts.
 
@@ -650,6 +687,35 @@ class FloorZ(_FloorZ):
         self,
         *,
         onset: Literal["given", "detected"] = "given",
+    ) -> None: ...
+
+class ForecastBlend(_ForecastBlend):
+    """A ridge on the window, a sparse linear forecast, the last season, the last value and the drift, in a weighted mean.
+
+    Args:
+        seq_len: Rows of a window; when None 96, or the longest entity where each entity is one window.
+        horizons: Rows ahead at which forecasts are measured.
+        forecaster: How the linear head of forecasts is found: ``ridge`` in closed form, ``sgd`` by gradient descent.
+        classifier: The linear head of classes; see :mod:`distaff.series.heads.classify`.
+        head_lr: Learning rate of heads found by ``sgd``, as are the two that follow; see
+            :mod:`distaff.series.heads.sgd`.
+        head_epochs: Their passes over the training windows.
+        head_dropout: Share of the features that they do without at each step.
+        label_share: Part of the labelled training windows' entities, of each class in proportion, whose labels are
+            used.
+    """
+
+    def __init__(
+        self,
+        *,
+        seq_len: int | None = None,
+        horizons: tuple[int, ...] = (24,),
+        forecaster: Literal["ridge", "sgd"] = "ridge",
+        classifier: Literal["logistic", "ridge", "sgd", "nearest"] = "logistic",
+        head_lr: float = 0.001,
+        head_epochs: int = 30,
+        head_dropout: float = 0.1,
+        label_share: float = 1.0,
     ) -> None: ...
 
 class GFCF(_GFCF):
@@ -898,6 +964,35 @@ class MultiVAE(_MultiVAE):
         n_hidden: int = 600,
     ) -> None: ...
 
+class Naive(_Naive):
+    """The last measured value of the window, again and again; the training mean where there is none.
+
+    Args:
+        seq_len: Rows of a window; when None 96, or the longest entity where each entity is one window.
+        horizons: Rows ahead at which forecasts are measured.
+        forecaster: How the linear head of forecasts is found: ``ridge`` in closed form, ``sgd`` by gradient descent.
+        classifier: The linear head of classes; see :mod:`distaff.series.heads.classify`.
+        head_lr: Learning rate of heads found by ``sgd``, as are the two that follow; see
+            :mod:`distaff.series.heads.sgd`.
+        head_epochs: Their passes over the training windows.
+        head_dropout: Share of the features that they do without at each step.
+        label_share: Part of the labelled training windows' entities, of each class in proportion, whose labels are
+            used.
+    """
+
+    def __init__(
+        self,
+        *,
+        seq_len: int | None = None,
+        horizons: tuple[int, ...] = (24,),
+        forecaster: Literal["ridge", "sgd"] = "ridge",
+        classifier: Literal["logistic", "ridge", "sgd", "nearest"] = "logistic",
+        head_lr: float = 0.001,
+        head_epochs: int = 30,
+        head_dropout: float = 0.1,
+        label_share: float = 1.0,
+    ) -> None: ...
+
 class NMF(_NMF):
     """Scores are W H^T, both non-negative: every intent can only add.
 
@@ -1144,7 +1239,9 @@ class RandomEncoder(_RandomEncoder):
         contrastive_weight: Lambda, weight of the instance-contrastive loss.
         stop_gradient: Off, only to show that instance embeddings then collapse.
         instance_norm: Whether a window loses its own level and scale before encoding; forecasts get them back.
-        target: What the predictive loss compares with; see :mod:`distaff_timeseries.timedrl.model`.
+        target: What the predictive loss compares with; when None ``raw`` where the dataset has labels, so that the
+            embedding keeps the level of a window, and ``normalized`` elsewhere; see
+            :mod:`distaff_timeseries.timedrl.model`.
         tokens: What a patch gives the encoder: its values, or the shares of its rows at which each of many fixed
             convolutions is above its threshold; see :mod:`distaff_timeseries.kernels`.
         n_proportions: How many convolutions, about.
@@ -1193,7 +1290,7 @@ class RandomEncoder(_RandomEncoder):
         contrastive_weight: float = 0.5,
         stop_gradient: bool = True,
         instance_norm: bool = True,
-        target: Literal["normalized", "raw"] = "normalized",
+        target: Literal["normalized", "raw"] | None = None,
         tokens: Literal["patches", "proportions"] = "patches",
         n_proportions: int = 840,
         features: tuple[Literal["instance", "mean", "std", "max", "proportions"], ...] = ("instance",),
@@ -1279,7 +1376,8 @@ class SeasonalNaive(_SeasonalNaive):
         head_dropout: Share of the features that they do without at each step.
         label_share: Part of the labelled training windows' entities, of each class in proportion, whose labels are
             used.
-        season: Rows of a season; from the autocorrelation when None, and 1, the last value, where there is none.
+        season: Rows of a season; when None the peak of the autocorrelation, or 1, the last value, of least validation
+            error.
     """
 
     def __init__(
@@ -1340,6 +1438,39 @@ class SeriesICA(_SeriesICA):
         n_components: int = 32,
     ) -> None: ...
 
+class SparseLinear(_SparseLinear):
+    """A ridge from the values at one place of all seasons in the window to those at the same place of the next seasons.
+
+    Args:
+        seq_len: Rows of a window; when None 96, or the longest entity where each entity is one window.
+        horizons: Rows ahead at which forecasts are measured.
+        forecaster: How the linear head of forecasts is found: ``ridge`` in closed form, ``sgd`` by gradient descent.
+        classifier: The linear head of classes; see :mod:`distaff.series.heads.classify`.
+        head_lr: Learning rate of heads found by ``sgd``, as are the two that follow; see
+            :mod:`distaff.series.heads.sgd`.
+        head_epochs: Their passes over the training windows.
+        head_dropout: Share of the features that they do without at each step.
+        label_share: Part of the labelled training windows' entities, of each class in proportion, whose labels are
+            used.
+        period: Rows of a season; when None the peak of the autocorrelation of least validation error.
+        smooth: Whether the window's moving average over a season is read beside the window.
+    """
+
+    def __init__(
+        self,
+        *,
+        seq_len: int | None = None,
+        horizons: tuple[int, ...] = (24,),
+        forecaster: Literal["ridge", "sgd"] = "ridge",
+        classifier: Literal["logistic", "ridge", "sgd", "nearest"] = "logistic",
+        head_lr: float = 0.001,
+        head_epochs: int = 30,
+        head_dropout: float = 0.1,
+        label_share: float = 1.0,
+        period: int | None = None,
+        smooth: bool = True,
+    ) -> None: ...
+
 class TimeDRL(_TimeDRL):
     """Time-stamp and instance embeddings of series, disentangled by two losses on two slots of a Transformer.
 
@@ -1372,7 +1503,9 @@ class TimeDRL(_TimeDRL):
         contrastive_weight: Lambda, weight of the instance-contrastive loss.
         stop_gradient: Off, only to show that instance embeddings then collapse.
         instance_norm: Whether a window loses its own level and scale before encoding; forecasts get them back.
-        target: What the predictive loss compares with; see :mod:`distaff_timeseries.timedrl.model`.
+        target: What the predictive loss compares with; when None ``raw`` where the dataset has labels, so that the
+            embedding keeps the level of a window, and ``normalized`` elsewhere; see
+            :mod:`distaff_timeseries.timedrl.model`.
         tokens: What a patch gives the encoder: its values, or the shares of its rows at which each of many fixed
             convolutions is above its threshold; see :mod:`distaff_timeseries.kernels`.
         n_proportions: How many convolutions, about.
@@ -1421,7 +1554,7 @@ class TimeDRL(_TimeDRL):
         contrastive_weight: float = 0.5,
         stop_gradient: bool = True,
         instance_norm: bool = True,
-        target: Literal["normalized", "raw"] = "normalized",
+        target: Literal["normalized", "raw"] | None = None,
         tokens: Literal["patches", "proportions"] = "patches",
         n_proportions: int = 840,
         features: tuple[Literal["instance", "mean", "std", "max", "proportions"], ...] = ("instance",),
