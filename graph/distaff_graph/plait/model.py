@@ -241,7 +241,8 @@ def _shares_of(mixture: Tensor) -> Tensor:
 
 def _length(scores: Tensor) -> Tensor:
     """Return the length of a user's scores ``(n_items,)``, by which components come on one scale."""
-    return torch.linalg.vector_norm(scores).clamp(min=1e-12)
+    length: Tensor = torch.linalg.vector_norm(scores).clamp(min=1e-12)
+    return length
 
 
 def _translated(settings: Mapping[str, Any]) -> dict[str, Any]:

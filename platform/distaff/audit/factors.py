@@ -40,7 +40,7 @@ def factor_findings(workspace: Workspace, run: Run) -> list[Finding]:
 
 def named(items: Tensor, popularity: Tensor, incidence: Incidence) -> set[int]:
     """Return the factors that some attribute holds of, from item shares ``(n_items, K)``."""
-    return {a.intent for a in associate(item_distributions(items, popularity), incidence)}
+    return {a.intent for a in associate(item_distributions(items, popularity), incidence, popularity)}
 
 
 def _names(workspace: Workspace, run: Run, model: Recommender, incidence: Incidence, popularity: Tensor) -> Finding:
@@ -75,7 +75,16 @@ def _cards(run: Run, model: Recommender, incidence: Incidence, popularity: Tenso
     n_false = 0
     for _page in range(_NULLS):
         cards = (
-            effect_card(codes, k, ladder, exchanged, measure, magnitudes={CHURN}, seed=int(rng.integers(1 << 31)))
+            effect_card(
+                codes,
+                k,
+                ladder,
+                exchanged,
+                measure,
+                magnitudes={CHURN},
+                n_factors=codes.shape[1],
+                seed=int(rng.integers(1 << 31)),
+            )
             for k in range(codes.shape[1])
         )
         n_false += any(card.headline is not None for card in cards)

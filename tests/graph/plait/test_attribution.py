@@ -27,7 +27,8 @@ def data() -> Interactions:
 
 @pytest.fixture
 def plait(data: Interactions) -> Plait:
-    model = Plait(n_intents=4, embedding_dim=16)
+    components = ("ease:penalty=250", "als:embedding_dim=16")
+    model = Plait(n_intents=4, components=components, weights=(0.5, 0.4), intent_share=0.1)
     model.fit(data, seed=0)
     return model
 
@@ -60,10 +61,11 @@ def test_planted_intents_gather_the_parts_more_than_shuffled_ones(plait: Plait) 
 
 
 def test_intents_of_shuffled_items_gather_nothing(plait: Plait) -> None:
-    parts, gathered = plait._state["parts"], 0
+    tensors, gathered = plait.state(), 0
+    parts = tensors["parts"]
     for seed in range(3):
         order = torch.randperm(len(parts), generator=torch.Generator().manual_seed(seed))
-        plait._state = plait._state | {"parts": parts[order]}
+        plait.load_state(tensors | {"parts": parts[order]})
         found = attribution(plait, seed=seed)
         assert found is not None
         gathered += found.p_value <= 0.01
