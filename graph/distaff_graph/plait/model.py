@@ -123,22 +123,22 @@ class Plait(Recommender):
         return torch.cat(parts) if parts else torch.zeros(shape)
 
     def reassigned_intent_scores(self, user: Tensor, items: Tensor, orders: Tensor) -> Tensor:
-        """Return the parts of all intents where responsibilities are those of other items; the score stays as it is."""
+        """Return the parts of EASE's score and the factorisation's by the responsibilities of other items.
+
+        The mixture's own score is made of intents: it is left out, since it is largest where its intents agree.
+        """
         history = self._train.take(user)
         links, vectors, parts = (self._state[name] for name in ("links", "vectors", "parts"))
         taken, n = history.indices.long(), len(orders)
         offsets = torch.arange(n + 1) * taken.numel()
         others = Csr(offsets, orders[:, taken].flatten().int(), history.n_cols)  # the user, had they taken those
         weights = mix(others, parts).unsqueeze(2)  # (n, K, 1)
-        of_taken, of_items = (_shares_of(weights * parts[orders[:, at]].mT) for at in (taken, items))
+        of_taken = _shares_of(weights * parts[orders[:, taken]].mT)
         gram = regularised_gram(vectors, self.config.reg)
         solved = solve_components(vectors[taken], gram, self.config.confidence, of_taken.flatten(0, 1))
         whole = self._components(history)
-        dealt = [
-            (of_taken @ links[taken][:, items]).flatten(0, 1),
-            solved @ vectors[items].T,
-            (of_items * whole[2][:, items]).flatten(0, 1),
-        ]
+        linked = (of_taken @ links[taken][:, items]).flatten(0, 1)
+        dealt = [linked, solved @ vectors[items].T, torch.zeros_like(linked)]
         blended: Tensor = self._blend(dealt, whole).unflatten(0, (n, -1))
         return blended
 
