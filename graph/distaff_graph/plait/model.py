@@ -131,7 +131,9 @@ class Plait(Recommender):
         links, vectors, parts = (self._state[name] for name in ("links", "vectors", "parts"))
         taken, n = history.indices.long(), len(orders)
         offsets = torch.arange(n + 1) * taken.numel()
-        others = Csr(offsets, orders[:, taken].flatten().int(), history.n_cols)  # the user, had they taken those
+        others = Csr(
+            offsets, orders[:, taken].sort(1).values.flatten().int(), history.n_cols
+        )  # the user, had they taken those
         weights = mix(others, parts).unsqueeze(2)  # (n, K, 1)
         of_taken = _shares_of(weights * parts[orders[:, taken]].mT)
         gram = regularised_gram(vectors, self.config.reg)
