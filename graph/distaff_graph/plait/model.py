@@ -129,7 +129,9 @@ class Plait(Blend):
         return (mixture + self._linear_parts(history, _shares_of(joint[:, history.indices.long()]))).unsqueeze(0)
 
     def reassigned_intent_scores(self, user: Tensor, items: Tensor, orders: Tensor) -> Tensor:
-        """Return the parts of all intents where items have exchanged their responsibilities; the score stays as it is.
+        """Return the linear components' parts by the responsibilities of other items; their sum stays as it is.
+
+        The mixture's own score is made of intents: it is left out, since it is largest where its intents agree.
 
         Args:
             user: One position, int64 ``(1,)``.
@@ -141,14 +143,11 @@ class Plait(Blend):
         """
         history = self.data.train.take(user)
         taken = history.indices.long()
-        whole = (mix(history, self._parts) @ self._parts.T).squeeze(0)
-        mixture = self._choice.share * whole[items] / _length(whole)
         dealt = []
         for order in orders:
-            others = Csr(history.indptr, order[taken].int(), history.n_cols)  # the user, had they taken those
+            others = Csr(history.indptr, order[taken].sort().values.int(), history.n_cols)  # had the user taken those
             weights = mix(others, self._parts).T
-            of_taken, of_items = (_shares_of(weights * self._parts[order[at]].T) for at in (taken, items))
-            dealt.append(of_items * mixture + self._linear_parts(history, of_taken)[:, items])
+            dealt.append(self._linear_parts(history, _shares_of(weights * self._parts[order[taken]].T))[:, items])
         return torch.stack(dealt)
 
     def _linear_parts(self, history: Csr, shares: Tensor) -> Tensor:

@@ -186,7 +186,8 @@ class Recommender(Model[Interactions]):
         """Return what :meth:`all_intent_scores` gives where items exchange what they are to the intents.
 
         The control of an attribution, of models that split scores by each intent's responsibility for an interaction: the
-        parts sum to the same score whatever the responsibilities. None for all others, whose scores are made of intents.
+        parts of what is so split sum to the same whatever the responsibilities.
+        None for all others, whose scores are made of intents.
 
         Args:
             user: Position, int64 ``(1,)``.

@@ -33,7 +33,9 @@ def plait(data: Interactions) -> Plait:
     return model
 
 
-def test_parts_sum_to_the_score_whatever_the_responsibilities(plait: Plait) -> None:
+def test_parts_sum_to_the_score_whatever_the_responsibilities(data: Interactions) -> None:
+    plait = Plait(n_intents=4, embedding_dim=16, intent_share=0.0)  # all of the score is attributed
+    plait.fit(data, seed=0)
     user, items = torch.tensor([3]), torch.tensor([0, 5, 17, 40])
     orders = torch.stack([torch.arange(120), *(torch.randperm(120) for _ in range(6))])
     dealt, own = plait.reassigned_intent_scores(user, items, orders), plait.all_intent_scores(user)[:, :, items]
