@@ -13,6 +13,8 @@ from distaff_data.planted.interactions import planted_interactions
 from distaff_graph.controls.nmf import NMF
 from distaff_graph.plait.model import Plait
 
+COMPONENTS = ("ease:penalty=250", "als:embedding_dim=16")
+
 
 @pytest.fixture(scope="module")
 def data() -> Interactions:
@@ -27,14 +29,14 @@ def data() -> Interactions:
 
 @pytest.fixture
 def plait(data: Interactions) -> Plait:
-    components = ("ease:penalty=250", "als:embedding_dim=16")
-    model = Plait(n_intents=4, components=components, weights=(0.5, 0.4), intent_share=0.1)
+    model = Plait(n_intents=4, components=COMPONENTS, weights=(0.5, 0.4), intent_share=0.1)
     model.fit(data, seed=0)
     return model
 
 
 def test_parts_sum_to_the_score_whatever_the_responsibilities(data: Interactions) -> None:
-    plait = Plait(n_intents=4, embedding_dim=16, intent_share=0.0)  # all of the score is attributed
+    # Without the mixture's own part, all of the score is attributed.
+    plait = Plait(n_intents=4, components=COMPONENTS, weights=(0.5, 0.5), intent_share=0.0)
     plait.fit(data, seed=0)
     user, items = torch.tensor([3]), torch.tensor([0, 5, 17, 40])
     orders = torch.stack([torch.arange(120), *(torch.randperm(120) for _ in range(6))])
