@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from distaff_data.arrays import Floats
 from distaff_data.datasets.series import Series
@@ -90,9 +91,7 @@ def from_frame(
     if not channels:
         raise InputError("the frame has no channels besides the time")
     values = np.stack([_numbers(table[column]) for column in channels], axis=1)
-    texts = {
-        role: to_strings(table[roles[role]].cast(pl.String)) for role in ("entity", "label", "group") if role in roles
-    }
+    texts = {role: _plain_text(table[roles[role]]) for role in ("entity", "label", "group") if role in roles}
     rows = SeriesRows(values, channels, time=_seconds(table[roles["time"]]) if "time" in roles else None, **texts)
 
     def where(row: int, role: str) -> Mapping[str, Any]:
@@ -129,3 +128,8 @@ def _moments(column: pl.Series) -> pl.Series:
         except pl.exceptions.PolarsError:
             continue
     raise InputError("the column holds neither numbers nor dates", column=column.name)
+
+
+def _plain_text(column: pl.Series) -> pa.StringArray:
+    """Return ids and labels as text: of a number without a fraction, as 1.0, the whole number."""
+    return to_strings(column if column.dtype.is_numeric() else column.cast(pl.String))
