@@ -46,7 +46,16 @@ METHODS = (
     Method("als", "als", {"embedding_dim": 16, "reg": 30, "confidence": 20}),
     Method("als-3", "als", {"embedding_dim": 3, "reg": 30, "confidence": 20}),
     Method("lightgcn", "lightgcn", {"embedding_dim": 16, "max_epochs": 30, "lr": 0.01, "batch_size": 1024}),
-    Method("plait", "plait", {"n_intents": 6, "embedding_dim": 16, "reg": 30, "confidence": 20}),
+    Method(
+        "plait",
+        "plait",
+        {
+            "n_intents": 6,
+            "components": "ease,als:embedding_dim=16:reg=30:confidence=20",
+            "weights": "0.3,0.6",
+            "intent_share": 0.1,
+        },
+    ),
 )
 
 

@@ -51,7 +51,7 @@ DATA = Path(os.environ.get("DISTAFF_REAL_DATA", Path(__file__).resolve().parents
 FITS: Mapping[str, Mapping[str, Any]] = {
     "varimax": {},
     "nmf": {},
-    "plait": {"n_intents": 16, "embedding_dim": 64},
+    "plait": {"n_intents": 16, "components": "ease,als:embedding_dim=64", "weights": "0.3,0.6", "intent_share": 0.1},
 }
 
 

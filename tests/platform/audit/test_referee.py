@@ -33,7 +33,12 @@ from distaff_data.splits import SPLITS
 from distaff_data.workspace import Workspace
 
 DATASET = "checkerboard"
-PLAIT = {"n_intents": 3, "embedding_dim": 4}
+PLAIT = {
+    "n_intents": 3,
+    "components": "ease:penalty=250,als:embedding_dim=4",
+    "weights": "0.5,0.4",
+    "intent_share": 0.1,
+}
 
 
 def publish_with_times(workspace: Workspace) -> None:
@@ -93,7 +98,8 @@ def test_a_clean_run_passes_every_line(clean: tuple[Workspace, str]) -> None:
 
 
 def promoted_by_its_test(workspace: Workspace, champion: str) -> str:
-    training.train(workspace, "plait", DATASET, settings=PLAIT | {"intent_share": 1.0, "penalty": 1e6}, device="cpu")
+    poor = {"n_intents": 3, "components": "als:embedding_dim=1", "weights": "1", "intent_share": 0.0}
+    training.train(workspace, "plait", DATASET, settings=poor, device="cpu")
     worse = next(row for row in board(workspace, DATASET).rows if row.model == "plait" and not row.chosen)
     aliases.promote(workspace, worse.runs[0], "champion")
     return "chosen on validation"
@@ -133,7 +139,7 @@ def with_the_future_in_training(workspace: Workspace, champion: str) -> str:
 
 def with_controls_that_were_never_tuned(workspace: Workspace, champion: str) -> str:
     for number in range(3):
-        settings = PLAIT | {"penalty": 100.0 + number}
+        settings = PLAIT | {"components": f"ease:penalty={100 + number},als:embedding_dim=4"}
         trial = training.Trial("s", number, lambda model: {"recall@20": 0.0})
         training.train(workspace, "plait", DATASET, settings=settings, device="cpu", trial=trial)
     return "controls tuned like the models"
