@@ -90,7 +90,10 @@ class Heads:
 
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Take back what :meth:`state` gave, which may stand among other tensors."""
-        for steps, weights in without_prefix("head.", tensors).items():
+        heads = without_prefix("head.", tensors)
+        if "steps" in heads:  # saved by 0.1, which kept the one for the longest horizon
+            heads = {str(int(heads["steps"])): heads["weights"]}
+        for steps, weights in heads.items():
             self.forecasters[int(steps)] = Head(weights, int(steps))
         if classifier := without_prefix("classifier.", tensors):
             self.classifier = restored(classifier)
