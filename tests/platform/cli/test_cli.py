@@ -34,9 +34,9 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
 @pytest.fixture
 def orders(tmp_path: Path) -> Path:
-    """30 users and 20 items in two blocks."""
+    """30 users and 40 items in two blocks."""
     file = tmp_path / "orders.csv"
-    lines = [f"u{u},i{i}" for u in range(30) for i in range(20) if u % 2 == i % 2]
+    lines = [f"u{u},i{i}" for u in range(30) for i in range(40) if u % 2 == i % 2]
     file.write_text("customer,product\n" + "\n".join(lines) + "\n")
     return file
 
@@ -50,7 +50,7 @@ def test_whole_job_from_file_to_lists(call: Call, orders: Path, tmp_path: Path) 
     names = ("--user", "customer", "--item", "product")
     assert _json(call("ingest", "interactions", "shop", str(orders), *names, "--json"))["users"] == 30
     categories = tmp_path / "items.csv"
-    categories.write_text("product,kind\n" + "\n".join(f"i{i},{'even' if i % 2 == 0 else 'odd'}" for i in range(20)))
+    categories.write_text("product,kind\n" + "\n".join(f"i{i},{'even' if i % 2 == 0 else 'odd'}" for i in range(40)))
     assert call("ingest", "items", "shop", str(categories), "--id", "product")[0] == 0
     control = _json(call("train", "popularity", "shop", "--json"))["runs"][0]
     assert control["status"] == "done"
