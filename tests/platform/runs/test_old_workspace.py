@@ -89,9 +89,11 @@ def test_every_finished_model_loads_and_measures_what_its_run_says(workspace: Wo
             model = saving.load(records.model_folder(workspace, run.run))
             stored = records.metrics_of(workspace, [run.run])[run.run]
             for measurement in model.measure():
-                assert stored[measurement.split].keys() <= measurement.metrics.keys()  # some have been added
+                assert (
+                    stored[measurement.split].keys() <= measurement.metrics.keys()
+                )  # some were added; of equal items the first now comes first
                 for name, value in stored[measurement.split].items():
-                    assert measurement.metrics[name] == pytest.approx(value, abs=1e-4), (run.run, name)
+                    assert measurement.metrics[name] == pytest.approx(value, rel=1e-3, abs=1e-4), (run.run, name)
 
 
 def test_runs_of_every_kind_can_be_evaluated(workspace: Workspace) -> None:
@@ -104,7 +106,7 @@ def test_runs_of_every_kind_can_be_evaluated(workspace: Workspace) -> None:
                 assert values.keys() <= metrics[split].keys()
                 for name, value in values.items():
                     if run.dataset != "outages":  # tied causes share ranks since 0.2
-                        assert metrics[split][name] == pytest.approx(value, abs=1e-4), (run.run, name)
+                        assert metrics[split][name] == pytest.approx(value, rel=1e-3, abs=1e-4), (run.run, name)
 
 
 def test_factors_and_lists_are_those_of_before(workspace: Workspace, old: Path) -> None:
