@@ -145,7 +145,7 @@ def test_weights_of_factors_change_the_list_beside_the_old_one(at: Open, filled:
     assert same["before"].tolist() == same["after"].tolist()
     assert (same["change"] == 0).all()
     lists = []
-    for weight in [slider.key for slider in app.select_slider if str(slider.key).startswith("weight-")]:
+    for weight in [str(s.key) for s in app.select_slider if str(s.key).startswith("weight-")]:
         app.select_slider(key=weight).set_value(0.0).run()
         assert not app.exception
         changed = app.dataframe[-1].value
