@@ -95,7 +95,7 @@ def test_failed_runs_and_executions_are_recorded_without_passwords(
     with pytest.raises(RuntimeError):
         training.train(workspace, "popularity", "checkerboard", device="cpu")
     monkeypatch.setattr("distaff.scheduling.executions.perform", broken)
-    monkeypatch.setattr("distaff.scheduling.executions.runs.find", lambda *args: records.listing(workspace)[0])
+    monkeypatch.setattr("distaff.runs.records.find", lambda *args: records.listing(workspace)[0])
     job = Job.parse("x", {"cron": "0 * * * *", "model": "m", "retries": 0})
     said: list[str] = []
     executions.execute(workspace, job, datetime.now(UTC), 0, SystemClock(), said.append)

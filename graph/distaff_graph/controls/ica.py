@@ -34,6 +34,7 @@ class ICA(InnerProducts):
         return vectors @ factorisation.axes
 
     def project(self, history: Csr, items: Tensor) -> Tensor:
-        """Return S, by least squares: X V A (A^T A)^-1, since V^T V = I."""
-        inverse: Tensor = torch.linalg.inv((items.T @ items).double())
+        """Return S, by least squares: X V A (A^T A)^-1, since V^T V = I; the shortest S where axes coincide."""
+        axes = items.double()
+        inverse: Tensor = torch.linalg.pinv(axes.T @ axes, hermitian=True, rtol=1e-10)
         return sum_rows(history, items) @ inverse.float()

@@ -52,24 +52,30 @@ class NMF(InnerProducts):
 
     def item_vectors(self, data: Interactions, session: Session) -> Tensor:
         """Return H^T, columns summing to 1, ``(n_items, K)``."""
+        parts = self._parts(data, self.config.init, session.seed)
+        if not bool(parts.isfinite().all()):
+            # A matrix of fewer dimensions than parts has singular vectors of no length to start from.
+            parts = self._parts(data, "random", session.seed)
+        return parts / parts.sum(0).clamp(min=_TINY)
+
+    def _parts(self, data: Interactions, init: str, seed: int) -> Tensor:
+        """Return H^T of any scale, ``(n_items, K)``, from one start."""
         from sklearn import decomposition
         from sklearn.exceptions import ConvergenceWarning
 
-        c = self.config
         fit = decomposition.NMF(
-            min(c.n_intents, data.n_users, data.n_items),
-            init=c.init,
+            min(self.config.n_intents, data.n_users, data.n_items),
+            init=init,
             solver="mu",
             beta_loss="kullback-leibler",
-            max_iter=c.max_iterations,
-            random_state=session.seed,
+            max_iter=self.config.max_iterations,
+            random_state=seed,
         )
         # Where the start is exact already, as of a single pair, scikit-learn divides by its error, 0.
         with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
             warnings.simplefilter("ignore", ConvergenceWarning)  # the limit is a setting, not an accident
             fit.fit(data.train.scipy())
-        parts = torch.from_numpy(fit.components_).float().T
-        return parts / parts.sum(0).clamp(min=_TINY)
+        return torch.from_numpy(fit.components_).float().T
 
     def project(self, history: Csr, items: Tensor) -> Tensor:
         """Return W that minimises the divergence for fixed H; see :func:`mix`."""

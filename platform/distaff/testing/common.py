@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -56,7 +57,11 @@ class SettingsSuite:
         assert type(model)(**settings).config == model.config
         assert type(model)().set_params(**settings).config == model.config
         assert clone(model).config == model.config
-        assert eval(repr(model), {type(model).__name__: type(model)}).config == model.config
+        written = ast.parse(repr(model), mode="eval").body
+        assert isinstance(written, ast.Call)
+        assert ast.unparse(written.func) == type(model).__name__
+        again = {keyword.arg: ast.literal_eval(keyword.value) for keyword in written.keywords}
+        assert type(model)(**again).config == model.config
 
     def test_an_unfitted_model_says_so(self, make: Make) -> None:
         with pytest.raises(UnsupportedError, match="not been fitted"):

@@ -93,7 +93,7 @@ def test_fit_that_fails_is_recorded_and_not_tried_for_ever(
     def broken(*args: object, **options: object) -> None:
         raise InputError("there is no such device")
 
-    monkeypatch.setattr("distaff.scheduling.retraining.runs.train", broken)
+    monkeypatch.setattr("distaff.runs.training.train", broken)
     (execution,) = scheduler.run_due(workspace, [], clock=Still())
     assert execution.status == "failed"
     (record,) = audit.models(workspace, status="failed")

@@ -178,7 +178,7 @@ def test_failing_trials_count_and_when_all_fail_the_reason_is_said(
     def fail(*args: object, **options: object) -> None:
         raise FloatingPointError("the loss is not finite")
 
-    monkeypatch.setattr("distaff.sweeps.worker.runs.train", fail)
+    monkeypatch.setattr("distaff.runs.training.train", fail)
     with pytest.raises(DistaffError, match=r"no trial of s was completed.*not finite"):
         tuning.tune(filled, plan, "s", budget=2)
     assert [row.state for row in tuning.find(filled, "s").trials] == ["failed", "failed"]
@@ -195,7 +195,7 @@ def test_interrupted_trial_is_tried_again_with_the_same_configuration(
             raise KeyboardInterrupt
         return train(*args, **options)
 
-    monkeypatch.setattr("distaff.sweeps.worker.runs.train", stop)
+    monkeypatch.setattr("distaff.runs.training.train", stop)
     with pytest.raises(KeyboardInterrupt):
         tuning.tune(filled, plan, "s", budget=3)
     assert filled.warehouse.rows("SELECT status FROM studies") == [{"status": "interrupted"}]

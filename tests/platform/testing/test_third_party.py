@@ -106,7 +106,9 @@ class TestNeighbours(RecommenderSuite):
 """
 
 SHOWN = """
+from streamlit import config
 from streamlit.testing.v1 import AppTest
+config.set_option("server.address", "127.0.0.1")  # it shows nothing where others reach the server
 app = AppTest.from_file({app!r}, default_timeout=300)
 app.run()
 assert not app.exception, app.exception

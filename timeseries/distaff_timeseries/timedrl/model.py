@@ -59,6 +59,7 @@ class TimeDRL(SeriesModel):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(generator.initial_seed())
             network = TimeDRLNetwork(self.config, self.geometry(data)).to(device)
+        self._raw = self._has_raw_target(data)
         if network.kernels is not None:
             sample = torch.linspace(0, len(self._windows) - 1, min(len(self._windows), _THRESHOLDS_FROM)).long()
             normal = self._normalised(*self.take(self._windows, sample))
@@ -68,7 +69,6 @@ class TimeDRL(SeriesModel):
     def _fit_encoder(self, data: Series, session: Session) -> None:
         """Train by the pretext, and then by the classes where that is asked for."""
         self.network = self.build(data, session.generator(), session.device)
-        self._raw = self._has_raw_target(data)
         train_encoder(self, data, session)
         if self.config.finetune_epochs:
             finetune(self.network, self._instances, self.labelled, self.config, data, session)
