@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 ROOTS := data platform graph timeseries dashboards tests benchmarks docs examples
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist worksteal
 SLOW := published or slow or browser or postgres or processes or ray or s3
 
 .PHONY: demo check fast test published format coverage docs clean

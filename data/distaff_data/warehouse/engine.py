@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import glob
+import os
+import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -28,7 +30,37 @@ _TYPES: Mapping[pa.DataType, str] = {
 
 def connect(database: str | Path = ":memory:", **config: str | bool | int) -> duckdb.DuckDBPyConnection:
     """Open a connection of its own; ``config`` adds DuckDB settings."""
-    con = duckdb.connect(str(database), config={**_SAFE, **config})
+    return _quiet(duckdb.connect(str(database), config={**_SAFE, **config}))
+
+
+def session() -> duckdb.DuckDBPyConnection:
+    """Open a connection to the one database in memory that this process's queries share.
+
+    Its temporary views are its own. A database for each query would cost more than most queries do, and would read the
+    footers of the same files again.
+    """
+    global _shared
+    with _sharing:
+        if _shared is None:
+            _shared = duckdb.connect(":memory:", config=dict(_SAFE))
+            _shared.execute("SET GLOBAL parquet_metadata_cache = true")
+        return _quiet(_shared.cursor())
+
+
+_shared: duckdb.DuckDBPyConnection | None = None
+_sharing = threading.Lock()
+
+
+def _start_anew() -> None:
+    """Forget what a forked child has of its parent's database: the threads that work in it are the parent's."""
+    global _shared, _sharing
+    _shared, _sharing = None, threading.Lock()
+
+
+os.register_at_fork(after_in_child=_start_anew)
+
+
+def _quiet(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     con.execute("SET enable_progress_bar = false")
     con.execute("SET TimeZone = 'UTC'")  # a time without a zone means the same on every machine
     return con

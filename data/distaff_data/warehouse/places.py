@@ -9,9 +9,10 @@ finds them; nothing here reads, stores or prints them.
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 
 import duckdb
@@ -95,7 +96,13 @@ class Place:
 
     def files(self, table: str) -> list[Path]:
         """Return a table's current files in a folder. Delta gives URIs, in which the folder's spaces are escaped."""
-        return [Path(self.at(table)) / PurePosixPath(uri).name for uri in self.delta(table).file_uris()]
+        folder = Path(self.at(table))
+        log = folder / "_delta_log"
+        if not log.is_dir():
+            return _files_of(folder, self.delta(table))
+        made = log.stat()
+        entries = tuple(sorted(os.listdir(log)))
+        return list(_listed(folder, entries, (made.st_dev, made.st_ino, made.st_mtime_ns)))
 
     def newest(self, table: str) -> datetime | None:
         """Return a moment that no row of a log was written after; None where it has no rows.
@@ -133,6 +140,20 @@ class Place:
     def is_remote(self) -> bool:
         """True where the tables are in an object store."""
         return is_remote(self.location)
+
+
+@lru_cache(maxsize=256)
+def _listed(folder: Path, entries: tuple[str, ...], made: tuple[int, int, int]) -> tuple[Path, ...]:
+    """Return the files that a table's log lists, as long as the log has the same entries and is the same folder.
+
+    Reading a log costs more than most queries. Should it grow while it is read, its newer files are kept for the older
+    entries: a reader may see what was committed after it asked, never what was replaced before.
+    """
+    return tuple(_files_of(folder, DeltaTable(folder)))
+
+
+def _files_of(folder: Path, delta: DeltaTable) -> list[Path]:
+    return [folder / PurePosixPath(uri).name for uri in delta.file_uris()]
 
 
 def scan(files: list[Path]) -> str:

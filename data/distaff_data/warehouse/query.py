@@ -33,7 +33,7 @@ class Selection:
 
 def query(place: Place, sql: str, params: Sequence[object] = ()) -> pa.Table:
     """Run Distaff's own SQL over the warehouse at ``place``; user values go through ``params``."""
-    with engine.connect() as con:
+    with engine.session() as con:
         _open_views(con, place, _named(sql))
         return con.sql(sql, params=list(params)).to_arrow_table()
 
@@ -49,7 +49,7 @@ def to_frame(table: pa.Table) -> pl.DataFrame:
 
 def stream(place: Place, sql: str, params: Sequence[object], rows: int) -> Iterable[pa.RecordBatch]:
     """Yield the result of :func:`query` in batches of ``rows`` rows, in bounded memory."""
-    with engine.connect() as con:
+    with engine.session() as con:
         _open_views(con, place, _named(sql))
         yield from con.sql(sql, params=list(params)).to_arrow_reader(rows)
 
@@ -87,13 +87,13 @@ def rows_of(con: duckdb.DuckDBPyConnection, table: Table, stored: str | None) ->
 
     ``stored`` is the relation that holds them, as :meth:`~distaff_data.warehouse.places.Place.rows` gives it.
     """
-    con.execute(f"CREATE VIEW every_row AS {_rows(table, stored)}")
+    con.execute(f"CREATE TEMP VIEW every_row AS {_rows(table, stored)}")
     return "every_row"
 
 
 def generations(place: Place, table: str) -> set[str]:
     """Return every generation with rows in a table, live or not."""
-    with engine.connect() as con:
+    with engine.session() as con:
         rows, _ = place.rows(con, table)
         if rows is None:
             return set()
@@ -116,7 +116,7 @@ def _open_views(con: duckdb.DuckDBPyConnection, place: Place, names: Iterable[st
     for table in wanted:
         stored, read = place.rows(con, table.name)
         files += read
-        con.execute(f"CREATE VIEW {engine.identifier(table.name)} AS {_view(table, stored)}")
+        con.execute(f"CREATE TEMP VIEW {engine.identifier(table.name)} AS {_view(table, stored)}")
     return files
 
 
