@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
+import torch
 from sklearn.base import clone
+from torch import Tensor
 
 from distaff.model.base import Model
 from distaff.model.config import Choices
@@ -66,6 +68,12 @@ class SettingsSuite:
     def test_an_unfitted_model_says_so(self, make: Make) -> None:
         with pytest.raises(UnsupportedError, match="not been fitted"):
             _ = make().data
+
+
+def overwrite(tensors: Mapping[str, Tensor]) -> None:
+    """Overwrite tensors in place, to see who shares their memory."""
+    for tensor in tensors.values():
+        (tensor.detach() if tensor.layout == torch.strided else tensor.values()).zero_()
 
 
 def fitted_or_refused(fit: Callable[[], Any]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 import torch
 from hypothesis import strategies as st
 
@@ -144,6 +145,11 @@ def chain_incidents(n_cases: int = 3) -> Incidents:
     """Return a dataset of :func:`chain_incident`, its graph given."""
     cases = tuple(chain_incident(seed=seed, name=f"case {seed}") for seed in range(n_cases))
     return Incidents("chain", cases, (Edge("a", "b"), Edge("b", "c")))
+
+
+def chain_frame(case: Case) -> pl.DataFrame:
+    """Return a case's measurements as a frame: ``time`` and a column for each metric."""
+    return pl.DataFrame({"time": case.times, **{name: case.values[:, i] for i, name in enumerate(case.columns)}})
 
 
 # --------------------------------------------------------------------------------------------------------- strategies

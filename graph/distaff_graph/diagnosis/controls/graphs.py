@@ -14,7 +14,7 @@ from scipy.sparse.csgraph import breadth_first_order
 from distaff.incidents.base import CaseView
 from distaff.incidents.rankings import Explanation
 from distaff_data.arrays import Bools, Floats
-from distaff_data.errors import InputError
+from distaff_data.errors import InputError, first_line
 from distaff_graph.diagnosis.controls.ranking import floor_scaled, given_graph, ranked
 from distaff_graph.diagnosis.watch import TriggeredDiagnoser
 
@@ -120,7 +120,7 @@ def pc_graph(view: CaseView) -> csr_array:
     Fisher's z at the level 0.05 over the rows as independent draws; an edge without a direction counts both ways.
 
     Raises:
-        InputError: ``causal-learn`` is not installed.
+        InputError: ``causal-learn`` is not installed, or there are too few rows for its tests.
     """
     try:
         from causallearn.search.ConstraintBased.PC import pc
@@ -132,7 +132,13 @@ def pc_graph(view: CaseView) -> csr_array:
     standard = (rows[:, moving] - rows[:, moving].mean(0)) / spread[moving]
     # Metrics that are copies of one another have no partial correlation.
     noisy = standard + _NOISE * view.generator.standard_normal(standard.shape)
-    ends = pc(noisy, alpha=_LEVEL, indep_test="fisherz", show_progress=False).G.graph  # (i, j): -1 tail, 1 head at i
+    try:
+        ends = pc(
+            noisy, alpha=_LEVEL, indep_test="fisherz", show_progress=False
+        ).G.graph  # (i, j): -1 tail, 1 head at i
+    except ValueError as error:  # the test of two metrics given s others takes s + 3 rows
+        message = f"PC cannot test {len(moving)} metrics on {len(rows)} rows: {first_line(error)}"
+        raise InputError(message) from error
     edges = np.zeros((rows.shape[1], rows.shape[1]), dtype=bool)
     edges[np.ix_(moving, moving)] = (ends == -1) & (ends.T != 0)
     return csr_array(edges)

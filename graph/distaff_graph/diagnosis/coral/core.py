@@ -175,10 +175,11 @@ class CORALCore:
         """Begin an incident with the next row.
 
         Raises:
-            InputError: No normal rows were added.
+            InputError: Fewer normal rows were added than an effect may lag behind its cause.
         """
-        if not len(self._normal):
-            raise InputError("nothing is known of the normal state: add normal rows before a trigger")
+        if len(self._normal) < _MECHANISM_LAGS:
+            least = f"it takes {_MECHANISM_LAGS} normal rows before a trigger"
+            raise InputError(f"too little is known of the normal state: {least}, and there are {len(self._normal)}")
         self._reset()
         self._baseline = Baseline.of(self._normal, novelty=self.novelty)
 
