@@ -33,7 +33,9 @@ from scipy.signal import lfilter
 from distaff.disentanglement.study import LatentStudy
 from distaff.factors.effects import Ladder, compare
 from distaff.factors.intents.blind_spots import NOTABLE, Audit, audit
-from distaff.recommenders.base import Intents, Recommender, Session
+from distaff.model.base import Session
+from distaff.recommenders.base import Recommender
+from distaff.recommenders.intents import Intents
 from distaff.recommenders.relevance import (
     TOP,
     Distributions,

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from distaff.model.base import Epoch
 from distaff.ranking.metrics import evaluate
-from distaff.recommenders.base import Epoch, Recommender
+from distaff.recommenders.base import Recommender
 from distaff.stats.crossed import NO_SEED, Side, compare_crossed, holm
 from distaff.stats.intervals import seed_interval
 from distaff_data.arrays import Floats

@@ -18,7 +18,7 @@ _NAMES = {
     "Incidents": "distaff_data.datasets.incidents",
     "InputError": "distaff_data.errors",
     "Interactions": "distaff_data.datasets.interactions",
-    "Intents": "distaff.recommenders.base",
+    "Intents": "distaff.recommenders.intents",
     "Model": "distaff.model.base",
     "Recommender": "distaff.recommenders.base",
     "Series": "distaff_data.datasets.series",

@@ -11,8 +11,9 @@ from pydantic import Field
 from scipy.linalg import lapack
 from torch import Tensor
 
+from distaff.model.base import Session
 from distaff.model.config import ModelConfig, Span
-from distaff.recommenders.base import Session, Unlearned
+from distaff.recommenders.base import Unlearned
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import UnsupportedError

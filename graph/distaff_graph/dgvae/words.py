@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from distaff.recommenders.base import lists_of, top_k_of
+from distaff.recommenders.lists import lists_of, top_k_of
 from distaff.recommenders.relevance import MIN_ITEMS, Distributions
 from distaff.recommenders.words import Reasons, spoken_by
 from distaff_data.datasets.content import Lexicon, Weighted

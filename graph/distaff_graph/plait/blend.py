@@ -10,8 +10,8 @@ import torch
 from pydantic import Field, field_validator, model_validator
 from torch import Tensor
 
+from distaff.model.base import Session
 from distaff.model.config import Listed, ModelConfig
-from distaff.recommenders.base import Session
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError

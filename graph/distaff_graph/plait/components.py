@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from distaff.recommenders.base import Recommender, Session
+from distaff.model.base import Session
+from distaff.recommenders.base import Recommender
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError
 from distaff_graph.controls.linear import Linear

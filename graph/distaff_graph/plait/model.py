@@ -27,8 +27,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from distaff.model.base import Session
 from distaff.model.config import Choices, ModelConfig, Span
-from distaff.recommenders.base import Intents, Session, as_shares
+from distaff.recommenders.intents import Intents, as_shares
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError

@@ -21,7 +21,8 @@ from torch import Tensor
 
 from distaff import engines
 from distaff.ranking.metrics import exclusion
-from distaff.recommenders.base import SCORE_SCHEMA, Recommender
+from distaff.recommenders.base import Recommender
+from distaff.recommenders.lists import SCORE_SCHEMA
 from distaff.runs.records import model_folder
 from distaff_data.atomic import replacing
 from distaff_data.errors import DistaffError, InputError

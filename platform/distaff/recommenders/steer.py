@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from distaff.ranking.metrics import exclusion
-from distaff.recommenders.base import Recommender, top_k_of
+from distaff.recommenders.base import Recommender
+from distaff.recommenders.lists import top_k_of
 from distaff.recommenders.words import Words
 from distaff.runs import records
 from distaff_data.datasets.content import word_positions

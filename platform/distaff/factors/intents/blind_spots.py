@@ -27,7 +27,8 @@ from torch import Tensor
 from distaff.factors.activity import LIST
 from distaff.ranking.metrics import exclusion
 from distaff.ranking.selection import blocks, rows, top_k
-from distaff.recommenders.base import Intents, Recommender
+from distaff.recommenders.base import Recommender
+from distaff.recommenders.intents import Intents
 from distaff.stats.bounds import bennett
 from distaff.stats.stratified import holm
 from distaff_data.arrays import Floats

@@ -23,7 +23,8 @@ from distaff.factors.intents.blind_spots import (
     weighted,
 )
 from distaff.ranking.metrics import exclusion, find_hits
-from distaff.recommenders.base import Intents, Recommender
+from distaff.recommenders.base import Recommender
+from distaff.recommenders.intents import Intents
 from distaff_data.errors import InputError
 
 WEIGHTS = (0.2, 0.4, 0.6, 0.8, 0.95)

@@ -24,7 +24,8 @@ from distaff.factors.intents.notes import Note, carry_over
 from distaff.factors.intents.report import UNNAMED, FactorReport, Member, ReportedFactor
 from distaff.factors.intents.tables import publish_audit, publish_calibrations, publish_factors
 from distaff.factors.stability import Stability, compare_seeds
-from distaff.recommenders.base import Intents, Recommender
+from distaff.recommenders.base import Recommender
+from distaff.recommenders.intents import Intents
 from distaff.recommenders.relevance import (
     Association,
     Distributions,

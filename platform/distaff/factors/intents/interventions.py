@@ -18,7 +18,8 @@ from torch import Tensor
 from distaff.factors.activity import LIST, PROBE_USERS, Activity, output_states, posterior_states, probe, shared
 from distaff.factors.effects import EffectCard, Ladder, effect_card
 from distaff.ranking.metrics import exclusion, top_k
-from distaff.recommenders.base import Intents, Recommender
+from distaff.recommenders.base import Recommender
+from distaff.recommenders.intents import Intents
 from distaff.recommenders.relevance import Incidence
 from distaff.recommenders.steer import weighed
 from distaff_data.arrays import Floats

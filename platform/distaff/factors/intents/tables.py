@@ -19,7 +19,7 @@ from distaff.factors.intents.calibration import Calibration
 from distaff.factors.intents.interventions import share_of
 from distaff.factors.intents.report import FactorReport
 from distaff.factors.stability import Stability
-from distaff.recommenders.base import Intents
+from distaff.recommenders.intents import Intents
 from distaff.recommenders.relevance import Distributions, relevance
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.warehouse import Publication

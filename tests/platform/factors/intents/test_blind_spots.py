@@ -12,7 +12,9 @@ from torch import Tensor
 
 from distaff.factors.intents.blind_spots import EVERYONE, IntentPosterior, audit, by_chance, divergence, over_cohorts
 from distaff.factors.intents.calibration import calibrated, calibrations
-from distaff.recommenders.base import Intents, Recommender, Session
+from distaff.model.base import Session
+from distaff.recommenders.base import Recommender
+from distaff.recommenders.intents import Intents
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError
 
