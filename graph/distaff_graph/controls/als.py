@@ -14,7 +14,7 @@ from distaff.model.config import Choices, ModelConfig, Span
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
 from distaff_graph.controls.inner_products import InnerProducts
-from distaff_graph.controls.linear import Linear
+from distaff_graph.controls.linear import LinearRecommender
 
 _ENTRIES = 4_000_000  # numbers of the histories that are solved at a time, padded to the longest
 
@@ -35,7 +35,7 @@ class ALSConfig(ModelConfig):
     n_iterations: Annotated[int, Field(ge=1)] = 15
 
 
-class ALS(InnerProducts, Linear):
+class ALS(InnerProducts, LinearRecommender):
     """Minimises sum c_ui (x_ui - u . i)^2 + reg (|U|^2 + |I|^2), with c = ``confidence`` where x = 1 and 1 elsewhere.
 
     It has no intents: its columns are defined only up to a linear map.

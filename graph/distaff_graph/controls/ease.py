@@ -17,7 +17,7 @@ from distaff.recommenders.base import Unlearned
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import UnsupportedError
-from distaff_graph.controls.linear import Linear, shared
+from distaff_graph.controls.linear import LinearRecommender, history_shares
 from distaff_graph.sparse import product
 
 # Rows made or mirrored at a time: a block and its transpose stay in cache.
@@ -37,7 +37,7 @@ class EASEConfig(ModelConfig):
     max_gb: Annotated[float, Field(gt=0)] = 8.0
 
 
-class EASE(Linear):
+class EASE(LinearRecommender):
     """Scores are X B, where B minimises |X - X B|^2 + penalty |B|^2 with a zero diagonal.
 
     With P = (X^T X + penalty I)^-1 that is B_ij = -P_ij / P_jj off the diagonal.
@@ -66,7 +66,7 @@ class EASE(Linear):
 
     def weigh(self, history: Csr, shares: Tensor | None = None) -> Tensor:
         """Return X B."""
-        return product(shared(history, self._weights, shares), self._weights)
+        return product(history_shares(history, self._weights, shares), self._weights)
 
     def state(self) -> dict[str, Tensor]:
         """Return B, ``(n_items, n_items)``."""

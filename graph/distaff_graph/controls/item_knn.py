@@ -14,7 +14,7 @@ from distaff.model.base import Session
 from distaff.model.config import Choices, ModelConfig, Span
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
-from distaff_graph.controls.linear import Linear, columns
+from distaff_graph.controls.linear import LinearRecommender, history_columns
 from distaff_graph.sparse import csr_tensor, product
 
 _ENTRIES = 8_000_000  # of similarities at a time, at most
@@ -32,7 +32,7 @@ class ItemKNNConfig(ModelConfig):
     shrinkage: Annotated[float, Field(ge=0), Span(0.0, 100.0)] = 10.0
 
 
-class ItemKNN(Linear):
+class ItemKNN(LinearRecommender):
     """Scores of an item add up its similarity to those items of the history that are among its nearest.
 
     Similarity is n_ij / (sqrt(n_i n_j) + shrinkage), where n counts who took one and both.
@@ -49,7 +49,7 @@ class ItemKNN(Linear):
 
     def weigh(self, history: Csr, shares: Tensor | None = None) -> Tensor:
         """Return sums of similarities."""
-        return product(self._neighbours, columns(history, shares)).T.contiguous()
+        return product(self._neighbours, history_columns(history, shares)).T.contiguous()
 
     def state(self) -> dict[str, Tensor]:
         """Return each item's nearest and how similar they are, as CSR ``(n_items, n_items)``."""

@@ -15,7 +15,7 @@ from distaff.model.config import Listed, ModelConfig
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError
-from distaff_graph.controls.linear import Linear
+from distaff_graph.controls.linear import LinearRecommender
 from distaff_graph.plait.choosing import Choice, choose, with_validation
 from distaff_graph.plait.components import FALLBACK, FAMILIES, Compound, component, fitted
 from distaff_graph.plait.pool import unit
@@ -68,7 +68,7 @@ class Blend(Compound):
     name: ClassVar[str] = "blend"
     Config: ClassVar[type[ModelConfig]] = BlendConfig
     config: BlendConfig
-    _models: list[Linear]
+    _models: list[LinearRecommender]
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)

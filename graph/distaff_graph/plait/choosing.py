@@ -18,7 +18,7 @@ from distaff.model.base import Session
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import UnsupportedError
-from distaff_graph.controls.linear import Linear
+from distaff_graph.controls.linear import LinearRecommender
 from distaff_graph.plait.components import fitted
 from distaff_graph.plait.mixture import fit_parts, mix
 from distaff_graph.plait.pool import Jury, Pool, Scorer
@@ -52,7 +52,7 @@ class Choice:
     n_intents: int | None = None
     notes: list[str] = field(default_factory=list)
     n_tried: int = 0
-    models: dict[str, Linear] = field(default_factory=dict)
+    models: dict[str, LinearRecommender] = field(default_factory=dict)
     parts: dict[int, Tensor] = field(default_factory=dict)
 
 
@@ -117,9 +117,9 @@ def choose(
 
 def _best(
     family: Sequence[str], data: Interactions, session: Session, jury: Jury, choice: Choice, max_gb: float
-) -> tuple[str, Linear] | None:
+) -> tuple[str, LinearRecommender] | None:
     """Return the best member of a family, fitted; None, with a note, where none can be fitted."""
-    best: tuple[float, str, Linear] | None = None
+    best: tuple[float, str, LinearRecommender] | None = None
     for spec in family:
         try:
             model = fitted(spec, data, session, max_gb)

@@ -10,7 +10,7 @@ import typer
 from distaff.cli.state import Json, RunId, emit_json, emit_table, talk, workspace
 
 if TYPE_CHECKING:
-    from distaff.factors.intents.blind_spots import Audit
+    from distaff.factors.intents.blind_spots import BlindSpotAudit
     from distaff.factors.intents.calibration import Calibration
     from distaff.factors.intents.report import FactorReport
     from distaff.factors.latents.report import SeriesFactorReport
@@ -97,7 +97,7 @@ def blind_spots(
         _show_calibration(steps)
 
 
-def _show_audit(run: str, found: Audit) -> None:
+def _show_audit(run: str, found: BlindSpotAudit) -> None:
     emit_table(
         f"cohorts of {run}, data: {found.split}",
         ("cohort", "users", "KL (nats)", "suppressed", "exaggerated"),

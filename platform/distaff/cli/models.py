@@ -13,12 +13,12 @@ from distaff.cli.state import (
     Engine,
     Json,
     RunId,
-    counted,
     emit_facts,
     emit_json,
     emit_table,
     epochs,
     pairs,
+    progress_bar,
     talk,
     tell_drift,
     workspace,
@@ -273,7 +273,7 @@ def score(
     from distaff.runs import records
 
     ws = workspace()
-    with counted(f"scoring {run}") as progress:
+    with progress_bar(f"scoring {run}") as progress:
         model = Recommender.load(records.model_folder(ws, run))
         done = score_run(ws, run, top_k=top_k, out=out, users=users, engine=engine, progress=progress, model=model)
     warnings = tell_drift(run, model)

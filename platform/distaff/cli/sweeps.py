@@ -117,7 +117,7 @@ def show(study: Study, storage: Storage = None, as_json: Json = False) -> None:
     """The trials of a study, the best first, and its Pareto front when it has several objectives."""
     from distaff.sweeps import tuning
 
-    sweep = tuning.find(workspace(), study, storage)
+    sweep = tuning.find_study(workspace(), study, storage)
     if as_json:
         return emit_json(sweep.as_dict())
     _show(sweep)
@@ -138,7 +138,7 @@ def export(
     from distaff.sweeps import tuning
 
     ws = workspace()
-    sweep = tuning.find(ws, study, storage)
+    sweep = tuning.find_study(ws, study, storage)
     if file.suffix == ".toml":
         exports.write_settings(sweep.settings(trial), file)
     else:

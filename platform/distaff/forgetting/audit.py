@@ -100,7 +100,7 @@ def _write_key(file: Path) -> None:
 def begin(workspace: Workspace, dataset: str, people: Sequence[str]) -> Request:
     """Record that people are to be forgotten; a request for them that was begun and not finished goes on."""
     subjects = hashes(workspace, dataset, people)
-    for request in unfinished(workspace):
+    for request in unfinished_requests(workspace):
         if request.dataset == dataset and request.subjects == subjects:
             return request
     request = Request(uuid.uuid4().hex[:12], dataset, subjects, "begun", datetime.now(UTC))
@@ -108,7 +108,7 @@ def begin(workspace: Workspace, dataset: str, people: Sequence[str]) -> Request:
     return request
 
 
-def unfinished(workspace: Workspace) -> list[Request]:
+def unfinished_requests(workspace: Workspace) -> list[Request]:
     """Requests that were begun and not finished, oldest first."""
     rows = workspace.warehouse.rows(
         "SELECT * EXCLUDE (written_at) FROM forgettings WHERE status = 'begun' ORDER BY requested_at"

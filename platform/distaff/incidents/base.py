@@ -44,7 +44,7 @@ from distaff_data.datasets.dependencies import causal_edges, remarks
 from distaff_data.datasets.imputation import impute
 from distaff_data.datasets.incidents import Case, Edge, Incidents, Topology
 from distaff_data.errors import InputError, UnsupportedError
-from distaff_data.frames import kind_of
+from distaff_data.frames import frame_kind
 from distaff_data.tables.incidents import load_incidents
 from distaff_data.warehouse import Warehouse
 
@@ -204,7 +204,7 @@ class Diagnoser(Model[Incidents]):
         at = None if onset is None else axis.seconds(onset)
         detect = at is None and (case.onset is None or self.config.onset == "detected")
         diagnosis = self.diagnose_case(case, edges_between(case.columns, edges), seed=seed, at=at, detect=detect)
-        return ranked_causes(diagnosis, axis, kind_of(data))
+        return ranked_causes(diagnosis, axis, frame_kind(data))
 
     def diagnose_case(
         self,

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from distaff.model.registry import model_class
-from distaff_data.atomic import clear_leftovers, unfinished
+from distaff_data.atomic import clear_leftovers, unfinished_path
 from distaff_data.errors import InputError
 
 _MANIFEST = "model.json"
@@ -48,7 +48,7 @@ class Saveable(Protocol):
 def save(model: Saveable, folder: Path) -> None:
     """Write a fitted model; an older one in the same place is replaced."""
     tidy(folder)
-    part = unfinished(folder)
+    part = unfinished_path(folder)
     part.mkdir(parents=True)
     try:
         save_file({k: v.detach().cpu().contiguous() for k, v in model.state().items()}, part / _WEIGHTS)

@@ -31,7 +31,7 @@ from distaff.recommenders.words import Words
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions, id_texts
 from distaff_data.errors import InputError, UnsupportedError
-from distaff_data.frames import Kind, as_kind, kind_of
+from distaff_data.frames import Kind, as_kind, frame_kind
 from distaff_data.splits import SPLITS
 from distaff_data.tables.interactions import load_interactions
 from distaff_data.warehouse import Warehouse
@@ -251,7 +251,7 @@ class Recommender(Model[Interactions]):
 
         data = interactions if isinstance(interactions, Interactions) else Interactions.from_frame(interactions)
         fit(self, data, seed=seed, device=device, report=report)
-        self._kind = kind_of(interactions)
+        self._kind = frame_kind(interactions)
         return self
 
     def recommend(

@@ -101,7 +101,7 @@ def _shard_folder(workspace: Workspace, run_id: str, top_k: int, positions: Tens
     return folder
 
 
-def unfinished(workspace: Workspace, run_id: str) -> list[Path]:
+def interrupted_shards(workspace: Workspace, run_id: str) -> list[Path]:
     """Return the folders with shards of interrupted scorings of a run."""
     return sorted(f for f in workspace.scratch.glob("scoring-*") if f.name.startswith(_shards_of(run_id)))
 

@@ -126,7 +126,7 @@ def steer(
     seen = exclusion(model.data, tuple(exclude)).take(position)
     by_position: dict[int, float] = {}
     if additions:
-        places = word_positions(words_of(model).vocabulary, additions)
+        places = word_positions(required_words(model).vocabulary, additions)
         by_position = dict(zip(places.tolist(), additions.values(), strict=True))
     steered = steered_scores(model, int(position), weights, by_position).unsqueeze(0)
     lists = [top_k_of(scores, seen, k) for scores in (model.predict(position), steered)]
@@ -194,11 +194,11 @@ def steered_scores(
     weights = _weights(model, users, factors)
     if not words:
         return weighed(model.predict(users), weights, lambda factor: model.intent_scores(users, factor))[0]
-    parts = words_of(model).parts_with_words(user, torch.tensor(list(words)), torch.tensor(list(words.values())))
+    parts = required_words(model).parts_with_words(user, torch.tensor(list(words)), torch.tensor(list(words.values())))
     return weighed(parts.sum(0, keepdim=True), weights, lambda factor: parts[factor : factor + 1])[0]
 
 
-def words_of(model: Recommender) -> Words:
+def required_words(model: Recommender) -> Words:
     """Return the words that a model speaks in.
 
     Raises:

@@ -111,7 +111,7 @@ def spread_of(values: Floats) -> Spread | None:
     return Spread(float(means.var(ddof=1)), residual, n_seeds - 1, n)
 
 
-def pooled(spreads: Sequence[Spread]) -> Spread | None:
+def pooled_spread(spreads: Sequence[Spread]) -> Spread | None:
     """Return one spread out of those of several configurations, each weighing as its degrees of freedom; None of none."""
     if not spreads:
         return None
@@ -162,15 +162,6 @@ def compare_crossed(model: Side, control: Side, *, metric: str, against: str) ->
     reach = float(stats.t.ppf(0.5 + LEVEL / 2, df)) * error
     p = float(2 * stats.t.sf(abs(difference) / error, df))
     return Comparison(metric, against, difference, difference - reach, difference + reach, p, n, source, df=df)
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p-values corrected for their number after Holm, in the order given."""
-    corrected, largest = [0.0] * len(p_values), 0.0
-    for rank, place in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[place]))
-        corrected[place] = largest
-    return corrected
 
 
 def _spread(side: Side) -> tuple[Spread | None, bool]:

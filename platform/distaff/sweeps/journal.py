@@ -185,7 +185,7 @@ def alive(workspace: Workspace, study: str, worker: str) -> Iterator[None]:
     file.unlink(missing_ok=True)
 
 
-def is_alive(workspace: Workspace, study: str, worker: str, *, here: bool = True) -> bool:
+def is_worker_alive(workspace: Workspace, study: str, worker: str, *, here: bool = True) -> bool:
     """Tell whether a worker still exists: on this machine, however its process id was used again; or by its last touch."""
     file = _worker_file(workspace, study, worker)
     try:

@@ -160,7 +160,7 @@ def _is_alive(workspace: Workspace, study: optuna.Study, trial: FrozenTrial) -> 
     """Tell whether a trial under way is being worked on, here or on another machine."""
     worker, host = trial.user_attrs.get("worker"), trial.user_attrs.get("host", socket.gethostname())
     here = host == socket.gethostname()
-    return worker is not None and journal.is_alive(workspace, study.study_name, worker, here=here)
+    return worker is not None and journal.is_worker_alive(workspace, study.study_name, worker, here=here)
 
 
 def _utc(time: datetime | None) -> datetime:

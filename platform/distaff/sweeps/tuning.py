@@ -191,7 +191,7 @@ def control_metrics(plan: Plan) -> tuple[str, ...]:
     return next(((metric,) for metric in plan.metrics if metric != INDEPENDENCE), ())
 
 
-def find(workspace: Workspace, name: str, storage: str | None = None) -> Sweep:
+def find_study(workspace: Workspace, name: str, storage: str | None = None) -> Sweep:
     """A study as it stands.
 
     Raises:

@@ -15,7 +15,7 @@ from distaff.incidents.base import CaseView
 from distaff.incidents.rankings import Explanation
 from distaff_data.arrays import Bools, Floats
 from distaff_data.errors import InputError, first_line
-from distaff_graph.diagnosis.controls.ranking import floor_scaled, given_graph, ranked
+from distaff_graph.diagnosis.controls.ranking import floor_scaled, given_graph, ranked_metrics
 from distaff_graph.diagnosis.watch import TriggeredDiagnoser
 
 _CHANGED = 3.0  # floor-scaled deviations
@@ -40,7 +40,7 @@ class OnsetOrder(TriggeredDiagnoser):
         largest = deviations.max(0)
         tie = largest / (1 + largest)
         ancestors = _ancestors(given_graph(view), view.topology.kpi)
-        return ranked(view, len(deviations) - onset + tie + (len(deviations) + 1.0) * ancestors)
+        return ranked_metrics(view, len(deviations) - onset + tie + (len(deviations) + 1.0) * ancestors)
 
 
 class Recency(TriggeredDiagnoser):
@@ -71,7 +71,7 @@ class Recency(TriggeredDiagnoser):
                 place[order] = np.arange(len(order)) * len(alarms) + number
                 scores = np.where(members & (last >= 0), np.maximum(scores, first - place), scores)
         unranked = -2.0 * len(direct) * len(alarms) - 1 + largest / (1 + largest)
-        return ranked(view, np.where(np.isfinite(scores), scores, unranked))
+        return ranked_metrics(view, np.where(np.isfinite(scores), scores, unranked))
 
 
 class PageRank(TriggeredDiagnoser):
@@ -84,7 +84,7 @@ class PageRank(TriggeredDiagnoser):
 
     def explain(self, view: CaseView) -> Explanation:
         """Rank by :func:`page_rank` on the given graph."""
-        return ranked(view, page_rank(view, given_graph(view)))
+        return ranked_metrics(view, page_rank(view, given_graph(view)))
 
 
 class PCPageRank(TriggeredDiagnoser):
@@ -100,7 +100,7 @@ class PCPageRank(TriggeredDiagnoser):
 
     def explain(self, view: CaseView) -> Explanation:
         """Rank by :func:`page_rank` on PC's graph."""
-        return ranked(view, page_rank(view, pc_graph(view)))
+        return ranked_metrics(view, page_rank(view, pc_graph(view)))
 
 
 def page_rank(view: CaseView, edges: csr_array) -> Floats:

@@ -30,12 +30,12 @@ from distaff.ranking.selection import blocks, rows, top_k
 from distaff.recommenders.base import Recommender
 from distaff.recommenders.intents import Intents
 from distaff.stats.bounds import bennett
-from distaff.stats.stratified import holm
+from distaff.stats.corrections import holm
 from distaff_data.arrays import Floats
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.frames import to_polars
 
-Finding = Literal["suppressed", "exaggerated"]
+Departure = Literal["suppressed", "exaggerated"]
 
 EVERYONE = "everyone"
 LEVEL = 0.05  # chance of any false finding in an audit
@@ -69,7 +69,7 @@ class BlindSpot:
     ratio: float
     low: float
     high: float
-    finding: Finding | None
+    finding: Departure | None
     p_value: float
 
 
@@ -93,7 +93,7 @@ class Cohort:
 
 
 @dataclass(frozen=True)
-class Audit:
+class BlindSpotAudit:
     """All blind spots of a recommender.
 
     Attributes:
@@ -155,14 +155,14 @@ class IntentPosterior:
         return out
 
 
-def audit(
+def audit_blind_spots(
     model: Recommender,
     intents: Intents,
     user_attributes: pl.DataFrame | pa.Table,
     *,
     split: str | None = None,
     seed: int = 0,
-) -> Audit:
+) -> BlindSpotAudit:
     """Compare factors' shares of what people took with their shares of top-20 lists.
 
     Args:
@@ -197,7 +197,7 @@ def audit(
         spots += cohort_spots
         summary.append(Cohort(name, int(member.sum()), kl))
     everyone = [spot for spot in spots if spot.cohort == EVERYONE]
-    return Audit(split, summary, spots, _examples(data, users, took, shown, everyone))
+    return BlindSpotAudit(split, summary, spots, _examples(data, users, took, shown, everyone))
 
 
 def held_out(data: Interactions, prefer: Literal["test", "valid"] = "test") -> str:
@@ -272,7 +272,7 @@ def _compare(cohort: str, took: Floats, shown: Floats, p_values: Floats, seed: i
     ratio = _ratio(data_share, list_share)
     spots = []
     for k in range(took.shape[1]):
-        finding: Finding | None = None
+        finding: Departure | None = None
         certain = p_values[k] <= LEVEL
         if certain and ratio[k] < NOTABLE and high[k] < 1:
             finding = "suppressed"

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from distaff.factors.activity import LIST, shared
+from distaff.factors.activity import LIST, shared_items
 from distaff.factors.intents.blind_spots import (
     IntentPosterior,
     candidates,
@@ -109,7 +109,7 @@ def calibrations(
         mass = weighted(posterior.mass(users, items), relevant.counts()).sum(0)
         shares = (mass / mass.sum().clamp(min=1e-300)).numpy()
         recall = float((find_hits(items, relevant).sum(1) / relevant.counts()).mean())
-        stays = int(shared(items, lists[0]).sum()) / max(int((items >= 0).sum()), 1)
+        stays = int(shared_items(items, lists[0]).sum()) / max(int((items >= 0).sum()), 1)
         kl = divergence(pairs.mean(0).numpy(), shares)
         out.append(Calibration(weight, shares.tolist(), kl, recall, 1.0 - stays, len(users), split))
     return out
