@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from distaff.board.board import Board, BoardRow
     from distaff.runs.records import Run
     from distaff.runs.refit import Refit
+    from distaff.runs.training import FitPlan
     from distaff.stats.intervals import Interval
     from distaff_data.workspace import Workspace
 
@@ -121,54 +122,39 @@ def train(
 
     ws = workspace()
     refit = _refit(ws, model, dataset, on, source, set or [])
+    plans = [
+        training.FitPlan(model, dataset, pairs(set or []), each, device, refit)
+        for each in range(seed, seed + seeds)
+        if model is not None and dataset is not None
+    ]
     if distributed.rank():
-        return _help(ws, model, dataset, pairs(set or []), range(seed, seed + seeds), device, resume, refit)
+        return _join(ws, plans, resume)
     done: list[Run] = []
     if resume is not None:
         with epochs(resume) as report:
             done.append(training.resume(ws, resume, report=report))
-    elif model is None or dataset is None:
+    elif not plans:
         raise InputError("name a model and a dataset: distaff train MODEL DATASET")
     else:
         if graph_is is not None:
-            declare_graph(ws.warehouse, dataset, graph_is)
-        for each in range(seed, seed + seeds):
-            with epochs(f"{model} on {dataset}, seed {each}") as report:
-                done.append(
-                    training.train(
-                        ws,
-                        model,
-                        dataset,
-                        settings=pairs(set or []),
-                        seed=each,
-                        device=device,
-                        report=report,
-                        refit=refit,
-                    )
-                )
+            declare_graph(ws.warehouse, plans[0].dataset, graph_is)
+        for plan in plans:
+            with epochs(f"{plan.model} on {plan.dataset}, seed {plan.seed}") as report:
+                done.append(training.fit_run(ws, plan, report=report)[0])
     _show_runs(ws, done, as_json, test)
     if not as_json:
         _tell(done)
 
 
-def _help(
-    ws: Workspace,
-    model: str | None,
-    dataset: str | None,
-    settings: dict[str, str],
-    seeds: range,
-    device: str,
-    resume: str | None,
-    refit: Refit | None,
-) -> None:
+def _join(ws: Workspace, plans: Sequence[FitPlan], resume: str | None) -> None:
     """Take part in fits as a process of torchrun that is not the first; what is wrong, the first says."""
     from distaff.runs import training
 
     if resume is not None:
         training.join_resumed(ws, resume)
-    elif model is not None and dataset is not None:
-        for seed in seeds:
-            training.join_training(ws, model, dataset, settings=settings, seed=seed, device=device, refit=refit)
+    else:
+        for plan in plans:
+            training.join_training(ws, plan)
 
 
 def _refit(

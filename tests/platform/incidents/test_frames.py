@@ -184,4 +184,4 @@ def test_an_incident_begins_in_the_row_of_its_onset_whatever_the_fraction_of_a_s
 def test_a_pair_of_names_is_an_edge_and_nothing_else_is() -> None:
     for edge in ("cb", ("c",), ("c", "b", "kpi"), ("c", 1)):
         with pytest.raises(InputError, match="a pair of a cause and its effect"):
-            NSIGMA().diagnose(metrics(), onset=200, edges=[edge])  # type: ignore[list-item]
+            NSIGMA().diagnose(metrics(), onset=200, edges=[edge])
