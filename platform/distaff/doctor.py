@@ -96,7 +96,7 @@ def _stale_runs(workspace: Workspace, fix: bool) -> list[Check]:
 
 
 def _unfinished_forgettings(workspace: Workspace) -> list[Check]:
-    """Requests to forget people that were not carried out to the end."""
+    """Return the requests to forget people that were not carried out to the end."""
     return [
         Check(
             f"forgetting {request.forgetting}",

@@ -119,14 +119,14 @@ def _defused(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
 
 
 def dates(seconds: NDArray[np.float64]) -> NDArray[Any]:
-    """Seconds since 1970 as dates in UTC, to the millisecond; numbers of rows and a recording's own seconds as they are."""
+    """Return seconds since 1970 as dates in UTC, to the millisecond; row numbers and a recording's seconds as they are."""
     if len(seconds) and np.nanmin(seconds) >= _DATES_FROM:
         return np.round(seconds * 1000).astype("int64").astype("datetime64[ms]")
     return seconds
 
 
 def with_dates(table: pa.Table) -> pa.Table:
-    """A table for people, whose times are dates where they are seconds since 1970."""
+    """Return a table for people, whose times are dates where they are seconds since 1970."""
     for name in {"time", "start"} & set(table.column_names):
         at = table.column_names.index(name)
         table = table.set_column(at, name, pa.array(dates(table[name].to_numpy())))

@@ -30,7 +30,7 @@ _SHARE = 0.5  # of a model's configurations that a control is tuned over at leas
 
 @dataclass(frozen=True)
 class Records:
-    """What was run on a dataset.
+    """The runs on a dataset.
 
     Attributes:
         kind: The dataset's kind.

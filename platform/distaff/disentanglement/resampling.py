@@ -19,7 +19,7 @@ REPLICATES = 200
 
 @dataclass(frozen=True)
 class Resamples:
-    """Which group each row is in ``(n,)``, and how often each replicate draws each group, ``(B, G)``."""
+    """The group of each row ``(n,)``, and how often each replicate draws each group, ``(B, G)``."""
 
     groups: Ints
     weights: Floats

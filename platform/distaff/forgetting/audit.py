@@ -60,7 +60,7 @@ class ModelRecord:
 
 
 def hashes(workspace: Workspace, dataset: str, people: Iterable[str]) -> list[str]:
-    """The people's keyed hashes, sorted: HMAC-SHA256 of dataset and id; the key is made when there is none.
+    """Return the people's keyed hashes, sorted: HMAC-SHA256 of dataset and id; the key is made when there is none.
 
     Raises:
         InputError: The key's file does not hold a key.
@@ -109,7 +109,7 @@ def begin(workspace: Workspace, dataset: str, people: Sequence[str]) -> Request:
 
 
 def unfinished_requests(workspace: Workspace) -> list[Request]:
-    """Requests that were begun and not finished, oldest first."""
+    """Return the requests that were begun and not finished, oldest first."""
     rows = workspace.warehouse.rows(
         "SELECT * EXCLUDE (written_at) FROM forgettings WHERE status = 'begun' ORDER BY requested_at"
     )

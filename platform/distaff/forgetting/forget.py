@@ -47,7 +47,7 @@ class Forgotten:
     pooled: tuple[Pooled, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """The JSON shape of ``forget``."""
+        """Return the JSON shape of ``forget``."""
         facts = asdict(self.request)
         facts["people"] = len(facts.pop("subjects"))
         models, pooled = ([asdict(row) for row in rows] for rows in (self.models, self.pooled))

@@ -47,7 +47,7 @@ def unlearn(
 
 
 def known(workspace: Workspace, names: Sequence[str], people: Sequence[str]) -> set[str]:
-    """Which of the people the models of runs know, whatever the tables say."""
+    """Return those of the people whom the models of runs know, whatever the tables say."""
     found: set[str] = set()
     for name in names:
         ids = Interactions.user_ids_in(records.run_folder(workspace, name) / "model")

@@ -203,7 +203,7 @@ class Model(ABC, Generic[D]):
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What a reader of the fit should know, such as what the model chose by itself; nothing by default."""
+        """The things that a reader of the fit should know, such as what the model chose by itself; nothing by default."""
         return ()
 
     def publish_results(self, warehouse: Warehouse, run: str) -> None:

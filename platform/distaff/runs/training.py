@@ -50,7 +50,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class FitPlan:
-    """What is to be fitted to what.
+    """A fit to be done: a model, its settings, and the dataset.
 
     Attributes:
         model: Registry name.

@@ -124,7 +124,7 @@ class SeriesModel(Model[Series]):
 
     @property
     def reconstructs(self) -> bool:
-        """Whether it has :meth:`reconstruct`."""
+        """True where it has :meth:`reconstruct`."""
         return type(self).reconstruct is not SeriesModel.reconstruct
 
     @property

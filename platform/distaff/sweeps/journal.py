@@ -36,7 +36,7 @@ def sweep_folder(workspace: Workspace, study: str) -> Path:
 
 
 def open_storage(workspace: Workspace, study: str, url: str | None) -> BaseStorage:
-    """The storage behind a URL such as ``postgresql://host/db`` or ``redis://host``, or the sweep's own journal when None.
+    """Return the storage behind a URL such as ``postgresql://host/db``, or the sweep's own journal when None.
 
     Raises:
         InputError: The storage cannot be reached, or the journal is torn.
@@ -66,7 +66,7 @@ def open_storage(workspace: Workspace, study: str, url: str | None) -> BaseStora
 
 
 def _without_password(text: str, url: str) -> str:
-    """A message in which no driver can repeat the password of the URL, as it stands there or decoded."""
+    """Return a message in which no driver can repeat the password of the URL, as it stands there or decoded."""
     secret = url.rpartition("@")[0].rpartition("://")[2].partition(":")[2]
     for form in {secret, unquote(secret)} - {""}:
         text = text.replace(form, "***")
@@ -74,7 +74,7 @@ def _without_password(text: str, url: str) -> str:
 
 
 def load_study(workspace: Workspace, study: str, url: str | None) -> optuna.Study:
-    """The study of that name.
+    """Return the study of that name.
 
     Raises:
         UnknownNameError: The storage has none.
@@ -90,7 +90,7 @@ def load_study(workspace: Workspace, study: str, url: str | None) -> optuna.Stud
 
 
 def journals(workspace: Workspace) -> list[Path]:
-    """Every sweep's journal."""
+    """Return every sweep's journal."""
     return sorted((workspace.root / "sweeps").glob(f"*/{_JOURNAL}"))
 
 

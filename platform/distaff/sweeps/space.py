@@ -19,7 +19,7 @@ Space: TypeAlias = Mapping[str, Span | Choices]
 def search_space(
     config: type[ModelConfig], file: Path | None = None
 ) -> tuple[dict[str, Span | Choices], dict[str, Any]]:
-    """The settings to change, and those that the file fixes.
+    """Return the settings to change, and those that the file fixes.
 
     A line of the file is ``lr = {low = 1e-4, high = 1e-2, log = true}``, ``n_layers = [1, 2, 3]`` or, to leave it alone,
     ``embedding_dim = 64``. Settings that it does not name keep the space that the model declares.
@@ -62,18 +62,18 @@ def from_json(name: str, said: Mapping[str, Any] | list[Any]) -> Span | Choices:
 
 
 def to_json(space: Space) -> dict[str, Any]:
-    """A form for tables and files."""
+    """Return a form for tables and files."""
     return {name: list(what.values) if isinstance(what, Choices) else vars(what) for name, what in space.items()}
 
 
 def defaults(config: type[ModelConfig], space: Space) -> dict[str, Any]:
-    """The default configuration, as far as it lies in the space: what a sweep tries first."""
+    """Return the default configuration, as far as it lies in the space: what a sweep tries first."""
     values = config().model_dump()
     return {name: values[name] for name, what in space.items() if _holds(what, values[name])}
 
 
 def all_of(space: Space) -> list[dict[str, Any]] | None:
-    """Every configuration of a space of choices, in order; None when a span makes it infinite."""
+    """Return every configuration of a space of choices, in order; None when a span makes it infinite."""
     if any(isinstance(what, Span) for what in space.values()):
         return None
     values = [what.values for what in space.values() if isinstance(what, Choices)]
@@ -81,7 +81,7 @@ def all_of(space: Space) -> list[dict[str, Any]] | None:
 
 
 def propose(trial: optuna.Trial, config: type[ModelConfig], space: Space) -> dict[str, Any]:
-    """The trial's configuration."""
+    """Return the trial's configuration."""
     for name, what in space.items():
         if isinstance(what, Choices):
             trial.suggest_categorical(name, what.values)

@@ -52,7 +52,7 @@ class Sweep:
         return next((row for row in self.trials if row.trial in self.front[:1]), None)
 
     def settings(self, trial: int | None = None) -> dict[str, Any]:
-        """The whole configuration of a trial, as far as it differs from the defaults; of the best when None.
+        """Return the whole configuration of a trial, as far as it differs from the defaults; of the best when None.
 
         Raises:
             InputError: There is no such trial.
@@ -65,7 +65,7 @@ class Sweep:
         return changed
 
     def as_dict(self) -> dict[str, Any]:
-        """The JSON shape of ``tune`` and ``tune show``."""
+        """Return the JSON shape of ``tune`` and ``tune show``."""
         return {
             "study": self.study,
             "model": self.plan.model,
@@ -157,7 +157,7 @@ def fit_seeds(
     seeds: int,
     report: Callable[[int], contextlib.AbstractContextManager[Callable[[Epoch], None]]],
 ) -> list[str]:
-    """One run a seed of a configuration, those that exist included; returns their ids."""
+    """Return the ids of runs of a configuration, one a seed; those that are missing are fitted."""
     text = json.dumps(plan.config.parse(settings).changed())
 
     def same(run: Run) -> bool:
@@ -176,7 +176,7 @@ def fit_seeds(
 
 
 def controls(plan: Plan) -> list[str]:
-    """The registered controls of the model's kind that are installed, the model itself left out."""
+    """Return the registered controls of the model's kind that are installed, the model itself left out."""
     installed = []
     for name in registry.names():
         with contextlib.suppress(InputError):  # its package is missing
@@ -192,7 +192,7 @@ def control_metrics(plan: Plan) -> tuple[str, ...]:
 
 
 def find_study(workspace: Workspace, name: str, storage: str | None = None) -> Sweep:
-    """A study as it stands.
+    """Return a study as it stands.
 
     Raises:
         UnknownNameError: There is none of that name.
@@ -204,7 +204,7 @@ def find_study(workspace: Workspace, name: str, storage: str | None = None) -> S
 
 
 def _open(workspace: Workspace, plan: Plan, name: str, budget: int, storage: str | None) -> optuna.Study:
-    """The study, made when there is none: the default configuration is its first trial."""
+    """Return the study, made when there is none: the default configuration is its first trial."""
     try:
         study = journal.load_study(workspace, name, storage)
     except UnknownNameError:
