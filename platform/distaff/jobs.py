@@ -152,5 +152,5 @@ def _document(workspace: Workspace) -> tomlkit.TOMLDocument:
 
 
 def _write(workspace: Workspace, document: tomlkit.TOMLDocument) -> None:
-    with replacing(workspace.config) as part:
-        part.write_text(tomlkit.dumps(document), encoding="utf-8")
+    with replacing(workspace.config) as temporary:
+        temporary.write_text(tomlkit.dumps(document), encoding="utf-8")

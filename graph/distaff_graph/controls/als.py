@@ -117,12 +117,12 @@ class Solver:
     def solve(self, history: Csr, shares: Tensor | None = None) -> Tensor:
         """Return users' vectors, float32 ``(b, d)``; see :func:`solve_users`."""
         dim = self._table.shape[1]
-        found = torch.zeros(history.n_rows, dim, dtype=torch.float64)
+        vectors = torch.zeros(history.n_rows, dim, dtype=torch.float64)
         for rows in _alike(history.counts(), dim):
-            part = history.take(rows)
-            own = None if shares is None else _taken(history, shares, rows)
-            found[rows] = self._solve(part, own).double()
-        solution: Tensor = torch.linalg.solve_triangular(self._lower.T, found.T, upper=True)
+            block = history.take(rows)
+            weights = None if shares is None else _taken(history, shares, rows)
+            vectors[rows] = self._solve(block, weights).double()
+        solution: Tensor = torch.linalg.solve_triangular(self._lower.T, vectors.T, upper=True)
         return solution.T.float().contiguous()
 
     def _solve(self, history: Csr, shares: Tensor | None) -> Tensor:

@@ -82,5 +82,5 @@ def nearest(train: Csr, n_neighbours: int, shrinkage: float) -> Tensor:
         items.append(column[kept].astype(np.int32))
         similarity.append(value[kept].astype(np.float32))
     starts = np.concatenate([[0], np.cumsum(np.concatenate(counts))]).astype(np.int32)
-    near, value = (torch.from_numpy(np.concatenate(part)) for part in (items, similarity))
+    near, value = (torch.from_numpy(np.concatenate(blocks)) for blocks in (items, similarity))
     return csr_tensor(torch.from_numpy(starts), near, value, n_items)

@@ -33,7 +33,7 @@ def component(spec: str, max_gb: float | None = None) -> LinearRecommender:
     Raises:
         InputError: There is no such model or setting, or its scores are not linear in a history.
     """
-    name, *settings = (part.strip() for part in spec.split(":"))
+    name, *settings = (field.strip() for field in spec.split(":"))
     pairs = [setting.partition("=") for setting in settings]
     if wrong := [key for key, sign, _ in pairs if not sign]:
         raise InputError(f"{wrong[0]!r} is no setting; write a component as als:embedding_dim=32:reg=30", value=spec)

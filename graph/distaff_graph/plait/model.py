@@ -196,8 +196,8 @@ class Plait(Blend):
         whole = weights @ parts.T
         if intent is None:
             return self.weigh(history) + share * unit(whole, whole)
-        own = torch.outer(weights[:, intent], parts[:, intent])
-        return self.weigh(history, responsibilities(history, weights, parts, intent)) + share * unit(own, whole)
+        added = torch.outer(weights[:, intent], parts[:, intent])
+        return self.weigh(history, responsibilities(history, weights, parts, intent)) + share * unit(added, whole)
 
     def _mixtures(self) -> tuple[int, ...]:
         """Return the numbers of intents to choose among."""

@@ -313,11 +313,11 @@ def _shown(model: str, metrics: Collection[str]) -> list[str]:
     return [name for name in names if name in metrics]
 
 
-def _show_board(found: Board) -> None:
+def _show_board(board: Board) -> None:
     from distaff.board.kinds import shown
 
-    names = shown(name for row in found.rows for name in row.metrics)
-    chosen_by = f"{found.metric} (valid)"
+    names = shown(name for row in board.rows for name in row.metrics)
+    chosen_by = f"{board.metric} (valid)"
     rows: list[tuple[object, ...]] = [
         (
             row.model,
@@ -325,32 +325,32 @@ def _show_board(found: Board) -> None:
             ", ".join(f"{k}={v}" for k, v in row.settings.items()),
             len(row.runs),
             row.n_tried if row.chosen else "–",
-            _interval(row.validation.get(found.metric)),
+            _interval(row.validation.get(board.metric)),
             *(_interval(row.metrics.get(name)) for name in names),
-            _versus(row, found),
+            _versus(row, board),
         )
-        for row in found.rows
+        for row in board.rows
     ]
-    floor = [f"{found.noise_floor[name]:.4f}" if name in found.noise_floor else "–" for name in names]
+    floor = [f"{board.noise_floor[name]:.4f}" if name in board.noise_floor else "–" for name in names]
     rows.append(("noise floor", "chance", "", "–", "–", "–", *floor, "–"))
     columns = (
         *("model", "kind", "settings", "seeds", "tried", chosen_by, *names),
-        f"{found.metric} against {found.best_control}",
+        f"{board.metric} against {board.best_control}",
     )
-    emit_table(f"board of {found.dataset} ({found.split})", columns, rows)
-    if found.rows:
-        talk.print(f"{found.n_tried} configurations were measured on {found.dataset} in all", markup=False)
-    for note in found.notes:
+    emit_table(f"board of {board.dataset} ({board.split})", columns, rows)
+    if board.rows:
+        talk.print(f"{board.n_tried} configurations were measured on {board.dataset} in all", markup=False)
+    for note in board.notes:
         talk.print(note, markup=False, soft_wrap=True)
 
 
-def _versus(row: BoardRow, found: Board) -> str:
+def _versus(row: BoardRow, board: Board) -> str:
     """Return the comparison of a row with the best control, in a cell."""
     gap = row.comparison
     if not row.chosen:
         return "not chosen"
     if gap is None:
-        return "best control" if row.model == found.best_control else "–"
+        return "best control" if row.model == board.best_control else "–"
     if gap.p_value is None or gap.p_holm is None or gap.low is None or gap.high is None:
         return f"{gap.difference:+.4f}, seed variance {gap.seed_variance}: no test; train more seeds"
     borrowed = " (seed variance borrowed)" if gap.seed_variance == "borrowed" else ""

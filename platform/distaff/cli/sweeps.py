@@ -179,8 +179,8 @@ def _fit_default(ws: Workspace, name: str, plan: Plan, seeds: int) -> list[str]:
     from distaff.runs import records, training
 
     kept = (plan.generation, records.TRAIN)
-    there = {r.model for r in records.listing(ws, plan.dataset) if (r.dataset_generation, r.fitted_on) == kept}
-    if name in there or not seeds:
+    fitted = {r.model for r in records.listing(ws, plan.dataset) if (r.dataset_generation, r.fitted_on) == kept}
+    if name in fitted or not seeds:
         return []
     with epochs(name) as report:
         return [training.train(ws, name, plan.dataset, seed=plan.seed, device=plan.device, report=report).run]

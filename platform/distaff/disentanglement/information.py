@@ -105,9 +105,9 @@ def binned(codes: Ints, classes: Ints, resamples: Resamples | None = None) -> Fl
     block = max(1, _CELLS // (n_groups * size * n_classes))
     parts = []
     for start in range(0, codes.shape[1], block):
-        part = codes[:, start : start + block]
-        cell = (np.arange(part.shape[1]) * size + part) * n_classes + classes[:, None]
-        shape = (n_groups, part.shape[1], size, n_classes)
+        columns = codes[:, start : start + block]
+        cell = (np.arange(columns.shape[1]) * size + columns) * n_classes + classes[:, None]
+        shape = (n_groups, columns.shape[1], size, n_classes)
         if resamples is not None:
             cell += (resamples.groups * (shape[1] * size * n_classes))[:, None]
         counts = np.bincount(cell.ravel(), minlength=int(np.prod(shape))).reshape(shape)

@@ -89,8 +89,8 @@ def _key(workspace: Workspace) -> bytes:
 
 
 def _write_key(file: Path) -> None:
-    with replacing(file) as part:
-        descriptor = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    with replacing(file) as temporary:
+        descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         with os.fdopen(descriptor, "w") as out:
             out.write(secrets.token_hex(32))
             out.flush()

@@ -63,5 +63,5 @@ def _names(file: Path, people: Sequence[str]) -> bool:
 
 def _rewrite(file: Path, people: Sequence[str]) -> None:
     table = pq.read_table(file)
-    with exports.whole(file) as part:
-        pq.write_table(table.filter(pc.invert(pc.is_in(table[_USER], pa.array(people, pa.string())))), part)
+    with exports.whole(file) as temporary:
+        pq.write_table(table.filter(pc.invert(pc.is_in(table[_USER], pa.array(people, pa.string())))), temporary)

@@ -342,7 +342,7 @@ class Diagnoser(Model[Incidents]):
     def state(self) -> dict[str, Tensor]:
         """Return what is normal of each metric: mean, spread, both's errors, and blocks, ``(5,)`` by ``normal/METRIC``."""
         return {
-            _NORMAL + name: torch.tensor([float(getattr(moments, part)) for part in _MOMENTS], dtype=torch.float64)
+            _NORMAL + name: torch.tensor([float(getattr(moments, field)) for field in _MOMENTS], dtype=torch.float64)
             for name, moments in self.normal.items()
         }
 

@@ -107,13 +107,13 @@ class Feed:
 
     def _is_replaced(self, unread: int) -> bool:
         """Tell whether the file under the name is another one, shorter, or has another line before the place reached."""
-        now, there = self._source.tell(), os.fstat(self._source.fileno())
+        now, status = self._source.tell(), os.fstat(self._source.fileno())
         path = self._path
         try:
-            named = there if path is None else path.stat()
+            named = status if path is None else path.stat()
         except FileNotFoundError:
             return False  # moved away, and not begun anew yet
-        if (named.st_dev, named.st_ino) != (there.st_dev, there.st_ino) or named.st_size < now:
+        if (named.st_dev, named.st_ino) != (status.st_dev, status.st_ino) or named.st_size < now:
             return True
         at = now - unread
         self._source.seek(max(at - len(self._mark), 0))

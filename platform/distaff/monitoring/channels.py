@@ -82,8 +82,8 @@ def _fresh(before: Series, now: Series, names: list[str]) -> Bools:
     rows = pl.DataFrame({"entity": code, "time": now.times.numpy()})
     held = pl.DataFrame({"entity": before.entity_of_row().numpy(), "time": before.times.numpy()})
     held = held.with_row_index("row").unique(["entity", "time"], keep="first")
-    found = rows.join(held, on=["entity", "time"], how="left", maintain_order="left")["row"]
-    place = found.cast(pl.Int64).fill_null(-1).to_numpy()
+    rows_before = rows.join(held, on=["entity", "time"], how="left", maintain_order="left")["row"]
+    place = rows_before.cast(pl.Int64).fill_null(-1).to_numpy()
     fresh = place < 0
     columns, columns_then = ([data.channels.index(name) for name in names] for data in (now, before))
     for some in np.split(at := np.flatnonzero(~fresh), range(_AT_ONCE, len(at), _AT_ONCE)):
@@ -97,9 +97,9 @@ def _fresh(before: Series, now: Series, names: list[str]) -> Bools:
 
 def _entities(before: Series, now: Series) -> Ints:
     """Return the place in ``before`` of each entity of ``now``, -1 for one that was not there."""
-    there = pl.DataFrame({"id": before.entity_ids, "place": np.arange(before.n_entities)})
-    found = pl.DataFrame({"id": now.entity_ids}).join(there, on="id", how="left", maintain_order="left")["place"]
-    places: Ints = found.fill_null(-1).to_numpy()
+    entities = pl.DataFrame({"id": before.entity_ids, "place": np.arange(before.n_entities)})
+    matched = pl.DataFrame({"id": now.entity_ids}).join(entities, on="id", how="left", maintain_order="left")["place"]
+    places: Ints = matched.fill_null(-1).to_numpy()
     return places
 
 

@@ -129,8 +129,8 @@ class _Writer:
     def write(self, shard: _Shard) -> int:
         """Write a shard's file, which appears whole; returns the number of its users."""
         users = shard.users
-        with replacing(shard.file) as part:
-            pq.write_table(self.model.lists(users, self._seen.take(users), shard.top_k, self._ranker), part)
+        with replacing(shard.file) as temporary:
+            pq.write_table(self.model.lists(users, self._seen.take(users), shard.top_k, self._ranker), temporary)
         return users.numel()
 
 
@@ -171,7 +171,7 @@ def _publish(workspace: Workspace, run_id: str, shards: list[Path], out: Path | 
         rows = pa.RecordBatchReader.from_batches(SCORE_SCHEMA, _batches(shards))
         publication.append("recommendations", rows, run=run_id)
         if out is not None:
-            with replacing(out) as part, pq.ParquetWriter(part, SCORE_SCHEMA) as writer:
+            with replacing(out) as temporary, pq.ParquetWriter(temporary, SCORE_SCHEMA) as writer:
                 for batch in _batches(shards):
                     writer.write_batch(batch)
     return sum(pq.read_metadata(shard).num_rows for shard in shards)

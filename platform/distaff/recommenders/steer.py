@@ -161,17 +161,17 @@ def steer_run(
     return steered, load_titles(workspace.warehouse, model.data.name)
 
 
-def weighed(scores: Tensor, weights: Tensor, part: Callable[[int], Tensor]) -> Tensor:
+def weighed(scores: Tensor, weights: Tensor, scores_of: Callable[[int], Tensor]) -> Tensor:
     """Return scores ``(b, n_items)`` with the parts of factors multiplied by their weights ``(b, K)``.
 
     Args:
         scores: As the model gives them; left as they are.
         weights: 1 leaves a factor alone.
-        part: The exact part of the scores that a factor adds, ``(b, n_items)``.
+        scores_of: The exact part of the scores that a factor adds, ``(b, n_items)``.
     """
     out = scores.clone()
     for factor in torch.nonzero((weights != 1).any(0)).flatten().tolist():
-        out += (weights[:, factor : factor + 1] - 1).to(out.dtype) * part(factor)
+        out += (weights[:, factor : factor + 1] - 1).to(out.dtype) * scores_of(factor)
     return out
 
 

@@ -140,10 +140,10 @@ def compare_crossed(model: Side, control: Side, *, metric: str, against: str) ->
     n, difference = gap.size, float(gap.mean())
     parts = [_spread(side) for side in (model, control)]
     source: Source = "own"
-    for spread, own in parts:
+    for spread, is_own in parts:
         if spread is None:
             source = "unknown"
-        elif not own and source != "unknown":
+        elif not is_own and source != "unknown":
             source = "borrowed"
     if source == "unknown" or n < 2:
         return Comparison(metric, against, difference, None, None, None, n, source)
@@ -166,7 +166,7 @@ def compare_crossed(model: Side, control: Side, *, metric: str, against: str) ->
 
 def _spread(side: Side) -> tuple[Spread | None, bool]:
     """Return what a seed does, and whether that is known of the side itself."""
-    own = side.own
-    if own is not None:
-        return own, True
+    own_spread = side.own
+    if own_spread is not None:
+        return own_spread, True
     return side.spread, side.spread is NO_SEED

@@ -80,13 +80,13 @@ def load_study(workspace: Workspace, study: str, url: str | None) -> optuna.Stud
         UnknownNameError: The storage has none.
         InputError: The storage cannot be opened.
     """
-    there = [file.parent.name for file in journals(workspace)]
-    if url is None and study not in there:
-        raise UnknownNameError("study", study, there)
+    names = [file.parent.name for file in journals(workspace)]
+    if url is None and study not in names:
+        raise UnknownNameError("study", study, names)
     try:
         return optuna.load_study(study_name=study, storage=open_storage(workspace, study, url))
     except KeyError:
-        raise UnknownNameError("study", study, there) from None
+        raise UnknownNameError("study", study, names) from None
 
 
 def journals(workspace: Workspace) -> list[Path]:

@@ -28,14 +28,14 @@ def search_space(
         InputError: The file cannot be read, or names a setting or value that the model does not have.
     """
     space, fixed = config.search_space(), dict[str, Any]()
-    for name, said in ({} if file is None else _read(file)).items():
+    for name, written in ({} if file is None else _read(file)).items():
         if name not in config.model_fields:
             raise UnknownNameError("setting", name, config.model_fields)
         space.pop(name, None)
-        if isinstance(said, dict | list):
-            space[name] = from_json(name, said)
+        if isinstance(written, dict | list):
+            space[name] = from_json(name, written)
         else:
-            fixed[name] = said
+            fixed[name] = written
     for name, what in space.items():
         for value in (what.low, what.high) if isinstance(what, Span) else what.values:
             config.parse({name: _number(config, name, value) if isinstance(what, Span) else value})
@@ -43,22 +43,22 @@ def search_space(
     return space, fixed
 
 
-def from_json(name: str, said: Mapping[str, Any] | list[Any]) -> Span | Choices:
+def from_json(name: str, written: Mapping[str, Any] | list[Any]) -> Span | Choices:
     """Read back what :func:`to_json` gave, or a person wrote.
 
     Raises:
         InputError: It is neither a list of plain values nor a table of low, high and perhaps log.
     """
-    if isinstance(said, list):
-        if not said or not all(isinstance(value, str | int | float) for value in said):
+    if isinstance(written, list):
+        if not written or not all(isinstance(value, str | int | float) for value in written):
             raise InputError("the choices of a setting are a list of numbers, texts or true and false", column=name)
-        return Choices(*said)
-    numbers = all(type(said.get(key)) in (int, float) for key in ("low", "high"))
-    if not numbers or said.keys() - {"low", "high", "log"} or not said["low"] < said["high"]:
+        return Choices(*written)
+    numbers = all(type(written.get(key)) in (int, float) for key in ("low", "high"))
+    if not numbers or written.keys() - {"low", "high", "log"} or not written["low"] < written["high"]:
         raise InputError("a span is {low = ..., high = ...} with low below high, and log = true or not", column=name)
-    if said.get("log", False) and said["low"] <= 0:
+    if written.get("log", False) and written["low"] <= 0:
         raise InputError("a span on a logarithmic scale begins above 0", column=name)
-    return Span(said["low"], said["high"], bool(said.get("log", False)))
+    return Span(written["low"], written["high"], bool(written.get("log", False)))
 
 
 def to_json(space: Space) -> dict[str, Any]:

@@ -161,18 +161,18 @@ def fit_seeds(
     text = json.dumps(plan.config.parse(settings).changed())
 
     def same(run: Run) -> bool:
-        there = (run.model, run.settings, run.status, run.dataset_generation, run.fitted_on)
-        return there == (plan.model, text, "done", plan.generation, records.TRAIN)
+        origin = (run.model, run.settings, run.status, run.dataset_generation, run.fitted_on)
+        return origin == (plan.model, text, "done", plan.generation, records.TRAIN)
 
-    there = {run.seed: run.run for run in records.listing(workspace, plan.dataset) if same(run)}
+    finished = {run.seed: run.run for run in records.listing(workspace, plan.dataset) if same(run)}
     for seed in range(plan.seed, plan.seed + seeds):
-        if seed not in there:
+        if seed not in finished:
             with report(seed) as shown:
                 run = training.train(
                     workspace, plan.model, plan.dataset, settings=settings, seed=seed, device=plan.device, report=shown
                 )
-            there[seed] = run.run
-    return [there[seed] for seed in range(plan.seed, plan.seed + seeds)]
+            finished[seed] = run.run
+    return [finished[seed] for seed in range(plan.seed, plan.seed + seeds)]
 
 
 def controls(plan: Plan) -> list[str]:

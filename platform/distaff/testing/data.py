@@ -45,9 +45,14 @@ def with_words(data: Interactions, *, n_blocks: int = 2, seed: int = 0) -> Inter
     for item in range(data.n_items):
         block = int(data.item_ids[item].as_py()) % n_blocks
         variants = torch.randperm(8, generator=generator)[:4].tolist()
-        own = [BLOCK_WORDS[block], *(f"{BLOCK_WORDS[block]} {v}" for v in variants), f"any {item % 5}", "everywhere"]
-        items += [data.item_ids[item].as_py()] * len(own)
-        words += own
+        item_words = [
+            BLOCK_WORDS[block],
+            *(f"{BLOCK_WORDS[block]} {v}" for v in variants),
+            f"any {item % 5}",
+            "everywhere",
+        ]
+        items += [data.item_ids[item].as_py()] * len(item_words)
+        words += item_words
     blocks = torch.tensor([int(i) % n_blocks for i in data.item_ids.to_pylist()])
     vectors = torch.eye(max(n_blocks, 2))[blocks] + 0.1 * torch.randn(
         data.n_items, max(n_blocks, 2), generator=generator

@@ -162,10 +162,10 @@ class DiagnoserSuite(SettingsSuite):
         ranking = fitted_or_refused(lambda: make().diagnose(frame, kpi="c|x", onset=onset))
         assert ranking is None or n_rows > 1
         assert ranking is None or ranking.causes["score"].is_finite().all()
-        found = fitted_or_refused(
+        detected = fitted_or_refused(
             lambda: answered_or_refused(model := make(), lambda: model.diagnose(frame, kpi="c|x"))
         )
-        assert found is None or n_rows > 2
+        assert detected is None or n_rows > 2
 
     def test_edges_of_unknown_ends_are_refused_with_the_nearest_names(self, make: Make) -> None:
         frame = chain_frame(chain_incident(60, 30))

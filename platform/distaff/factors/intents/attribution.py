@@ -63,10 +63,10 @@ def attribution(model: Recommender, *, seed: int = 0) -> Attribution | None:
         if parts is None:
             return None
         gathered.append(concentration(parts))
-    found, *shuffled = torch.stack(gathered).mean(0).tolist()
+    measured, *shuffled = torch.stack(gathered).mean(0).tolist()
     low, high = np.quantile(shuffled, [0.025, 0.975]).tolist()
-    p_value = (1 + sum(null >= found for null in shuffled)) / (1 + len(shuffled))
-    return Attribution(found, float(np.mean(shuffled)), low, high, p_value, len(gathered))
+    p_value = (1 + sum(null >= measured for null in shuffled)) / (1 + len(shuffled))
+    return Attribution(measured, float(np.mean(shuffled)), low, high, p_value, len(gathered))
 
 
 def _exchanges(popularity: Tensor, n: int, rng: np.random.Generator) -> Tensor:

@@ -149,9 +149,9 @@ class IntentPosterior:
         """Return sums of shares by row ``(n, K)`` of ``users`` ``(n,)``, over items ``(n, k)``; -1 is no item."""
         out = torch.zeros(len(users), self.n_factors, dtype=torch.float64)
         row, column = torch.nonzero(items >= 0, as_tuple=True)
-        for part in torch.arange(row.numel()).split(max(1, _PAIRS // self.n_factors)):
-            at = row[part]
-            out.index_add_(0, at, self.shares(users[at], items[at, column[part]]))
+        for chunk in torch.arange(row.numel()).split(max(1, _PAIRS // self.n_factors)):
+            at = row[chunk]
+            out.index_add_(0, at, self.shares(users[at], items[at, column[chunk]]))
         return out
 
 
@@ -232,10 +232,10 @@ def _sums_by_row(posterior: IntentPosterior, users: Tensor, row: Tensor, items: 
     """Return sums of shares and of their squares, ``(n, K)`` each, over each user's pairs ``(nnz,)``."""
     sums = torch.zeros(len(users), posterior.n_factors, dtype=torch.float64)
     squares = torch.zeros_like(sums)
-    for part in torch.arange(row.numel()).split(max(1, _PAIRS // posterior.n_factors)):
-        shares = posterior.shares(users[row[part]], items[part])
-        sums.index_add_(0, row[part], shares)
-        squares.index_add_(0, row[part], shares.square())
+    for chunk in torch.arange(row.numel()).split(max(1, _PAIRS // posterior.n_factors)):
+        shares = posterior.shares(users[row[chunk]], items[chunk])
+        sums.index_add_(0, row[chunk], shares)
+        squares.index_add_(0, row[chunk], shares.square())
     return sums, squares
 
 
