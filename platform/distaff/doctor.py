@@ -127,10 +127,10 @@ def _torn_journals(workspace: Workspace, fix: bool) -> list[Check]:
 def _sweep(scratch: Path) -> list[Check]:
     """Remove what killed ingestions left behind; a young folder without a database may belong to one that begins."""
     old = time.time() - _LEFT_BEHIND
-    left = [folder for folder in scratch.glob("*") if Scratch.is_abandoned(folder) or folder.stat().st_mtime < old]
-    for folder in left:
+    abandoned = [folder for folder in scratch.glob("*") if Scratch.is_abandoned(folder) or folder.stat().st_mtime < old]
+    for folder in abandoned:
         shutil.rmtree(folder, ignore_errors=True)
-    return [Check("scratch", "fixed", f"{len(left)} folders of killed ingestions removed")] if left else []
+    return [Check("scratch", "fixed", f"{len(abandoned)} folders of killed ingestions removed")] if abandoned else []
 
 
 def _missing_models(workspace: Workspace) -> list[Check]:

@@ -51,11 +51,11 @@ class ALS(InnerProducts, LinearRecommender):
         """Return the items' table, ``(n_items, embedding_dim)``."""
         c = self.config
         self._solver = None
-        taken = data.train.transpose()
+        by_item = data.train.transpose()
         items = 0.1 * torch.randn(data.n_items, c.embedding_dim, generator=session.generator())
         for _ in range(c.n_iterations):
             users = Solver(items, c.reg, c.confidence, torch.float32).solve(data.train)
-            items = Solver(users, c.reg, c.confidence, torch.float32).solve(taken)
+            items = Solver(users, c.reg, c.confidence, torch.float32).solve(by_item)
         return items
 
     def project(self, history: Csr, items: Tensor) -> Tensor:
@@ -135,11 +135,11 @@ class Solver:
         items[row, place] = history.indices.long()
         pull = table.new_zeros(history.n_rows, longest, 1)
         pull[row, place, 0] = c if shares is None else c * shares.to(table.dtype)
-        taken = table[items]  # (b, longest, d)
+        vectors = table[items]  # (b, longest, d)
         if longest <= table.shape[1]:
-            dual = _solved((taken @ taken.mT).mul_(c - 1.0), pull)
-            return (taken.mT @ dual).squeeze(2)
-        return _solved((taken.mT @ taken).mul_(c - 1.0), taken.mT @ pull).squeeze(2)
+            dual = _solved((vectors @ vectors.mT).mul_(c - 1.0), pull)
+            return (vectors.mT @ dual).squeeze(2)
+        return _solved((vectors.mT @ vectors).mul_(c - 1.0), vectors.mT @ pull).squeeze(2)
 
 
 def _solved(matrix: Tensor, right: Tensor) -> Tensor:

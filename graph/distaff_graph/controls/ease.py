@@ -99,7 +99,7 @@ def item_weights(x: Csr, penalty: float, dtype: type[np.floating[Any]]) -> np.nd
     return p
 
 
-def downdate(weights: np.ndarray[Any, Any], x: Csr, taken: Csr, penalty: float) -> np.ndarray[Any, Any]:
+def downdate(weights: np.ndarray[Any, Any], x: Csr, removed: Csr, penalty: float) -> np.ndarray[Any, Any]:
     """Return B of EASE without some users, from B with them, in O(n_items^2) times their number.
 
     With G = X^T X + penalty I, B = I - P diag(1 / P_jj), so G (I - B) = diag(1 / P_jj) gives P back. For the rows U of the
@@ -109,7 +109,7 @@ def downdate(weights: np.ndarray[Any, Any], x: Csr, taken: Csr, penalty: float) 
     Args:
         weights: B, float64 ``(n_items, n_items)``; overwritten.
         x: X, the interactions that it was fitted to.
-        taken: U, the rows of X that go away.
+        removed: U, the rows of X that go away.
         penalty: Of the fit.
 
     Returns:
@@ -122,7 +122,7 @@ def downdate(weights: np.ndarray[Any, Any], x: Csr, taken: Csr, penalty: float) 
     for rows, gram in _gram_rows(x):
         scale[rows] += np.einsum("ji,ij->j", gram, p[:, rows])
     p /= scale
-    u = taken.scipy().astype(np.float64)
+    u = removed.scipy().astype(np.float64)
     up = u @ p
     p += up.T @ np.linalg.solve(np.eye(u.shape[0]) - (u @ up.T), up)
     p /= -p.diagonal().copy()

@@ -73,9 +73,9 @@ class Walk:
     """
 
     def __init__(self, train: Csr, *, entering: float, users: float, leaving: float) -> None:
-        taken = train.transpose()
-        of_users, of_items = (side.counts().float() for side in (train, taken))
-        self._rows, self._taken = (_ones(side) for side in (train, taken))
+        by_item = train.transpose()
+        of_users, of_items = (side.counts().float() for side in (train, by_item))
+        self._rows, self._taken = (_ones(side) for side in (train, by_item))
         self._entering, self._leaving = (_scale(of_items, exponent) for exponent in (entering, leaving))
         self._users = _scale(of_users, users)
 

@@ -108,8 +108,8 @@ def choose(
     choice.n_tried += search.n_looks
     choice.share = of_mixture
     choice.n_intents = n_intents[mixture] if n_intents else None
-    taken = [i for i in range(len(specs)) if weights[i] > 0]
-    choice.specs, choice.weights = tuple(specs[i] for i in taken), tuple(float(weights[i]) for i in taken)
+    chosen = [i for i in range(len(specs)) if weights[i] > 0]
+    choice.specs, choice.weights = tuple(specs[i] for i in chosen), tuple(float(weights[i]) for i in chosen)
     choice.notes += [f"{spec} left out: it added nothing" for spec in specs if spec not in choice.specs]
     choice.notes.append(search.summary(weights, mixture, of_mixture))
     return choice
@@ -232,7 +232,7 @@ class _Search:
 
 def _without(weights: Tensor, i: int) -> Tensor | None:
     """Return weights without one component; None where nothing is left."""
-    rest = weights.clone()
-    rest[i] = 0.0
-    total = rest.sum()
-    return rest / total if total > 0 else None
+    others = weights.clone()
+    others[i] = 0.0
+    total = others.sum()
+    return others / total if total > 0 else None

@@ -84,8 +84,8 @@ def warning(drifts: Sequence[DriftMeasure]) -> str | None:
         for drift in drifts
         if drift.drifted
     ]
-    rest = f" and {len(messages) - 3} more" if len(messages) > 3 else ""
-    return f"drift since training: {', '.join(messages[:3])}{rest}" if messages else None
+    more = f" and {len(messages) - 3} more" if len(messages) > 3 else ""
+    return f"drift since training: {', '.join(messages[:3])}{more}" if messages else None
 
 
 def _of(drift: DriftMeasure) -> str:

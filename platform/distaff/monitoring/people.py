@@ -40,9 +40,9 @@ def compare_interactions(model: Recommender, now: Interactions) -> list[DriftMea
     came, stayed = (n_old == 0) & (n_new > 0), (n_old > 0) & (n_new > 0)
     drifts = []
     if came.any() and n_old.any():
-        taken = vstack([old[n_old > 0], new[came]]).tocsr()
-        first = np.arange(taken.shape[0]) < int((n_old > 0).sum())
-        drifts += _of_new_users(taken, first, ids, model.data.n_items, shares)
+        pairs = vstack([old[n_old > 0], new[came]]).tocsr()
+        first = np.arange(pairs.shape[0]) < int((n_old > 0).sum())
+        drifts += _of_new_users(pairs, first, ids, model.data.n_items, shares)
     if stayed.any():
         drifts += _of_known_users(old[stayed], new[stayed], ids, model.data.n_items, shares)
     return drifts
@@ -72,19 +72,19 @@ def _places(positions: Ints, n: int) -> tuple[Ints, int, Bools]:
 
 
 def _of_new_users(
-    taken: csr_matrix, first: Bools, ids: pl.Series, n_known: int, shares: Floats | None
+    pairs: csr_matrix, first: Bools, ids: pl.Series, n_known: int, shares: Floats | None
 ) -> list[DriftMeasure]:
-    """Return the drifts between the first users of ``taken`` and the others."""
+    """Return the drifts between the first users of ``pairs`` and the others."""
 
     def of_items(mask: Bools) -> Floats:
-        counts = np.asarray(taken.T @ mask.astype(np.float64)).ravel()
+        counts = np.asarray(pairs.T @ mask.astype(np.float64)).ravel()
         weights: Floats = counts / max(counts.sum(), 1.0)
         return weights
 
     def items(mask: Bools) -> float:
         return _variation(of_items(mask), of_items(~mask))
 
-    activity = np.asarray(taken.sum(1)).ravel()
+    activity = np.asarray(pairs.sum(1)).ravel()
     edges = np.unique(np.quantile(activity[first], _TENTHS))
     tenth = np.searchsorted(edges, activity, side="left")
 
@@ -98,7 +98,7 @@ def _of_new_users(
         _shuffled("activity", "psi", active, first, means),
     ]
     if shares is not None:
-        mixes, _ = _mixes(taken, n_known, shares)
+        mixes, _ = _mixes(pairs, n_known, shares)
 
         def factors(mask: Bools) -> float:
             return _variation(mixes[mask].sum(0), mixes[~mask].sum(0))
@@ -153,17 +153,17 @@ def _shares(model: Recommender) -> Floats | None:
     return shares
 
 
-def _mixes(taken: csr_matrix, n_known: int, shares: Floats) -> tuple[Floats, Bools]:
+def _mixes(pairs: csr_matrix, n_known: int, shares: Floats) -> tuple[Floats, Bools]:
     """Return the mean shares of each user's items that the model knows, and which users have one."""
-    known_items = taken[:, :n_known]
+    known_items = pairs[:, :n_known]
     counts = np.asarray(known_items.sum(1))
     mixes: Floats = (known_items @ shares) / np.maximum(counts, 1.0)
     return mixes, counts.ravel() > 0
 
 
-def _by_row(taken: csr_matrix) -> csr_matrix:
+def _by_row(pairs: csr_matrix) -> csr_matrix:
     """Return each user's pairs as shares of that user's."""
-    return diags(1.0 / np.asarray(taken.sum(1)).ravel()) @ taken
+    return diags(1.0 / np.asarray(pairs.sum(1)).ravel()) @ pairs
 
 
 def _largest(then: Floats, since: Floats, ids: pl.Series, of: str, n_known: int) -> str:

@@ -138,9 +138,9 @@ def compare_crossed(model: Side, control: Side, *, metric: str, against: str) ->
     """
     gap = model.values.mean(0) - control.values.mean(0)
     n, difference = gap.size, float(gap.mean())
-    parts = [_spread(side) for side in (model, control)]
+    spreads = [_spread(side) for side in (model, control)]
     source: Source = "own"
-    for spread, is_own in parts:
+    for spread, is_own in spreads:
         if spread is None:
             source = "unknown"
         elif not is_own and source != "unknown":
@@ -150,7 +150,7 @@ def compare_crossed(model: Side, control: Side, *, metric: str, against: str) ->
     units = float(gap.var(ddof=1)) / n
     variance, doubt = units, units**2 / (n - 1)
     weights: dict[Spread, float] = {}  # one estimate that serves both sides is one source of doubt
-    for side, (spread, _) in zip((model, control), parts, strict=True):
+    for side, (spread, _) in zip((model, control), spreads, strict=True):
         if spread is not None:
             weights[spread] = weights.get(spread, 0.0) + 1 / len(side.values)
     for spread, weight in weights.items():

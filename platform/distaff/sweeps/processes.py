@@ -65,8 +65,8 @@ def watch(
                 if deaths > _DEATHS:
                     raise DistaffError(f"{deaths} workers were killed, by signal {-code}; the same command goes on")
                 if code < 0:
-                    left = None if timeout is None else max(until - time.monotonic(), 0.01)
-                    going.append(_start(workspace, study.study_name, workers + deaths, workers, left, storage))
+                    seconds_left = None if timeout is None else max(until - time.monotonic(), 0.01)
+                    going.append(_start(workspace, study.study_name, workers + deaths, workers, seconds_left, storage))
     finally:
         for worker in going:
             worker.process.send_signal(signal.SIGINT)

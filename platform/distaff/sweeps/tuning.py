@@ -57,10 +57,10 @@ class Sweep:
         Raises:
             InputError: There is no such trial.
         """
-        wanted = self.front[0] if trial is None and self.front else trial
-        row = next((row for row in self.trials if row.trial == wanted), None)
+        number = self.front[0] if trial is None and self.front else trial
+        row = next((row for row in self.trials if row.trial == number), None)
         if row is None:
-            raise InputError(f"study {self.study!r} has no such trial that ended", value=wanted)
+            raise InputError(f"study {self.study!r} has no such trial that ended", value=number)
         changed: dict[str, Any] = self.plan.config.parse({**self.plan.fixed, **json.loads(row.settings)}).changed()
         return changed
 

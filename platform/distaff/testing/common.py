@@ -62,7 +62,7 @@ class SettingsSuite:
         written = ast.parse(repr(model), mode="eval").body
         assert isinstance(written, ast.Call)
         assert ast.unparse(written.func) == type(model).__name__
-        again = {keyword.arg: ast.literal_eval(keyword.value) for keyword in written.keywords}
+        again = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in written.keywords}
         assert type(model)(**again).config == model.config
 
     def test_an_unfitted_model_says_so(self, make: Make) -> None:

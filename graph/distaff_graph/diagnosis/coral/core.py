@@ -317,16 +317,16 @@ class CORALCore:
         """
         chosen, first = self._candidates, self._n_rows - len(self._incident)
         z = baseline.take(chosen).z(self._incident[:, chosen])
-        seen = baseline.take(chosen).course(z, upward=self.upward)
+        of_candidates = baseline.take(chosen).course(z, upward=self.upward)
         self._mechanisms = self._mechanisms or self._learned_mechanisms(baseline)
         mechanisms, ever = self._mechanisms
-        seen = np.maximum(seen, np.abs(mechanisms.broken(z)) / ever)
-        recent = Anomalies.of(seen)
+        of_candidates = np.maximum(of_candidates, np.abs(mechanisms.broken(z)) / ever)
+        recent = Anomalies.of(of_candidates)
         deviation, onset = self._own.copy(), self._onset.copy()
         deviation[chosen] = np.maximum(deviation[chosen], recent.own)
         onset[chosen] = np.minimum(onset[chosen], recent.onset + first)
-        course = np.zeros((len(seen), self.n_metrics))
-        course[:, chosen] = seen
+        course = np.zeros((len(of_candidates), self.n_metrics))
+        course[:, chosen] = of_candidates
         return Anomalies(course, deviation, onset)
 
     def _learned_mechanisms(self, baseline: Baseline) -> tuple[Mechanisms, Floats]:

@@ -50,8 +50,8 @@ def attribution(model: Recommender, *, seed: int = 0) -> Attribution | None:
     None where scores are made of factors, without responsibilities, or nothing is held out.
     """
     data = model.data
-    taken = data.split(held_out(data))
-    users = torch.nonzero((data.train.counts() > 0) & (taken.counts() > 0)).squeeze(1)
+    interactions = data.split(held_out(data))
+    users = torch.nonzero((data.train.counts() > 0) & (interactions.counts() > 0)).squeeze(1)
     if held_out(data) == "train" or not users.numel():
         return None
     rng = np.random.default_rng(seed)
@@ -59,7 +59,7 @@ def attribution(model: Recommender, *, seed: int = 0) -> Attribution | None:
     orders = _exchanges(torch.bincount(data.train.indices, minlength=data.n_items), SHUFFLES, rng)
     gathered = []
     for user in users.split(1):
-        parts = model.reassigned_intent_scores(user, taken.take(user).indices.long()[:LIST], orders)
+        parts = model.reassigned_intent_scores(user, interactions.take(user).indices.long()[:LIST], orders)
         if parts is None:
             return None
         gathered.append(concentration(parts))

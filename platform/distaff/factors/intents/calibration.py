@@ -88,13 +88,13 @@ def calibrations(
             raise InputError("the weight of calibration lies between 0 and 1", value=weight)
     data = model.data
     split = split or held_out(data, prefer="valid")
-    taken = data.split(split)
-    users = torch.nonzero(taken.counts() > 0).squeeze(1)
+    interactions = data.split(split)
+    users = torch.nonzero(interactions.counts() > 0).squeeze(1)
     if n_users is not None:
         order = torch.randperm(len(users), generator=torch.Generator().manual_seed(seed))
         users = users[order[:n_users]].sort().values
     posterior = IntentPosterior(intents, torch.bincount(data.train.indices, minlength=data.n_items))
-    relevant = taken.take(users)
+    relevant = interactions.take(users)
     pairs = posterior.shares(users[relevant.row_index()], relevant.indices.long())
     tried = [0.0, *(w for w in weights if w > 0)]
     history = exclusion(data, listed_without(split))
