@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from distaff.audit.finding import Finding, decided
 from distaff.board.comparisons import is_seeded
 from distaff.board.kinds import base_of
-from distaff.board.selection import Choice, Configuration, selection, tried
+from distaff.board.selection import Configuration, ConfigurationRanking, selection, tried
 from distaff.model.registry import model_class
 from distaff.runs import aliases, records
 from distaff.runs.records import Run
@@ -42,7 +42,7 @@ class Records:
     workspace: Workspace
     dataset: str
     kind: str
-    choice: Choice
+    choice: ConfigurationRanking
     tried: Mapping[str, int]
     run: Run | None
 
