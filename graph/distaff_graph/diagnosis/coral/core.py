@@ -178,8 +178,8 @@ class CORALCore:
             InputError: Fewer normal rows were added than an effect may lag behind its cause.
         """
         if len(self._normal) < _MECHANISM_LAGS:
-            least = f"it takes {_MECHANISM_LAGS} normal rows before a trigger"
-            raise InputError(f"too little is known of the normal state: {least}, and there are {len(self._normal)}")
+            least = f"add normal rows before a trigger, {_MECHANISM_LAGS} at least"
+            raise InputError(f"too little is known of the normal state: {least}; there are {len(self._normal)}")
         self._reset()
         self._baseline = Baseline.of(self._normal, novelty=self.novelty)
 
