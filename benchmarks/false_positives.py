@@ -31,9 +31,11 @@ from scipy import stats
 from scipy.signal import lfilter
 
 from distaff.disentanglement.study import LatentStudy
-from distaff.factors.effects import Ladder, compare
-from distaff.factors.intents.blind_spots import NOTABLE, Audit, audit
-from distaff.recommenders.base import Intents, Recommender, Session
+from distaff.factors.effects import Ladder, compare_effects
+from distaff.factors.intents.blind_spots import NOTABLE, BlindSpotAudit, audit_blind_spots
+from distaff.model.base import Session
+from distaff.recommenders.base import Recommender
+from distaff.recommenders.intents import Intents
 from distaff.recommenders.relevance import (
     TOP,
     Distributions,
@@ -183,7 +185,8 @@ def held_cards(cards: list[Floats], *, corrected: bool, seed: int) -> list[str |
     properties = tuple(str(m) for m in range(cards[0].shape[2]))
     n_factors = len(cards) if corrected else 1
     found = [
-        compare(values, properties, ends, n_factors=n_factors, seed=seed * 1000 + k) for k, values in enumerate(cards)
+        compare_effects(values, properties, ends, n_factors=n_factors, seed=seed * 1000 + k)
+        for k, values in enumerate(cards)
     ]
     return [None if card.headline is None else card.headline.property for card in found]
 
@@ -239,7 +242,7 @@ class Drawn(Recommender):
 
 def drawn_audit(
     seed: int, *, n_users: int = 500, n_items: int = 600, n_factors: int = 32, each: int = 8, held_down: float = 1.0
-) -> Audit:
+) -> BlindSpotAudit:
     """Return the audit of lists that are drawn as interactions are, but for factor 0's items, of which they hold less."""
     rng = np.random.default_rng(seed)
     items = rng.dirichlet(np.full(n_factors, 0.1), n_items)
@@ -261,10 +264,10 @@ def drawn_audit(
     intents = Intents(torch.from_numpy(users[user_at]).float(), torch.from_numpy(items[item_at]).float())
     cohorts = rng.integers(0, 11, n_users)
     attributes = pa.table({"id": data.user_ids, "name": ["group"] * n_users, "value": [f"g{c}" for c in cohorts]})
-    return audit(model, intents, attributes, seed=seed)
+    return audit_blind_spots(model, intents, attributes, seed=seed)
 
 
-def found_before(found: Audit) -> set[tuple[str, int]]:
+def found_before(found: BlindSpotAudit) -> set[tuple[str, int]]:
     """Return the cells that were findings by the interval alone."""
     return {
         (s.cohort, s.factor)
@@ -273,7 +276,7 @@ def found_before(found: Audit) -> set[tuple[str, int]]:
     }
 
 
-def found_now(found: Audit) -> set[tuple[str, int]]:
+def found_now(found: BlindSpotAudit) -> set[tuple[str, int]]:
     """Return the cells that are findings."""
     return {(s.cohort, s.factor) for s in found.spots if s.finding is not None}
 

@@ -14,9 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from distaff.model.base import Epoch
 from distaff.ranking.metrics import evaluate
-from distaff.recommenders.base import Epoch, Recommender
-from distaff.stats.crossed import NO_SEED, Side, compare_crossed, holm
+from distaff.recommenders.base import Recommender
+from distaff.stats.corrections import holm
+from distaff.stats.crossed import NO_SEED, Side, compare_crossed
 from distaff.stats.intervals import seed_interval
 from distaff_data.arrays import Floats
 from distaff_data.datasets.interactions import Interactions
@@ -140,7 +142,7 @@ def _compare(measured: Sequence[Measured], control: Measured) -> None:
             for one in others
         ]
         known = [c.p_value for c in found if c.p_value is not None]
-        corrected = iter(holm(known))
+        corrected = iter(holm(known).tolist())
         for one, comparison in zip(others, found, strict=True):
             row = next(row for row in one.rows if row["metric"] == metric)
             row["against"] = asdict(comparison) | {"p_holm": None if comparison.p_value is None else next(corrected)}

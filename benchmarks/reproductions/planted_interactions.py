@@ -37,7 +37,8 @@ from torch import Tensor
 
 from distaff.disentanglement import mcc
 from distaff.ranking.metrics import evaluate
-from distaff.recommenders.base import Intents, Recommender
+from distaff.recommenders.base import Recommender
+from distaff.recommenders.intents import Intents
 from distaff.stats.intervals import seed_interval
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.planted.interactions import Planted, planted_interactions

@@ -49,7 +49,7 @@ def launch(workspace_root: Path, *, port: int = 8501, address: str = "127.0.0.1"
     """
     Workspace.open(workspace_root)
     _check_installed()
-    access = login.find(workspace_root)
+    access = login.login_of(workspace_root)
     if access is None:
         _check_loopback(address)
     _check_free(address, port)

@@ -10,20 +10,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
-def unfinished(path: Path) -> Path:
+def unfinished_path(path: Path) -> Path:
     """Return a fresh hidden path beside ``path`` to write to before it takes that place."""
     return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
 
 
 def leftovers(path: Path) -> list[Path]:
-    """Return what killed processes left beside ``path`` under names that :func:`unfinished` gave."""
+    """Return what killed processes left beside ``path`` under names that :func:`unfinished_path` gave."""
     return sorted(path.parent.glob(f".{glob.escape(path.name)}.*.part"))
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a path to write a file to; it replaces ``path`` at once when the block ends, and goes away if it fails."""
-    temporary = unfinished(path)
+    temporary = unfinished_path(path)
     try:
         yield temporary
         temporary.replace(path)

@@ -23,7 +23,7 @@ def is_frame(value: object) -> bool:
     )
 
 
-def kind_of(value: object) -> Kind:
+def frame_kind(value: object) -> Kind:
     """Return the kind of frame that answers to ``value`` are given as: its own, and polars for everything else."""
     native = nw.from_native(value, pass_through=True)
     if not isinstance(native, nw.DataFrame):

@@ -52,8 +52,8 @@ class Workspace:
         if not (root / _CONFIG).exists():
             # First, and whole: what has it is a workspace, whose tables the next command makes if this one is killed.
             at = "" if warehouse_at is None else f"\n[warehouse]\nlocation = {json.dumps(warehouse_at)}\n"
-            with replacing(root / _CONFIG) as part:
-                part.write_text(_CONFIG_TEXT + at)
+            with replacing(root / _CONFIG) as temporary:
+                temporary.write_text(_CONFIG_TEXT + at)
         warehouse = Warehouse.create(root / "warehouse", _location(root))
         (root / "runs").mkdir(exist_ok=True)
         return cls(root, warehouse)

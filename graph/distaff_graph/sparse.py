@@ -191,7 +191,7 @@ def polynomial(matrix: Tensor, x: Tensor, n_layers: int, transposed: Tensor | No
 
 
 @dataclass(frozen=True)
-class Rows:
+class SparseRows:
     """Some rows of a symmetric sparse matrix.
 
     Attributes:
@@ -219,25 +219,25 @@ class RowPolynomial:
         parts = (matrix.values().numpy(), matrix.col_indices().numpy(), matrix.crow_indices().numpy())
         self._scipy = csr_matrix(parts, shape=tuple(matrix.shape))
 
-    def take(self, nodes: Tensor) -> Rows:
+    def take(self, nodes: Tensor) -> SparseRows:
         """Cut out the rows of ``nodes``, distinct and ascending: counting sorts in C, about a millisecond."""
         rows = self._scipy[nodes.numpy()]
         columns = rows.tocsc()
-        return Rows(nodes, _from_scipy(rows, rows.shape[1]), _from_scipy(columns, rows.shape[0]))
+        return SparseRows(nodes, _from_scipy(rows, rows.shape[1]), _from_scipy(columns, rows.shape[0]))
 
-    def __call__(self, x: Tensor, rows: Rows) -> Tensor:
+    def __call__(self, x: Tensor, rows: SparseRows) -> Tensor:
         """Return ``polynomial(matrix, x, n_layers)[rows.nodes]``, ``(b, d)``, with a gradient to ``x``."""
         y: Tensor = _RowPolynomial.apply(self, x, rows)  # type: ignore[no-untyped-call]
         return y
 
-    def forward(self, x: Tensor, rows: Rows) -> Tensor:
+    def forward(self, x: Tensor, rows: SparseRows) -> Tensor:
         """Return the rows from ``x``, in Horner's form."""
         picked = x.index_select(0, rows.nodes)
         if self._n_layers == 0:
             return picked
         return product(rows.matrix, _horner(self._matrix, x, self._n_layers - 1)).add_(picked)
 
-    def backward(self, g: Tensor, rows: Rows) -> Tensor:
+    def backward(self, g: Tensor, rows: SparseRows) -> Tensor:
         """Return the gradient ``(n, d)`` from that of the rows."""
         if self._n_layers == 0:
             return g.new_zeros(self._matrix.shape[0], g.shape[1]).index_copy_(0, rows.nodes, g)
@@ -289,7 +289,7 @@ class _Polynomial(torch.autograd.Function):
 
 class _RowPolynomial(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, owner: RowPolynomial, x: Tensor, rows: Rows) -> Tensor:
+    def forward(ctx: Any, owner: RowPolynomial, x: Tensor, rows: SparseRows) -> Tensor:
         ctx.owner, ctx.rows = owner, rows
         return owner.forward(x, rows)
 

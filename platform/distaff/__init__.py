@@ -18,7 +18,7 @@ _NAMES = {
     "Incidents": "distaff_data.datasets.incidents",
     "InputError": "distaff_data.errors",
     "Interactions": "distaff_data.datasets.interactions",
-    "Intents": "distaff.recommenders.base",
+    "Intents": "distaff.recommenders.intents",
     "Model": "distaff.model.base",
     "Recommender": "distaff.recommenders.base",
     "Series": "distaff_data.datasets.series",
@@ -63,6 +63,6 @@ def __dir__():
 def _near(name):
     from difflib import get_close_matches
 
-    names = {known.lower(): known for known in __getattr__("__all__")}
+    names = {public.lower(): public for public in __getattr__("__all__")}
     near = [names[match] for match in get_close_matches(name.lower(), names, n=3)]
     return f"; did you mean {' or '.join(near)}?" if near else ""

@@ -6,8 +6,8 @@ from typing import Literal
 from distaff._version import __version__ as __version__
 from distaff.incidents.base import Diagnoser as Diagnoser
 from distaff.model.base import Model as Model
-from distaff.recommenders.base import Intents as Intents
 from distaff.recommenders.base import Recommender as Recommender
+from distaff.recommenders.intents import Intents as Intents
 from distaff.series.model import SeriesModel as SeriesModel
 from distaff_data.datasets.incidents import Case as Case
 from distaff_data.datasets.incidents import Incidents as Incidents

@@ -67,8 +67,8 @@ def _fit_models(workspace: Workspace, say: Callable[[str], None]) -> list[str]:
     return fitted
 
 
-def _tell_intents(found: FactorReport, say: Callable[[str], None]) -> None:
-    say(f"5. {found.run}: {len(found.factors)} intents, {found.effective_per_user:.1f} effective a user")
-    for factor in sorted(found.factors, key=lambda f: -f.effect)[:6]:
+def _tell_intents(report: FactorReport, say: Callable[[str], None]) -> None:
+    say(f"5. {report.run}: {len(report.factors)} intents, {report.effective_per_user:.1f} effective a user")
+    for factor in sorted(report.factors, key=lambda f: -f.effect)[:6]:
         doubt = f"  ! {factor.warnings[0]}" if factor.warnings else ""
         say(f"   {factor.name:<32} activity {factor.activity:.2f}  effect {factor.effect:.2f}{doubt}")

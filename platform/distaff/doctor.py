@@ -25,7 +25,7 @@ _LEFT_BEHIND = 24 * 3600  # seconds
 
 
 @dataclass(frozen=True)
-class Finding:
+class Check:
     """One check: ``state`` is ``ok``, ``fixed`` or ``problem``."""
 
     check: str
@@ -33,7 +33,7 @@ class Finding:
     detail: str
 
 
-def examine(root: Path, *, fix: bool = False) -> list[Finding]:
+def examine(root: Path, *, fix: bool = False) -> list[Check]:
     """Check libraries, models, disk, warehouse and runs.
 
     Args:
@@ -45,38 +45,38 @@ def examine(root: Path, *, fix: bool = False) -> list[Finding]:
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"cpu, {torch.get_num_threads()} threads"
     free = shutil.disk_usage(root if root.exists() else Path.cwd()).free
     findings = [
-        Finding("python", "ok", platform.python_version()),
-        Finding("libraries", "ok", versions),
-        Finding("device", "ok", device),
-        Finding("disk", "problem" if free < _LOW_DISK else "ok", f"{free / 2**30:.1f} GiB free"),
+        Check("python", "ok", platform.python_version()),
+        Check("libraries", "ok", versions),
+        Check("device", "ok", device),
+        Check("disk", "problem" if free < _LOW_DISK else "ok", f"{free / 2**30:.1f} GiB free"),
         *map(_model, registry.names()),
-        *(Finding("models", "problem", conflict) for conflict in registry.conflicts()),
+        *(Check("models", "problem", conflict) for conflict in registry.conflicts()),
     ]
     try:
         workspace = Workspace.open(root)
     except DistaffError as error:
-        return [*findings, Finding("workspace", "problem", str(error))]
-    findings.append(Finding("workspace", "ok", str(root)))
+        return [*findings, Check("workspace", "problem", str(error))]
+    findings.append(Check("workspace", "ok", str(root)))
     findings += _stale_runs(workspace, fix)
     findings += _missing_models(workspace)
     findings += _torn_journals(workspace, fix)
     findings += _unfinished_forgettings(workspace)
     if fix:
         removed = workspace.warehouse.reclaim()
-        findings.append(Finding("warehouse", "fixed", f"{sum(removed.values())} unused files removed"))
+        findings.append(Check("warehouse", "fixed", f"{sum(removed.values())} unused files removed"))
         findings += _sweep(workspace.scratch)
     return findings
 
 
-def _model(name: str) -> Finding:
+def _model(name: str) -> Check:
     try:
         registry.model_class(name)
     except DistaffError as error:
-        return Finding(f"model {name}", "problem", str(error))
-    return Finding(f"model {name}", "ok", "")
+        return Check(f"model {name}", "problem", str(error))
+    return Check(f"model {name}", "ok", "")
 
 
-def _stale_runs(workspace: Workspace, fix: bool) -> list[Finding]:
+def _stale_runs(workspace: Workspace, fix: bool) -> list[Check]:
     """Runs marked running whose process is gone."""
     studies = [None, *(file.parent.name for file in journal.journals(workspace))]
     listed = [run for study in studies for run in records.listing(workspace, study=study)]
@@ -85,7 +85,7 @@ def _stale_runs(workspace: Workspace, fix: bool) -> list[Finding]:
         for run in stale:
             records.record(workspace, replace(run, status="interrupted", message="its process is gone"))
     return [
-        Finding(
+        Check(
             f"run {r.run}",
             "fixed" if fix else "problem",
             "its process is gone; "
@@ -95,25 +95,23 @@ def _stale_runs(workspace: Workspace, fix: bool) -> list[Finding]:
     ]
 
 
-def _unfinished_forgettings(workspace: Workspace) -> list[Finding]:
-    """Requests to forget people that were not carried out to the end."""
+def _unfinished_forgettings(workspace: Workspace) -> list[Check]:
+    """Return the requests to forget people that were not carried out to the end."""
     return [
-        Finding(
+        Check(
             f"forgetting {request.forgetting}",
             "problem",
             f"not finished; make the request of {request.requested_at:%Y-%m-%d %H:%M} UTC again: "
             f"distaff forget USER --dataset {request.dataset}",
         )
-        for request in audit.unfinished(workspace)
+        for request in audit.unfinished_requests(workspace)
     ] + [
-        Finding(
-            f"forgetting {model.forgetting}", "problem", f"run {model.run} could not be fitted anew: {model.message}"
-        )
+        Check(f"forgetting {model.forgetting}", "problem", f"run {model.run} could not be fitted anew: {model.message}")
         for model in audit.models(workspace, status="failed")
     ]
 
 
-def _torn_journals(workspace: Workspace, fix: bool) -> list[Finding]:
+def _torn_journals(workspace: Workspace, fix: bool) -> list[Check]:
     """Journals of sweeps that end in, or continue after, half a line: a full disk or a power cut."""
     findings = []
     for file in journal.journals(workspace):
@@ -122,23 +120,23 @@ def _torn_journals(workspace: Workspace, fix: bool) -> list[Finding]:
             detail = f"{lost} bytes from a torn line on" + (
                 f", now beside it in {journal.REMAINS}" if fix else "; --fix cuts them off"
             )
-            findings.append(Finding(f"sweep {file.parent.name}", "fixed" if fix else "problem", detail))
+            findings.append(Check(f"sweep {file.parent.name}", "fixed" if fix else "problem", detail))
     return findings
 
 
-def _sweep(scratch: Path) -> list[Finding]:
+def _sweep(scratch: Path) -> list[Check]:
     """Remove what killed ingestions left behind; a young folder without a database may belong to one that begins."""
     old = time.time() - _LEFT_BEHIND
-    left = [folder for folder in scratch.glob("*") if Scratch.is_abandoned(folder) or folder.stat().st_mtime < old]
-    for folder in left:
+    abandoned = [folder for folder in scratch.glob("*") if Scratch.is_abandoned(folder) or folder.stat().st_mtime < old]
+    for folder in abandoned:
         shutil.rmtree(folder, ignore_errors=True)
-    return [Finding("scratch", "fixed", f"{len(left)} folders of killed ingestions removed")] if left else []
+    return [Check("scratch", "fixed", f"{len(abandoned)} folders of killed ingestions removed")] if abandoned else []
 
 
-def _missing_models(workspace: Workspace) -> list[Finding]:
+def _missing_models(workspace: Workspace) -> list[Check]:
     """Finished runs whose artefacts are gone."""
     return [
-        Finding(f"run {r.run}", "problem", "its model folder is missing")
+        Check(f"run {r.run}", "problem", "its model folder is missing")
         for r in records.listing(workspace)
         if r.status == "done" and not (records.run_folder(workspace, r.run) / "model" / "model.json").is_file()
     ]

@@ -26,9 +26,9 @@ _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 
 
 _WRITERS: Mapping[str, Callable[[Path, pa.Schema], Any]] = {
-    ".csv": lambda part, schema: pa_csv.CSVWriter(part, schema),
-    ".parquet": lambda part, schema: pq.ParquetWriter(part, schema),
-    ".arrow": lambda part, schema: pa.ipc.new_file(part, schema),
+    ".csv": lambda path, schema: pa_csv.CSVWriter(path, schema),
+    ".parquet": lambda path, schema: pq.ParquetWriter(path, schema),
+    ".arrow": lambda path, schema: pa.ipc.new_file(path, schema),
 }
 
 
@@ -51,14 +51,14 @@ def writing(out: Path) -> Iterator[Callable[[pa.Table], None]]:
     """
     if out.suffix not in _WRITERS:
         raise InputError("export to .csv, .parquet or .arrow", path=out)
-    with whole(out) as part, ExitStack() as stack:
+    with whole(out) as temporary, ExitStack() as stack:
         writer = None
 
         def append(table: pa.Table) -> None:
             nonlocal writer
             table = harmless(table) if out.suffix == ".csv" else table
             if writer is None:
-                writer = stack.enter_context(_WRITERS[out.suffix](part, table.schema))
+                writer = stack.enter_context(_WRITERS[out.suffix](temporary, table.schema))
             writer.write_table(table)
 
         yield append
@@ -71,8 +71,8 @@ def write_settings(settings: Mapping[str, Any], out: Path) -> None:
     Raises:
         InputError: The folder does not exist.
     """
-    with whole(out) as part:
-        part.write_text(tomlkit.dumps(settings), encoding="utf-8")
+    with whole(out) as temporary:
+        temporary.write_text(tomlkit.dumps(settings), encoding="utf-8")
 
 
 @contextmanager
@@ -80,8 +80,8 @@ def whole(out: Path) -> Iterator[Path]:
     """A file beside ``out`` that takes its place when the block ends well."""
     if not out.parent.is_dir():
         raise InputError("the folder of the output file does not exist", path=out.parent)
-    with replacing(out) as part:
-        yield part
+    with replacing(out) as temporary:
+        yield temporary
 
 
 def harmless(table: pa.Table) -> pa.Table:
@@ -119,14 +119,14 @@ def _defused(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
 
 
 def dates(seconds: NDArray[np.float64]) -> NDArray[Any]:
-    """Seconds since 1970 as dates in UTC, to the millisecond; numbers of rows and a recording's own seconds as they are."""
+    """Return seconds since 1970 as dates in UTC, to the millisecond; row numbers and a recording's seconds as they are."""
     if len(seconds) and np.nanmin(seconds) >= _DATES_FROM:
         return np.round(seconds * 1000).astype("int64").astype("datetime64[ms]")
     return seconds
 
 
 def with_dates(table: pa.Table) -> pa.Table:
-    """A table for people, whose times are dates where they are seconds since 1970."""
+    """Return a table for people, whose times are dates where they are seconds since 1970."""
     for name in {"time", "start"} & set(table.column_names):
         at = table.column_names.index(name)
         table = table.set_column(at, name, pa.array(dates(table[name].to_numpy())))

@@ -97,12 +97,12 @@ class Job(BaseModel):
             yield time.astimezone(UTC)
 
     def out_path(self, workspace: Workspace) -> Path | None:
-        """The file to write."""
+        """Return the file to write."""
         return None if self.out is None else workspace.root / self.out
 
 
 def read(workspace: Workspace) -> list[Job]:
-    """All jobs.
+    """Return all jobs.
 
     Raises:
         InputError: ``distaff.toml`` is not TOML, or a job in it is wrong.
@@ -152,5 +152,5 @@ def _document(workspace: Workspace) -> tomlkit.TOMLDocument:
 
 
 def _write(workspace: Workspace, document: tomlkit.TOMLDocument) -> None:
-    with replacing(workspace.config) as part:
-        part.write_text(tomlkit.dumps(document), encoding="utf-8")
+    with replacing(workspace.config) as temporary:
+        temporary.write_text(tomlkit.dumps(document), encoding="utf-8")

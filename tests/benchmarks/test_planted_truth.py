@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from distaff.recommenders.base import Intents
+from distaff.recommenders.intents import Intents
 from distaff_data.datasets.csr import Csr
 from distaff_data.planted.interactions import planted_interactions
 

@@ -21,10 +21,10 @@ MAKERS = {"polars": pl.DataFrame, "pandas": pd.DataFrame, "pyarrow": pa.table}
 def test_a_frame_comes_out_as_the_kind_that_went_in(kind: str) -> None:
     frame = MAKERS[kind](COLUMNS)
     assert frames.is_frame(frame)
-    assert frames.kind_of(frame) == kind
+    assert frames.frame_kind(frame) == kind
     assert frames.to_polars(frame).to_dict(as_series=False) == COLUMNS
     assert frames.to_arrow(frame).to_pydict() == COLUMNS
-    assert type(frames.as_kind(frames.to_polars(frame), frames.kind_of(frame))) is type(frame)
+    assert type(frames.as_kind(frames.to_polars(frame), frames.frame_kind(frame))) is type(frame)
 
 
 def test_lazy_frames_and_streams_of_batches_are_frames() -> None:
@@ -32,14 +32,14 @@ def test_lazy_frames_and_streams_of_batches_are_frames() -> None:
     reader = pa.table(COLUMNS).to_reader()
     assert frames.is_frame(lazy)
     assert frames.is_frame(reader)
-    assert (frames.kind_of(lazy), frames.kind_of(reader)) == ("polars", "pyarrow")
+    assert (frames.frame_kind(lazy), frames.frame_kind(reader)) == ("polars", "pyarrow")
     assert frames.to_polars(lazy).equals(frames.to_polars(reader))
 
 
 @pytest.mark.parametrize("value", [np.ones((2, 2)), [("a", "b")], {"id": ["a"]}, None])
 def test_what_is_no_frame_is_refused(value: object) -> None:
     assert not frames.is_frame(value)
-    assert frames.kind_of(value) == "polars"
+    assert frames.frame_kind(value) == "polars"
     with pytest.raises(InputError, match="give a polars, pandas or Arrow frame"):
         frames.to_polars(value)
 

@@ -117,7 +117,7 @@ def test_readiness_answers_this_machine_only_and_without_messages(workspace: Wor
     workspace.warehouse.append(
         "executions", [row | {"missed": 0, "model": "m", "process": 1}], written_at=datetime.now(UTC)
     )
-    with readiness.serve(workspace, Heartbeat(), 0) as port:
+    with readiness.serve_readiness(workspace, Heartbeat(), 0) as port:
 
         def ask(path: str, host: str) -> tuple[int, str]:
             link = HTTPConnection("127.0.0.1", port, timeout=20)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import torch
 
+from distaff.model.base import Epoch
 from distaff.model.fitting import fit
-from distaff.recommenders.base import Epoch, Recommender
+from distaff.recommenders.base import Recommender
 from distaff.recommenders.gradient import GradientRecommender
 from distaff.testing.data import checkerboard, own_block_share
 

@@ -8,7 +8,8 @@ import sys
 from safetensors.torch import save_file
 
 from distaff.model import distributed
-from distaff.recommenders.base import Epoch, Recommender
+from distaff.model.base import Epoch
+from distaff.recommenders.base import Recommender
 from distaff.testing.data import checkerboard
 
 

@@ -38,7 +38,7 @@ def tune_and_kill(workspace: Workspace, plan: Plan, budget: int = 4, **options: 
         assert time.monotonic() < deadline, "no trial of a worker was under way"
         time.sleep(0.05)
         busy = [run for run in records.listing(workspace, study="s") if run.status == "running"]
-        if busy and tuning.find(workspace, "s", storage).trials:
+        if busy and tuning.find_study(workspace, "s", storage).trials:
             killed = busy[0]
             os.kill(killed.process, signal.SIGKILL)
     sweep.join(timeout=300)

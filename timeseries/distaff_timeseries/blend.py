@@ -38,23 +38,23 @@ class ForecastBlend(Forecaster):
 
     def _fit_encoder(self, data: Series, session: Session) -> None:
         """Fit every component."""
-        self._parts = self._components()
-        for part in self._parts:
-            part.fit(data, seed=session.seed, device=str(session.device))
+        self._models = self._components()
+        for model in self._models:
+            model.fit(data, seed=session.seed, device=str(session.device))
         self._weights: dict[int, Tensor] = {}
 
     def prepare_forecasts(self, horizon: int) -> None:
         """Prepare the components, and weigh them, once for that many rows ahead."""
         steps = max(*self.config.horizons, horizon)
-        for part in self._parts:
-            part.prepare_forecasts(horizon)
+        for model in self._models:
+            model.prepare_forecasts(horizon)
         if steps not in self._weights:
             self._weights[steps] = self._weighed(steps)
 
     def forecast_windows(self, values: Tensor, mask: Tensor, horizon: int) -> Tensor:
         """Return the weighted mean of the components' forecasts."""
         weights = self._weights[max(*self.config.horizons, horizon)][:, :horizon].to(values.device)
-        forecasts = torch.stack([part.forecast_windows(values, mask, horizon) for part in self._parts], 1)
+        forecasts = torch.stack([model.forecast_windows(values, mask, horizon) for model in self._models], 1)
         return (weights * forecasts).sum(1)
 
     def weights(self, horizon: int | None = None) -> dict[str, Tensor]:
@@ -62,31 +62,31 @@ class ForecastBlend(Forecaster):
         steps = max(self.config.horizons) if horizon is None else horizon
         self.prepare_forecasts(steps)
         weights = self._weights[max(*self.config.horizons, steps)][:, :steps]
-        return {part.name: own for part, own in zip(self._parts, weights, strict=True)}
+        return {model.name: weight for model, weight in zip(self._models, weights, strict=True)}
 
     def notes(self) -> tuple[str, ...]:
         """Return which components carry the forecast of each channel."""
-        shares = {name: own.mean(0).tolist() for name, own in self.weights().items()}
+        shares = {name: weight.mean(0).tolist() for name, weight in self.weights().items()}
         lines = []
         for place, channel in enumerate(self.data.channels):
-            ordered = sorted(((own[place], name) for name, own in shares.items()), reverse=True)
+            ordered = sorted(((weight[place], name) for name, weight in shares.items()), reverse=True)
             lines.append(f"{channel}: " + ", ".join(f"{name} {share:.0%}" for share, name in ordered if share >= 0.005))
         return tuple(lines)
 
     def encoder_state(self) -> dict[str, Tensor]:
         """Return the components' tensors, and the weights by their horizon."""
         tensors = {f"weights.{steps}": weights for steps, weights in self._weights.items()}
-        for part in self._parts:
-            tensors |= with_prefix(f"{part.name}.", part.state())
+        for model in self._models:
+            tensors |= with_prefix(f"{model.name}.", model.state())
         return tensors
 
     def load_encoder_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Take back the components and the weights."""
         self._weights = {int(steps): weights for steps, weights in without_prefix("weights.", tensors).items()}
-        self._parts = self._components()
-        for part in self._parts:
-            part.bind(self.data)
-            part.load_state(without_prefix(f"{part.name}.", tensors))
+        self._models = self._components()
+        for model in self._models:
+            model.bind(self.data)
+            model.load_state(without_prefix(f"{model.name}.", tensors))
 
     def _components(self) -> list[SeriesModel]:
         settings = {"seq_len": self.config.seq_len, "horizons": self.config.horizons}
@@ -95,13 +95,15 @@ class ForecastBlend(Forecaster):
     @torch.no_grad()
     def _weighed(self, steps: int) -> Tensor:
         """Return weights ``(K, H, C)``; all on the first component where there is nothing to validate on."""
-        length, n_channels, n = self.length, len(self.data.channels), len(self._parts)
+        length, n_channels, n = self.length, len(self.data.channels), len(self._models)
         windows = evenly(slide(self.data, length, horizon=steps, split="valid", device=self.device), _MOST)
         grams = torch.zeros(steps, n_channels, n, n, dtype=torch.float64)
         for block in blocks(windows):
             values, mask = self.take(windows, block)
-            seen, known, future = values[:, :length], mask[:, :length], values[:, length:]
-            away = [(part.forecast_windows(seen, known, steps) - future) * mask[:, length:] for part in self._parts]
+            history, observed, future = values[:, :length], mask[:, :length], values[:, length:]
+            away = [
+                (model.forecast_windows(history, observed, steps) - future) * mask[:, length:] for model in self._models
+            ]
             errors = torch.stack(away, 3).double().cpu()
             grams += torch.einsum("bhck,bhcl->hckl", errors, errors)
         weights = torch.zeros(n, steps, n_channels)

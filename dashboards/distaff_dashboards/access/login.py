@@ -46,7 +46,7 @@ class Login:
     host: str
 
 
-def find(workspace_root: Path) -> Login | None:
+def login_of(workspace_root: Path) -> Login | None:
     """Return the login of a workspace; None where none is configured.
 
     Raises:

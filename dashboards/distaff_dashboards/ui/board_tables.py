@@ -32,7 +32,7 @@ _VALIDATION_SCHEMA = {
 }
 
 
-def metrics_of(board: Board) -> list[str]:
+def metric_names(board: Board) -> list[str]:
     """Return the metrics of any row, those that the terminal shows first."""
     from distaff.board.kinds import shown
 
@@ -81,7 +81,7 @@ def long_table(board: Board) -> pl.DataFrame:
 
 def wide_table(board: Board) -> pl.DataFrame:
     """Return the means of every metric, one column each."""
-    names = metrics_of(board)
+    names = metric_names(board)
     rows = [
         {"model": label, "kind": _kind(row)} | {name: value.mean for name, value in row.metrics.items()}
         for row, label in zip(board.rows, wording.row_labels(board.rows), strict=True)

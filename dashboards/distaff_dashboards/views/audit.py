@@ -23,14 +23,14 @@ def audit_page() -> None:
         )
         return
     name = widgets.choose("Dataset", table["dataset"].to_list(), key="dataset")
-    found = audit_of(newest_writes("publications", "runs", "promotions"), name)
-    n_failed = sum(finding.verdict == "fail" for finding in found.findings)
+    report = audit_of(newest_writes("publications", "runs", "promotions"), name)
+    n_failed = sum(finding.verdict == "fail" for finding in report.findings)
     if n_failed:
-        st.warning(f"**{n_failed} of {len(found.findings)} lines fail** for {wording.escape(name)}.")
+        st.warning(f"**{n_failed} of {len(report.findings)} lines fail** for {wording.escape(name)}.")
     else:
         st.success(f"No line fails for {wording.escape(name)}.")
     lines = pl.DataFrame(
-        [(finding.check, _MARKS[finding.verdict], finding.figure) for finding in found.findings],
+        [(finding.check, _MARKS[finding.verdict], finding.figure) for finding in report.findings],
         {"question": pl.String(), "verdict": pl.String(), "figure": pl.String()},
         orient="row",
     )

@@ -45,7 +45,7 @@ def board_page() -> None:
         )
         return
     with middle:
-        metric = widgets.choose("Metric", board_tables.metrics_of(board), key="metric", help=_definitions(board))
+        metric = widgets.choose("Metric", board_tables.metric_names(board), key="metric", help=_definitions(board))
     if wording.is_score(metric):
         _verdict(board, metric, kind)
         _cards(board, metric, kind)
@@ -175,7 +175,8 @@ def _tables(board: Board, metric: str) -> None:
     wide = board_tables.wide_table(board)
     widgets.heading("Means of every metric", wide, f"{board.dataset}-means")
     means = {
-        m: st.column_config.NumberColumn(format="%.4f", help=wording.define(m)) for m in board_tables.metrics_of(board)
+        m: st.column_config.NumberColumn(format="%.4f", help=wording.define(m))
+        for m in board_tables.metric_names(board)
     }
     widgets.table(wide, {"model": st.column_config.TextColumn(pinned=True), **means}, key="wide-table")
     candidates = board_tables.validation_table(board, metric)
@@ -187,7 +188,7 @@ def _tables(board: Board, metric: str) -> None:
 def _definitions(board: Board) -> str:
     return "\n\n".join(
         wording.escape(wording.define(metric))
-        for metric in board_tables.metrics_of(board)
+        for metric in board_tables.metric_names(board)
         if metric.endswith(("@20", "@5"))
     )
 

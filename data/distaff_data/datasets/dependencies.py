@@ -52,41 +52,41 @@ def causal_edges(incidents: Incidents) -> tuple[Edge, ...]:
 
 def remarks(topology: Topology) -> tuple[str, ...]:
     """Return what is odd about the given graph of a case, a sentence each; nothing where there is no graph."""
-    known = [edge for edge in topology.edges if edge.known]
-    given = [edge for edge in known if not edge.assumed]
+    existing = [edge for edge in topology.edges if edge.known]
+    given = [edge for edge in existing if not edge.assumed]
     if not given:
         return ()
     measured = {*topology.columns, *topology.entities}
-    usable = [edge for edge in known if edge.source in measured and edge.target in measured]
+    usable = [edge for edge in existing if edge.source in measured and edge.target in measured]
     if not any(not edge.assumed for edge in usable):
         return ("no edge of the given graph joins two metrics of this case: the graph is not used",)
-    said = []
+    sentences = []
     if topology.kpi is not None:
         kpi = topology.columns[topology.kpi]
-        own = {kpi, entity_of(kpi)}
+        kpi_names = {kpi, entity_of(kpi)}
         tied = sorted({edge.source for edge in usable if edge.assumed and edge.target == kpi})
         if tied:
-            said.append(f"the KPI is outside of the call graph and was tied to its entry: {_listed(tied)}")
-        elif not any({edge.source, edge.target} & own for edge in usable):
-            said.append("the KPI is outside of the given graph: no path leads to it")
-        elif not any(edge.target in own for edge in usable):
-            said.append("by the given graph nothing acts on the KPI; is its direction right?")
+            sentences.append(f"the KPI is outside of the call graph and was tied to its entry: {_listed(tied)}")
+        elif not any({edge.source, edge.target} & kpi_names for edge in usable):
+            sentences.append("the KPI is outside of the given graph: no path leads to it")
+        elif not any(edge.target in kpi_names for edge in usable):
+            sentences.append("by the given graph nothing acts on the KPI; is its direction right?")
     names, circles = _circles(usable)
     sizes = np.bincount(circles)
     if (sizes > 1).any():
         members = [names[i] for i in np.flatnonzero(sizes[circles] > 1)]
-        said.append(f"the given graph has circles, in which no first cause can be told: {_listed(members)}")
-    return tuple(said)
+        sentences.append(f"the given graph has circles, in which no first cause can be told: {_listed(members)}")
+    return tuple(sentences)
 
 
 def ties(edges: Sequence[Edge], kpis: Sequence[str]) -> tuple[Edge, ...]:
     """Return edges from the entries of a turned call graph to those KPIs that are outside of it."""
-    known = [edge for edge in edges if edge.known]
-    inside = {entity_of(name) for edge in known for name in (edge.source, edge.target)}
+    existing = [edge for edge in edges if edge.known]
+    inside = {entity_of(name) for edge in existing for name in (edge.source, edge.target)}
     outside = [kpi for kpi in dict.fromkeys(kpis) if entity_of(kpi) not in inside]
-    if not outside or not known:
+    if not outside or not existing:
         return ()
-    return tuple(Edge(entry, kpi, assumed=True) for kpi in outside for entry in _entries(known))
+    return tuple(Edge(entry, kpi, assumed=True) for kpi in outside for entry in _entries(existing))
 
 
 def _entries(edges: Sequence[Edge]) -> list[str]:

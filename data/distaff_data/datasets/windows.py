@@ -57,7 +57,8 @@ class Windows:
         late = starts - within
         if bool(late.any()):  # these run past the last row of all, and are moved to their place
             row = (torch.arange(self.length) + late.unsqueeze(1)).clamp(max=self.length - 1).to(rows.device)
-            values, mask = (part.gather(1, row.unsqueeze(2).expand(values.shape)) for part in (values, mask))
+            place = row.unsqueeze(2).expand(values.shape)
+            values, mask = values.gather(1, place), mask.gather(1, place)
         if self._ragged:
             remaining = (self._ends[index] - starts).to(rows.device)
             inside = torch.arange(self.length, device=rows.device) < remaining.unsqueeze(1)

@@ -52,14 +52,14 @@ def find_sources(paths: Sequence[str | Path]) -> Sources:
     """
     if not paths:
         raise InputError("name at least one file or folder")
-    given = [_existing(Path(path)) for path in paths]
-    if len(given) == 1 and given[0].is_dir():
-        files = _in_folder(given[0])
+    existing = [_existing(Path(path)) for path in paths]
+    if len(existing) == 1 and existing[0].is_dir():
+        files = _in_folder(existing[0])
     else:
-        for path in given:
+        for path in existing:
             if path.is_dir():
                 raise InputError("give one folder, or any number of files", path=path)
-        files = (_by_name(given) if len(given) > 1 else ()) or tuple(SourceFile(path) for path in given)
+        files = (_by_name(existing) if len(existing) > 1 else ()) or tuple(SourceFile(path) for path in existing)
     return Sources(files, *_beside(files[0].path))
 
 

@@ -86,11 +86,11 @@ def ingest_incidents(
     options = with_settings(options or IncidentsOptions(), settings)
     files = [Path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
     names = _read_names(options.names)
-    graph, said = options.graph, options.graph_is
+    graph, direction = options.graph, options.graph_is
     if len(files) == 1 and files[0].is_dir():
         folder = files[0]
         cases, listed = _folder_cases(folder, options, names)
-        said = said or listed
+        direction = direction or listed
         graph = graph or (folder / "graph.csv" if (folder / "graph.csv").is_file() else None)
     else:
         cases = [_file_case(path, options, names) for path in files]
@@ -105,7 +105,7 @@ def ingest_incidents(
     recorded = {option: getattr(options, option) for option in ("time", "separator", "step", "kpi", "onset", "label")}
     with workspace.warehouse.lock(f"dataset/{name}"):
         check_new(workspace.warehouse, name, replace=options.replace)
-        graph_is = graph_direction(said) if said else None if edges else "causes"
+        graph_is = graph_direction(direction) if direction else None if edges else "causes"
         incidents = read_as(Incidents(name, tuple(cases), edges), graph_is)
         source = ", ".join(str(path) for path in files)
         return publish_incidents(workspace.warehouse, incidents, source=source, settings=recorded)
@@ -124,9 +124,11 @@ def read_folder(folder: Path, name: str, *, unmeasured: bool = False, graph_is: 
         InputError: Something cannot be read or does not fit together.
     """
     cases, listed = _folder_cases(folder, IncidentsOptions(), {})
-    graph, said = folder / "graph.csv", graph_is or listed
+    graph, direction = folder / "graph.csv", graph_is or listed
     edges = _read_graph(graph, cases, unmeasured) if graph.is_file() else ()
-    return read_as(Incidents(name, tuple(cases), edges), graph_direction(said) if said else None if edges else "causes")
+    return read_as(
+        Incidents(name, tuple(cases), edges), graph_direction(direction) if direction else None if edges else "causes"
+    )
 
 
 def _folder_cases(folder: Path, options: IncidentsOptions, names: Mapping[str, str]) -> tuple[list[Case], str | None]:
@@ -142,10 +144,10 @@ def _folder_cases(folder: Path, options: IncidentsOptions, names: Mapping[str, s
     rows = rows.get("cases") if isinstance(rows, dict) else rows
     if not isinstance(rows, list) or not all(isinstance(row, dict) and "case" in row for row in rows):
         raise InputError("the file is a list of objects, each with the name of a case", path=listing)
-    said = {str(word) for word in (beside, *(row.get("graph_is") for row in rows)) if word is not None}
-    if len(said) > 1:
+    answers = {str(word) for word in (beside, *(row.get("graph_is") for row in rows)) if word is not None}
+    if len(answers) > 1:
         raise InputError("the cases share one graph, so all say the same of it", path=listing, column="graph_is")
-    return [_listed_case(folder, listing, row, options, names) for row in rows], next(iter(said), None)
+    return [_listed_case(folder, listing, row, options, names) for row in rows], next(iter(answers), None)
 
 
 def _listed_case(
@@ -351,12 +353,12 @@ def _read_graph(path: Path, cases: Sequence[Case], unmeasured: bool) -> tuple[Ed
     measured = {column for case in cases for column in case.columns}
     measured |= {entity_of(column) for column in measured}
     words = _texts(table, status) if status else pl.lit("known")
-    known = pl.col("word").str.strip_chars().str.to_lowercase().replace_strict(_STATUS, default=None)
+    exists = pl.col("word").str.strip_chars().str.to_lowercase().replace_strict(_STATUS, default=None)
     edges = (
         pl.DataFrame({"source": _texts(table, source), "target": _texts(table, target)})
         .with_row_index("line", 2)
         .with_columns(pl.col("source", "target").is_in(list(measured)).fill_null(False).name.prefix("has_"), word=words)
-        .with_columns(known=known)
+        .with_columns(known=exists)
     )
     if unmeasured:
         edges = edges.filter("has_source", "has_target")

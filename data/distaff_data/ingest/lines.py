@@ -12,9 +12,9 @@ def physical_line(layout: FileLayout, row: int) -> int:
     """Return the 1-based line on which the ``row``-th row begins; in a Parquet file, which has no lines, the row itself."""
     if layout.format in ("parquet", "lightgcn"):
         return row
-    wanted = row + 1 if layout.header else row
+    row_of_file = row + 1 if layout.header else row
     starts = _quoted_starts(layout) if layout.quote else _plain_starts(layout)
-    return next(line for number, line in enumerate(starts, 1) if number == wanted)
+    return next(line for number, line in enumerate(starts, 1) if number == row_of_file)
 
 
 def _plain_starts(layout: FileLayout) -> Iterator[int]:

@@ -93,10 +93,10 @@ def _labelled(base: Path) -> dict[str, Csr]:
     path = _there(base, "inter")
     with path.open(encoding="utf-8") as file:
         names = file.readline().rstrip("\r\n").split("\t")
-    wanted = ("userID", "itemID", "x_label")
-    if missing := [name for name in wanted if name not in names]:
+    columns = ("userID", "itemID", "x_label")
+    if missing := [name for name in columns if name not in names]:
         raise InputError(f"the header names no column {missing[0]}", path=path, line=1)
-    rows = _numbers(path, "\t", [names.index(name) for name in wanted])
+    rows = _numbers(path, "\t", [names.index(name) for name in columns])
     if wrong := np.flatnonzero(~np.isin(rows[:, 2], range(len(SPLITS)))).tolist():
         raise InputError("x_label is 0, 1 or 2", path=path, line=wrong[0] + 2, value=rows[wrong[0], 2])
     n_users, n_items = (int(rows[:, side].max(initial=-1)) + 1 for side in (0, 1))

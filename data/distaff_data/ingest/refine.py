@@ -112,8 +112,8 @@ def _refuse_nothing(scratch: Scratch, reason: str) -> None:
         raise InputError(f"nothing is left: {reason}")
 
 
-def _split(scratch: Scratch, given: bool, split: Split | None, seed: int) -> None:
-    if given:
+def _split(scratch: Scratch, has_split: bool, split: Split | None, seed: int) -> None:
+    if has_split:
         scratch.execute("ALTER TABLE pairs RENAME TO kept")
         return
     scratch.execute("ALTER TABLE pairs DROP COLUMN split")

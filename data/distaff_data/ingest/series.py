@@ -87,13 +87,13 @@ def ingest_series(
     kind = files[0].suffix.lower()
     if kind in _ARCHIVES:
         windows = _ARCHIVES[kind](files, name, channels_first=options.channels_first)
-        arranged, format, given = Arranged(windows, 0, True), kind[1:], bool(windows.splits.any())
+        arranged, format, has_split = Arranged(windows, 0, True), kind[1:], bool(windows.splits.any())
     else:
         if len(files) > 1:
             raise InputError("give one table; several entities go into one, with a column of entities", path=files[1])
         with Scratch(workspace.scratch, files) as scratch:
-            arranged, format, given = _read_table(scratch, files[0], name, options)
-    data, split = _divided(arranged.data, options.split, given, options.seed)
+            arranged, format, has_split = _read_table(scratch, files[0], name, options)
+    data, split = _divided(arranged.data, options.split, has_split, options.seed)
     with warehouse.lock(f"dataset/{name}"):
         check_new(warehouse, name, replace=options.replace)
         return publish_series(
@@ -108,9 +108,9 @@ def ingest_series(
         )
 
 
-def _divided(data: Series, split: str | None, given: bool, seed: int) -> tuple[Series, str]:
+def _divided(data: Series, split: str | None, has_split: bool, seed: int) -> tuple[Series, str]:
     """Return the series divided as asked for, as given or as fits them, and how."""
-    if split is not None or not given:
+    if split is not None or not has_split:
         spec = split or default_split(data)
         return divide(data, spec, seed), spec
     if not bool(data.rows_of("train").any()):

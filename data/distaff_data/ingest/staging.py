@@ -80,8 +80,8 @@ def stage_events(
         columns = {**_stage_file(scratch, file, layout, chosen, required, options.far_times), **columns}
     if not scratch.count("SELECT count(*) FROM events"):
         raise InputError("the file has no interactions", path=files[0].path)
-    given = not scratch.count("SELECT count(*) FROM events WHERE split IS NULL")
-    return StagedEvents(layouts[0].format, columns, given)
+    has_split = not scratch.count("SELECT count(*) FROM events WHERE split IS NULL")
+    return StagedEvents(layouts[0].format, columns, has_split)
 
 
 def _layouts(scratch: Scratch, files: Sequence[SourceFile], format: str | None, *, header: bool) -> list[FileLayout]:

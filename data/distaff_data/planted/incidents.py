@@ -170,12 +170,12 @@ def _columns(parameters: IncidentsParameters) -> tuple[str, ...]:
 def _draw_edges(parameters: IncidentsParameters, rng: np.random.Generator) -> Floats:
     """Return weights ``(L + 1, n, n)``, row causes column; metric i causes only earlier ones, and 0 is the only sink."""
     n = parameters.n_metrics
-    wanted = max(round(parameters.edges_per_metric * n), n - 1)
+    n_edges = max(round(parameters.edges_per_metric * n), n - 1)
     present = np.zeros((n, n), dtype=bool)
     effects = rng.integers(0, np.arange(1, n))  # one effect each connects everything to the KPI
     present[np.arange(1, n), effects] = True
-    rest = np.argwhere(np.tril(np.ones((n, n), dtype=bool), -1) & ~present)
-    for source, target in rest[rng.permutation(len(rest))[: wanted - (n - 1)]]:
+    absent = np.argwhere(np.tril(np.ones((n, n), dtype=bool), -1) & ~present)
+    for source, target in absent[rng.permutation(len(absent))[: n_edges - (n - 1)]]:
         present[source, target] = True
     return _weigh(present, parameters, rng)
 
@@ -249,12 +249,12 @@ def _calibrate(parameters: IncidentsParameters, faults: _Faults, noise: Floats, 
     calm = _simulate(faults, noise, cycle, None)[:, :, 0]
     spread = calm[:, : faults.onset.min()].std()
     graded = faults.kind != FAULTS.index("delay")
-    wanted = faults.visible > 0
+    visible = faults.visible > 0
     strength = np.full(parameters.n_cases, 2.0)
     for attempt in range(_DOUBLINGS + 1):
         moved = np.abs(_simulate(faults, noise, cycle, strength)[:, :, 0] - calm) / spread
         peak = np.quantile(moved[:, faults.onset.max() :], 0.75, axis=1)
-        too_weak, too_strong = graded & wanted & (peak < _SEEN), graded & ~wanted & (peak > _UNSEEN)
+        too_weak, too_strong = graded & visible & (peak < _SEEN), graded & ~visible & (peak > _UNSEEN)
         if attempt == _DOUBLINGS or not (too_weak | too_strong).any():
             break
         strength = np.where(too_weak, 2 * strength, np.where(too_strong, strength / 2, strength))

@@ -44,7 +44,7 @@ def parse_split(text: str) -> Split:
     Raises:
         InputError: An unknown kind, or shares that are not three numbers that sum to 1 with a positive first.
     """
-    kind, colon, rest = text.strip().partition(":")
+    kind, colon, arguments = text.strip().partition(":")
     if kind not in KINDS:
         raise InputError(f"there is no split {text!r}; {_HELP}", value=text)
     if kind == "leave-last-out":
@@ -52,7 +52,7 @@ def parse_split(text: str) -> Split:
             raise InputError(f"leave-last-out takes no shares; {_HELP}", value=text)
         return Split(kind)
     try:
-        shares = tuple(float(share) for share in rest.split(","))
+        shares = tuple(float(share) for share in arguments.split(","))
     except ValueError:
         raise InputError(f"the shares of a split are numbers; {_HELP}", value=text) from None
     wrong_sum = not math.isclose(sum(shares), 1.0, abs_tol=1e-6)  # true for NaN as well

@@ -51,7 +51,7 @@ def divide(data: Series, spec: str, seed: int = 0) -> Series:
     Raises:
         InputError: Not a specification, one that does not fit the data, or one that leaves nothing to train on.
     """
-    kind, _, rest = spec.strip().partition(":")
+    kind, _, arguments = spec.strip().partition(":")
     if kind not in _KINDS:
         raise InputError(f"there is no split {spec!r}; {_HELP}", column="split", value=spec)
     if data.classes and kind in ("rows", "dates"):
@@ -60,7 +60,7 @@ def divide(data: Series, spec: str, seed: int = 0) -> Series:
             column="split",
             value=spec,
         )
-    divided = _KINDS[kind](data, rest, seed)
+    divided = _KINDS[kind](data, arguments, seed)
     if not bool(divided.rows_of("train").any()):
         raise InputError("the split leaves nothing to train on", column="split", value=spec)
     return divided
@@ -83,8 +83,8 @@ def hold_out(data: Series, share: float, seed: int = 0) -> Series:
     return data.with_splits(_of_entities(data, codes))
 
 
-def _ratio(data: Series, rest: str, seed: int) -> Series:
-    shares = _shares(rest)
+def _ratio(data: Series, arguments: str, seed: int) -> Series:
+    shares = _shares(arguments)
     if data.whole or data.classes:  # a label is its entity's: rows of one on both sides would be the answer
         place = (np.arange(data.n_entities) + 0.5) / data.n_entities
         return data.with_splits(_of_entities(data, _cut(place, shares)))
@@ -96,19 +96,19 @@ def _ratio(data: Series, rest: str, seed: int) -> Series:
     return data.with_splits(((local >= first).char() + (local >= length - last).char()).to(torch.int8))
 
 
-def _rows(data: Series, rest: str, seed: int) -> Series:
+def _rows(data: Series, arguments: str, seed: int) -> Series:
     try:
-        counts = [int(count) for count in rest.split(",")]
+        counts = [int(count) for count in arguments.split(",")]
     except ValueError:
         counts = []
     if len(counts) != 3 or min(counts, default=-1) < 0:
-        raise InputError(f"rows takes three whole numbers; {_HELP}", column="split", value=f"rows:{rest}")
+        raise InputError(f"rows takes three whole numbers; {_HELP}", column="split", value=f"rows:{arguments}")
     if int(data.lengths.min()) < sum(counts):
         short = data.entity_ids[int(data.lengths.argmin())].as_py()
         raise InputError(
             f"entity {short!r} has {int(data.lengths.min())} rows, fewer than {sum(counts)}",
             column="split",
-            value=f"rows:{rest}",
+            value=f"rows:{arguments}",
         )
     local = torch.arange(len(data.values)) - data.offsets[data.entity_of_row()]
     inside = local < sum(counts)
@@ -118,13 +118,13 @@ def _rows(data: Series, rest: str, seed: int) -> Series:
     return replace(data, offsets=offsets, splits=splits[inside].to(torch.int8), **arrays)
 
 
-def _dates(data: Series, rest: str, seed: int) -> Series:
-    moments = rest.split(",")
+def _dates(data: Series, arguments: str, seed: int) -> Series:
+    moments = arguments.split(",")
     if len(moments) != 2:
-        raise InputError(f"dates takes two moments; {_HELP}", column="split", value=f"dates:{rest}")
+        raise InputError(f"dates takes two moments; {_HELP}", column="split", value=f"dates:{arguments}")
     first, second = map(_moment, moments)
     if first > second:
-        raise InputError("the test begins before the validation", column="split", value=f"dates:{rest}")
+        raise InputError("the test begins before the validation", column="split", value=f"dates:{arguments}")
     return data.with_splits(((data.times >= first).char() + (data.times >= second).char()).to(torch.int8))
 
 
@@ -140,19 +140,19 @@ def _moment(text: str) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def _random(data: Series, rest: str, seed: int) -> Series:
-    return data.with_splits(_of_entities(data, _draw(data.labels.numpy(), _shares(rest), seed)))
+def _random(data: Series, arguments: str, seed: int) -> Series:
+    return data.with_splits(_of_entities(data, _draw(data.labels.numpy(), _shares(arguments), seed)))
 
 
-def _groups(data: Series, rest: str, seed: int) -> Series:
+def _groups(data: Series, arguments: str, seed: int) -> Series:
     if data.groups.null_count:
         raise InputError("there is an entity without a group; name the groups' column with --group", column="split")
     names = data.groups.to_numpy(zero_copy_only=False)
-    if "=" not in rest:
-        return data.with_splits(_of_entities(data, _draw_groups(names, _shares(rest), seed)))
+    if "=" not in arguments:
+        return data.with_splits(_of_entities(data, _draw_groups(names, _shares(arguments), seed)))
     codes = np.zeros(data.n_entities, dtype=np.int8)
     groups = set(names)
-    for clause in rest.split(";"):
+    for clause in arguments.split(";"):
         split, _, listing = clause.partition("=")
         if split.strip() not in ("valid", "test"):
             raise InputError(f"groups are named for valid and test; {_HELP}", column="split", value=clause)

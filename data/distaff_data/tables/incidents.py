@@ -114,7 +114,7 @@ def load_incidents(warehouse: Warehouse, dataset: str, case: str | None = None) 
         'WHERE generation = $1 AND "case" = coalesce($2, "case")',
         [generation, case],
     )
-    said = warehouse.rows("SELECT graph_is FROM graph_directions WHERE dataset = ?", [dataset])
+    answers = warehouse.rows("SELECT graph_is FROM graph_directions WHERE dataset = ?", [dataset])
     incidents = Incidents(
         dataset,
         tuple(
@@ -126,7 +126,7 @@ def load_incidents(warehouse: Warehouse, dataset: str, case: str | None = None) 
         tuple(TrueEdge(**row) for row in truth),
         generation,
     )
-    return read_as(incidents, graph_direction(said[0]["graph_is"]) if said else None if edges else "causes")
+    return read_as(incidents, graph_direction(answers[0]["graph_is"]) if answers else None if edges else "causes")
 
 
 def _direction_of(dataset: str) -> str:

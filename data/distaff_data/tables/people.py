@@ -94,9 +94,9 @@ def expunge(warehouse: Warehouse, dataset: str, runs: Sequence[str], people: Seq
 
 def _condition(table: Table, dataset: str, runs: Sequence[str], people: Sequence[str]) -> tuple[str, list[object]]:
     by_dataset = "dataset" in table.arrow.names
-    whose = "dataset = ?" if by_dataset else "list_contains(?, run)"
+    condition = "dataset = ?" if by_dataset else "list_contains(?, run)"
     return (
-        f"{_of_users(table)}{whose} AND list_contains(?, {table.person})",
+        f"{_of_users(table)}{condition} AND list_contains(?, {table.person})",
         [dataset if by_dataset else list(runs), list(people)],
     )
 

@@ -133,8 +133,8 @@ class Place:
             noted = {_PROPERTY: str(version)}
             self.delta(_NOTED_ON).alter.set_table_properties(noted, raise_if_not_exists=False)
             return
-        with replacing(Path(self.location) / _VERSION_FILE) as part:
-            part.write_text(json.dumps({"version": version}))
+        with replacing(Path(self.location) / _VERSION_FILE) as temporary:
+            temporary.write_text(json.dumps({"version": version}))
 
     @cached_property
     def is_remote(self) -> bool:

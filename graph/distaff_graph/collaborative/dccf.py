@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from distaff.model.config import Choices, ModelConfig, Span
 from distaff.model.gradient import GradientConfig
 from distaff.ranking.products import Products
-from distaff.recommenders.base import Intents, as_shares
 from distaff.recommenders.gradient import GradientRecommender
+from distaff.recommenders.intents import Intents, as_shares
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
 from distaff_graph.collaborative.embeddings import Init, node_table, pair_scores, squares, table, triple_nodes

@@ -20,7 +20,7 @@ from distaff_graph.collaborative.embeddings import Init, node_table, pair_scores
 from distaff_graph.collaborative.losses import bpr
 from distaff_graph.collaborative.partition import Step, Steps, Subgraph
 from distaff_graph.collaborative.sampling import Sampler, Triples
-from distaff_graph.sparse import RowPolynomial, Rows, history_sums, polynomial, product
+from distaff_graph.sparse import RowPolynomial, SparseRows, history_sums, polynomial, product
 
 RLMREC: dict[str, Any] = {
     "embedding_dim": 32,
@@ -69,7 +69,7 @@ class LightGCNConfig(GradientConfig):
 class CutStep(Step):
     """A step, and the rows of the adjacency that it needs where cutting those out pays."""
 
-    rows: Rows | None
+    rows: SparseRows | None
 
 
 class LightGCNNetwork(nn.Module):

@@ -9,12 +9,12 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from distaff.model.base import Session
 from distaff.model.config import Choices, ModelConfig, Span
-from distaff.recommenders.base import Session
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
 from distaff_graph.controls.inner_products import InnerProducts
-from distaff_graph.controls.linear import Linear
+from distaff_graph.controls.linear import LinearRecommender
 
 _ENTRIES = 4_000_000  # numbers of the histories that are solved at a time, padded to the longest
 
@@ -35,7 +35,7 @@ class ALSConfig(ModelConfig):
     n_iterations: Annotated[int, Field(ge=1)] = 15
 
 
-class ALS(InnerProducts, Linear):
+class ALS(InnerProducts, LinearRecommender):
     """Minimises sum c_ui (x_ui - u . i)^2 + reg (|U|^2 + |I|^2), with c = ``confidence`` where x = 1 and 1 elsewhere.
 
     It has no intents: its columns are defined only up to a linear map.
@@ -51,11 +51,11 @@ class ALS(InnerProducts, Linear):
         """Return the items' table, ``(n_items, embedding_dim)``."""
         c = self.config
         self._solver = None
-        taken = data.train.transpose()
+        by_item = data.train.transpose()
         items = 0.1 * torch.randn(data.n_items, c.embedding_dim, generator=session.generator())
         for _ in range(c.n_iterations):
             users = Solver(items, c.reg, c.confidence, torch.float32).solve(data.train)
-            items = Solver(users, c.reg, c.confidence, torch.float32).solve(taken)
+            items = Solver(users, c.reg, c.confidence, torch.float32).solve(by_item)
         return items
 
     def project(self, history: Csr, items: Tensor) -> Tensor:
@@ -117,12 +117,12 @@ class Solver:
     def solve(self, history: Csr, shares: Tensor | None = None) -> Tensor:
         """Return users' vectors, float32 ``(b, d)``; see :func:`solve_users`."""
         dim = self._table.shape[1]
-        found = torch.zeros(history.n_rows, dim, dtype=torch.float64)
+        vectors = torch.zeros(history.n_rows, dim, dtype=torch.float64)
         for rows in _alike(history.counts(), dim):
-            part = history.take(rows)
-            own = None if shares is None else _taken(history, shares, rows)
-            found[rows] = self._solve(part, own).double()
-        solution: Tensor = torch.linalg.solve_triangular(self._lower.T, found.T, upper=True)
+            block = history.take(rows)
+            weights = None if shares is None else _taken(history, shares, rows)
+            vectors[rows] = self._solve(block, weights).double()
+        solution: Tensor = torch.linalg.solve_triangular(self._lower.T, vectors.T, upper=True)
         return solution.T.float().contiguous()
 
     def _solve(self, history: Csr, shares: Tensor | None) -> Tensor:
@@ -135,11 +135,11 @@ class Solver:
         items[row, place] = history.indices.long()
         pull = table.new_zeros(history.n_rows, longest, 1)
         pull[row, place, 0] = c if shares is None else c * shares.to(table.dtype)
-        taken = table[items]  # (b, longest, d)
+        vectors = table[items]  # (b, longest, d)
         if longest <= table.shape[1]:
-            dual = _solved((taken @ taken.mT).mul_(c - 1.0), pull)
-            return (taken.mT @ dual).squeeze(2)
-        return _solved((taken.mT @ taken).mul_(c - 1.0), taken.mT @ pull).squeeze(2)
+            dual = _solved((vectors @ vectors.mT).mul_(c - 1.0), pull)
+            return (vectors.mT @ dual).squeeze(2)
+        return _solved((vectors.mT @ vectors).mul_(c - 1.0), vectors.mT @ pull).squeeze(2)
 
 
 def _solved(matrix: Tensor, right: Tensor) -> Tensor:

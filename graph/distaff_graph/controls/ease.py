@@ -11,12 +11,13 @@ from pydantic import Field
 from scipy.linalg import lapack
 from torch import Tensor
 
+from distaff.model.base import Session
 from distaff.model.config import ModelConfig, Span
-from distaff.recommenders.base import Session, Unlearned
+from distaff.recommenders.base import Unlearned
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import UnsupportedError
-from distaff_graph.controls.linear import Linear, shared
+from distaff_graph.controls.linear import LinearRecommender, history_shares
 from distaff_graph.sparse import product
 
 # Rows made or mirrored at a time: a block and its transpose stay in cache.
@@ -36,7 +37,7 @@ class EASEConfig(ModelConfig):
     max_gb: Annotated[float, Field(gt=0)] = 8.0
 
 
-class EASE(Linear):
+class EASE(LinearRecommender):
     """Scores are X B, where B minimises |X - X B|^2 + penalty |B|^2 with a zero diagonal.
 
     With P = (X^T X + penalty I)^-1 that is B_ij = -P_ij / P_jj off the diagonal.
@@ -65,7 +66,7 @@ class EASE(Linear):
 
     def weigh(self, history: Csr, shares: Tensor | None = None) -> Tensor:
         """Return X B."""
-        return product(shared(history, self._weights, shares), self._weights)
+        return product(history_shares(history, self._weights, shares), self._weights)
 
     def state(self) -> dict[str, Tensor]:
         """Return B, ``(n_items, n_items)``."""
@@ -98,7 +99,7 @@ def item_weights(x: Csr, penalty: float, dtype: type[np.floating[Any]]) -> np.nd
     return p
 
 
-def downdate(weights: np.ndarray[Any, Any], x: Csr, taken: Csr, penalty: float) -> np.ndarray[Any, Any]:
+def downdate(weights: np.ndarray[Any, Any], x: Csr, removed: Csr, penalty: float) -> np.ndarray[Any, Any]:
     """Return B of EASE without some users, from B with them, in O(n_items^2) times their number.
 
     With G = X^T X + penalty I, B = I - P diag(1 / P_jj), so G (I - B) = diag(1 / P_jj) gives P back. For the rows U of the
@@ -108,7 +109,7 @@ def downdate(weights: np.ndarray[Any, Any], x: Csr, taken: Csr, penalty: float) 
     Args:
         weights: B, float64 ``(n_items, n_items)``; overwritten.
         x: X, the interactions that it was fitted to.
-        taken: U, the rows of X that go away.
+        removed: U, the rows of X that go away.
         penalty: Of the fit.
 
     Returns:
@@ -121,7 +122,7 @@ def downdate(weights: np.ndarray[Any, Any], x: Csr, taken: Csr, penalty: float) 
     for rows, gram in _gram_rows(x):
         scale[rows] += np.einsum("ji,ij->j", gram, p[:, rows])
     p /= scale
-    u = taken.scipy().astype(np.float64)
+    u = removed.scipy().astype(np.float64)
     up = u @ p
     p += up.T @ np.linalg.solve(np.eye(u.shape[0]) - (u @ up.T), up)
     p /= -p.diagonal().copy()

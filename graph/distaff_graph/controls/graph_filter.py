@@ -16,11 +16,11 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from distaff.model.base import Session
 from distaff.model.config import Choices, ModelConfig, Span
-from distaff.recommenders.base import Session
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
-from distaff_graph.controls.linear import Linear, Walk, columns, shared
+from distaff_graph.controls.linear import LinearRecommender, Walk, history_columns, history_shares
 from distaff_graph.controls.puresvd import leading_right_vectors
 from distaff_graph.sparse import product
 
@@ -39,7 +39,7 @@ class GraphFilterConfig(ModelConfig):
     item_exponent: Annotated[float, Field(ge=0, le=1), Span(0.0, 1.0)] = 0.5
 
 
-class GraphFilter(Linear):
+class GraphFilter(LinearRecommender):
     """Scores are x P^order, with P = R~^T R~ and R~ = D_u^-a R D_i^-b: walks of that many steps over shared users."""
 
     name: ClassVar[str] = "graph_filter"
@@ -54,7 +54,7 @@ class GraphFilter(Linear):
 
     def weigh(self, history: Csr, shares: Tensor | None = None) -> Tensor:
         """Return filtered histories."""
-        x = columns(history, shares)
+        x = history_columns(history, shares)
         for _ in range(self.config.order):
             x = self._walk(x)
         return x.T.contiguous()
@@ -80,7 +80,7 @@ class GFCFConfig(ModelConfig):
     low_pass: Annotated[float, Field(ge=0), Span(0.0, 2.0)] = 0.3
 
 
-class GFCF(Linear):
+class GFCF(LinearRecommender):
     """Scores are x P + w x D_i^-1/2 V V^T D_i^1/2, with V the leading right singular vectors of D_u^-1/2 R D_i^-1/2."""
 
     name: ClassVar[str] = "gfcf"
@@ -93,8 +93,8 @@ class GFCF(Linear):
 
     def weigh(self, history: Csr, shares: Tensor | None = None) -> Tensor:
         """Return the sum of both filters."""
-        smooth = product(shared(history, self._vectors, shares), self._inner) @ self._outer.T
-        return self._walk(columns(history, shares)).T + self.config.low_pass * smooth
+        smooth = product(history_shares(history, self._vectors, shares), self._inner) @ self._outer.T
+        return self._walk(history_columns(history, shares)).T + self.config.low_pass * smooth
 
     def state(self) -> dict[str, Tensor]:
         """Return V, ``(n_items, d)``."""

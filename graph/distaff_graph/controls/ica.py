@@ -7,8 +7,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from distaff.model.base import Session
 from distaff.model.config import ModelConfig
-from distaff.recommenders.base import Session
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
 from distaff_graph.controls.inner_products import InnerProducts, sum_rows

@@ -9,8 +9,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from distaff.model.base import Session
 from distaff.ranking.products import Products
-from distaff.recommenders.base import Intents, Recommender, Session, Unlearned, as_shares
+from distaff.recommenders.base import Recommender, Unlearned
+from distaff.recommenders.intents import Intents, as_shares
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
 from distaff_graph.sparse import history_pattern, product

@@ -10,11 +10,11 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from distaff.model.base import Session
 from distaff.model.config import Choices, ModelConfig, Span
-from distaff.recommenders.base import Session
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
-from distaff_graph.controls.linear import Linear, columns
+from distaff_graph.controls.linear import LinearRecommender, history_columns
 from distaff_graph.sparse import csr_tensor, product
 
 _ENTRIES = 8_000_000  # of similarities at a time, at most
@@ -32,7 +32,7 @@ class ItemKNNConfig(ModelConfig):
     shrinkage: Annotated[float, Field(ge=0), Span(0.0, 100.0)] = 10.0
 
 
-class ItemKNN(Linear):
+class ItemKNN(LinearRecommender):
     """Scores of an item add up its similarity to those items of the history that are among its nearest.
 
     Similarity is n_ij / (sqrt(n_i n_j) + shrinkage), where n counts who took one and both.
@@ -49,7 +49,7 @@ class ItemKNN(Linear):
 
     def weigh(self, history: Csr, shares: Tensor | None = None) -> Tensor:
         """Return sums of similarities."""
-        return product(self._neighbours, columns(history, shares)).T.contiguous()
+        return product(self._neighbours, history_columns(history, shares)).T.contiguous()
 
     def state(self) -> dict[str, Tensor]:
         """Return each item's nearest and how similar they are, as CSR ``(n_items, n_items)``."""
@@ -82,5 +82,5 @@ def nearest(train: Csr, n_neighbours: int, shrinkage: float) -> Tensor:
         items.append(column[kept].astype(np.int32))
         similarity.append(value[kept].astype(np.float32))
     starts = np.concatenate([[0], np.cumsum(np.concatenate(counts))]).astype(np.int32)
-    near, value = (torch.from_numpy(np.concatenate(part)) for part in (items, similarity))
+    near, value = (torch.from_numpy(np.concatenate(blocks)) for blocks in (items, similarity))
     return csr_tensor(torch.from_numpy(starts), near, value, n_items)

@@ -13,7 +13,7 @@ from distaff_data.datasets.csr import Csr
 from distaff_graph.sparse import csr_tensor, history_pattern, product, with_values
 
 
-class Linear(Recommender):
+class LinearRecommender(Recommender):
     """Scores are x M, where x is a user's history and M may depend on which items it lists, but not on their shares.
 
     A user has no parameters: new users are scored exactly as those of the training data.
@@ -46,13 +46,13 @@ class Linear(Recommender):
         return self.weigh(history)
 
 
-def shared(history: Csr, like: Tensor, shares: Tensor | None) -> Tensor:
+def history_shares(history: Csr, like: Tensor, shares: Tensor | None) -> Tensor:
     """Return histories as CSR of their shares ``(b, n_items)``, of ones when None, in the dtype of ``like``."""
     pattern = history_pattern(history, like)
     return pattern if shares is None else with_values(pattern, shares.to(like.dtype))
 
 
-def columns(history: Csr, shares: Tensor | None = None) -> Tensor:
+def history_columns(history: Csr, shares: Tensor | None = None) -> Tensor:
     """Return histories as dense columns of their shares, float32 ``(n_items, b)``."""
     x = torch.zeros(history.n_cols, history.n_rows)
     x[history.indices.long(), history.row_index()] = 1.0 if shares is None else shares.float()
@@ -73,9 +73,9 @@ class Walk:
     """
 
     def __init__(self, train: Csr, *, entering: float, users: float, leaving: float) -> None:
-        taken = train.transpose()
-        of_users, of_items = (side.counts().float() for side in (train, taken))
-        self._rows, self._taken = (_ones(side) for side in (train, taken))
+        by_item = train.transpose()
+        of_users, of_items = (side.counts().float() for side in (train, by_item))
+        self._rows, self._taken = (_ones(side) for side in (train, by_item))
         self._entering, self._leaving = (_scale(of_items, exponent) for exponent in (entering, leaving))
         self._users = _scale(of_users, users)
 

@@ -8,7 +8,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from distaff.recommenders.base import Recommender, Session, Unlearned
+from distaff.model.base import Session
+from distaff.recommenders.base import Recommender, Unlearned
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
 

@@ -17,11 +17,13 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
+from distaff.model.base import Session
 from distaff.model.config import Choices, ModelConfig
 from distaff.model.fitting import fit
 from distaff.model.registry import names
 from distaff.ranking.products import Products
-from distaff.recommenders.base import Intents, Recommender, Session, as_shares
+from distaff.recommenders.base import Recommender
+from distaff.recommenders.intents import Intents, as_shares
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_graph.factorisation import Factorisation, independent_components, rotated_axes, semi_nmf

@@ -10,12 +10,12 @@ from pydantic import Field
 from scipy.sparse.linalg import svds
 from torch import Tensor
 
+from distaff.model.base import Session
 from distaff.model.config import Choices, ModelConfig
-from distaff.recommenders.base import Session
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
 from distaff_graph.controls.inner_products import InnerProducts, sum_rows
-from distaff_graph.controls.linear import Linear, shared
+from distaff_graph.controls.linear import LinearRecommender, history_shares
 from distaff_graph.sparse import product
 
 # Below this size of the smaller side a dense decomposition is quicker than the iterative one, and has no upper limit on
@@ -33,7 +33,7 @@ class PureSVDConfig(ModelConfig):
     n_intents: Annotated[int, Field(ge=1), Choices(16, 32, 64, 128, 256)] = 64
 
 
-class PureSVD(InnerProducts, Linear):
+class PureSVD(InnerProducts, LinearRecommender):
     """Scores are X V V^T, with V the K leading right singular vectors of the binary training matrix X.
 
     The decomposition is exact, not randomised: a control should not lose accuracy to a shortcut. Intents are singular
@@ -55,7 +55,7 @@ class PureSVD(InnerProducts, Linear):
 
     def weigh(self, history: Csr, shares: Tensor | None = None) -> Tensor:
         """Return X V V^T of shares."""
-        return product(shared(history, self._items, shares), self._items) @ self._items.T
+        return product(history_shares(history, self._items, shares), self._items) @ self._items.T
 
 
 def right_singular_vectors(matrix: Csr, k: int, seed: int) -> Tensor:

@@ -9,11 +9,11 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from distaff.model.base import Session
 from distaff.model.config import ModelConfig, Span
-from distaff.recommenders.base import Session
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
-from distaff_graph.controls.linear import Linear, Walk, columns
+from distaff_graph.controls.linear import LinearRecommender, Walk, history_columns
 
 
 class RP3BetaConfig(ModelConfig):
@@ -28,7 +28,7 @@ class RP3BetaConfig(ModelConfig):
     beta: Annotated[float, Field(ge=0), Span(0.0, 1.0)] = 0.5
 
 
-class RP3Beta(Linear):
+class RP3Beta(LinearRecommender):
     """Scores are how often a walk from a random item of the history, over a user of it, ends at an item.
 
     Steps are taken with probabilities to the power alpha, and an item's score is divided by its number of interactions to
@@ -47,7 +47,7 @@ class RP3Beta(Linear):
 
     def weigh(self, history: Csr, shares: Tensor | None = None) -> Tensor:
         """Return where walks end."""
-        return self._walk(columns(history, shares)).T.contiguous()
+        return self._walk(history_columns(history, shares)).T.contiguous()
 
     def state(self) -> dict[str, Tensor]:
         """Return nothing: the interactions are the data's."""

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def read(queries: Tensor, keys: Tensor) -> Tensor:
+def attention(queries: Tensor, keys: Tensor) -> Tensor:
     """Return att(Q, K, K) of DGVAE: the weights by which the factors of one branch read those of the other.
 
     (tanh(Q K^T) * sigmoid(mean L1 - L1(Q, K))) for each user, where the mean runs over a row: alike in direction, and
@@ -23,7 +23,7 @@ def read(queries: Tensor, keys: Tensor) -> Tensor:
     return (queries @ keys.transpose(1, 2)).tanh() * (distance.mean(2, keepdim=True) - distance).sigmoid()
 
 
-def mutual_information(interactions: Tensor, text: Tensor) -> Tensor:
+def mutual_information_bound(interactions: Tensor, text: Tensor) -> Tensor:
     """Return the Jensen-Shannon bound, negated: factor k of one branch with factor k of the other, against the rest.
 
     Negatives are the other factors of the same user, which is what drives the factors apart.

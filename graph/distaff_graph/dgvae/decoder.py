@@ -101,9 +101,9 @@ class _MixtureLoss(torch.autograd.Function):
             here = slice(start, start + tiles.size)
             s = log_scores(z, vectors[here], log_weights[here])
             place, rows, cols = tiles.target(tile)
-            mine = (s[rows, :, cols] - at_targets[place].unsqueeze(1)).exp_() * weight[place].unsqueeze(1)
+            terms = (s[rows, :, cols] - at_targets[place].unsqueeze(1)).exp_() * weight[place].unsqueeze(1)
             s.sub_(total[:, None, None]).exp_().mul_(mass[:, None, None])
-            s.permute(0, 2, 1)[rows, cols] -= mine
+            s.permute(0, 2, 1)[rows, cols] -= terms
             g = s.flatten(0, 1)
             z_grad.addmm_(g, vectors[here])
             torch.mm(g.T, flat, out=vectors_grad[here])

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from distaff_data.datasets.content import Weighted
 from distaff_graph.dgvae.branch import Branch, ItemGraph
-from distaff_graph.dgvae.coupling import mutual_information, read
+from distaff_graph.dgvae.coupling import attention, mutual_information_bound
 from distaff_graph.dgvae.decoder import mixture_loss
 
 _BRANCHES_0_1 = {"rated": "item_branch", "written": "word_branch"}  # names up to 0.1, in saved models and checkpoints
@@ -82,7 +82,7 @@ class DGVAENetwork(nn.Module):
             likelihood = mixture_loss(self.word_branch.query(z), self.word_branch.decoded(), word_memberships, words)
             out["text"] = text_weight * likelihood
             out["text_kl"] = text_weight * kl_weight * self.word_branch.divergence(mean, log_variance)
-            out["mi"] = mi_weight * mutual_information(codes.interactions, codes.text)
+            out["mi"] = mi_weight * mutual_information_bound(codes.interactions, codes.text)
         out["rating"] = mixture_loss(self.item_branch.query(z), self.item_branch.decoded(), memberships, items)
         return out
 
@@ -93,8 +93,8 @@ class DGVAENetwork(nn.Module):
 
 def join(interactions: Tensor, text: Tensor) -> FactorCodes:
     """Return the codes of two branches that read each other: z = C|T + T|C."""
-    from_words = read(interactions, text) @ text
-    from_items = read(text, interactions) @ interactions
+    from_words = attention(interactions, text) @ text
+    from_items = attention(text, interactions) @ interactions
     return FactorCodes(from_words + from_items, from_items, from_words)
 
 

@@ -15,8 +15,9 @@ from distaff.model.base import Session
 from distaff.model.config import Choices, ModelConfig, Span
 from distaff.model.distributed import ALONE, World
 from distaff.model.gradient import GradientConfig
-from distaff.recommenders.base import Intents, Recommender, as_shares
+from distaff.recommenders.base import Recommender
 from distaff.recommenders.gradient import adam, train_recommender
+from distaff.recommenders.intents import Intents, as_shares
 from distaff_data.datasets.content import Weighted
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions

@@ -13,13 +13,13 @@ import torch.nn.functional as F
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from distaff.recommenders.base import lists_of, top_k_of
+from distaff.recommenders.lists import lists_of, top_k_of
 from distaff.recommenders.relevance import MIN_ITEMS, Distributions
 from distaff.recommenders.words import Reasons, spoken_by
 from distaff_data.datasets.content import Lexicon, Weighted
 from distaff_data.errors import InputError
 from distaff_graph.dgvae.branch import Branch
-from distaff_graph.dgvae.coupling import read
+from distaff_graph.dgvae.coupling import attention
 from distaff_graph.dgvae.decoder import log_scores
 from distaff_graph.dgvae.network import FactorCodes
 from distaff_graph.dgvae.vae import VariationalRecommender
@@ -100,9 +100,9 @@ class FactorWords:
             text=text.cpu(),
             interactions=interactions.cpu(),
             words=document.pattern.indices.long().cpu(),
-            word_effects=from_words.effects(read(from_items.codes, from_words.codes), shares, centred).cpu(),
+            word_effects=from_words.effects(attention(from_items.codes, from_words.codes), shares, centred).cpu(),
             taken=taken.pattern.indices.long().cpu(),
-            taken_effects=from_items.effects(read(from_words.codes, from_items.codes), shares, centred).cpu(),
+            taken_effects=from_items.effects(attention(from_words.codes, from_items.codes), shares, centred).cpu(),
         )
 
     def parts_with_words(self, user: int, words: Tensor, by: Tensor) -> Tensor:

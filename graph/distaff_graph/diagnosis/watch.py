@@ -67,8 +67,8 @@ class Watch:
 
     def load_state(self, tensors: Mapping[str, Floats]) -> None:
         """Go on from what :meth:`state` gave."""
-        for part, detector in (("trigger_", self._trigger), ("crowd_", self._crowd)):
-            detector.load_state({n.removeprefix(part): v for n, v in tensors.items() if n.startswith(part)})
+        for prefix, detector in (("trigger_", self._trigger), ("crowd_", self._crowd)):
+            detector.load_state({n.removeprefix(prefix): v for n, v in tensors.items() if n.startswith(prefix)})
         self._quiet = int(tensors["quiet"][0]) if "quiet" in tensors else 0
 
 

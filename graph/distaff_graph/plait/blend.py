@@ -10,12 +10,12 @@ import torch
 from pydantic import Field, field_validator, model_validator
 from torch import Tensor
 
+from distaff.model.base import Session
 from distaff.model.config import Listed, ModelConfig
-from distaff.recommenders.base import Session
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError
-from distaff_graph.controls.linear import Linear
+from distaff_graph.controls.linear import LinearRecommender
 from distaff_graph.plait.choosing import Choice, choose, with_validation
 from distaff_graph.plait.components import FALLBACK, FAMILIES, Compound, component, fitted
 from distaff_graph.plait.pool import unit
@@ -38,7 +38,7 @@ class BlendConfig(ModelConfig):
     @field_validator("components", "weights", mode="before")
     @classmethod
     def _filled(cls, value: Any) -> Any:
-        return [part for part in value if part != ""] if isinstance(value, list) else value
+        return [component for component in value if component != ""] if isinstance(value, list) else value
 
     @model_validator(mode="after")
     def _paired(self) -> Self:
@@ -68,7 +68,7 @@ class Blend(Compound):
     name: ClassVar[str] = "blend"
     Config: ClassVar[type[ModelConfig]] = BlendConfig
     config: BlendConfig
-    _models: list[Linear]
+    _models: list[LinearRecommender]
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
@@ -107,7 +107,7 @@ class Blend(Compound):
     def state(self) -> dict[str, Tensor]:
         """Return the choice as text, and the components' tensors, each behind its component's number."""
         choice = self._choice
-        told = {
+        written = {
             "specs": choice.specs,
             "weights": choice.weights,
             "share": choice.share,
@@ -115,7 +115,7 @@ class Blend(Compound):
             "notes": choice.notes,
             "n_tried": choice.n_tried,
         }
-        text = torch.tensor(list(json.dumps(told).encode()), dtype=torch.uint8)
+        text = torch.tensor(list(json.dumps(written).encode()), dtype=torch.uint8)
         tensors = {
             f"{i}.{name}": tensor for i, model in enumerate(self._models) for name, tensor in model.state().items()
         }
@@ -123,8 +123,8 @@ class Blend(Compound):
 
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Restore the choice and the components."""
-        told = json.loads(bytes(tensors["choice"].tolist()))
-        self._choice = Choice(**(told | {"specs": tuple(told["specs"]), "weights": tuple(told["weights"])}))
+        choice = json.loads(bytes(tensors["choice"].tolist()))
+        self._choice = Choice(**(choice | {"specs": tuple(choice["specs"]), "weights": tuple(choice["weights"])}))
         self._models = [component(spec) for spec in self._choice.specs]
         for i, model in enumerate(self._models):
             head = f"{i}."

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from distaff.recommenders.base import Session
+from distaff.model.base import Session
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import UnsupportedError
-from distaff_graph.controls.linear import Linear
+from distaff_graph.controls.linear import LinearRecommender
 from distaff_graph.plait.components import fitted
 from distaff_graph.plait.mixture import fit_parts, mix
 from distaff_graph.plait.pool import Jury, Pool, Scorer
@@ -52,7 +52,7 @@ class Choice:
     n_intents: int | None = None
     notes: list[str] = field(default_factory=list)
     n_tried: int = 0
-    models: dict[str, Linear] = field(default_factory=dict)
+    models: dict[str, LinearRecommender] = field(default_factory=dict)
     parts: dict[int, Tensor] = field(default_factory=dict)
 
 
@@ -108,8 +108,8 @@ def choose(
     choice.n_tried += search.n_looks
     choice.share = of_mixture
     choice.n_intents = n_intents[mixture] if n_intents else None
-    taken = [i for i in range(len(specs)) if weights[i] > 0]
-    choice.specs, choice.weights = tuple(specs[i] for i in taken), tuple(float(weights[i]) for i in taken)
+    chosen = [i for i in range(len(specs)) if weights[i] > 0]
+    choice.specs, choice.weights = tuple(specs[i] for i in chosen), tuple(float(weights[i]) for i in chosen)
     choice.notes += [f"{spec} left out: it added nothing" for spec in specs if spec not in choice.specs]
     choice.notes.append(search.summary(weights, mixture, of_mixture))
     return choice
@@ -117,9 +117,9 @@ def choose(
 
 def _best(
     family: Sequence[str], data: Interactions, session: Session, jury: Jury, choice: Choice, max_gb: float
-) -> tuple[str, Linear] | None:
+) -> tuple[str, LinearRecommender] | None:
     """Return the best member of a family, fitted; None, with a note, where none can be fitted."""
-    best: tuple[float, str, Linear] | None = None
+    best: tuple[float, str, LinearRecommender] | None = None
     for spec in family:
         try:
             model = fitted(spec, data, session, max_gb)
@@ -232,7 +232,7 @@ class _Search:
 
 def _without(weights: Tensor, i: int) -> Tensor | None:
     """Return weights without one component; None where nothing is left."""
-    rest = weights.clone()
-    rest[i] = 0.0
-    total = rest.sum()
-    return rest / total if total > 0 else None
+    others = weights.clone()
+    others[i] = 0.0
+    total = others.sum()
+    return others / total if total > 0 else None

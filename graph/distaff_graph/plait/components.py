@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from distaff.recommenders.base import Recommender, Session
+from distaff.model.base import Session
+from distaff.recommenders.base import Recommender
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError
-from distaff_graph.controls.linear import Linear
+from distaff_graph.controls.linear import LinearRecommender
 
 _CONFIDENCES = (5, 20, 50)
 FAMILIES: tuple[tuple[str, ...], ...] = (
@@ -26,18 +27,18 @@ FALLBACK = (FAMILIES[1][0], FAMILIES[5][0])
 """The blend, at equal weights, of data with too little to validate on."""
 
 
-def component(spec: str, max_gb: float | None = None) -> Linear:
+def component(spec: str, max_gb: float | None = None) -> LinearRecommender:
     """Return the unfitted model that a text names, with a bound of its memory where it has one and the text names none.
 
     Raises:
         InputError: There is no such model or setting, or its scores are not linear in a history.
     """
-    name, *settings = (part.strip() for part in spec.split(":"))
+    name, *settings = (field.strip() for field in spec.split(":"))
     pairs = [setting.partition("=") for setting in settings]
     if wrong := [key for key, sign, _ in pairs if not sign]:
         raise InputError(f"{wrong[0]!r} is no setting; write a component as als:embedding_dim=32:reg=30", value=spec)
     model = Recommender.named(name)
-    if not issubclass(model, Linear) or issubclass(model, Compound):
+    if not issubclass(model, LinearRecommender) or issubclass(model, Compound):
         raise InputError(f"{name} cannot be a component: its scores are not linear in a history", value=spec)
     values: dict[str, object] = {key.strip(): value.strip() for key, _, value in pairs}
     if max_gb is not None and "max_gb" in model.Config.model_fields:
@@ -45,7 +46,7 @@ def component(spec: str, max_gb: float | None = None) -> Linear:
     return model(**values)
 
 
-def fitted(spec: str, data: Interactions, session: Session, max_gb: float | None = None) -> Linear:
+def fitted(spec: str, data: Interactions, session: Session, max_gb: float | None = None) -> LinearRecommender:
     """Return the model that a text names, fitted.
 
     Raises:
@@ -57,5 +58,5 @@ def fitted(spec: str, data: Interactions, session: Session, max_gb: float | None
     return model
 
 
-class Compound(Linear):
+class Compound(LinearRecommender):
     """A model that is made of components, and cannot be one."""

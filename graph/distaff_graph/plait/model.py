@@ -27,8 +27,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from distaff.model.base import Session
 from distaff.model.config import Choices, ModelConfig, Span
-from distaff.recommenders.base import Intents, Session, as_shares
+from distaff.recommenders.intents import Intents, as_shares
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError
@@ -195,8 +196,8 @@ class Plait(Blend):
         whole = weights @ parts.T
         if intent is None:
             return self.weigh(history) + share * unit(whole, whole)
-        own = torch.outer(weights[:, intent], parts[:, intent])
-        return self.weigh(history, responsibilities(history, weights, parts, intent)) + share * unit(own, whole)
+        added = torch.outer(weights[:, intent], parts[:, intent])
+        return self.weigh(history, responsibilities(history, weights, parts, intent)) + share * unit(added, whole)
 
     def _mixtures(self) -> tuple[int, ...]:
         """Return the numbers of intents to choose among."""

@@ -56,7 +56,7 @@ class Jury:
 
 @dataclass(frozen=True)
 class Pool:
-    """Of each user the items that are high in some component's list, with every component's score, at unit length a user.
+    """The items of each user that are high in some component's list, with all components' scores, at unit length a user.
 
     A component alone is judged by its exact list; a blend's list lacks only what is below rank 100 in all of its components.
 

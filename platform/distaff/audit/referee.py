@@ -24,10 +24,10 @@ def audit(workspace: Workspace, subject: str) -> Audit:
     """
     run = _run(workspace, subject)
     dataset = subject if run is None else run.dataset
-    found = Records.of(workspace, dataset, run)
-    findings = [check(found) for check in CHECKS] + split_findings(workspace, dataset, found.kind)
-    if found.kind == "interactions":
-        shown = [run] if run is not None else [r for c in found.choice.chosen for r in c.runs]
+    history = Records.of(workspace, dataset, run)
+    findings = [check(history) for check in CHECKS] + split_findings(workspace, dataset, history.kind)
+    if history.kind == "interactions":
+        shown = [run] if run is not None else [r for c in history.choice.chosen for r in c.runs]
         for each in shown:
             findings += factor_findings(workspace, each)
     return Audit(subject if run is None else run.run, dataset, findings)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from distaff.audit.finding import Finding, decided
 from distaff.board.comparisons import is_seeded
 from distaff.board.kinds import base_of
-from distaff.board.selection import Configuration, Selection, selection, tried
+from distaff.board.selection import Configuration, ConfigurationRanking, selection, tried
 from distaff.model.registry import model_class
 from distaff.runs import aliases, records
 from distaff.runs.records import Run
@@ -30,7 +30,7 @@ _SHARE = 0.5  # of a model's configurations that a control is tuned over at leas
 
 @dataclass(frozen=True)
 class Records:
-    """What was run on a dataset.
+    """The runs on a dataset.
 
     Attributes:
         kind: The dataset's kind.
@@ -42,7 +42,7 @@ class Records:
     workspace: Workspace
     dataset: str
     kind: str
-    choice: Selection
+    choice: ConfigurationRanking
     tried: Mapping[str, int]
     run: Run | None
 
@@ -70,71 +70,71 @@ class Records:
         return sign * (value - than) > 1e-9 * max(abs(value), abs(than))
 
 
-def chosen_on_validation(found: Records) -> Finding:
+def chosen_on_validation(history: Records) -> Finding:
     """Return whether the run, or whatever has an alias, is the configuration that validation chose."""
     check = "chosen on validation"
-    subjects = {found.run.run: found.run} if found.run is not None else {}
-    if found.run is None:
-        for alias, run_id in aliases.current(found.workspace).items():
-            run = records.find(found.workspace, run_id)
-            if run.dataset == found.dataset:
+    subjects = {history.run.run: history.run} if history.run is not None else {}
+    if history.run is None:
+        for alias, run_id in aliases.current(history.workspace).items():
+            run = records.find(history.workspace, run_id)
+            if run.dataset == history.dataset:
                 subjects[alias] = run
-    if found.choice.split is None:
+    if history.choice.split is None:
         return Finding(check, "unknown", "nothing on this dataset was measured on validation")
     faults, stale = [], []
     for name, run in subjects.items():
-        source = run if run.refit_of is None else records.find(found.workspace, run.refit_of)
-        mine = next((c for c in found.choice.ranked if source.run in {r.run for r in c.runs}), None)
-        best = next((c for c in found.choice.chosen if c.model == source.model), None)
-        if mine is None or best is None:
+        source = run if run.refit_of is None else records.find(history.workspace, run.refit_of)
+        configuration = next((c for c in history.choice.ranked if source.run in {r.run for r in c.runs}), None)
+        best = next((c for c in history.choice.chosen if c.model == source.model), None)
+        if configuration is None or best is None:
             stale.append(f"{name} was fitted to the dataset as it was, or measured by a newer run of its seed")
-        elif mine is not best:
+        elif configuration is not best:
             faults.append(
-                f"{name} is {_named(mine)} with {_mean(found, mine)} on validation, where {_named(best)} has "
-                f"{_mean(found, best)}"
+                f"{name} is {_named(configuration)} with {_mean(history, configuration)} on validation, "
+                f"where {_named(best)} has {_mean(history, best)}"
             )
     if stale and not faults:
         return Finding(check, "unknown", "; ".join(stale))
-    chosen = ", ".join(f"{c.model} {_mean(found, c)}" for c in found.choice.chosen)
-    return decided(check, faults, f"{found.choice.metric} on validation: {chosen or 'no run'}")
+    chosen = ", ".join(f"{c.model} {_mean(history, c)}" for c in history.choice.chosen)
+    return decided(check, faults, f"{history.choice.metric} on validation: {chosen or 'no run'}")
 
 
-def configurations_tried(found: Records) -> Finding:
+def configurations_tried(history: Records) -> Finding:
     """Return how many configurations were measured, sweeps and pruned trials included."""
-    counts = ", ".join(f"{model} {n}" for model, n in found.tried.items())
-    figure = f"{sum(found.tried.values())} in all: {counts or 'none'}"
-    return Finding("configurations tried", "pass" if found.tried else "unknown", figure)
+    counts = ", ".join(f"{model} {n}" for model, n in history.tried.items())
+    figure = f"{sum(history.tried.values())} in all: {counts or 'none'}"
+    return Finding("configurations tried", "pass" if history.tried else "unknown", figure)
 
 
-def standard_controls(found: Records) -> Finding:
+def standard_controls(history: Records) -> Finding:
     """Return which of the standard controls have no run."""
-    present = {c.model for c in found.choice.chosen}
-    missing = [name for name in STANDARD[found.kind] if name not in present and _installed(name)]
+    present = {c.model for c in history.choice.chosen}
+    missing = [name for name in STANDARD[history.kind] if name not in present and _installed(name)]
     return decided("standard controls", [f"{name} is missing" for name in missing], ", ".join(sorted(present)))
 
 
-def seeds_in_the_interval(found: Records) -> Finding:
+def seeds_in_the_interval(history: Records) -> Finding:
     """Return whether the models, or the model of the run, and the best control have three seeds, where a seed matters."""
-    own = [c for c in found.choice.chosen if found.run is not None and c.model == found.run.model]
-    compared = [*(own or found.models), *found.controls[:1]]
+    configurations = [c for c in history.choice.chosen if history.run is not None and c.model == history.run.model]
+    compared = [*(configurations or history.models), *history.controls[:1]]
     counts = {_named(c): len(c.runs) for c in compared if is_seeded(c.model)}
     faults = [f"{name} has {n} of {_SEEDS} seeds" for name, n in counts.items() if n < _SEEDS]
     figure = ", ".join(f"{name} {n}" for name, n in counts.items()) or "nothing that is compared depends on a seed"
     return decided("seeds in the interval", faults, figure)
 
 
-def tuned_controls(found: Records) -> Finding:
+def tuned_controls(history: Records) -> Finding:
     """Return whether a control stands on the board below what it can do, or was tuned less than the models."""
-    budgets = {c.model: found.tried.get(c.model, 1) for c in found.models}
+    budgets = {c.model: history.tried.get(c.model, 1) for c in history.models}
     most = max(budgets.values(), default=0)
     faults, figures = [], []
-    for control in found.controls:
-        n = found.tried.get(control.model, 1)
+    for control in history.controls:
+        n = history.tried.get(control.model, 1)
         figures.append(f"{control.model} {n}")
-        own, best = control.mean("valid", found.choice.metric), _best_trial(found, control.model)
-        if own is not None and best is not None and found.better(best, own):
+        value, best = control.mean("valid", history.choice.metric), _best_trial(history, control.model)
+        if value is not None and best is not None and history.better(best, value):
             faults.append(
-                f"a sweep of {control.model} reached {best:.4f} on validation, its row on the board {own:.4f}"
+                f"a sweep of {control.model} reached {best:.4f} on validation, its row on the board {value:.4f}"
             )
         elif n < _SHARE * most and _tunable(control.model):
             tuned = ", ".join(f"{model} {count}" for model, count in budgets.items() if count == most)
@@ -154,16 +154,16 @@ CHECKS: Sequence[Check] = (
 )
 
 
-def _best_trial(found: Records, model: str) -> float | None:
+def _best_trial(history: Records, model: str) -> float | None:
     """Return the best that a sweep of a model reached on validation, on the dataset as it is now."""
-    generations = {run.dataset_generation for c in found.choice.ranked for run in c.runs}
-    rows = found.workspace.warehouse.rows(
+    generations = {run.dataset_generation for c in history.choice.ranked for run in c.runs}
+    rows = history.workspace.warehouse.rows(
         "SELECT m.value FROM runs r JOIN metrics m USING (run) WHERE r.dataset = ? AND r.model = ? AND r.study IS NOT NULL "
         "AND r.status = 'done' AND list_contains(?, r.dataset_generation) AND m.split = 'valid' AND m.metric = ?",
-        [found.dataset, model, sorted(generations), found.choice.metric],
+        [history.dataset, model, sorted(generations), history.choice.metric],
     )
     values = [row["value"] for row in rows]
-    pick = min if base_of(found.kind).less_is_better(found.choice.metric) else max
+    pick = min if base_of(history.kind).less_is_better(history.choice.metric) else max
     return pick(values) if values else None
 
 
@@ -185,6 +185,6 @@ def _named(configuration: Configuration) -> str:
     return f"{configuration.model} ({settings})" if settings else configuration.model
 
 
-def _mean(found: Records, configuration: Configuration) -> str:
-    mean = configuration.mean("valid", found.choice.metric)
+def _mean(history: Records, configuration: Configuration) -> str:
+    mean = configuration.mean("valid", history.choice.metric)
     return "nothing" if mean is None else f"{mean:.4f}"

@@ -15,7 +15,7 @@ import polars as pl
 
 from distaff.board.comparisons import Units, corrected
 from distaff.board.kinds import base_of
-from distaff.board.selection import Configuration, Selection, configurations, select, tried
+from distaff.board.selection import Configuration, ConfigurationRanking, configurations, select, tried
 from distaff.stats.crossed import Comparison
 from distaff.stats.intervals import Interval
 from distaff_data.tables.datasets import kind_of
@@ -145,7 +145,7 @@ def _compared(units: Units, chosen: Sequence[Configuration], control: Configurat
     return corrected({key: comparison for key, comparison in pairs if comparison is not None})
 
 
-def _notes(choice: Selection, split: str) -> list[str]:
+def _notes(choice: ConfigurationRanking, split: str) -> list[str]:
     if not choice.ranked:
         return []
     if split == "valid":

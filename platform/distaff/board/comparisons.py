@@ -11,7 +11,8 @@ import polars as pl
 
 from distaff.board.selection import Configuration
 from distaff.model.registry import model_class
-from distaff.stats.crossed import NO_SEED, Comparison, Side, Spread, compare_crossed, holm, pooled, spread_of
+from distaff.stats.corrections import holm
+from distaff.stats.crossed import NO_SEED, Comparison, Side, Spread, compare_crossed, pooled_spread, spread_of
 from distaff_data.arrays import Floats
 from distaff_data.errors import InputError
 from distaff_data.workspace import Workspace
@@ -67,7 +68,7 @@ class Units:
                 spreads[configuration.model] = [NO_SEED]
             elif (spread := spread_of(_matrix(self._wide(configuration)))) is not None:
                 spreads.setdefault(configuration.model, []).append(spread)
-        return {model: spread for model, found in spreads.items() if (spread := pooled(found)) is not None}
+        return {model: spread for model, found in spreads.items() if (spread := pooled_spread(found)) is not None}
 
 
 def is_seeded(model: str) -> bool:
@@ -80,7 +81,7 @@ def is_seeded(model: str) -> bool:
 def corrected(comparisons: Mapping[int, Comparison]) -> dict[int, Comparison]:
     """Return comparisons with p-values corrected for how many there are."""
     tested = {key: c.p_value for key, c in comparisons.items() if c.p_value is not None}
-    p_holm = dict(zip(tested, holm(list(tested.values())), strict=True))
+    p_holm = dict(zip(tested, holm(list(tested.values())).tolist(), strict=True))
     return {key: replace(c, p_holm=p_holm.get(key)) for key, c in comparisons.items()}
 
 

@@ -45,7 +45,7 @@ class Configuration:
 
 
 @dataclass(frozen=True)
-class Selection:
+class ConfigurationRanking:
     """The configurations of a dataset in the order of the metric that chooses.
 
     Attributes:
@@ -77,7 +77,9 @@ def configurations(workspace: Workspace, dataset: str, generation: str) -> list[
     ]
 
 
-def select(candidates: Sequence[Configuration], headline: Sequence[str], minimize: Mapping[str, bool]) -> Selection:
+def select(
+    candidates: Sequence[Configuration], headline: Sequence[str], minimize: Mapping[str, bool]
+) -> ConfigurationRanking:
     """Choose a configuration of each model on validation.
 
     Without validation data nothing chooses: a model's first run stands for it, and the test itself gives the order.
@@ -102,10 +104,12 @@ def select(candidates: Sequence[Configuration], headline: Sequence[str], minimiz
     first: dict[str, Configuration] = {}
     for configuration in order:
         first.setdefault(configuration.model, configuration)
-    return Selection(metric, "valid" if validated else None, ranked, [c for c in ranked if first[c.model] is c])
+    return ConfigurationRanking(
+        metric, "valid" if validated else None, ranked, [c for c in ranked if first[c.model] is c]
+    )
 
 
-def selection(workspace: Workspace, dataset: str) -> Selection:
+def selection(workspace: Workspace, dataset: str) -> ConfigurationRanking:
     """Return the choice among what was run on a dataset as it is now.
 
     Raises:

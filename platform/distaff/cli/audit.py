@@ -24,11 +24,11 @@ def audit(
     """
     from distaff.audit.referee import audit as referee
 
-    found = referee(workspace(), subject)
+    report = referee(workspace(), subject)
     if as_json:
-        emit_json(found.as_dict())
+        emit_json(report.as_dict())
     else:
-        lines = [(f.check, f.verdict, f.figure) for f in found.findings]
-        emit_table(f"audit of {found.subject}", ("question", "verdict", "figure"), lines)
-    if found.failed:
+        lines = [(f.check, f.verdict, f.figure) for f in report.findings]
+        emit_table(f"audit of {report.subject}", ("question", "verdict", "figure"), lines)
+    if report.failed:
         raise typer.Exit(1)

@@ -10,7 +10,7 @@ import typer
 from distaff.cli.state import Json, RunId, emit_json, emit_table, talk, workspace
 
 if TYPE_CHECKING:
-    from distaff.factors.intents.blind_spots import Audit
+    from distaff.factors.intents.blind_spots import BlindSpotAudit
     from distaff.factors.intents.calibration import Calibration
     from distaff.factors.intents.report import FactorReport
     from distaff.factors.latents.report import SeriesFactorReport
@@ -87,19 +87,19 @@ def blind_spots(
     """Show what people take and are not shown: intents' shares of interactions against their shares of the lists."""
     from distaff.factors.intents.audits import audit_run
 
-    found, steps = audit_run(workspace(), run, lens=by, split=split, calibrate=calibrate)
+    audit, steps = audit_run(workspace(), run, lens=by, split=split, calibrate=calibrate)
     if as_json:
         return emit_json(
-            {"run": run, "lens": by or run, **found.as_dict(), "calibration": [s.as_dict() for s in steps]}
+            {"run": run, "lens": by or run, **audit.as_dict(), "calibration": [s.as_dict() for s in steps]}
         )
-    _show_audit(run, found)
+    _show_audit(run, audit)
     if steps:
         _show_calibration(steps)
 
 
-def _show_audit(run: str, found: Audit) -> None:
+def _show_audit(run: str, audit: BlindSpotAudit) -> None:
     emit_table(
-        f"cohorts of {run}, data: {found.split}",
+        f"cohorts of {run}, data: {audit.split}",
         ("cohort", "users", "KL (nats)", "suppressed", "exaggerated"),
         [
             (
@@ -107,14 +107,14 @@ def _show_audit(run: str, found: Audit) -> None:
                 c.users,
                 c.kl,
                 *(
-                    ", ".join(str(s.factor) for s in found.spots if s.cohort == c.cohort and s.finding == finding)
+                    ", ".join(str(s.factor) for s in audit.spots if s.cohort == c.cohort and s.finding == finding)
                     for finding in ("suppressed", "exaggerated")
                 ),
             )
-            for c in found.cohorts
+            for c in audit.cohorts
         ],
     )
-    everyone = sorted((s for s in found.spots if s.cohort == found.cohorts[0].cohort), key=lambda s: s.ratio)
+    everyone = sorted((s for s in audit.spots if s.cohort == audit.cohorts[0].cohort), key=lambda s: s.ratio)
     emit_table(
         "everyone, the most suppressed first",
         ("factor", "share of data", "share of lists", "ratio", "95 % interval", "finding"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from distaff.cli.state import Json, counted, emit_facts, emit_json, emit_table, pairs, talk, workspace
+from distaff.cli.state import Json, emit_facts, emit_json, emit_table, pairs, progress_bar, talk, workspace
 from distaff_data.errors import InputError
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def diagnose_verb(
         if aside.rows:
             talk.print(f"{aside.rows} rows set aside in {aside.file}", markup=False, highlight=False, soft_wrap=True)
         return
-    with counted(f"{model} on {dataset}") as progress:
+    with progress_bar(f"{model} on {dataset}") as progress:
         report = diagnose(
             ws,
             dataset,

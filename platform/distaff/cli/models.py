@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,12 +13,12 @@ from distaff.cli.state import (
     Engine,
     Json,
     RunId,
-    counted,
     emit_facts,
     emit_json,
     emit_table,
     epochs,
     pairs,
+    progress_bar,
     talk,
     tell_drift,
     workspace,
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from distaff.board.board import Board, BoardRow
     from distaff.runs.records import Run
     from distaff.runs.refit import Refit
+    from distaff.runs.training import FitPlan
     from distaff.stats.intervals import Interval
     from distaff_data.workspace import Workspace
 
@@ -121,54 +122,39 @@ def train(
 
     ws = workspace()
     refit = _refit(ws, model, dataset, on, source, set or [])
+    plans = [
+        training.FitPlan(model, dataset, pairs(set or []), each, device, refit)
+        for each in range(seed, seed + seeds)
+        if model is not None and dataset is not None
+    ]
     if distributed.rank():
-        return _help(ws, model, dataset, pairs(set or []), range(seed, seed + seeds), device, resume, refit)
+        return _join(ws, plans, resume)
     done: list[Run] = []
     if resume is not None:
         with epochs(resume) as report:
             done.append(training.resume(ws, resume, report=report))
-    elif model is None or dataset is None:
+    elif not plans:
         raise InputError("name a model and a dataset: distaff train MODEL DATASET")
     else:
         if graph_is is not None:
-            declare_graph(ws.warehouse, dataset, graph_is)
-        for each in range(seed, seed + seeds):
-            with epochs(f"{model} on {dataset}, seed {each}") as report:
-                done.append(
-                    training.train(
-                        ws,
-                        model,
-                        dataset,
-                        settings=pairs(set or []),
-                        seed=each,
-                        device=device,
-                        report=report,
-                        refit=refit,
-                    )
-                )
+            declare_graph(ws.warehouse, plans[0].dataset, graph_is)
+        for plan in plans:
+            with epochs(f"{plan.model} on {plan.dataset}, seed {plan.seed}") as report:
+                done.append(training.fit_run(ws, plan, report=report)[0])
     _show_runs(ws, done, as_json, test)
     if not as_json:
         _tell(done)
 
 
-def _help(
-    ws: Workspace,
-    model: str | None,
-    dataset: str | None,
-    settings: dict[str, str],
-    seeds: range,
-    device: str,
-    resume: str | None,
-    refit: Refit | None,
-) -> None:
+def _join(ws: Workspace, plans: Sequence[FitPlan], resume: str | None) -> None:
     """Take part in fits as a process of torchrun that is not the first; what is wrong, the first says."""
     from distaff.runs import training
 
     if resume is not None:
         training.join_resumed(ws, resume)
-    elif model is not None and dataset is not None:
-        for seed in seeds:
-            training.join_training(ws, model, dataset, settings=settings, seed=seed, device=device, refit=refit)
+    else:
+        for plan in plans:
+            training.join_training(ws, plan)
 
 
 def _refit(
@@ -273,7 +259,7 @@ def score(
     from distaff.runs import records
 
     ws = workspace()
-    with counted(f"scoring {run}") as progress:
+    with progress_bar(f"scoring {run}") as progress:
         model = Recommender.load(records.model_folder(ws, run))
         done = score_run(ws, run, top_k=top_k, out=out, users=users, engine=engine, progress=progress, model=model)
     warnings = tell_drift(run, model)
@@ -327,11 +313,11 @@ def _shown(model: str, metrics: Collection[str]) -> list[str]:
     return [name for name in names if name in metrics]
 
 
-def _show_board(found: Board) -> None:
+def _show_board(board: Board) -> None:
     from distaff.board.kinds import shown
 
-    names = shown(name for row in found.rows for name in row.metrics)
-    chosen_by = f"{found.metric} (valid)"
+    names = shown(name for row in board.rows for name in row.metrics)
+    chosen_by = f"{board.metric} (valid)"
     rows: list[tuple[object, ...]] = [
         (
             row.model,
@@ -339,32 +325,32 @@ def _show_board(found: Board) -> None:
             ", ".join(f"{k}={v}" for k, v in row.settings.items()),
             len(row.runs),
             row.n_tried if row.chosen else "–",
-            _interval(row.validation.get(found.metric)),
+            _interval(row.validation.get(board.metric)),
             *(_interval(row.metrics.get(name)) for name in names),
-            _versus(row, found),
+            _versus(row, board),
         )
-        for row in found.rows
+        for row in board.rows
     ]
-    floor = [f"{found.noise_floor[name]:.4f}" if name in found.noise_floor else "–" for name in names]
+    floor = [f"{board.noise_floor[name]:.4f}" if name in board.noise_floor else "–" for name in names]
     rows.append(("noise floor", "chance", "", "–", "–", "–", *floor, "–"))
     columns = (
         *("model", "kind", "settings", "seeds", "tried", chosen_by, *names),
-        f"{found.metric} against {found.best_control}",
+        f"{board.metric} against {board.best_control}",
     )
-    emit_table(f"board of {found.dataset} ({found.split})", columns, rows)
-    if found.rows:
-        talk.print(f"{found.n_tried} configurations were measured on {found.dataset} in all", markup=False)
-    for note in found.notes:
+    emit_table(f"board of {board.dataset} ({board.split})", columns, rows)
+    if board.rows:
+        talk.print(f"{board.n_tried} configurations were measured on {board.dataset} in all", markup=False)
+    for note in board.notes:
         talk.print(note, markup=False, soft_wrap=True)
 
 
-def _versus(row: BoardRow, found: Board) -> str:
+def _versus(row: BoardRow, board: Board) -> str:
     """Return the comparison of a row with the best control, in a cell."""
     gap = row.comparison
     if not row.chosen:
         return "not chosen"
     if gap is None:
-        return "best control" if row.model == found.best_control else "–"
+        return "best control" if row.model == board.best_control else "–"
     if gap.p_value is None or gap.p_holm is None or gap.low is None or gap.high is None:
         return f"{gap.difference:+.4f}, seed variance {gap.seed_variance}: no test; train more seeds"
     borrowed = " (seed variance borrowed)" if gap.seed_variance == "borrowed" else ""

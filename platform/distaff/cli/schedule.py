@@ -130,7 +130,7 @@ def run(
     ws = workspace()
     if not once:
         heartbeat = Heartbeat()
-        with nullcontext() if ready_port is None else readiness.serve(ws, heartbeat, ready_port) as port:
+        with nullcontext() if ready_port is None else readiness.serve_readiness(ws, heartbeat, ready_port) as port:
             if port is not None:
                 _talk(f"ready: http://127.0.0.1:{port}/ready")
             scheduler.serve(ws, done=_tell, talk=_talk, heartbeat=heartbeat)

@@ -135,7 +135,7 @@ def epochs(label: str) -> Iterator[Callable[[Epoch], None]]:
 
 
 @contextmanager
-def counted(label: str) -> Iterator[Callable[[int, int], None]]:
+def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
     """Show done and total as a bar on a terminal; silent elsewhere."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=talk, transient=True, disable=not talk.is_terminal) as bar:

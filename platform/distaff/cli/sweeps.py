@@ -117,7 +117,7 @@ def show(study: Study, storage: Storage = None, as_json: Json = False) -> None:
     """The trials of a study, the best first, and its Pareto front when it has several objectives."""
     from distaff.sweeps import tuning
 
-    sweep = tuning.find(workspace(), study, storage)
+    sweep = tuning.find_study(workspace(), study, storage)
     if as_json:
         return emit_json(sweep.as_dict())
     _show(sweep)
@@ -138,7 +138,7 @@ def export(
     from distaff.sweeps import tuning
 
     ws = workspace()
-    sweep = tuning.find(ws, study, storage)
+    sweep = tuning.find_study(ws, study, storage)
     if file.suffix == ".toml":
         exports.write_settings(sweep.settings(trial), file)
     else:
@@ -179,8 +179,8 @@ def _fit_default(ws: Workspace, name: str, plan: Plan, seeds: int) -> list[str]:
     from distaff.runs import records, training
 
     kept = (plan.generation, records.TRAIN)
-    there = {r.model for r in records.listing(ws, plan.dataset) if (r.dataset_generation, r.fitted_on) == kept}
-    if name in there or not seeds:
+    fitted = {r.model for r in records.listing(ws, plan.dataset) if (r.dataset_generation, r.fitted_on) == kept}
+    if name in fitted or not seeds:
         return []
     with epochs(name) as report:
         return [training.train(ws, name, plan.dataset, seed=plan.seed, device=plan.device, report=report).run]

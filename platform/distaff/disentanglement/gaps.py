@@ -24,7 +24,7 @@ def mig(
     estimator: Estimator = "quantile",
     seed: int = 0,
 ) -> Score:
-    """Mutual information gap (Chen et al. 2018): how far the best latent of each factor is ahead of the second, in [0, 1].
+    """Return the mutual information gap (Chen et al. 2018): a factor's best latent ahead of its second, in [0, 1].
 
     Duplicated latents and a rotation by 45° both score 0. Bins of equal ``width`` are what other libraries use: one outlier
     takes the identity to 0.

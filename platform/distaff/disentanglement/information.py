@@ -47,7 +47,7 @@ class Floor:
     limit: Floats
 
     def passed(self, nmi: Floats) -> NDArray[np.bool_]:
-        """The cells of ``(K, J)`` that are more than noise."""
+        """Return the cells of ``(K, J)`` that are more than noise."""
         return np.asarray(nmi > self.limit)
 
     def apply(self, nmi: Floats) -> Floats:
@@ -71,7 +71,7 @@ def normalised(values: Floats, factors: Sequence[Factor], estimator: Estimator, 
 def floor(
     values: Floats, factors: Sequence[Factor], estimator: Estimator, seed: int, *, in_time_order: bool = False
 ) -> Floor:
-    """The estimate on shuffled factors, or on shifted ones of rows in the order of time.
+    """Return the estimate on shuffled factors, or on shifted ones of rows in the order of time.
 
     Its mean is taken by factor over latents of 20 bins, which are all alike, and by cell for others and where latents may
     be slower or faster than one another; its spread by factor.
@@ -95,7 +95,7 @@ def floor(
 
 
 def binned(codes: Ints, classes: Ints, resamples: Resamples | None = None) -> Floats:
-    """Mutual information in nats of binned latents ``(n, J)`` with a factor's classes ``(n,)``.
+    """Return the mutual information in nats of binned latents ``(n, J)`` with a factor's classes ``(n,)``.
 
     Returns:
         ``(1, J)``, or one row a replicate, ``(B, J)``.
@@ -105,9 +105,9 @@ def binned(codes: Ints, classes: Ints, resamples: Resamples | None = None) -> Fl
     block = max(1, _CELLS // (n_groups * size * n_classes))
     parts = []
     for start in range(0, codes.shape[1], block):
-        part = codes[:, start : start + block]
-        cell = (np.arange(part.shape[1]) * size + part) * n_classes + classes[:, None]
-        shape = (n_groups, part.shape[1], size, n_classes)
+        columns = codes[:, start : start + block]
+        cell = (np.arange(columns.shape[1]) * size + columns) * n_classes + classes[:, None]
+        shape = (n_groups, columns.shape[1], size, n_classes)
         if resamples is not None:
             cell += (resamples.groups * (shape[1] * size * n_classes))[:, None]
         counts = np.bincount(cell.ravel(), minlength=int(np.prod(shape))).reshape(shape)
@@ -149,7 +149,7 @@ def _binned_nulls(
 
 
 def _neighbour(values: Floats, codes: Ints, factor: Factor, seed: int) -> Floats:
-    """Mutual information in nats by nearest neighbours; plug-in for latents of few levels, where distances tie."""
+    """Return mutual information in nats by nearest neighbours; by counts for latents of few levels, whose distances tie."""
     from sklearn.feature_selection import mutual_info_classif
 
     if values.shape[1] == 0:

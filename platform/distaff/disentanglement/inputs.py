@@ -117,7 +117,7 @@ def read_factors(factors: Columns, nominal: Collection[int | str] | None = None)
 
 
 def varies(values: Floats) -> NDArray[np.bool_]:
-    """Which columns of ``(n, J)`` vary beyond rounding."""
+    """Tell which columns of ``(n, J)`` vary beyond rounding."""
     return np.asarray(np.ptp(values, axis=0) > _DEAD * np.abs(values).max(axis=0))
 
 
@@ -142,7 +142,7 @@ def quantile_codes(values: Floats) -> Ints:
 
 
 def discrete(values: Floats) -> NDArray[np.bool_]:
-    """Which columns of ``(n, J)`` have at most 20 distinct values."""
+    """Tell which columns of ``(n, J)`` have at most 20 distinct values."""
     # A few rows settle it for most columns, without another sort.
     head = [np.unique(column[:1000]).size <= BINS for column in values.T]
     return np.array([few and np.unique(column).size <= BINS for few, column in zip(head, values.T, strict=True)], bool)

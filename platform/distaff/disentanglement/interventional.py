@@ -98,7 +98,7 @@ def _latents(represent: Representation, factors: NDArray[np.generic]) -> Floats:
 
 
 def _fixed(sample: Sampler, rng: np.random.Generator, factors: NDArray[np.int64], size: int) -> NDArray[np.generic]:
-    """Rows in batches of ``size``, each batch with one value of its factor in ``factors`` ``(t,)``; ``(t * size, K)``."""
+    """Return batches of ``size`` rows, each with one value of its factor in ``factors`` ``(t,)``; ``(t * size, K)``."""
     rows = np.array(sample(rng, len(factors) * size))
     fixed = np.repeat(factors, size)
     first = np.repeat(np.arange(len(factors)) * size, size)
@@ -107,7 +107,7 @@ def _fixed(sample: Sampler, rng: np.random.Generator, factors: NDArray[np.int64]
 
 
 def _verdict(matrix: Floats, right: NDArray[np.bool_], live: NDArray[np.bool_], rng: np.random.Generator) -> Reading:
-    """The accuracy over the trials that were not learned from, with what it was read from."""
+    """Return the accuracy over the trials that were not learned from, with what it was read from."""
     value = float(right.mean())
     low, high = interval(value, rng.binomial(right.size, value, REPLICATES) / right.size)
     return Reading(value, low, high, matrix, dead=int((~live).sum()))

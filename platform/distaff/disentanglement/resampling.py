@@ -19,7 +19,7 @@ REPLICATES = 200
 
 @dataclass(frozen=True)
 class Resamples:
-    """Which group each row is in ``(n,)``, and how often each replicate draws each group, ``(B, G)``."""
+    """The group of each row ``(n,)``, and how often each replicate draws each group, ``(B, G)``."""
 
     groups: Ints
     weights: Floats
@@ -53,7 +53,7 @@ class Resamples:
     def correlations(self, values: Floats) -> Floats:
         """Replicates of the correlation matrix of columns ``(n, d)``; ``(B, d, d)``."""
         extended = np.hstack([values, np.ones((len(values), 1))])
-        grams = np.stack([part.T @ part for part in (extended[self.groups == g] for g in range(self.weights.shape[1]))])
+        grams = np.stack([rows.T @ rows for rows in (extended[self.groups == g] for g in range(self.weights.shape[1]))])
         out = np.empty((len(self.weights), values.shape[1], values.shape[1]))
         for b, weights in enumerate(self.weights):  # one at a time: B x d x d beside the result would double the memory
             out[b] = correlation(np.tensordot(weights, grams, 1))

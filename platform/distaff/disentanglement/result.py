@@ -56,7 +56,7 @@ class Reading:
 
 
 def interval(value: float, replicates: Floats, *, lowest: float = 0.0, highest: float = 1.0) -> tuple[float, float]:
-    """Percentile interval of bootstrap ``replicates`` ``(B,)``, recentred on ``value``, within the metric's range.
+    """Return the percentile interval of bootstrap ``replicates`` ``(B,)``, centred on ``value``, within the metric's range.
 
     Recentred, since a resample holds about 63 % of the rows: what too few rows add to an estimate of dependence, they add to
     each replicate once more.

@@ -40,7 +40,7 @@ def cka(ours: ArrayLike, theirs: ArrayLike) -> float:
 
 
 def subspace_r2(ours: ArrayLike, theirs: ArrayLike) -> float:
-    """Share of the variance of ``theirs`` ``(n, b)``, standardised, that a linear map of ``ours`` ``(n, a)`` explains.
+    """Return the share of the variance of ``theirs`` ``(n, b)``, standardised, that a linear map of ``ours`` explains.
 
     In [0, 1], not symmetric; about a/n between unrelated ones.
     """

@@ -59,7 +59,7 @@ class LatentStudy:
         return Resamples.of(len(self.latents.values), self.seed, in_blocks=self.in_time_order)
 
     def information(self, estimator: Estimator) -> Floats:
-        """Mutual information over entropy, ``(K, J_live)``."""
+        """Return mutual information over entropy, ``(K, J_live)``."""
         return information.normalised(self.latents.values, self.factors, estimator, self.seed)
 
     def floor_of(self, estimator: Estimator) -> Floor:
@@ -78,7 +78,7 @@ class LatentStudy:
         return np.stack(out, 1)
 
     def score(self, value: float, matrix: Floats, replicates: Floats | None, *, lowest: float = 0.0) -> Score:
-        """A score read from ``matrix``; without ``replicates`` it has no interval."""
+        """Return a score read from ``matrix``; without ``replicates`` it has no interval."""
         captured = self.floor.passed(self.nmi)
         low, high = (None, None) if replicates is None else interval(value, replicates, lowest=lowest)
         return Score(
@@ -112,7 +112,7 @@ def mutual_information(
     estimator: Estimator = "quantile",
     seed: int = 0,
 ) -> Floats:
-    """Mutual information of every factor with every latent over the factor's entropy; ``(K, J)``, in [0, 1].
+    """Return the mutual information of every factor with every latent over the factor's entropy; ``(K, J)``, in [0, 1].
 
     Plain estimates, without the floor that ``info_mec`` takes away. Factors that never vary have no row.
 

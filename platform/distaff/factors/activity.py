@@ -74,13 +74,13 @@ def posterior_states(means: Tensor, variances: Tensor) -> tuple[tuple[State, ...
     return states, np.where([state == "passive" for state in states], 1.0, at_prior)
 
 
-def probe(model: Recommender, n: int, seed: int) -> Tensor:
+def sample_users(model: Recommender, n: int, seed: int) -> Tensor:
     """Return a sample of at most ``n`` users with training interactions, positions ascending."""
     users = torch.nonzero(model.data.train.counts() > 0).squeeze(1)
     order = torch.randperm(users.numel(), generator=torch.Generator().manual_seed(seed))
     return users[order[:n]].sort().values
 
 
-def shared(ours: Tensor, theirs: Tensor) -> Tensor:
+def shared_items(ours: Tensor, theirs: Tensor) -> Tensor:
     """Tell which of our items ``(b, k)`` are in their list ``(b, k')`` too; -1 is no item."""
     return (ours.unsqueeze(2) == theirs.unsqueeze(1)).any(2) & (ours >= 0)

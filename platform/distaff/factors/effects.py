@@ -147,10 +147,10 @@ def effect_card(
     for name, period in (periods or {}).items():
         at = names.index(name)
         values[:, :, at] = np.unwrap(values[:, :, at], period=period, axis=0) - values[0, :, at]
-    return compare(values, names, ladder, magnitudes=magnitudes, n_factors=n_factors, seed=seed)
+    return compare_effects(values, names, ladder, magnitudes=magnitudes, n_factors=n_factors, seed=seed)
 
 
-def compare(
+def compare_effects(
     values: Floats,
     names: tuple[str, ...],
     ladder: Ladder,

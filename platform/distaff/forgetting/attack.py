@@ -49,7 +49,7 @@ NOTHING = Membership(None, None, None, 0)
 
 
 def by_own_scores(model: Recommender, users: Tensor) -> Membership:
-    """The plain attack on people whom the model still knows: their own scores of their items.
+    """Return the plain attack on people whom the model still knows: their own scores of their items.
 
     Args:
         model: A fitted model.
@@ -65,7 +65,7 @@ def by_own_scores(model: Recommender, users: Tensor) -> Membership:
 
 
 def by_folding(model: Recommender, train: Csr, held: Csr, *, seed: int = 0) -> Membership:
-    """The attack by a person's other items, which needs nothing of the person in the model; see the module.
+    """Return the attack by a person's other items, which needs nothing of the person in the model; see the module.
 
     Args:
         model: A fitted model.
@@ -104,7 +104,7 @@ def _asked(score: Callable[[Csr], Tensor], everything: Tensor, left_out: Tensor,
 
 
 def _places(scores: Tensor, items: Tensor, history: Csr | None = None) -> Tensor:
-    """Share of the items that are not in the history which each item is ranked above, ties counted half, ``(n,)``."""
+    """Return the share of the items outside the history that each item is ranked above, ties counted half, ``(n,)``."""
     scores = scores.double().cpu()
     if history is not None:
         scores[history.row_index(), history.indices.long()] = torch.nan

@@ -60,7 +60,7 @@ class ModelRecord:
 
 
 def hashes(workspace: Workspace, dataset: str, people: Iterable[str]) -> list[str]:
-    """The people's keyed hashes, sorted: HMAC-SHA256 of dataset and id; the key is made when there is none.
+    """Return the people's keyed hashes, sorted: HMAC-SHA256 of dataset and id; the key is made when there is none.
 
     Raises:
         InputError: The key's file does not hold a key.
@@ -89,8 +89,8 @@ def _key(workspace: Workspace) -> bytes:
 
 
 def _write_key(file: Path) -> None:
-    with replacing(file) as part:
-        descriptor = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    with replacing(file) as temporary:
+        descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         with os.fdopen(descriptor, "w") as out:
             out.write(secrets.token_hex(32))
             out.flush()
@@ -100,7 +100,7 @@ def _write_key(file: Path) -> None:
 def begin(workspace: Workspace, dataset: str, people: Sequence[str]) -> Request:
     """Record that people are to be forgotten; a request for them that was begun and not finished goes on."""
     subjects = hashes(workspace, dataset, people)
-    for request in unfinished(workspace):
+    for request in unfinished_requests(workspace):
         if request.dataset == dataset and request.subjects == subjects:
             return request
     request = Request(uuid.uuid4().hex[:12], dataset, subjects, "begun", datetime.now(UTC))
@@ -108,8 +108,8 @@ def begin(workspace: Workspace, dataset: str, people: Sequence[str]) -> Request:
     return request
 
 
-def unfinished(workspace: Workspace) -> list[Request]:
-    """Requests that were begun and not finished, oldest first."""
+def unfinished_requests(workspace: Workspace) -> list[Request]:
+    """Return the requests that were begun and not finished, oldest first."""
     rows = workspace.warehouse.rows(
         "SELECT * EXCLUDE (written_at) FROM forgettings WHERE status = 'begun' ORDER BY requested_at"
     )

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from distaff import exports, jobs
-from distaff.recommenders.score import unfinished
+from distaff.recommenders.score import interrupted_shards
 from distaff.runs import aliases
 from distaff.runs.records import Run
 from distaff_data.atomic import clear_leftovers, leftovers
@@ -25,7 +25,7 @@ _USER = "user_id"
 def clear(workspace: Workspace, dataset: str, runs: Sequence[Run], people: Sequence[str]) -> int:
     """Remove what interrupted work left of the people, and take them out of the jobs' files; returns how many files."""
     removed = 0
-    left_behind = [folder for run in runs for folder in unfinished(workspace, run.run)]
+    left_behind = [folder for run in runs for folder in interrupted_shards(workspace, run.run)]
     left_behind += [folder for folder in workspace.scratch.glob("*") if Scratch.is_abandoned(folder)]
     for folder in left_behind:
         removed += sum(1 for file in folder.rglob("*") if file.is_file())
@@ -63,5 +63,5 @@ def _names(file: Path, people: Sequence[str]) -> bool:
 
 def _rewrite(file: Path, people: Sequence[str]) -> None:
     table = pq.read_table(file)
-    with exports.whole(file) as part:
-        pq.write_table(table.filter(pc.invert(pc.is_in(table[_USER], pa.array(people, pa.string())))), part)
+    with exports.whole(file) as temporary:
+        pq.write_table(table.filter(pc.invert(pc.is_in(table[_USER], pa.array(people, pa.string())))), temporary)

@@ -47,7 +47,7 @@ class Forgotten:
     pooled: tuple[Pooled, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """The JSON shape of ``forget``."""
+        """Return the JSON shape of ``forget``."""
         facts = asdict(self.request)
         facts["people"] = len(facts.pop("subjects"))
         models, pooled = ([asdict(row) for row in rows] for rows in (self.models, self.pooled))
@@ -114,7 +114,7 @@ def _dataset(workspace: Workspace, people: list[str], dataset: str | None) -> st
     named = {str(row["dataset"]) for row in rows}
     named |= {
         r.dataset
-        for r in audit.unfinished(workspace)
+        for r in audit.unfinished_requests(workspace)
         if set(audit.hashes(workspace, r.dataset, people)) <= set(r.subjects)
     }
     if len(named) > 1:
@@ -169,7 +169,7 @@ def _check(workspace: Workspace, dataset: str, names: list[str], people: list[st
         InputError: Somebody is named by no table and no model, and no request for them was begun.
     """
     subjects = audit.hashes(workspace, dataset, people)
-    if not any(r.dataset == dataset and r.subjects == subjects for r in audit.unfinished(workspace)):
+    if not any(r.dataset == dataset and r.subjects == subjects for r in audit.unfinished_requests(workspace)):
         unknown = set(people) - persons.named(workspace.warehouse, dataset, names, people)
         unknown -= unlearning.known(workspace, names, people)
         if unknown:

@@ -27,12 +27,12 @@ from distaff_data.workspace import Workspace
 
 
 def unlearn(
-    workspace: Workspace, request: Request, found: Sequence[Run], people: Sequence[str], progress: Callable[[str], None]
+    workspace: Workspace, request: Request, runs: Sequence[Run], people: Sequence[str], progress: Callable[[str], None]
 ) -> dict[str, str]:
     """Take the people out of the models of runs; returns why, for those where it failed."""
     live, failed = load_interactions(workspace.warehouse, request.dataset), {}
     confounder = proof.confounded(workspace, request.dataset)
-    for run in found:
+    for run in runs:
         folder = records.run_folder(workspace, run.run)
         shutil.rmtree(folder / "checkpoint", ignore_errors=True)  # it has the people's vectors, and cannot be continued
         saving.tidy(folder / "model")
@@ -47,12 +47,12 @@ def unlearn(
 
 
 def known(workspace: Workspace, names: Sequence[str], people: Sequence[str]) -> set[str]:
-    """Which of the people the models of runs know, whatever the tables say."""
-    found: set[str] = set()
+    """Return those of the people whom the models of runs know, whatever the tables say."""
+    known_people: set[str] = set()
     for name in names:
         ids = Interactions.user_ids_in(records.run_folder(workspace, name) / "model")
-        found |= set(people) & set(ids.filter(pc.is_in(ids, pa.array(people, pa.string()))).to_pylist())
-    return found
+        known_people |= set(people) & set(ids.filter(pc.is_in(ids, pa.array(people, pa.string()))).to_pylist())
+    return known_people
 
 
 def _unlearn(
@@ -87,7 +87,7 @@ def _without(model: Recommender, users: Tensor, request: Request, run: Run, conf
         except UnsupportedError:
             return NOTHING
 
-    own, before = by_own_scores(model, users), attack()
+    plain, before = by_own_scores(model, users), attack()
     method = model.unlearn(users, run.seed)
     after = attack()
     shown_by, message = proof.of_model(method, after, confounder)
@@ -96,7 +96,7 @@ def _without(model: Recommender, users: Tensor, request: Request, run: Run, conf
         run.run,
         method,
         "queued" if method == "rows" else "done",
-        own_before=own.auc,
+        own_before=plain.auc,
         before=before.auc,
         after=after.auc,
         low=after.low,
@@ -114,8 +114,8 @@ def _same(one: Interactions, other: Interactions) -> bool:
         one.user_ids.equals(other.user_ids)
         and one.item_ids.equals(other.item_ids)
         and all(
-            torch.equal(getattr(one.split(s), part), getattr(other.split(s), part))
+            torch.equal(getattr(one.split(s), name), getattr(other.split(s), name))
             for s in SPLITS
-            for part in ("indptr", "indices")
+            for name in ("indptr", "indices")
         )
     )

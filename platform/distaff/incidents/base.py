@@ -24,7 +24,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from distaff.incidents.frames import RankedCauses, Time, TimeAxis, known_edges, place_of, ranked_causes, read_case
+from distaff.incidents.frames import RankedCauses, Time, TimeAxis, edges_between, place_of, ranked_causes, read_case
 from distaff.incidents.rankings import (
     METRICS,
     Cause,
@@ -44,13 +44,14 @@ from distaff_data.datasets.dependencies import causal_edges, remarks
 from distaff_data.datasets.imputation import impute
 from distaff_data.datasets.incidents import Case, Edge, Incidents, Topology
 from distaff_data.errors import InputError, UnsupportedError
-from distaff_data.frames import kind_of
+from distaff_data.frames import frame_kind
 from distaff_data.tables.incidents import load_incidents
 from distaff_data.warehouse import Warehouse
 
 _NORMAL = "normal/"  # before the name of a metric, a tensor's name
 _DIAGNOSES, _CASES = "diagnoses.json", "cases.json"  # files of a saved diagnoser
 _NORMAL_0_1 = "normal.json"  # one more up to 0.1
+_LEAST_TO_EXPLAIN, _LEAST_TO_DETECT = 2, 3  # rows: one normal and one abnormal; and one in which it may be found
 _MOMENTS = ("mean", "std", "mean_error", "spread_error", "blocks")
 
 
@@ -194,15 +195,16 @@ class Diagnoser(Model[Incidents]):
             The ranking and the learned graph, as frames of the kind that came in.
 
         Raises:
-            InputError: The data are no metrics over time, the KPI is unknown, or the onset leaves no row on one side.
+            InputError: The data are no metrics over time or too few rows of them, the KPI or an end of an edge is unknown,
+                or the onset leaves no row on one side.
         """
         case, axis = (data, TimeAxis()) if isinstance(data, Case) else read_case(data)
         if kpi is not None:
             case = replace(case, kpi=place_of(kpi, case.columns))
         at = None if onset is None else axis.seconds(onset)
         detect = at is None and (case.onset is None or self.config.onset == "detected")
-        diagnosis = self.diagnose_case(case, known_edges(edges), seed=seed, at=at, detect=detect)
-        return ranked_causes(diagnosis, axis, kind_of(data))
+        diagnosis = self.diagnose_case(case, edges_between(case.columns, edges), seed=seed, at=at, detect=detect)
+        return ranked_causes(diagnosis, axis, frame_kind(data))
 
     def diagnose_case(
         self,
@@ -223,10 +225,15 @@ class Diagnoser(Model[Incidents]):
             detect: Without ``at``, find the onset instead of taking the case's; as the setting ``onset`` says when None.
 
         Raises:
-            InputError: The onset is to be given and is not, or leaves no row on one of its sides.
+            InputError: There are too few rows, or the onset is to be given and is not, or leaves no row on one of its sides.
         """
         case = _by_name(case)
-        if at is None and (self.config.onset == "detected" if detect is None else detect):
+        detect = at is None and (self.config.onset == "detected" if detect is None else detect)
+        least = _LEAST_TO_DETECT if detect else _LEAST_TO_EXPLAIN
+        if len(case.times) < least:
+            purpose = "find an onset in" if detect else "explain"
+            raise InputError(f"case {case.name!r} has too few rows to {purpose}: {len(case.times)} of at least {least}")
+        if detect:
             start = trigger_start(case)
             rows = impute(case, start)
             alarms = self.alarms(rows, start, case.kpi)
@@ -335,7 +342,7 @@ class Diagnoser(Model[Incidents]):
     def state(self) -> dict[str, Tensor]:
         """Return what is normal of each metric: mean, spread, both's errors, and blocks, ``(5,)`` by ``normal/METRIC``."""
         return {
-            _NORMAL + name: torch.tensor([float(getattr(moments, part)) for part in _MOMENTS], dtype=torch.float64)
+            _NORMAL + name: torch.tensor([float(getattr(moments, field)) for field in _MOMENTS], dtype=torch.float64)
             for name, moments in self.normal.items()
         }
 

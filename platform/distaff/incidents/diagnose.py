@@ -80,7 +80,8 @@ def diagnose(
     if graph_is is not None:
         declare_graph(workspace.warehouse, dataset, graph_is)
     chosen = {**(settings or {}), **({} if onset is None else {"onset": onset})}
-    run, fitted = training.fit_run(workspace, model, dataset, settings=chosen, seed=seed, device="cpu", report=report)
+    plan = training.FitPlan(model, dataset, chosen, seed, device="cpu")
+    run, fitted = training.fit_run(workspace, plan, report=report)
     return _report(run, cast(Diagnoser, fitted))
 
 

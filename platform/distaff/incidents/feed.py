@@ -27,7 +27,7 @@ _MARK = 400  # bytes
 
 
 @dataclass(frozen=True)
-class Batch:
+class LineBatch:
     """Whole lines of the input.
 
     Attributes:
@@ -71,7 +71,7 @@ class Feed:
         else:
             self._begin()
 
-    def batches(self, size: int, idle: float | None) -> Iterator[Batch]:
+    def batches(self, size: int, idle: float | None) -> Iterator[LineBatch]:
         """Yield lines by ``size``; fewer only where the file was replaced, and at the end of waiting."""
         lines: list[bytes] = []
         partial, last_row_at = b"", time.monotonic()
@@ -101,19 +101,19 @@ class Feed:
             if self._opened:
                 self._source.close()
 
-    def _batch(self, lines: list[bytes], unread: int) -> Batch:
+    def _batch(self, lines: list[bytes], unread: int) -> LineBatch:
         offset = self._source.tell() - unread if self._lasting else 0
-        return Batch(lines, offset, self._mark if self._lasting else b"")
+        return LineBatch(lines, offset, self._mark if self._lasting else b"")
 
     def _is_replaced(self, unread: int) -> bool:
         """Tell whether the file under the name is another one, shorter, or has another line before the place reached."""
-        now, there = self._source.tell(), os.fstat(self._source.fileno())
+        now, status = self._source.tell(), os.fstat(self._source.fileno())
         path = self._path
         try:
-            named = there if path is None else path.stat()
+            named = status if path is None else path.stat()
         except FileNotFoundError:
             return False  # moved away, and not begun anew yet
-        if (named.st_dev, named.st_ino) != (there.st_dev, there.st_ino) or named.st_size < now:
+        if (named.st_dev, named.st_ino) != (status.st_dev, status.st_ino) or named.st_size < now:
             return True
         at = now - unread
         self._source.seek(max(at - len(self._mark), 0))

@@ -5,15 +5,16 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 
 from distaff.incidents.rankings import Diagnosis
 from distaff.incidents.tables import cause_rows, edge_rows
-from distaff_data.datasets.incidents import SEPARATOR, Case, Edge, metric_of
-from distaff_data.errors import InputError
+from distaff_data.arrays import Floats
+from distaff_data.datasets.incidents import SEPARATOR, Case, Edge, entity_of, metric_of
+from distaff_data.errors import InputError, UnknownNameError
 from distaff_data.frames import Kind, as_kind, to_polars
 from distaff_data.schema import TABLES
 
@@ -70,15 +71,17 @@ class TimeAxis:
                 return float(time)
             raise InputError("times are numbers, so the onset is a number too", column="onset", value=time)
         if isinstance(time, np.datetime64):
-            time = time.astype("datetime64[us]").item()
-        if isinstance(time, dt.date) and not isinstance(time, dt.datetime):
-            time = dt.datetime.combine(time, dt.time())
-        if not isinstance(time, dt.datetime):
+            stamp = pl.Series(np.array([time if np.datetime_data(time)[0] == "ns" else time.astype("datetime64[us]")]))
+            zoned = False
+        elif isinstance(time, dt.date):
+            stamp = pl.Series([time]).cast(pl.Datetime("us")) if not isinstance(time, dt.datetime) else _stamp(time)
+            zoned = isinstance(time, dt.datetime) and time.tzinfo is not None
+        else:
             raise InputError("times are date-times, so the onset is one too", column="onset", value=time)
-        if (time.tzinfo is None) != (self.dtype.time_zone is None):
+        if zoned != (self.dtype.time_zone is not None):
             zone = self.dtype.time_zone or "no zone"
             raise InputError(f"times have {zone}; give the onset likewise", column="onset", value=time)
-        return (time if time.tzinfo else time.replace(tzinfo=dt.UTC)).timestamp()
+        return float(_since_1970(stamp)[0])
 
     def time(self, seconds: float) -> float | dt.datetime:
         """Return seconds as a time of the frame's type."""
@@ -141,9 +144,27 @@ def place_of(kpi: str, columns: Sequence[str]) -> int:
     raise InputError("there is no such metric", column="kpi", value=kpi)
 
 
-def known_edges(edges: Sequence[Edge | tuple[str, str]]) -> tuple[Edge, ...]:
-    """Return dependencies as edges; a pair is a cause and its effect."""
-    return tuple(edge if isinstance(edge, Edge) else Edge(*edge) for edge in edges)
+def edges_between(columns: Sequence[str], edges: Sequence[Edge | tuple[str, str]]) -> tuple[Edge, ...]:
+    """Return dependencies between entities or metrics as edges; a pair is a cause and its effect.
+
+    Raises:
+        InputError: One is no pair of names, or an end of one is neither a metric nor an entity of one.
+    """
+    named = tuple(map(_edge, edges))
+    names = {*columns, *map(entity_of, columns)}
+    for edge in named:
+        if unknown := [end for end in dict.fromkeys((edge.source, edge.target)) if end not in names]:
+            reasons = "; ".join(str(UnknownNameError("entity or metric", end, names)) for end in unknown)
+            raise InputError(f"{edge.source} -> {edge.target}: {reasons}", column="edges")
+    return named
+
+
+def _edge(edge: Edge | tuple[str, str]) -> Edge:
+    if isinstance(edge, Edge):
+        return edge
+    if isinstance(edge, str) or len(edge) != 2 or not all(isinstance(end, str) for end in edge):
+        raise InputError("a dependency is a pair of a cause and its effect, by their names", column="edges", value=edge)
+    return Edge(*edge)
 
 
 def ranked_causes(diagnosis: Diagnosis, axis: TimeAxis, kind: Kind) -> RankedCauses:
@@ -158,7 +179,7 @@ def ranked_causes(diagnosis: Diagnosis, axis: TimeAxis, kind: Kind) -> RankedCau
     )
 
 
-def _seconds(times: pl.Series) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]], TimeAxis]:
+def _seconds(times: pl.Series) -> tuple[Floats, TimeAxis]:
     """Return times as seconds ``(T,)``; date-times count from 1970."""
     if times.null_count():
         raise InputError("a time is missing", column="time")
@@ -168,4 +189,20 @@ def _seconds(times: pl.Series) -> tuple[np.ndarray[tuple[int], np.dtype[np.float
         times = times.cast(pl.Datetime("us"))
     if not isinstance(times.dtype, pl.Datetime):
         raise InputError(f"times are numbers or date-times, not {times.dtype}", column="time")
-    return times.dt.epoch("ns").cast(pl.Float64).to_numpy() / 1e9, TimeAxis(times.dtype)
+    return _since_1970(times), TimeAxis(times.dtype)
+
+
+def _stamp(time: dt.datetime) -> pl.Series:
+    """Return one date-time as a column without a zone, in UTC where it had one."""
+    return pl.Series([time.astimezone(dt.UTC).replace(tzinfo=None) if time.tzinfo else time], dtype=pl.Datetime("us"))
+
+
+def _since_1970(times: pl.Series) -> Floats:
+    """Return date-times as seconds: the same number for the same instant, whatever unit it comes in.
+
+    Whole seconds and the fraction apart: nanoseconds since 1970 are too many for a float, which then differs from that
+    of the same instant in milliseconds, and an onset falls beside its row.
+    """
+    unit: Literal["ns", "us"] = "ns" if times.dtype == pl.Datetime("ns", "*") else "us"
+    whole, fraction = np.divmod(times.dt.epoch(unit).to_numpy(), 10**9 if unit == "ns" else 10**6)
+    return np.asarray(whole + fraction / (1e9 if unit == "ns" else 1e6), dtype=np.float64)

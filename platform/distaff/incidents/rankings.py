@@ -133,7 +133,7 @@ def score_ranking(ranking: Sequence[str | Collection[str]], truth: Sequence[str]
     """
     causes = set(truth)
     depth = np.arange(1, max(KS) + 1)
-    found, total, reciprocal = np.zeros(len(depth)), np.zeros(len(depth)), 0.0
+    blamed, total, reciprocal = np.zeros(len(depth)), np.zeros(len(depth)), 0.0
     before = hits_before = 0
     for group in ranking:
         names = {group} if isinstance(group, str) else set(group)
@@ -142,10 +142,10 @@ def score_ranking(ranking: Sequence[str | Collection[str]], truth: Sequence[str]
         total += taken * hits / size
         if hits and not hits_before:
             missed = [comb(size - hits, int(n)) / comb(size, int(n)) for n in taken]
-            found = 1.0 - np.array(missed)
+            blamed = 1.0 - np.array(missed)
             reciprocal = _mean_reciprocal(before, size, hits)
         before, hits_before = before + size, hits_before + hits
-    curves = {"ac": found, "pr": total / np.minimum(depth, len(causes))}
+    curves = {"ac": blamed, "pr": total / np.minimum(depth, len(causes))}
     values = {f"{name}@{k}": float(curve[k - 1]) for name, curve in curves.items() for k in KS}
     for name, curve in (("avg", curves["ac"]), ("map", curves["pr"])):
         values |= {f"{name}@{k}": float(curve[:k].mean()) for k in KS}

@@ -21,7 +21,7 @@ class Frame(Protocol):
     columns: Any
 
     def __getitem__(self, key: str) -> Any:
-        """A column."""
+        """Return a column."""
 
 
 def method(model: str = "coral", *, onset: str = "given") -> Callable[..., dict[str, list[str]]]:

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from distaff.model import registry, saving
 from distaff.model.config import ModelConfig
+from distaff.model.copying import copied
 from distaff.model.distributed import ALONE, World
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.warehouse import Warehouse
@@ -140,6 +141,9 @@ class Model(ABC, Generic[D]):
         shown = ", ".join(f"{name}={value!r}" for name, value in self.config.changed().items())
         return f"{type(self).__name__}({shown})"
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return copied(self, memo)
+
     def __sklearn_clone__(self) -> Self:
         return type(self)(**self.get_params())
 
@@ -199,7 +203,7 @@ class Model(ABC, Generic[D]):
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What a reader of the fit should know, such as what the model chose by itself; nothing by default."""
+        """The things that a reader of the fit should know, such as what the model chose by itself; nothing by default."""
         return ()
 
     def publish_results(self, warehouse: Warehouse, run: str) -> None:

@@ -75,8 +75,8 @@ def _of_class(name: str) -> dict[str, Any]:
 
 def written() -> str:
     """Return what ``catalogue.json`` should hold: a line for each of our models."""
-    ours = sorted(class_names(OURS).values())
-    return json.dumps({name: _of_class(name) for name in ours}, indent=1, ensure_ascii=False) + "\n"
+    classes = sorted(class_names(OURS).values())
+    return json.dumps({name: _of_class(name) for name in classes}, indent=1, ensure_ascii=False) + "\n"
 
 
 @cache

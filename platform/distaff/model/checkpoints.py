@@ -18,8 +18,8 @@ def write_checkpoint(folder: Path, name: str, tensors: Mapping[str, torch.Tensor
     """Write tensors and a JSON state as one file that replaces the older one at once."""
     folder.mkdir(parents=True, exist_ok=True)
     on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with replacing(folder / f"{name}.safetensors") as part:
-        save_file(on_cpu, part, {"state": json.dumps(dict(state))})
+    with replacing(folder / f"{name}.safetensors") as temporary:
+        save_file(on_cpu, temporary, {"state": json.dumps(dict(state))})
 
 
 def read_checkpoint(folder: Path, name: str) -> tuple[dict[str, torch.Tensor], dict[str, object]] | None:

@@ -33,7 +33,7 @@ class Choices:
 
 
 def _listed(value: object) -> object:
-    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+    return [word.strip() for word in value.split(",")] if isinstance(value, str) else value
 
 
 Listed = BeforeValidator(_listed)

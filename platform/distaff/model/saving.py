@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from distaff.model.registry import model_class
-from distaff_data.atomic import clear_leftovers, unfinished
+from distaff_data.atomic import clear_leftovers, unfinished_path
 from distaff_data.errors import InputError
 
 _MANIFEST = "model.json"
@@ -48,24 +48,24 @@ class Saveable(Protocol):
 def save(model: Saveable, folder: Path) -> None:
     """Write a fitted model; an older one in the same place is replaced."""
     tidy(folder)
-    part = unfinished(folder)
-    part.mkdir(parents=True)
+    temporary = unfinished_path(folder)
+    temporary.mkdir(parents=True)
     try:
-        save_file({k: v.detach().cpu().contiguous() for k, v in model.state().items()}, part / _WEIGHTS)
-        files = (_WEIGHTS, *model.write_data(part))
+        save_file({k: v.detach().cpu().contiguous() for k, v in model.state().items()}, temporary / _WEIGHTS)
+        files = (_WEIGHTS, *model.write_data(temporary))
         manifest = {
             "model": model.name,
             "config": model.config.model_dump(mode="json"),
             "dataset": model.data.name,
             "generation": model.data.generation,
-            "sha256": {name: _sha256(part / name) for name in files},
+            "sha256": {name: _sha256(temporary / name) for name in files},
         }
-        (part / _MANIFEST).write_text(json.dumps(manifest, indent=2))
+        (temporary / _MANIFEST).write_text(json.dumps(manifest, indent=2))
         if folder.exists():
             folder.rename(_old(folder))
-        part.rename(folder)
+        temporary.rename(folder)
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
     shutil.rmtree(_old(folder), ignore_errors=True)
 
 

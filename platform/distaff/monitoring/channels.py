@@ -17,7 +17,7 @@ import polars as pl
 from scipy import stats
 
 from distaff.incidents.base import Diagnoser, normal_rows
-from distaff.monitoring.comparison import MARGINS, Drift, nothing_new
+from distaff.monitoring.comparison import MARGINS, DriftMeasure, nothing_new
 from distaff.series.model import SeriesModel
 from distaff.stats.moments import ChannelMoments, normal_moments
 from distaff_data.arrays import Bools, Floats, Ints
@@ -30,7 +30,7 @@ _ROWS = 30  # below which a spread says nothing: the logarithm of that of a few 
 _AT_ONCE = 1_000_000  # rows
 
 
-def compare_series(model: SeriesModel, now: Series) -> list[Drift]:
+def compare_series(model: SeriesModel, now: Series) -> list[DriftMeasure]:
     """Return how far the rows that came since the fit are from the training rows, channel by channel."""
     before = model.data
     names = [name for name in before.channels if name in now.channels]
@@ -43,7 +43,7 @@ def compare_series(model: SeriesModel, now: Series) -> list[Drift]:
     return compare_moments(old, new)
 
 
-def compare_incidents(model: Diagnoser, now: Incidents) -> list[Drift]:
+def compare_incidents(model: Diagnoser, now: Incidents) -> list[DriftMeasure]:
     """Return how far the normal rows of cases that came since the run are from those of its cases, metric by metric."""
     cases = [case for case in now.cases if case.digest not in model.cases_seen]
     if not cases:
@@ -51,7 +51,7 @@ def compare_incidents(model: Diagnoser, now: Incidents) -> list[Drift]:
     return compare_moments(model.normal, normal_moments([normal_rows(case) for case in cases], least=1))
 
 
-def compare_moments(before: dict[str, ChannelMoments], now: dict[str, ChannelMoments]) -> list[Drift]:
+def compare_moments(before: dict[str, ChannelMoments], now: dict[str, ChannelMoments]) -> list[DriftMeasure]:
     """Return the shift of the mean, and the ratio of the spreads, of each channel that both have."""
     drifts = []
     for name in (name for name in before if name in now):
@@ -71,9 +71,9 @@ def compare_moments(before: dict[str, ChannelMoments], now: dict[str, ChannelMom
     return drifts
 
 
-def _channel(name: str, measure: str, value: float, error: float, blocks: int, detail: str) -> Drift:
+def _channel(name: str, measure: str, value: float, error: float, blocks: int, detail: str) -> DriftMeasure:
     sigmas = float(stats.t.isf(stats.norm.sf(_SIGMAS), blocks - 1))
-    return Drift("channels", name, measure, value, sigmas * error + MARGINS[measure], detail)
+    return DriftMeasure("channels", name, measure, value, sigmas * error + MARGINS[measure], detail)
 
 
 def _fresh(before: Series, now: Series, names: list[str]) -> Bools:
@@ -82,8 +82,8 @@ def _fresh(before: Series, now: Series, names: list[str]) -> Bools:
     rows = pl.DataFrame({"entity": code, "time": now.times.numpy()})
     held = pl.DataFrame({"entity": before.entity_of_row().numpy(), "time": before.times.numpy()})
     held = held.with_row_index("row").unique(["entity", "time"], keep="first")
-    found = rows.join(held, on=["entity", "time"], how="left", maintain_order="left")["row"]
-    place = found.cast(pl.Int64).fill_null(-1).to_numpy()
+    rows_before = rows.join(held, on=["entity", "time"], how="left", maintain_order="left")["row"]
+    place = rows_before.cast(pl.Int64).fill_null(-1).to_numpy()
     fresh = place < 0
     columns, columns_then = ([data.channels.index(name) for name in names] for data in (now, before))
     for some in np.split(at := np.flatnonzero(~fresh), range(_AT_ONCE, len(at), _AT_ONCE)):
@@ -97,9 +97,9 @@ def _fresh(before: Series, now: Series, names: list[str]) -> Bools:
 
 def _entities(before: Series, now: Series) -> Ints:
     """Return the place in ``before`` of each entity of ``now``, -1 for one that was not there."""
-    there = pl.DataFrame({"id": before.entity_ids, "place": np.arange(before.n_entities)})
-    found = pl.DataFrame({"id": now.entity_ids}).join(there, on="id", how="left", maintain_order="left")["place"]
-    places: Ints = found.fill_null(-1).to_numpy()
+    entities = pl.DataFrame({"id": before.entity_ids, "place": np.arange(before.n_entities)})
+    matched = pl.DataFrame({"id": now.entity_ids}).join(entities, on="id", how="left", maintain_order="left")["place"]
+    places: Ints = matched.fill_null(-1).to_numpy()
     return places
 
 

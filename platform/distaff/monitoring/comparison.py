@@ -10,7 +10,7 @@ NOTHING_NEW = "nothing came since the fit"
 
 
 @dataclass(frozen=True)
-class Drift:
+class DriftMeasure:
     """One comparison; field by field the table ``drifts``, less what is the same for all of a scoring."""
 
     part: str
@@ -26,6 +26,6 @@ class Drift:
         return self.value > self.limit
 
 
-def nothing_new(parts: Sequence[tuple[str, str]]) -> list[Drift]:
+def nothing_new(parts: Sequence[tuple[str, str]]) -> list[DriftMeasure]:
     """Return comparisons of parts, each with its measure, that had nothing to compare."""
-    return [Drift(part, "", measure, 0.0, MARGINS[measure], NOTHING_NEW) for part, measure in parts]
+    return [DriftMeasure(part, "", measure, 0.0, MARGINS[measure], NOTHING_NEW) for part, measure in parts]

@@ -22,7 +22,7 @@ from typing import Any
 from distaff.incidents.base import Diagnoser
 from distaff.model.base import Model
 from distaff.monitoring.channels import compare_incidents, compare_series
-from distaff.monitoring.comparison import NOTHING_NEW, Drift
+from distaff.monitoring.comparison import NOTHING_NEW, DriftMeasure
 from distaff.monitoring.people import compare_interactions
 from distaff.recommenders.base import Recommender
 from distaff.runs.records import model_folder
@@ -32,12 +32,12 @@ from distaff_data.datasets.interactions import Interactions
 from distaff_data.datasets.series import Series
 from distaff_data.workspace import Workspace
 
-__all__ = ["NOTHING_NEW", "Drift", "compare", "measure", "news", "warning"]
+__all__ = ["NOTHING_NEW", "DriftMeasure", "compare", "measure", "news", "warning"]
 
 
 def measure(
     workspace: Workspace, run_id: str, execution: str | None = None, *, model: Model[Any] | None = None
-) -> list[Drift]:
+) -> list[DriftMeasure]:
     """Compare what came into a run's dataset since the fit with the run's data, and store the comparison.
 
     Args:
@@ -59,7 +59,7 @@ def measure(
     return drifts
 
 
-def compare(model: Model[Any], now: object) -> list[Drift]:
+def compare(model: Model[Any], now: object) -> list[DriftMeasure]:
     """Compare what is new in data of a fitted model's kind with the model's own data."""
     if isinstance(model, Recommender) and isinstance(now, Interactions):
         return compare_interactions(model, now)
@@ -70,23 +70,23 @@ def compare(model: Model[Any], now: object) -> list[Drift]:
     return []
 
 
-def news(drifts: Sequence[Drift]) -> str | None:
+def news(drifts: Sequence[DriftMeasure]) -> str | None:
     """Return one line about what has drifted, or that there was nothing new; None when what is new has not drifted."""
     if drifts and all(drift.detail == NOTHING_NEW for drift in drifts):
         return f"drift: {NOTHING_NEW}"
     return warning(drifts)
 
 
-def warning(drifts: Sequence[Drift]) -> str | None:
+def warning(drifts: Sequence[DriftMeasure]) -> str | None:
     """Return one line about what has drifted; None when nothing has."""
     messages = [
         f"{drift.part} {_of(drift)}".strip() + f" ({drift.measure} {drift.value:.3g}, limit {drift.limit:.3g})"
         for drift in drifts
         if drift.drifted
     ]
-    rest = f" and {len(messages) - 3} more" if len(messages) > 3 else ""
-    return f"drift since training: {', '.join(messages[:3])}{rest}" if messages else None
+    more = f" and {len(messages) - 3} more" if len(messages) > 3 else ""
+    return f"drift since training: {', '.join(messages[:3])}{more}" if messages else None
 
 
-def _of(drift: Drift) -> str:
+def _of(drift: DriftMeasure) -> str:
     return drift.name if drift.part == "channels" else f"of {drift.name}"

@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 from scipy.sparse import csr_matrix, diags, vstack
 
-from distaff.monitoring.comparison import MARGINS, Drift, nothing_new
+from distaff.monitoring.comparison import MARGINS, DriftMeasure, nothing_new
 from distaff.recommenders.base import Recommender
 from distaff_data.arrays import Bools, Floats, Ints
 from distaff_data.datasets.interactions import Interactions
@@ -29,7 +29,7 @@ _TENTHS = np.arange(0.1, 1.0, 0.1)
 _NEW, _KNOWN = "new users", "known users"
 
 
-def compare_interactions(model: Recommender, now: Interactions) -> list[Drift]:
+def compare_interactions(model: Recommender, now: Interactions) -> list[DriftMeasure]:
     """Return how far what came since the fit is from what the model's data had."""
     old, new, ids = _since(model.data, now)
     shares = _shares(model)
@@ -40,9 +40,9 @@ def compare_interactions(model: Recommender, now: Interactions) -> list[Drift]:
     came, stayed = (n_old == 0) & (n_new > 0), (n_old > 0) & (n_new > 0)
     drifts = []
     if came.any() and n_old.any():
-        taken = vstack([old[n_old > 0], new[came]]).tocsr()
-        first = np.arange(taken.shape[0]) < int((n_old > 0).sum())
-        drifts += _of_new_users(taken, first, ids, model.data.n_items, shares)
+        pairs = vstack([old[n_old > 0], new[came]]).tocsr()
+        first = np.arange(pairs.shape[0]) < int((n_old > 0).sum())
+        drifts += _of_new_users(pairs, first, ids, model.data.n_items, shares)
     if stayed.any():
         drifts += _of_known_users(old[stayed], new[stayed], ids, model.data.n_items, shares)
     return drifts
@@ -71,18 +71,20 @@ def _places(positions: Ints, n: int) -> tuple[Ints, int, Bools]:
     return places, n + count, strange
 
 
-def _of_new_users(taken: csr_matrix, first: Bools, ids: pl.Series, n_known: int, shares: Floats | None) -> list[Drift]:
-    """Return the drifts between the first users of ``taken`` and the others."""
+def _of_new_users(
+    pairs: csr_matrix, first: Bools, ids: pl.Series, n_known: int, shares: Floats | None
+) -> list[DriftMeasure]:
+    """Return the drifts between the first users of ``pairs`` and the others."""
 
     def of_items(mask: Bools) -> Floats:
-        counts = np.asarray(taken.T @ mask.astype(np.float64)).ravel()
+        counts = np.asarray(pairs.T @ mask.astype(np.float64)).ravel()
         weights: Floats = counts / max(counts.sum(), 1.0)
         return weights
 
     def items(mask: Bools) -> float:
         return _variation(of_items(mask), of_items(~mask))
 
-    activity = np.asarray(taken.sum(1)).ravel()
+    activity = np.asarray(pairs.sum(1)).ravel()
     edges = np.unique(np.quantile(activity[first], _TENTHS))
     tenth = np.searchsorted(edges, activity, side="left")
 
@@ -96,7 +98,7 @@ def _of_new_users(taken: csr_matrix, first: Bools, ids: pl.Series, n_known: int,
         _shuffled("activity", "psi", active, first, means),
     ]
     if shares is not None:
-        mixes, _ = _mixes(taken, n_known, shares)
+        mixes, _ = _mixes(pairs, n_known, shares)
 
         def factors(mask: Bools) -> float:
             return _variation(mixes[mask].sum(0), mixes[~mask].sum(0))
@@ -108,7 +110,7 @@ def _of_new_users(taken: csr_matrix, first: Bools, ids: pl.Series, n_known: int,
 
 def _of_known_users(
     old: csr_matrix, new: csr_matrix, ids: pl.Series, n_known: int, shares: Floats | None
-) -> list[Drift]:
+) -> list[DriftMeasure]:
     """Return the drifts between what the same users, row by row, took then and since; every user counts the same."""
     then, since = _by_row(old), _by_row(new)
     mean_then, mean_since = (np.asarray(side.mean(0)).ravel() for side in (then, since))
@@ -123,20 +125,20 @@ def _of_known_users(
     return drifts
 
 
-def _shuffled(part: str, measure: str, measured: Callable[[Bools], float], first: Bools, detail: str) -> Drift:
+def _shuffled(part: str, measure: str, measured: Callable[[Bools], float], first: Bools, detail: str) -> DriftMeasure:
     """Return a measure between the first users and the others, and what it is between groups drawn from all of them."""
     draw = np.random.default_rng(0)
     floor = np.array([measured(draw.permutation(first)) for _ in range(_SHUFFLES)])
-    return Drift(part, _NEW, measure, measured(first), _limit(floor, measure), detail)
+    return DriftMeasure(part, _NEW, measure, measured(first), _limit(floor, measure), detail)
 
 
-def _swapped(part: str, gaps: Any, detail: str) -> Drift:
+def _swapped(part: str, gaps: Any, detail: str) -> DriftMeasure:
     """Return the total variation of users' two sides, whose differences are rows, and what it is when sides are swapped."""
     n = gaps.shape[0]
     signs = np.random.default_rng(0).choice([-1.0, 1.0], (n, _SHUFFLES))
     floor = np.abs(np.asarray(gaps.T @ signs)).sum(0) / (2 * n)
     value = float(np.abs(np.asarray(gaps.sum(0))).sum() / (2 * n))
-    return Drift(part, _KNOWN, "total variation", value, _limit(floor, "total variation"), detail)
+    return DriftMeasure(part, _KNOWN, "total variation", value, _limit(floor, "total variation"), detail)
 
 
 def _limit(floor: Floats, measure: str) -> float:
@@ -151,17 +153,17 @@ def _shares(model: Recommender) -> Floats | None:
     return shares
 
 
-def _mixes(taken: csr_matrix, n_known: int, shares: Floats) -> tuple[Floats, Bools]:
+def _mixes(pairs: csr_matrix, n_known: int, shares: Floats) -> tuple[Floats, Bools]:
     """Return the mean shares of each user's items that the model knows, and which users have one."""
-    known_items = taken[:, :n_known]
+    known_items = pairs[:, :n_known]
     counts = np.asarray(known_items.sum(1))
     mixes: Floats = (known_items @ shares) / np.maximum(counts, 1.0)
     return mixes, counts.ravel() > 0
 
 
-def _by_row(taken: csr_matrix) -> csr_matrix:
+def _by_row(pairs: csr_matrix) -> csr_matrix:
     """Return each user's pairs as shares of that user's."""
-    return diags(1.0 / np.asarray(taken.sum(1)).ravel()) @ taken
+    return diags(1.0 / np.asarray(pairs.sum(1)).ravel()) @ pairs
 
 
 def _largest(then: Floats, since: Floats, ids: pl.Series, of: str, n_known: int) -> str:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from distaff.ranking.products import Products
-from distaff.ranking.selection import blocks, find_hits, one_thread, rows, top_k
+from distaff.ranking.selection import blocks, find_hits, one_torch_thread, rows, top_k
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError
@@ -87,7 +87,7 @@ def evaluate(
     seen = exclusion(data, exclude).take(users)
     k = min(max(ks), data.n_items)
     items, _ = best_items(predict, users, seen, k)
-    with one_thread():
+    with one_torch_thread():
         return _measure(data, split, users, items, ks)
 
 

@@ -72,8 +72,8 @@ class Catalogue:
         self._items = items.index_select(0, self._order)
         self._coarse = items.dtype == torch.float32 and has_coarse_products()
         self._tiles = [
-            _tile(start, part, float(lengths[start]), self._coarse)
-            for start, part in zip(range(0, len(items), _TILE), self._items.split(_TILE), strict=True)
+            _tile(start, tile, float(lengths[start]), self._coarse)
+            for start, tile in zip(range(0, len(items), _TILE), self._items.split(_TILE), strict=True)
         ]
 
     @staticmethod
@@ -190,7 +190,7 @@ class _Lists:
         pairs = zip(rows.split(_PAIRS), items.split(_PAIRS), strict=True)
         parts = [(self.users.index_select(0, r) * vectors.index_select(0, i)).sum(1) for r, i in pairs]
         self._waiting.append((rows, items, torch.cat(parts) if parts else self.scores[:0, 0]))
-        if sum(len(part[0]) for part in self._waiting) >= _WAITING * len(self.users):
+        if sum(len(batch[0]) for batch in self._waiting) >= _WAITING * len(self.users):
             self.merge()
 
     def merge(self) -> None:

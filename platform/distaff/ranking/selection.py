@@ -34,7 +34,7 @@ def rows(matrix: Csr, start: int, stop: int) -> Csr:
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
+def one_torch_thread() -> Iterator[None]:
     """Run many small tensor operations on one core: where cores are shared, each barrier can cost a time slice."""
     n_threads = torch.get_num_threads()
     torch.set_num_threads(1)

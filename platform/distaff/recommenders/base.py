@@ -12,8 +12,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from numbers import Integral
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 from warnings import warn
@@ -24,82 +22,24 @@ import torch
 from torch import Tensor
 
 from distaff.model.base import Epoch, Measurement, Model, Session
-from distaff.ranking.metrics import Evaluation, best_items, chance, evaluate, exclusion, top_k
+from distaff.ranking.metrics import Evaluation, best_items, chance, evaluate, exclusion
 from distaff.ranking.neighbours import nearest_by_columns, nearest_by_vectors
 from distaff.ranking.products import Products
+from distaff.recommenders.intents import Factors, Intents
+from distaff.recommenders.lists import check_length, lists_of, positions_among, top_k_of
 from distaff.recommenders.words import Words
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions, id_texts
 from distaff_data.errors import InputError, UnsupportedError
-from distaff_data.frames import Kind, as_kind, kind_of
+from distaff_data.frames import Kind, as_kind, frame_kind
 from distaff_data.splits import SPLITS
 from distaff_data.tables.interactions import load_interactions
 from distaff_data.warehouse import Warehouse
-
-__all__ = ["SCORE_SCHEMA", "Epoch", "Intents", "Recommender", "Session", "Unlearned", "top_k_of"]
 
 Unlearned = Literal["downdate", "refit", "rows"]
 """The way people were taken out: the first two give what training without them gives, the third leaves that to a new fit."""
 
 _VALID_KS = (10, 20)
-
-SCORE_SCHEMA = pa.schema(
-    [("user_id", pa.string()), ("rank", pa.int64()), ("item_id", pa.string()), ("score", pa.float32())]
-)
-
-
-@dataclass(frozen=True)
-class Intents:
-    """Non-negative shares of K intents; every row sums to 1.
-
-    Attributes:
-        users: A user's mix, float32 ``(n_users, K)``.
-        items: An item's mix, float32 ``(n_items, K)``.
-    """
-
-    users: Tensor
-    items: Tensor
-
-    @property
-    def n_intents(self) -> int:
-        """K, the number of factors."""
-        return self.users.shape[1]
-
-    @classmethod
-    def from_loadings(cls, users: Tensor, items: Tensor) -> Intents:
-        """Normalise non-negative loadings by row; an all-zero row becomes uniform."""
-        return cls(as_shares(users), as_shares(items))
-
-
-@dataclass(frozen=True)
-class Factors(Intents):
-    """A model's intents with the ids that their rows are of.
-
-    Attributes:
-        user_ids: Own id of each row of ``users``.
-        item_ids: Own id of each row of ``items``.
-        kind: The kind of frame that the methods give.
-    """
-
-    user_ids: pa.StringArray
-    item_ids: pa.StringArray
-    kind: Kind = "polars"
-
-    def user_frame(self) -> pl.DataFrame:
-        """Return each user's mix: ``user_id`` and a column for each factor, ``factor_0`` to ``factor_{K - 1}``."""
-        return self._frame("user_id", self.user_ids, self.users)
-
-    def item_frame(self) -> pl.DataFrame:
-        """Return each item's mix: ``item_id`` and a column for each factor, ``factor_0`` to ``factor_{K - 1}``."""
-        return self._frame("item_id", self.item_ids, self.items)
-
-    def __repr__(self) -> str:
-        return f"Factors({self.n_intents} factors of {len(self.user_ids)} users and {len(self.item_ids)} items)"
-
-    def _frame(self, name: str, ids: pa.StringArray, shares: Tensor) -> pl.DataFrame:
-        columns = {f"factor_{k}": shares[:, k].numpy(force=True) for k in range(self.n_intents)}
-        frame: pl.DataFrame = as_kind(pl.DataFrame({name: ids, **columns}), self.kind)
-        return frame
 
 
 class Recommender(Model[Interactions]):
@@ -311,7 +251,7 @@ class Recommender(Model[Interactions]):
 
         data = interactions if isinstance(interactions, Interactions) else Interactions.from_frame(interactions)
         fit(self, data, seed=seed, device=device, report=report)
-        self._kind = kind_of(interactions)
+        self._kind = frame_kind(interactions)
         return self
 
     def recommend(
@@ -424,7 +364,7 @@ class Recommender(Model[Interactions]):
         Raises:
             InputError: ``k`` is not positive.
         """
-        _check_length(k)
+        check_length(k)
         items, scores = best_items(ranker or self.ranker(), users, seen, min(k, self.data.n_items))
         return lists_of(self.data.user_ids.take(pa.array(users.numpy())), self.data.item_ids, items, scores)
 
@@ -435,10 +375,10 @@ class Recommender(Model[Interactions]):
             InputError: One is not in the data.
         """
         hint = "this user is not in the data; for people the model was not trained on there is recommend_new"
-        return _positions(users, self.data.user_positions, "users", hint)
+        return positions_among(users, self.data.user_positions, "users", hint)
 
     def _item_positions(self, items: Iterable[object]) -> Tensor:
-        return _positions(items, self.data.item_positions, "items", "this item is not in the data")
+        return positions_among(items, self.data.item_positions, "items", "this item is not in the data")
 
     def _recommend(self, users: Iterable[object] | None, k: int, exclude: Iterable[str]) -> pa.Table:
         positions = torch.arange(self.data.n_users) if users is None else self.positions_of(users)
@@ -459,7 +399,7 @@ class Recommender(Model[Interactions]):
     def _similar(
         self, entity: str, ids: pa.StringArray, positions: Tensor, vectors: Tensor | None, matrix: Csr, k: int
     ) -> pl.DataFrame:
-        _check_length(k)
+        check_length(k)
         if vectors is None:
             neighbours, scores = nearest_by_columns(matrix, positions, min(k, len(ids)))
         else:
@@ -473,52 +413,7 @@ class Recommender(Model[Interactions]):
         return frame
 
 
-def _positions(names: Iterable[object], positions_of: Callable[[object], Tensor], what: str, hint: str) -> Tensor:
-    ids = id_texts([names] if isinstance(names, str) else names, what)
-    positions = positions_of(ids)
-    if bool((positions < 0).any()):
-        raise InputError(hint, value=ids[int((positions < 0).nonzero()[0])].as_py())
-    return positions
-
-
-def top_k_of(scores: Tensor, seen: Csr, k: int) -> tuple[Tensor, Tensor]:
-    """Return the best items as :func:`distaff.ranking.metrics.top_k` does, with ``k`` cut to the catalogue.
-
-    Raises:
-        InputError: ``k`` is not positive.
-    """
-    _check_length(k)
-    return top_k(scores, seen, min(k, seen.n_cols))
-
-
-def _check_length(k: int) -> None:
-    if not isinstance(k, Integral) or isinstance(k, bool):
-        raise InputError("the length of a list is a whole number", value=k)
-    if k < 1:
-        raise InputError(f"the length of a list must be at least 1, not {k}")
-
-
 def _cold(result: Evaluation) -> tuple[str, ...]:
     if not (result.cold_users or result.cold_items):
         return ()
     return (f"{result.cold_users} users and {result.cold_items} items never occur in training",)
-
-
-def lists_of(user_ids: pa.StringArray, item_ids: pa.StringArray, items: Tensor, scores: Tensor) -> pa.Table:
-    """Return lists by own ids, from items ``(b, k)``, -1 where a list ends, and their scores; ``SCORE_SCHEMA``."""
-    rows, ranks = torch.nonzero(items >= 0, as_tuple=True)
-    picked = items[rows, ranks]
-    columns = [
-        user_ids.take(pa.array(rows.numpy())),
-        pa.array((ranks + 1).numpy()),
-        item_ids.take(pa.array(picked.numpy())),
-        pa.array(scores[rows, ranks].float().numpy()),
-    ]
-    return pa.table(columns, schema=SCORE_SCHEMA)
-
-
-def as_shares(loadings: Tensor) -> Tensor:
-    """Return non-negative loadings ``(n, K)`` as shares of their row's sum; a row of zeros becomes uniform."""
-    total = loadings.sum(1, keepdim=True)
-    uniform = torch.full_like(loadings, 1.0 / max(loadings.shape[1], 1))
-    return torch.where(total > 0, loadings / total.clamp(min=torch.finfo(loadings.dtype).tiny), uniform)

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from distaff.ranking.metrics import exclusion
-from distaff.recommenders.base import Recommender, top_k_of
+from distaff.recommenders.base import Recommender
+from distaff.recommenders.lists import top_k_of
 from distaff.recommenders.relevance import Distributions
 from distaff.recommenders.words import Reasons, Words, top_words
 from distaff.runs import records

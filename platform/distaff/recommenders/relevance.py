@@ -16,7 +16,8 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
-from distaff.stats.stratified import holm, strata_of, stratified_tails
+from distaff.stats.corrections import holm
+from distaff.stats.stratified import strata_of, stratified_tails
 from distaff_data.frames import to_polars
 
 LAMBDA = 0.3

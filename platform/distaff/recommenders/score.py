@@ -21,7 +21,8 @@ from torch import Tensor
 
 from distaff import engines
 from distaff.ranking.metrics import exclusion
-from distaff.recommenders.base import SCORE_SCHEMA, Recommender
+from distaff.recommenders.base import Recommender
+from distaff.recommenders.lists import SCORE_SCHEMA
 from distaff.runs.records import model_folder
 from distaff_data.atomic import replacing
 from distaff_data.errors import DistaffError, InputError
@@ -100,7 +101,7 @@ def _shard_folder(workspace: Workspace, run_id: str, top_k: int, positions: Tens
     return folder
 
 
-def unfinished(workspace: Workspace, run_id: str) -> list[Path]:
+def interrupted_shards(workspace: Workspace, run_id: str) -> list[Path]:
     """Return the folders with shards of interrupted scorings of a run."""
     return sorted(f for f in workspace.scratch.glob("scoring-*") if f.name.startswith(_shards_of(run_id)))
 
@@ -128,8 +129,8 @@ class _Writer:
     def write(self, shard: _Shard) -> int:
         """Write a shard's file, which appears whole; returns the number of its users."""
         users = shard.users
-        with replacing(shard.file) as part:
-            pq.write_table(self.model.lists(users, self._seen.take(users), shard.top_k, self._ranker), part)
+        with replacing(shard.file) as temporary:
+            pq.write_table(self.model.lists(users, self._seen.take(users), shard.top_k, self._ranker), temporary)
         return users.numel()
 
 
@@ -170,7 +171,7 @@ def _publish(workspace: Workspace, run_id: str, shards: list[Path], out: Path | 
         rows = pa.RecordBatchReader.from_batches(SCORE_SCHEMA, _batches(shards))
         publication.append("recommendations", rows, run=run_id)
         if out is not None:
-            with replacing(out) as part, pq.ParquetWriter(part, SCORE_SCHEMA) as writer:
+            with replacing(out) as temporary, pq.ParquetWriter(temporary, SCORE_SCHEMA) as writer:
                 for batch in _batches(shards):
                     writer.write_batch(batch)
     return sum(pq.read_metadata(shard).num_rows for shard in shards)

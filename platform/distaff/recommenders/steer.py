@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from distaff.ranking.metrics import exclusion
-from distaff.recommenders.base import Recommender, top_k_of
+from distaff.recommenders.base import Recommender
+from distaff.recommenders.lists import top_k_of
 from distaff.recommenders.words import Words
 from distaff.runs import records
 from distaff_data.datasets.content import word_positions
@@ -125,7 +126,7 @@ def steer(
     seen = exclusion(model.data, tuple(exclude)).take(position)
     by_position: dict[int, float] = {}
     if additions:
-        places = word_positions(words_of(model).vocabulary, additions)
+        places = word_positions(required_words(model).vocabulary, additions)
         by_position = dict(zip(places.tolist(), additions.values(), strict=True))
     steered = steered_scores(model, int(position), weights, by_position).unsqueeze(0)
     lists = [top_k_of(scores, seen, k) for scores in (model.predict(position), steered)]
@@ -160,17 +161,17 @@ def steer_run(
     return steered, load_titles(workspace.warehouse, model.data.name)
 
 
-def weighed(scores: Tensor, weights: Tensor, part: Callable[[int], Tensor]) -> Tensor:
+def weighed(scores: Tensor, weights: Tensor, scores_of: Callable[[int], Tensor]) -> Tensor:
     """Return scores ``(b, n_items)`` with the parts of factors multiplied by their weights ``(b, K)``.
 
     Args:
         scores: As the model gives them; left as they are.
         weights: 1 leaves a factor alone.
-        part: The exact part of the scores that a factor adds, ``(b, n_items)``.
+        scores_of: The exact part of the scores that a factor adds, ``(b, n_items)``.
     """
     out = scores.clone()
     for factor in torch.nonzero((weights != 1).any(0)).flatten().tolist():
-        out += (weights[:, factor : factor + 1] - 1).to(out.dtype) * part(factor)
+        out += (weights[:, factor : factor + 1] - 1).to(out.dtype) * scores_of(factor)
     return out
 
 
@@ -193,11 +194,11 @@ def steered_scores(
     weights = _weights(model, users, factors)
     if not words:
         return weighed(model.predict(users), weights, lambda factor: model.intent_scores(users, factor))[0]
-    parts = words_of(model).parts_with_words(user, torch.tensor(list(words)), torch.tensor(list(words.values())))
+    parts = required_words(model).parts_with_words(user, torch.tensor(list(words)), torch.tensor(list(words.values())))
     return weighed(parts.sum(0, keepdim=True), weights, lambda factor: parts[factor : factor + 1])[0]
 
 
-def words_of(model: Recommender) -> Words:
+def required_words(model: Recommender) -> Words:
     """Return the words that a model speaks in.
 
     Raises:

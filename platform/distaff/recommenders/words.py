@@ -144,7 +144,7 @@ def word_rows(words: Words) -> pa.Table:
     )
 
 
-def words_of(words: Words | None) -> dict[int, str]:
+def word_descriptions(words: Words | None) -> dict[int, str]:
     """Return each factor's two most relevant words, which no test stands behind; none of a model without words."""
     if words is None or not bool(words.naming.any()):
         return {}

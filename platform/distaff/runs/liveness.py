@@ -46,8 +46,8 @@ def held(folder: Path) -> Iterator[None]:
     beating = threading.Thread(target=beat, daemon=True)
     try:
         file.touch()
-        with replacing(folder / _HOLDER) as part:
-            part.write_text(json.dumps({"machine": _machine()}))
+        with replacing(folder / _HOLDER) as temporary:
+            temporary.write_text(json.dumps({"machine": _machine()}))
         beating.start()
         yield
     finally:

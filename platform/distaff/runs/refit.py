@@ -18,7 +18,7 @@ _MONITOR = "recall@20"  # of every recommender that is trained by gradient; more
 
 @dataclass(frozen=True)
 class Refit:
-    """What a fit on everything takes from a run that was measured.
+    """The settings and epochs that a fit on everything takes from a run that was measured.
 
     Attributes:
         of: The run.

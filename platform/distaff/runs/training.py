@@ -8,7 +8,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,46 @@ class Trial:
     measure: Callable[[Model[Any]], Mapping[str, float]]
 
 
+@dataclass(frozen=True)
+class FitPlan:
+    """A fit to be done: a model, its settings, and the dataset.
+
+    Attributes:
+        model: Registry name.
+        dataset: Name of a dataset of the model's kind.
+        settings: Configuration that differs from the defaults; those of ``refit`` where there is one.
+        seed: Seed of every random draw.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        refit: Fit on everything, with these settings and epochs: nothing is held out, so nothing is measured.
+    """
+
+    model: str
+    dataset: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    device: str = "auto"
+    refit: Refit | None = None
+
+    @property
+    def fitted_on(self) -> str:
+        """The part of the dataset that is fitted to."""
+        return TRAIN if self.refit is None else ALL
+
+    @property
+    def epochs(self) -> int | None:
+        """The number of epochs, where it was chosen before."""
+        return None if self.refit is None else self.refit.epochs
+
+    def estimator(self) -> Model[Any]:
+        """Return the unfitted model.
+
+        Raises:
+            InputError: A name or setting is wrong.
+        """
+        model: Model[Any] = model_class(self.model)(**(self.settings if self.refit is None else self.refit.settings))
+        return model
+
+
 def train(
     workspace: Workspace,
     model: str,
@@ -60,53 +100,43 @@ def train(
     trial: Trial | None = None,
     refit: Refit | None = None,
 ) -> Run:
-    """Fit a model and record the run; see :func:`fit_run`."""
-    options: dict[str, Any] = {"seed": seed, "device": device, "report": report, "trial": trial, "refit": refit}
-    return fit_run(workspace, model, dataset, settings=settings, **options)[0]
+    """Fit a model and record the run; see :class:`FitPlan` and :func:`fit_run`."""
+    plan = FitPlan(model, dataset, settings or {}, seed, device, refit)
+    return fit_run(workspace, plan, report=report, trial=trial)[0]
 
 
 def fit_run(
     workspace: Workspace,
-    model: str,
-    dataset: str,
+    plan: FitPlan,
     *,
-    settings: Mapping[str, Any] | None = None,
-    seed: int = 0,
-    device: str = "auto",
     report: Callable[[Epoch], None] = lambda _: None,
     trial: Trial | None = None,
-    refit: Refit | None = None,
 ) -> tuple[Run, Model[Any]]:
     """Fit a model and record the run; returns both, so that what follows loads nothing again.
 
     Args:
         workspace: Where the dataset is and the run goes.
-        model: Registry name.
-        dataset: Name of a dataset of the model's kind.
-        settings: Configuration that differs from the defaults.
-        seed: Seed of every random draw.
-        device: ``auto``, ``cpu`` or ``cuda``.
+        plan: The model, its settings and the dataset.
         report: Called after each epoch; in a trial it may raise :class:`Pruned`.
         trial: The trial of a sweep that this is.
-        refit: Fit on everything, with these settings and epochs: nothing is held out, so nothing is measured.
 
     Raises:
         InputError: A name or setting is wrong; no run is recorded.
         KeyboardInterrupt: Passed on, after the run has been marked ``interrupted``.
     """
-    estimator: Model[Any] = model_class(model)(**(settings or {} if refit is None else refit.settings))
-    data = _read(workspace, estimator, dataset, TRAIN if refit is None else ALL)
+    estimator, refit = plan.estimator(), plan.refit
+    data = _read(workspace, estimator, plan.dataset, plan.fitted_on)
     run = Run(
-        run=f"{model}-{dataset}-{uuid.uuid4().hex[:8]}",
-        model=model,
+        run=f"{plan.model}-{plan.dataset}-{uuid.uuid4().hex[:8]}",
+        model=plan.model,
         control=estimator.control,
-        dataset=dataset,
+        dataset=plan.dataset,
         dataset_generation=data.generation,
-        seed=seed,
+        seed=plan.seed,
         status="running",
         config=json.dumps(estimator.config.model_dump(mode="json")),
         settings=json.dumps(estimator.config.changed()),
-        device=pick_device(device).type,
+        device=pick_device(plan.device).type,
         threads=torch.get_num_threads(),
         version=__version__,
         process=os.getpid(),
@@ -114,9 +144,9 @@ def fit_run(
         seconds=0.0,
         study=None if trial is None else trial.study,
         trial=None if trial is None else trial.number,
-        fitted_on=TRAIN if refit is None else ALL,
+        fitted_on=plan.fitted_on,
         refit_of=None if refit is None else refit.of,
-        epochs=None if refit is None else refit.epochs,
+        epochs=plan.epochs,
     )
     folder = run_folder(workspace, run.run)
     folder.mkdir(parents=True)
@@ -125,20 +155,11 @@ def fit_run(
         return _carry_out(workspace, run, estimator, data, report, trial=trial), estimator
 
 
-def join_training(
-    workspace: Workspace,
-    model: str,
-    dataset: str,
-    *,
-    settings: Mapping[str, Any],
-    seed: int,
-    device: str,
-    refit: Refit | None = None,
-) -> None:
-    """Take part in a fit that process 0 of ``torchrun`` does with :func:`train`; records nothing."""
-    estimator = model_class(model)(**(settings if refit is None else refit.settings))
-    data = _read(workspace, estimator, dataset, TRAIN if refit is None else ALL)
-    fit(estimator, data, seed=seed, device=device, epochs=None if refit is None else refit.epochs)
+def join_training(workspace: Workspace, plan: FitPlan) -> None:
+    """Take part in a fit that process 0 of ``torchrun`` does with :func:`fit_run`; records nothing."""
+    estimator = plan.estimator()
+    data = _read(workspace, estimator, plan.dataset, plan.fitted_on)
+    fit(estimator, data, seed=plan.seed, device=plan.device, epochs=plan.epochs)
 
 
 def join_resumed(workspace: Workspace, run_id: str) -> None:

@@ -16,7 +16,7 @@ class Clock(Protocol):
     """Time, and waiting."""
 
     def now(self) -> datetime:
-        """The time, in UTC."""
+        """Return the time, in UTC."""
 
     def sleep(self, seconds: float) -> None:
         """Wait."""
@@ -26,7 +26,7 @@ class SystemClock:
     """The machine's clock."""
 
     def now(self) -> datetime:
-        """The time, in UTC."""
+        """Return the time, in UTC."""
         return datetime.now(UTC)
 
     def sleep(self, seconds: float) -> None:
@@ -70,7 +70,7 @@ def record(workspace: Workspace, execution: Execution) -> None:
 
 
 def history(workspace: Workspace, job: str | None = None) -> list[Execution]:
-    """Executions of one job, or of all, newest first."""
+    """Return the executions of one job, or of all, newest first."""
     rows = workspace.warehouse.rows(
         "SELECT * EXCLUDE (written_at) FROM executions WHERE job = coalesce(?, job) ORDER BY due_at DESC, started_at DESC",
         [job],

@@ -69,7 +69,7 @@ def state(workspace: Workspace, heartbeat: Heartbeat) -> tuple[bool, dict[str, A
 
 
 @contextmanager
-def serve(workspace: Workspace, heartbeat: Heartbeat, port: int) -> Iterator[int]:
+def serve_readiness(workspace: Workspace, heartbeat: Heartbeat, port: int) -> Iterator[int]:
     """Answer on a port of the loopback address while the block lasts; gives the port, which is chosen when 0.
 
     Raises:

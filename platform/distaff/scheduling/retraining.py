@@ -84,7 +84,7 @@ def _replace(workspace: Workspace, name: str) -> Outcome:
 
 
 def _fitted(workspace: Workspace, old: Run) -> str:
-    """A run of the same configuration and seed on the dataset as it is now: one that is there, or a new one."""
+    """Return a run of the same configuration and seed on the dataset as it is now: one that is there, or a new one."""
     live = workspace.warehouse.live(f"dataset/{old.dataset}")
     if live is None:
         raise InputError(f"dataset {old.dataset!r} is gone")

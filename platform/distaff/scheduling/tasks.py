@@ -88,7 +88,7 @@ def _diagnose(workspace: Workspace, run: Run, out: Path | None) -> Outcome:
 
 
 def _latest(workspace: Workspace, run: Run) -> Run | None:
-    """A finished run of the same configuration on the incidents as they are now."""
+    """Return a finished run of the same configuration on the incidents as they are now."""
     live = workspace.warehouse.live(f"dataset/{run.dataset}")
     alike = (run.model, run.config, run.seed, live)
     candidates = records.listing(workspace, run.dataset)

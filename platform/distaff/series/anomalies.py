@@ -48,7 +48,7 @@ def anomaly_table(model: WindowModel, data: Series, by: str | None = None) -> pa
                 f"each entity of this dataset is one window; {model.name} has nothing after it to expect"
             )
         model.prepare_forecasts(1)
-    usual, scores = (row_scores(model, given, by) for given in (model.data, data))
+    usual, scores = (row_scores(model, series, by) for series in (model.data, data))
     return score_table(scores, usual)
 
 

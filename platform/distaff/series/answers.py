@@ -116,8 +116,8 @@ def coverage_table(model: WindowModel, heads: Heads, horizon: int | None, levels
             f"each entity of this dataset is one window; {model.name} has nothing after it to forecast"
         )
     steps, chosen = max(model.config.horizons) if horizon is None else horizon, tuple(map(check, levels))
-    there = len(slide(data, model.length, horizon=steps, split="test"))
-    judged = heads.intervals(model, steps).coverage(chosen, scaler.std) if there else None
+    n_windows = len(slide(data, model.length, horizon=steps, split="test"))
+    judged = heads.intervals(model, steps).coverage(chosen, scaler.std) if n_windows else None
     if judged is None:
         raise InputError(f"dataset {data.name!r} has no test window with that many rows after it", column="horizon")
     each = data.n_entities * len(data.channels)
@@ -142,9 +142,9 @@ def window_classes(model: WindowModel, heads: Heads, data: Series, length: int |
     return class_table(data, windows, model.data.classes, codes, best)
 
 
-def _known_entities(own: Series, data: Series) -> Tensor:
+def _known_entities(trained: Series, data: Series) -> Tensor:
     """Return the position among a model's own entities of each entity of some data; -1 of a new one."""
-    places = positions(pl.Series(data.entity_ids), pl.Series(own.entity_ids)).fill_null(-1)
+    places = positions(pl.Series(data.entity_ids), pl.Series(trained.entity_ids)).fill_null(-1)
     return torch.from_numpy(places.to_numpy(writable=True))
 
 

@@ -76,9 +76,9 @@ def backtest(model: SeriesModel, windows: Windows, coverage: float = 0.9) -> Bac
     forecasts, actual, radii = [], [], []
     for block in blocks(windows):
         values, mask = model.take(windows, block)
-        seen, known = values[:, :length], mask[:, :length]
-        forecasts.append(model.forecast_windows(seen, known, horizon).cpu())
-        radii.append(intervals.radius(windows.where(block), seen, known, coverage))
+        history, observed = values[:, :length], mask[:, :length]
+        forecasts.append(model.forecast_windows(history, observed, horizon).cpu())
+        radii.append(intervals.radius(windows.where(block), history, observed, coverage))
         actual.append(torch.where(mask, values, torch.nan)[:, length:].cpu())
     scaled, radius = torch.cat(forecasts), torch.cat(radii)
     columns = (torch.cat(actual), scaled, scaled - radius, scaled + radius)

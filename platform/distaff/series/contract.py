@@ -87,7 +87,7 @@ class WindowModel(Protocol):
 
     @property
     def reconstructs(self) -> bool:
-        """Whether it has :meth:`reconstruct`."""
+        """True where it has :meth:`reconstruct`."""
 
     def length_for(self, data: Series) -> int:
         """Return the rows of a window of some data."""

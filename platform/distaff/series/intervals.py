@@ -151,12 +151,12 @@ class Intervals:
             states, n_dropped = states[int(passed[0]) - n_dropped :], int(passed[0])
             now = torch.stack(states, 2)[:, :, passed - n_dropped]
             errors, unit = self.test[:, windows], self.scales[:, windows].unsqueeze(2)
-            there = torch.isfinite(errors)
-            held += ((errors <= now) & there).sum((2, 3))
-            width += torch.where(there, 2 * now * unit, 0.0).sum((2, 3))
+            finite = torch.isfinite(errors)
+            held += ((errors <= now) & finite).sum((2, 3))
+            width += torch.where(finite, 2 * now * unit, 0.0).sum((2, 3))
             pinball = (errors - now).clamp(min=0) + lost * 2 * now  # of the upper and the lower quantile together
-            loss += torch.where(there, pinball * unit, 0.0).sum((2, 3))
-            centre += torch.where(there, errors * unit, 0.0).sum((1, 2))
+            loss += torch.where(finite, pinball * unit, 0.0).sum((2, 3))
+            centre += torch.where(finite, errors * unit, 0.0).sum((1, 2))
         count = torch.isfinite(self.test).sum((1, 2))
         chosen = [grid.index(level) for level in levels]
         shares, widths = held[chosen] / count, width[chosen] / count * std
@@ -269,11 +269,11 @@ def _replayed(model: WindowModel, horizon: int, split: str) -> _Replayed:
     starts[windows.entities, place] = windows.starts
     for block in blocks(windows):
         values, mask = model.take(windows, block)
-        seen, known = values[:, :length], mask[:, :length]
-        away = (model.forecast_windows(seen, known, horizon) - values[:, length:]).abs()
+        history, observed = values[:, :length], mask[:, :length]
+        away = (model.forecast_windows(history, observed, horizon) - values[:, length:]).abs()
         away = torch.where(mask[:, length:], away, torch.nan)
         at = (windows.entities[block], place[block])
-        errors[at], deviation[at] = away.cpu(), _deviation(seen, known, (1,)).cpu()
+        errors[at], deviation[at] = away.cpu(), _deviation(history, observed, (1,)).cpu()
     return _Replayed(errors, deviation, starts)
 
 
@@ -294,10 +294,10 @@ def _quantiles(scores: Tensor, coverage: float) -> Tensor:
 
     It is of an entity's own n scores where these are many, and of all entities' otherwise; infinite where n is too small.
     """
-    own = _order_statistic(scores, coverage)
+    quantile = _order_statistic(scores, coverage)
     pooled = _order_statistic(scores.flatten(0, 1).unsqueeze(0), coverage)
     many = torch.isfinite(scores).sum(1) >= _OWN
-    return torch.where(many & torch.isfinite(own), own, pooled.expand_as(own))
+    return torch.where(many & torch.isfinite(quantile), quantile, pooled.expand_as(quantile))
 
 
 def _order_statistic(scores: Tensor, coverage: float) -> Tensor:

@@ -30,7 +30,7 @@ from distaff.series.measures import can_validate, chance_metrics, measure_split
 from distaff_data.datasets.series import Scaler, Series
 from distaff_data.datasets.windows import Windows, slide
 from distaff_data.errors import UnsupportedError
-from distaff_data.frames import Kind, as_kind, kind_of, to_polars
+from distaff_data.frames import Kind, as_kind, frame_kind, to_polars
 from distaff_data.ingest.frames import series_of
 from distaff_data.tables.series import load_series
 from distaff_data.warehouse import Warehouse
@@ -124,7 +124,7 @@ class SeriesModel(Model[Series]):
 
     @property
     def reconstructs(self) -> bool:
-        """Whether it has :meth:`reconstruct`."""
+        """True where it has :meth:`reconstruct`."""
         return type(self).reconstruct is not SeriesModel.reconstruct
 
     @property
@@ -160,7 +160,7 @@ class SeriesModel(Model[Series]):
 
         data = series_of(series, labels, split=split, seed=seed)
         fit(self, data, seed=seed, device=device, report=report)
-        self._kind = kind_of(series)
+        self._kind = frame_kind(series)
         return self
 
     def transform(

@@ -111,7 +111,7 @@ def spread_of(values: Floats) -> Spread | None:
     return Spread(float(means.var(ddof=1)), residual, n_seeds - 1, n)
 
 
-def pooled(spreads: Sequence[Spread]) -> Spread | None:
+def pooled_spread(spreads: Sequence[Spread]) -> Spread | None:
     """Return one spread out of those of several configurations, each weighing as its degrees of freedom; None of none."""
     if not spreads:
         return None
@@ -138,19 +138,19 @@ def compare_crossed(model: Side, control: Side, *, metric: str, against: str) ->
     """
     gap = model.values.mean(0) - control.values.mean(0)
     n, difference = gap.size, float(gap.mean())
-    parts = [_spread(side) for side in (model, control)]
+    spreads = [_spread(side) for side in (model, control)]
     source: Source = "own"
-    for spread, own in parts:
+    for spread, is_own in spreads:
         if spread is None:
             source = "unknown"
-        elif not own and source != "unknown":
+        elif not is_own and source != "unknown":
             source = "borrowed"
     if source == "unknown" or n < 2:
         return Comparison(metric, against, difference, None, None, None, n, source)
     units = float(gap.var(ddof=1)) / n
     variance, doubt = units, units**2 / (n - 1)
     weights: dict[Spread, float] = {}  # one estimate that serves both sides is one source of doubt
-    for side, (spread, _) in zip((model, control), parts, strict=True):
+    for side, (spread, _) in zip((model, control), spreads, strict=True):
         if spread is not None:
             weights[spread] = weights.get(spread, 0.0) + 1 / len(side.values)
     for spread, weight in weights.items():
@@ -164,18 +164,9 @@ def compare_crossed(model: Side, control: Side, *, metric: str, against: str) ->
     return Comparison(metric, against, difference, difference - reach, difference + reach, p, n, source, df=df)
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p-values corrected for their number after Holm, in the order given."""
-    corrected, largest = [0.0] * len(p_values), 0.0
-    for rank, place in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[place]))
-        corrected[place] = largest
-    return corrected
-
-
 def _spread(side: Side) -> tuple[Spread | None, bool]:
     """Return what a seed does, and whether that is known of the side itself."""
-    own = side.own
-    if own is not None:
-        return own, True
+    own_spread = side.own
+    if own_spread is not None:
+        return own_spread, True
     return side.spread, side.spread is NO_SEED

@@ -80,12 +80,3 @@ def _hypergeometric(size: int, carriers: Ints, drawn: int) -> Floats:
 def _log_ways(log_factorial: Floats, n: Ints, k: Ints) -> Floats:
     """Return the logarithm of n over k."""
     return np.asarray(log_factorial[n] - log_factorial[k] - log_factorial[n - k])
-
-
-def holm(p_values: Floats) -> Floats:
-    """Return p values of any shape adjusted by Holm: below a level, they hold all at once at that level."""
-    flat = p_values.ravel()
-    order = np.argsort(flat, kind="stable")
-    adjusted = np.empty_like(flat)
-    adjusted[order] = np.minimum(np.maximum.accumulate(flat[order] * np.arange(flat.size, 0, -1)), 1.0)
-    return np.asarray(adjusted.reshape(p_values.shape))

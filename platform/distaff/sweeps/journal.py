@@ -36,7 +36,7 @@ def sweep_folder(workspace: Workspace, study: str) -> Path:
 
 
 def open_storage(workspace: Workspace, study: str, url: str | None) -> BaseStorage:
-    """The storage behind a URL such as ``postgresql://host/db`` or ``redis://host``, or the sweep's own journal when None.
+    """Return the storage behind a URL such as ``postgresql://host/db``, or the sweep's own journal when None.
 
     Raises:
         InputError: The storage cannot be reached, or the journal is torn.
@@ -66,7 +66,7 @@ def open_storage(workspace: Workspace, study: str, url: str | None) -> BaseStora
 
 
 def _without_password(text: str, url: str) -> str:
-    """A message in which no driver can repeat the password of the URL, as it stands there or decoded."""
+    """Return a message in which no driver can repeat the password of the URL, as it stands there or decoded."""
     secret = url.rpartition("@")[0].rpartition("://")[2].partition(":")[2]
     for form in {secret, unquote(secret)} - {""}:
         text = text.replace(form, "***")
@@ -74,23 +74,23 @@ def _without_password(text: str, url: str) -> str:
 
 
 def load_study(workspace: Workspace, study: str, url: str | None) -> optuna.Study:
-    """The study of that name.
+    """Return the study of that name.
 
     Raises:
         UnknownNameError: The storage has none.
         InputError: The storage cannot be opened.
     """
-    there = [file.parent.name for file in journals(workspace)]
-    if url is None and study not in there:
-        raise UnknownNameError("study", study, there)
+    names = [file.parent.name for file in journals(workspace)]
+    if url is None and study not in names:
+        raise UnknownNameError("study", study, names)
     try:
         return optuna.load_study(study_name=study, storage=open_storage(workspace, study, url))
     except KeyError:
-        raise UnknownNameError("study", study, there) from None
+        raise UnknownNameError("study", study, names) from None
 
 
 def journals(workspace: Workspace) -> list[Path]:
-    """Every sweep's journal."""
+    """Return every sweep's journal."""
     return sorted((workspace.root / "sweeps").glob(f"*/{_JOURNAL}"))
 
 
@@ -185,7 +185,7 @@ def alive(workspace: Workspace, study: str, worker: str) -> Iterator[None]:
     file.unlink(missing_ok=True)
 
 
-def is_alive(workspace: Workspace, study: str, worker: str, *, here: bool = True) -> bool:
+def is_worker_alive(workspace: Workspace, study: str, worker: str, *, here: bool = True) -> bool:
     """Tell whether a worker still exists: on this machine, however its process id was used again; or by its last touch."""
     file = _worker_file(workspace, study, worker)
     try:

@@ -111,7 +111,7 @@ class Plan:
         return cls(**values | {"metrics": tuple(values["metrics"])})
 
     def to_json(self) -> str:
-        """A form for the study's attributes."""
+        """Return a form for the study's attributes."""
         return json.dumps(asdict(self), sort_keys=True)
 
     @property

@@ -65,8 +65,8 @@ def watch(
                 if deaths > _DEATHS:
                     raise DistaffError(f"{deaths} workers were killed, by signal {-code}; the same command goes on")
                 if code < 0:
-                    left = None if timeout is None else max(until - time.monotonic(), 0.01)
-                    going.append(_start(workspace, study.study_name, workers + deaths, workers, left, storage))
+                    seconds_left = None if timeout is None else max(until - time.monotonic(), 0.01)
+                    going.append(_start(workspace, study.study_name, workers + deaths, workers, seconds_left, storage))
     finally:
         for worker in going:
             worker.process.send_signal(signal.SIGINT)
@@ -83,7 +83,7 @@ def _work(task: tuple[Path, str, str | None, float | None]) -> int:
 def _start(
     workspace: Workspace, name: str, number: int, workers: int, timeout: float | None, storage: str | None
 ) -> _Worker:
-    """A worker process with its share of the cores, through the verb that other machines use."""
+    """Return a worker process with its share of the cores, through the verb that other machines use."""
     command = [sys.executable, "-c", "from distaff.cli import main; main()", "--workspace", str(workspace.root)]
     command += ["tune", "worker", name, *([] if timeout is None else ["--timeout", str(timeout)])]
     environment = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // workers)), **os.environ}
@@ -101,6 +101,6 @@ def _log(workspace: Workspace, name: str, number: int) -> Path:
 
 
 def _last_words(log: Path) -> str:
-    """The last line of a worker's log."""
+    """Return the last line of a worker's log."""
     lines = log.read_text(errors="replace").strip().splitlines()
     return lines[-1].removeprefix("error: ") if lines else f"it left nothing in {log}"

@@ -19,7 +19,7 @@ Space: TypeAlias = Mapping[str, Span | Choices]
 def search_space(
     config: type[ModelConfig], file: Path | None = None
 ) -> tuple[dict[str, Span | Choices], dict[str, Any]]:
-    """The settings to change, and those that the file fixes.
+    """Return the settings to change, and those that the file fixes.
 
     A line of the file is ``lr = {low = 1e-4, high = 1e-2, log = true}``, ``n_layers = [1, 2, 3]`` or, to leave it alone,
     ``embedding_dim = 64``. Settings that it does not name keep the space that the model declares.
@@ -28,14 +28,14 @@ def search_space(
         InputError: The file cannot be read, or names a setting or value that the model does not have.
     """
     space, fixed = config.search_space(), dict[str, Any]()
-    for name, said in ({} if file is None else _read(file)).items():
+    for name, written in ({} if file is None else _read(file)).items():
         if name not in config.model_fields:
             raise UnknownNameError("setting", name, config.model_fields)
         space.pop(name, None)
-        if isinstance(said, dict | list):
-            space[name] = from_json(name, said)
+        if isinstance(written, dict | list):
+            space[name] = from_json(name, written)
         else:
-            fixed[name] = said
+            fixed[name] = written
     for name, what in space.items():
         for value in (what.low, what.high) if isinstance(what, Span) else what.values:
             config.parse({name: _number(config, name, value) if isinstance(what, Span) else value})
@@ -43,37 +43,37 @@ def search_space(
     return space, fixed
 
 
-def from_json(name: str, said: Mapping[str, Any] | list[Any]) -> Span | Choices:
+def from_json(name: str, written: Mapping[str, Any] | list[Any]) -> Span | Choices:
     """Read back what :func:`to_json` gave, or a person wrote.
 
     Raises:
         InputError: It is neither a list of plain values nor a table of low, high and perhaps log.
     """
-    if isinstance(said, list):
-        if not said or not all(isinstance(value, str | int | float) for value in said):
+    if isinstance(written, list):
+        if not written or not all(isinstance(value, str | int | float) for value in written):
             raise InputError("the choices of a setting are a list of numbers, texts or true and false", column=name)
-        return Choices(*said)
-    numbers = all(type(said.get(key)) in (int, float) for key in ("low", "high"))
-    if not numbers or said.keys() - {"low", "high", "log"} or not said["low"] < said["high"]:
+        return Choices(*written)
+    numbers = all(type(written.get(key)) in (int, float) for key in ("low", "high"))
+    if not numbers or written.keys() - {"low", "high", "log"} or not written["low"] < written["high"]:
         raise InputError("a span is {low = ..., high = ...} with low below high, and log = true or not", column=name)
-    if said.get("log", False) and said["low"] <= 0:
+    if written.get("log", False) and written["low"] <= 0:
         raise InputError("a span on a logarithmic scale begins above 0", column=name)
-    return Span(said["low"], said["high"], bool(said.get("log", False)))
+    return Span(written["low"], written["high"], bool(written.get("log", False)))
 
 
 def to_json(space: Space) -> dict[str, Any]:
-    """A form for tables and files."""
+    """Return a form for tables and files."""
     return {name: list(what.values) if isinstance(what, Choices) else vars(what) for name, what in space.items()}
 
 
 def defaults(config: type[ModelConfig], space: Space) -> dict[str, Any]:
-    """The default configuration, as far as it lies in the space: what a sweep tries first."""
+    """Return the default configuration, as far as it lies in the space: what a sweep tries first."""
     values = config().model_dump()
     return {name: values[name] for name, what in space.items() if _holds(what, values[name])}
 
 
 def all_of(space: Space) -> list[dict[str, Any]] | None:
-    """Every configuration of a space of choices, in order; None when a span makes it infinite."""
+    """Return every configuration of a space of choices, in order; None when a span makes it infinite."""
     if any(isinstance(what, Span) for what in space.values()):
         return None
     values = [what.values for what in space.values() if isinstance(what, Choices)]
@@ -81,7 +81,7 @@ def all_of(space: Space) -> list[dict[str, Any]] | None:
 
 
 def propose(trial: optuna.Trial, config: type[ModelConfig], space: Space) -> dict[str, Any]:
-    """The trial's configuration."""
+    """Return the trial's configuration."""
     for name, what in space.items():
         if isinstance(what, Choices):
             trial.suggest_categorical(name, what.values)

@@ -43,12 +43,12 @@ class TrialRow:
     message: str | None
 
     def as_dict(self) -> dict[str, Any]:
-        """The JSON shape of ``tune show``."""
+        """Return the JSON shape of ``tune show``."""
         return asdict(self) | {"settings": json.loads(self.settings), "metrics": json.loads(self.metrics)}
 
 
 def claim(workspace: Workspace, study: optuna.Study, plan: Plan, worker: str) -> optuna.Trial | None:
-    """The next trial, with its configuration proposed; None when the study has as many as were asked for.
+    """Return the next trial, with its configuration proposed; None when the study has as many as were asked for.
 
     One process at a time: so the budget is met exactly, and a trial that has no worker yet belongs to a dead one.
     """
@@ -114,7 +114,7 @@ def fail(study: optuna.Study, trial: optuna.Trial, reason: str) -> None:
 
 
 def ended(study: optuna.Study, plan: Plan) -> list[TrialRow]:
-    """The trials that have ended, by number."""
+    """Return the trials that have ended, by number."""
     return [
         TrialRow(
             study.study_name,
@@ -136,7 +136,7 @@ def ended(study: optuna.Study, plan: Plan) -> list[TrialRow]:
 
 
 def front(study: optuna.Study) -> list[int]:
-    """Numbers of the completed trials that no other beats in every objective, the best by the first objective first.
+    """Return the completed trials that no other beats in every objective, by number, the best by the first one first.
 
     With one objective: the best trial alone.
     """
@@ -160,7 +160,7 @@ def _is_alive(workspace: Workspace, study: optuna.Study, trial: FrozenTrial) -> 
     """Tell whether a trial under way is being worked on, here or on another machine."""
     worker, host = trial.user_attrs.get("worker"), trial.user_attrs.get("host", socket.gethostname())
     here = host == socket.gethostname()
-    return worker is not None and journal.is_alive(workspace, study.study_name, worker, here=here)
+    return worker is not None and journal.is_worker_alive(workspace, study.study_name, worker, here=here)
 
 
 def _utc(time: datetime | None) -> datetime:

@@ -52,20 +52,20 @@ class Sweep:
         return next((row for row in self.trials if row.trial in self.front[:1]), None)
 
     def settings(self, trial: int | None = None) -> dict[str, Any]:
-        """The whole configuration of a trial, as far as it differs from the defaults; of the best when None.
+        """Return the whole configuration of a trial, as far as it differs from the defaults; of the best when None.
 
         Raises:
             InputError: There is no such trial.
         """
-        wanted = self.front[0] if trial is None and self.front else trial
-        row = next((row for row in self.trials if row.trial == wanted), None)
+        number = self.front[0] if trial is None and self.front else trial
+        row = next((row for row in self.trials if row.trial == number), None)
         if row is None:
-            raise InputError(f"study {self.study!r} has no such trial that ended", value=wanted)
+            raise InputError(f"study {self.study!r} has no such trial that ended", value=number)
         changed: dict[str, Any] = self.plan.config.parse({**self.plan.fixed, **json.loads(row.settings)}).changed()
         return changed
 
     def as_dict(self) -> dict[str, Any]:
-        """The JSON shape of ``tune`` and ``tune show``."""
+        """Return the JSON shape of ``tune`` and ``tune show``."""
         return {
             "study": self.study,
             "model": self.plan.model,
@@ -157,26 +157,26 @@ def fit_seeds(
     seeds: int,
     report: Callable[[int], contextlib.AbstractContextManager[Callable[[Epoch], None]]],
 ) -> list[str]:
-    """One run a seed of a configuration, those that exist included; returns their ids."""
+    """Return the ids of runs of a configuration, one a seed; those that are missing are fitted."""
     text = json.dumps(plan.config.parse(settings).changed())
 
     def same(run: Run) -> bool:
-        there = (run.model, run.settings, run.status, run.dataset_generation, run.fitted_on)
-        return there == (plan.model, text, "done", plan.generation, records.TRAIN)
+        origin = (run.model, run.settings, run.status, run.dataset_generation, run.fitted_on)
+        return origin == (plan.model, text, "done", plan.generation, records.TRAIN)
 
-    there = {run.seed: run.run for run in records.listing(workspace, plan.dataset) if same(run)}
+    finished = {run.seed: run.run for run in records.listing(workspace, plan.dataset) if same(run)}
     for seed in range(plan.seed, plan.seed + seeds):
-        if seed not in there:
+        if seed not in finished:
             with report(seed) as shown:
                 run = training.train(
                     workspace, plan.model, plan.dataset, settings=settings, seed=seed, device=plan.device, report=shown
                 )
-            there[seed] = run.run
-    return [there[seed] for seed in range(plan.seed, plan.seed + seeds)]
+            finished[seed] = run.run
+    return [finished[seed] for seed in range(plan.seed, plan.seed + seeds)]
 
 
 def controls(plan: Plan) -> list[str]:
-    """The registered controls of the model's kind that are installed, the model itself left out."""
+    """Return the registered controls of the model's kind that are installed, the model itself left out."""
     installed = []
     for name in registry.names():
         with contextlib.suppress(InputError):  # its package is missing
@@ -191,8 +191,8 @@ def control_metrics(plan: Plan) -> tuple[str, ...]:
     return next(((metric,) for metric in plan.metrics if metric != INDEPENDENCE), ())
 
 
-def find(workspace: Workspace, name: str, storage: str | None = None) -> Sweep:
-    """A study as it stands.
+def find_study(workspace: Workspace, name: str, storage: str | None = None) -> Sweep:
+    """Return a study as it stands.
 
     Raises:
         UnknownNameError: There is none of that name.
@@ -204,7 +204,7 @@ def find(workspace: Workspace, name: str, storage: str | None = None) -> Sweep:
 
 
 def _open(workspace: Workspace, plan: Plan, name: str, budget: int, storage: str | None) -> optuna.Study:
-    """The study, made when there is none: the default configuration is its first trial."""
+    """Return the study, made when there is none: the default configuration is its first trial."""
     try:
         study = journal.load_study(workspace, name, storage)
     except UnknownNameError:

@@ -44,7 +44,7 @@ def work(workspace: Workspace, name: str, *, storage: str | None = None, timeout
 
 
 def pruner(name: str) -> optuna.pruners.BasePruner:
-    """The pruner of that name, one of :data:`distaff.sweeps.PRUNERS`."""
+    """Return the pruner of that name, one of :data:`distaff.sweeps.PRUNERS`."""
     if name == "median":
         return optuna.pruners.MedianPruner(n_startup_trials=5)
     if name == "halving":
@@ -89,7 +89,7 @@ def _carry_out(workspace: Workspace, study: optuna.Study, plan: Plan, trial: opt
 
 
 def _tried(study: optuna.Study, trial: optuna.Trial) -> optuna.trial.FrozenTrial | None:
-    """A completed trial of the same configuration: with the same seed another fit would give the same numbers."""
+    """Return a completed trial of the same configuration: another fit with its seed would give the same numbers."""
     settings = json.dumps(trial.params, sort_keys=True)
     done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     return next((t for t in done if json.dumps(t.params, sort_keys=True) == settings), None)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
+import torch
 from sklearn.base import clone
+from torch import Tensor
 
 from distaff.model.base import Model
 from distaff.model.config import Choices
@@ -60,12 +62,18 @@ class SettingsSuite:
         written = ast.parse(repr(model), mode="eval").body
         assert isinstance(written, ast.Call)
         assert ast.unparse(written.func) == type(model).__name__
-        again = {keyword.arg: ast.literal_eval(keyword.value) for keyword in written.keywords}
+        again = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in written.keywords}
         assert type(model)(**again).config == model.config
 
     def test_an_unfitted_model_says_so(self, make: Make) -> None:
         with pytest.raises(UnsupportedError, match="not been fitted"):
             _ = make().data
+
+
+def overwrite(tensors: Mapping[str, Tensor]) -> None:
+    """Overwrite tensors in place, to see who shares their memory."""
+    for tensor in tensors.values():
+        (tensor.detach() if tensor.layout == torch.strided else tensor.values()).zero_()
 
 
 def fitted_or_refused(fit: Callable[[], Any]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 import torch
 from hypothesis import strategies as st
 
@@ -44,9 +45,14 @@ def with_words(data: Interactions, *, n_blocks: int = 2, seed: int = 0) -> Inter
     for item in range(data.n_items):
         block = int(data.item_ids[item].as_py()) % n_blocks
         variants = torch.randperm(8, generator=generator)[:4].tolist()
-        own = [BLOCK_WORDS[block], *(f"{BLOCK_WORDS[block]} {v}" for v in variants), f"any {item % 5}", "everywhere"]
-        items += [data.item_ids[item].as_py()] * len(own)
-        words += own
+        item_words = [
+            BLOCK_WORDS[block],
+            *(f"{BLOCK_WORDS[block]} {v}" for v in variants),
+            f"any {item % 5}",
+            "everywhere",
+        ]
+        items += [data.item_ids[item].as_py()] * len(item_words)
+        words += item_words
     blocks = torch.tensor([int(i) % n_blocks for i in data.item_ids.to_pylist()])
     vectors = torch.eye(max(n_blocks, 2))[blocks] + 0.1 * torch.randn(
         data.n_items, max(n_blocks, 2), generator=generator
@@ -144,6 +150,11 @@ def chain_incidents(n_cases: int = 3) -> Incidents:
     """Return a dataset of :func:`chain_incident`, its graph given."""
     cases = tuple(chain_incident(seed=seed, name=f"case {seed}") for seed in range(n_cases))
     return Incidents("chain", cases, (Edge("a", "b"), Edge("b", "c")))
+
+
+def chain_frame(case: Case) -> pl.DataFrame:
+    """Return a case's measurements as a frame: ``time`` and a column for each metric."""
+    return pl.DataFrame({"time": case.times, **{name: case.values[:, i] for i, name in enumerate(case.columns)}})
 
 
 # --------------------------------------------------------------------------------------------------------- strategies

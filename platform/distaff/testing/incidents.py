@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,7 +16,7 @@ from distaff.incidents.base import Diagnoser
 from distaff.model.fitting import fit
 from distaff.recommenders.base import Recommender
 from distaff.testing.common import Make, SettingsSuite, answered_or_refused, fitted_or_refused
-from distaff.testing.data import chain_incident, chain_incidents, ids, waves
+from distaff.testing.data import chain_frame, chain_incident, chain_incidents, ids, waves
 from distaff_data.datasets.incidents import Case, Incidents
 from distaff_data.errors import InputError
 
@@ -91,9 +91,20 @@ class DiagnoserSuite(SettingsSuite):
         with pytest.raises(InputError, match="incidents"):
             Recommender.load(tmp_path / "model")
 
+    def test_a_copy_of_a_fitted_diagnoser_ranks_alike_and_shares_nothing_with_it(
+        self, fitted: Diagnoser, data: Incidents
+    ) -> None:
+        normal = dict(fitted.normal)
+        model = copy.deepcopy(fitted)
+        assert type(model) is type(fitted)
+        assert (model.diagnoses, model.normal) == (fitted.diagnoses, normal)
+        assert model.diagnose_case(data.cases[0], data.edges, seed=1) == fitted.diagnoses[0]
+        model.normal.clear()
+        assert fitted.normal == normal
+
     def test_a_frame_gives_the_ranking_of_its_case(self, make: Make, data: Incidents) -> None:
         case = replace(data.cases[0], roots=(), root_columns=())
-        frame = pl.DataFrame({"time": case.times, **{name: case.values[:, i] for i, name in enumerate(case.columns)}})
+        frame = chain_frame(case)
         of_case = make().diagnose(case, onset=case.onset, edges=data.edges, seed=0)
         of_frame = make().diagnose(frame, kpi="c|x", onset=case.onset, edges=data.edges, seed=0)
         of_pandas = make().diagnose(frame.to_pandas(), kpi="c|x", onset=case.onset, edges=data.edges, seed=0)
@@ -143,6 +154,26 @@ class DiagnoserSuite(SettingsSuite):
             "pair", columns=("b|x", "c|x"), times=case.times, values=case.values[:, 1:], kpi=1, onset=case.onset
         )
         assert _causes_or_refusal(make(), pair) in (("b|x",), (), None)
+
+    @pytest.mark.parametrize("n_rows", [0, 1, 2, 3, 4])
+    def test_a_few_rows_are_ranked_or_refused_in_a_sentence(self, make: Make, n_rows: int) -> None:
+        frame = chain_frame(chain_incident(60, 30)).slice(29, n_rows)
+        onset = frame["time"][n_rows // 2] if n_rows else 0.0
+        ranking = fitted_or_refused(lambda: make().diagnose(frame, kpi="c|x", onset=onset))
+        assert ranking is None or n_rows > 1
+        assert ranking is None or ranking.causes["score"].is_finite().all()
+        detected = fitted_or_refused(
+            lambda: answered_or_refused(model := make(), lambda: model.diagnose(frame, kpi="c|x"))
+        )
+        assert detected is None or n_rows > 2
+
+    def test_edges_of_unknown_ends_are_refused_with_the_nearest_names(self, make: Make) -> None:
+        frame = chain_frame(chain_incident(60, 30))
+        onset = frame["time"][30]
+        with pytest.raises(InputError, match=r"(?s)b -> c\|y.*'c\|y'.*c\|x"):
+            make().diagnose(frame, kpi="c|x", onset=onset, edges=[("a", "b"), ("b", "c|y")])
+        with pytest.raises(InputError, match=r"nobody -> b\|z.*'nobody'.*'b\|z'.*b\|x"):
+            make().diagnose(frame, kpi="c|x", onset=onset, edges=[("nobody", "b|z")])
 
     def test_an_onset_outside_the_rows_is_refused(self, make: Make) -> None:
         with pytest.raises(InputError, match="onset"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from torch import Tensor
 from distaff.model import saving
 from distaff.recommenders.base import Recommender
 from distaff.series.model import SeriesModel
-from distaff.testing.common import Make, SettingsSuite, answered_or_refused, fitted_or_refused
+from distaff.testing.common import Make, SettingsSuite, answered_or_refused, fitted_or_refused, overwrite
 from distaff.testing.data import interaction_pairs, own_block_share, waves, worded_checkerboard
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
@@ -134,6 +135,18 @@ class RecommenderSuite(SettingsSuite):
             saving.load(tmp_path / "nowhere")
         with pytest.raises(InputError, match="interactions"):
             SeriesModel.load(tmp_path / "model")
+
+    def test_a_copy_of_a_fitted_model_scores_alike_and_shares_nothing_with_it(
+        self, fitted: Recommender, data: Interactions
+    ) -> None:
+        users = torch.arange(data.n_users)
+        scores = fitted.predict(users)
+        model = copy.deepcopy(fitted)
+        assert type(model) is type(fitted)
+        assert torch.equal(model.predict(users), scores)
+        assert model.recommend(k=3).equals(fitted.recommend(k=3))
+        overwrite(model.state())
+        assert torch.equal(fitted.predict(users), scores)
 
     def test_the_same_seed_gives_the_same_scores(self, make: Make, fitted: Recommender, data: Interactions) -> None:
         torch.rand(7)  # whatever else draws from the global generator must not matter

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 
 from distaff.recommenders.base import Recommender
 from distaff.series.model import SeriesModel
-from distaff.testing.common import Make, SettingsSuite, answered_or_refused, fitted_or_refused
+from distaff.testing.common import Make, SettingsSuite, answered_or_refused, fitted_or_refused, overwrite
 from distaff.testing.data import checkerboard, labelled_windows, odd_rows, waves
 from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError
@@ -109,6 +110,14 @@ class SeriesSuite(SettingsSuite):
             assert torch.equal(loaded.state()[name], value), name
         with pytest.raises(InputError, match="series"):
             Recommender.load(tmp_path / "model")
+
+    def test_a_copy_of_a_fitted_model_answers_alike_and_shares_nothing_with_it(self, fitted: SeriesModel) -> None:
+        answer = _answer(fitted)
+        model = copy.deepcopy(fitted)
+        assert type(model) is type(fitted)
+        assert _answer(model).equals(answer)
+        overwrite(model.state())
+        assert _answer(fitted).equals(answer)
 
     def test_the_same_seed_gives_the_same_answers(self, make: Make, fitted: SeriesModel, data: Series) -> None:
         torch.rand(7)  # whatever else draws from the global generator must not matter

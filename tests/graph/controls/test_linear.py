@@ -16,7 +16,7 @@ from distaff_data.datasets.interactions import Interactions
 from distaff_graph.controls import item_knn as item_knn_module
 from distaff_graph.controls.graph_filter import GFCF, GraphFilter
 from distaff_graph.controls.item_knn import ItemKNN
-from distaff_graph.controls.linear import Linear
+from distaff_graph.controls.linear import LinearRecommender
 from distaff_graph.controls.rp3beta import RP3Beta
 
 LINEAR: dict[str, dict[str, Any]] = {
@@ -103,7 +103,7 @@ def test_item_knn_sums_the_shrunk_cosines_of_the_nearest(
 @pytest.mark.parametrize("name", LINEAR)
 def test_shares_of_interactions_give_shares_of_scores_that_sum_to_the_whole(name: str, data: Interactions) -> None:
     model = Recommender.named(name)(**LINEAR[name]).fit(data)
-    assert isinstance(model, Linear)
+    assert isinstance(model, LinearRecommender)
     generator = torch.Generator().manual_seed(0)
     new = random_interactions(12, 20, 0.3, seed=9).train
     for history in (data.train, new):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from distaff.factors.effects import Ladder, compare, effect_card
+from distaff.factors.effects import Ladder, compare_effects, effect_card
 
 Floats = NDArray[np.float64]
 
@@ -83,7 +83,7 @@ def test_a_permuted_factor_gives_no_card() -> None:
     for trial in range(40):
         order = np.random.default_rng(trial).permuted(np.tile(np.arange(len(values))[:, None], (1, 100)), axis=0)
         permuted = values[order, np.arange(100)]
-        cards += compare(permuted, ("level", "slope", "wave"), ladder, seed=trial).headline is not None
+        cards += compare_effects(permuted, ("level", "slope", "wave"), ladder, seed=trial).headline is not None
     assert cards <= 6  # 5 % of 40 are expected; 7 or more happen once in 300 times
 
 
@@ -121,7 +121,7 @@ def _page(seed: int, effect: float, n_factors: int) -> list[str | None]:
     for k in range(12):
         values = rng.normal(size=(2, 80, 20))
         values[1, :, k] += effect
-        card = compare(values, tuple(map(str, range(20))), ends, n_factors=n_factors, seed=seed * 100 + k)
+        card = compare_effects(values, tuple(map(str, range(20))), ends, n_factors=n_factors, seed=seed * 100 + k)
         found.append(None if card.headline is None else card.headline.property)
     return found
 

@@ -153,3 +153,35 @@ def test_days_are_times() -> None:
     case, axis = read_case(metrics(time=days))
     assert case.step == 86_400
     assert axis.seconds(dt.date(2026, 1, 2)) - case.times[0] == 86_400
+
+
+@given(st.datetimes(dt.datetime(1971, 1, 1), dt.datetime(2099, 1, 1)), st.sampled_from(["ms", "us", "ns"]))
+def test_an_onset_has_the_seconds_of_its_row_at_any_resolution(time: dt.datetime, unit: Any) -> None:
+    column = pl.Series([time]).cast(pl.Datetime(unit))
+    case, axis = read_case(pl.DataFrame({"time": column, "a|x": [1.0]}))
+    assert axis.seconds(column[0]) == case.times[0]
+    assert axis.seconds(column.to_numpy()[0]) == case.times[0]
+    for other in ("us", "ns"):  # of a column that is read at another resolution than the onset
+        assert TimeAxis(pl.Datetime(other)).seconds(column[0]) == case.times[0]
+
+
+@pytest.mark.parametrize(
+    ("unit", "step"), [("ms", dt.timedelta(milliseconds=7)), ("us", dt.timedelta(microseconds=13))]
+)
+@pytest.mark.parametrize("zone", [None, "Europe/Berlin"])
+def test_an_incident_begins_in_the_row_of_its_onset_whatever_the_fraction_of_a_second(
+    unit: Any, step: dt.timedelta, zone: str | None
+) -> None:
+    times = pl.Series([START + row * step for row in range(300)]).cast(pl.Datetime(unit))
+    times = times if zone is None else times.dt.replace_time_zone(zone)
+    frame = metrics(time=times)
+    case, axis = read_case(frame)
+    rows = [int(np.searchsorted(case.times, axis.seconds(time))) for time in times]
+    assert rows == list(range(300))
+    assert NSIGMA().diagnose(frame, onset=times[200]).trigger == times[200]
+
+
+def test_a_pair_of_names_is_an_edge_and_nothing_else_is() -> None:
+    for edge in ("cb", ("c",), ("c", "b", "kpi"), ("c", 1)):
+        with pytest.raises(InputError, match="a pair of a cause and its effect"):
+            NSIGMA().diagnose(metrics(), onset=200, edges=[edge])

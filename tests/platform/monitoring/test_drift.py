@@ -10,7 +10,7 @@ from scipy.signal import lfilter
 from distaff.model.base import Model
 from distaff.model.fitting import fit
 from distaff.monitoring import drift
-from distaff.monitoring.drift import Drift
+from distaff.monitoring.drift import DriftMeasure
 from distaff.runs import records, training
 from distaff.stats.moments import ChannelMoments
 from distaff_data.datasets.incidents import Case, Incidents
@@ -46,7 +46,7 @@ def fitted() -> NMF:
     return NMF(n_intents=3).fit(population(0), device="cpu")
 
 
-def told(found: list[Drift]) -> set[str]:
+def told(found: list[DriftMeasure]) -> set[str]:
     return {d.part for d in found if d.drifted}
 
 

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from distaff.recommenders.base import Factors, Intents, Recommender
+from distaff.recommenders.base import Recommender
+from distaff.recommenders.intents import Factors, Intents
 from distaff.testing.data import worded_checkerboard
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError, UnsupportedError

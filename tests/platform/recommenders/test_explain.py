@@ -10,8 +10,9 @@ import torch
 
 from distaff.factors.intents.evidence import explain_run
 from distaff.ranking.metrics import exclusion
-from distaff.recommenders.base import Recommender, top_k_of
+from distaff.recommenders.base import Recommender
 from distaff.recommenders.explain import contributions, explain, explain_user, word_effects
+from distaff.recommenders.lists import top_k_of
 from distaff.recommenders.steer import steer_run, steered_scores
 from distaff.runs import records, training
 from distaff.testing.data import worded_checkerboard

@@ -10,7 +10,8 @@ import pytest
 from published import publish
 from torch import Tensor
 
-from distaff.recommenders.base import SCORE_SCHEMA, Recommender
+from distaff.recommenders.base import Recommender
+from distaff.recommenders.lists import SCORE_SCHEMA
 from distaff.recommenders.score import score_run
 from distaff.runs import training
 from distaff.testing.data import checkerboard

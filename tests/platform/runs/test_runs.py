@@ -14,7 +14,8 @@ import torch
 from published import publish
 
 from distaff.board.board import board
-from distaff.recommenders.base import Epoch, Recommender
+from distaff.model.base import Epoch
+from distaff.recommenders.base import Recommender
 from distaff.runs import liveness, records, training
 from distaff.testing.data import checkerboard
 from distaff_data.errors import InputError, UnknownNameError

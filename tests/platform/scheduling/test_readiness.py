@@ -60,6 +60,6 @@ def test_port_in_use_is_refused(job: Workspace) -> None:
         taken.listen()
         with (
             pytest.raises(InputError, match="cannot listen"),
-            readiness.serve(job, Heartbeat(), taken.getsockname()[1]),
+            readiness.serve_readiness(job, Heartbeat(), taken.getsockname()[1]),
         ):
             pass

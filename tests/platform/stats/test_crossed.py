@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from distaff.stats.crossed import NO_SEED, Comparison, Side, Spread, compare_crossed, holm, pooled, spread_of
+from distaff.stats.crossed import NO_SEED, Comparison, Side, Spread, compare_crossed, pooled_spread, spread_of
 from distaff_data.arrays import Floats
 
 
@@ -114,15 +114,9 @@ def test_the_same_values_for_different_seeds_are_a_known_variance_of_0() -> None
 
 
 def test_spreads_pool_by_their_degrees_of_freedom() -> None:
-    found = pooled([Spread(1.0, 0.0, 1, 10), Spread(4.0, 20.0, 2, 10)])
+    found = pooled_spread([Spread(1.0, 0.0, 1, 10), Spread(4.0, 20.0, 2, 10)])
     assert found is not None
     assert [found.means, found.df] == pytest.approx([3.0, 3])
     assert found.seed == pytest.approx(3.0 - (0.0 + 2 * 2.0) / 3)
-    assert pooled([]) is None
-    assert pooled([NO_SEED, NO_SEED]) is NO_SEED
-
-
-def test_holm_keeps_the_family_wise_error_and_the_order() -> None:
-    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
-    assert holm([0.9, 0.8]) == [1.0, 1.0]
-    assert holm([]) == []
+    assert pooled_spread([]) is None
+    assert pooled_spread([NO_SEED, NO_SEED]) is NO_SEED

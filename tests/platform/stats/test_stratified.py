@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import sparse, stats
 
-from distaff.stats.stratified import holm, strata_of, stratified_tails
+from distaff.stats.stratified import strata_of, stratified_tails
 
 
 def test_one_stratum_is_the_hypergeometric_test() -> None:
@@ -48,10 +48,3 @@ def test_strata_keep_equal_values_together_and_are_large_enough() -> None:
     assert len(edges) >= 10
     assert set(strata_of(np.ones(300))) == {0}
     assert set(strata_of(np.arange(49.0), 25)) == {0}
-
-
-def test_holm_is_its_definition() -> None:
-    p = np.array([[0.01, 0.04], [0.03, 0.005]])
-    np.testing.assert_allclose(holm(p), [[0.03, 0.06], [0.06, 0.02]])
-    assert holm(np.zeros((0, 3))).shape == (0, 3)
-    assert holm(np.array([0.9, 0.8])).max() == 1.0

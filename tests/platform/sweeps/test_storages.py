@@ -73,12 +73,12 @@ def test_driver_that_repeats_the_url_is_silenced() -> None:
 
 def test_worker_of_another_machine_lives_while_it_touches_its_file(workspace: Workspace) -> None:
     with journal.alive(workspace, "s", "w"):
-        assert journal.is_alive(workspace, "s", "w", here=False)
+        assert journal.is_worker_alive(workspace, "s", "w", here=False)
         (file,) = journal.sweep_folder(workspace, "s").glob("worker-*.lock")
         silent = time.time() - 2 * journal._SILENCE
         os.utime(file, (silent, silent))
-        assert not journal.is_alive(workspace, "s", "w", here=False)
-    assert not journal.is_alive(workspace, "s", "w", here=False)
+        assert not journal.is_worker_alive(workspace, "s", "w", here=False)
+    assert not journal.is_worker_alive(workspace, "s", "w", here=False)
 
 
 @pytest.mark.ray

@@ -74,7 +74,7 @@ def test_trials_are_runs_that_the_board_leaves_out_and_the_best_is_on_it(filled:
     assert tuning.retrain(filled, found, 2, quiet).runs == found.runs  # nothing is fitted again
     (row,) = board(filled, "checkerboard").rows
     assert row.runs == found.runs
-    assert tuning.find(filled, "s").runs == found.runs
+    assert tuning.find_study(filled, "s").runs == found.runs
     assert found.best is not None
     metrics = records.metrics_of(filled, found.runs)
     reached = json.loads(found.best.metrics)["recall@20"]
@@ -137,7 +137,7 @@ def test_another_question_needs_another_study(filled: Workspace, plan: Plan, spa
     with pytest.raises(InputError, match="exists with another metrics"):
         tuning.tune(filled, other, "s", budget=2)
     with pytest.raises(UnknownNameError, match="there are: s"):
-        tuning.find(filled, "other")
+        tuning.find_study(filled, "other")
 
 
 @pytest.mark.usefixtures("here")
@@ -181,7 +181,7 @@ def test_failing_trials_count_and_when_all_fail_the_reason_is_said(
     monkeypatch.setattr("distaff.runs.training.train", fail)
     with pytest.raises(DistaffError, match=r"no trial of s was completed.*not finite"):
         tuning.tune(filled, plan, "s", budget=2)
-    assert [row.state for row in tuning.find(filled, "s").trials] == ["failed", "failed"]
+    assert [row.state for row in tuning.find_study(filled, "s").trials] == ["failed", "failed"]
 
 
 @pytest.mark.usefixtures("here")

@@ -123,7 +123,7 @@ class SparseLinear(Forecaster):
             values, mask = self.take(windows, block)
             features, level = self._features(values[:, :length], mask[:, :length], period)
             future = (values[:, length:] - level.unsqueeze(1)).transpose(1, 2).unflatten(2, (n_after, period))
-            known = mask[:, length:].transpose(1, 2).unflatten(2, (n_after, period)).all(2).flatten()
+            complete = mask[:, length:].transpose(1, 2).unflatten(2, (n_after, period)).all(2).flatten()
             outputs = future.transpose(2, 3).flatten(0, 2)
-            moments.add(features.flatten(0, 2)[known], outputs[known])
+            moments.add(features.flatten(0, 2)[complete], outputs[complete])
         return moments

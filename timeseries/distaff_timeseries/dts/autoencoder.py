@@ -144,10 +144,10 @@ class Autoencoder(nn.Module):
         likelihood = gaussian_log_likelihood(self.decode(z, values), self.noise_logvar(z), values, mask)
         if self.spectrum_weight == 0:
             return likelihood
-        wanted = self.waves.log_power(self.waves.sizes(values))
-        whole = mask.all(1, keepdim=True).expand_as(wanted)
-        spread = wanted.new_full((len(z), 1), math.log(_LOG_POWER_VARIANCE))
-        spectral = gaussian_log_likelihood(self._log_power(z), spread, wanted, whole)
+        target = self.waves.log_power(self.waves.sizes(values))
+        whole = mask.all(1, keepdim=True).expand_as(target)
+        spread = target.new_full((len(z), 1), math.log(_LOG_POWER_VARIANCE))
+        spectral = gaussian_log_likelihood(self._log_power(z), spread, target, whole)
         return values_share * likelihood + self.spectrum_weight * spectral
 
     def _log_power(self, z: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ _NAME = 24
 
 
 @dataclass(frozen=True)
-class TimeAxis:
+class OnsetAxis:
     """A time axis from the onset that causes are ranked from, in a unit that fits the window."""
 
     zero: float
@@ -36,7 +36,7 @@ class TimeAxis:
     unit: str
 
     @classmethod
-    def of(cls, zero: float, span: float) -> TimeAxis:
+    def of(cls, zero: float, span: float) -> OnsetAxis:
         """Return the axis of a window of ``span`` seconds."""
         size, unit = next((size, unit) for least, size, unit in _UNITS if span >= least)
         return cls(zero, size, unit)
@@ -50,7 +50,7 @@ def timeline(
     times: NDArray[np.float64],
     lanes: Sequence[tuple[str, NDArray[np.float64], float | None]],
     marks: Sequence[tuple[str, float, str, str]],
-    axis: TimeAxis,
+    axis: OnsetAxis,
 ) -> go.Figure:
     """Draw metrics in lanes one below the other, each from its own smallest to its own largest value, and times as lines.
 
@@ -87,7 +87,7 @@ def series(
     times: NDArray[np.float64],
     rows: Sequence[tuple[str, NDArray[np.float64], float | None]],
     onset: float,
-    axis: TimeAxis,
+    axis: OnsetAxis,
 ) -> go.Figure:
     """Draw metrics as they were measured, each on an axis of its own, with the time that each left its normal."""
     figure = make_subplots(rows=len(rows), cols=1, shared_xaxes=True, vertical_spacing=0.18 / len(rows),

@@ -17,7 +17,7 @@ from distaff_dashboards.ui.charts import ACCENT, CONTROL, FLOOR, INK
 from distaff_dashboards.ui.labels import run_label
 from distaff_dashboards.views.board import board_section
 from distaff_dashboards.views.incident import charts, reads
-from distaff_dashboards.views.incident.charts import TimeAxis
+from distaff_dashboards.views.incident.charts import OnsetAxis
 from distaff_dashboards.views.incident.graph import layout
 from distaff_data.datasets.incidents import entity_of
 from distaff_data.errors import DistaffError
@@ -40,7 +40,7 @@ class _View:
     case: Case
     onset: float
     rows: slice
-    axis: TimeAxis
+    axis: OnsetAxis
     causes: pl.DataFrame
     edges: pl.DataFrame
 
@@ -130,7 +130,7 @@ def _view(source: Source, run: str, dataset: str, case: Case, trigger: float | N
     first = 0 if shows_all else max(min(begin, start) - max(_BEFORE * (len(case.times) - start), _LEAST_BEFORE), 0)
     rows = slice(first, len(case.times))
     onset = float(case.times[start])
-    axis = TimeAxis.of(onset, float(case.times[-1] - case.times[first]))
+    axis = OnsetAxis.of(onset, float(case.times[-1] - case.times[first]))
     return _View(case, onset, rows, axis, causes, edges)
 
 

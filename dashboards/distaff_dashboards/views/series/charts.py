@@ -14,7 +14,7 @@ from plotly.subplots import make_subplots
 
 from distaff.exports import dates
 from distaff_dashboards.ui.charts import ACCENT, CONTROL, GRID, HEAT, INK, INTENTS, MUTED, OTHER, finish, text
-from distaff_dashboards.views.series.reads import Forecast, Rows, above_chance
+from distaff_dashboards.views.series.reads import EntityRows, Forecast, above_chance
 
 _BAND = "rgba(18, 101, 111, 0.18)"
 _MARKED = 200  # rows up to which every one is marked
@@ -44,7 +44,7 @@ def forecast(forecast: Forecast, history: int, channels: Sequence[tuple[int, str
     return _finished(figure, len(channels))
 
 
-def measured(rows: Rows, channels: Sequence[tuple[int, str]]) -> go.Figure:
+def measured(rows: EntityRows, channels: Sequence[tuple[int, str]]) -> go.Figure:
     """Draw channels below each other as they were measured."""
     figure = _rows([name for _, name in channels])
     for row, (c, name) in enumerate(channels, 1):

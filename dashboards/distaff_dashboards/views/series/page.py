@@ -16,7 +16,7 @@ from distaff_dashboards.ui.labels import run_label
 from distaff_dashboards.views.board import board_section
 from distaff_dashboards.views.series import charts, reads
 from distaff_dashboards.views.series.latents import latents_section
-from distaff_dashboards.views.series.reads import Forecast, Rows
+from distaff_dashboards.views.series.reads import EntityRows, Forecast
 from distaff_dashboards.views.series.window_map import window_map
 from distaff_data.errors import DistaffError
 
@@ -105,7 +105,7 @@ def _label(series: Series, entity: str) -> str:
     return label + "Each entity of this dataset is one window: there is nothing after it to forecast."
 
 
-def _measured(rows: Rows, channels: Sequence[tuple[int, str]], name: str, caption: str) -> None:
+def _measured(rows: EntityRows, channels: Sequence[tuple[int, str]], name: str, caption: str) -> None:
     table = pl.DataFrame({"time": dates(rows.times), **{c: rows.values[:, n] for n, c in channels}})
     widgets.heading("As measured", table, name, help="In the channels' own units; a gap is a missing value.")
     if caption:

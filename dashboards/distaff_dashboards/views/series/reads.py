@@ -31,7 +31,7 @@ WHERE v.place % ? = 0 ORDER BY v.place
 
 
 @dataclass(frozen=True)
-class Rows:
+class EntityRows:
     """Consecutive rows of an entity: times in seconds ``(n,)``, values ``(n, C)``, NaN where missing."""
 
     times: NDArray[np.float64]
@@ -42,7 +42,7 @@ class Rows:
 class Forecast:
     """A forecast ``(H, C)`` with its interval, the rows before it, and what came, if it is of the past."""
 
-    before: Rows
+    before: EntityRows
     times: NDArray[np.float64]
     value: NDArray[np.float64]
     low: NDArray[np.float64]
@@ -77,7 +77,7 @@ def model(source: Source, run: str) -> SeriesModel:
     return SeriesModel.load(model_folder(source.workspace, run))
 
 
-def measured(source: Source, run: str, entity: str) -> Rows:
+def measured(source: Source, run: str, entity: str) -> EntityRows:
     """Return all rows of an entity."""
     series = model(source, run).data
     place = series.entity_ids.index(entity).as_py()
@@ -158,11 +158,11 @@ def _origins(forecaster: SeriesModel, entity: str, horizon: int, split: str) -> 
     return origins(forecaster, horizon, split=split, entity=entity)
 
 
-def _rows_between(source: Source, run: str, start: int, end: int) -> Rows:
+def _rows_between(source: Source, run: str, start: int, end: int) -> EntityRows:
     series = model(source, run).data
     rows = slice(start, end)
     values = series.values[rows].double().numpy()
-    return Rows(series.times[rows].numpy(), np.where(series.mask[rows].numpy(), values, np.nan))
+    return EntityRows(series.times[rows].numpy(), np.where(series.mask[rows].numpy(), values, np.nan))
 
 
 @st.cache_data(max_entries=8, show_spinner=False)

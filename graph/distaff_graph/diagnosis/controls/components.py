@@ -16,7 +16,7 @@ from distaff.incidents.base import CaseView
 from distaff.incidents.rankings import Explanation
 from distaff_data.arrays import Bools, Floats
 from distaff_data.datasets.incidents import metric_of
-from distaff_graph.diagnosis.controls.ranking import ranked
+from distaff_graph.diagnosis.controls.ranking import ranked_metrics
 from distaff_graph.diagnosis.watch import TriggeredDiagnoser
 
 _INSIDE = re.compile(
@@ -48,7 +48,7 @@ class PRISM(TriggeredDiagnoser):
         first = np.zeros(len(total))
         np.maximum.at(first, entity_of[counted], z[counted])
         # A component stands where its own most deviating metric does; its other metrics stand below by what they lack.
-        return ranked(view, total[entity_of] - (np.log1p(first[entity_of]) - np.log1p(z)))
+        return ranked_metrics(view, total[entity_of] - (np.log1p(first[entity_of]) - np.log1p(z)))
 
 
 def insides(columns: tuple[str, ...]) -> Bools:

@@ -14,8 +14,8 @@ from scipy.sparse.csgraph import breadth_first_order
 from distaff.incidents.base import CaseView
 from distaff.incidents.rankings import Explanation
 from distaff_data.arrays import Bools, Floats
-from distaff_data.errors import InputError
-from distaff_graph.diagnosis.controls.ranking import floor_scaled, given_graph, ranked
+from distaff_data.errors import InputError, first_line
+from distaff_graph.diagnosis.controls.ranking import floor_scaled, given_graph, ranked_metrics
 from distaff_graph.diagnosis.watch import TriggeredDiagnoser
 
 _CHANGED = 3.0  # floor-scaled deviations
@@ -40,7 +40,7 @@ class OnsetOrder(TriggeredDiagnoser):
         largest = deviations.max(0)
         tie = largest / (1 + largest)
         ancestors = _ancestors(given_graph(view), view.topology.kpi)
-        return ranked(view, len(deviations) - onset + tie + (len(deviations) + 1.0) * ancestors)
+        return ranked_metrics(view, len(deviations) - onset + tie + (len(deviations) + 1.0) * ancestors)
 
 
 class Recency(TriggeredDiagnoser):
@@ -71,7 +71,7 @@ class Recency(TriggeredDiagnoser):
                 place[order] = np.arange(len(order)) * len(alarms) + number
                 scores = np.where(members & (last >= 0), np.maximum(scores, first - place), scores)
         unranked = -2.0 * len(direct) * len(alarms) - 1 + largest / (1 + largest)
-        return ranked(view, np.where(np.isfinite(scores), scores, unranked))
+        return ranked_metrics(view, np.where(np.isfinite(scores), scores, unranked))
 
 
 class PageRank(TriggeredDiagnoser):
@@ -84,7 +84,7 @@ class PageRank(TriggeredDiagnoser):
 
     def explain(self, view: CaseView) -> Explanation:
         """Rank by :func:`page_rank` on the given graph."""
-        return ranked(view, page_rank(view, given_graph(view)))
+        return ranked_metrics(view, page_rank(view, given_graph(view)))
 
 
 class PCPageRank(TriggeredDiagnoser):
@@ -100,7 +100,7 @@ class PCPageRank(TriggeredDiagnoser):
 
     def explain(self, view: CaseView) -> Explanation:
         """Rank by :func:`page_rank` on PC's graph."""
-        return ranked(view, page_rank(view, pc_graph(view)))
+        return ranked_metrics(view, page_rank(view, pc_graph(view)))
 
 
 def page_rank(view: CaseView, edges: csr_array) -> Floats:
@@ -120,7 +120,7 @@ def pc_graph(view: CaseView) -> csr_array:
     Fisher's z at the level 0.05 over the rows as independent draws; an edge without a direction counts both ways.
 
     Raises:
-        InputError: ``causal-learn`` is not installed.
+        InputError: ``causal-learn`` is not installed, or there are too few rows for its tests.
     """
     try:
         from causallearn.search.ConstraintBased.PC import pc
@@ -132,7 +132,13 @@ def pc_graph(view: CaseView) -> csr_array:
     standard = (rows[:, moving] - rows[:, moving].mean(0)) / spread[moving]
     # Metrics that are copies of one another have no partial correlation.
     noisy = standard + _NOISE * view.generator.standard_normal(standard.shape)
-    ends = pc(noisy, alpha=_LEVEL, indep_test="fisherz", show_progress=False).G.graph  # (i, j): -1 tail, 1 head at i
+    try:
+        ends = pc(
+            noisy, alpha=_LEVEL, indep_test="fisherz", show_progress=False
+        ).G.graph  # (i, j): -1 tail, 1 head at i
+    except ValueError as error:  # the test of two metrics given s others takes s + 3 rows
+        message = f"PC cannot test {len(moving)} metrics on {len(rows)} rows: {first_line(error)}"
+        raise InputError(message) from error
     edges = np.zeros((rows.shape[1], rows.shape[1]), dtype=bool)
     edges[np.ix_(moving, moving)] = (ends == -1) & (ends.T != 0)
     return csr_array(edges)

@@ -10,7 +10,7 @@ from distaff.incidents.rankings import Cause, Explanation
 from distaff_data.arrays import Floats
 
 
-def ranked(view: CaseView, scores: Floats) -> Explanation:
+def ranked_metrics(view: CaseView, scores: Floats) -> Explanation:
     """Return the metrics by their scores ``(M,)``, highest first."""
     columns, kpi = view.topology.columns, view.topology.kpi
     order = [int(i) for i in np.argsort(-scores, kind="stable") if i != kpi]

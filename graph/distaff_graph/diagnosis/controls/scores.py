@@ -9,7 +9,7 @@ import numpy as np
 from distaff.incidents.base import CaseView
 from distaff.incidents.rankings import Explanation
 from distaff_data.arrays import Floats
-from distaff_graph.diagnosis.controls.ranking import floor_scaled, ranked
+from distaff_graph.diagnosis.controls.ranking import floor_scaled, ranked_metrics
 from distaff_graph.diagnosis.watch import TriggeredDiagnoser
 
 
@@ -22,7 +22,7 @@ class NSigma(TriggeredDiagnoser):
 
     def explain(self, view: CaseView) -> Explanation:
         """Rank by the max over rows of (x - mean) / sd, upward only, and a metric constant on one side last, as RCAEval."""
-        return ranked(view, _moving_first(view, view.abnormal - view.normal.mean(0), view.normal.std(0)))
+        return ranked_metrics(view, _moving_first(view, view.abnormal - view.normal.mean(0), view.normal.std(0)))
 
 
 class BARO(TriggeredDiagnoser):
@@ -39,7 +39,7 @@ class BARO(TriggeredDiagnoser):
         constant before or after the onset comes last.
         """
         low, middle, high = np.quantile(view.normal, [0.25, 0.5, 0.75], axis=0)
-        return ranked(view, _moving_first(view, view.abnormal - middle, high - low))
+        return ranked_metrics(view, _moving_first(view, view.abnormal - middle, high - low))
 
 
 class FloorZ(TriggeredDiagnoser):
@@ -51,7 +51,7 @@ class FloorZ(TriggeredDiagnoser):
 
     def explain(self, view: CaseView) -> Explanation:
         """Rank by the max over rows of the floor-scaled deviation."""
-        return ranked(view, floor_scaled(view).max(0))
+        return ranked_metrics(view, floor_scaled(view).max(0))
 
 
 class KPICorrelation(TriggeredDiagnoser):
@@ -65,10 +65,12 @@ class KPICorrelation(TriggeredDiagnoser):
         """Rank by |corr(x_m, KPI)|; a constant metric scores 0."""
         rows, kpi = np.vstack([view.normal, view.abnormal]), view.topology.kpi
         if kpi is None:
-            return ranked(view, np.zeros(rows.shape[1]))
+            return ranked_metrics(view, np.zeros(rows.shape[1]))
         away = rows - rows.mean(0)
         size = np.sqrt((away**2).sum(0) * (away[:, kpi] ** 2).sum())
-        return ranked(view, np.abs(np.divide(away.T @ away[:, kpi], size, out=np.zeros_like(size), where=size > 0)))
+        return ranked_metrics(
+            view, np.abs(np.divide(away.T @ away[:, kpi], size, out=np.zeros_like(size), where=size > 0))
+        )
 
 
 class Random(TriggeredDiagnoser):
@@ -79,7 +81,7 @@ class Random(TriggeredDiagnoser):
 
     def explain(self, view: CaseView) -> Explanation:
         """Rank by uniform draws."""
-        return ranked(view, view.generator.random((view.normal.shape[1],)))
+        return ranked_metrics(view, view.generator.random((view.normal.shape[1],)))
 
 
 def _moving_first(view: CaseView, away: Floats, spread: Floats) -> Floats:
@@ -97,7 +99,7 @@ class EpsilonDiagnosis(TriggeredDiagnoser):
 
     def explain(self, view: CaseView) -> Explanation:
         """Rank by the energy coefficient of normal and abnormal values, the larger the further apart."""
-        return ranked(view, energy_coefficient(view.normal, view.abnormal))
+        return ranked_metrics(view, energy_coefficient(view.normal, view.abnormal))
 
 
 def energy_coefficient(first: Floats, second: Floats) -> Floats:

@@ -12,7 +12,7 @@ from distaff.incidents.base import CaseView
 from distaff.incidents.rankings import Explanation
 from distaff_data.arrays import Bools, Floats
 from distaff_data.datasets.incidents import metric_of
-from distaff_graph.diagnosis.controls.ranking import floor_scaled, given_graph, ranked
+from distaff_graph.diagnosis.controls.ranking import floor_scaled, given_graph, ranked_metrics
 from distaff_graph.diagnosis.watch import TriggeredDiagnoser
 
 _ANOMALOUS = 5.0  # median absolute deviations, times 1.4826
@@ -41,7 +41,7 @@ class Traversal(TriggeredDiagnoser):
         deviations = _median_deviations(view)
         row = _row(deviations, view.topology.kpi)
         if row is None:
-            return ranked(view, scores)
+            return ranked_metrics(view, scores)
         edges = given_graph(view)
         anomalous = (deviations[row] > _ANOMALOUS) & _of_kind(view)
         among = csr_array(edges.multiply(np.outer(anomalous, anomalous)))
@@ -49,7 +49,7 @@ class Traversal(TriggeredDiagnoser):
         ways = _ways(among, np.where(anomalous, deviations[row], 0.0), view.topology.kpi if edges.nnz else None)
         roots = anomalous & np.isfinite(ways)
         scores[roots] = 1 + ways[roots]
-        return ranked(view, scores)
+        return ranked_metrics(view, scores)
 
 
 def _median_deviations(view: CaseView) -> Floats:

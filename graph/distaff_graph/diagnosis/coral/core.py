@@ -175,10 +175,11 @@ class CORALCore:
         """Begin an incident with the next row.
 
         Raises:
-            InputError: No normal rows were added.
+            InputError: Fewer normal rows were added than an effect may lag behind its cause.
         """
-        if not len(self._normal):
-            raise InputError("nothing is known of the normal state: add normal rows before a trigger")
+        if len(self._normal) < _MECHANISM_LAGS:
+            least = f"add normal rows before a trigger, {_MECHANISM_LAGS} at least"
+            raise InputError(f"too little is known of the normal state: {least}; there are {len(self._normal)}")
         self._reset()
         self._baseline = Baseline.of(self._normal, novelty=self.novelty)
 
@@ -316,16 +317,16 @@ class CORALCore:
         """
         chosen, first = self._candidates, self._n_rows - len(self._incident)
         z = baseline.take(chosen).z(self._incident[:, chosen])
-        seen = baseline.take(chosen).course(z, upward=self.upward)
+        of_candidates = baseline.take(chosen).course(z, upward=self.upward)
         self._mechanisms = self._mechanisms or self._learned_mechanisms(baseline)
         mechanisms, ever = self._mechanisms
-        seen = np.maximum(seen, np.abs(mechanisms.broken(z)) / ever)
-        recent = Anomalies.of(seen)
+        of_candidates = np.maximum(of_candidates, np.abs(mechanisms.broken(z)) / ever)
+        recent = Anomalies.of(of_candidates)
         deviation, onset = self._own.copy(), self._onset.copy()
         deviation[chosen] = np.maximum(deviation[chosen], recent.own)
         onset[chosen] = np.minimum(onset[chosen], recent.onset + first)
-        course = np.zeros((len(seen), self.n_metrics))
-        course[:, chosen] = seen
+        course = np.zeros((len(of_candidates), self.n_metrics))
+        course[:, chosen] = of_candidates
         return Anomalies(course, deviation, onset)
 
     def _learned_mechanisms(self, baseline: Baseline) -> tuple[Mechanisms, Floats]:

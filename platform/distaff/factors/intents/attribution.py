@@ -50,8 +50,8 @@ def attribution(model: Recommender, *, seed: int = 0) -> Attribution | None:
     None where scores are made of factors, without responsibilities, or nothing is held out.
     """
     data = model.data
-    taken = data.split(held_out(data))
-    users = torch.nonzero((data.train.counts() > 0) & (taken.counts() > 0)).squeeze(1)
+    interactions = data.split(held_out(data))
+    users = torch.nonzero((data.train.counts() > 0) & (interactions.counts() > 0)).squeeze(1)
     if held_out(data) == "train" or not users.numel():
         return None
     rng = np.random.default_rng(seed)
@@ -59,14 +59,14 @@ def attribution(model: Recommender, *, seed: int = 0) -> Attribution | None:
     orders = _exchanges(torch.bincount(data.train.indices, minlength=data.n_items), SHUFFLES, rng)
     gathered = []
     for user in users.split(1):
-        parts = model.reassigned_intent_scores(user, taken.take(user).indices.long()[:LIST], orders)
+        parts = model.reassigned_intent_scores(user, interactions.take(user).indices.long()[:LIST], orders)
         if parts is None:
             return None
         gathered.append(concentration(parts))
-    found, *shuffled = torch.stack(gathered).mean(0).tolist()
+    measured, *shuffled = torch.stack(gathered).mean(0).tolist()
     low, high = np.quantile(shuffled, [0.025, 0.975]).tolist()
-    p_value = (1 + sum(null >= found for null in shuffled)) / (1 + len(shuffled))
-    return Attribution(found, float(np.mean(shuffled)), low, high, p_value, len(gathered))
+    p_value = (1 + sum(null >= measured for null in shuffled)) / (1 + len(shuffled))
+    return Attribution(measured, float(np.mean(shuffled)), low, high, p_value, len(gathered))
 
 
 def _exchanges(popularity: Tensor, n: int, rng: np.random.Generator) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from distaff.factors.intents.blind_spots import Audit, audit
+from distaff.factors.intents.blind_spots import BlindSpotAudit, audit_blind_spots
 from distaff.factors.intents.calibration import Calibration, calibrations
 from distaff.factors.intents.tables import publish_audit, publish_calibrations
 from distaff.recommenders.base import Recommender
@@ -20,7 +20,7 @@ def audit_run(
     split: str | None = None,
     calibrate: float | None = None,
     seed: int = 0,
-) -> tuple[Audit, list[Calibration]]:
+) -> tuple[BlindSpotAudit, list[Calibration]]:
     """Audit a run's lists and publish what was found.
 
     Args:
@@ -46,7 +46,7 @@ def audit_run(
     intents = through.intents()
     steps = [] if calibrate is None else calibrations(model, intents, [calibrate], split=split, seed=seed)
     users = load_attributes(workspace.warehouse, model.data.name, "user")
-    report = audit(model, intents, users, split=split, seed=seed)
+    report = audit_blind_spots(model, intents, users, split=split, seed=seed)
     with workspace.warehouse.publish(f"blind_spots/{run_id}") as publication:
         publish_audit(publication, run_id, lens or run_id, report)
         if steps:

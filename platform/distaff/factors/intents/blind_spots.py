@@ -27,14 +27,15 @@ from torch import Tensor
 from distaff.factors.activity import LIST
 from distaff.ranking.metrics import exclusion
 from distaff.ranking.selection import blocks, rows, top_k
-from distaff.recommenders.base import Intents, Recommender
+from distaff.recommenders.base import Recommender
+from distaff.recommenders.intents import Intents
 from distaff.stats.bounds import bennett
-from distaff.stats.stratified import holm
+from distaff.stats.corrections import holm
 from distaff_data.arrays import Floats
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.frames import to_polars
 
-Finding = Literal["suppressed", "exaggerated"]
+Departure = Literal["suppressed", "exaggerated"]
 
 EVERYONE = "everyone"
 LEVEL = 0.05  # chance of any false finding in an audit
@@ -68,7 +69,7 @@ class BlindSpot:
     ratio: float
     low: float
     high: float
-    finding: Finding | None
+    finding: Departure | None
     p_value: float
 
 
@@ -92,7 +93,7 @@ class Cohort:
 
 
 @dataclass(frozen=True)
-class Audit:
+class BlindSpotAudit:
     """All blind spots of a recommender.
 
     Attributes:
@@ -148,20 +149,20 @@ class IntentPosterior:
         """Return sums of shares by row ``(n, K)`` of ``users`` ``(n,)``, over items ``(n, k)``; -1 is no item."""
         out = torch.zeros(len(users), self.n_factors, dtype=torch.float64)
         row, column = torch.nonzero(items >= 0, as_tuple=True)
-        for part in torch.arange(row.numel()).split(max(1, _PAIRS // self.n_factors)):
-            at = row[part]
-            out.index_add_(0, at, self.shares(users[at], items[at, column[part]]))
+        for chunk in torch.arange(row.numel()).split(max(1, _PAIRS // self.n_factors)):
+            at = row[chunk]
+            out.index_add_(0, at, self.shares(users[at], items[at, column[chunk]]))
         return out
 
 
-def audit(
+def audit_blind_spots(
     model: Recommender,
     intents: Intents,
     user_attributes: pl.DataFrame | pa.Table,
     *,
     split: str | None = None,
     seed: int = 0,
-) -> Audit:
+) -> BlindSpotAudit:
     """Compare factors' shares of what people took with their shares of top-20 lists.
 
     Args:
@@ -174,16 +175,16 @@ def audit(
     data = model.data
     split = split or held_out(data)
     posterior = IntentPosterior(intents, torch.bincount(data.train.indices, minlength=data.n_items))
-    taken = data.split(split)
-    users = torch.nonzero(taken.counts() > 0).squeeze(1)
+    interactions = data.split(split)
+    users = torch.nonzero(interactions.counts() > 0).squeeze(1)
     history = exclusion(data, listed_without(split))
     lists = torch.cat([top for _, _, top in candidates(model, users, history, LIST)])
-    pairs = taken.take(users)
+    pairs = interactions.take(users)
     took, took_squares = _sums_by_row(posterior, users, pairs.row_index(), pairs.indices.long())
     row, column = torch.nonzero(lists >= 0, as_tuple=True)
     listed, listed_squares = _sums_by_row(posterior, users, row, lists[row, column])
-    counts = taken.counts()[users].double().unsqueeze(1)
-    shown = weighted(listed, taken.counts()[users])
+    counts = interactions.counts()[users].double().unsqueeze(1)
+    shown = weighted(listed, interactions.counts()[users])
     pooled = counts + (lists >= 0).sum(1, keepdim=True)
     mean = (took + listed) / pooled
     variance = counts * ((took_squares + listed_squares) / pooled - mean.square()).clamp(min=0)
@@ -196,7 +197,7 @@ def audit(
         spots += cohort_spots
         summary.append(Cohort(name, int(member.sum()), kl))
     everyone = [spot for spot in spots if spot.cohort == EVERYONE]
-    return Audit(split, summary, spots, _examples(data, users, took, shown, everyone))
+    return BlindSpotAudit(split, summary, spots, _examples(data, users, took, shown, everyone))
 
 
 def held_out(data: Interactions, prefer: Literal["test", "valid"] = "test") -> str:
@@ -231,10 +232,10 @@ def _sums_by_row(posterior: IntentPosterior, users: Tensor, row: Tensor, items: 
     """Return sums of shares and of their squares, ``(n, K)`` each, over each user's pairs ``(nnz,)``."""
     sums = torch.zeros(len(users), posterior.n_factors, dtype=torch.float64)
     squares = torch.zeros_like(sums)
-    for part in torch.arange(row.numel()).split(max(1, _PAIRS // posterior.n_factors)):
-        shares = posterior.shares(users[row[part]], items[part])
-        sums.index_add_(0, row[part], shares)
-        squares.index_add_(0, row[part], shares.square())
+    for chunk in torch.arange(row.numel()).split(max(1, _PAIRS // posterior.n_factors)):
+        shares = posterior.shares(users[row[chunk]], items[chunk])
+        sums.index_add_(0, row[chunk], shares)
+        squares.index_add_(0, row[chunk], shares.square())
     return sums, squares
 
 
@@ -271,7 +272,7 @@ def _compare(cohort: str, took: Floats, shown: Floats, p_values: Floats, seed: i
     ratio = _ratio(data_share, list_share)
     spots = []
     for k in range(took.shape[1]):
-        finding: Finding | None = None
+        finding: Departure | None = None
         certain = p_values[k] <= LEVEL
         if certain and ratio[k] < NOTABLE and high[k] < 1:
             finding = "suppressed"

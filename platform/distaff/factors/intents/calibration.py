@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from distaff.factors.activity import LIST, shared
+from distaff.factors.activity import LIST, shared_items
 from distaff.factors.intents.blind_spots import (
     IntentPosterior,
     candidates,
@@ -23,7 +23,8 @@ from distaff.factors.intents.blind_spots import (
     weighted,
 )
 from distaff.ranking.metrics import exclusion, find_hits
-from distaff.recommenders.base import Intents, Recommender
+from distaff.recommenders.base import Recommender
+from distaff.recommenders.intents import Intents
 from distaff_data.errors import InputError
 
 WEIGHTS = (0.2, 0.4, 0.6, 0.8, 0.95)
@@ -87,13 +88,13 @@ def calibrations(
             raise InputError("the weight of calibration lies between 0 and 1", value=weight)
     data = model.data
     split = split or held_out(data, prefer="valid")
-    taken = data.split(split)
-    users = torch.nonzero(taken.counts() > 0).squeeze(1)
+    interactions = data.split(split)
+    users = torch.nonzero(interactions.counts() > 0).squeeze(1)
     if n_users is not None:
         order = torch.randperm(len(users), generator=torch.Generator().manual_seed(seed))
         users = users[order[:n_users]].sort().values
     posterior = IntentPosterior(intents, torch.bincount(data.train.indices, minlength=data.n_items))
-    relevant = taken.take(users)
+    relevant = interactions.take(users)
     pairs = posterior.shares(users[relevant.row_index()], relevant.indices.long())
     tried = [0.0, *(w for w in weights if w > 0)]
     history = exclusion(data, listed_without(split))
@@ -108,7 +109,7 @@ def calibrations(
         mass = weighted(posterior.mass(users, items), relevant.counts()).sum(0)
         shares = (mass / mass.sum().clamp(min=1e-300)).numpy()
         recall = float((find_hits(items, relevant).sum(1) / relevant.counts()).mean())
-        stays = int(shared(items, lists[0]).sum()) / max(int((items >= 0).sum()), 1)
+        stays = int(shared_items(items, lists[0]).sum()) / max(int((items >= 0).sum()), 1)
         kl = divergence(pairs.mean(0).numpy(), shares)
         out.append(Calibration(weight, shares.tolist(), kl, recall, 1.0 - stays, len(users), split))
     return out

@@ -17,14 +17,15 @@ from distaff.factors.activity import LIST, PASSIVE, Activity, effective_numbers
 from distaff.factors.effects import EffectCard
 from distaff.factors.independence import Dependence, contamination, dependences
 from distaff.factors.intents.attribution import Attribution, attribution
-from distaff.factors.intents.blind_spots import audit
+from distaff.factors.intents.blind_spots import audit_blind_spots
 from distaff.factors.intents.calibration import WEIGHTS, calibrations
 from distaff.factors.intents.interventions import intervene
 from distaff.factors.intents.notes import Note, carry_over
 from distaff.factors.intents.report import UNNAMED, FactorReport, Member, ReportedFactor
 from distaff.factors.intents.tables import publish_audit, publish_calibrations, publish_factors
 from distaff.factors.stability import Stability, compare_seeds
-from distaff.recommenders.base import Intents, Recommender
+from distaff.recommenders.base import Recommender
+from distaff.recommenders.intents import Intents
 from distaff.recommenders.relevance import (
     Association,
     Distributions,
@@ -33,7 +34,7 @@ from distaff.recommenders.relevance import (
     item_distributions,
     relevance,
 )
-from distaff.recommenders.words import word_rows, words_of
+from distaff.recommenders.words import word_descriptions, word_rows
 from distaff.runs import records
 from distaff_data.tables.interactions import load_attributes, load_titles
 from distaff_data.workspace import Workspace
@@ -79,7 +80,7 @@ def explain_run(workspace: Workspace, run_id: str, *, seed: int = 0) -> FactorRe
     notes = carry_over(workspace, run_id, model.data.item_ids, evidence.intents.items)
     report = tell(run_id, evidence, load_titles(workspace.warehouse, model.data.name), notes)
     users = load_attributes(workspace.warehouse, model.data.name, "user")
-    spots = audit(model, evidence.intents, users, seed=seed)
+    spots = audit_blind_spots(model, evidence.intents, users, seed=seed)
     steps = calibrations(model, evidence.intents, WEIGHTS, n_users=_CALIBRATED_USERS, seed=seed)
     with workspace.warehouse.publish(f"factors/{run_id}") as publication:
         publish_factors(publication, report, evidence.stability, model.data, evidence.intents, evidence.membership)
@@ -118,7 +119,7 @@ def gather(
         *intervene(model, intents, incidence.commonest(_VALUES), popularity, seed=seed),
         *effective_numbers(intents.users),
         associate(intent_items, incidence, popularity),
-        words_of(model.words),
+        word_descriptions(model.words),
         attribution(model, seed=seed),
         compare_seeds(intents.items, others, seed=seed),
         dependences(intents.users[trained], seed=seed),

@@ -15,10 +15,19 @@ import torch
 from scipy import sparse, stats
 from torch import Tensor
 
-from distaff.factors.activity import LIST, PROBE_USERS, Activity, output_states, posterior_states, probe, shared
+from distaff.factors.activity import (
+    LIST,
+    PROBE_USERS,
+    Activity,
+    output_states,
+    posterior_states,
+    sample_users,
+    shared_items,
+)
 from distaff.factors.effects import EffectCard, Ladder, effect_card
 from distaff.ranking.metrics import exclusion, top_k
-from distaff.recommenders.base import Intents, Recommender
+from distaff.recommenders.base import Recommender
+from distaff.recommenders.intents import Intents
 from distaff.recommenders.relevance import Incidence
 from distaff.recommenders.steer import weighed
 from distaff_data.arrays import Floats
@@ -98,7 +107,7 @@ class ListProperties:
         length = np.maximum(np.asarray(members.sum(1)).ravel(), 1.0)
         carried = (members @ self.incidence.carries).toarray() / length[:, None]
         values = {f"{name}: {value}": carried[:, at] for at, (name, value) in enumerate(self.incidence.pairs)}
-        stays = shared(lists, self.reference).sum(1).double().numpy()
+        stays = shared_items(lists, self.reference).sum(1).double().numpy()
         return values | {POPULARITY: members @ self.popularity / length, CHURN: 1.0 - stays / length}
 
 
@@ -116,7 +125,7 @@ def intervene(
     them; any other by how much of the spread of each user's scores the intent's part makes. Cards are of the users who hold
     some of the intent, None where too few do; their churn is counted from the lists at the lowest rung.
     """
-    users = probe(model, PROBE_USERS, seed)
+    users = sample_users(model, PROBE_USERS, seed)
     lists = Interventions(model, intents, users, exclusion(model.data, ("train",)).take(users), LIST)
     mixes = intents.users[model.data.train.counts() > 0]
     unchanged = lists.decode(lists.codes)
@@ -128,7 +137,7 @@ def intervene(
         spread[:, intent] = lists.part(intent).double().std(1).numpy()
         weights = torch.ones(len(users), n_intents)
         weights[:, intent] = 0
-        effects[intent] = 1.0 - int(shared(unchanged, lists.weighed(weights)).sum()) / max(
+        effects[intent] = 1.0 - int(shared_items(unchanged, lists.weighed(weights)).sum()) / max(
             int((unchanged >= 0).sum()), 1
         )
         holders = intents.users[users, intent] >= LEAST_SHARE

@@ -14,12 +14,12 @@ import torch
 from distaff.factors.effects import EffectCard
 from distaff.factors.examples import bands, histograms
 from distaff.factors.independence import Dependence
-from distaff.factors.intents.blind_spots import Audit
+from distaff.factors.intents.blind_spots import BlindSpotAudit
 from distaff.factors.intents.calibration import Calibration
 from distaff.factors.intents.interventions import share_of
 from distaff.factors.intents.report import FactorReport
 from distaff.factors.stability import Stability
-from distaff.recommenders.base import Intents
+from distaff.recommenders.intents import Intents
 from distaff.recommenders.relevance import Distributions, relevance
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.warehouse import Publication
@@ -70,7 +70,7 @@ def publish_factors(
         out.append("loadings", table, run=run, entity=entity)
 
 
-def publish_audit(out: Publication, run: str, lens: str, audit: Audit) -> None:
+def publish_audit(out: Publication, run: str, lens: str, audit: BlindSpotAudit) -> None:
     """Write the blind spots of a run, seen by the factors of ``lens``."""
     out.append("blind_spots", [asdict(spot) for spot in audit.spots], run=run)
     cohorts = [asdict(cohort) for cohort in audit.cohorts]

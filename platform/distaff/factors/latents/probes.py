@@ -79,7 +79,7 @@ def probe(name: str, vectors: Floats, concept: Concept, first_half: NDArray[np.b
         None where there are fewer than 20 windows, or the concept does not vary in one of the halves.
     """
     values = concept.values
-    if len(values) < _LEAST or any(_constant(values[half]) for half in (first_half, ~first_half)):
+    if len(values) < _LEAST or any(_constant(values[rows]) for rows in (first_half, ~first_half)):
         return None
     x = _standardised(vectors)
     # A stream of its own: halves drawn with the same seed would divide the shuffled values in their old order.

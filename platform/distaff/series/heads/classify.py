@@ -46,7 +46,7 @@ class Classifier(Protocol):
 
 
 @dataclass(frozen=True)
-class Linear:
+class LinearClassifier:
     """A linear classifier.
 
     Attributes:
@@ -116,10 +116,10 @@ def fit_classifier(
         "ridge": _ridge,
         "sgd": partial(_sgd, settings=sgd or SGDSettings()),
     }
-    best: tuple[float, Linear] | None = None
+    best: tuple[float, LinearClassifier] | None = None
     for weights, bias in fits[method](x, codes, n_classes, chosen=bool(len(valid[1]))):
         unscaled = weights / std.unsqueeze(1)
-        candidate = Linear(unscaled, bias - mean @ unscaled)
+        candidate = LinearClassifier(unscaled, bias - mean @ unscaled)
         if not len(valid[1]):
             return candidate
         if method == "ridge":
@@ -166,7 +166,7 @@ def restored(tensors: Mapping[str, Tensor]) -> Classifier:
     """Return the classifier whose :meth:`Classifier.state` these are."""
     if "codes" in tensors:
         return Nearest(tensors["features"], tensors["codes"], int(tensors["n_classes"]))
-    return Linear(tensors["weights"], tensors["bias"])
+    return LinearClassifier(tensors["weights"], tensors["bias"])
 
 
 def _logistic(x: Tensor, codes: Tensor, n_classes: int, *, chosen: bool) -> Iterator[tuple[Tensor, Tensor]]:
@@ -224,8 +224,8 @@ def _sgd(
             yield weights[:-1], torch.where(trained, weights[-1], -torch.inf)
 
 
-def _tempered(classifier: Linear, valid: tuple[Tensor, Tensor]) -> Linear:
+def _tempered(classifier: LinearClassifier, valid: tuple[Tensor, Tensor]) -> LinearClassifier:
     """Return the classifier with its outputs multiplied by what makes validation's log loss least."""
     outputs = valid[0] @ classifier.weights + classifier.bias
     best = min(_TEMPERATURES, key=lambda t: _log_loss(torch.softmax(t * outputs, 1), valid[1]))
-    return Linear(best * classifier.weights, best * classifier.bias)
+    return LinearClassifier(best * classifier.weights, best * classifier.bias)

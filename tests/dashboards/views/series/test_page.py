@@ -14,7 +14,7 @@ from distaff.runs import records, training
 from distaff.series.score import embed_run
 from distaff_dashboards.ui.export import to_csv, with_dates
 from distaff_dashboards.views.series import charts
-from distaff_dashboards.views.series.reads import Forecast, Rows, above_chance, two_by_two
+from distaff_dashboards.views.series.reads import EntityRows, Forecast, above_chance, two_by_two
 from distaff_dashboards.views.series.window_map import chosen
 from distaff_data.datasets.series import Series
 from distaff_data.planted.series import planted_series
@@ -215,7 +215,7 @@ def test_every_point_of_the_map_carries_its_place_whatever_its_colour() -> None:
 def test_an_interval_without_an_end_is_not_drawn() -> None:
     ones = np.ones((3, 1))
     for low in (0 * ones, -np.inf * ones):
-        found = Forecast(Rows(np.arange(5.0), np.ones((5, 1))), np.arange(5.0, 8), ones, low, -low + 2, ones)
+        found = Forecast(EntityRows(np.arange(5.0), np.ones((5, 1))), np.arange(5.0, 8), ones, low, -low + 2, ones)
         names = [trace.name for trace in charts.forecast(found, 4, [(0, HOSTILE)]).data]
         assert ("interval" in names) == bool(np.isfinite(low).all())
         assert {"measured", "what came", "forecast"} <= set(names)

@@ -10,9 +10,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from distaff.factors.intents.blind_spots import EVERYONE, IntentPosterior, audit, by_chance, divergence, over_cohorts
+from distaff.factors.intents.blind_spots import (
+    EVERYONE,
+    IntentPosterior,
+    audit_blind_spots,
+    by_chance,
+    divergence,
+    over_cohorts,
+)
 from distaff.factors.intents.calibration import calibrated, calibrations
-from distaff.recommenders.base import Intents, Recommender, Session
+from distaff.model.base import Session
+from distaff.recommenders.base import Recommender
+from distaff.recommenders.intents import Intents
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError
 
@@ -66,7 +75,7 @@ def niche() -> Crowd:
 
 
 def test_the_audit_flags_the_niche_intent_of_a_model_that_follows_popularity(niche: Crowd) -> None:
-    found = audit(niche, niche._intents, NO_ATTRIBUTES)
+    found = audit_blind_spots(niche, niche._intents, NO_ATTRIBUTES)
     everyone = {spot.factor: spot for spot in found.spots if spot.cohort == EVERYONE}
     assert everyone[2].finding == "suppressed"
     assert everyone[2].high < 1
@@ -78,7 +87,7 @@ def test_the_audit_flags_the_niche_intent_of_a_model_that_follows_popularity(nic
 
 
 def test_an_audit_is_a_frame(niche: Crowd) -> None:
-    found = audit(niche, niche._intents, NO_ATTRIBUTES)
+    found = audit_blind_spots(niche, niche._intents, NO_ATTRIBUTES)
     frame = found.frame()
     assert frame.height == len(found.spots)
     assert frame.row(1) == tuple(vars(found.spots[1]).values())
@@ -102,7 +111,9 @@ def test_a_weight_out_of_range_is_refused(niche: Crowd) -> None:
 def test_cohorts_are_the_values_of_user_attributes(niche: Crowd) -> None:
     ids = niche.data.user_ids
     values = ["north" if int(u) % 2 else "south" for u in ids.to_pylist()]
-    found = audit(niche, niche._intents, pa.table({"id": ids, "name": ["region"] * len(ids), "value": values}))
+    found = audit_blind_spots(
+        niche, niche._intents, pa.table({"id": ids, "name": ["region"] * len(ids), "value": values})
+    )
     assert [(c.cohort, c.users > 150) for c in found.cohorts[1:]] == [("region: north", True), ("region: south", True)]
 
 
@@ -188,4 +199,4 @@ def test_the_price_of_calibration_is_measured_on_validation_where_there_is_one(n
     model = Crowd().plant(intents)
     model.fit(data)
     assert {step.split for step in calibrations(model, intents, [0.5])} == {"valid"}
-    assert audit(model, intents, NO_ATTRIBUTES).split == "test"
+    assert audit_blind_spots(model, intents, NO_ATTRIBUTES).split == "test"
