@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from distaff import jobs
 from distaff.doctor import examine
 from distaff.factors.intents.evidence import explain_run
 from distaff.factors.intents.notes import annotate
-from distaff.forgetting import audit, forget, proof
+from distaff.forgetting import Forgotten, audit, forget, proof
 from distaff.jobs import Job
 from distaff.recommenders.base import Recommender
 from distaff.recommenders.score import score_run
@@ -80,6 +80,24 @@ def filled(template: Workspace, tmp_path: Path) -> Workspace:
     return Workspace.open(tmp_path / "workspace")
 
 
+@pytest.fixture(scope="module")
+def forgotten(template: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Case:
+    """A copy in which the person was forgotten, for tests that only look."""
+    root = tmp_path_factory.mktemp("forgotten") / "workspace"
+    shutil.copytree(template.root, root)
+    workspace = Workspace.open(root)
+    return Case(template, workspace, forget(workspace, [PERSON]))
+
+
+@dataclass(frozen=True)
+class Case:
+    """A workspace before and after, and what was said."""
+
+    before: Workspace
+    after: Workspace
+    said: Forgotten
+
+
 def traces(workspace: Workspace) -> list[str]:
     """Files of the workspace in which the person's id occurs: byte by byte, and in what Parquet files say unpacked."""
     found = []
@@ -92,11 +110,11 @@ def traces(workspace: Workspace) -> list[str]:
     return found
 
 
-def test_nothing_in_the_workspace_names_a_forgotten_person(filled: Workspace) -> None:
-    kinds = {Path(name).parts[0] for name in traces(filled)}
+def test_nothing_in_the_workspace_names_a_forgotten_person(forgotten: Case) -> None:
+    kinds = {Path(name).parts[0] for name in traces(forgotten.before)}
     assert {"warehouse", "runs", ".scratch", "lists.parquet"} <= kinds
-    found = forget(filled, [PERSON])
-    assert traces(filled) == []
+    found = forgotten.said
+    assert traces(forgotten.after) == []
     assert found.request.status == "done"
     assert found.request.rows > 30
     assert {(m.run.split("-")[0], m.method, m.status) for m in found.models} == {
@@ -105,34 +123,34 @@ def test_nothing_in_the_workspace_names_a_forgotten_person(filled: Workspace) ->
     assert "log.csv" in found.sources
 
 
-def test_everybody_else_stays_and_every_table_can_still_be_read(filled: Workspace) -> None:
-    before = load_interactions(filled.warehouse, "shop")
+def test_everybody_else_stays_and_every_table_can_still_be_read(forgotten: Case) -> None:
+    old, new = forgotten.before.warehouse, forgotten.after.warehouse
+    before = load_interactions(old, "shop")
     tables = ("interactions", "recommendations", "loadings", "factor_examples", "unit_metrics", "attributes")
     count = "SELECT count(*) AS n FROM {} WHERE {}"
-    own = {t: filled.warehouse.rows(count.format(t, "true"))[0]["n"] for t in tables}
-    forget(filled, [PERSON], "shop")
-    data = load_interactions(filled.warehouse, "shop")
+    own = {t: old.rows(count.format(t, "true"))[0]["n"] for t in tables}
+    data = load_interactions(new, "shop")
     assert data.n_users == before.n_users - 1
     expected = before.without(before.user_positions([PERSON]))
     assert data.user_ids.equals(expected.user_ids)
     for split in ("train", "valid", "test"):
         assert torch.equal(data.split(split).dense(), expected.split(split).dense())
-    after = {t: filled.warehouse.rows(count.format(t, "true"))[0]["n"] for t in tables}
+    after = {t: new.rows(count.format(t, "true"))[0]["n"] for t in tables}
     assert after["recommendations"] == own["recommendations"] - 3 * 4
     assert after["attributes"] == own["attributes"] - 1
     assert after["interactions"] == own["interactions"] - 10
-    (facts,) = filled.warehouse.rows("SELECT facts::JSON->>'users' AS u, facts::JSON->>'train' AS t FROM datasets")
+    (facts,) = new.rows("SELECT facts::JSON->>'users' AS u, facts::JSON->>'train' AS t FROM datasets")
     assert (int(facts["u"]), int(facts["t"])) == (N_USERS - 1, data.train.nnz)
-    items = filled.warehouse.rows("SELECT n_train FROM items ORDER BY position")
+    items = new.rows("SELECT n_train FROM items ORDER BY position")
     assert [row["n_train"] for row in items] == torch.bincount(data.train.indices, minlength=data.n_items).tolist()
-    assert DeltaTable(filled.warehouse.root / "interactions").version() > 0
-    with filled.warehouse.publish("recommendations/later") as publication:
+    assert DeltaTable(new.root / "interactions").version() > 0
+    with new.publish("recommendations/later") as publication:
         publication.append("recommendations", [{"user_id": "user01", "rank": 1}], run="later")
 
 
-def test_models_are_what_training_without_the_person_gives(filled: Workspace) -> None:
+def test_models_are_what_training_without_the_person_gives(forgotten: Case) -> None:
+    filled = forgotten.after
     trained = {r.model: r for r in records.listing(filled)}
-    forget(filled, [PERSON])
     data = load_interactions(filled.warehouse, "shop")
     everyone = torch.arange(data.n_users)
     for model in ("ease", "nmf"):
@@ -202,8 +220,8 @@ def test_model_that_is_killed_while_it_is_saved_is_whole_afterwards(
         assert Recommender.load(records.model_folder(filled, run.run)).data.n_users == N_USERS - 1
 
 
-def test_audit_record_says_what_was_done_and_names_nobody(filled: Workspace) -> None:
-    found = forget(filled, [PERSON])
+def test_audit_record_says_what_was_done_and_names_nobody(forgotten: Case) -> None:
+    filled, found = forgotten.after, forgotten.said
     (row,) = filled.warehouse.rows("SELECT * FROM forgettings")
     assert len(row["subjects"]) == 1
     assert len(row["subjects"][0]) == 64
