@@ -49,11 +49,17 @@ def session() -> duckdb.DuckDBPyConnection:
 
 _shared: duckdb.DuckDBPyConnection | None = None
 _sharing = threading.Lock()
+_inherited: list[duckdb.DuckDBPyConnection] = []
 
 
 def _start_anew() -> None:
-    """Forget what a forked child has of its parent's database: the threads that work in it are the parent's."""
+    """Let a forked child open a database of its own: the threads that work in its parent's were not forked.
+
+    The parent's is kept, since to close it is to wait for those threads.
+    """
     global _shared, _sharing
+    if _shared is not None:
+        _inherited.append(_shared)
     _shared, _sharing = None, threading.Lock()
 
 
