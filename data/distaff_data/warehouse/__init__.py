@@ -6,8 +6,8 @@
 
 from distaff_data.warehouse.engine import identifier, literal
 from distaff_data.warehouse.places import is_remote
-from distaff_data.warehouse.query import Selection
 from distaff_data.warehouse.scratch import Reject, Scratch
+from distaff_data.warehouse.statements import Selection
 from distaff_data.warehouse.store import Publication, Warehouse
 
 __all__ = ["Publication", "Reject", "Scratch", "Selection", "Warehouse", "identifier", "is_remote", "literal"]

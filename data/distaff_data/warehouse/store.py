@@ -22,6 +22,7 @@ from distaff_data.schema import TABLES, VERSION, Table
 from distaff_data.warehouse import erasure
 from distaff_data.warehouse import query as reading
 from distaff_data.warehouse.places import Place
+from distaff_data.warehouse.statements import Selection, select
 
 if TYPE_CHECKING:
     import polars as pl
@@ -181,9 +182,9 @@ class Warehouse:
         """Run SQL like :meth:`query` and return a list of mappings: for few rows."""
         return self.query(sql, params).to_pylist()  # type: ignore[no-any-return]
 
-    def select(self, sql: str, *, limit: int = 1_000_000, seconds: float = 60.0) -> reading.Selection:
-        """Run one read-only statement that a person typed; see :func:`distaff_data.warehouse.query.select`."""
-        return reading.select(self._place, sql, limit=limit, seconds=seconds)
+    def select(self, sql: str, *, limit: int = 1_000_000, seconds: float = 60.0) -> Selection:
+        """Run one read-only statement that a person typed; see :func:`distaff_data.warehouse.statements.select`."""
+        return select(self._place, sql, limit=limit, seconds=seconds)
 
     def lock(self, name: str) -> FileLock:
         """Return a lock between processes, for what only one may do at a time, such as replacing one dataset."""
