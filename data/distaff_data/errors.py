@@ -3,6 +3,7 @@
 DistaffError
 ├── InputError            what the user gave is wrong: a file, a name, an option (exit status 2)
 │   └── UnknownNameError  a dataset, run, model or column that does not exist, with near misses
+├── DamagedError          a file of the workspace is damaged or missing; distaff doctor says which (exit status 2)
 └── UnsupportedError      the model cannot do what was asked, and says what can
 """
 
@@ -81,6 +82,10 @@ class UnknownNameError(InputError):
         else:
             hint = f"there is no {kind} yet"
         super().__init__(f"no {kind} named {name!r}; {hint}")
+
+
+class DamagedError(DistaffError):
+    """A file of the workspace is damaged, missing or of another make; the input is not at fault."""
 
 
 class UnsupportedError(DistaffError):

@@ -91,7 +91,7 @@ def _holds(table: Table, file: Path, condition: str, params: Sequence[object]) -
 
 def _erase(place: Place, table: Table, condition: str, params: Sequence[object]) -> int:
     delta = place.delta(table.name)  # the version that is read is the one that is replaced
-    with engine.connect() as con:
+    with engine.connect() as con, reading.whole(place, [table.name]):
         rows = reading.rows_of(con, table, place.rows(con, table.name)[0])
         counts = con.execute(
             f"SELECT generation, count(*) FROM {rows} WHERE {condition} GROUP BY generation", list(params)

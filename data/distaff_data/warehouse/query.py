@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
 
+from distaff_data.errors import DamagedError
 from distaff_data.schema import TABLES, Table
-from distaff_data.warehouse import engine
+from distaff_data.warehouse import damage, engine
 from distaff_data.warehouse.places import Place
 
 if TYPE_CHECKING:
@@ -23,8 +25,10 @@ _LIVE = TABLES["publications"]
 def query(place: Place, sql: str, params: Sequence[object] = ()) -> pa.Table:
     """Run Distaff's own SQL over the warehouse at ``place``; user values go through ``params``."""
     with engine.connect() as con:
-        open_views(con, place, _named(sql))
-        return con.sql(sql, params=list(params)).to_arrow_table()
+        names = _named(sql)
+        with whole(place, names):
+            open_views(con, place, names)
+            return con.sql(sql, params=list(params)).to_arrow_table()
 
 
 def to_frame(table: pa.Table) -> pl.DataFrame:
@@ -39,8 +43,26 @@ def to_frame(table: pa.Table) -> pl.DataFrame:
 def stream(place: Place, sql: str, params: Sequence[object], rows: int) -> Iterable[pa.RecordBatch]:
     """Yield the result of :func:`query` in batches of ``rows`` rows, in bounded memory."""
     with engine.connect() as con:
-        open_views(con, place, _named(sql))
-        yield from con.sql(sql, params=list(params)).to_arrow_reader(rows)
+        names = _named(sql)
+        with whole(place, names):
+            open_views(con, place, names)
+            yield from con.sql(sql, params=list(params)).to_arrow_reader(rows)
+
+
+@contextmanager
+def whole(place: Place, tables: Iterable[str]) -> Iterator[None]:
+    """Say in one line which file of the tables is damaged, where a query over them fails for that.
+
+    Raises:
+        DamagedError: One is.
+    """
+    try:
+        yield
+    except (duckdb.Error, pa.ArrowException, OSError):
+        found = None if place.is_remote else damage.first_damaged(Path(place.location), [_LIVE.name, *sorted(tables)])
+        if found is None:
+            raise
+        raise DamagedError(f"{found.file}: {found.problem}; {damage.SEE}") from None
 
 
 def rows_of(con: duckdb.DuckDBPyConnection, table: Table, stored: str | None) -> str:
@@ -58,7 +80,8 @@ def generations(place: Place, table: str) -> set[str]:
         rows, _ = place.rows(con, table)
         if rows is None:
             return set()
-        return {str(row[0]) for row in con.execute(f"SELECT DISTINCT generation FROM {rows}").fetchall()}
+        with whole(place, [table]):
+            return {str(row[0]) for row in con.execute(f"SELECT DISTINCT generation FROM {rows}").fetchall()}
 
 
 def _named(sql: str) -> set[str]:

@@ -23,6 +23,7 @@ from distaff_data.errors import InputError
 
 _MANIFEST = "model.json"
 _WEIGHTS = "model.safetensors"
+_WRONG = (SafetensorError, pa.ArrowInvalid, KeyError, TypeError, AttributeError, ValueError, OSError, RecursionError)
 
 
 class Saveable(Protocol):
@@ -88,20 +89,33 @@ def load(folder: Path) -> Any:
     Raises:
         InputError: There is none, or a file does not have the content it was saved with.
     """
+    manifest = check(folder)
+    try:
+        model = model_class(manifest["model"])(**manifest["config"])
+        model.bind(model.read_data(folder, manifest["dataset"], manifest["generation"]))
+        model.load_state(load_file(folder / _WEIGHTS))
+    except _WRONG as error:
+        raise InputError(f"the saved model cannot be read: {type(error).__name__}", path=folder) from error
+    return model
+
+
+def check(folder: Path) -> dict[str, Any]:
+    """Return the manifest of a saved model whose files have the content they were saved with.
+
+    Raises:
+        InputError: There is none, or they have not.
+    """
     if not (folder / _MANIFEST).is_file():
         raise InputError("no saved model in this folder", path=folder)
     try:
-        manifest = json.loads((folder / _MANIFEST).read_text())
+        manifest: dict[str, Any] = json.loads((folder / _MANIFEST).read_text())
         for name, digest in manifest["sha256"].items():
             file = folder / Path(name).name
             if not file.is_file() or _sha256(file) != digest:
                 raise InputError("the file is missing or was changed since it was saved", path=file)
-        model = model_class(manifest["model"])(**manifest["config"])
-        model.bind(model.read_data(folder, manifest["dataset"], manifest["generation"]))
-        model.load_state(load_file(folder / _WEIGHTS))
-    except (SafetensorError, pa.ArrowInvalid, KeyError, TypeError, AttributeError, ValueError, OSError) as error:
+    except _WRONG as error:
         raise InputError(f"the saved model cannot be read: {type(error).__name__}", path=folder) from error
-    return model
+    return manifest
 
 
 def _sha256(file: Path) -> str:
