@@ -127,7 +127,7 @@ def _of_log(log: Path, table: str) -> Iterator[Damage]:
         if (problem := _torn(file)) is not None:
             needless = version <= max(whole, default=-1)
             kind = "hint" if needless else "log"
-            yield Damage(table, file, problem, kind, reparable=needless or version == max(entries) > 0)
+            yield Damage(table, file, problem, kind, reparable=needless or version == max(entries))
     hint = log / _HINT
     if hint.is_file() and _torn(hint) is not None:
         yield Damage(table, hint, "the file is not JSON", "hint")

@@ -100,11 +100,11 @@ def open_views(con: duckdb.DuckDBPyConnection, place: Place, names: Iterable[str
     for table in wanted:
         stored, read = place.rows(con, table.name)
         files += read
-        con.execute(f"CREATE VIEW {engine.identifier(table.name)} AS {_view(table, stored)}")
+        con.execute(f"CREATE VIEW {engine.identifier(table.name)} AS {view(table, stored)}")
     return files
 
 
-def _view(table: Table, stored: str | None) -> str:
+def view(table: Table, stored: str | None) -> str:
     """Return the SQL of a table's view: of a log the newest row of each key, of a generation table what is live."""
     rows = _rows(table, stored)
     if table.key is None:

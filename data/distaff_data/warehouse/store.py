@@ -224,6 +224,18 @@ class Warehouse:
         with damage.told(table):
             return erasure.expunge(self._place, TABLES[table], condition, params)
 
+    def keep_newest(self, table: str) -> int:
+        """Remove what a log's view does not show, the rows that newer ones replaced, with the older versions of the table.
+
+        Args:
+            table: A log of which nobody asks what it said before.
+
+        Returns:
+            How many rows went away.
+        """
+        with damage.told(table):
+            return erasure.keep_newest(self._place, TABLES[table])
+
     def reclaim(self, grace: timedelta = timedelta(hours=24), tables: Iterable[str] = TABLES) -> dict[str, int]:
         """Delete rows that no reader can see, merge small files and remove unused ones.
 
@@ -300,7 +312,8 @@ class Warehouse:
             retention_hours=hours,
             enforce_retention_duration=False,
             dry_run=False,
-            full=timedelta(hours=hours) >= _COMMITTED,  # also what killed writers left; a younger file may have a writer
+            full=timedelta(hours=hours)
+            >= _COMMITTED,  # also what killed writers left; a younger file may have a writer
         )
         return len(gone)
 

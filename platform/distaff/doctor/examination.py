@@ -66,6 +66,7 @@ def examine(root: Path, *, fix: bool = False) -> list[Finding]:
 
 def _reclaimed(workspace: Workspace) -> list[Finding]:
     removed = workspace.warehouse.reclaim()
+    workspace.warehouse.keep_newest("factor_notes")
     return [Finding("warehouse", "fixed", f"{sum(removed.values())} unused files removed")]
 
 

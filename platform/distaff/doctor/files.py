@@ -39,7 +39,9 @@ def mend(root: Path) -> list[Finding]:
     if not (root / "warehouse").is_dir():
         return []
     dropped = Warehouse.mend(root / "warehouse")
-    return [Finding(f"published {target}", "fixed", f"it lost rows and is dropped; {_anew(target)}") for target in dropped]
+    return [
+        Finding(f"published {target}", "fixed", f"it lost rows and is dropped; {_anew(target)}") for target in dropped
+    ]
 
 
 def of_tables(workspace: Workspace) -> list[Finding]:
@@ -119,12 +121,14 @@ def _remedy(workspace: Workspace, damage: Damage) -> str:
     if damage.kind == "hint":
         return "the table does without it; --fix sets it aside"
     if damage.kind == "log":
-        return "--fix sets it aside, and the table is as before the last write to it"
+        return "--fix sets it aside, and the table is as before the last write to it; do that again"
     if TABLES[damage.table].key is not None:
         return "--fix sets it aside with the rows in it"
     try:
         suspects = workspace.warehouse.suspects(damage)
     except DamagedError:
         suspects = []
-    lost = f" and drops {', '.join(suspects)}, which then is to be made again" if suspects else "; no row in it is shown"
+    lost = (
+        f" and drops {', '.join(suspects)}, which then is to be made again" if suspects else "; no row in it is shown"
+    )
     return f"--fix sets it aside{lost}"
