@@ -7,6 +7,7 @@ published and may have lost rows is dropped, and the line says what made it. Not
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from distaff_data.errors import DamagedError, DistaffError, first_line
+from distaff_data.schema import TABLES, Table
 
 _LOG = "_delta_log"
 _HINT = "_last_checkpoint"
@@ -33,7 +35,8 @@ class Damage:
         table: The table.
         file: The file.
         problem: What is wrong.
-        kind: ``log``, ``hint`` (which Delta does without), ``data``, or ``table`` where it is missing as a whole.
+        kind: ``log``, ``first`` (the log's first entry, which holds nothing but the schema), ``hint`` (which Delta does
+            without), ``data``, or ``table`` where it is missing as a whole.
         generations: Of a data file: the least and the greatest generation in it.
         reparable: True where the table is whole without the file, but for what stood in it.
     """
@@ -108,9 +111,18 @@ def set_aside(damage: Damage, folder: Path) -> None:
         place = folder / damage.table
         place.mkdir(parents=True, exist_ok=True)
         damage.file.rename(place / damage.file.name)
+    if damage.kind == "first" and any(damage.file.parent.glob("*.json")):
+        _write_first(damage.file, TABLES[damage.table])
     if damage.kind == "data":
         with told(damage.table):
             DeltaTable(str(damage.file.parent)).repair(dry_run=False)
+
+
+def _write_first(entry: Path, table: Table) -> None:
+    """Write the first entry of a table's log anew, as every table's is when it is made."""
+    with tempfile.TemporaryDirectory(dir=entry.parents[1]) as folder:
+        DeltaTable.create(folder, schema=table.arrow)
+        (Path(folder) / _LOG / entry.name).replace(entry)
 
 
 def _of_log(log: Path, table: str) -> Iterator[Damage]:
@@ -126,8 +138,8 @@ def _of_log(log: Path, table: str) -> Iterator[Damage]:
     for version, file in sorted(entries.items()):
         if (problem := _torn(file)) is not None:
             needless = version <= max(whole, default=-1)
-            kind = "hint" if needless else "log"
-            yield Damage(table, file, problem, kind, reparable=needless or version == max(entries))
+            kind = "hint" if needless else "first" if version == 0 else "log"
+            yield Damage(table, file, problem, kind, reparable=needless or version in (0, max(entries)))
     hint = log / _HINT
     if hint.is_file() and _torn(hint) is not None:
         yield Damage(table, hint, "the file is not JSON", "hint")

@@ -68,8 +68,8 @@ def options(
 def main() -> None:
     """Run the command line.
 
-    Exit status: 0 done, 2 the input or usage is wrong, a file is damaged or the disk refuses (one line), 130 and 143 ended by
-    Ctrl-C or SIGTERM, 1 anything else.
+    Exit status: 0 done, 2 the input or usage is wrong, a file is damaged or the disk refuses (one line), 130 and 143 ended
+    by Ctrl-C or SIGTERM, 1 anything else.
     """
     signal.signal(signal.SIGTERM, _terminate)
     status = _status()

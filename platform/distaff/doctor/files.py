@@ -120,6 +120,8 @@ def _remedy(workspace: Workspace, damage: Damage) -> str:
         return "--fix makes it, empty"
     if damage.kind == "hint":
         return "the table does without it; --fix sets it aside"
+    if damage.kind == "first":
+        return "--fix writes it anew; it holds nothing but the schema"
     if damage.kind == "log":
         return "--fix sets it aside, and the table is as before the last write to it; do that again"
     if TABLES[damage.table].key is not None:

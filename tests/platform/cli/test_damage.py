@@ -119,6 +119,7 @@ def _of(root: Path, table: str, pattern: str) -> Path:
         ("publications", "_delta_log/*.json", "cut", True),
         ("runs", "_delta_log/*.json", "emptied", True),
         ("runs", "*.parquet", "gone", True),
+        ("users", "_delta_log/00000000000000000000.json", "cut", True),
         ("forecasts", "_delta_log/*.json", "gone", True),
         ("", "schema.json", "cut", True),
         ("publications", "_delta_log/00000000000000000001.json", "gone", False),
