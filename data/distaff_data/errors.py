@@ -58,7 +58,9 @@ class InputError(DistaffError):
         where += [f"line {line}"] if line is not None else []
         where += [f"column {column}"] if column is not None else []
         where += [f"value {value!r}"] if value is not None else []
-        super().__init__(f"{', '.join(where)}: {message}" if where else message)
+        # Each by itself: at "value 'etc/passwd': no case" the colon is ours, and gives away nothing.
+        parts = [*(redacted(place) for place in where), redacted(message)]
+        Exception.__init__(self, f"{', '.join(parts[:-1])}: {parts[-1]}" if where else parts[-1])
         self.path, self.line, self.column, self.value = path, line, column, value
 
 

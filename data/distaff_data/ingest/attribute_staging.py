@@ -73,24 +73,33 @@ def stage_attributes(
     layout.stage(scratch, "raw", [key, *picked])
     _check_ids(scratch, layout, key)
     create_attribute_tables(scratch)
+    by_kind: dict[str, list[str]] = {}
     for column in picked:
         if column == titles:
             _stage_title(scratch, entity, key, column)
         elif column in texts:
             _stage_text(scratch, entity, key, column)
         else:
-            _stage_values(scratch, entity, key, column, _values(layout, column, separator))
+            by_kind.setdefault(_values(layout, column, separator), []).append(column)
+    for values, columns_alike in by_kind.items():
+        _stage_values(scratch, entity, key, columns_alike, values)
     scratch.execute("DROP TABLE raw")
 
 
-def _stage_values(scratch: Scratch, entity: str, key: str, column: str, values: str) -> None:
-    """Stage the distinct values of a column, whose cells ``values`` divides, for each id."""
+def _stage_values(scratch: Scratch, entity: str, key: str, columns: Sequence[str], values: str) -> None:
+    """Stage the distinct values of columns, whose cells ``values`` divides, for each id: all in one statement."""
+    names = ", ".join(literal(column.partition(":")[0]) for column in columns)
+    cells = f"SELECT {identifier(key)} AS id, unnest([{names}]) AS name, unnest([{_listed(columns)}]) AS cell FROM raw"
     scratch.execute(
-        f"INSERT INTO staged_attributes SELECT DISTINCT ?, id, ?, value "
-        f"FROM (SELECT {identifier(key)} AS id, trim(unnest({values})) AS value FROM raw) "
+        f"INSERT INTO staged_attributes SELECT DISTINCT ?, id, name, value "
+        f"FROM (SELECT id, name, trim(unnest({values})) AS value FROM ({cells})) "
         f"WHERE value NOT IN ('', {literal(NO_GENRE)})",
-        [entity, column.partition(":")[0]],
+        [entity],
     )
+
+
+def _listed(columns: Sequence[str]) -> str:
+    return ", ".join(map(identifier, columns))
 
 
 def _stage_title(scratch: Scratch, entity: str, key: str, column: str) -> None:
@@ -148,8 +157,8 @@ def id_column(layout: FileLayout, entity: str, id: str | None) -> str:
 
 
 def _values(layout: FileLayout, column: str, separator: str | None) -> str:
-    """Return the SQL of a cell's values as a list."""
-    cell = identifier(column)
+    """Return the SQL of the values in ``cell``, a cell of the column, as a list."""
+    cell = "cell"
     if separator is None:
         separator = " " if column.endswith(":token_seq") else SEPARATOR
     several = f"string_split({cell}, {literal(separator)})"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from distaff_data.errors import InputError
+from distaff_data.errors import InputError, first_line
 from distaff_data.ingest import movielens
 from distaff_data.ingest.columns import common, unique_names
 from distaff_data.warehouse import Scratch
@@ -83,10 +83,10 @@ def layout_of(path: Path, scratch: Scratch, format: str | None = None, *, header
     """
     if format is None and (columns := movielens.columns_of(path)):
         return FileLayout(path, ENTITIES, columns)
-    lines = [] if _is_parquet(path, format) else _head(path)
+    if _is_parquet(path, format):
+        return FileLayout(path, "parquet", tuple(scratch.parquet_columns(path)))
+    lines = _head(path)
     format = format or _format(path, lines)
-    if format == "parquet":
-        return FileLayout(path, format, tuple(scratch.parquet_columns(path)))
     if format == "jsonl":
         return FileLayout(path, format, _keys(path, lines))
     if format == "lightgcn":
@@ -159,8 +159,9 @@ def _keys(path: Path, lines: Sequence[str]) -> tuple[str, ...]:
             continue
         try:
             value = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise InputError(f"the line is not JSON: {error.msg}", path=path, line=number, value=line[:80]) from None
+        except (ValueError, RecursionError) as error:  # also brackets without end, and integers of thousands of digits
+            reason = error.msg if isinstance(error, json.JSONDecodeError) else first_line(error)
+            raise InputError(f"the line is not JSON: {reason}", path=path, line=number, value=line[:80]) from None
         if not isinstance(value, dict):
             hint = "write one object a line (jq -c '.[]')"
             raise InputError(f"the line is JSON, but no object; {hint}", path=path, line=number, value=line[:80])

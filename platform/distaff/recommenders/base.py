@@ -283,6 +283,20 @@ class Recommender(Model[Interactions]):
         """Read ids and interactions."""
         return Interactions.read(folder, name, generation)
 
+    def verify(self) -> None:
+        """Check that the first and the last user have a finite score for every item.
+
+        Raises:
+            ValueError: They have not.
+        """
+        if not self.data.n_users:
+            return
+        scores = self.predict(torch.tensor([0, self.data.n_users - 1]))
+        if tuple(scores.shape) != (2, self.data.n_items) or not scores.is_floating_point():
+            raise ValueError(f"scores of two users are {scores.dtype} {tuple(scores.shape)}")
+        if not bool(torch.isfinite(scores).all()):
+            raise ValueError("a score is not finite")
+
     # ---------------------------------------------------------------------------------------------- what people call
 
     def fit(
