@@ -81,6 +81,8 @@ def seeds() -> dict[str, tuple[Ingest, bytes]]:
     classes = "".join(f"{row}:{n % 2}\n" for n, row in enumerate(cells))
     labelled = "".join(f"{row},{'xy'[n % 2]}\n" for n, row in enumerate(rows))
     described = "".join(f"i{i},{'ab'[i % 2]}|c,title {i},text of {i}\n" for i in range(5))
+    tagged = "".join(f"i{i}\ta b\t0.{i} 1\n" for i in range(5))
+    objects = "".join(json.dumps({"user": u, "item": i, "rating": r}) + "\n" for u, i, r, _ in pairs)
     texts: dict[str, tuple[Ingest, str]] = {
         "orders.csv": (_interactions, "user,item,rating,timestamp\n" + "\n".join(lines) + "\n"),
         "quoted.csv": (_interactions, 'user,item\n"a ""b""\nc",i1\n"a, b",i2\nb,i1\nb,i3\n'),
@@ -89,10 +91,10 @@ def seeds() -> dict[str, tuple[Ingest, bytes]]:
         "shop.inter": (_interactions, "user_id:token\titem_id:token\n" + "".join(f"{u}\t{i}\n" for u, i, *_ in pairs)),
         "train.txt": (_interactions, "\n".join(f"{u} " + " ".join(map(str, range(u, u + 5))) for u in range(6)) + "\n"),
         "ratings.dat": (_interactions, "\n".join(f"{u + 1}::{i + 1}::{r}::{t}" for u, i, r, t in pairs) + "\n"),
-        "orders.jsonl": (_interactions, "".join(json.dumps({"user": u, "item": i, "rating": r}) + "\n" for u, i, r, _ in pairs)),
+        "orders.jsonl": (_interactions, objects),
         "items.csv": (_items, "item,kind,title,description\n" + described),
         "items.jsonl": (_items, "\n".join(json.dumps({"item": f"i{i}", "tags": ["a", str(i)]}) for i in range(5))),
-        "shop.item": (_items, "item_id:token\tc:token_seq\tv:float_seq\n" + "".join(f"i{i}\ta b\t0.{i} 1\n" for i in range(5))),
+        "shop.item": (_items, "item_id:token\tc:token_seq\tv:float_seq\n" + tagged),
         "wide.csv": (_series, "time,a,b\n" + "\n".join(f"{60 * t},{a},{b}" for t, (a, b) in enumerate(walk)) + "\n"),
         "long.csv": (_series, "time,channel,value\n" + "\n".join(long) + "\n"),
         "windows.ts": (_series, "@problemName x\n@timeStamps false\n@classLabel true 0 1\n@data\n" + classes),
@@ -198,11 +200,11 @@ def work(folder: Path, first: int, last: int, seed: int, only: str | None) -> No
     for number in range(first, last):
         if workspace is None or number % _FRESH == 0:
             shutil.rmtree(folder / "ws", ignore_errors=True)
-            workspace = _workspace(folder)
+            workspace = prepared(folder)
         chance = random.Random(f"{seed}/{number}")
         name = chance.choice(sorted(made))
         ingest, content = made[name]
-        path = _write(folder / "file", name, mutated(name, content, chance))
+        path = write(folder / "file", name, mutated(name, content, chance))
         print(json.dumps({"number": number, "name": name, "begun": True}), flush=True)
         print(json.dumps({"number": number, "name": name, **outcome(workspace, ingest, path)}), flush=True)
 
@@ -242,7 +244,8 @@ def _wrong(workspace: Workspace, path: Path) -> str | None:
     return None
 
 
-def _workspace(folder: Path) -> Workspace:
+def prepared(folder: Path) -> Workspace:
+    """Make a workspace with a dataset ``shop``, whose items files may describe."""
     workspace = Workspace.create(folder / "ws")
     (folder / "shop.csv").write_text(
         "user,item\n" + "".join(f"u{u},{i}\nu{u},i{i}\n" for u in range(4) for i in range(5))
@@ -251,7 +254,8 @@ def _workspace(folder: Path) -> Workspace:
     return workspace
 
 
-def _write(folder: Path, name: str, content: bytes) -> Path:
+def write(folder: Path, name: str, content: bytes) -> Path:
+    """Write a file into a folder of its own, with what belongs beside it; returns its path."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     if name == "cases.json":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,7 @@ class FileLayout:
         delimiter: Between columns of a delimited file; empty for the others.
         header: Whether the first line names the columns.
         quote: The quote character; empty where quotes mean nothing.
+        repeated: Names that the header has more than once, in whatever case; later columns are staged under others.
     """
 
     path: Path
@@ -44,6 +46,7 @@ class FileLayout:
     delimiter: str = ""
     header: bool = False
     quote: str = ""
+    repeated: tuple[str, ...] = ()
 
     def stage(self, scratch: Scratch, table: str, columns: Sequence[str]) -> None:
         """Read ``columns`` of the file into a table, with the row number as ``row``; ``line`` holds LightGCN's lines."""
@@ -177,7 +180,9 @@ def _delimited(path: Path, format: str, lines: Sequence[str], header: bool) -> F
     if header or format == "recbole" or _is_header(first, rows[1:]):
         if len(rows) == 1 and len(lines) < _HEAD_LINES:
             raise InputError("the file has a header and nothing else", path=path, line=1)
-        return FileLayout(path, format, tuple(unique_names(first)), delimiter, True, quote)
+        counts = Counter(name.lower() for name in first if name)
+        repeated = tuple(name for name in dict.fromkeys(first) if counts[name.lower()] > 1)
+        return FileLayout(path, format, tuple(unique_names(first)), delimiter, True, quote, repeated)
     if len(first) > len(HEADERLESS):
         raise InputError(
             f"the first line names no columns, and {len(first)} of them cannot be guessed; add a header",

@@ -113,6 +113,8 @@ def _stage_file(
         if layout.format == "movielens" and len(layout.columns) < 3:
             raise InputError("a MovieLens file has user, item, rating and time", path=layout.path, line=1)
         roles = match_roles(layout.path, layout.columns, chosen)
+        if twice := sorted(set(roles.values()) & set(layout.repeated)):
+            raise InputError("two columns have this name", path=layout.path, line=1, column=twice[0])
         for name in (role for role in required if role not in roles):
             columns = ", ".join(layout.columns)
             raise InputError(

@@ -160,15 +160,12 @@ class Scratch:
     def stage_parquet(self, table: str, path: Path, *, columns: Sequence[str]) -> None:
         """Read columns of a Parquet file into ``table``: a BIGINT ``row`` from 1, and ``columns`` as text.
 
-        A list becomes a JSON array, as :meth:`stage_json` leaves one.
+        A list becomes a JSON array, as :meth:`stage_json` leaves one, and what is no number is missing.
         """
         source = f"read_parquet({_exactly(path)})"
         self._check_room(path, len(columns))
-        lists = {str(row[0]) for row in self.rows(f"DESCRIBE SELECT * FROM {source}") if str(row[1]).endswith("]")}
-        picked = ", ".join(
-            f"to_json({(q := engine.identifier(column))}) AS {q}" if column in lists else engine.identifier(column)
-            for column in columns
-        )
+        types = self.parquet_columns(path)
+        picked = ", ".join(f"{_as_text(column, types[column])} AS {engine.identifier(column)}" for column in columns)
         self._read(table, path, f"(SELECT {picked} FROM {source})", columns)
 
     def parquet_columns(self, path: Path) -> dict[str, str]:
@@ -217,6 +214,14 @@ class Scratch:
         assert isinstance(offset, int)
         reason = _NOT_UTF8 if kind == "INVALID ENCODING" else f"{str(kind).lower()}: {str(message).strip()}"
         return Reject(_line_at(path, offset), None if column is None else str(column), str(text)[:_SHOWN], reason)
+
+
+def _as_text(column: str, kind: str) -> str:
+    """Return the SQL of a Parquet file's column, ready to be cast to text."""
+    cell = engine.identifier(column)
+    if kind.endswith("]"):
+        return f"to_json({cell})"
+    return f"CASE WHEN isnan({cell}) THEN NULL ELSE {cell} END" if kind in ("FLOAT", "DOUBLE") else cell
 
 
 @contextmanager

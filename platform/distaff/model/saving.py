@@ -1,9 +1,9 @@
 """A fitted model as files: a JSON manifest, safetensors and what the model keeps of its data. Nothing is unpickled.
 
 The manifest names the model, its whole configuration, the shape and type of every tensor, the SHA-256 of every other file
-and one of itself; loading checks them, and whether what was read fits together. Those of 0.1 have no digest of themselves and
-name no shapes. The digests find what was damaged or changed by hand; they are no signature. The folder is written beside its
-final place and renamed, so that it is there whole or not at all.
+and one of itself; loading checks them, and whether what was read fits together. Those of 0.1 have no digest of themselves
+and name no shapes. The digests find what was damaged or changed by hand; they are no signature. The folder is written beside
+its final place and renamed, so that it is there whole or not at all.
 """
 
 from __future__ import annotations

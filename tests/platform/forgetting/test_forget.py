@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -180,6 +183,28 @@ def test_request_that_is_killed_at_any_step_is_finished_by_making_it_again(fille
     data = load_interactions(filled.warehouse, "shop")
     assert data.n_users == N_USERS - 1
     assert {r.dataset_generation for r in records.listing(filled)} == {data.generation}
+
+
+@pytest.mark.slow
+@pytest.mark.processes
+@pytest.mark.parametrize("step", ["tables: what is shown", "tables: what was replaced", "tables: older versions"])
+def test_process_that_is_killed_while_it_forgets_leaves_a_request_that_can_be_finished(
+    filled: Workspace, step: str
+) -> None:
+    """A kill that nothing in the process hears of, a moment after a step began."""
+    code = (
+        "import os, sys, threading; from distaff.forgetting import forget; from distaff_data.workspace import Workspace\n"
+        "def kill(step):\n"
+        "    if step == sys.argv[3]: threading.Timer(0.05, os.kill, (os.getpid(), 9)).start()\n"
+        "forget(Workspace.open(sys.argv[1]), [sys.argv[2]], progress=kill)\n"
+    )
+    command = [sys.executable, "-c", code, str(filled.root), PERSON, step]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == -9, ended.stderr
+    assert forget(filled, [PERSON], "shop").request.status == "done"
+    assert traces(filled) == []
+    assert load_interactions(filled.warehouse, "shop").n_users == N_USERS - 1
 
 
 def test_model_that_is_killed_while_it_is_saved_is_whole_afterwards(
