@@ -83,4 +83,5 @@ def _dated(scalar: pa.Scalar, count: str, unit: str) -> object:
     if abs(number) == _ENDS[count]:
         return "infinity" if number > 0 else "-infinity"
     zone = "+00:00" if pa.types.is_timestamp(scalar.type) and scalar.type.tz else ""
-    return str(np.datetime64(number, unit)).replace("T", " ") + zone
+    wide: str = str(np.array(number).astype(f"datetime64[{unit}]"))
+    return wide.replace("T", " ") + zone
