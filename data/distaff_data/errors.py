@@ -3,6 +3,7 @@
 DistaffError
 ├── InputError            what the user gave is wrong: a file, a name, an option (exit status 2)
 │   └── UnknownNameError  a dataset, run, model or column that does not exist, with near misses
+├── DamagedError          a file of the workspace is damaged or missing; distaff doctor says which (exit status 2)
 └── UnsupportedError      the model cannot do what was asked, and says what can
 """
 
@@ -57,7 +58,9 @@ class InputError(DistaffError):
         where += [f"line {line}"] if line is not None else []
         where += [f"column {column}"] if column is not None else []
         where += [f"value {value!r}"] if value is not None else []
-        super().__init__(f"{', '.join(where)}: {message}" if where else message)
+        # Each by itself: at "value 'etc/passwd': no case" the colon is ours, and gives away nothing.
+        parts = [*(redacted(place) for place in where), redacted(message)]
+        Exception.__init__(self, f"{', '.join(parts[:-1])}: {parts[-1]}" if where else parts[-1])
         self.path, self.line, self.column, self.value = path, line, column, value
 
 
@@ -81,6 +84,10 @@ class UnknownNameError(InputError):
         else:
             hint = f"there is no {kind} yet"
         super().__init__(f"no {kind} named {name!r}; {hint}")
+
+
+class DamagedError(DistaffError):
+    """A file of the workspace is damaged, missing or of another make; the input is not at fault."""
 
 
 class UnsupportedError(DistaffError):

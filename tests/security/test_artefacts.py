@@ -6,11 +6,15 @@ import ast
 import hashlib
 import json
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 import distaff
 from distaff.model import checkpoints, saving
@@ -69,6 +73,8 @@ def resign(folder: Path, name: str) -> None:
     """Write the file's new digest into the manifest, as an attacker would."""
     manifest = json.loads((folder / "model.json").read_text())
     manifest["sha256"][name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+    del manifest["digest"]
+    manifest["digest"] = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
     (folder / "model.json").write_text(json.dumps(manifest))
 
 
@@ -128,3 +134,84 @@ def test_arrays_of_objects_are_refused_and_not_run(workspace: Workspace, tmp_pat
     with pytest.raises(InputError):
         ingest_attributes(workspace, "item", "shop", [f"text={tmp_path / 'vectors.npy'}"])
     assert not victim.exists()
+
+
+def _resign_all(folder: Path) -> None:
+    """Write every digest and the description of every tensor anew, as an attacker would who knows how."""
+    file = folder / "model.json"
+    manifest = json.loads(file.read_text())
+    manifest["sha256"] = {
+        name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in sorted(manifest["sha256"])
+    }
+    tensors = load_file(folder / "model.safetensors")
+    manifest["tensors"] = {
+        name: {"type": str(t.dtype), "shape": list(t.shape), "finite": bool(torch.isfinite(t).all())}
+        for name, t in tensors.items()
+    }
+    del manifest["digest"]
+    manifest["digest"] = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
+    file.write_text(json.dumps(manifest))
+
+
+_WEIGHTS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "fewer rows": lambda t: t[:2].clone(),
+    "more rows": lambda t: torch.cat([t, t]),
+    "flat": lambda t: t.flatten(),
+    "whole numbers": lambda t: t.long(),
+    "not a number": lambda t: torch.full_like(t, torch.nan),
+    "infinite": lambda t: torch.full_like(t, torch.inf),
+}
+
+
+@pytest.mark.parametrize("model", ["nmf", "ease"])
+@pytest.mark.parametrize("change", _WEIGHTS)
+@pytest.mark.parametrize("signed", [False, True])
+def test_weights_that_do_not_fit_are_refused(tmp_path: Path, model: str, change: str, signed: bool) -> None:
+    settings = {"n_intents": 2} if model == "nmf" else {}
+    Recommender.named(model)(**settings).fit(checkerboard(), device="cpu").save(tmp_path / "model")
+    saving.load(tmp_path / "model")
+    file = tmp_path / "model" / "model.safetensors"
+    save_file({name: _WEIGHTS[change](tensor) for name, tensor in load_file(file).items()}, file)
+    if signed:
+        _resign_all(tmp_path / "model")
+    with pytest.raises(InputError, match="cannot be read" if signed else "changed since"):
+        saving.load(tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    "change", ["users cut", "one item for all", "column out of range", "negative column", "starts that fall"]
+)
+def test_ids_and_positions_that_do_not_fit_are_refused(saved: Path, change: str) -> None:
+    tensors = load_file(saved / "interactions.safetensors")
+    if change in ("users cut", "one item for all"):
+        file = saved / ("users.parquet" if change == "users cut" else "items.parquet")
+        table = pq.read_table(file)
+        ids = table["id"].to_pylist()
+        pq.write_table(table.slice(0, 3) if change == "users cut" else pa.table({"id": ids[:1] * len(ids)}), file)
+    elif change == "starts that fall":
+        tensors["train.indptr"][1] = tensors["train.indptr"][2] + 1
+    else:
+        tensors["train.indices"][0] = 10**6 if change == "column out of range" else -1
+    save_file(tensors, saved / "interactions.safetensors")
+    _resign_all(saved)
+    with pytest.raises(InputError, match="cannot be read"):
+        saving.load(saved)
+
+
+def test_digests_can_neither_be_left_out_nor_the_manifest_be_changed(saved: Path) -> None:
+    text = (saved / "model.json").read_text()
+    manifest = json.loads(text)
+    old = {key: value for key, value in manifest.items() if key not in ("format", "digest", "tensors")}
+    for without in (manifest, old):
+        (saved / "model.json").write_text(json.dumps(without | {"sha256": {}}))
+        with pytest.raises(InputError):
+            saving.load(saved)
+    (saved / "model.json").write_text(json.dumps(manifest | {"generation": "another"}))
+    with pytest.raises(InputError, match="changed since"):
+        saving.load(saved)
+    (saved / "model.json").write_text(json.dumps(old))
+    assert saving.load(saved).name == "popularity", "0.1 wrote no more than this"
+    (saved / "model.json").write_text(text)
+    (saved / "added.parquet").write_bytes(b"")
+    with pytest.raises(InputError, match="no digest"):
+        saving.load(saved)

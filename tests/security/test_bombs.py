@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -28,11 +30,31 @@ def untouched(workspace: Workspace) -> bool:
 def test_archive_that_unpacks_to_more_than_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     np.savez_compressed(tmp_path / "bomb.npz", x=np.zeros((2000, 1000)))
     assert (tmp_path / "bomb.npz").stat().st_size < 100_000
-    monkeypatch.setattr(archives, "_UNPACKED", 1 << 20)
+    monkeypatch.setattr(archives, "available_memory", lambda: 40 << 20)  # it unpacks to 16 MB, and is copied twice
     with pytest.raises(InputError, match="unpack to"):
         read_npz([tmp_path / "bomb.npz"], "x")
     monkeypatch.undo()
-    assert archives._UNPACKED <= 8 << 30
+    assert len(read_npz([tmp_path / "bomb.npz"], "x").values) == 2_000_000
+
+
+@pytest.mark.processes
+def test_memory_is_what_the_process_may_take(tmp_path: Path) -> None:
+    """Under a limit of its own, and not a number that somebody thought of: 1.2 GB of zeros are a few MB on disk."""
+    np.savez_compressed(tmp_path / "bomb.npz", x=np.zeros((1500, 100_000), dtype=np.float32))
+    code = (
+        "import resource, sys; from pathlib import Path\n"
+        "from distaff_data.ingest.archives import read_npz; from distaff_data.memory import available_memory\n"
+        "from distaff_data.errors import InputError\n"
+        "now = int(open('/proc/self/statm').read().split()[0]) * 4096\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (now + (1 << 30),) * 2)\n"
+        "assert available_memory() <= 1 << 30\n"
+        "try: read_npz([Path(sys.argv[1])], 'x')\n"
+        "except InputError as error: print(error)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", code, str(tmp_path / "bomb.npz")]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert "of memory; give them in several files" in ended.stdout
 
 
 def test_array_that_claims_to_be_larger_than_its_file_is_refused(tmp_path: Path) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import ast
+import http.client
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from dashboard_pages import turn_to
+from dashboard_server import dashboard, free_port
 from streamlit import config
 from streamlit.testing.v1 import AppTest
 
 import distaff_dashboards
-from distaff_dashboards.access import login
+from distaff_dashboards.access import gate, login
 from distaff_dashboards.launch import command, launch
 from distaff_data.errors import InputError
 from distaff_data.workspace import Workspace
@@ -168,6 +171,42 @@ def test_nothing_can_be_uploaded_and_no_html_is_rendered() -> None:
                 assert node.arg not in ("unsafe_allow_html", "unsafe_allow_javascript"), file
     flags = command(port=1, address="127.0.0.1", open_browser=False)
     assert "--server.maxUploadSize=1" in flags
+
+
+def _handshake(address: str, host: str, origin: str) -> int:
+    """Ask for the socket that carries a page's data, as a browser does; returns the status."""
+    netloc = urlsplit(address).netloc
+    connection = http.client.HTTPConnection(netloc, timeout=60)
+    headers = {"Host": host.format(netloc), "Origin": origin.format(netloc), "Upgrade": "websocket", "Connection": "Upgrade",
+               "Sec-WebSocket-Key": "MDEyMzQ1Njc4OWFiY2RlZg==", "Sec-WebSocket-Version": "13"}  # fmt: skip
+    connection.request("GET", "/_stcore/stream", headers=headers)
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+@pytest.mark.processes
+def test_socket_of_a_page_answers_no_other_host_and_no_other_page(workspace: Workspace) -> None:
+    with dashboard(workspace, free_port()) as address:
+        assert _handshake(address, "{}", "http://{}") == 101
+        assert _handshake(address, "{}", "http://evil.example") == 403
+        assert _handshake(address, "evil.example", "http://evil.example") == 403
+        assert _handshake(address, "evil.example", "http://{}") == 403
+
+
+def test_page_of_another_server_of_this_machine_is_shown_nothing(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert gate.is_own("http://127.0.0.1:8501", "127.0.0.1:8501")
+    assert gate.is_own(None, "127.0.0.1:8501")
+    for origin in ("http://localhost:9999", "http://127.0.0.1:9999", "null", "http://127.0.0.1:8501@evil.example", ""):
+        assert not gate.is_own(origin, "127.0.0.1:8501"), origin
+    monkeypatch.setenv("DISTAFF_WORKSPACE", str(workspace.root))
+    monkeypatch.setattr(gate, "is_own", lambda origin, host: False)
+    monkeypatch.setattr(login, "is_loopback", lambda address: True)
+    app = AppTest.from_file(str(HERE / "app.py"), default_timeout=120).run()
+    assert "by its own address" in app.error[0].value
+    assert not app.dataframe
 
 
 def test_requests_from_other_pages_and_for_other_hosts_are_refused_by_the_server() -> None:

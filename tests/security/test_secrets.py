@@ -136,6 +136,14 @@ def test_readiness_answers_this_machine_only_and_without_messages(workspace: Wor
         assert link.getresponse().status == 501
 
 
+@pytest.mark.parametrize("content", ["", "\n", "00", "xyz" * 30, "0" * 63])
+def test_key_that_is_empty_or_of_another_make_is_refused(workspace: Workspace, content: str) -> None:
+    """An empty key made hashes that anybody can make."""
+    (workspace.root / "forget.key").write_text(content)
+    with pytest.raises(InputError, match="64 hexadecimal digits"):
+        audit.hashes(workspace, "shop", ["u1"])
+
+
 def test_audit_of_forgetting_cannot_be_guessed_without_its_key(workspace: Workspace) -> None:
     publish(workspace, checkerboard())
     forget(workspace, ["7"], "checkerboard")

@@ -35,12 +35,19 @@ METRICS: Mapping[str, str] = {
 _LESS = ("mse", "mae")
 _DESCRIPTIVE = ("coverage", "gini", "popularity")
 _SIGNIFICANT = 0.05
+_ADDRESS = re.compile(
+    r"https?:(?=//)|www(?=\.)|@|(?:mailto|xmpp):", re.IGNORECASE
+)  # what GitHub's Markdown makes links of
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$:<>&])")
 
 
 def escape(text: str) -> str:
-    """Return text from outside so that Markdown shows it as it is."""
-    return _MARKDOWN.sub(r"\\\1", text)
+    """Return text from outside so that Markdown shows it as it is, and makes no link of a bare address in it.
+
+    Addresses are found in the text after it was unescaped, so that only what divides them keeps them from it: an invisible
+    character of no width, at which no line breaks either.
+    """
+    return _MARKDOWN.sub(r"\\\1", _ADDRESS.sub("\\g<0>\N{WORD JOINER}", text))
 
 
 def define(metric: str) -> str:

@@ -31,6 +31,23 @@ class Csr:
         counts = torch.bincount(keys // n_cols, minlength=n_rows) if n_cols else torch.zeros(n_rows, dtype=torch.long)
         return cls(_starts(counts), (keys % max(n_cols, 1)).int(), n_cols)
 
+    def check(self, n_rows: int) -> None:
+        """Check the matrix, as one from a file.
+
+        Raises:
+            ValueError: It has another number of rows, or the tensors are none of such a matrix.
+        """
+        if self.indptr.dtype != torch.int64 or self.indices.dtype != torch.int32:
+            raise ValueError(f"rows and columns are {self.indptr.dtype} and {self.indices.dtype}")
+        if self.indptr.shape != (n_rows + 1,) or self.indices.ndim != 1:
+            raise ValueError(
+                f"rows are {tuple(self.indptr.shape)} and columns {tuple(self.indices.shape)} for {n_rows} rows"
+            )
+        if self.indptr[0] != 0 or self.indptr[-1] != self.nnz or bool((self.counts() < 0).any()):
+            raise ValueError("the starts of the rows do not rise from 0 to the number of entries")
+        if self.nnz and not 0 <= int(self.indices.min()) <= int(self.indices.max()) < self.n_cols:
+            raise ValueError(f"a column is not one of {self.n_cols}")
+
     @property
     def n_rows(self) -> int:
         """Number of rows."""

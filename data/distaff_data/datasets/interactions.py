@@ -211,10 +211,19 @@ class Interactions:
 
     @classmethod
     def read(cls, folder: Path, name: str, generation: str) -> Interactions:
-        """Read what :meth:`write` wrote."""
+        """Read what :meth:`write` wrote.
+
+        Raises:
+            ValueError: Ids and matrices do not fit together.
+        """
         users, items = (pq.read_table(folder / file)["id"].combine_chunks() for file in _IDS)
+        for ids in (users, items):
+            if ids.null_count or len(ids.unique()) < len(ids):
+                raise ValueError("an id is missing or there twice")
         tensors = load_file(folder / _MATRICES)
         splits = {s: Csr(tensors[f"{s}.indptr"], tensors[f"{s}.indices"], len(items)) for s in SPLITS}
+        for matrix in splits.values():
+            matrix.check(len(users))
         return cls(name, users, items, splits["train"], splits["valid"], splits["test"], generation)
 
     @staticmethod

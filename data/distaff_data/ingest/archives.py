@@ -24,9 +24,10 @@ from distaff_data.errors import InputError, first_line
 from distaff_data.ingest.arff import arff_windows
 from distaff_data.ingest.detect import split_among
 from distaff_data.ingest.values import LabelledWindow, array_header, text_lines, window_of
+from distaff_data.memory import available_memory
 from distaff_data.splits import SPLITS
 
-_UNPACKED = 8 << 30  # bytes
+_COPIES = 3  # of the arrays, which reading and joining them takes at most
 _GROUPS = ("group", "groups", "subject", "subjects")
 _Array = npt.NDArray[np.generic]
 
@@ -99,8 +100,12 @@ def _arrays(path: Path) -> Mapping[str, _Array]:
         _check_size(path)
         with np.load(path, allow_pickle=False) as opened:
             return {key: opened[key] for key in opened.files}
-    except (ValueError, OSError, zipfile.BadZipFile, EOFError) as error:
-        reason = "it holds Python objects" if "allow_pickle" in str(error) else first_line(error)
+    except InputError:
+        raise
+    except Exception as error:  # what a foreign archive makes its readers raise is of any class
+        reason = (
+            "it holds Python objects" if "allow_pickle" in str(error) else first_line(error) or type(error).__name__
+        )
         raise InputError(f"cannot read the arrays: {reason}", path=path) from None
 
 
@@ -111,10 +116,11 @@ def _check_size(path: Path) -> None:
         InputError: See above.
     """
     with zipfile.ZipFile(path) as archive:
-        unpacked = sum(member.file_size for member in archive.infolist())
-        if unpacked > _UNPACKED:
+        unpacked, free = sum(member.file_size for member in archive.infolist()), available_memory()
+        if unpacked * _COPIES > free:
             raise InputError(
-                f"the arrays unpack to {unpacked / 2**30:.0f} GB, above {_UNPACKED / 2**30:.0f}; give them in several files",
+                f"the arrays unpack to {unpacked / 2**30:.3g} GiB, and reading them takes {_COPIES} times that; "
+                f"there are {free / 2**30:.3g} GiB of memory; give them in several files",
                 path=path,
             )
         for member in archive.infolist():
@@ -142,7 +148,8 @@ def _numbers(path: Path, key: str, x: _Array, channels_first: bool) -> npt.NDArr
             f"windows are numbers of shape (n, T, C) or (n, T), not {x.dtype} {x.shape}", path=path, column=key
         )
     cube = x[:, :, None] if x.ndim == 2 else x.transpose(0, 2, 1) if channels_first else x
-    numbers: npt.NDArray[np.float32] = cube.astype(np.float32)
+    with np.errstate(over="ignore"):  # a number too large for 32 bits becomes infinite, and is refused as such
+        numbers: npt.NDArray[np.float32] = cube.astype(np.float32)
     return numbers
 
 

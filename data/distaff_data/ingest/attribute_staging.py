@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import pyarrow as pa
+
 from distaff_data.errors import InputError
+from distaff_data.ingest.cells import CELLS, cells
 from distaff_data.ingest.columns import all_common, common, find_column, plain
 from distaff_data.ingest.layout import FileLayout, layout_of
 from distaff_data.ingest.lines import physical_line
@@ -21,6 +24,7 @@ _TABLES = (
     "CREATE TABLE IF NOT EXISTS staged_attributes (entity VARCHAR, id VARCHAR, name VARCHAR, value VARCHAR)",
     "CREATE TABLE IF NOT EXISTS staged_texts (entity VARCHAR, id VARCHAR, name VARCHAR, text VARCHAR)",
 )
+_AT_ONCE = 1000  # columns that are staged at a time: DuckDB makes room for 2048 rows of each
 SEPARATOR = "|"  # between values in one cell, where neither the format nor a person says
 
 
@@ -64,33 +68,104 @@ def stage_attributes(
     titles = None if title == "" else titles
     vectors = vector_columns(layout)
     texts = all_common("text", layout.columns) if text is None else [find_column(path, layout.columns, t) for t in text]
-    picked = [find_column(path, layout.columns, name) for name in columns or layout.columns]
+    picked = [find_column(path, layout.columns, name) for name in columns] if columns else list(layout.columns)
     picked = [name for name in picked if name != key and name not in vectors]
     if not picked and vectors:
         return
     if not picked:
         raise InputError("the file has no columns besides the ids", path=path, line=1, column=key)
-    layout.stage(scratch, "raw", [key, *picked])
-    _check_ids(scratch, layout, key)
     create_attribute_tables(scratch)
+    if layout.delimiter and len(layout.columns) > _AT_ONCE:
+        return _stage_wide(scratch, layout, entity, key, picked, titles, texts, separator)
+    for start in range(0, len(picked), _AT_ONCE):
+        some = picked[start : start + _AT_ONCE]
+        layout.stage(scratch, "raw", [key, *some])
+        _check_ids(scratch, layout, key)
+        _stage_columns(scratch, layout, entity, key, some, titles, texts, separator)
+        scratch.execute("DROP TABLE raw")
+
+
+def _stage_wide(
+    scratch: Scratch,
+    layout: FileLayout,
+    entity: str,
+    key: str,
+    picked: Sequence[str],
+    titles: str | None,
+    texts: Sequence[str],
+    separator: str | None,
+) -> None:
+    """Stage a delimited file of very many columns cell by cell: DuckDB's time for a table is quadratic in its columns."""
+    scratch.stage_arrow("cells", CELLS, cells(layout, key, picked))
+    missing = scratch.value("SELECT min(line) FROM cells WHERE id IS NULL OR trim(id) = ''")
+    if missing is not None:
+        raise InputError("the id is missing", path=layout.path, line=int(str(missing)), column=key)
+    apart = [column for column in picked if column == titles or column in texts]
+    for column in apart:
+        scratch.execute(
+            f"CREATE OR REPLACE TABLE raw AS SELECT line AS row, id AS {identifier(key)}, cell AS {identifier(column)} "
+            "FROM cells WHERE name = ?",
+            [column],
+        )
+        _stage_columns(scratch, layout, entity, key, [column], titles, texts, separator)
+        scratch.execute("DROP TABLE raw")
+    _stage_cells(scratch, layout, entity, [column for column in picked if column not in apart], separator)
+    scratch.execute("DROP TABLE cells")
+
+
+def _stage_columns(
+    scratch: Scratch,
+    layout: FileLayout,
+    entity: str,
+    key: str,
+    picked: Sequence[str],
+    titles: str | None,
+    texts: Sequence[str],
+    separator: str | None,
+) -> None:
+    """Stage the title, texts and values of some columns of the table ``raw``."""
+    by_kind: dict[str, list[str]] = {}
     for column in picked:
         if column == titles:
             _stage_title(scratch, entity, key, column)
         elif column in texts:
             _stage_text(scratch, entity, key, column)
         else:
-            _stage_values(scratch, entity, key, column, _values(layout, column, separator))
-    scratch.execute("DROP TABLE raw")
+            by_kind.setdefault(_values(layout, column, separator), []).append(column)
+    for values, columns_alike in by_kind.items():
+        _stage_values(scratch, entity, key, columns_alike, values)
 
 
-def _stage_values(scratch: Scratch, entity: str, key: str, column: str, values: str) -> None:
-    """Stage the distinct values of a column, whose cells ``values`` divides, for each id."""
+def _stage_values(scratch: Scratch, entity: str, key: str, columns: Sequence[str], values: str) -> None:
+    """Stage the distinct values of columns, whose cells ``values`` divides, for each id: all in one statement."""
+    names = ", ".join(literal(column.partition(":")[0]) for column in columns)
+    cells = f"SELECT {identifier(key)} AS id, unnest([{names}]) AS name, unnest([{_listed(columns)}]) AS cell FROM raw"
     scratch.execute(
-        f"INSERT INTO staged_attributes SELECT DISTINCT ?, id, ?, value "
-        f"FROM (SELECT {identifier(key)} AS id, trim(unnest({values})) AS value FROM raw) "
+        f"INSERT INTO staged_attributes SELECT DISTINCT ?, id, name, value "
+        f"FROM (SELECT id, name, trim(unnest({values})) AS value FROM ({cells})) "
         f"WHERE value NOT IN ('', {literal(NO_GENRE)})",
-        [entity, column.partition(":")[0]],
+        [entity],
     )
+
+
+def _stage_cells(
+    scratch: Scratch, layout: FileLayout, entity: str, columns: Sequence[str], separator: str | None
+) -> None:
+    """Stage the distinct values of columns from the table ``cells``."""
+    kinds = pa.table({"name": columns, "kind": [_values(layout, column, separator) for column in columns]})
+    scratch.stage_arrow("kinds", kinds.schema, kinds.to_batches())
+    for values in sorted(set(kinds["kind"].to_pylist())):
+        scratch.execute(
+            "INSERT INTO staged_attributes SELECT DISTINCT ?, id, split_part(name, ':', 1), value "
+            f"FROM (SELECT id, name, trim(unnest({values})) AS value FROM cells JOIN kinds USING (name) WHERE kind = ?) "
+            f"WHERE value NOT IN ('', {literal(NO_GENRE)})",
+            [entity, values],
+        )
+    scratch.execute("DROP TABLE kinds")
+
+
+def _listed(columns: Sequence[str]) -> str:
+    return ", ".join(map(identifier, columns))
 
 
 def _stage_title(scratch: Scratch, entity: str, key: str, column: str) -> None:
@@ -148,8 +223,8 @@ def id_column(layout: FileLayout, entity: str, id: str | None) -> str:
 
 
 def _values(layout: FileLayout, column: str, separator: str | None) -> str:
-    """Return the SQL of a cell's values as a list."""
-    cell = identifier(column)
+    """Return the SQL of the values in ``cell``, a cell of the column, as a list."""
+    cell = "cell"
     if separator is None:
         separator = " " if column.endswith(":token_seq") else SEPARATOR
     several = f"string_split({cell}, {literal(separator)})"

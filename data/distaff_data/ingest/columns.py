@@ -81,6 +81,15 @@ def match_roles(path: Path, columns: Sequence[str], chosen: Mapping[str, str | N
                 line=1,
                 column=role,
             )
+    for role, column in roles.items():
+        alike = [other for other in columns if plain(other) == plain(column)]
+        if len(alike) > 1 and not chosen.get(role):
+            raise InputError(
+                f"{' and '.join(alike)} could both be the {role}; name one with --{role}",
+                path=path,
+                line=1,
+                column=role,
+            )
     if roles["user"] == roles["item"]:
         raise InputError("user and item are the same column", path=path, column=roles["user"])
     return roles

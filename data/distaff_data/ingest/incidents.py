@@ -38,6 +38,7 @@ from distaff_data.ingest.columns import find_column, first_named
 from distaff_data.ingest.options import IncidentsOptions, with_settings
 from distaff_data.ingest.publish import check_new
 from distaff_data.ingest.times import seconds_of
+from distaff_data.ingest.values import check_room
 from distaff_data.tables.incidents import graph_direction, publish_incidents
 from distaff_data.tables.reports import IncidentsReport
 from distaff_data.workspace import Workspace
@@ -60,6 +61,7 @@ _ENTITIES = (
 )
 _DIVIDERS = ("/", ".", ":", "_")
 _ROLES = ("column", "entity", "metric")  # of a table of names
+_MOST, _ALWAYS = 100, 1 << 22  # values on a grid: so many for each of the file, or so many in any case
 _STATUS = {"known": True, "true": True, "1": True, "forbidden": False, "false": False, "0": False}
 
 
@@ -137,9 +139,9 @@ def _folder_cases(folder: Path, options: IncidentsOptions, names: Mapping[str, s
     if not listing.is_file():
         raise InputError("a folder of incidents has a cases.json; otherwise name files of metrics", path=folder)
     try:
-        rows = json.loads(listing.read_text())
-    except ValueError as error:
-        raise InputError(f"the file is not JSON: {error}", path=listing) from None
+        rows = json.loads(listing.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"the file is not JSON: {first_line(error)}", path=listing) from None
     beside = rows.get("graph_is") if isinstance(rows, dict) else None
     rows = rows.get("cases") if isinstance(rows, dict) else rows
     if not isinstance(rows, list) or not all(isinstance(row, dict) and "case" in row for row in rows):
@@ -167,13 +169,22 @@ def _listed_case(
             columns=columns,
             times=times,
             values=values,
-            onset=None if row.get("onset") is None else float(str(row["onset"])),
+            onset=_onset(listing, row.get("onset")),
             kpi=None if kpi is None else _kpi(listing, columns, str(kpi)),
             roots=tuple(map(str, roots)),
             root_columns=tuple(map(str, metrics)),
             group=str(row.get("group") or ""),
         ),
     )
+
+
+def _onset(listing: Path, onset: object) -> float | None:
+    if onset is None:
+        return None
+    try:
+        return float(str(onset))
+    except ValueError:
+        raise InputError("the onset is a number of seconds", path=listing, column="onset", value=onset) from None
 
 
 def _file_case(path: Path, options: IncidentsOptions, names: Mapping[str, str]) -> Case:
@@ -240,6 +251,14 @@ def _read_metrics(
     gaps = np.diff(times)
     step = options.step or float(np.median(gaps))
     if options.step or np.ptp(gaps) > 0.01 * step:
+        rows = (times[-1] - times[0]) / step + 1
+        if rows * values.shape[1] > max(_MOST * values.size, _ALWAYS):
+            longest = f"{gaps.max():g} s"
+            raise InputError(
+                f"at a step of {step:g} s the rows are {rows:.0f}, and the file has {len(times)}; its longest gap is "
+                f"{longest}; divide it there, or give a longer --step",
+                path=path,
+            )
         times, values = on_grid(times, values, step)
     return columns, times, values, marked
 
@@ -276,6 +295,7 @@ def _pivot(
     numbers = _numbers(path, table[value], value)
     grid, row = np.unique(times, return_inverse=True)
     metrics = names.unique(maintain_order=True)
+    check_room(path, len(grid), len(metrics))
     values = np.full((len(grid), len(metrics)), np.nan)
     values[row, positions(names, metrics).to_numpy()] = numbers  # the last of several is assigned last
     return tuple(_full_name(name, None) for name in metrics), grid, values
@@ -295,9 +315,16 @@ def _read_table(path: Path) -> pa.Table:
     if path.stat().st_size == 0:
         raise InputError("the file is empty", path=path)
     try:
-        return pq.read_table(path) if path.suffix.lower() in (".parquet", ".pq") else pacsv.read_csv(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"the file cannot be read: {first_line(error)}", path=path) from None
+        table = pq.read_table(path) if path.suffix.lower() in (".parquet", ".pq") else pacsv.read_csv(path)
+        names = table.column_names
+    except UnicodeDecodeError:
+        raise InputError("the file is not UTF-8; convert it first (iconv -f LATIN1 -t UTF-8)", path=path) from None
+    except Exception as error:  # what a foreign file makes Arrow raise is of any class
+        reason = first_line(error) or type(error).__name__
+        raise InputError(f"the file cannot be read: {reason}", path=path) from None
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise InputError("two columns have this name", path=path, line=1, column=twice)
+    return table
 
 
 def _seconds(path: Path, column: pa.ChunkedArray, name: str) -> Floats:
@@ -319,7 +346,8 @@ def _numbers(path: Path, column: pa.ChunkedArray, name: str) -> Floats:
     try:
         numbers = column.cast(pa.float64()).to_numpy().astype(np.float64)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        line, value = next((i + 2, v.as_py()) for i, v in enumerate(column) if not _is_number(v.as_py()))
+        wrong = ((i + 2, v.as_py()) for i, v in enumerate(column) if not _is_number(v.as_py()))
+        line, value = next(wrong, (None, None))
         raise InputError("the value is no number", path=path, line=line, column=name, value=value) from None
     return np.where(np.isfinite(numbers), numbers, np.nan)
 

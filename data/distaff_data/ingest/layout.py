@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from distaff_data.errors import InputError
+from distaff_data.errors import InputError, first_line
 from distaff_data.ingest import movielens
 from distaff_data.ingest.columns import common, unique_names
 from distaff_data.warehouse import Scratch
@@ -36,6 +37,7 @@ class FileLayout:
         delimiter: Between columns of a delimited file; empty for the others.
         header: Whether the first line names the columns.
         quote: The quote character; empty where quotes mean nothing.
+        repeated: Names that the header has more than once, in whatever case; later columns are staged under others.
     """
 
     path: Path
@@ -44,6 +46,7 @@ class FileLayout:
     delimiter: str = ""
     header: bool = False
     quote: str = ""
+    repeated: tuple[str, ...] = ()
 
     def stage(self, scratch: Scratch, table: str, columns: Sequence[str]) -> None:
         """Read ``columns`` of the file into a table, with the row number as ``row``; ``line`` holds LightGCN's lines."""
@@ -83,10 +86,10 @@ def layout_of(path: Path, scratch: Scratch, format: str | None = None, *, header
     """
     if format is None and (columns := movielens.columns_of(path)):
         return FileLayout(path, ENTITIES, columns)
-    lines = [] if _is_parquet(path, format) else _head(path)
+    if _is_parquet(path, format):
+        return FileLayout(path, "parquet", tuple(scratch.parquet_columns(path)))
+    lines = _head(path)
     format = format or _format(path, lines)
-    if format == "parquet":
-        return FileLayout(path, format, tuple(scratch.parquet_columns(path)))
     if format == "jsonl":
         return FileLayout(path, format, _keys(path, lines))
     if format == "lightgcn":
@@ -159,8 +162,9 @@ def _keys(path: Path, lines: Sequence[str]) -> tuple[str, ...]:
             continue
         try:
             value = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise InputError(f"the line is not JSON: {error.msg}", path=path, line=number, value=line[:80]) from None
+        except (ValueError, RecursionError) as error:  # also brackets without end, and integers of thousands of digits
+            reason = error.msg if isinstance(error, json.JSONDecodeError) else first_line(error)
+            raise InputError(f"the line is not JSON: {reason}", path=path, line=number, value=line[:80]) from None
         if not isinstance(value, dict):
             hint = "write one object a line (jq -c '.[]')"
             raise InputError(f"the line is JSON, but no object; {hint}", path=path, line=number, value=line[:80])
@@ -176,7 +180,9 @@ def _delimited(path: Path, format: str, lines: Sequence[str], header: bool) -> F
     if header or format == "recbole" or _is_header(first, rows[1:]):
         if len(rows) == 1 and len(lines) < _HEAD_LINES:
             raise InputError("the file has a header and nothing else", path=path, line=1)
-        return FileLayout(path, format, tuple(unique_names(first)), delimiter, True, quote)
+        counts = Counter(name.lower() for name in first if name)
+        repeated = tuple(name for name in dict.fromkeys(first) if counts[name.lower()] > 1)
+        return FileLayout(path, format, tuple(unique_names(first)), delimiter, True, quote, repeated)
     if len(first) > len(HEADERLESS):
         raise InputError(
             f"the first line names no columns, and {len(first)} of them cannot be guessed; add a header",

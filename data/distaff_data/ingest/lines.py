@@ -14,7 +14,7 @@ def physical_line(layout: FileLayout, row: int) -> int:
         return row
     row_of_file = row + 1 if layout.header else row
     starts = _quoted_starts(layout) if layout.quote else _plain_starts(layout)
-    return next(line for number, line in enumerate(starts, 1) if number == row_of_file)
+    return next((line for number, line in enumerate(starts, 1) if number == row_of_file), row_of_file)
 
 
 def _plain_starts(layout: FileLayout) -> Iterator[int]:

@@ -6,10 +6,13 @@ Every option is spelled here and nowhere else: its name, type and default, and b
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
+
+from distaff_data.errors import InputError
 
 Options = TypeVar("Options", "InteractionsOptions", "SeriesOptions", "IncidentsOptions", "AttributesOptions")
 
@@ -79,6 +82,10 @@ class SeriesOptions:
     seed: Seed = 0
     replace: Replace = False
 
+    def __post_init__(self) -> None:
+        """Refuse a step that is none."""
+        _check_step(self.step)
+
 
 @dataclass(frozen=True, kw_only=True)
 class IncidentsOptions:
@@ -98,6 +105,15 @@ class IncidentsOptions:
     roots: Annotated[Sequence[str], "An entity that failed; repeatable."] = ()
     unmeasured: Annotated[bool, "Leave out edges of entities that no case measures."] = False
     replace: Replace = False
+
+    def __post_init__(self) -> None:
+        """Refuse a step that is none."""
+        _check_step(self.step)
+
+
+def _check_step(step: float | None) -> None:
+    if step is not None and not 0 < step < math.inf:
+        raise InputError("the step is a number of seconds above 0", column="step", value=step)
 
 
 def with_settings(options: Options, settings: Mapping[str, Any]) -> Options:

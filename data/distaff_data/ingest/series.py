@@ -11,6 +11,7 @@ Values are checked one by one; the first that cannot be read is refused with its
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from distaff_data.ingest.options import SeriesOptions, with_settings
 from distaff_data.ingest.publish import check_new
 from distaff_data.ingest.staging import NO_TIME
 from distaff_data.ingest.times import SECONDS, check_times
+from distaff_data.ingest.values import check_room
 from distaff_data.splits import SPLITS
 from distaff_data.splits.series import default_split, divide, hold_out
 from distaff_data.tables.reports import SeriesReport
@@ -52,6 +54,12 @@ _ENTITIES = (
     "uniqueid",
     "site",
     "siteid",
+)
+_CELLS = "cells of the channels"  # the column that holds them as a list
+_NUMBER = "TRY_CAST(cell AS DOUBLE)"
+_WRONG_CELL = (
+    f"cell IS NOT NULL AND lower(trim(cell)) NOT IN {{missing}} AND ({_NUMBER} IS NULL OR NOT isfinite({_NUMBER}) OR "
+    f"abs({_NUMBER}) > {float(np.finfo(np.float32).max)!r})"
 )
 _COUNTS = ("second", "seconds", "sec", "t")  # times of recordings, which start at any 0
 _CHANNELS = ("channel", "variable", "metric", "sensor", "measurement", "signal", "tag")
@@ -126,12 +134,13 @@ def _read_table(scratch: Scratch, path: Path, name: str, options: SeriesOptions)
     roles = _roles(layout, options)
     long = "channel" in roles
     channels = [roles["value"]] if long else _channels(layout, roles, options)
-    layout.stage(scratch, "raw", [*(c for role, c in roles.items() if role != "value"), *channels])
+    _stage(scratch, layout, [c for role, c in roles.items() if role != "value"], channels)
     _check(scratch, layout, roles, channels)
-    frame = _normalised(scratch.frame(_picked(roles, channels)))
+    frame = _normalised(scratch.frame(_picked(roles)))
     if frame.is_empty():
         raise InputError("the file has no rows", path=path)
-    rows = _pivoted(layout, frame, roles) if long else _rows(frame, frame.select(r"^v\d+$").to_numpy(), channels)
+    values = frame["v"].explode().to_numpy().reshape(-1, len(channels))
+    rows = _pivoted(layout, frame.with_columns(v0=values[:, 0]), roles) if long else _rows(frame, values, channels)
 
     def where(row: int, role: str) -> Mapping[str, Any]:
         return {"path": path, "line": physical_line(layout, row + 1), "column": roles.get(role, role)}
@@ -183,6 +192,16 @@ def _channels(layout: FileLayout, roles: Mapping[str, str], options: SeriesOptio
     return channels
 
 
+def _stage(scratch: Scratch, layout: FileLayout, described: Sequence[str], channels: Sequence[str]) -> None:
+    """Read a table into ``raw``, its channels as one list a row: planning a statement is quadratic in its columns."""
+    layout.stage(scratch, "columns", [*described, *channels])
+    beside, cells = (", ".join(map(identifier, columns)) for columns in (described, channels))
+    scratch.execute(
+        f"CREATE TABLE raw AS SELECT row, {beside}{', ' if beside else ''}[{cells}] AS {identifier(_CELLS)} FROM columns"
+    )
+    scratch.execute("DROP TABLE columns")
+
+
 def _check(scratch: Scratch, layout: FileLayout, roles: Mapping[str, str], channels: Sequence[str]) -> None:
     """Refuse the first row with a value that cannot be read, or a missing time, entity or channel."""
     wrong: list[tuple[str, str, str]] = []
@@ -205,30 +224,32 @@ def _check(scratch: Scratch, layout: FileLayout, roles: Mapping[str, str], chann
             )
         elif role in ("entity", "channel"):
             wrong.append((column, missing, f"the {role} is missing"))
-    for column in channels:
-        cell = identifier(column)
-        number = f"TRY_CAST({cell} AS DOUBLE)"
-        unread = f"{number} IS NULL OR NOT isfinite({number})"
-        wrong.append(
-            (column, f"{cell} IS NOT NULL AND lower(trim({cell})) NOT IN {_MISSING} AND ({unread})", "not a number")
-        )
-    firsts = ", ".join(f"min(row) FILTER (WHERE {condition})" for _, condition, _ in wrong)
-    refused = [
-        (row, *rule)
-        for row, rule in zip(scratch.rows(f"SELECT {firsts} FROM raw")[0], wrong, strict=True)
-        if row is not None
-    ]
+    found = f"list_transform({identifier(_CELLS)}, lambda cell: {_WRONG_CELL.format(missing=_MISSING)})"
+    rules = [condition for _, condition, _ in wrong] + [f"list_contains({found}, true)"]
+    firsts = scratch.rows(f"SELECT {', '.join(f'min(row) FILTER (WHERE {rule})' for rule in rules)} FROM raw")[0]
+    refused = [(int(str(row)), place) for place, row in enumerate(firsts) if row is not None]
     if not refused:
         return
-    row, column, _, message = min(refused, key=lambda entry: int(str(entry[0])))
-    value = scratch.value(f"SELECT {identifier(column)} FROM raw WHERE row = ?", [row])
-    if column in channels:
+    row, place = min(refused)
+    if place < len(wrong):
+        column, _, message = wrong[place]
+        value = scratch.value(f"SELECT {identifier(column)} FROM raw WHERE row = ?", [row])
+    else:
+        sql = f"SELECT list_position({found}, true) - 1, {identifier(_CELLS)}[list_position({found}, true)] FROM raw"
+        ((at, value),) = scratch.rows(f"{sql} WHERE row = ?", [row])
+        column, message = channels[int(str(at))], "too large for 32 bits" if _is_finite(value) else "not a number"
         message += "; leave the column out with --channels, or say what it is with --label, --group or --entity"
-    line = physical_line(layout, int(str(row)))
-    raise InputError(message, path=layout.path, line=line, column=column, value=value)
+    raise InputError(message, path=layout.path, line=physical_line(layout, row), column=column, value=value)
 
 
-def _picked(roles: Mapping[str, str], channels: Sequence[str]) -> str:
+def _is_finite(text: object) -> bool:
+    try:
+        return math.isfinite(float(str(text)))
+    except ValueError:
+        return False
+
+
+def _picked(roles: Mapping[str, str]) -> str:
     """Return the SQL of the checked columns in their types, in the order of the file."""
     texts = [
         f"trim({identifier(roles[role])}) AS {role}"
@@ -241,8 +262,8 @@ def _picked(roles: Mapping[str, str], channels: Sequence[str]) -> str:
     if "split" in roles:
         words = ", ".join(f"{literal(word)}: {SPLITS.index(split)}" for word, split in SPLIT_WORDS.items())
         picked.append(f"MAP {{{words}}}[lower(trim({identifier(roles['split'])}))]::TINYINT AS split")
-    numbers = [f"TRY_CAST({identifier(column)} AS DOUBLE)::FLOAT AS v{i}" for i, column in enumerate(channels)]
-    return f"SELECT {', '.join([*picked, *numbers])} FROM raw ORDER BY row"
+    picked.append(f"list_transform({identifier(_CELLS)}, lambda cell: {_NUMBER}::FLOAT) AS v")
+    return f"SELECT {', '.join(picked)} FROM raw ORDER BY row"
 
 
 def _normalised(frame: pl.DataFrame) -> pl.DataFrame:
@@ -275,6 +296,7 @@ def _pivoted(layout: FileLayout, frame: pl.DataFrame, roles: Mapping[str, str]) 
     moments = frame.unique(keys, keep="first", maintain_order=True)
     channels = frame["channel"].unique(maintain_order=True)
     places = frame.join(moments.select(*keys, pl.row_index("row")), on=keys, how="left", maintain_order="left")
+    check_room(layout.path, len(moments), len(channels))
     values = np.full((len(moments), len(channels)), np.nan, dtype=np.float32)
     values[places["row"].to_numpy(), frame["channel"].cast(pl.Enum(channels)).to_physical().to_numpy()] = frame["v0"]
     return _rows(moments, values, channels.to_list())

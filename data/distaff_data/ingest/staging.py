@@ -113,6 +113,8 @@ def _stage_file(
         if layout.format == "movielens" and len(layout.columns) < 3:
             raise InputError("a MovieLens file has user, item, rating and time", path=layout.path, line=1)
         roles = match_roles(layout.path, layout.columns, chosen)
+        if twice := sorted(set(roles.values()) & set(layout.repeated)):
+            raise InputError("two columns have this name", path=layout.path, line=1, column=twice[0])
         for name in (role for role in required if role not in roles):
             columns = ", ".join(layout.columns)
             raise InputError(
@@ -121,6 +123,7 @@ def _stage_file(
                 line=1,
                 column=name,
             )
+        _check_types(scratch, layout, roles)
         layout.stage(scratch, "raw", list(roles.values()))
     if "time" in roles:
         far = "refuse" if "time" in required else far_times
@@ -131,6 +134,17 @@ def _stage_file(
         roles.pop("split", None)
     _add(scratch, roles, file.split)
     return roles
+
+
+def _check_types(scratch: Scratch, layout: FileLayout, roles: Mapping[str, str]) -> None:
+    """Refuse ids that are no words and no numbers: a list or a structure is none, however it is written out."""
+    if layout.format != "parquet":
+        return
+    types = scratch.parquet_columns(layout.path)
+    for role in ("user", "item"):
+        kind = types[roles[role]]
+        if kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "BLOB", "UNION", "VARIANT")):
+            raise InputError(f"the {role} is text or a number, not {kind}", path=layout.path, column=roles[role])
 
 
 def _one_row_an_item(scratch: Scratch) -> None:

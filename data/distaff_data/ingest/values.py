@@ -10,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from distaff_data.errors import InputError
+from distaff_data.memory import available_memory
 
+_BYTES = 24  # that a value takes at most while it is read: in 64 bits, and copied twice
 LabelledWindow: TypeAlias = tuple[npt.NDArray[np.float32], str | None]
 """A window ``(T, C)``, NaN where missing, and its class."""
 
@@ -39,6 +41,20 @@ def array_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
     return shape, dtype
 
 
+def check_room(path: Path, rows: int, columns: int) -> None:
+    """Refuse a table that would be wider and longer than memory has room for, though its file is small.
+
+    Raises:
+        InputError: It would.
+    """
+    size, free = rows * columns * _BYTES, available_memory()
+    if size > free:
+        raise InputError(
+            f"{rows:,} rows of {columns:,} columns take {size / 2**30:.3g} GiB, and there are {free / 2**30:.3g} of memory",
+            path=path,
+        )
+
+
 def window_of(path: Path, line: int, channels: Sequence[str]) -> npt.NDArray[np.float32]:
     """Return a window ``(T, C)`` of each channel's values with commas between, ``?`` where missing, channels ending early.
 
@@ -48,15 +64,21 @@ def window_of(path: Path, line: int, channels: Sequence[str]) -> npt.NDArray[np.
     columns = []
     for place, text in enumerate(channels, 1):
         try:
-            columns.append(np.array(text.replace("?", "nan").split(","), dtype=np.float32))
+            with np.errstate(over="raise"):
+                columns.append(np.array(text.replace("?", "nan").split(","), dtype=np.float64).astype(np.float32))
+        except FloatingPointError:
+            raise InputError(
+                "a number is too large for 32 bits", path=path, line=line, column=f"channel {place}"
+            ) from None
         except ValueError:
-            wrong = next(value for value in text.split(",") if not _is_number(value))
+            wrong = next((value for value in text.split(",") if not _is_number(value)), text[:80])
             raise InputError(
                 "not a number", path=path, line=line, column=f"channel {place}", value=wrong.strip()
             ) from None
     if not columns:
         raise InputError("the line has no values", path=path, line=line)
     longest = max(map(len, columns))
+    check_room(path, longest, len(columns))
     return np.stack([np.pad(c, (0, longest - len(c)), constant_values=np.nan) for c in columns], axis=1)
 
 

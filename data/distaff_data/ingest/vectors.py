@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from distaff_data.arrays import Floats
-from distaff_data.errors import InputError
+from distaff_data.errors import InputError, first_line
 from distaff_data.ingest.layout import FileLayout
 from distaff_data.warehouse import Scratch, identifier
 
@@ -46,15 +47,19 @@ class Matrix:
         """
         try:
             values = np.load(path, mmap_mode="r", allow_pickle=False)
-        except ValueError as error:
-            raise InputError(f"cannot read the file as a plain .npy matrix: {error}", path=path) from None
+        except Exception as error:  # what a foreign file makes NumPy raise is of any class
+            reason = first_line(error) or type(error).__name__
+            raise InputError(f"cannot read the file as a plain .npy matrix: {reason}", path=path) from None
         if values.ndim != 2 or values.dtype.kind not in "fiu" or values.shape[1] == 0:
             raise InputError(f"vectors are rows of a matrix of numbers, not {values.dtype}{values.shape}", path=path)
         for start in range(0, len(values), _ROWS):
-            wrong = ~np.isfinite(values[start : start + _ROWS]).all(1)
+            with np.errstate(over="ignore"):  # vectors are kept in 32 bits, so what does not fit those is not finite
+                wrong = ~np.isfinite(values[start : start + _ROWS].astype(np.float32)).all(1)
             if wrong.any():
                 line = start + int(wrong.argmax()) + 1
-                raise InputError("a vector holds a number that is not finite", path=path, line=line)
+                raise InputError(
+                    "a vector holds a number that is not finite, or too large for 32 bits", path=path, line=line
+                )
         return cls(path, name or _SUFFIX.sub("", path.stem), values)
 
     def stage(self, scratch: Scratch, ids: pa.StringArray | None) -> None:
@@ -84,8 +89,9 @@ def read_ids(path: Path) -> pa.StringArray:
     if path.suffix == ".npy":
         try:
             return pa.array(np.load(path, allow_pickle=False).astype(str))
-        except ValueError as error:
-            raise InputError(f"cannot read the file as a plain .npy vector: {error}", path=path) from None
+        except Exception as error:  # what a foreign file makes NumPy raise is of any class
+            reason = first_line(error) or type(error).__name__
+            raise InputError(f"cannot read the file as a plain .npy vector: {reason}", path=path) from None
     try:
         lines = path.read_text(encoding="utf-8-sig").rstrip("\n").split("\n")
     except UnicodeDecodeError:
@@ -99,7 +105,8 @@ def read_ids(path: Path) -> pa.StringArray:
 def vector_columns(layout: FileLayout) -> list[str]:
     """Return the columns that hold vectors: lists of floating-point numbers in Parquet, ``float_seq`` in RecBole's files."""
     if layout.format == "parquet":
-        return [field.name for field in pq.read_schema(layout.path) if _is_vector(field.type)]
+        with _told(layout.path):
+            return [field.name for field in pq.read_schema(layout.path) if _is_vector(field.type)]
     return [column for column in layout.columns if column.endswith(":float_seq")]
 
 
@@ -130,12 +137,34 @@ def stage_columns(scratch: Scratch, layout: FileLayout, key: str) -> None:
 
 
 def _parquet_batches(path: Path, key: str, column: str) -> Iterator[pa.RecordBatch]:
-    for batch in pq.ParquetFile(path).iter_batches(_ROWS, columns=[key, column]):
+    with _told(path):
+        opened = pq.ParquetFile(path)
+    for batch in _batches(path, opened, key, column):
         names = pa.repeat(column, batch.num_rows)
         whole = pa.table(
             [batch[key].cast(pa.string()), names, batch[column].cast(_SCHEMA.field("vector").type)], _SCHEMA
         )
         yield from whole.filter(pa.compute.is_valid(whole["vector"])).to_batches()
+
+
+def _batches(path: Path, opened: pq.ParquetFile, key: str, column: str) -> Iterator[pa.RecordBatch]:
+    batches = opened.iter_batches(_ROWS, columns=[key, column])
+    while True:
+        with _told(path):
+            batch = next(batches, None)
+        if batch is None:
+            return
+        yield batch
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Turn what a foreign file makes Arrow raise, which is of any class, into one line."""
+    try:
+        yield
+    except Exception as error:
+        reason = first_line(error) or type(error).__name__
+        raise InputError(f"cannot read the file: {reason}", path=path) from None
 
 
 def vector_batch(ids: pa.StringArray, name: str, values: np.ndarray[Any, np.dtype[Any]]) -> pa.RecordBatch:

@@ -4,10 +4,11 @@
 * :class:`Scratch` is a private DuckDB database on disk, in which ingestion stages and reshapes user files.
 """
 
+from distaff_data.warehouse.damage import Damage
 from distaff_data.warehouse.engine import identifier, literal
 from distaff_data.warehouse.places import is_remote
-from distaff_data.warehouse.query import Selection
 from distaff_data.warehouse.scratch import Reject, Scratch
+from distaff_data.warehouse.statements import Selection
 from distaff_data.warehouse.store import Publication, Warehouse
 
-__all__ = ["Publication", "Reject", "Scratch", "Selection", "Warehouse", "identifier", "is_remote", "literal"]
+__all__ = ["Damage", "Publication", "Reject", "Scratch", "Selection", "Warehouse", "identifier", "is_remote", "literal"]

@@ -60,6 +60,13 @@ def expunge(place: Place, table: Table, condition: str, params: Sequence[object]
     return gone
 
 
+def keep_newest(place: Place, table: Table) -> int:
+    """Keep newest as :meth:`distaff_data.warehouse.Warehouse.keep_newest` says."""
+    gone = insist(lambda: _keep_newest(place, table))
+    expunge(place, table, "false", [])
+    return gone
+
+
 def _remove_strays(place: Place, table: Table, condition: str, params: Sequence[object]) -> int:
     """Remove files that no version of the table needs, and that hold such rows.
 
@@ -91,7 +98,7 @@ def _holds(table: Table, file: Path, condition: str, params: Sequence[object]) -
 
 def _erase(place: Place, table: Table, condition: str, params: Sequence[object]) -> int:
     delta = place.delta(table.name)  # the version that is read is the one that is replaced
-    with engine.session() as con:
+    with engine.session() as con, reading.whole(place, [table.name]):
         rows = reading.rows_of(con, table, place.rows(con, table.name)[0])
         counts = con.execute(
             f"SELECT generation, count(*) FROM {rows} WHERE {condition} GROUP BY generation", list(params)
@@ -104,3 +111,17 @@ def _erase(place: Place, table: Table, condition: str, params: Sequence[object])
         ).to_arrow_reader(262_144)
         write_deltalake(delta, kept.cast(table.arrow), mode="overwrite", predicate=f"generation IN ({named})")
     return sum(int(count) for _, count in counts)
+
+
+def _keep_newest(place: Place, table: Table) -> int:
+    delta = place.delta(table.name)  # the version that is read is the one that is replaced
+    with engine.session() as con, reading.whole(place, [table.name]):
+        stored, _ = place.rows(con, table.name)
+        reading.rows_of(con, table, stored)
+        con.execute(f"CREATE TEMP VIEW newest AS {reading.view(table, stored)}")
+        counted = con.execute("SELECT (SELECT count(*) FROM every_row) - (SELECT count(*) FROM newest)").fetchone()
+        assert counted is not None
+        if counted[0]:
+            kept = con.sql("SELECT * FROM newest").to_arrow_table().cast(table.arrow)
+            write_deltalake(delta, kept, mode="overwrite")
+    return int(counted[0])

@@ -22,9 +22,9 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from distaff_data.atomic import replacing
-from distaff_data.errors import InputError, first_line
+from distaff_data.errors import DamagedError, InputError, first_line
 from distaff_data.schema import Table
-from distaff_data.warehouse import engine
+from distaff_data.warehouse import damage, engine
 
 SCHEMES = ("s3://",)
 _VERSION_FILE = "schema.json"
@@ -62,8 +62,13 @@ class Place:
         return f"{self.location.rstrip('/')}/{table}"
 
     def delta(self, table: str) -> DeltaTable:
-        """Return a table as it stands now."""
-        return DeltaTable(self.at(table))
+        """Return a table as it stands now.
+
+        Raises:
+            DamagedError: It is damaged or missing.
+        """
+        with damage.told(table):
+            return DeltaTable(self.at(table))
 
     def create(self, table: Table) -> DeltaTable:
         """Return a table, which is made if it is missing.
@@ -72,7 +77,8 @@ class Place:
             InputError: The object store cannot be reached, or refuses.
         """
         if not self.is_remote:
-            return DeltaTable.create(self.at(table.name), schema=table.arrow, mode="ignore")
+            with damage.told(table.name):
+                return DeltaTable.create(self.at(table.name), schema=table.arrow, mode="ignore")
         try:
             return DeltaTable.create(self.at(table.name), schema=table.arrow, mode="ignore")
         except (DeltaError, OSError) as error:
@@ -117,8 +123,7 @@ class Place:
     def version(self) -> int | None:
         """Version of the schema that the tables have; None when there is no warehouse here."""
         if not self.is_remote:
-            file = Path(self.location) / _VERSION_FILE
-            return int(json.loads(file.read_text())["version"]) if file.exists() else None
+            return _version_in(self.version_file)
         try:
             if not DeltaTable.is_deltatable(self.at(_NOTED_ON)):
                 return None
@@ -135,6 +140,11 @@ class Place:
             return
         with replacing(Path(self.location) / _VERSION_FILE) as temporary:
             temporary.write_text(json.dumps({"version": version}))
+
+    @property
+    def version_file(self) -> Path:
+        """The file that says the version, of tables in a folder."""
+        return Path(self.location) / _VERSION_FILE
 
     @cached_property
     def is_remote(self) -> bool:
@@ -154,6 +164,15 @@ def _listed(folder: Path, entries: tuple[str, ...], made: tuple[int, int, int]) 
 
 def _files_of(folder: Path, delta: DeltaTable) -> list[Path]:
     return [folder / PurePosixPath(uri).name for uri in delta.file_uris()]
+
+
+def _version_in(file: Path) -> int | None:
+    if not file.exists():
+        return None
+    try:
+        return int(json.loads(file.read_bytes())["version"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise DamagedError(f"{file}: the file is damaged; distaff doctor --fix writes it anew") from None
 
 
 def scan(files: list[Path]) -> str:

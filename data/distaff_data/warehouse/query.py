@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-import threading
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
 
-from distaff_data.errors import InputError, first_line
+from distaff_data.errors import DamagedError
 from distaff_data.schema import TABLES, Table
-from distaff_data.warehouse import engine
+from distaff_data.warehouse import damage, engine
 from distaff_data.warehouse.places import Place
 
 if TYPE_CHECKING:
@@ -23,19 +22,13 @@ if TYPE_CHECKING:
 _LIVE = TABLES["publications"]
 
 
-@dataclass(frozen=True)
-class Selection:
-    """Result of one read-only statement: the first rows, and whether more were left."""
-
-    table: pa.Table
-    truncated: bool
-
-
 def query(place: Place, sql: str, params: Sequence[object] = ()) -> pa.Table:
     """Run Distaff's own SQL over the warehouse at ``place``; user values go through ``params``."""
     with engine.session() as con:
-        _open_views(con, place, _named(sql))
-        return con.sql(sql, params=list(params)).to_arrow_table()
+        names = _named(sql)
+        with whole(place, names):
+            open_views(con, place, names)
+            return con.sql(sql, params=list(params)).to_arrow_table()
 
 
 def to_frame(table: pa.Table) -> pl.DataFrame:
@@ -50,36 +43,26 @@ def to_frame(table: pa.Table) -> pl.DataFrame:
 def stream(place: Place, sql: str, params: Sequence[object], rows: int) -> Iterable[pa.RecordBatch]:
     """Yield the result of :func:`query` in batches of ``rows`` rows, in bounded memory."""
     with engine.session() as con:
-        _open_views(con, place, _named(sql))
-        yield from con.sql(sql, params=list(params)).to_arrow_reader(rows)
+        names = _named(sql)
+        with whole(place, names):
+            open_views(con, place, names)
+            yield from con.sql(sql, params=list(params)).to_arrow_reader(rows)
 
 
-def select(place: Place, sql: str, *, limit: int, seconds: float, memory: str = "2GB") -> Selection:
-    """Run one SELECT a person typed, with no way out of the warehouse.
+@contextmanager
+def whole(place: Place, tables: Iterable[str]) -> Iterator[None]:
+    """Say in one line which file of the tables is damaged, where a query over them fails for that.
 
     Raises:
-        InputError: Not exactly one SELECT, an SQL error, or a statement stopped after ``seconds``.
+        DamagedError: One is.
     """
-    # Without a temporary directory: DuckDB would let the statement read every file in it.
-    with engine.connect(memory_limit=memory, temp_directory="") as con:
-        try:
-            statements = con.extract_statements(sql)
-        except duckdb.Error as error:
-            raise InputError(f"cannot read the statement: {first_line(error)}") from None
-        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-            raise InputError("give exactly one SELECT statement; everything else is refused")
-        engine.lock(con, _open_views(con, place, TABLES))
-        timer = threading.Timer(seconds, con.interrupt)
-        timer.start()
-        try:
-            table = _head(con.sql(sql).to_arrow_reader(min(limit + 1, 100_000)), limit + 1)
-        except duckdb.InterruptException:
-            raise InputError(f"the statement ran longer than {seconds:g} s and was stopped") from None
-        except duckdb.Error as error:
-            raise InputError(f"the statement failed: {first_line(error)}") from None
-        finally:
-            timer.cancel()
-    return Selection(table.slice(0, limit), table.num_rows > limit)
+    try:
+        yield
+    except (duckdb.Error, pa.ArrowException, OSError):
+        found = None if place.is_remote else damage.first_damaged(Path(place.location), [_LIVE.name, *sorted(tables)])
+        if found is None:
+            raise
+        raise DamagedError(f"{found.file}: {found.problem}; {damage.SEE}") from None
 
 
 def rows_of(con: duckdb.DuckDBPyConnection, table: Table, stored: str | None) -> str:
@@ -97,7 +80,8 @@ def generations(place: Place, table: str) -> set[str]:
         rows, _ = place.rows(con, table)
         if rows is None:
             return set()
-        return {str(row[0]) for row in con.execute(f"SELECT DISTINCT generation FROM {rows}").fetchall()}
+        with whole(place, [table]):
+            return {str(row[0]) for row in con.execute(f"SELECT DISTINCT generation FROM {rows}").fetchall()}
 
 
 def _named(sql: str) -> set[str]:
@@ -105,7 +89,7 @@ def _named(sql: str) -> set[str]:
     return TABLES.keys() & set(re.findall(r"\w+", sql))
 
 
-def _open_views(con: duckdb.DuckDBPyConnection, place: Place, names: Iterable[str]) -> list[Path]:
+def open_views(con: duckdb.DuckDBPyConnection, place: Place, names: Iterable[str]) -> list[Path]:
     """Make the views of ``names``; returns the files that DuckDB reads.
 
     ``publications`` is resolved first. A generation's rows are appended before its publication, so the files resolved
@@ -116,11 +100,11 @@ def _open_views(con: duckdb.DuckDBPyConnection, place: Place, names: Iterable[st
     for table in wanted:
         stored, read = place.rows(con, table.name)
         files += read
-        con.execute(f"CREATE TEMP VIEW {engine.identifier(table.name)} AS {_view(table, stored)}")
+        con.execute(f"CREATE TEMP VIEW {engine.identifier(table.name)} AS {view(table, stored)}")
     return files
 
 
-def _view(table: Table, stored: str | None) -> str:
+def view(table: Table, stored: str | None) -> str:
     """Return the SQL of a table's view: of a log the newest row of each key, of a generation table what is live."""
     rows = _rows(table, stored)
     if table.key is None:
@@ -137,14 +121,3 @@ def _rows(table: Table, stored: str | None) -> str:
     if stored is not None:
         rows += f" UNION ALL BY NAME SELECT * FROM {stored}"
     return f"SELECT {columns} FROM ({rows})"
-
-
-def _head(reader: pa.RecordBatchReader, limit: int) -> pa.Table:
-    kept: list[pa.RecordBatch] = []
-    missing = limit
-    for batch in reader:
-        kept.append(batch.slice(0, missing))
-        missing -= kept[-1].num_rows
-        if missing <= 0:
-            break
-    return pa.Table.from_batches(kept, schema=reader.schema)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import pyarrow as pa
 
-from distaff_data.errors import InputError
+from distaff_data.errors import InputError, first_line
 from distaff_data.warehouse import engine, query
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ _NOT_UTF8 = "the file is not UTF-8; convert it first (iconv -f LATIN1 -t UTF-8)"
 _MIXED_ENDS = "lines end in different ways (CR LF and LF); make them one (dos2unix)"
 _BYTES = 8  # that a value takes on disk, about
 _DATABASE = "scratch.duckdb"
+_LINE = 64 << 20  # bytes
+_ROWS_A_BYTE = 64  # of a Parquet file at most: even ids that never change take a bit a run, and no pair counts twice
 _SHOWN = 80  # characters of an offending line that a message repeats
 
 
@@ -79,11 +82,13 @@ class Scratch:
 
     def execute(self, sql: str, params: Sequence[object] = ()) -> None:
         """Run a statement for its effect."""
-        self._con.execute(sql, list(params))
+        with _told():
+            self._con.execute(sql, list(params))
 
     def rows(self, sql: str, params: Sequence[object] = ()) -> list[tuple[object, ...]]:
         """Run a query and return its rows."""
-        return self._con.execute(sql, list(params)).fetchall()
+        with _told():
+            return self._con.execute(sql, list(params)).fetchall()
 
     def value(self, sql: str, params: Sequence[object] = ()) -> object:
         """Run a query and return the first column of its first row; None when there is no row."""
@@ -98,7 +103,8 @@ class Scratch:
 
     def frame(self, sql: str, params: Sequence[object] = ()) -> pl.DataFrame:
         """Run a query and return its rows as a polars frame."""
-        return query.to_frame(self._con.sql(sql, params=list(params)).to_arrow_table())
+        with _told():
+            return query.to_frame(self._con.sql(sql, params=list(params)).to_arrow_table())
 
     def stream(self, sql: str, params: Sequence[object] = (), *, rows: int = 262_144) -> pa.RecordBatchReader:
         """Run a query and return its rows as Arrow batches; read it to the end before the next call."""
@@ -128,11 +134,12 @@ class Scratch:
         Raises:
             InputError: A line with too few or too many columns, an unterminated quote, or another encoding.
         """
+        _check_lines(path)
         types = "{" + ", ".join(f"{engine.literal(name)}: 'VARCHAR'" for name in columns) + "}"
         source = (
             f"read_csv({_exactly(path)}, auto_detect = false, delim = {engine.literal(delimiter)}, "
             f"header = {str(header).lower()}, quote = {engine.literal(quote)}, escape = {engine.literal(quote)}, "
-            f"columns = {types}, store_rejects = true, rejects_limit = 1, max_line_size = 67108864)"
+            f"columns = {types}, store_rejects = true, rejects_limit = 1, max_line_size = {_LINE})"
         )
         self._read(table, path, source, keep)
         reject = self._reject(path)
@@ -141,6 +148,7 @@ class Scratch:
 
     def stage_json(self, table: str, path: Path, *, columns: Sequence[str]) -> None:
         """Read a JSON-lines file into ``table``: a BIGINT ``row`` from 1, and ``columns`` as text (NULL where absent)."""
+        _check_lines(path)
         types = "{" + ", ".join(f"{engine.literal(name)}: 'VARCHAR'" for name in columns) + "}"
         source = f"read_json({_exactly(path)}, format = 'newline_delimited', columns = {types})"
         try:
@@ -152,32 +160,34 @@ class Scratch:
     def stage_parquet(self, table: str, path: Path, *, columns: Sequence[str]) -> None:
         """Read columns of a Parquet file into ``table``: a BIGINT ``row`` from 1, and ``columns`` as text.
 
-        A list becomes a JSON array, as :meth:`stage_json` leaves one.
+        A list becomes a JSON array, as :meth:`stage_json` leaves one, and what is no number is missing.
         """
         source = f"read_parquet({_exactly(path)})"
         self._check_room(path, len(columns))
-        lists = {str(row[0]) for row in self.rows(f"DESCRIBE SELECT * FROM {source}") if str(row[1]).endswith("]")}
-        picked = ", ".join(
-            f"to_json({(q := engine.identifier(column))}) AS {q}" if column in lists else engine.identifier(column)
-            for column in columns
-        )
+        types = self.parquet_columns(path)
+        picked = ", ".join(f"{_as_text(column, types[column])} AS {engine.identifier(column)}" for column in columns)
         self._read(table, path, f"(SELECT {picked} FROM {source})", columns)
 
-    def parquet_columns(self, path: Path) -> list[str]:
-        """Return the column names of a Parquet file.
+    def parquet_columns(self, path: Path) -> dict[str, str]:
+        """Return the columns of a Parquet file, and DuckDB's names of their types.
 
         Raises:
             InputError: The file is no Parquet file, or is cut off.
         """
         try:
-            return [str(row[0]) for row in self.rows(f"DESCRIBE SELECT * FROM read_parquet({_exactly(path)})")]
+            rows = self._con.execute(f"DESCRIBE SELECT * FROM read_parquet({_exactly(path)})").fetchall()
         except duckdb.Error as error:
             raise _unreadable(path, error) from None
+        return {str(row[0]): str(row[1]) for row in rows}
 
     def _check_room(self, path: Path, n_columns: int) -> None:
         """Refuse a Parquet file of more values than the disk has room for: a few kilobytes may hold billions."""
         rows = self.count(f"SELECT sum(num_rows)::BIGINT FROM parquet_file_metadata({_exactly(path)})")
         free = shutil.disk_usage(self._folder.name).free
+        if rows > max(path.stat().st_size * _ROWS_A_BYTE, 1_000_000):
+            raise InputError(
+                f"the file has {rows:,} rows in {path.stat().st_size:,} bytes; they are all the same", path=path
+            )
         if rows * n_columns * _BYTES > free:
             raise InputError(f"the file has {rows:,} rows, for which the disk has no room", path=path)
 
@@ -206,6 +216,38 @@ class Scratch:
         return Reject(_line_at(path, offset), None if column is None else str(column), str(text)[:_SHOWN], reason)
 
 
+def _as_text(column: str, kind: str) -> str:
+    """Return the SQL of a Parquet file's column, ready to be cast to text."""
+    cell = engine.identifier(column)
+    if kind.endswith("]"):
+        return f"to_json({cell})"
+    return f"CASE WHEN isnan({cell}) THEN NULL ELSE {cell} END" if kind in ("FLOAT", "DOUBLE") else cell
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Turn what a statement meets in the values it reads into one line; a statement that is wrong itself stays an error.
+
+    Raises:
+        InputError: It met something.
+    """
+    try:
+        yield
+    except (duckdb.DataError, duckdb.IOException, duckdb.OutOfMemoryException) as error:
+        raise InputError(f"the data cannot be read: {first_line(error)}") from error
+
+
+def _check_lines(path: Path) -> None:
+    """Refuse a file with a line of more bytes than a line may have, before DuckDB makes room for it."""
+    size = 0
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            end = chunk.find(b"\n")
+            if size + (len(chunk) if end < 0 else end) > _LINE:
+                raise InputError(f"a line is longer than {_LINE >> 20} MiB; is it a text file?", path=path)
+            size = size + len(chunk) if end < 0 else len(chunk) - chunk.rfind(b"\n") - 1
+
+
 def _line_at(path: Path, offset: int) -> int:
     """Return the 1-based physical line of a byte; DuckDB counts records, which quoted line breaks make fewer."""
     lines, remaining = 1, offset
@@ -229,9 +271,10 @@ def _malformed(path: Path) -> InputError | None:
                 value = json.loads(line) if line.strip() else {}
             except UnicodeDecodeError:
                 return InputError(_NOT_UTF8, path=path, line=number)
-            except json.JSONDecodeError as error:
-                shown = line.decode().strip()[:_SHOWN]
-                return InputError(f"the line is not JSON: {error.msg}", path=path, line=number, value=shown)
+            except (ValueError, RecursionError) as error:
+                shown = line.decode(errors="replace").strip()[:_SHOWN]
+                reason = error.msg if isinstance(error, json.JSONDecodeError) else first_line(error)
+                return InputError(f"the line is not JSON: {reason}", path=path, line=number, value=shown)
             if not isinstance(value, dict):
                 shown = line.decode().strip()[:_SHOWN]
                 return InputError("the line is JSON, but no object", path=path, line=number, value=shown)

@@ -6,7 +6,7 @@ import itertools
 import math
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import Schema, write_deltalake
-from deltalake.exceptions import CommitFailedError
 from filelock import FileLock
 
-from distaff_data.errors import DistaffError, InputError
+from distaff_data.errors import DamagedError, InputError
 from distaff_data.schema import TABLES, VERSION, Table
-from distaff_data.warehouse import erasure
+from distaff_data.warehouse import damage, erasure
 from distaff_data.warehouse import query as reading
+from distaff_data.warehouse.damage import Damage
 from distaff_data.warehouse.places import Place
+from distaff_data.warehouse.statements import Selection, select
 
 if TYPE_CHECKING:
     import polars as pl
@@ -125,17 +126,16 @@ class Warehouse:
         if isinstance(rows, pa.RecordBatchReader):
             shaped = (_shape(pa.Table.from_batches([batch]), schema, constants) for batch in rows)
             stream = pa.RecordBatchReader.from_batches(schema, (b for t in shaped for b in t.to_batches()))
-            try:
+            with damage.told(table):
                 write_deltalake(place, stream, mode="append")
-            except CommitFailedError as error:
-                raise DistaffError(f"rows of {table} were taken out meanwhile; do the same again") from error
         else:
             framed = hasattr(rows, "__arrow_c_stream__")
             data = pa.table(rows) if framed else pa.Table.from_pylist(list(rows), schema=schema)
             data = _shape(data, schema, constants)
             if TABLES[table].key is not None:
                 data = _after(data, self._place.newest(table))
-            erasure.insist(lambda: write_deltalake(place, data, mode="append"))
+            with damage.told(table):
+                erasure.insist(lambda: write_deltalake(place, data, mode="append"))
 
     @contextmanager
     def publish(self, *targets: str) -> Iterator[Publication]:
@@ -181,9 +181,9 @@ class Warehouse:
         """Run SQL like :meth:`query` and return a list of mappings: for few rows."""
         return self.query(sql, params).to_pylist()  # type: ignore[no-any-return]
 
-    def select(self, sql: str, *, limit: int = 1_000_000, seconds: float = 60.0) -> reading.Selection:
-        """Run one read-only statement that a person typed; see :func:`distaff_data.warehouse.query.select`."""
-        return reading.select(self._place, sql, limit=limit, seconds=seconds)
+    def select(self, sql: str, *, limit: int = 1_000_000, seconds: float = 60.0) -> Selection:
+        """Run one read-only statement that a person typed; see :func:`distaff_data.warehouse.statements.select`."""
+        return select(self._place, sql, limit=limit, seconds=seconds)
 
     def lock(self, name: str) -> FileLock:
         """Return a lock between processes, for what only one may do at a time, such as replacing one dataset."""
@@ -204,7 +204,8 @@ class Warehouse:
         Returns:
             How many rows went away.
         """
-        return erasure.erase(self._place, TABLES[table], condition, params)
+        with damage.told(table):
+            return erasure.erase(self._place, TABLES[table], condition, params)
 
     def expunge(self, table: str, condition: str, params: Sequence[object] = ()) -> int:
         """Remove every older version of a table that may hold rows that :meth:`erase` took out, its files and its log.
@@ -220,7 +221,20 @@ class Warehouse:
         Returns:
             How many files went away.
         """
-        return erasure.expunge(self._place, TABLES[table], condition, params)
+        with damage.told(table):
+            return erasure.expunge(self._place, TABLES[table], condition, params)
+
+    def keep_newest(self, table: str) -> int:
+        """Remove what a log's view does not show, the rows that newer ones replaced, with the older versions of the table.
+
+        Args:
+            table: A log of which nobody asks what it said before.
+
+        Returns:
+            How many rows went away.
+        """
+        with damage.told(table):
+            return erasure.keep_newest(self._place, TABLES[table])
 
     def reclaim(self, grace: timedelta = timedelta(hours=24), tables: Iterable[str] = TABLES) -> dict[str, int]:
         """Delete rows that no reader can see, merge small files and remove unused ones.
@@ -236,19 +250,72 @@ class Warehouse:
         before = datetime.now(UTC) - grace
         removed = {}
         for table in (TABLES[name] for name in tables):
-            if table.key is None:
-                self._delete_dead(table.name, before)
-            delta = self._place.delta(table.name)
-            delta.optimize.compact()
-            gone = delta.vacuum(
-                retention_hours=math.ceil(grace.total_seconds() / 3600),
-                enforce_retention_duration=False,
-                dry_run=False,
-                full=grace >= _COMMITTED,  # also what killed writers left; a file that is younger may have a writer
-            )
-            if gone:
-                removed[table.name] = len(gone)
+            with damage.told(table.name):
+                if gone := self._reclaim(table, before, math.ceil(grace.total_seconds() / 3600)):
+                    removed[table.name] = gone
         return removed
+
+    def damaged(self, tables: Iterable[str] = TABLES) -> list[Damage]:
+        """Return what is wrong with the files of the tables; every file is read."""
+        if self._place.is_remote:
+            return [found for table in tables if (found := damage.of_remote(self._place.at(table), table)) is not None]
+        return [found for table in tables for found in damage.examine(self.root / table, table)]
+
+    @classmethod
+    def mend(cls, root: Path) -> list[str]:
+        """Repair the tables in a folder as far as can be without what was lost.
+
+        Damaged files are moved to :attr:`aside`; tables that are missing, and the note of the schema's version, are made
+        anew. What is published and may have lost rows is dropped.
+
+        Returns:
+            The targets that were dropped.
+        """
+        warehouse = cls(root)
+        logs = [found for found in warehouse.damaged() if found.kind != "data" and found.reparable]
+        for found in logs:
+            damage.set_aside(found, warehouse.aside)
+        for table in TABLES.values():
+            with suppress(DamagedError):  # what cannot be repaired is told by what examines
+                _bring_up(warehouse._place, table)
+        warehouse._place.set_version(VERSION)
+        return warehouse._without(found for found in warehouse.damaged() if found.kind == "data")
+
+    @property
+    def aside(self) -> Path:
+        """Folder of damaged files that were taken out of the tables."""
+        return self.root / ".damaged"
+
+    def suspects(self, found: Damage) -> list[str]:
+        """Return what is published and may have lost rows with a damaged data file."""
+        if found.generations is None:
+            return []
+        sql = "SELECT target FROM publications WHERE generation BETWEEN ? AND ? ORDER BY target"
+        return [str(row["target"]) for row in self.rows(sql, list(found.generations))]
+
+    def _without(self, files: Iterable[Damage]) -> list[str]:
+        """Take damaged data files out of their tables, and drop what may have lost rows with them."""
+        suspects: set[str] = set()
+        for found in sorted(files, key=lambda found: found.table != "publications"):
+            damage.set_aside(found, self.aside)
+            suspects.update(self.suspects(found))
+        if suspects:
+            self.drop(*sorted(suspects))
+        return sorted(suspects)
+
+    def _reclaim(self, table: Table, before: datetime, hours: int) -> int:
+        if table.key is None:
+            self._delete_dead(table.name, before)
+        delta = self._place.delta(table.name)
+        delta.optimize.compact()
+        gone = delta.vacuum(
+            retention_hours=hours,
+            enforce_retention_duration=False,
+            dry_run=False,
+            full=timedelta(hours=hours)
+            >= _COMMITTED,  # also what killed writers left; a younger file may have a writer
+        )
+        return len(gone)
 
     def _delete_dead(self, table: str, before: datetime) -> None:
         """Delete generations begun and replaced before ``before``."""

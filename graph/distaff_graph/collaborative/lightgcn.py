@@ -157,6 +157,10 @@ class LightGCN(GradientRecommender):
         """Return users, items, and the items' table for folding in."""
         return {"users": self._users, "items": self._items, "folding": self._folding}
 
+    def shapes(self) -> Mapping[str, tuple[int | None, ...]]:
+        """Return a row a user and a row an item."""
+        return {"users": (self.data.n_users, None), "items": (self.data.n_items, None)}
+
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Restore the three tables."""
         self._users, self._items, self._folding = tensors["users"], tensors["items"], tensors["folding"]

@@ -72,6 +72,10 @@ class EASE(LinearRecommender):
         """Return B, ``(n_items, n_items)``."""
         return {"weights": self._weights}
 
+    def shapes(self) -> Mapping[str, tuple[int | None, ...]]:
+        """Return items by items."""
+        return {"weights": (self.data.n_items, self.data.n_items)}
+
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Restore B."""
         self._weights = tensors["weights"]

@@ -74,6 +74,10 @@ class InnerProducts(Recommender):
         """Return both tables."""
         return {"users": self._users, "items": self._items}
 
+    def shapes(self) -> Mapping[str, tuple[int | None, ...]]:
+        """Return a row a user and a row an item."""
+        return {"users": (self.data.n_users, None), "items": (self.data.n_items, None)}
+
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Restore both tables."""
         self._users, self._items = tensors["users"], tensors["items"]

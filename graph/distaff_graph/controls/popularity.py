@@ -43,6 +43,10 @@ class Popularity(Recommender):
         """Return the counts."""
         return {"counts": self._counts}
 
+    def shapes(self) -> Mapping[str, tuple[int | None, ...]]:
+        """Return a count an item."""
+        return {"counts": (self.data.n_items,)}
+
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Restore the counts."""
         self._counts = tensors["counts"]

@@ -28,7 +28,7 @@ from distaff.cli import (
     sweeps,
 )
 from distaff.cli.state import printable, talk, use_workspace
-from distaff_data.errors import DistaffError, redacted
+from distaff_data.errors import DistaffError, first_line, redacted
 
 _INTERRUPTED, _TERMINATED = 130, 143
 _ended_by: list[int] = []
@@ -68,8 +68,8 @@ def options(
 def main() -> None:
     """Run the command line.
 
-    Exit status: 0 done, 2 the input or usage is wrong (one line, nothing changed), 130 and 143 ended by Ctrl-C or SIGTERM,
-    1 anything else.
+    Exit status: 0 done, 2 the input or usage is wrong, a file is damaged or the disk refuses (one line), 130 and 143 ended
+    by Ctrl-C or SIGTERM, 1 anything else.
     """
     signal.signal(signal.SIGTERM, _terminate)
     status = _status()
@@ -94,11 +94,19 @@ def _status() -> int:
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except DistaffError as error:
-        talk.print(f"[bold red]error[/]: {escape(printable(str(error)))}", soft_wrap=True, highlight=False)
-        return 2
+        return _tell(str(error))
+    except MemoryError as error:
+        return _tell(f"there is not enough memory: {first_line(error) or 'give less at a time'}")
+    except OSError as error:  # a full disk, a folder that may not be written, a file that is gone
+        return _tell(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else first_line(error))
     except Exception:
         sys.stderr.write(redacted(traceback.format_exc()))
         return 1
     except KeyboardInterrupt:
         return _INTERRUPTED
     return 0
+
+
+def _tell(message: str) -> int:
+    talk.print(f"[bold red]error[/]: {escape(printable(redacted(message)))}", soft_wrap=True, highlight=False)
+    return 2

@@ -10,6 +10,7 @@ import typer
 
 from distaff.cli.options import takes
 from distaff.cli.state import Json, emit_facts, emit_json, emit_table, pairs, root, workspace
+from distaff.cli.values import cells_of, records_of
 from distaff_data.errors import InputError
 from distaff_data.ingest.options import AttributesOptions, IncidentsOptions, InteractionsOptions, SeriesOptions
 
@@ -185,9 +186,9 @@ def sql(
         exports.write(table, out)
         typer.echo(f"{table.num_rows} rows written to {out}")
     elif as_json:
-        emit_json({"rows": table.to_pylist(), "truncated": selection.truncated})
+        emit_json({"rows": records_of(table), "truncated": selection.truncated})
     else:
-        emit_table("", table.column_names, [tuple(row.values()) for row in table.to_pylist()])
+        emit_table("", table.column_names, cells_of(table))
     if selection.truncated and not as_json:
         typer.echo(f"only the first {limit} rows; ask for more with --limit", err=True)
 

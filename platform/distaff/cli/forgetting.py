@@ -19,6 +19,10 @@ def forget(
     dataset: Annotated[
         str | None, typer.Option(help="The dataset; the only one that names them otherwise.", show_default=False)
     ] = None,
+    exports: Annotated[
+        bool,
+        typer.Option("--exports", help="Also take their rows out of tables that were exported into the workspace."),
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask: it cannot be undone.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -37,7 +41,7 @@ def forget(
     def progress(step: str) -> None:
         talk.print(step, markup=False, highlight=False, soft_wrap=True)
 
-    done = forgetting.forget(workspace(), people, dataset, progress=progress)
+    done = forgetting.forget(workspace(), people, dataset, clean_exports=exports, progress=progress)
     if as_json:
         return emit_json(done.as_dict())
     request = done.request
@@ -88,4 +92,13 @@ def forget(
     if done.sources:
         typer.echo(f"the dataset was read from {done.sources}: take them out of there too, or they come back")
     if done.notes:
-        typer.echo(f"notes on factors name them, {', '.join(done.notes)}: change those with distaff note")
+        typer.echo(
+            f"notes on factors name them, {', '.join(done.notes)}: change those with distaff note; "
+            "then distaff doctor --fix takes out what they said before"
+        )
+    if done.exports:
+        typer.echo(
+            f"files in the workspace name them, {', '.join(done.exports)}: delete them, or make the request again with "
+            "--exports, which takes the rows out of tables"
+        )
+    typer.echo("not looked at: files outside the workspace, and copies and backups of it")

@@ -15,6 +15,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from distaff.cli.values import in_json
+
 if TYPE_CHECKING:
     from distaff.model.base import Epoch, Model
     from distaff_data.workspace import Workspace
@@ -64,7 +66,8 @@ RunId = Annotated[
 
 def emit_json(value: object) -> None:
     """Print a JSON document, and nothing else, on standard output."""
-    sys.stdout.write(json.dumps(value, default=str, ensure_ascii=False, indent=2) + "\n")
+    json.dump(in_json(value), sys.stdout, default=str, ensure_ascii=False, indent=2, allow_nan=False)
+    sys.stdout.write("\n")
 
 
 def emit_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -21,7 +21,7 @@ from distaff_data.atomic import replacing
 from distaff_data.errors import DistaffError, InputError
 from distaff_data.workspace import Workspace
 
-_KEY = "forget.key"
+KEY = "forget.key"
 _KEY_TEXT = re.compile(r"[0-9a-f]{64}")
 
 
@@ -72,8 +72,8 @@ def hashes(workspace: Workspace, dataset: str, people: Iterable[str]) -> list[st
 
 def _key(workspace: Workspace) -> bytes:
     """Return the key; without one, a new one is written whole, or not at all."""
-    file = workspace.root / _KEY
-    with workspace.warehouse.lock(_KEY):
+    file = workspace.root / KEY
+    with workspace.warehouse.lock(KEY):
         if not file.exists():
             try:
                 _write_key(file)

@@ -30,6 +30,7 @@ def clear(workspace: Workspace, dataset: str, runs: Sequence[Run], people: Seque
     for folder in left_behind:
         removed += sum(1 for file in folder.rglob("*") if file.is_file())
         shutil.rmtree(folder)
+    removed += _clear_aside(workspace.warehouse.aside)
     for file in _outputs(workspace, {run.run for run in runs}):
         removed += len(leftovers(file))
         clear_leftovers(file)
@@ -37,6 +38,13 @@ def clear(workspace: Workspace, dataset: str, runs: Sequence[Run], people: Seque
             _rewrite(file, people)
             removed += 1
     return removed
+
+
+def _clear_aside(folder: Path) -> int:
+    """Delete the damaged files that ``doctor`` set aside: what they hold cannot be told."""
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    shutil.rmtree(folder, ignore_errors=True)
+    return len(files)
 
 
 def _outputs(workspace: Workspace, names: set[str]) -> list[Path]:

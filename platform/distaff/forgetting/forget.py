@@ -16,7 +16,7 @@ from filelock import Timeout
 
 from distaff.factors.intents.evidence import explain_run
 from distaff.factors.intents.notes import mentioning
-from distaff.forgetting import audit, files, proof, unlearning
+from distaff.forgetting import audit, exports, files, proof, unlearning
 from distaff.forgetting.audit import ModelRecord, Request
 from distaff.forgetting.proof import Pooled
 from distaff.runs import records
@@ -37,7 +37,9 @@ class Forgotten:
         sources: Files that the dataset was read from. They are not Distaff's: take the people out of them too, or the next
             ingestion brings them back.
         pooled: The attacks of all requests for one person each, over the whole dataset: one person's alone has no power.
-        notes: Factors, ``RUN/FACTOR``, whose note has an id of theirs as a word. What an analyst wrote is theirs to change.
+        notes: Factors, ``RUN/FACTOR``, whose note has an id of theirs in it. What an analyst wrote is theirs to change; what
+            it said before goes with the request.
+        exports: Files that were exported into the workspace and name them still.
     """
 
     request: Request
@@ -45,13 +47,15 @@ class Forgotten:
     sources: str
     notes: tuple[str, ...]
     pooled: tuple[Pooled, ...] = ()
+    exports: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON shape of ``forget``."""
         facts = asdict(self.request)
         facts["people"] = len(facts.pop("subjects"))
         models, pooled = ([asdict(row) for row in rows] for rows in (self.models, self.pooled))
-        return facts | {"models": models, "sources": self.sources, "notes": self.notes, "pooled": pooled}
+        stays = {"sources": self.sources, "notes": self.notes, "exports": self.exports}
+        return facts | {"models": models, "pooled": pooled} | stays
 
 
 def forget(
@@ -59,6 +63,7 @@ def forget(
     people: Sequence[str],
     dataset: str | None = None,
     *,
+    clean_exports: bool = False,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Forgotten:
     """Take people out of a dataset, its runs and their models; models that are not exact are queued for a new fit.
@@ -67,6 +72,7 @@ def forget(
         workspace: The workspace.
         people: Their own ids.
         dataset: A dataset of interactions; the only one that names them when None.
+        clean_exports: Take the rows that name them out of tables that were exported into the workspace too.
         progress: Told of each step before it begins.
 
     Raises:
@@ -79,17 +85,22 @@ def forget(
     with ExitStack() as locks:
         fitted = _hold(workspace, dataset, locks)
         names = [run.run for run in fitted]
-        request = _check(workspace, dataset, names, people)
+        request = _check(workspace, dataset, names, people, exported=clean_exports)
         progress("tables: what is shown")
         persons.republish(workspace.warehouse, dataset, names, people)
         failed = unlearning.unlearn(workspace, request, fitted, people, progress)
         _explain(workspace, request, progress)
         progress("files")
         request = audit.counted(workspace, request, files=files.clear(workspace, dataset, fitted, people))
+        exported = exports.naming(workspace, people)
+        if clean_exports:
+            request = audit.counted(workspace, request, files=len(exports.clean(exported, people)))
+            exported = exports.naming(workspace, people)
         progress("tables: what was replaced")
         request = audit.counted(workspace, request, rows=persons.erase(workspace.warehouse, dataset, names, people))
         progress("tables: older versions")
         persons.expunge(workspace.warehouse, dataset, names, people)
+        workspace.warehouse.keep_newest("factor_notes")
         if failed:
             why = "; ".join(f"{run}: {reason}" for run, reason in failed.items())
             raise DistaffError(f"some models could not be changed, make the request again: {why}")
@@ -99,7 +110,8 @@ def forget(
     (row,) = workspace.warehouse.rows("SELECT source FROM datasets WHERE dataset = ?", [dataset])
     models = tuple(audit.models(workspace, forgetting=request.forgetting))
     noted = tuple(f"{note.run}/{note.factor}" for note in mentioning(workspace, names, people))
-    return Forgotten(request, models, row["source"] or "", noted, tuple(proof.pooled(workspace, dataset)))
+    left = tuple(str(file.relative_to(workspace.root)) for file in exported)
+    return Forgotten(request, models, row["source"] or "", noted, tuple(proof.pooled(workspace, dataset)), left)
 
 
 def _dataset(workspace: Workspace, people: list[str], dataset: str | None) -> str:
@@ -162,16 +174,18 @@ def _check_meanwhile(workspace: Workspace, dataset: str, names: list[str], peopl
         raise DistaffError(f"{what} began while the people were forgotten; make the request again when it is done")
 
 
-def _check(workspace: Workspace, dataset: str, names: list[str], people: list[str]) -> Request:
+def _check(workspace: Workspace, dataset: str, names: list[str], people: list[str], *, exported: bool) -> Request:
     """Record the request, if there is anybody to forget.
 
     Raises:
-        InputError: Somebody is named by no table and no model, and no request for them was begun.
+        InputError: Somebody is named by no table and no model, by no export where those are to be cleaned, and no request
+            for them was begun.
     """
     subjects = audit.hashes(workspace, dataset, people)
     if not any(r.dataset == dataset and r.subjects == subjects for r in audit.unfinished_requests(workspace)):
         unknown = set(people) - persons.named(workspace.warehouse, dataset, names, people)
         unknown -= unlearning.known(workspace, names, people)
+        unknown = {person for person in unknown if not (exported and exports.naming(workspace, [person]))}
         if unknown:
             raise InputError(f"nobody of this id in dataset {dataset!r}", value=min(unknown))
     return audit.begin(workspace, dataset, people)

@@ -201,6 +201,13 @@ class Model(ABC, Generic[D]):
     def read_data(self, folder: Path, name: str, generation: str) -> D:
         """Read what :meth:`write_data` wrote for the dataset ``name``."""
 
+    def verify(self) -> None:
+        """Check that what was loaded can be used with the data; nothing by default.
+
+        Raises:
+            ValueError: It cannot.
+        """
+
     @property
     def remarks(self) -> tuple[str, ...]:
         """The things that a reader of the fit should know, such as what the model chose by itself; nothing by default."""

@@ -223,6 +223,28 @@ class Recommender(Model[Interactions]):
         """Read ids and interactions."""
         return Interactions.read(folder, name, generation)
 
+    def shapes(self) -> Mapping[str, tuple[int | None, ...]]:
+        """Return the shapes that tensors of :meth:`state` have for these data, None for any size; by default of none."""
+        return {}
+
+    def verify(self) -> None:
+        """Check that the first and the last user have a finite score for every item, and tables their rows.
+
+        Raises:
+            ValueError: They have not.
+        """
+        for name, shape in self.shapes().items():
+            found = tuple(self.state()[name].shape)
+            if len(found) != len(shape) or any(size not in (None, at) for at, size in zip(found, shape, strict=True)):
+                raise ValueError(f"{name!r} has the shape {found}")
+        if not self.data.n_users:
+            return
+        scores = self.predict(torch.tensor([0, self.data.n_users - 1]))
+        if tuple(scores.shape) != (2, self.data.n_items) or not scores.is_floating_point():
+            raise ValueError(f"scores of two users are {scores.dtype} {tuple(scores.shape)}")
+        if not bool(torch.isfinite(scores).all()):
+            raise ValueError("a score is not finite")
+
     # ---------------------------------------------------------------------------------------------- what people call
 
     def fit(

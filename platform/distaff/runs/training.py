@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -299,7 +299,7 @@ def _carry_out(
 
 def _publish_history(workspace: Workspace, run_id: str, log: Path) -> None:
     """Publish the log; an epoch fitted twice, around a resumption, counts once."""
-    epochs = {line["epoch"]: line for line in map(json.loads, log.read_text().splitlines())}
+    epochs = {line["epoch"]: line for line in _lines(log)}
     rows = [
         {"epoch": epoch, "name": name, "value": value}
         for epoch, line in epochs.items()
@@ -309,3 +309,14 @@ def _publish_history(workspace: Workspace, run_id: str, log: Path) -> None:
     if rows:
         with workspace.warehouse.publish(f"history/{run_id}") as publication:
             publication.append("history", rows, run=run_id)
+
+
+def _lines(log: Path) -> Iterator[dict[str, Any]]:
+    """Yield the epochs of a log; a line that a power cut or a full disk tore is left out."""
+    for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            epoch = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(epoch, dict) and "epoch" in epoch:
+            yield epoch

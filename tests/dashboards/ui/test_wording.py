@@ -1,4 +1,7 @@
+import re
 from dataclasses import replace
+
+import pytest
 
 from distaff.board.board import BoardRow
 from distaff.stats.crossed import Comparison
@@ -45,6 +48,24 @@ def test_one_seed_says_so_instead_of_an_interval() -> None:
 def test_rows_of_one_model_are_told_apart_by_their_settings() -> None:
     rows = [row("ease"), row("dccf", n_layers=3), row("dccf", init="xavier")]
     assert wording.row_labels(rows) == ["ease", "dccf (n_layers=3)", "dccf (init=xavier)"]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://127.0.0.1:9/x.png",
+        "HTTPS://evil.example",
+        "www.evil.example",
+        "a@evil.example",
+        "mailto:a@b.c",
+        "<a href='http://x'>",
+    ],
+)
+def test_bare_address_in_a_title_is_no_link(address: str) -> None:
+    """What GitHub's Markdown makes a link of is found after the escapes were undone."""
+    shown = re.sub(r"\\(.)", r"\1", wording.escape(f"3: see {address}."))
+    assert re.search(r"(?i)https?://|www\.|[\w.+-]@\w|mailto:\w", shown) is None
+    assert shown.replace("\N{WORD JOINER}", "") == f"3: see {address}."
 
 
 def test_escaped_text_has_no_markdown_left() -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import platform
 import shutil
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
 
+from distaff.doctor import files
+from distaff.doctor.check import Check, guarded
 from distaff.forgetting import audit
 from distaff.model import registry
 from distaff.runs import records
@@ -24,22 +26,13 @@ _LOW_DISK = 2 << 30
 _LEFT_BEHIND = 24 * 3600  # seconds
 
 
-@dataclass(frozen=True)
-class Check:
-    """One check: ``state`` is ``ok``, ``fixed`` or ``problem``."""
-
-    check: str
-    state: str
-    detail: str
-
-
 def examine(root: Path, *, fix: bool = False) -> list[Check]:
     """Check libraries, models, disk, warehouse and runs.
 
     Args:
         root: The workspace's folder; it may be missing.
         fix: Mark runs whose process is gone as interrupted, cut torn journals of sweeps back to their last good line,
-            merge small files, reclaim dead rows and stale files.
+            merge small files, reclaim dead rows and stale files; set damaged files aside, and make anew what can be.
     """
     versions = ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"cpu, {torch.get_num_threads()} threads"
@@ -52,20 +45,29 @@ def examine(root: Path, *, fix: bool = False) -> list[Check]:
         *map(_model, registry.names()),
         *(Check("models", "problem", conflict) for conflict in registry.conflicts()),
     ]
+    if fix:
+        findings += guarded("tables", lambda: files.mend(root))
     try:
         workspace = Workspace.open(root)
-    except DistaffError as error:
+    except (DistaffError, OSError) as error:
         return [*findings, Check("workspace", "problem", str(error))]
     findings.append(Check("workspace", "ok", str(root)))
-    findings += _stale_runs(workspace, fix)
-    findings += _missing_models(workspace)
-    findings += _torn_journals(workspace, fix)
-    findings += _unfinished_forgettings(workspace)
+    findings += guarded("tables", lambda: files.of_tables(workspace))
+    findings += guarded("runs", lambda: _stale_runs(workspace, fix))
+    findings += guarded("runs", lambda: files.of_runs(workspace, fix))
+    findings += guarded("sweeps", lambda: _torn_journals(workspace, fix))
+    findings += guarded("forgettings", lambda: _unfinished_forgettings(workspace))
+    findings += guarded("settings", lambda: files.of_settings(workspace))
     if fix:
-        removed = workspace.warehouse.reclaim()
-        findings.append(Check("warehouse", "fixed", f"{sum(removed.values())} unused files removed"))
-        findings += _sweep(workspace.scratch)
+        findings += guarded("warehouse", lambda: _reclaimed(workspace))
+        findings += guarded("scratch", lambda: _sweep(workspace.scratch))
     return findings
+
+
+def _reclaimed(workspace: Workspace) -> list[Check]:
+    removed = workspace.warehouse.reclaim()
+    workspace.warehouse.keep_newest("factor_notes")
+    return [Check("warehouse", "fixed", f"{sum(removed.values())} unused files removed")]
 
 
 def _model(name: str) -> Check:
@@ -131,12 +133,3 @@ def _sweep(scratch: Path) -> list[Check]:
     for folder in abandoned:
         shutil.rmtree(folder, ignore_errors=True)
     return [Check("scratch", "fixed", f"{len(abandoned)} folders of killed ingestions removed")] if abandoned else []
-
-
-def _missing_models(workspace: Workspace) -> list[Check]:
-    """Finished runs whose artefacts are gone."""
-    return [
-        Check(f"run {r.run}", "problem", "its model folder is missing")
-        for r in records.listing(workspace)
-        if r.status == "done" and not (records.run_folder(workspace, r.run) / "model" / "model.json").is_file()
-    ]

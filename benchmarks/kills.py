@@ -1,0 +1,335 @@
+"""Every command killed with -9 at random moments: ``python benchmarks/kills.py --kills 300 --seed 0 --out kills.json``.
+
+A small workspace, all verbs that write, one after another in a seeded order. After every kill the workspace is opened by
+another process: what was acknowledged before must all be there, what was being replaced is the old or the new and whole, and
+the same command, made again, must end well. Processes are forked from one that has imported everything and opened nothing,
+so that a kill costs a second and falls into the work rather than into the start of the interpreter.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
+
+import sklearn.decomposition  # noqa: F401 - so that no forked process has to
+import torch
+from every_verb import commands, write_files
+
+from distaff import doctor
+from distaff.cli import main as command_line
+from distaff.model import saving
+from distaff.runs import aliases, records
+from distaff_data.workspace import Workspace
+
+_WRITING = ["evaluate", "factors", "note", "blind-spots", "diagnose", "embed", "forecast", "anomalies", "schedule add",
+            "schedule run", "score", "train", "promote", "rollback", "ingest items", "ingest series", "ingest incidents",
+            "ingest interactions", "forget", "init", "resume", "doctor --fix"]  # fmt: skip
+_PEOPLE = 24
+_BOUND = 300.0  # seconds that any command may take; a hang is a failure
+
+
+def forked(work: Callable[[], int], log: Path) -> int:
+    """Start ``work`` in a process of its own, whose output goes to a file; returns its id."""
+    pid = os.fork()
+    if pid:
+        return pid
+    status = 70
+    try:
+        os.setsid()
+        out = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
+        os.dup2(out, 1)
+        os.dup2(out, 2)
+        status = work()
+    except SystemExit as ended:
+        status = int(ended.code or 0)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def ended(pid: int, seconds: float) -> int | None:
+    """Wait for a process; returns its status, minus the signal's number where one ended it, None where it goes on."""
+    until = time.monotonic() + seconds
+    while True:
+        found, status = os.waitpid(pid, os.WNOHANG)
+        if found:
+            return os.waitstatus_to_exitcode(status)
+        if time.monotonic() > until:
+            return None
+        time.sleep(0.005)
+
+
+class Torment:
+    """The workspace under attack, and what is known to be in it."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self.folder, self.root, self.chance = folder, folder / "ws", random.Random(seed)
+        self.log = folder / "log"
+        self.counts: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
+        self.failures: list[dict[str, Any]] = []
+        self.usual: dict[str, float] = {}
+        self.known: dict[str, Any] | None = (
+            None  # what the workspace holds, where nothing happened since it was looked at
+        )
+        self.n = 0
+
+    def call(self, *arguments: str, root: Path | None = None, kill_after: float | None = None) -> int | None:
+        """Run a command; returns its status, None where it was killed."""
+
+        def work() -> int:
+            sys.argv = ["distaff", "--workspace", str(root or self.root), *arguments]
+            command_line()
+            return 0
+
+        pid = forked(work, self.log)
+        status = ended(pid, _BOUND if kill_after is None else kill_after)
+        if status is None:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            return None if kill_after is not None else -int(signal.SIGKILL)
+        return status
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the workspace holds, as another process sees it; what is broken is under ``broken``."""
+        file = self.folder / "facts.json"
+        status = ended(forked(lambda: _write_facts(self.root, file), self.log), _BOUND)
+        if status != 0:
+            return {"broken": [f"it cannot be read: {self.log.read_text()[-600:]}"]}
+        facts: dict[str, Any] = json.loads(file.read_text())
+        return facts
+
+    def fill(self) -> dict[str, str]:
+        """Make the workspace; returns its runs."""
+        files = self.folder / "files"
+        files.mkdir()
+        if ended(forked(lambda: write_files(files) or 0, self.log), _BOUND):  # a forked thread pool would stand still
+            raise RuntimeError(self.log.read_text())
+        (files / "others.csv").write_text((files / "orders.csv").read_text() + "u0,i1\nu1,i0\n")
+        runs = {}
+        for arguments in (
+            ("ingest", "interactions", "shop", f"{files}/orders.csv", "--split", "random:0.6,0.2,0.2"),
+            ("ingest", "items", "shop", f"{files}/items.csv"),
+            ("ingest", "series", "sites", f"{files}/sites.csv", "--split", "rows:80,20,20"),
+            ("ingest", "incidents", "outages", f"{files}/cases"),
+            ("train", "nmf", "shop", "--set", "n_intents=2"),
+            ("train", "popularity", "shop"),
+            ("train", "pca", "sites", "--set", "seq_len=8", "--set", "n_components=2", "--set", "horizons=4"),
+            ("train", "nsigma", "outages"),
+        ):
+            self._must(*arguments)
+        for run in self.facts()["runs"]:
+            runs.setdefault(run.split("-")[0], run)
+        for arguments in (
+            ("score", runs["nmf"], "--top-k", "2"),
+            ("factors", runs["nmf"]),
+            ("promote", runs["popularity"], "--as", "champion"),
+            ("promote", runs["nmf"], "--as", "champion"),
+        ):
+            self._must(*arguments)
+        return runs
+
+    def kill(self, verb: str, runs: Mapping[str, str]) -> None:
+        """Kill one command at a random moment, look at what is there, and make it again."""
+        self.n += 1
+        arguments, root = self._arguments(verb, runs)
+        if verb not in self.usual:
+            begun = time.monotonic()
+            self._expect(verb, "undisturbed", self.call(*arguments, root=root), arguments)
+            self.usual[verb] = time.monotonic() - begun
+            arguments, root = self._arguments(verb, runs)
+            self.known = None
+        before = self.known or self.facts()
+        status = self.call(*arguments, root=root, kill_after=self.chance.uniform(0.0, 1.1 * self.usual[verb]))
+        self.counts[verb]["killed" if status is None else "got through"] += 1
+        after = self.facts()
+        self._compare(verb, before, after)
+        if verb == "resume" and after.get("running"):
+            arguments = ["train", "--resume", after["running"][0]]
+            self.counts[verb]["resumed"] += 1
+        self._expect(verb, "again", self.call(*arguments, root=root), arguments)
+        self.known = self.facts()
+        self._compare(verb, before, self.known)
+
+    def _arguments(self, verb: str, runs: Mapping[str, str]) -> tuple[list[str], Path | None]:
+        files = self.folder / "files"
+        if verb == "init":
+            return ["init"], self.folder / f"new{self.n}"
+        if verb == "doctor --fix":
+            return ["doctor", "--fix"], None
+        if verb == "resume":
+            settings = ("--set", "n_intents=2", "--seed", str(1000 + self.n))
+            return ["train", "nmf", "shop", *settings], None
+        if verb == "score":
+            return ["score", runs["nmf"], "--top-k", str(1 + self.n % 5)], None
+        if verb == "note":
+            return ["note", runs["nmf"], "1", "--note", f"note {self.n}"], None
+        if verb == "schedule add":
+            return ["schedule", "add", f"job{self.n}", "--cron", "0 4 * * 1", "--model", "champion"], None
+        if verb == "forget":
+            return ["forget", f"u{self.n % _PEOPLE}", "--dataset", "shop", "--yes"], None
+        if verb == "rollback":
+            self._must("promote", runs["popularity"], "--as", "champion")
+            self.known = None
+        if verb == "ingest interactions":
+            name = "others.csv" if self.n % 2 else "orders.csv"
+            return [
+                "ingest",
+                "interactions",
+                "shop",
+                f"{files}/{name}",
+                "--replace",
+                "--split",
+                "random:0.6,0.2,0.2",
+            ], None
+        return commands(dict(runs), files)[verb], None
+
+    def _must(self, *arguments: str) -> None:
+        if (status := self.call(*arguments)) != 0:
+            raise RuntimeError(f"{' '.join(arguments)} ended with {status}: {self.log.read_text()[-600:]}")
+
+    def _expect(self, verb: str, when: str, status: int | None, arguments: list[str]) -> None:
+        """Note a command that did not end well, but for one that was done before it was killed and says so."""
+        said = self.log.read_text()
+        done = ("nobody of this id", "there is a job of this name", "nothing to roll back", "had no earlier")
+        if status == 0 or (status == 2 and any(words in said for words in done)):
+            self.counts[verb][when] += 1
+            return
+        if status == 1 and verb == "doctor --fix" and "its process is gone" in said:
+            self.counts[verb][when] += 1
+            return
+        self.failures.append(
+            {"verb": verb, "when": when, "status": status, "arguments": arguments, "said": said[-800:]}
+        )
+
+    def _compare(self, verb: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+        problems = list(after["broken"])
+        if not problems:
+            problems += [f"run {run} is gone" for run in before["runs"] if run not in after["runs"]]
+            problems += [f"{kind} is gone" for kind in before["datasets"] if kind not in after["datasets"]]
+            problems += [f"alias {name} is gone" for name in before["aliases"] if name not in after["aliases"]]
+            problems += [f"job {name} is gone" for name in before["jobs"] if name not in after["jobs"]]
+            changing = {"ingest interactions": "interactions", "forget": "interactions", "score": "lists", "note": "notes",
+                        "rollback": "aliases", "promote": "aliases", "ingest items": "attributes"}.get(verb)  # fmt: skip
+            for what in ("interactions", "attributes", "readings", "notes"):
+                if what != changing and not (verb == "forget" and what == "attributes") and before[what] != after[what]:
+                    problems.append(f"{what}: {before[what]} became {after[what]}")
+        self.counts[verb]["looked at"] += 1
+        self.failures += [{"verb": verb, "when": "after", "problem": problem} for problem in problems]
+
+
+def _write_facts(root: Path, file: Path) -> int:
+    workspace = Workspace.open(root)
+    rows, broken = workspace.warehouse.rows, []
+    done = [run.run for run in records.listing(workspace) if run.status == "done"]
+    for run in done:
+        saving.load(records.run_folder(workspace, run) / "model")
+    for row in rows(
+        "SELECT run, count(*) AS n, count(DISTINCT user_id) AS users, max(rank) AS k FROM recommendations GROUP BY run"
+    ):
+        if row["n"] != row["users"] * row["k"]:
+            broken.append(f"lists of {row['run']} are not whole: {row}")
+    facts = {
+        "runs": done,
+        "running": [run.run for run in records.listing(workspace) if run.status == "running"],
+        "datasets": [row["dataset"] for row in rows("SELECT dataset FROM datasets")],
+        "aliases": [alias["alias"] for alias in rows("SELECT DISTINCT alias FROM promotions")],
+        "jobs": _jobs(workspace),
+        "interactions": rows("SELECT count(*) AS n FROM interactions")[0]["n"],
+        "attributes": rows("SELECT count(*) AS n FROM attributes WHERE entity = 'item'")[0]["n"],
+        "readings": rows("SELECT count(*) AS n FROM readings")[0]["n"],
+        "notes": sorted(f"{row['factor']}: {row['note']}" for row in rows("SELECT factor, note FROM factor_notes")),
+        "broken": broken + [damage.problem for damage in workspace.warehouse.damaged()],
+    }
+    aliases.resolve(workspace, "champion") if facts["aliases"] else None
+    file.write_text(json.dumps(facts))
+    return 0
+
+
+def _jobs(workspace: Workspace) -> list[str]:
+    from distaff import jobs
+
+    return [job.name for job in jobs.read(workspace)]
+
+
+def torment(kills: int, seed: int, folder: Path, report: Callable[[Torment], None]) -> dict[str, Any]:
+    """Kill commands; returns the counts."""
+    begun = time.monotonic()
+    attack = Torment(folder, seed)
+    runs = attack.fill()
+    order: list[str] = []
+    while sum(count["killed"] for count in attack.counts.values()) < kills:
+        if not order:
+            order = attack.chance.sample(_WRITING, len(_WRITING))
+        attack.kill(order.pop(), runs)
+        for left in attack.folder.glob("new*"):
+            shutil.rmtree(left, ignore_errors=True)
+        report(attack)
+    status = ended(forked(lambda: int(_is_damaged(attack.root)), attack.log), _BOUND)
+    return summary(attack, seed, begun) | {
+        "doctor_in_the_end": "well" if status == 0 else attack.log.read_text()[-500:]
+    }
+
+
+def summary(attack: Torment, seed: int, begun: float) -> dict[str, Any]:
+    """Return the counts so far."""
+    total: collections.Counter[str] = sum(attack.counts.values(), collections.Counter())
+    return {
+        "seed": seed,
+        "kills": total["killed"],
+        "got_through": total["got through"],
+        "made_again_and_well": total["again"],
+        "failures": attack.failures,
+        "verbs": {verb: dict(count) for verb, count in sorted(attack.counts.items())},
+        "seconds": round(time.monotonic() - begun, 1),
+    }
+
+
+def _is_damaged(root: Path) -> bool:
+    found = doctor.examine(root, fix=True)
+    problems = [f for f in found if f.state == "problem" and f.check.startswith(("table", "published"))]
+    print(problems)
+    return bool(problems)
+
+
+def main() -> None:
+    """Read the arguments, kill, and write the counts."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    begun = time.monotonic()
+
+    def report(attack: Torment) -> None:
+        if given.out is not None:
+            given.out.write_text(json.dumps(summary(attack, given.seed, begun), indent=2) + "\n")
+
+    with tempfile.TemporaryDirectory() as folder:
+        result = torment(given.kills, given.seed, Path(folder), report)
+    if given.out is not None:
+        given.out.write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()
