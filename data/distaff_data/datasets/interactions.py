@@ -188,7 +188,8 @@ class Interactions:
 
         Nodes ``user`` and ``item`` with their ``ids``; relations ``takes`` (training), ``takes_valid`` and ``takes_test``,
         each an ``EdgeIndex`` with its CSR and CSC cached, with ``time`` where it is known; feature vectors, words and
-        attributes where there are any. :mod:`distaff_data.datasets.graphs` lists all of it, and :meth:`from_pyg` reads it back.
+        attributes where there are any. :mod:`distaff_data.datasets.graphs` lists all of it, and :meth:`from_pyg` reads it
+        back.
         """
         splits = {name: self.split(name) for name in SPLITS}
         content = None if self.read_content is None else self.read_content()
