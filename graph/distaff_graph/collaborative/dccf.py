@@ -246,6 +246,16 @@ class DCCF(GradientRecommender):
         affinities: Tensor = vectors[users.to(vectors.device)] @ self._state["item_intents"]
         return affinities.unsqueeze(2) * self._state["item_weights"].T
 
+    def message_passing(self) -> tuple[nn.Module, Mapping[str, Any]]:
+        """Return the network and its inputs, for explanations by edges."""
+        from distaff_graph.convolutions import edges_of
+
+        trained, whole = self.trained, self._steps.whole
+        network = self._steps.on_device_of_whole(trained)
+        edge_index, edge_weight = edges_of(whole.matrix)
+        x = network.nodes.detach()
+        return network, {"x": x, "edge_index": edge_index, "edge_weight": edge_weight, "n_users": self.data.n_users}
+
     def _contrast(self, layer: Layer, nodes: Tensor, divisor: int) -> Tensor:
         """Return InfoNCE of z against r and both masked views over the given nodes."""
         anchor, intent, local_view, intent_view = (

@@ -100,7 +100,7 @@ class LightGCN(GradientRecommender):
         cuts = device.type == "cpu" and c.edge_keep == 1 and c.n_layers > 0 and self._steps.is_whole
         self._some_rows = RowPolynomial(self._steps.whole.matrix, c.n_layers) if cuts else None
         nodes = node_table(data.n_users, data.n_items, c.embedding_dim, c.init, generator)
-        return LightGCNNetwork(nodes, c.n_layers).to(device)
+        return LightGCNNetwork(nodes, c.n_layers, self._share).to(device)
 
     def batches(self, data: Interactions, generator: torch.Generator) -> Iterator[CutStep]:
         """Yield every interaction once, with one negative."""
@@ -158,6 +158,16 @@ class LightGCN(GradientRecommender):
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Restore the three tables."""
         self._users, self._items, self._folding = tensors["users"], tensors["items"], tensors["folding"]
+
+    def message_passing(self) -> tuple[nn.Module, Mapping[str, Any]]:
+        """Return the network and its inputs, for explanations by edges."""
+        from distaff_graph.convolutions import edges_of
+
+        trained, whole = self.trained, self._steps.whole
+        network = self._steps.on_device_of_whole(trained)
+        edge_index, edge_weight = edges_of(whole.matrix)
+        x = network.nodes.detach()
+        return network, {"x": x, "edge_index": edge_index, "edge_weight": edge_weight}
 
     @property
     def _share(self) -> float:

@@ -18,16 +18,17 @@ from distaff_graph.convolutions import Convolution, LayerSum, MaskedMean
 
 
 class LightGCNNetwork(nn.Module):
-    """The learned table X_0, ``(n_users + n_items, d)``, and the sum of its layers."""
+    """The learned table X_0, ``(n_users + n_items, d)``, and its layers, each of the same weight in the read-out."""
 
-    def __init__(self, nodes: Tensor, n_layers: int) -> None:
+    def __init__(self, nodes: Tensor, n_layers: int, layer_weight: float) -> None:
         super().__init__()
-        self.nodes = nn.Parameter(nodes)
+        self.nodes, self.layer_weight = nn.Parameter(nodes), layer_weight
         self.convolution, self.layer_sum = Convolution(), LayerSum(n_layers)
 
     def forward(self, x: Tensor, edge_index: Tensor, edge_weight: Tensor) -> Tensor:
-        """Return the sum of all layers over edges as PyTorch Geometric has them; ``x`` is the table."""
-        return self.layer_sum(x, edge_index, edge_weight)  # type: ignore[no-any-return]
+        """Return the read-out over edges as PyTorch Geometric has them; ``x`` is the table."""
+        vectors: Tensor = self.layer_weight * self.layer_sum(x, edge_index, edge_weight)
+        return vectors
 
     def layers(self, subgraph: Subgraph, x: Tensor) -> Tensor:
         """Return the sum of all layers on a subgraph, from ``x``, the rows of X_0 of its nodes."""
@@ -88,7 +89,7 @@ class DCCFNetwork(nn.Module):
             x, before = layer.out, x
 
     def forward(self, x: Tensor, edge_index: Tensor, edge_weight: Tensor, n_users: int) -> Tensor:
-        """Return the sum of all layers over edges as PyTorch Geometric has them; ``x`` is X_0."""
+        """Return the read-out over edges as PyTorch Geometric has them; ``x`` is X_0."""
         total = x
         for _ in range(self.n_layers):
             x = self._layer(x, self.convolution(x, edge_index, edge_weight), n_users, edge_index).out
