@@ -144,6 +144,7 @@ class MaskedMean(Fused):
 def edges_of(matrix: Tensor) -> tuple[EdgeIndex, Tensor]:
     """Return the entries of a CSR matrix whose rows receive, as edges sorted by receiver, and their weights."""
     indptr = matrix.crow_indices().long()
-    receivers = torch.repeat_interleave(torch.arange(len(indptr) - 1, device=indptr.device), indptr.diff())
+    rows = torch.arange(len(indptr) - 1, device=indptr.device)
+    receivers = torch.repeat_interleave(rows, indptr.diff(), output_size=len(matrix.values()))
     pairs = torch.stack([matrix.col_indices().long(), receivers])
     return EdgeIndex(pairs, sparse_size=(matrix.shape[1], matrix.shape[0]), sort_order="col"), matrix.values()

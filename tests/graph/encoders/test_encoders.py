@@ -169,8 +169,8 @@ def test_the_losses_are_their_definitions(loss: str) -> None:
         for row in (user, 12 + positive, *(12 + negatives)):
             norm += float(model.network.nodes[row].detach().square().sum())
     n = len(batch.users)
-    assert float(losses[loss]) == pytest.approx(ranking / n, rel=1e-4)
-    assert float(losses["reg"]) == pytest.approx(0.5 * norm / (2 * n), rel=1e-4)
+    assert float(losses[loss].detach()) == pytest.approx(ranking / n, rel=1e-4)
+    assert float(losses["reg"].detach()) == pytest.approx(0.5 * norm / (2 * n), rel=1e-4)
 
 
 def test_the_graph_vaes_terms_are_those_of_the_library() -> None:
