@@ -37,7 +37,7 @@ class Recorder(TorchDispatchMode):
     """Keeps the names of operations for which a host would wait."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.waits: list[str] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -178,7 +178,7 @@ class Interactions:
             name,
             parts.user_ids,
             parts.item_ids,
-            **parts.splits,
+            *(parts.splits[split] for split in SPLITS),
             read_content=None if content is None else lambda: content,
             read_details=None if details is None else lambda: details,
         )

@@ -125,8 +125,8 @@ class DCCF(GradientRecommender):
         c = self.config
         self._steps = Steps(data.train, device, c.users_a_part, self.world)
         nodes = node_table(data.n_users, data.n_items, c.embedding_dim, c.init, generator)
-        prototypes = (table(c.embedding_dim, c.n_intents, c.init, generator) for _ in range(2))
-        return DCCFNetwork(nodes, *prototypes, c.n_layers).to(device)
+        user_intents, item_intents = (table(c.embedding_dim, c.n_intents, c.init, generator) for _ in range(2))
+        return DCCFNetwork(nodes, user_intents, item_intents, c.n_layers).to(device)
 
     def batches(self, data: Interactions, generator: torch.Generator) -> Iterator[Step]:
         """Yield mini-batches of the configured sampling."""

@@ -97,7 +97,8 @@ class PairScores(nn.Module):
     def forward(self, x: Tensor, edge_index: Tensor, pairs: Tensor, **rest: Any) -> Tensor:
         """Return the scores ``(n,)`` of ``pairs`` ``(2, n)`` of users' and items' positions."""
         vectors = self.network(x, edge_index, **rest)
-        return (vectors[pairs[0]] * vectors[self.n_users + pairs[1]]).sum(1)
+        scores: Tensor = (vectors[pairs[0]] * vectors[self.n_users + pairs[1]]).sum(1)
+        return scores
 
 
 def edge_explanation(

@@ -83,7 +83,7 @@ def named_encoder(name: str, n_numbers: int, dim: int, n_layers: int, dropout: f
         UnknownNameError: There is no such class of layers over ``x, edge_index``.
         InputError: It needs more than these numbers, and is to be given as an object.
     """
-    kinds = {
+    kinds: dict[str, Any] = {
         kind: found
         for kind, found in vars(models).items()
         if inspect.isclass(found) and issubclass(found, models.basic_gnn.BasicGNN) and not kind.startswith("Basic")

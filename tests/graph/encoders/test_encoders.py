@@ -190,8 +190,9 @@ def test_the_graph_vaes_terms_are_those_of_the_library() -> None:
 
 def test_codes_are_means_where_nothing_is_trained(data: Interactions) -> None:
     model = VGAE(**FAST).fit(data, device="cpu")
-    model.network.eval()
-    mean, _ = model.network.encoder.autoencoder.encoder(model.network.nodes, model._edge_index)
+    network: Any = model.network
+    network.eval()
+    mean, _ = network.encoder.autoencoder.encoder(network.nodes, model._edge_index)
     torch.testing.assert_close(model.state()["users"], mean[:24].detach(), rtol=1e-5, atol=1e-6)
 
 
