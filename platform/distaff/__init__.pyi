@@ -50,6 +50,10 @@ from distaff_graph.diagnosis.controls.scores import NSigma as _NSigma
 from distaff_graph.diagnosis.controls.scores import Random as _Random
 from distaff_graph.diagnosis.controls.traversal import Traversal as _Traversal
 from distaff_graph.diagnosis.coral.model import CORAL as _CORAL
+from distaff_graph.encoders.controls import GAT as _GAT
+from distaff_graph.encoders.controls import VGAE as _VGAE
+from distaff_graph.encoders.controls import GraphSAGE as _GraphSAGE
+from distaff_graph.encoders.model import PyG as _PyG
 from distaff_graph.plait.blend import Blend as _Blend
 from distaff_graph.plait.model import Plait as _Plait
 from distaff_timeseries.blend import ForecastBlend as _ForecastBlend
@@ -78,6 +82,7 @@ __all__ = [
     "DGVAE",
     "DTS",
     "EASE",
+    "GAT",
     "GFCF",
     "ICA",
     "LDA",
@@ -85,6 +90,7 @@ __all__ = [
     "PCA",
     "PRISM",
     "VAE",
+    "VGAE",
     "BetaTCVAE",
     "BetaVAE",
     "Blend",
@@ -97,6 +103,7 @@ __all__ = [
     "FloorZ",
     "ForecastBlend",
     "GraphFilter",
+    "GraphSAGE",
     "Incidents",
     "InputError",
     "Intents",
@@ -118,6 +125,7 @@ __all__ = [
     "Popularity",
     "PostHoc",
     "PureSVD",
+    "PyG",
     "RP3Beta",
     "Random",
     "RandomEncoder",
@@ -718,6 +726,45 @@ class ForecastBlend(_ForecastBlend):
         label_share: float = 1.0,
     ) -> None: ...
 
+class GAT(_GAT):
+    """GAT (Veličković et al., ICLR 2018): neighbours' rows weighted by a learned attention, several at once.
+
+    Args:
+        lr: Adam's learning rate.
+        lr_decay: What it is multiplied by after every epoch.
+        batch_size: Samples a step.
+        max_epochs: Upper limit; the only one when the dataset has no validation split.
+        eval_every: Epochs between validations.
+        patience: Validations without improvement of the monitored metric before the fit stops.
+        embedding_dim: d, numbers a node: of the learned table that the encoder reads, of its hidden layers and its
+            output.
+        n_layers: Layers of the encoder.
+        dropout: Share of hidden numbers left out in training.
+        n_negatives: Items drawn for each interaction, uniform among those that the user did not take.
+        loss: ``bpr``, the mean over negatives of softplus(negative - positive); or ``softmax``, the logarithm of the
+            positive's share among itself and the negatives.
+        reg: Weight of half the squares of the table's rows that a step looks up, over the batch size.
+        heads: Attentions a layer; the embedding is divided among them.
+    """
+
+    def __init__(
+        self,
+        *,
+        lr: float = 0.001,
+        lr_decay: float = 1.0,
+        batch_size: int = 4096,
+        max_epochs: int = 1000,
+        eval_every: int = 3,
+        patience: int = 5,
+        embedding_dim: int = 64,
+        n_layers: int = 2,
+        dropout: float = 0.0,
+        n_negatives: int = 1,
+        loss: Literal["bpr", "softmax"] = "bpr",
+        reg: float = 0.0001,
+        heads: int = 4,
+    ) -> None: ...
+
 class GFCF(_GFCF):
     """Scores are x P + w x D_i^-1/2 V V^T D_i^1/2, with V the leading right singular vectors of D_u^-1/2 R D_i^-1/2.
 
@@ -748,6 +795,43 @@ class GraphFilter(_GraphFilter):
         order: int = 2,
         user_exponent: float = 0.5,
         item_exponent: float = 0.5,
+    ) -> None: ...
+
+class GraphSAGE(_GraphSAGE):
+    """GraphSAGE (Hamilton, Ying and Leskovec, NeurIPS 2017): a node's own row and the mean of its neighbours', mapped.
+
+    Args:
+        lr: Adam's learning rate.
+        lr_decay: What it is multiplied by after every epoch.
+        batch_size: Samples a step.
+        max_epochs: Upper limit; the only one when the dataset has no validation split.
+        eval_every: Epochs between validations.
+        patience: Validations without improvement of the monitored metric before the fit stops.
+        embedding_dim: d, numbers a node: of the learned table that the encoder reads, of its hidden layers and its
+            output.
+        n_layers: Layers of the encoder.
+        dropout: Share of hidden numbers left out in training.
+        n_negatives: Items drawn for each interaction, uniform among those that the user did not take.
+        loss: ``bpr``, the mean over negatives of softplus(negative - positive); or ``softmax``, the logarithm of the
+            positive's share among itself and the negatives.
+        reg: Weight of half the squares of the table's rows that a step looks up, over the batch size.
+    """
+
+    def __init__(
+        self,
+        *,
+        lr: float = 0.001,
+        lr_decay: float = 1.0,
+        batch_size: int = 4096,
+        max_epochs: int = 1000,
+        eval_every: int = 3,
+        patience: int = 5,
+        embedding_dim: int = 64,
+        n_layers: int = 2,
+        dropout: float = 0.0,
+        n_negatives: int = 1,
+        loss: Literal["bpr", "softmax"] = "bpr",
+        reg: float = 0.0001,
     ) -> None: ...
 
 class ICA(_ICA):
@@ -1192,6 +1276,46 @@ class PureSVD(_PureSVD):
         self,
         *,
         n_intents: int = 64,
+    ) -> None: ...
+
+class PyG(_PyG):
+    """Any encoder of PyTorch Geometric over the graph of interactions, with our losses, sampling and measures.
+
+    Args:
+        lr: Adam's learning rate.
+        lr_decay: What it is multiplied by after every epoch.
+        batch_size: Samples a step.
+        max_epochs: Upper limit; the only one when the dataset has no validation split.
+        eval_every: Epochs between validations.
+        patience: Validations without improvement of the monitored metric before the fit stops.
+        embedding_dim: d, numbers a node: of the learned table that the encoder reads, of its hidden layers and its
+            output.
+        n_layers: Layers of the encoder.
+        dropout: Share of hidden numbers left out in training.
+        n_negatives: Items drawn for each interaction, uniform among those that the user did not take.
+        loss: ``bpr``, the mean over negatives of softplus(negative - positive); or ``softmax``, the logarithm of the
+            positive's share among itself and the negatives.
+        reg: Weight of half the squares of the table's rows that a step looks up, over the batch size.
+        encoder: A class of ``torch_geometric.nn.models`` that turns ``x, edge_index`` into vectors, such as
+            ``torch_geometric.nn.models.GIN``; in Python also an object of any class, ``torch.nn.Module``.
+    """
+
+    def __init__(
+        self,
+        *,
+        lr: float = 0.001,
+        lr_decay: float = 1.0,
+        batch_size: int = 4096,
+        max_epochs: int = 1000,
+        eval_every: int = 3,
+        patience: int = 5,
+        embedding_dim: int = 64,
+        n_layers: int = 2,
+        dropout: float = 0.0,
+        n_negatives: int = 1,
+        loss: Literal["bpr", "softmax"] = "bpr",
+        reg: float = 0.0001,
+        encoder: str = "torch_geometric.nn.models.GraphSAGE",
     ) -> None: ...
 
 class Random(_Random):
@@ -1672,4 +1796,38 @@ class Varimax(_Varimax):
         self,
         *,
         n_intents: int = 64,
+    ) -> None: ...
+
+class VGAE(_VGAE):
+    """VGAE (Kipf and Welling, 2016): a Gaussian code a node, and an edge as likely as the sigmoid of an inner product.
+
+    Args:
+        lr: Adam's learning rate.
+        lr_decay: What it is multiplied by after every epoch.
+        batch_size: Samples a step.
+        max_epochs: Upper limit; the only one when the dataset has no validation split.
+        eval_every: Epochs between validations.
+        patience: Validations without improvement of the monitored metric before the fit stops.
+        embedding_dim: d, numbers a node: of the learned table that the encoder reads, of its hidden layers and its
+            output.
+        n_layers: Layers of the encoder.
+        dropout: Share of hidden numbers left out in training.
+        n_negatives: Items drawn for each interaction, uniform among those that the user did not take.
+        kl_weight: Weight of the divergence from the prior, a mean over nodes; the paper's is 1 over their number.
+    """
+
+    def __init__(
+        self,
+        *,
+        lr: float = 0.001,
+        lr_decay: float = 1.0,
+        batch_size: int = 4096,
+        max_epochs: int = 1000,
+        eval_every: int = 3,
+        patience: int = 5,
+        embedding_dim: int = 64,
+        n_layers: int = 2,
+        dropout: float = 0.0,
+        n_negatives: int = 1,
+        kl_weight: float = 0.001,
     ) -> None: ...

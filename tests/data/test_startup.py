@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "sklearn", "scipy", "pandas", "polars")
+HEAVY = ("torch", "torch_geometric", "sklearn", "scipy", "pandas", "polars")
 LIGHT = (
     "distaff_data.workspace",
     "distaff_data.warehouse",
@@ -42,3 +42,7 @@ def test_the_ingest_package_loads_neither_the_engine_nor_arrow_until_a_function_
 
 def test_loading_interactions_imports_no_scikit_learn_until_there_are_words_to_choose() -> None:
     assert "sklearn" not in loaded_by("distaff_data.tables.interactions")
+
+
+def test_loading_interactions_imports_no_pytorch_geometric_until_a_graph_is_asked_for() -> None:
+    assert "torch_geometric" not in loaded_by("distaff_data.tables.interactions")

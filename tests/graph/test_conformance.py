@@ -12,13 +12,17 @@ from distaff.testing.common import Make
 # Small enough for a checkerboard of 40 by 30; a model that is not named here must do with its defaults.
 TRAINED = {"embedding_dim": 8, "batch_size": 64, "lr": 0.02, "max_epochs": 15}
 # All but a few items are recalled at 20 here, so validation can only look once, at the end.
+# Six epochs of 15 steps are enough; a look at validation costs more than an epoch.
+ENCODED = {"embedding_dim": 8, "batch_size": 128, "lr": 0.05, "max_epochs": 6, "eval_every": 6}
 VARIATIONAL = {"embedding_dim": 8, "batch_size": 8, "lr": 0.02, "max_epochs": 20, "eval_every": 20}
 SETTINGS: dict[str, dict[str, Any]] = {
     "als": {"embedding_dim": 4},
     "blend": {"components": "ease,als:embedding_dim=4"},
     "dccf": {**TRAINED, "n_intents": 4, "samples_per_epoch": 500},
     "dgvae": {**VARIATIONAL, "n_intents": 2, "min_df": 2, "max_df": 0.9},
+    "gat": {**ENCODED, "heads": 2},
     "gfcf": {"embedding_dim": 4},
+    "graphsage": ENCODED,
     "ica": {"n_intents": 2},
     "lda": {"n_intents": 2},
     "lightgcn": TRAINED,
@@ -27,9 +31,11 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "nmf": {"n_intents": 2},
     "plait": {"components": "ease,als:embedding_dim=4", "n_intents": 2},
     "posthoc": {"base": "als", "n_intents": 2},
+    "pyg": {**ENCODED, "encoder": "torch_geometric.nn.models.GIN", "loss": "softmax", "n_negatives": 4},
     "puresvd": {"n_intents": 2},
     "seminmf": {"n_intents": 2},
     "varimax": {"n_intents": 2},
+    "vgae": ENCODED,
 }
 
 

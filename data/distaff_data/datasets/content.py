@@ -62,7 +62,7 @@ class Weighted:
         start, counts = self.pattern.indptr[rows], self.pattern.counts()[rows]
         pattern = self.pattern.take(rows)
         offset = torch.repeat_interleave(start - pattern.indptr[:-1], counts)
-        return Weighted(pattern, self.values[torch.arange(offset.numel()) + offset])
+        return Weighted(pattern, self.values[torch.arange(offset.numel(), device=offset.device) + offset])
 
     def to(self, device: torch.device | str) -> Weighted:
         """Return the matrix on another device."""

@@ -64,7 +64,8 @@ class Csr:
 
     def row_index(self) -> Tensor:
         """Return the row of each entry, int64 ``(nnz,)``."""
-        return torch.repeat_interleave(torch.arange(self.n_rows, device=self.indptr.device), self.counts())
+        rows = torch.arange(self.n_rows, device=self.indptr.device)
+        return torch.repeat_interleave(rows, self.counts(), output_size=self.nnz)  # else a GPU is waited for
 
     def take(self, rows: Tensor) -> Csr:
         """Return the given rows, in the given order."""

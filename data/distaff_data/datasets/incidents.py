@@ -10,11 +10,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from distaff_data.arrays import Bools, Floats, Ints
+from distaff_data.errors import InputError
+
+if TYPE_CHECKING:
+    from torch_geometric.data import Data
 
 SEPARATOR = "|"
 GraphIs = Literal["causes", "calls"]
@@ -81,6 +85,62 @@ class Topology:
         """Position in :attr:`entities` of each metric's entity, ``(M,)``."""
         position = {entity: i for i, entity in enumerate(self.entities)}
         return np.array([position[entity_of(column)] for column in self.columns], dtype=np.int64)
+
+    def to_pyg(self) -> Data:
+        """Return what is known of dependencies as a ``Data`` of PyTorch Geometric.
+
+        Nodes are the metrics and, after them, whatever else an edge names, such as whole entities: ``names``, ``is_metric``,
+        and ``is_kpi``. Edges run from ``edge_index[0]`` to ``edge_index[1]``, with ``known`` (False for one that cannot
+        exist) and ``assumed``.
+        """
+        import torch
+        from torch_geometric import EdgeIndex
+        from torch_geometric.data import Data
+
+        names = list(dict.fromkeys([*self.columns, *(end for e in self.edges for end in (e.source, e.target))]))
+        place = {name: i for i, name in enumerate(names)}
+        pairs = torch.tensor([[place[e.source], place[e.target]] for e in self.edges], dtype=torch.long).view(-1, 2)
+        nodes = torch.arange(len(names))
+        return Data(
+            names=np.array(names, dtype=object),
+            is_metric=nodes < len(self.columns),
+            is_kpi=nodes == (-1 if self.kpi is None else self.kpi),
+            edge_index=EdgeIndex(pairs.T.contiguous(), sparse_size=(len(names), len(names))),
+            known=torch.tensor([edge.known for edge in self.edges], dtype=torch.bool),
+            assumed=torch.tensor([edge.assumed for edge in self.edges], dtype=torch.bool),
+            num_nodes=len(names),
+        )
+
+    @classmethod
+    def from_pyg(cls, graph: Data) -> Topology:
+        """Build from a ``Data`` with ``names`` and ``edge_index``; the rest of :meth:`to_pyg` may be missing.
+
+        Raises:
+            InputError: Names are missing or doubled, an edge ends nowhere, or several nodes are the KPI.
+        """
+        names = [str(name) for name in graph["names"]] if "names" in graph else []
+        pairs = graph.edge_index.T.tolist() if graph.edge_index is not None else []
+        if not names or len(set(names)) != len(names):
+            raise InputError("a graph of dependencies has a name for each node, no two alike: names")
+        if any(not 0 <= end < len(names) for pair in pairs for end in pair):
+            raise InputError("an edge ends at a node that the graph does not have")
+        is_metric, is_kpi = (
+            graph[mask].tolist() if mask in graph else [default] * len(names)
+            for mask, default in (("is_metric", True), ("is_kpi", False))
+        )
+        columns = tuple(name for name, metric in zip(names, is_metric, strict=True) if metric)
+        kpis = [columns.index(name) for name, kpi in zip(names, is_kpi, strict=True) if kpi and name in columns]
+        if len(kpis) > 1:
+            raise InputError("several nodes of the graph are the KPI", column="is_kpi")
+        known, assumed = (
+            graph[flag].tolist() if flag in graph else [default] * len(pairs)
+            for flag, default in (("known", True), ("assumed", False))
+        )
+        edges = tuple(
+            Edge(names[source], names[target], bool(exists), bool(guess))
+            for (source, target), exists, guess in zip(pairs, known, assumed, strict=True)
+        )
+        return cls(columns, kpis[0] if kpis else None, edges)
 
     def prior(self) -> Prior:
         """Return the known and the forbidden edges between metrics as matrices."""
@@ -193,6 +253,12 @@ class Incidents:
     truth: tuple[TrueEdge, ...] = field(default=(), repr=False)
     generation: str = ""
     graph_is: GraphIs | None = "causes"
+
+    def topology(self) -> Topology:
+        """Return the metrics of all cases, in order of first appearance, and what is known of their dependencies."""
+        return Topology(
+            tuple(dict.fromkeys(column for case in self.cases for column in case.columns)), None, self.edges
+        )
 
 
 def entity_of(column: str) -> str:

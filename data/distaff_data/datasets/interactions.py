@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -19,8 +19,12 @@ from torch import Tensor
 from distaff_data.datasets.content import Content
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.division import SPLITS
+from distaff_data.datasets.graphs import Details, Parts, interactions_graph, interactions_parts
 from distaff_data.errors import InputError
 from distaff_data.frames import is_frame, positions, to_arrow, to_strings
+
+if TYPE_CHECKING:
+    from torch_geometric.data import HeteroData
 
 _MATRICES = "interactions.safetensors"
 _IDS = ("users.parquet", "items.parquet")
@@ -39,6 +43,8 @@ class Interactions:
         train, valid, test: Users by items; ``valid`` or ``test`` may be empty.
         generation: The warehouse generation it was loaded from; empty for data that never was in one.
         read_content: Reads what is known about the items, when a model asks for it; None where nothing is.
+        read_details: Reads times and attributes, when somebody asks for them; None where nothing is, and for what was made
+            of other interactions.
     """
 
     name: str
@@ -49,6 +55,7 @@ class Interactions:
     test: Csr
     generation: str = ""
     read_content: Callable[[], Content] | None = field(default=None, repr=False, compare=False)
+    read_details: Callable[[], Details] | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def from_arrays(
@@ -148,6 +155,47 @@ class Interactions:
         user_ids, item_ids = (_ids(np.arange(n)) for n in (n_users, n_items))
         return cls(name, user_ids, item_ids, Csr(indptr, indices, n_items), valid, test)
 
+    @classmethod
+    def from_pyg(
+        cls, graph: HeteroData, *, user: str = "user", item: str = "item", name: str = "graph"
+    ) -> Interactions:
+        """Build from a ``HeteroData`` of PyTorch Geometric: of :meth:`to_pyg`, or any with users, items and one relation.
+
+        Args:
+            graph: Nodes of users and items, and edges from users to items. Nodes have the ids ``ids``, or their positions
+                where there are none; masks of the edges (``train_mask``, ``val_mask`` or ``valid_mask``, ``test_mask``) are
+                splits, and without any everything is training data. Edges that occur twice are one.
+            user: The type of the nodes of users.
+            item: The type of the nodes of items.
+            name: The dataset's name.
+
+        Raises:
+            InputError: No such nodes or edges, several relations, edges that end nowhere, ids that are missing or doubled.
+        """
+        parts = interactions_parts(graph, user, item)
+        content, details = parts.content, parts.details
+        return cls(
+            name,
+            parts.user_ids,
+            parts.item_ids,
+            *(parts.splits[split] for split in SPLITS),
+            read_content=None if content is None else lambda: content,
+            read_details=None if details is None else lambda: details,
+        )
+
+    def to_pyg(self) -> HeteroData:
+        """Return the interactions as a ``HeteroData`` of PyTorch Geometric.
+
+        Nodes ``user`` and ``item`` with their ``ids``; relations ``takes`` (training), ``takes_valid`` and ``takes_test``,
+        each an ``EdgeIndex`` with its CSR and CSC cached, with ``time`` where it is known; feature vectors, words and
+        attributes where there are any. :mod:`distaff_data.datasets.graphs` lists all of it, and :meth:`from_pyg` reads it
+        back.
+        """
+        splits = {name: self.split(name) for name in SPLITS}
+        content = None if self.read_content is None else self.read_content()
+        details = None if self.read_details is None else self.read_details()
+        return interactions_graph(Parts(self.user_ids, self.item_ids, splits, content, details))
+
     def with_content(self, content: Content) -> Interactions:
         """Return the interactions with words and features of the items."""
         return replace(self, read_content=lambda: content)
@@ -160,12 +208,13 @@ class Interactions:
         train, valid, test = (self.split(name).take(rows) for name in SPLITS)
         ids, read_content = self.user_ids.take(pa.array(rows.numpy())), self.read_content
         content = None if read_content is None else lambda: read_content().of_users(rows)
-        return replace(self, user_ids=ids, train=train, valid=valid, test=test, read_content=content)
+        return replace(self, user_ids=ids, train=train, valid=valid, test=test, read_content=content, read_details=None)
 
     def all_in_training(self) -> Interactions:
         """Return the same interactions with all of them in training, and nothing held out."""
         valid, test = (_nothing(self.n_users, self.n_items) for _ in range(2))
-        return replace(self, train=self.train.union(self.valid).union(self.test), valid=valid, test=test)
+        train = self.train.union(self.valid).union(self.test)
+        return replace(self, train=train, valid=valid, test=test, read_details=None)
 
     @property
     def n_users(self) -> int:

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from distaff_data.datasets.content import Content, counted, distinct_words
+from distaff_data.datasets.division import SPLITS
+from distaff_data.datasets.graphs import Details
 from distaff_data.datasets.interactions import Interactions, split_matrices
 from distaff_data.tables.datasets import live_generation
 from distaff_data.warehouse import Warehouse
@@ -21,6 +23,16 @@ FROM interactions x
 JOIN users u ON u.user_id = x.user_id AND u.generation = x.generation
 JOIN items i ON i.item_id = x.item_id AND i.generation = x.generation
 WHERE x.generation = ? AND u.generation = ? AND i.generation = ?
+"""
+
+# In the order of the matrices' entries: once per user and item, by rows.
+_TIMES = """
+SELECT x.split, x.time
+FROM interactions x
+JOIN users u ON u.user_id = x.user_id AND u.generation = x.generation
+JOIN items i ON i.item_id = x.item_id AND i.generation = x.generation
+WHERE x.generation = ? AND u.generation = ? AND i.generation = ?
+ORDER BY u.position, i.position
 """
 
 # Tags of HTML and its entities are no words; an attribute's value is one word, up to 40 characters.
@@ -73,7 +85,22 @@ def load_interactions(warehouse: Warehouse, dataset: str) -> Interactions:
         **split_matrices(row, col, code, len(users), len(items)),
         generation=generation,
         read_content=partial(load_content, warehouse, dataset, generation, len(items)),
+        read_details=partial(load_details, warehouse, dataset, generation),
     )
+
+
+def load_details(warehouse: Warehouse, dataset: str, generation: str) -> Details:
+    """Load the times of a dataset's interactions, where they have any, and the attributes of its users and items."""
+    rows = warehouse.frame(_TIMES, [generation] * 3)
+    times = {}
+    if rows["time"].null_count() < len(rows):
+        for split in SPLITS:
+            seconds = rows.filter(pl.col("split") == split)["time"].cast(pl.Float64).fill_null(float("nan"))
+            times[split] = torch.from_numpy(seconds.to_numpy(writable=True))
+    attributes = warehouse.query(
+        "SELECT entity, id, name, value FROM attributes WHERE dataset = ? ORDER BY ALL", [dataset]
+    )
+    return Details(times, attributes if attributes.num_rows else None)
 
 
 def load_content(warehouse: Warehouse, dataset: str, generation: str, n_items: int) -> Content:

@@ -7,8 +7,7 @@ InfoNCE runs over the distinct nodes of a mini-batch, and the read-out is a sum.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -22,19 +21,21 @@ from distaff.recommenders.gradient import GradientRecommender
 from distaff.recommenders.intents import Intents, as_shares
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
-from distaff_graph.collaborative.embeddings import Init, node_table, pair_scores, squares, table, triple_nodes
+from distaff_graph.collaborative.embeddings import Init, node_table, pair_scores, shares, squares, table, triple_nodes
 from distaff_graph.collaborative.losses import bpr, info_nce
-from distaff_graph.collaborative.partition import Step, Steps, Subgraph
+from distaff_graph.collaborative.partition import Step, Steps
 from distaff_graph.collaborative.sampling import Sampler, Triples
 from distaff_graph.sparse import (
     edge_dots,
     history_pattern,
     history_sums,
-    masked_mean,
     product,
     row_shares,
     with_values,
 )
+
+if TYPE_CHECKING:
+    from distaff_graph.collaborative.networks import DCCFNetwork, Layer
 
 RLMREC: dict[str, Any] = {
     "temperature": 0.1,
@@ -93,65 +94,6 @@ class DCCFConfig(GradientConfig):
     users_a_part: Annotated[int | None, Field(ge=2)] = None
 
 
-@dataclass(frozen=True)
-class Layer:
-    """One layer over all nodes, ``(n, d)`` each but the shares.
-
-    Attributes:
-        local: z, rows normalised.
-        intent: r, rows normalised.
-        local_view: The mean of neighbours weighted by likeness of z.
-        intent_view: The same with r.
-        user_shares, item_shares: P, memberships in the K prototypes, ``(n_users, K)`` and ``(n_items, K)``.
-        out: The next layer's embeddings.
-    """
-
-    local: Tensor
-    intent: Tensor
-    local_view: Tensor
-    intent_view: Tensor
-    user_shares: Tensor
-    item_shares: Tensor
-    out: Tensor
-
-
-class DCCFNetwork(nn.Module):
-    """The learned tables and the forward pass.
-
-    Attributes:
-        nodes: X_0, ``(n_users + n_items, d)``.
-        user_intents, item_intents: Prototypes C_u and C_v by column, ``(d, K)``.
-    """
-
-    def __init__(self, nodes: Tensor, user_intents: Tensor, item_intents: Tensor) -> None:
-        super().__init__()
-        self.nodes = nn.Parameter(nodes)
-        self.user_intents = nn.Parameter(user_intents)
-        self.item_intents = nn.Parameter(item_intents)
-
-    def layers(self, subgraph: Subgraph, x: Tensor, n_layers: int) -> Iterator[Layer]:
-        """Yield each layer in turn, from ``x``, the rows of X_0 of the nodes of ``subgraph``.
-
-        z = D^-1/2 A D^-1/2 x (5); P = softmax(x C), r = P C^T (7, 8); masked means (10 to 12); and the next x is
-        x + z + r + local view + intent view (13).
-        """
-        graph, before = subgraph.graph, None
-        for _ in range(n_layers):
-            z = subgraph.propagate(x, before)
-            user_shares = shares(x[: graph.n_users], self.user_intents)
-            item_shares = shares(x[graph.n_users :], self.item_intents)
-            r = torch.cat([user_shares @ self.user_intents.T, item_shares @ self.item_intents.T])
-            local, intent = F.normalize(z), F.normalize(r)
-            local_view, intent_view = masked_mean(graph, local, x), masked_mean(graph, intent, x)
-            x, before = x + z + r + local_view + intent_view, x
-            yield Layer(local, intent, local_view, intent_view, user_shares, item_shares, x)
-
-
-def shares(x: Tensor, prototypes: Tensor) -> Tensor:
-    """Return memberships softmax(x C), ``(n, K)``, of nodes ``(n, d)`` in prototypes ``(d, K)``."""
-    return torch.softmax(x @ prototypes, 1)
-
-
 class DCCF(GradientRecommender):
     """Scores by inner products of E = X_0 + ... + X_L, trained with BPR and InfoNCE between views of each layer.
 
@@ -178,11 +120,13 @@ class DCCF(GradientRecommender):
 
     def build(self, data: Interactions, generator: torch.Generator, device: torch.device) -> nn.Module:
         """Return the network, and prepare the graph and the sampler."""
+        from distaff_graph.collaborative.networks import DCCFNetwork
+
         c = self.config
         self._steps = Steps(data.train, device, c.users_a_part, self.world)
         nodes = node_table(data.n_users, data.n_items, c.embedding_dim, c.init, generator)
-        prototypes = (table(c.embedding_dim, c.n_intents, c.init, generator) for _ in range(2))
-        return DCCFNetwork(nodes, *prototypes).to(device)
+        user_intents, item_intents = (table(c.embedding_dim, c.n_intents, c.init, generator) for _ in range(2))
+        return DCCFNetwork(nodes, user_intents, item_intents, c.n_layers).to(device)
 
     def batches(self, data: Interactions, generator: torch.Generator) -> Iterator[Step]:
         """Yield mini-batches of the configured sampling."""
@@ -204,7 +148,7 @@ class DCCF(GradientRecommender):
         per_items = n_distinct_users if c.item_divisor == "users" else items.numel()
         total = x = subgraph.pick(network.nodes)
         contrast: list[Tensor] = []
-        for layer in network.layers(subgraph, x, c.n_layers):
+        for layer in network.layers(subgraph, x):
             contrast.append(self._contrast(layer, batch.unique_users, n_distinct_users))
             contrast.append(self._contrast(layer, items, per_items))
             total = total + layer.out
@@ -226,7 +170,7 @@ class DCCF(GradientRecommender):
         x = network.nodes.detach()
         vectors = x.clone()
         layers: dict[str, list[Tensor]] = {"items": [], "local": [], "intent": [], "shares": []}
-        for layer in network.layers(whole, x, n_layers):
+        for layer in network.layers(whole, x):
             of_items = (x[n_users:], layer.local[n_users:], layer.intent[n_users:], layer.item_shares)
             for values, value in zip(layers.values(), of_items, strict=True):
                 values.append(value.detach().clone())
@@ -301,6 +245,16 @@ class DCCF(GradientRecommender):
         vectors = self._state["users"]
         affinities: Tensor = vectors[users.to(vectors.device)] @ self._state["item_intents"]
         return affinities.unsqueeze(2) * self._state["item_weights"].T
+
+    def message_passing(self) -> tuple[nn.Module, Mapping[str, Any]]:
+        """Return the network and its inputs, for explanations by edges."""
+        from distaff_graph.convolutions import edges_of
+
+        trained, whole = self.trained, self._steps.whole
+        network = self._steps.on_device_of_whole(trained)
+        edge_index, edge_weight = edges_of(whole.matrix)
+        x = network.nodes.detach()
+        return network, {"x": x, "edge_index": edge_index, "edge_weight": edge_weight, "n_users": self.data.n_users}
 
     def _contrast(self, layer: Layer, nodes: Tensor, divisor: int) -> Tensor:
         """Return InfoNCE of z against r and both masked views over the given nodes."""

@@ -38,3 +38,8 @@ def squares(x: Tensor) -> Tensor:
     """Return the sum of squares, without a temporary of the size of ``x``."""
     flat = x.flatten()
     return torch.dot(flat, flat)
+
+
+def shares(x: Tensor, prototypes: Tensor) -> Tensor:
+    """Return memberships softmax(x C), ``(n, K)``, of nodes ``(n, d)`` in prototypes ``(d, K)``."""
+    return torch.softmax(x @ prototypes, 1)

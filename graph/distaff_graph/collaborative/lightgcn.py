@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -18,9 +18,12 @@ from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
 from distaff_graph.collaborative.embeddings import Init, node_table, pair_scores, squares, triple_nodes
 from distaff_graph.collaborative.losses import bpr
-from distaff_graph.collaborative.partition import Step, Steps, Subgraph
+from distaff_graph.collaborative.partition import Step, Steps
 from distaff_graph.collaborative.sampling import Sampler, Triples
 from distaff_graph.sparse import RowPolynomial, SparseRows, history_sums, polynomial, product
+
+if TYPE_CHECKING:
+    from distaff_graph.collaborative.networks import LightGCNNetwork
 
 RLMREC: dict[str, Any] = {
     "embedding_dim": 32,
@@ -72,14 +75,6 @@ class CutStep(Step):
     rows: SparseRows | None
 
 
-class LightGCNNetwork(nn.Module):
-    """The learned table X_0, ``(n_users + n_items, d)``."""
-
-    def __init__(self, nodes: Tensor) -> None:
-        super().__init__()
-        self.nodes = nn.Parameter(nodes)
-
-
 class LightGCN(GradientRecommender):
     """Scores by inner products of E = sum over layers of (D^-1/2 A D^-1/2)^l X_0, trained with BPR.
 
@@ -97,12 +92,15 @@ class LightGCN(GradientRecommender):
 
     def build(self, data: Interactions, generator: torch.Generator, device: torch.device) -> nn.Module:
         """Return the table X_0, and prepare the graph and the sampler."""
+        from distaff_graph.collaborative.networks import LightGCNNetwork
+
         c = self.config
         self._steps = Steps(data.train, device, c.users_a_part, self.world)
         # On a GPU the products that cutting saves cost less than the cutting.
         cuts = device.type == "cpu" and c.edge_keep == 1 and c.n_layers > 0 and self._steps.is_whole
         self._some_rows = RowPolynomial(self._steps.whole.matrix, c.n_layers) if cuts else None
-        return LightGCNNetwork(node_table(data.n_users, data.n_items, c.embedding_dim, c.init, generator)).to(device)
+        nodes = node_table(data.n_users, data.n_items, c.embedding_dim, c.init, generator)
+        return LightGCNNetwork(nodes, c.n_layers, self._share).to(device)
 
     def batches(self, data: Interactions, generator: torch.Generator) -> Iterator[CutStep]:
         """Yield every interaction once, with one negative."""
@@ -118,9 +116,9 @@ class LightGCN(GradientRecommender):
         """Return BPR and the squared norm."""
         c, x = self.config, step.subgraph.pick(self.network.nodes)
         triples = triple_nodes(step.batch, step.subgraph.graph.n_users)
-        if self._some_rows is None or step.rows is None:
+        if self._some_rows is None or step.rows is None or not self.network.layer_sum.fused:
             subgraph = step.subgraph if c.edge_keep == 1 else step.subgraph.dropped(c.edge_keep)
-            vectors = self._layers(subgraph, x).index_select(0, triples)
+            vectors = self.network.layers(subgraph, x).index_select(0, triples)
         else:
             rows = self._some_rows(x, step.rows)
             vectors = rows.index_select(0, torch.searchsorted(step.rows.nodes, triples))
@@ -165,17 +163,17 @@ class LightGCN(GradientRecommender):
         """Restore the three tables."""
         self._users, self._items, self._folding = tensors["users"], tensors["items"], tensors["folding"]
 
+    def message_passing(self) -> tuple[nn.Module, Mapping[str, Any]]:
+        """Return the network and its inputs, for explanations by edges."""
+        from distaff_graph.convolutions import edges_of
+
+        trained, whole = self.trained, self._steps.whole
+        network = self._steps.on_device_of_whole(trained)
+        edge_index, edge_weight = edges_of(whole.matrix)
+        x = network.nodes.detach()
+        return network, {"x": x, "edge_index": edge_index, "edge_weight": edge_weight}
+
     @property
     def _share(self) -> float:
         """The weight of each layer in the read-out."""
         return 1.0 / (self.config.n_layers + 1) if self.config.readout == "mean" else 1.0
-
-    def _layers(self, subgraph: Subgraph, x: Tensor) -> Tensor:
-        """Return the sum of all layers on a subgraph."""
-        if subgraph.nodes is None:
-            return polynomial(subgraph.matrix, x, self.config.n_layers, subgraph.transposed)
-        total, before = x, None
-        for _ in range(self.config.n_layers):
-            x, before = subgraph.propagate(x, before), x
-            total = total + x
-        return total

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from distaff.model.distributed import World
 from distaff_data.datasets.csr import Csr
 from distaff_graph.collaborative.sampling import Batch, Sampler, Triples, check_can_learn
-from distaff_graph.sparse import Bipartite, propagate
+from distaff_graph.sparse import Bipartite
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -79,9 +79,11 @@ class Subgraph:
         """Return the nodes' rows of a table of all nodes."""
         return table if self.nodes is None else table.index_select(0, self.nodes)
 
-    def propagate(self, x: Tensor, before: Tensor | None = None) -> Tensor:
-        """Return the adjacency times ``x`` ``(n, d)``; ``before`` is what ``x`` was one layer earlier, None in the first."""
-        y = propagate(self.matrix, x, self.transposed)
+    def unbiased(self, y: Tensor, before: Tensor | None) -> Tensor:
+        """Return ``y``, the adjacency times some x ``(n, d)``, without what comes back too often.
+
+        ``before`` is what that x was one layer earlier, None in the first.
+        """
         if self.returns is None or before is None:
             return y
         n_users = self.graph.n_users

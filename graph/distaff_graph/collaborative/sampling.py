@@ -97,6 +97,10 @@ class Sampler:
         positives = self._train.indices[self._train.indptr[users] + nth].long()
         return Triples(users, positives, self._negatives(users, generator))
 
+    def negatives(self, users: Tensor, n: int, generator: torch.Generator) -> Tensor:
+        """Return ``n`` items for each of some users, uniform among those that the user did not take, ``(b, n)``."""
+        return self._negatives(users.repeat_interleave(n), generator).view(-1, n)
+
     def _negatives(self, users: Tensor, generator: torch.Generator) -> Tensor:
         n_items = self._train.n_cols
         items = torch.randint(n_items, users.shape, generator=generator)

@@ -16,6 +16,7 @@ from distaff._version import __version__
 from distaff.cli import (
     audit,
     data,
+    exchange,
     factors,
     forgetting,
     incidents,
@@ -40,7 +41,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog="Start with: distaff demo",
 )
-for module in (data, models, sweeps, audit, factors, reasons, incidents, series, promotions, schedule, forgetting,
+for module in (data, models, sweeps, audit, factors, reasons, incidents, series, exchange, promotions, schedule, forgetting,
                operations):  # fmt: skip
     module.add_to(app)
 

@@ -21,7 +21,7 @@ from distaff_data.errors import DistaffError
 from distaff_data.warehouse import Scratch
 from distaff_data.workspace import Workspace
 
-_LIBRARIES = ("deltalake", "duckdb", "pyarrow", "torch")
+_LIBRARIES = ("deltalake", "duckdb", "pyarrow", "torch", "torch-geometric")
 _LOW_DISK = 2 << 30
 _LEFT_BEHIND = 24 * 3600  # seconds
 

@@ -15,6 +15,7 @@ from distaff.model.distributed import ALONE, World
 from distaff.model.gradient import GradientConfig, Objective, train
 from distaff.recommenders.base import Recommender
 from distaff_data.datasets.interactions import Interactions
+from distaff_data.errors import UnsupportedError
 
 
 class Trainable(Objective, Protocol):
@@ -79,6 +80,18 @@ class GradientRecommender(Recommender):
     def optimizer(self) -> torch.optim.Optimizer:
         """Return Adam over all parameters."""
         return adam(self.network, self.config.lr)
+
+    @property
+    def trained(self) -> Any:
+        """The network, of a model that was fitted in this process.
+
+        Raises:
+            UnsupportedError: The model was loaded: files keep what predictions need, which is less.
+        """
+        network = getattr(self, "network", None)
+        if network is None:
+            raise UnsupportedError(f"this {self.name} was loaded, and its network is not kept; fit it here for that")
+        return network
 
     def _fit(self, data: Interactions, session: Session) -> None:
         self.world = session.world

@@ -19,6 +19,7 @@ from distaff_graph.collaborative.dccf import DCCF
 from distaff_graph.collaborative.lightgcn import LightGCN
 from distaff_graph.collaborative.partition import Steps, Subgraph
 from distaff_graph.collaborative.sampling import Sampler, Triples
+from distaff_graph.convolutions import Convolution
 
 CPU = torch.device("cpu")
 MODELS: list[tuple[type[GradientRecommender], dict[str, Any]]] = [
@@ -35,9 +36,10 @@ def dense(part: Subgraph) -> Tensor:
 
 
 def layers(part: Subgraph, x: Tensor, n_layers: int) -> list[Tensor]:
+    convolution = Convolution()
     found, before = [part.pick(x)], None
     for _ in range(n_layers):
-        found.append(part.propagate(found[-1], before))
+        found.append(part.unbiased(convolution(found[-1], part), before))
         before = found[-2]
     return found
 

@@ -14,7 +14,7 @@ from distaff_data.planted.samples import sample
 from distaff_data.workspace import Workspace
 
 # Not pandas: where it is installed, Arrow imports it to give a time with a zone.
-HEAVY = {"torch", "sklearn", "scipy", "optuna", "sqlalchemy"}
+HEAVY = {"torch", "torch_geometric", "sklearn", "scipy", "optuna", "sqlalchemy"}
 ENGINES = {"duckdb", "deltalake", "pyarrow", "numpy", "polars"}
 WATCHED = f"""
 import json, sys

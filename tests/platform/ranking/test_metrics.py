@@ -88,7 +88,6 @@ def test_evaluate_equals_the_definitions_user_by_user(
             assert found.metrics[name] == pytest.approx(sum(values) / len(values), rel=1e-5, abs=1e-7)
 
 
-@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
 def test_metrics_equal_torch_geometrics() -> None:
     from torch_geometric import metrics as peer
 

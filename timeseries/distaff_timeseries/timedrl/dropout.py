@@ -38,7 +38,7 @@ class _Dropped(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, threshold: int) -> Tensor:
-        words = torch.empty((x.numel() + 7) // 8, dtype=torch.int64).random_(-(1 << 63), None)
+        words = torch.empty((x.numel() + 7) // 8, dtype=torch.int64, device=x.device).random_(-(1 << 63), None)
         kept = (words.view(torch.uint8)[: x.numel()] >= threshold).view(x.shape)
         ctx.save_for_backward(kept)
         ctx.scale = _STEPS / (_STEPS - threshold)

@@ -1,0 +1,1 @@
+"""Recommenders whose vectors come from an encoder of PyTorch Geometric."""

@@ -1,0 +1,224 @@
+"""Any encoder of PyTorch Geometric as a recommender, trained, measured, explained and compared as ours are."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field, field_validator
+from torch import Tensor, nn
+
+from distaff.model.config import Choices, ModelConfig, Span
+from distaff.model.gradient import GradientConfig
+from distaff.ranking.products import Products
+from distaff.recommenders.gradient import GradientRecommender
+from distaff_data.datasets.interactions import Interactions
+from distaff_data.errors import InputError
+from distaff_graph.collaborative.embeddings import node_table, squares
+from distaff_graph.collaborative.losses import bpr
+from distaff_graph.collaborative.sampling import Sampler
+
+if TYPE_CHECKING:
+    from distaff_graph.encoders.networks import EncoderNetwork
+
+ROOM = "torch_geometric.nn.models."
+"""Where encoders may be named from; any other is given as an object."""
+_GIVEN = "an instance of "
+
+
+class EncoderConfig(GradientConfig):
+    """Settings of every model with an encoder of PyTorch Geometric.
+
+    Attributes:
+        embedding_dim: d, numbers a node: of the learned table that the encoder reads, of its hidden layers and its output.
+        n_layers: Layers of the encoder.
+        dropout: Share of hidden numbers left out in training.
+        n_negatives: Items drawn for each interaction, uniform among those that the user did not take.
+    """
+
+    batch_size: Annotated[int, Field(ge=1)] = 4096
+    embedding_dim: Annotated[int, Field(ge=1), Choices(32, 64, 128)] = 64
+    n_layers: Annotated[int, Field(ge=1), Choices(1, 2, 3)] = 2
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    n_negatives: Annotated[int, Field(ge=1), Choices(1, 8, 64)] = 1
+
+
+class RankingConfig(EncoderConfig):
+    """Settings of encoders that are trained to rank.
+
+    Attributes:
+        loss: ``bpr``, the mean over negatives of softplus(negative - positive); or ``softmax``, the logarithm of the
+            positive's share among itself and the negatives.
+        reg: Weight of half the squares of the table's rows that a step looks up, over the batch size.
+    """
+
+    loss: Literal["bpr", "softmax"] = "bpr"
+    reg: Annotated[float, Field(ge=0), Span(1e-7, 1e-2, log=True)] = 1e-4
+
+
+class PyGConfig(RankingConfig):
+    """Settings of the model of an encoder of one's own.
+
+    Attributes:
+        encoder: A class of ``torch_geometric.nn.models`` that turns ``x, edge_index`` into vectors, such as
+            ``torch_geometric.nn.models.GIN``; in Python also an object of any class, ``torch.nn.Module``.
+    """
+
+    encoder: str = f"{ROOM}GraphSAGE"
+
+    @field_validator("encoder")
+    @classmethod
+    def _allowed(cls, name: str) -> str:
+        if not name.startswith(_GIVEN) and not (name.startswith(ROOM) and name[len(ROOM) :].isidentifier()):
+            raise ValueError(f"an encoder is named {ROOM}NAME; any other is given as an object, in Python")
+        return name
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A mini-batch of positions, int64: users and positives ``(b,)``, negatives ``(b, n)``."""
+
+    users: Tensor
+    positives: Tensor
+    negatives: Tensor
+
+
+class EncoderRecommender(GradientRecommender):
+    """Scores by inner products of what an encoder makes of a learned table and the training interactions."""
+
+    user_tensors: ClassVar[tuple[str, ...]] = ("users",)
+    Config: ClassVar[type[ModelConfig]] = EncoderConfig
+    config: EncoderConfig
+    network: EncoderNetwork
+
+    @abstractmethod
+    def make_encoder(self, n_numbers: int) -> nn.Module:
+        """Return a fresh encoder of ``n_numbers`` a node; the global random state is the fit's own."""
+
+    def n_numbers(self) -> int:
+        """Return the numbers of each node of the learned table."""
+        return self.config.embedding_dim
+
+    def build(self, data: Interactions, generator: torch.Generator, device: torch.device) -> nn.Module:
+        """Return table and encoder, and prepare the graph and the sampler."""
+        from distaff_graph.encoders.networks import EncoderNetwork, two_way_edges
+
+        self._sampler, self._n_users = Sampler(data.train), data.n_users
+        self._edge_index = two_way_edges(data.train, device)
+        nodes = node_table(data.n_users, data.n_items, self.n_numbers(), "xavier_uniform", generator)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(generator.initial_seed())
+            encoder = self.make_encoder(nodes.shape[1])
+        return EncoderNetwork(nodes, encoder).to(device)
+
+    def batches(self, data: Interactions, generator: torch.Generator) -> Iterator[Drawn]:
+        """Yield every interaction once, with its negatives."""
+        c, device = self.config, self._edge_index.device
+        triples = self._sampler.over_interactions(generator)
+        for users, positives in zip(
+            triples.users.split(c.batch_size), triples.positives.split(c.batch_size), strict=True
+        ):
+            negatives = self._sampler.negatives(users, c.n_negatives, generator)
+            yield Drawn(users.to(device), positives.to(device), negatives.to(device))
+
+    def finalize(self) -> None:
+        """Compute the vectors of users and items."""
+        vectors = self.network(self.network.nodes, self._edge_index).detach()
+        self._users, self._items = vectors[: self._n_users].clone(), vectors[self._n_users :].clone()
+
+    def predict(self, users: Tensor) -> Tensor:
+        """Return inner products."""
+        return self.ranker()(users)
+
+    def ranker(self) -> Products:
+        """Return both tables, for the fast ranking of inner products."""
+        return Products(self._users, self._items)
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the vectors of users and items: all that predictions need, without the encoder."""
+        return {"users": self._users, "items": self._items}
+
+    def load_state(self, tensors: Mapping[str, Tensor]) -> None:
+        """Restore both tables."""
+        self._users, self._items = tensors["users"], tensors["items"]
+
+    def message_passing(self) -> tuple[nn.Module, Mapping[str, Any]]:
+        """Return the network and its inputs, for explanations by edges."""
+        network = self.trained
+        return network, {"x": network.nodes.detach(), "edge_index": self._edge_index}
+
+    def scores(self, vectors: Tensor, batch: Drawn) -> tuple[Tensor, Tensor]:
+        """Return scores of positives ``(b,)`` and of negatives ``(b, n)``."""
+        users = vectors.index_select(0, batch.users)
+        positives = vectors.index_select(0, batch.positives + self._n_users)
+        negatives = vectors.index_select(0, batch.negatives.flatten() + self._n_users).view(*batch.negatives.shape, -1)
+        return (users * positives).sum(1), (users.unsqueeze(1) * negatives).sum(2)
+
+
+class RankingEncoder(EncoderRecommender):
+    """One that is trained to rank what a user took above what they did not take."""
+
+    Config: ClassVar[type[ModelConfig]] = RankingConfig
+    config: RankingConfig
+
+    def losses(self, batch: Drawn) -> dict[str, Tensor]:
+        """Return the ranking loss and the squared norm."""
+        c, network = self.config, self.network
+        vectors = network(network.nodes, self._edge_index)
+        positive, negative = self.scores(vectors, batch)
+        if c.loss == "bpr":
+            ranking = bpr(positive.unsqueeze(1), negative)
+        else:
+            ranking = -F.log_softmax(torch.cat([positive.unsqueeze(1), negative], 1), 1)[:, 0].mean()
+        used = torch.cat([batch.users, batch.positives + self._n_users, batch.negatives.flatten() + self._n_users])
+        norm = squares(network.nodes.index_select(0, used)) / (2 * batch.users.numel())
+        return {c.loss: ranking, "reg": c.reg * norm}
+
+
+class PyG(RankingEncoder):
+    """Any encoder of PyTorch Geometric over the graph of interactions, with our losses, sampling and measures.
+
+    The encoder reads a learned table of users and items and the edges in both directions, and gives vectors whose inner
+    products are the scores. A class is named only from ``torch_geometric.nn.models``, so that no setting can import anything
+    else; an object may be of any class: ``distaff.PyG(encoder=Mine())``. Every fit trains a copy of it. A saved model holds
+    the vectors, not the encoder.
+    """
+
+    name: ClassVar[str] = "pyg"
+    Config: ClassVar[type[ModelConfig]] = PyGConfig
+    config: PyGConfig
+
+    def __init__(self, **settings: Any) -> None:
+        given = settings.get("encoder")
+        self._encoder = given if isinstance(given, nn.Module) else None
+        if self._encoder is not None:
+            kind = type(self._encoder)
+            settings = {**settings, "encoder": f"{_GIVEN}{kind.__module__}.{kind.__qualname__}"}
+        super().__init__(**settings)
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return every setting by name; the encoder as it was given."""
+        settings = super().get_params(deep)
+        return settings if self._encoder is None else {**settings, "encoder": self._encoder}
+
+    def n_numbers(self) -> int:
+        """Return what a given encoder expects of a node, where it says so (``in_channels``)."""
+        width = getattr(self._encoder, "in_channels", None)
+        return width if isinstance(width, int) and width > 0 else self.config.embedding_dim
+
+    def make_encoder(self, n_numbers: int) -> nn.Module:
+        """Return a copy of the given encoder, or a new one of the named class."""
+        from copy import deepcopy
+
+        from distaff_graph.encoders.networks import named_encoder
+
+        c = self.config
+        if self._encoder is not None:
+            return deepcopy(self._encoder)
+        if c.encoder.startswith(_GIVEN):
+            raise InputError(f"the encoder was {c.encoder}, which is not kept; give the object again", column="encoder")
+        return named_encoder(c.encoder.removeprefix(ROOM), n_numbers, c.embedding_dim, c.n_layers, c.dropout)

@@ -1,0 +1,54 @@
+"""The verb export: what a run is of, in the form of another library."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from distaff.cli.state import Json, RunId, emit_facts, emit_json, workspace
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the verb."""
+    app.command()(export)
+
+
+def export(
+    run: RunId,
+    out: Annotated[Path, typer.Argument(help="The folder to make, which is not there yet.")],
+    format: Annotated[Literal["pyg"], typer.Option(help="pyg: a graph of PyTorch Geometric.")] = "pyg",
+    as_json: Json = False,
+) -> None:
+    """Write a run's graph for PyTorch Geometric, as safetensors and JSON; nothing is pickled.
+
+    A recommender's graph has users, items, interactions by split, content, and the model's vectors and factors; a
+    diagnoser's has the metrics of its cases and the given dependencies. Read it back in Python with
+    distaff_data.datasets.graph_files.read_graph.
+    """
+    from distaff.incidents.base import Diagnoser
+    from distaff.model import saving
+    from distaff.recommenders.base import Recommender
+    from distaff.recommenders.graph import graph_of
+    from distaff.runs import records
+    from distaff_data.datasets.graph_files import write_graph
+    from distaff_data.errors import UnsupportedError
+
+    ws = workspace()
+    model = saving.load(records.model_folder(ws, run))
+    if isinstance(model, Recommender):
+        graph = graph_of(model, ws.warehouse)
+        facts = {kind: graph[kind].num_nodes for kind in graph.node_types}
+    elif isinstance(model, Diagnoser):
+        graph = type(model).read(ws.warehouse, model.data.name).topology().to_pyg()
+        facts = {"nodes": graph.num_nodes}
+    else:
+        raise UnsupportedError(
+            f"{model.name} models {model.kind}, which are no graph; export recommenders and diagnosers"
+        )
+    write_graph(graph, out)
+    facts = {"run": run, "folder": str(out), **facts, "edges": graph.num_edges}
+    if as_json:
+        return emit_json(facts)
+    emit_facts(f"exported {run}", facts)
