@@ -178,7 +178,9 @@ class Interactions:
             name,
             parts.user_ids,
             parts.item_ids,
-            *(parts.splits[split] for split in SPLITS),
+            parts.splits["train"],
+            parts.splits["valid"],
+            parts.splits["test"],
             read_content=None if content is None else lambda: content,
             read_details=None if details is None else lambda: details,
         )
