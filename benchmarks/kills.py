@@ -120,11 +120,10 @@ class Torment:
         """Make the workspace; returns its runs."""
         files = self.folder / "files"
         files.mkdir()
-        if ended(forked(lambda: write_files(files) or 0, self.log), _BOUND):  # a forked thread pool would stand still
+        if ended(forked(lambda: _write_files(files), self.log), _BOUND):  # a forked thread pool would stand still
             raise RuntimeError(self.log.read_text())
         (files / "others.csv").write_text((files / "orders.csv").read_text() + "u0,i1\nu1,i0\n")
-        runs = {}
-        for arguments in (
+        first: list[tuple[str, ...]] = [
             ("ingest", "interactions", "shop", f"{files}/orders.csv", "--split", "random:0.6,0.2,0.2"),
             ("ingest", "items", "shop", f"{files}/items.csv"),
             ("ingest", "series", "sites", f"{files}/sites.csv", "--split", "rows:80,20,20"),
@@ -133,16 +132,19 @@ class Torment:
             ("train", "popularity", "shop"),
             ("train", "pca", "sites", "--set", "seq_len=8", "--set", "n_components=2", "--set", "horizons=4"),
             ("train", "nsigma", "outages"),
-        ):
+        ]
+        for arguments in first:
             self._must(*arguments)
+        runs: dict[str, str] = {}
         for run in self.facts()["runs"]:
             runs.setdefault(run.split("-")[0], run)
-        for arguments in (
+        then: list[tuple[str, ...]] = [
             ("score", runs["nmf"], "--top-k", "2"),
             ("factors", runs["nmf"]),
             ("promote", runs["popularity"], "--as", "champion"),
             ("promote", runs["nmf"], "--as", "champion"),
-        ):
+        ]
+        for arguments in then:
             self._must(*arguments)
         return runs
 
@@ -233,6 +235,11 @@ class Torment:
                     problems.append(f"{what}: {before[what]} became {after[what]}")
         self.counts[verb]["looked at"] += 1
         self.failures += [{"verb": verb, "when": "after", "problem": problem} for problem in problems]
+
+
+def _write_files(folder: Path) -> int:
+    write_files(folder)
+    return 0
 
 
 def _write_facts(root: Path, file: Path) -> int:

@@ -17,12 +17,13 @@ NOT_CALLED = {"demo": "takes a minute, and calls the others", "tune worker": "wh
 def fill(call: Call, files: Path) -> dict[str, str]:
     """Fill a workspace by the verbs themselves; returns names of runs by what they are."""
     write_files(files)
-    for arguments in (
+    ingestions: list[tuple[str, ...]] = [
         ("ingest", "interactions", "shop", f"{files}/orders.csv", "--split", "random:0.6,0.2,0.2"),
         ("ingest", "items", "shop", f"{files}/items.csv"),
         ("ingest", "series", "sites", f"{files}/sites.csv", "--split", "rows:80,20,20"),
         ("ingest", "incidents", "outages", f"{files}/cases"),
-    ):
+    ]
+    for arguments in ingestions:
         done(call(*arguments))
     runs = {
         "nmf": _train(call, "nmf", "shop", "--set", "n_intents=2"),
@@ -30,13 +31,14 @@ def fill(call: Call, files: Path) -> dict[str, str]:
         "pca": _train(call, "pca", "sites", "--set", "seq_len=8", "--set", "n_components=2", "--set", "horizons=4"),
         "nsigma": _train(call, "nsigma", "outages"),
     }
-    for arguments in (
+    verbs: list[tuple[str, ...]] = [
         ("score", runs["nmf"], "--top-k", "3"),
         ("factors", runs["nmf"]),
         ("note", runs["nmf"], "0", "--note", "a note"),
         ("promote", runs["popularity"], "--as", "champion"),
         ("schedule", "add", "nightly", "--cron", "0 3 * * *", "--model", "champion"),
-    ):
+    ]
+    for arguments in verbs:
         done(call(*arguments))
     return runs
 

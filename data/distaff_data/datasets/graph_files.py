@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from distaff_data.atomic import unfinished
+from distaff_data.atomic import unfinished_path
 from distaff_data.errors import InputError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def write_graph(graph: Data | HeteroData, folder: Path) -> None:
         for number, (key, store) in enumerate(_stores(graph).items())
     ]
     document = {"format": _FORMAT, "kind": type(graph).__name__, "stores": stores}
-    part = unfinished(folder)
+    part = unfinished_path(folder)
     part.mkdir(parents=True)
     try:
         save_file(tensors, part / _TENSORS)

@@ -16,6 +16,7 @@ import pytest
 from distaff_data.errors import InputError
 from distaff_data.ingest import ingest_attributes, ingest_incidents, ingest_interactions, ingest_series
 from distaff_data.ingest.archives import read_npz
+from distaff_data.ingest.options import IncidentsOptions
 from distaff_data.workspace import Workspace
 
 _SECONDS = 40.0  # of processor time, which other processes do not add to; what is tested here took minutes
@@ -128,7 +129,7 @@ def test_odd_metrics_are_refused_in_a_line(workspace: Workspace, tmp_path: Path,
     content, options, message = _INCIDENTS[case]
     (tmp_path / "x.csv").write_bytes(content)
     with pytest.raises(InputError, match=message) as caught:
-        ingest_incidents(workspace, "x", [tmp_path / "x.csv"], **options)
+        ingest_incidents(workspace, "x", [tmp_path / "x.csv"], IncidentsOptions(**options))
     assert "\n" not in str(caught.value)
 
 

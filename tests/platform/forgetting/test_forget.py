@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from deltalake import DeltaTable
+from deltalake import DeltaTable, write_deltalake
 
 from distaff import exports, jobs
 from distaff.doctor import examine
@@ -427,12 +427,12 @@ def test_notes_written_while_old_ones_go_are_not_lost(filled: Workspace, monkeyp
     nmf = next(r.run for r in records.listing(filled) if r.model == "nmf")
     for text in ("first", "second"):
         annotate(filled, nmf, 0, note=text)
-    overwrite, late = erasure.write_deltalake, ["third"]
+    late = ["third"]
 
     def slow(*arguments: Any, **options: Any) -> None:
         if late:
             annotate(filled, nmf, 1, note=late.pop())
-        overwrite(*arguments, **options)
+        write_deltalake(*arguments, **options)
 
     monkeypatch.setattr(erasure, "write_deltalake", slow)
     filled.warehouse.keep_newest("factor_notes")
