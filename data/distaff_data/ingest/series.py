@@ -30,8 +30,7 @@ from distaff_data.ingest.layout import FileLayout, layout_of
 from distaff_data.ingest.lines import physical_line
 from distaff_data.ingest.options import SeriesOptions, with_settings
 from distaff_data.ingest.publish import check_new
-from distaff_data.ingest.staging import NO_TIME
-from distaff_data.ingest.times import SECONDS, check_times
+from distaff_data.ingest.times import TimeReader, check_times, dated_columns
 from distaff_data.splits import SPLITS
 from distaff_data.splits.series import default_split, divide, hold_out
 from distaff_data.tables.reports import SeriesReport
@@ -124,11 +123,15 @@ def _read_table(scratch: Scratch, path: Path, name: str, options: SeriesOptions)
     """Return the series of a table, its format, and whether it brought a split."""
     layout = layout_of(path, scratch, None if path.suffix.lower() in (".parquet", ".pq") else "delimited", header=True)
     roles = _roles(layout, options)
+    reader = TimeReader.make(options.time_format, options.day_first)
     long = "channel" in roles
     channels = [roles["value"]] if long else _channels(layout, roles, options)
     layout.stage(scratch, "raw", [*(c for role, c in roles.items() if role != "value"), *channels])
-    _check(scratch, layout, roles, channels)
-    frame = _normalised(scratch.frame(_picked(roles, channels)))
+    if "time" not in roles and options.time is None and (dated := dated_columns(scratch, channels, reader)):
+        roles["time"] = _only_time(layout, dated)
+        channels.remove(roles["time"])
+    _check(scratch, layout, roles, channels, reader)
+    frame = _normalised(scratch.frame(_picked(roles, channels, reader)))
     if frame.is_empty():
         raise InputError("the file has no rows", path=path)
     rows = _pivoted(layout, frame, roles) if long else _rows(frame, frame.select(r"^v\d+$").to_numpy(), channels)
@@ -174,6 +177,19 @@ def _roles(layout: FileLayout, options: SeriesOptions) -> dict[str, str]:
     return roles
 
 
+def _only_time(layout: FileLayout, dated: Sequence[str]) -> str:
+    """Return the one column of dates.
+
+    Raises:
+        InputError: There are several, or nothing beside it.
+    """
+    if len(dated) > 1:
+        raise InputError(f"the time may be {' or '.join(dated)}; name it with --time", path=layout.path, column="time")
+    if len(layout.columns) == 1:
+        raise InputError("the file has no channels besides the time", path=layout.path, line=1)
+    return dated[0]
+
+
 def _channels(layout: FileLayout, roles: Mapping[str, str], options: SeriesOptions) -> list[str]:
     if options.channels:
         return [find_column(layout.path, layout.columns, name) for name in options.channels]
@@ -183,17 +199,19 @@ def _channels(layout: FileLayout, roles: Mapping[str, str], options: SeriesOptio
     return channels
 
 
-def _check(scratch: Scratch, layout: FileLayout, roles: Mapping[str, str], channels: Sequence[str]) -> None:
+def _check(
+    scratch: Scratch, layout: FileLayout, roles: Mapping[str, str], channels: Sequence[str], reader: TimeReader
+) -> None:
     """Refuse the first row with a value that cannot be read, or a missing time, entity or channel."""
     wrong: list[tuple[str, str, str]] = []
     if "time" in roles:
-        check_times(scratch, layout, roles["time"])
+        check_times(scratch, layout, roles["time"], reader)
     for role, column in roles.items():
         cell = identifier(column)
         missing = f"({cell} IS NULL OR trim({cell}) = '')"
-        seconds = SECONDS.format(cell)
+        seconds = reader.seconds(cell)
         if role == "time":
-            wrong.append((column, f"{missing} OR {seconds} IS NULL OR NOT isfinite({seconds})", NO_TIME))
+            wrong.append((column, f"{missing} OR {seconds} IS NULL OR NOT isfinite({seconds})", ""))
         elif role == "split":
             words = ", ".join(literal(word) for word in SPLIT_WORDS)
             wrong.append(
@@ -222,13 +240,15 @@ def _check(scratch: Scratch, layout: FileLayout, roles: Mapping[str, str], chann
         return
     row, column, _, message = min(refused, key=lambda entry: int(str(entry[0])))
     value = scratch.value(f"SELECT {identifier(column)} FROM raw WHERE row = ?", [row])
+    if column == roles.get("time"):
+        message = reader.refusal(value)
     if column in channels:
         message += "; leave the column out with --channels, or say what it is with --label, --group or --entity"
     line = physical_line(layout, int(str(row)))
     raise InputError(message, path=layout.path, line=line, column=column, value=value)
 
 
-def _picked(roles: Mapping[str, str], channels: Sequence[str]) -> str:
+def _picked(roles: Mapping[str, str], channels: Sequence[str], reader: TimeReader) -> str:
     """Return the SQL of the checked columns in their types, in the order of the file."""
     texts = [
         f"trim({identifier(roles[role])}) AS {role}"
@@ -237,7 +257,7 @@ def _picked(roles: Mapping[str, str], channels: Sequence[str]) -> str:
     ]
     picked = [text.replace(" AS group", ' AS "group"') for text in texts]
     if "time" in roles:
-        picked.append(f"{SECONDS.format(identifier(roles['time']))} AS time")
+        picked.append(f"{reader.seconds(identifier(roles['time']))} AS time")
     if "split" in roles:
         words = ", ".join(f"{literal(word)}: {SPLITS.index(split)}" for word, split in SPLIT_WORDS.items())
         picked.append(f"MAP {{{words}}}[lower(trim({identifier(roles['split'])}))]::TINYINT AS split")

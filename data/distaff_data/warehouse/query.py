@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import pyarrow as pa
 
-from distaff_data.errors import InputError, first_line
+from distaff_data.errors import InputError, first_line, first_paragraph
 from distaff_data.schema import TABLES, Table
 from distaff_data.warehouse import engine
 from distaff_data.warehouse.places import Place
@@ -76,7 +76,7 @@ def select(place: Place, sql: str, *, limit: int, seconds: float, memory: str = 
         except duckdb.InterruptException:
             raise InputError(f"the statement ran longer than {seconds:g} s and was stopped") from None
         except duckdb.Error as error:
-            raise InputError(f"the statement failed: {first_line(error)}") from None
+            raise InputError(f"the statement failed: {first_paragraph(error)}") from None
         finally:
             timer.cancel()
     return Selection(table.slice(0, limit), table.num_rows > limit)

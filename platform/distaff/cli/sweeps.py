@@ -10,7 +10,19 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from typer.core import TyperGroup
 
-from distaff.cli.state import Engine, Json, emit_facts, emit_json, emit_table, epochs, pairs, talk, workspace
+from distaff.cli.state import (
+    Engine,
+    Json,
+    dataset_argument,
+    emit_facts,
+    emit_json,
+    emit_table,
+    epochs,
+    model_argument,
+    pairs,
+    talk,
+    workspace,
+)
 from distaff.sweeps import PRUNERS, STORAGE
 
 if TYPE_CHECKING:
@@ -52,8 +64,8 @@ def add_to(app: typer.Typer) -> None:
 
 @tune.command()
 def start(
-    model: Annotated[str, typer.Argument(help="Registry name; see: distaff models.")],
-    dataset: Annotated[str, typer.Argument(help="Name of a dataset.")],
+    model: Annotated[str, model_argument()],
+    dataset: Annotated[str, dataset_argument()],
     trials: Annotated[int, typer.Option(help="Trials that the study has in the end.", min=1)] = 20,
     timeout: Timeout = None,
     workers: Annotated[int, typer.Option(help="Processes.", min=1)] = 1,
@@ -152,8 +164,10 @@ def export(
 @tune.command()
 def worker(study: Study, timeout: Timeout = None, storage: Storage = None) -> None:
     """Work on a study that distaff tune began, from this or another machine that sees the workspace."""
+    from distaff import lifeline
     from distaff.sweeps.worker import work
 
+    lifeline.tie()
     typer.echo(f"{work(workspace(), study, storage=storage, timeout=timeout)} trials")
 
 

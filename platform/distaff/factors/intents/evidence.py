@@ -131,6 +131,7 @@ def gather(
 def tell(run_id: str, evidence: IntentEvidence, titles: dict[str, str], notes: dict[int, Note]) -> FactorReport:
     """Report the evidence factor by factor, with names and warnings."""
     stability = evidence.stability
+    factors = [_factor(k, evidence, titles, notes.get(k)) for k in range(evidence.intents.users.shape[1])]
     return FactorReport(
         run_id,
         evidence.effective_per_user,
@@ -138,7 +139,8 @@ def tell(run_id: str, evidence: IntentEvidence, titles: dict[str, str], notes: d
         0 if stability is None else len(stability.likeness),
         None if stability is None else stability.nulls,
         evidence.attribution,
-        [_factor(k, evidence, titles, notes.get(k)) for k in range(evidence.intents.users.shape[1])],
+        factors,
+        _warnings_of_all(evidence),
     )
 
 
@@ -189,14 +191,34 @@ def _top(k: int, evidence: IntentEvidence, titles: dict[str, str]) -> list[Membe
     return [Member(i, titles.get(i, i), float(r)) for i, r in zip(ids, best, strict=True) if torch.isfinite(r)]
 
 
+def _contaminants(evidence: IntentEvidence) -> tuple[tuple[str, list[float]], ...]:
+    """Return what factors may stand for in place of taste, and each factor's rank correlation with it."""
+    return ("popularity", evidence.popularity_rho), ("user activity", evidence.activity_rho)
+
+
+def _is_shared(rho: list[float]) -> bool:
+    """Tell whether all of several factors are alike in a correlation: it is then no reason to doubt one beside another."""
+    return len(rho) > 1 and (min(rho) > _CONTAMINATED or max(rho) < -_CONTAMINATED)
+
+
+def _warnings_of_all(evidence: IntentEvidence) -> list[str]:
+    """Return what is to be doubted of all factors at once."""
+    return [
+        f"every factor {'follows' if rho[0] > 0 else 'avoids'} {what} "
+        f"(rank correlations {min(rho):+.2f} to {max(rho):+.2f}); fewer intents may differ more"
+        for what, rho in _contaminants(evidence)
+        if _is_shared(rho)
+    ]
+
+
 def _warnings(k: int, evidence: IntentEvidence) -> list[str]:
     """Return the reasons not to trust a factor as it stands."""
     n_intents = evidence.intents.users.shape[1]
-    warnings = []
-    if abs(evidence.popularity_rho[k]) > _CONTAMINATED:
-        warnings.append(f"follows popularity (rank correlation {evidence.popularity_rho[k]:+.2f})")
-    if abs(evidence.activity_rho[k]) > _CONTAMINATED:
-        warnings.append(f"follows user activity (rank correlation {evidence.activity_rho[k]:+.2f})")
+    warnings = [
+        f"{'follows' if rho[k] > 0 else 'avoids'} {what} (rank correlation {rho[k]:+.2f})"
+        for what, rho in _contaminants(evidence)
+        if abs(rho[k]) > _CONTAMINATED and not _is_shared(rho)
+    ]
     trained = evidence.model.data.train.counts() > 0
     share = float(evidence.intents.users[trained].mean(0)[k])
     if evidence.activity.states[k] == "passive" or share < PASSIVE / n_intents:
