@@ -60,7 +60,7 @@ def init(
 def ingest_interactions_verb(name: Name, paths: Paths, options: InteractionsOptions, as_json: Json = False) -> None:
     """Load interactions: CSV, TSV, Parquet, JSON lines, RecBole, LightGCN, MovieLens.
 
-    Example: distaff ingest interactions shop orders.csv --user customer --item product --time day --split leave-last-out
+    Example: distaff ingest interactions shop orders.csv --item product --time bought_at --split leave-last-out
     """
     from distaff_data.ingest import ingest_interactions
 

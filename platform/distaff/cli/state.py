@@ -90,6 +90,11 @@ def dataset_argument(help: str = "Name of a dataset; see: distaff datasets.") ->
     return typer.Argument(help=help, autocompletion=_completed("dataset"))
 
 
+def study_argument(help: str) -> Any:
+    """Return an argument that names a study of a sweep."""
+    return typer.Argument(help=help, autocompletion=_completed("study"))
+
+
 def model_argument(help: str = "Registry name; see: distaff models.") -> Any:
     """Return an argument that names a model."""
     return typer.Argument(help=help, autocompletion=_completed("model"))

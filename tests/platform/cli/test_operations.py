@@ -70,6 +70,9 @@ def test_tune_show_export_and_a_worker_of_another_terminal(call: Call, filled: W
     assert {run["run"] for run in listed} == set(done["runs"])
     assert len(_json(call("runs", "--study", "nmf-checkerboard", "--json"))["runs"]) == 2
     assert "trial" in call("tune", "show", "nmf-checkerboard")[1]
+    (study,) = _json(call("tune", "list", "--json"))["studies"]
+    assert (study["study"], study["status"], study["best"]) == ("nmf-checkerboard", "done", done["best"]["trial"])
+    assert "nmf-checkerboard" in call("tune", "list")[1]
     assert list(filled.root.glob("sweeps/*/worker-*.lock")) == []
 
 
