@@ -82,9 +82,10 @@ class SeriesOptions:
     step: Annotated[float | None, "Seconds between rows; the commonest distance otherwise."] = None
     whole: Annotated[bool, "Take each entity of a table for one window."] = False
     channels_first: Annotated[bool, "Windows in .npz are (n, C, T)."] = False
-    split: Annotated[str | None, "ratio:.7,.1,.2, rows:A,B,C, dates:D1,D2, random:..., groups:... (see the docs)."] = (
-        None
-    )
+    split: Annotated[
+        str | None,
+        "ratio:.7,.1,.2 or rows:A,B,C in time; dates:D1,D2; random:.7,.1,.2 of entities; groups:valid=1;test=2.",
+    ] = None
     seed: Seed = 0
     replace: Replace = False
 

@@ -27,6 +27,7 @@ from distaff_data.errors import InputError
 if TYPE_CHECKING:
     from distaff.incidents.diagnose import DiagnosisReport
     from distaff.incidents.follow import Update
+    from distaff.incidents.rankings import Diagnosis
 
 
 def add_to(app: typer.Typer) -> None:
@@ -126,12 +127,20 @@ def _printer(as_json: bool) -> Callable[[Update], None]:
     return show
 
 
+def _leading(diagnosis: Diagnosis) -> str:
+    """Return the metrics that a ranking begins with, in a cell."""
+    from distaff.incidents.tables import cause_rows
+
+    return ", ".join(f"{c['metric']} {c['score']:.3g}" for c in cause_rows(diagnosis)[:3])
+
+
 def _show(report: DiagnosisReport) -> None:
     rows = [
-        (d.case, moment(d.trigger), *(d.entities[i] if i < len(d.entities) else None for i in range(3)))
+        (d.case, moment(d.trigger), *(d.entities[i] if i < len(d.entities) else None for i in range(3)), _leading(d))
         for d in report.diagnoses
     ]
-    emit_table(f"{report.run.model} on {report.run.dataset}", ("case", "trigger", "1st", "2nd", "3rd"), rows)
+    columns = ("case", "trigger", "1st", "2nd", "3rd", "metrics that lead, with scores")
+    emit_table(f"{report.run.model} on {report.run.dataset}", columns, rows)
     for level, values in report.metrics.items():
         low_high = report.intervals[level]
         facts = {k: f"{v:.3f} [{low_high[k][0]:.3f}, {low_high[k][1]:.3f}]" for k, v in values.items()}
