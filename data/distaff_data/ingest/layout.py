@@ -235,8 +235,8 @@ def _is_header(path: Path, first: Sequence[str], rest: Sequence[Sequence[str]]) 
     if common("user", first) and common("item", first):
         return True
     columns = [[row[place] for row in rest if place < len(row)] for place in range(len(first))]
-    pairs = [(name, below) for name, below in zip(first, columns, strict=True) if below]
-    if any(not _is_number(name) and all(map(_is_number, below)) for name, below in pairs):
+    pairs = list(zip(first, columns, strict=True))
+    if any(not _is_number(name) and bool(below) and all(map(_is_number, below)) for name, below in pairs):
         return True
     if len(first) > len(HEADERLESS):
         return False
@@ -244,7 +244,7 @@ def _is_header(path: Path, first: Sequence[str], rest: Sequence[Sequence[str]]) 
         _is_number(name) or name in below or (_is_code(name) and all(map(_is_code, below))) for name, below in pairs
     ):
         return False
-    if any(not _is_code(name) and all(map(_is_code, below)) for name, below in pairs):
+    if any(not _is_code(name) and bool(below) and all(map(_is_code, below)) for name, below in pairs):
         return True
     names = ", ".join(first)
     raise InputError(

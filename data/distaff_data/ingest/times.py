@@ -128,7 +128,7 @@ NO_TIME = "neither a number nor a date such as 2026-11-24 or 2026-11-24T09:30:00
 
 
 def dated_columns(scratch: Scratch, columns: Sequence[str], reader: TimeReader) -> list[str]:
-    """Return those columns of the table ``raw`` in which every value that is there is a date, and no number."""
+    """Return those columns of the table ``raw`` in which every value that is there is a date and no number or far off."""
     if not columns:
         return []
     tests = ", ".join(_all_dates(f"nullif(trim({identifier(column)}), '')", reader) for column in columns)
@@ -136,7 +136,7 @@ def dated_columns(scratch: Scratch, columns: Sequence[str], reader: TimeReader) 
 
 
 def _all_dates(cell: str, reader: TimeReader) -> str:
-    is_date = f"{reader.date(cell)} IS NOT NULL AND {reader.number(cell)} IS NULL"
+    is_date = f"{reader.date(cell)} IS NOT NULL AND {reader.number(cell)} IS NULL AND NOT {reader.is_far(cell)}"
     return f"coalesce(bool_and({is_date}) FILTER (WHERE {cell} IS NOT NULL), false)"
 
 

@@ -111,6 +111,7 @@ def test_a_split_by_the_last_takes_the_one_column_of_dates_for_the_time(workspac
     [
         ("customer,product\na,x\na,y\n", "no column looks like the time"),
         ("customer,product,delivery_time\na,x,3 days\na,y,1 day\n", "no column looks like the time"),
+        ("customer,product,valid_on\na,x,2024-01-01\na,y,9999-12-31\n", "no column looks like the time"),
         ("customer,product,paid_at,sent_at\na,x,2024-01-01,2024-01-02\n", "may be paid_at or sent_at"),
     ],
 )
