@@ -345,13 +345,13 @@ def _read_table(path: Path) -> pa.Table:
 def _seconds(path: Path, column: pa.ChunkedArray, name: str, reader: TimeReader) -> Floats:
     if pa.types.is_string(column.type):
         texts = pl.Series(name, column)
-        times = reader.of_texts(texts)
-        wrong = (times.is_null() & texts.is_not_null()).arg_true()
+        seconds = reader.of_texts(texts)
+        wrong = (seconds.is_null() & texts.is_not_null()).arg_true()
         if len(wrong):
             row = int(wrong[0])
             message = reader.refusal(texts[row])
             raise InputError(message, path=path, line=row + 2, column=name, value=texts[row])
-        return _checked_times(path, times.to_numpy().astype(np.float64), column, name)
+        return _checked_times(path, seconds.to_numpy().astype(np.float64), column, name)
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
         times: Floats = column.cast(pa.timestamp("us")).cast(pa.int64()).to_numpy() / 1e6
     else:

@@ -74,6 +74,7 @@ class TimeReader:
             return cls(_DAY_FIRST if day_first else ())
         if day_first:
             raise InputError("--time-format says all of how dates are written; leave --day-first out")
+        read: datetime | None
         try:
             read = datetime.strptime(_EXAMPLE.strftime(format), format)
         except ValueError:
