@@ -8,10 +8,10 @@ from __future__ import annotations
 import importlib.util
 import os
 import socket
-import subprocess
 import sys
 from pathlib import Path
 
+from distaff import lifeline
 from distaff_dashboards.access import login
 from distaff_data.errors import InputError
 from distaff_data.workspace import Workspace
@@ -61,7 +61,7 @@ def launch(workspace_root: Path, *, port: int = 8501, address: str = "127.0.0.1"
     }
     secrets = Path(os.devnull) if access is None else access.file
     arguments = command(port=port, address=address, open_browser=open_browser, secrets=secrets)
-    server = subprocess.Popen(arguments, env=environment)
+    server = lifeline.start(arguments, environment)
     try:
         return server.wait()
     except KeyboardInterrupt:
@@ -79,7 +79,7 @@ def command(*, port: int, address: str, open_browser: bool, secrets: Path = Path
         "secrets.files": str(secrets),
     }
     flags = [f"--{name}={value}" for name, value in options.items()]
-    return [sys.executable, "-m", "streamlit", "run", str(_HERE / "app.py"), *flags]
+    return [sys.executable, "-m", "distaff_dashboards.serve", "run", str(_HERE / "app.py"), *flags]
 
 
 def _check_installed() -> None:

@@ -94,6 +94,11 @@ class UnsupportedError(DistaffError):
     """The model cannot do what was asked; the message names an alternative."""
 
 
+def first_paragraph(error: Exception) -> str:
+    """Return what another library's message says before it repeats what was given, on one line."""
+    return " ".join(str(error).strip().split("\n\n", 1)[0].split())
+
+
 def first_line(error: Exception) -> str:
     """Return the first line of another library's message."""
     return str(error).strip().split("\n", 1)[0]

@@ -19,9 +19,8 @@ from distaff_data.atomic import replacing
 from distaff_data.errors import InputError
 
 _FORMULA = r"^[=+\-@\t\r\n\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"  # the last four are read like the first, full width
-_DATES_FROM = (
-    1e8  # seconds since 1970 from which times are dates; smaller ones count rows, or a recording's own seconds
-)
+TIMES = frozenset({"time", "start", "onset", "trigger"})  # columns of the warehouse that hold seconds
+DATES_FROM = 1e8  # seconds since 1970 from which times are dates; smaller ones count rows, or a recording's own seconds
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 
 
@@ -42,6 +41,18 @@ def write(table: pa.Table, out: Path) -> None:
         append(table)
 
 
+def check(out: Path) -> None:
+    """Refuse a file that no table can be written to, before long work for it.
+
+    Raises:
+        InputError: Another ending than :func:`write` knows, or a folder that does not exist.
+    """
+    if out.suffix not in _WRITERS:
+        raise InputError("export to .csv, .parquet or .arrow", path=out)
+    if not out.parent.is_dir():
+        raise InputError("the folder of the output file does not exist", path=out.parent)
+
+
 @contextmanager
 def writing(out: Path) -> Iterator[Callable[[pa.Table], None]]:
     """Write tables of one schema below each other as they come; the file appears when the block ends well.
@@ -49,8 +60,7 @@ def writing(out: Path) -> Iterator[Callable[[pa.Table], None]]:
     Raises:
         InputError: Another ending, or a folder that does not exist.
     """
-    if out.suffix not in _WRITERS:
-        raise InputError("export to .csv, .parquet or .arrow", path=out)
+    check(out)
     with whole(out) as temporary, ExitStack() as stack:
         writer = None
 
@@ -120,14 +130,19 @@ def _defused(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
 
 def dates(seconds: NDArray[np.float64]) -> NDArray[Any]:
     """Return seconds since 1970 as dates in UTC, to the millisecond; row numbers and a recording's seconds as they are."""
-    if len(seconds) and np.nanmin(seconds) >= _DATES_FROM:
-        return np.round(seconds * 1000).astype("int64").astype("datetime64[ms]")
-    return seconds
+    there = np.isfinite(seconds)
+    if not there.any() or seconds[there].min() < DATES_FROM:
+        return seconds
+    moments = np.full(len(seconds), np.datetime64("NaT"), dtype="datetime64[ms]")
+    moments[there] = np.round(seconds[there] * 1000).astype("int64").astype("datetime64[ms]")
+    return moments
 
 
 def with_dates(table: pa.Table) -> pa.Table:
     """Return a table for people, whose times are dates where they are seconds since 1970."""
-    for name in {"time", "start"} & set(table.column_names):
+    for name in sorted(TIMES & set(table.column_names)):
+        if not pa.types.is_floating(table.schema.field(name).type):
+            continue
         at = table.column_names.index(name)
         table = table.set_column(at, name, pa.array(dates(table[name].to_numpy())))
     return table

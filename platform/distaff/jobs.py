@@ -33,8 +33,8 @@ class Job(BaseModel):
         dataset: The dataset that the run must be of; any when None.
         task: score, embed, forecast, classify, anomalies or diagnose.
         top_k: Length of each list, of the task score.
-        out: A file that is replaced each time: Parquet for score, else .csv, .parquet or .arrow; a relative path begins at
-            the workspace and stays in it.
+        out: A file that is replaced each time, .csv, .parquet or .arrow; a relative path begins at the workspace and stays
+            in it.
         timezone: Whose clock the expression means.
         retries: How often a failed execution is tried again, after waits that double.
         keep_hours: How long rows that were replaced are kept.

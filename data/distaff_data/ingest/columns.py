@@ -32,6 +32,7 @@ _COMMON: Mapping[str, tuple[str, ...]] = {
     "text": ("description", "overview", "abstract", "summary", "plot", "synopsis", "body", "feature", "features"),
 }
 _REQUIRED = ("user", "item")
+_TIME_WORDS = {"at", "on", "date", "time", "datetime", "timestamp", "day"}  # with which names of times end
 
 
 def common(role: str, columns: Sequence[str]) -> str | None:
@@ -53,6 +54,12 @@ def all_common(role: str, columns: Sequence[str]) -> list[str]:
 def plain(column: str) -> str:
     """Return a column's name as it is compared: ``userID:token`` and ``user_id`` are both ``userid``."""
     return re.sub(r"[\W_]", "", column.partition(":")[0]).lower()
+
+
+def names_a_time(column: str) -> bool:
+    """Tell whether a column's name ends like a time's, such as ``bought_at`` or ``orderDate``."""
+    words = re.split(r"[\W_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column.partition(":")[0]).strip("_").lower())
+    return words[-1] in _TIME_WORDS
 
 
 def match_roles(path: Path, columns: Sequence[str], chosen: Mapping[str, str | None]) -> dict[str, str]:

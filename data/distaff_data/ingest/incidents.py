@@ -4,8 +4,10 @@
   files ``cases/CASE.parquet`` and, if there is one, ``graph.csv``. With a graph, ``graph_is`` says what its edges are, in
   each case or once beside them: ``{"graph_is": "calls", "cases": [...]}``.
 * A **wide** table has a time column and one column a metric. ``entity|metric`` names both; otherwise the name is divided at
-  the separator a person gives, or else at its last ``/``, ``.``, ``:`` or ``_``, the first of these that occurs; a name
-  without any is an entity of its own. A table of names (``column, entity, metric``) overrides the rule.
+  the separator a person gives, or else at its ``/``, ``.``, ``:`` or ``_``, the first of these that occurs; a name without
+  any is an entity of its own. ``db_latency_ms`` may be the latency of db, or db_latency's ms: names with several of one are
+  divided where the graph's or the other names' entities tell, or a person says ``first`` or ``last``, and refused
+  otherwise. A table of names (``column, entity, metric``) overrides the rule.
 * A **long** table has time, metric and value, and an entity in a column such as ``instance``, ``pod`` or ``service``, as
   exports of Prometheus have it. Of several values of one metric at one time the last counts.
 * A **graph** has columns ``source`` and ``target``, cause and effect or caller and called, and maybe ``status``:
@@ -18,7 +20,7 @@ Rows at unequal distances are brought to the grid of their median distance, or o
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +34,12 @@ from distaff_data.arrays import Bools, Floats
 from distaff_data.datasets.dependencies import read_as
 from distaff_data.datasets.imputation import on_grid
 from distaff_data.datasets.incidents import Case, Edge, Incidents, entity_of
-from distaff_data.errors import InputError, first_line
+from distaff_data.errors import InputError, UnknownNameError, first_line
 from distaff_data.frames import positions
 from distaff_data.ingest.columns import find_column, first_named
 from distaff_data.ingest.options import IncidentsOptions, with_settings
 from distaff_data.ingest.publish import check_new
-from distaff_data.ingest.times import seconds_of
+from distaff_data.ingest.times import TimeReader, seconds_of
 from distaff_data.ingest.values import check_room
 from distaff_data.tables.incidents import graph_direction, publish_incidents
 from distaff_data.tables.reports import IncidentsReport
@@ -60,6 +62,7 @@ _ENTITIES = (
     "job",
 )
 _DIVIDERS = ("/", ".", ":", "_")
+DIVIDE_AT = ("first", "last")
 _ROLES = ("column", "entity", "metric")  # of a table of names
 _MOST, _ALWAYS = 100, 1 << 22  # values on a grid: so many for each of the file, or so many in any case
 _STATUS = {"known": True, "true": True, "1": True, "forbidden": False, "false": False, "0": False}
@@ -87,6 +90,8 @@ def ingest_incidents(
     """
     options = with_settings(options or IncidentsOptions(), settings)
     files = [Path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
+    if options.divide_at not in (None, *DIVIDE_AT):
+        raise UnknownNameError("place to divide a name at", str(options.divide_at), DIVIDE_AT)
     names = _read_names(options.names)
     graph, direction = options.graph, options.graph_is
     if len(files) == 1 and files[0].is_dir():
@@ -95,7 +100,8 @@ def ingest_incidents(
         direction = direction or listed
         graph = graph or (folder / "graph.csv" if (folder / "graph.csv").is_file() else None)
     else:
-        cases = [_file_case(path, options, names) for path in files]
+        nodes = frozenset() if graph is None else _nodes(Path(graph))
+        cases = [_file_case(path, options, names, nodes) for path in files]
     if not cases:
         raise InputError("name at least one file or folder")
     case_names: set[str] = set()
@@ -104,7 +110,8 @@ def ingest_incidents(
             raise InputError("two cases have the same name", path=files[0], value=case.name)
         case_names.add(case.name)
     edges = () if graph is None else _read_graph(Path(graph), cases, options.unmeasured)
-    recorded = {option: getattr(options, option) for option in ("time", "separator", "step", "kpi", "onset", "label")}
+    kept = ("time", "time_format", "day_first", "separator", "divide_at", "step", "kpi", "onset", "label")
+    recorded = {option: getattr(options, option) for option in kept}
     with workspace.warehouse.lock(f"dataset/{name}"):
         check_new(workspace.warehouse, name, replace=options.replace)
         graph_is = graph_direction(direction) if direction else None if edges else "causes"
@@ -149,16 +156,23 @@ def _folder_cases(folder: Path, options: IncidentsOptions, names: Mapping[str, s
     answers = {str(word) for word in (beside, *(row.get("graph_is") for row in rows)) if word is not None}
     if len(answers) > 1:
         raise InputError("the cases share one graph, so all say the same of it", path=listing, column="graph_is")
-    return [_listed_case(folder, listing, row, options, names) for row in rows], next(iter(answers), None)
+    graph = Path(options.graph or folder / "graph.csv")
+    nodes = _nodes(graph) if graph.is_file() else frozenset()
+    return [_listed_case(folder, listing, row, options, names, nodes) for row in rows], next(iter(answers), None)
 
 
 def _listed_case(
-    folder: Path, listing: Path, row: Mapping[str, object], options: IncidentsOptions, names: Mapping[str, str]
+    folder: Path,
+    listing: Path,
+    row: Mapping[str, object],
+    options: IncidentsOptions,
+    names: Mapping[str, str],
+    nodes: Set[str],
 ) -> Case:
     if Path(str(row["case"])).name != str(row["case"]):
         raise InputError("a case's name is the name of its file in the folder cases", path=listing, value=row["case"])
     path = folder / "cases" / f"{row['case']}.parquet"
-    columns, times, values, _ = _read_metrics(path, options, names)
+    columns, times, values, _ = _read_metrics(path, options, names, nodes)
     kpi, roots, metrics = row.get("kpi"), row.get("root_entities") or [], row.get("root_metrics") or []
     if not isinstance(roots, list) or not isinstance(metrics, list):
         raise InputError("root_entities and root_metrics are lists", path=listing, value=row["case"])
@@ -187,8 +201,8 @@ def _onset(listing: Path, onset: object) -> float | None:
         raise InputError("the onset is a number of seconds", path=listing, column="onset", value=onset) from None
 
 
-def _file_case(path: Path, options: IncidentsOptions, names: Mapping[str, str]) -> Case:
-    columns, times, values, marked = _read_metrics(path, options, names)
+def _file_case(path: Path, options: IncidentsOptions, names: Mapping[str, str], nodes: Set[str]) -> Case:
+    columns, times, values, marked = _read_metrics(path, options, names, nodes)
     kpi = None if options.kpi is None else _kpi(path, columns, options.kpi)
     onset = marked if options.onset is None else options.onset
     return _checked_case(path, Case(path.stem, columns, times, values, onset, kpi, tuple(options.roots)))
@@ -219,7 +233,7 @@ def _kpi(path: Path, columns: tuple[str, ...], name: str) -> int:
 
 
 def _read_metrics(
-    path: Path, options: IncidentsOptions, names: Mapping[str, str]
+    path: Path, options: IncidentsOptions, names: Mapping[str, str], nodes: Set[str]
 ) -> tuple[tuple[str, ...], Floats, Floats, float | None]:
     """Return metrics' names, times, values ``(T, M)``, and the onset where a column marks it."""
     table = _read_table(path)
@@ -231,14 +245,14 @@ def _read_metrics(
         raise InputError(
             f"no column looks like the time; there are: {first}; name it with --time", path=path, column="time"
         )
-    times = _seconds(path, table[time], time)
+    times = _seconds(path, table[time], time, TimeReader.make(options.time_format, options.day_first))
     rest = table.drop_columns([time])
     metric, value = first_named(rest.column_names, _METRICS), first_named(rest.column_names, _VALUES)
     if metric and value and not pa.types.is_floating(rest.schema.field(metric).type):
         columns, times, values = _pivot(path, rest, times, metric, value)
         marks = None
     else:
-        columns, values, marks = _wide(path, rest, options, names)
+        columns, values, marks = _wide(path, rest, options, names, nodes)
     if len(times) < 2:
         raise InputError("there is one row only; an incident takes normal and abnormal rows", path=path)
     back = np.flatnonzero(np.diff(times) <= 0)
@@ -264,7 +278,7 @@ def _read_metrics(
 
 
 def _wide(
-    path: Path, table: pa.Table, options: IncidentsOptions, names: Mapping[str, str]
+    path: Path, table: pa.Table, options: IncidentsOptions, names: Mapping[str, str], nodes: Set[str]
 ) -> tuple[tuple[str, ...], Floats, Bools | None]:
     """Return metrics' names, values ``(T, M)``, and which rows are abnormal where a column marks them."""
     marks = None
@@ -274,7 +288,9 @@ def _wide(
         table = table.drop_columns([label])
     if not table.num_columns:
         raise InputError("the file has no metrics besides the time", path=path)
-    columns = tuple(names.get(name, _full_name(name, options.separator)) for name in table.column_names)
+    unnamed = [name for name in table.column_names if name not in names]
+    divided = {**names, **_divided(path, unnamed, options.separator, options.divide_at, nodes)}
+    columns = tuple(divided[name] for name in table.column_names)
     if len(set(columns)) < len(columns):
         twice = next(name for name in columns if columns.count(name) > 1)
         raise InputError("two columns are the same metric; tell them apart with --names", path=path, column=twice)
@@ -301,11 +317,37 @@ def _pivot(
     return tuple(_full_name(name, None) for name in metrics), grid, values
 
 
-def _full_name(name: str, separator: str | None) -> str:
+def _divided(
+    path: Path, names: Sequence[str], separator: str | None, at: str | None, nodes: Set[str]
+) -> dict[str, str]:
+    """Return ``entity|metric`` of each column's name.
+
+    Raises:
+        InputError: A name can be divided in several places, and nothing tells where.
+    """
+    first, last = ({name: _full_name(name, separator, place) for name in names} for place in DIVIDE_AT)
+    unclear = [name for name in names if first[name] != last[name]]
+    if not unclear or at is not None:
+        return first if at == "first" else last
+    sure = {entity_of(first[name]) for name in names if name not in unclear}
+    for entities in (nodes, sure):
+        fit = [r for r in (first, last) if all(entity_of(r[name]) in entities for name in unclear)]
+        if len(fit) == 1:
+            return fit[0]
+    name = unclear[0]
+    raise InputError(
+        f"this may be {first[name]} or {last[name]}; say which with --divide-at first or last, name columns entity|metric, "
+        "or give a table of names with --names",
+        path=path,
+        column=name,
+    )
+
+
+def _full_name(name: str, separator: str | None, at: str = "last") -> str:
     if separator is None and "|" in name:
         return name
     divider = separator or next((d for d in _DIVIDERS if d in name.strip(d)), None)
-    entity, _, metric = name.rpartition(divider) if divider else ("", "", name)
+    entity, _, metric = (name.partition if at == "first" else name.rpartition)(divider) if divider else ("", "", name)
     return f"{entity}|{metric}" if entity and metric else f"{name}|value"
 
 
@@ -327,11 +369,24 @@ def _read_table(path: Path) -> pa.Table:
     return table
 
 
-def _seconds(path: Path, column: pa.ChunkedArray, name: str) -> Floats:
+def _seconds(path: Path, column: pa.ChunkedArray, name: str, reader: TimeReader) -> Floats:
+    if pa.types.is_string(column.type):
+        texts = pl.Series(name, column)
+        seconds = reader.of_texts(texts)
+        wrong = (seconds.is_null() & texts.is_not_null()).arg_true()
+        if len(wrong):
+            row = int(wrong[0])
+            message = reader.refusal(texts[row])
+            raise InputError(message, path=path, line=row + 2, column=name, value=texts[row])
+        return _checked_times(path, seconds.to_numpy().astype(np.float64), column, name)
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
         times: Floats = column.cast(pa.timestamp("us")).cast(pa.int64()).to_numpy() / 1e6
     else:
         times = _numbers(path, column, name)
+    return _checked_times(path, times, column, name)
+
+
+def _checked_times(path: Path, times: Floats, column: pa.ChunkedArray, name: str) -> Floats:
     if np.isnan(times).any():
         raise InputError("a time stamp is missing", path=path, line=int(np.isnan(times).argmax()) + 2, column=name)
     try:
@@ -372,6 +427,15 @@ def _read_names(path: str | Path | None) -> dict[str, str]:
     if len(gaps):
         raise InputError("column, entity and metric all have a name", path=path, line=int(gaps[0]) + 2)
     return dict(names.select("column", pl.format("{}|{}", "entity", "metric")).iter_rows())
+
+
+def _nodes(path: Path) -> Set[str]:
+    """Return the names that a graph's edges begin or end at, and their entities."""
+    table = _read_table(path)
+    names = {
+        str(n) for role in ("source", "target") for n in _texts(table, find_column(path, table.column_names, role))
+    }
+    return names | {entity_of(name) for name in names}
 
 
 def _read_graph(path: Path, cases: Sequence[Case], unmeasured: bool) -> tuple[Edge, ...]:

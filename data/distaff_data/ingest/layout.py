@@ -72,14 +72,14 @@ class FileLayout:
             )
 
 
-def layout_of(path: Path, scratch: Scratch, format: str | None = None, *, header: bool = False) -> FileLayout:
+def layout_of(path: Path, scratch: Scratch, format: str | None = None, *, header: bool | None = None) -> FileLayout:
     """Find the layout of a file.
 
     Args:
         path: The file.
         scratch: Where it will be staged; Parquet's columns are read through it.
         format: One of ``FORMATS``, or None to detect it.
-        header: Whether the first line surely names the columns; otherwise that is found out.
+        header: Whether the first line names the columns; None to find that out.
 
     Raises:
         InputError: The file is empty, not UTF-8, not what ``format`` says, or has no recognisable columns.
@@ -172,12 +172,14 @@ def _keys(path: Path, lines: Sequence[str]) -> tuple[str, ...]:
     return tuple(keys)
 
 
-def _delimited(path: Path, format: str, lines: Sequence[str], header: bool) -> FileLayout:
+def _delimited(path: Path, format: str, lines: Sequence[str], header: bool | None) -> FileLayout:
     delimiter = _sniff(path, lines, ("\t", ",") if format == "recbole" else _DELIMITERS)
     quote = _quote(format, path, delimiter, lines)
     rows = _records(lines, delimiter, quote)
     first = [name.strip() for name in rows[0]]
-    if header or format == "recbole" or _is_header(first, rows[1:]):
+    if header is None:
+        header = _is_header(path, first, rows[1:])
+    if header or format == "recbole":
         if len(rows) == 1 and len(lines) < _HEAD_LINES:
             raise InputError("the file has a header and nothing else", path=path, line=1)
         counts = Counter(name.lower() for name in first if name)
@@ -226,16 +228,42 @@ def _records(lines: Sequence[str], delimiter: str, quote: str) -> list[list[str]
     return [row for row in csv.reader((line + "\n" for line in kept), delimiter=delimiter, quotechar=quote) if row]
 
 
-def _is_header(first: Sequence[str], rest: Sequence[Sequence[str]]) -> bool:
-    """Tell whether the first line names columns: it has usual names, or text above columns of numbers."""
+def _is_header(path: Path, first: Sequence[str], rest: Sequence[Sequence[str]]) -> bool:
+    """Tell whether the first line names columns: it has usual names, or text above columns of numbers or codes.
+
+    It is a row where a number stands in it, where a code stands above codes, or where a later row repeats one of its values.
+
+    Raises:
+        InputError: Neither is more plausible than the other.
+    """
     if all(_is_number(field) for field in first):
         return False
     if common("user", first) and common("item", first):
         return True
-    return any(
-        not _is_number(name) and bool(rest) and all(_is_number(row[place]) for row in rest if place < len(row))
-        for place, name in enumerate(first)
+    columns = [[row[place] for row in rest if place < len(row)] for place in range(len(first))]
+    pairs = list(zip(first, columns, strict=True))
+    if any(not _is_number(name) and bool(below) and all(map(_is_number, below)) for name, below in pairs):
+        return True
+    if len(first) > len(HEADERLESS):
+        return False
+    if any(
+        _is_number(name) or name in below or (_is_code(name) and all(map(_is_code, below))) for name, below in pairs
+    ):
+        return False
+    if any(not _is_code(name) and bool(below) and all(map(_is_code, below)) for name, below in pairs):
+        return True
+    names = ", ".join(first)
+    raise InputError(
+        f"the first line may name the columns, or be a row ({names}): name columns with --user and --item, "
+        "or say --headerless",
+        path=path,
+        line=1,
     )
+
+
+def _is_code(text: str) -> bool:
+    """Tell whether a value is written like an id, which names of columns are not."""
+    return any(character.isdigit() for character in text)
 
 
 def _is_number(text: str) -> bool:

@@ -20,6 +20,8 @@ Seed = Annotated[int, "Seed of a random split."]
 Replace = Annotated[bool, "Replace the dataset of that name."]
 Id = Annotated[str | None, "Column of ids; detected otherwise."]
 Time = Annotated[str | None, "Column of time stamps; detected otherwise."]
+DayFirst = Annotated[bool, "Dates are written day, month, year: 24.11.2026 09:30."]
+TimeFormat = Annotated[str | None, "How dates are written, in strptime's signs: '%m/%d/%Y %H:%M'."]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,10 +34,15 @@ class InteractionsOptions:
     format: Annotated[str | None, "delimited, parquet, jsonl, recbole, lightgcn or movielens; detected otherwise."] = (
         None
     )
+    headerless: Annotated[
+        bool, "The first line is a row: columns are user, item, rating, time, as far as there are."
+    ] = False
     user: Annotated[str | None, "Column of user ids."] = None
     item: Annotated[str | None, "Column of item ids."] = None
     rating: Annotated[str | None, "Column of ratings or weights."] = None
     time: Annotated[str | None, "Column of time stamps."] = None
+    time_format: TimeFormat = None
+    day_first: DayFirst = False
     far_times: Annotated[str, "Times such as 9999-12-31, a sign for 'no end': refuse, or missing."] = "refuse"
     min_rating: Annotated[float | None, "Keep interactions rated at least this."] = None
     min_interactions: Annotated[int, "Keep users and items with at least so many (k-core)."] = 0
@@ -66,6 +73,8 @@ class SeriesOptions:
     """Options by which a table or archive of series is read and split."""
 
     time: Time = None
+    time_format: TimeFormat = None
+    day_first: DayFirst = False
     entity: Annotated[str | None, "Column that tells several series apart."] = None
     channel: Annotated[str | None, "Column of channel names in a long table."] = None
     value: Annotated[str | None, "Column of values in a long table."] = None
@@ -76,9 +85,10 @@ class SeriesOptions:
     step: Annotated[float | None, "Seconds between rows; the commonest distance otherwise."] = None
     whole: Annotated[bool, "Take each entity of a table for one window."] = False
     channels_first: Annotated[bool, "Windows in .npz are (n, C, T)."] = False
-    split: Annotated[str | None, "ratio:.7,.1,.2, rows:A,B,C, dates:D1,D2, random:..., groups:... (see the docs)."] = (
-        None
-    )
+    split: Annotated[
+        str | None,
+        "ratio:.7,.1,.2 or rows:A,B,C in time; dates:D1,D2; random:.7,.1,.2 of entities; groups:valid=1;test=2.",
+    ] = None
     seed: Seed = 0
     replace: Replace = False
 
@@ -96,7 +106,10 @@ class IncidentsOptions:
         None
     )
     time: Time = None
+    time_format: TimeFormat = None
+    day_first: DayFirst = False
     separator: Annotated[str | None, "What divides entity and metric in a column's name."] = None
+    divide_at: Annotated[str | None, "first or last: which of several separators in a name divides it."] = None
     names: Annotated[str | Path | None, "CSV of column, entity, metric."] = None
     step: Annotated[float | None, "Seconds between rows; the median distance otherwise."] = None
     kpi: Annotated[str | None, "The metric that shows the incident, 'entity|metric'."] = None

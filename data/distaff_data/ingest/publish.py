@@ -41,14 +41,11 @@ def check_new(warehouse: Warehouse, name: str, *, replace: bool) -> None:
     if not _NAME.fullmatch(name):
         raise InputError(
             "a dataset's name has 1 to 64 letters, digits, underscores, hyphens and, but for its begin, dots",
-            column="name",
             value=name,
         )
     if not replace and warehouse.live(f"dataset/{name}") is not None:
         raise InputError(
-            f"there is a dataset {name!r} already; replace it with --replace, or choose another name",
-            column="name",
-            value=name,
+            "there is a dataset of this name already; replace it with --replace, or choose another", value=name
         )
 
 

@@ -31,8 +31,7 @@ from distaff_data.ingest.layout import FileLayout, layout_of
 from distaff_data.ingest.lines import physical_line
 from distaff_data.ingest.options import SeriesOptions, with_settings
 from distaff_data.ingest.publish import check_new
-from distaff_data.ingest.staging import NO_TIME
-from distaff_data.ingest.times import SECONDS, check_times
+from distaff_data.ingest.times import TimeReader, check_times, dated_columns
 from distaff_data.ingest.values import check_room
 from distaff_data.splits import SPLITS
 from distaff_data.splits.series import default_split, divide, hold_out
@@ -132,11 +131,18 @@ def _read_table(scratch: Scratch, path: Path, name: str, options: SeriesOptions)
     """Return the series of a table, its format, and whether it brought a split."""
     layout = layout_of(path, scratch, None if path.suffix.lower() in (".parquet", ".pq") else "delimited", header=True)
     roles = _roles(layout, options)
+    reader = TimeReader.make(options.time_format, options.day_first)
     long = "channel" in roles
     channels = [roles["value"]] if long else _channels(layout, roles, options)
-    _stage(scratch, layout, [c for role, c in roles.items() if role != "value"], channels)
-    _check(scratch, layout, roles, channels)
-    frame = _normalised(scratch.frame(_picked(roles)))
+    described = [column for role, column in roles.items() if role != "value"]
+    layout.stage(scratch, "columns", [*described, *channels])
+    if "time" not in roles and options.time is None and (dated := _dated(scratch, channels, reader)):
+        roles["time"] = _only_time(layout, dated)
+        described.append(roles["time"])
+        channels.remove(roles["time"])
+    _gather(scratch, described, channels)
+    _check(scratch, layout, roles, channels, reader)
+    frame = _normalised(scratch.frame(_picked(roles, reader)))
     if frame.is_empty():
         raise InputError("the file has no rows", path=path)
     values = frame["v"].explode().to_numpy().reshape(-1, len(channels))
@@ -183,6 +189,19 @@ def _roles(layout: FileLayout, options: SeriesOptions) -> dict[str, str]:
     return roles
 
 
+def _only_time(layout: FileLayout, dated: Sequence[str]) -> str:
+    """Return the one column of dates.
+
+    Raises:
+        InputError: There are several, or nothing beside it.
+    """
+    if len(dated) > 1:
+        raise InputError(f"the time may be {' or '.join(dated)}; name it with --time", path=layout.path, column="time")
+    if len(layout.columns) == 1:
+        raise InputError("the file has no channels besides the time", path=layout.path, line=1)
+    return dated[0]
+
+
 def _channels(layout: FileLayout, roles: Mapping[str, str], options: SeriesOptions) -> list[str]:
     if options.channels:
         return [find_column(layout.path, layout.columns, name) for name in options.channels]
@@ -192,9 +211,16 @@ def _channels(layout: FileLayout, roles: Mapping[str, str], options: SeriesOptio
     return channels
 
 
-def _stage(scratch: Scratch, layout: FileLayout, described: Sequence[str], channels: Sequence[str]) -> None:
-    """Read a table into ``raw``, its channels as one list a row: planning a statement is quadratic in its columns."""
-    layout.stage(scratch, "columns", [*described, *channels])
+def _dated(scratch: Scratch, channels: Sequence[str], reader: TimeReader) -> list[str]:
+    """Return the channels that are dates: of those whose first rows are no numbers, as one statement of all is slow."""
+    first = scratch.frame("SELECT * FROM columns ORDER BY row LIMIT 20").select(channels)
+    numbers = first.with_columns(pl.all().cast(pl.Float64, strict=False))
+    texts = [column for column in channels if numbers[column].null_count() > first[column].null_count()]
+    return dated_columns(scratch, texts, reader, table="columns")
+
+
+def _gather(scratch: Scratch, described: Sequence[str], channels: Sequence[str]) -> None:
+    """Make ``raw`` of ``columns``, its channels as one list a row: planning a statement is quadratic in its columns."""
     beside, cells = (", ".join(map(identifier, columns)) for columns in (described, channels))
     scratch.execute(
         f"CREATE TABLE raw AS SELECT row, {beside}{', ' if beside else ''}[{cells}] AS {identifier(_CELLS)} FROM columns"
@@ -202,17 +228,19 @@ def _stage(scratch: Scratch, layout: FileLayout, described: Sequence[str], chann
     scratch.execute("DROP TABLE columns")
 
 
-def _check(scratch: Scratch, layout: FileLayout, roles: Mapping[str, str], channels: Sequence[str]) -> None:
+def _check(
+    scratch: Scratch, layout: FileLayout, roles: Mapping[str, str], channels: Sequence[str], reader: TimeReader
+) -> None:
     """Refuse the first row with a value that cannot be read, or a missing time, entity or channel."""
     wrong: list[tuple[str, str, str]] = []
     if "time" in roles:
-        check_times(scratch, layout, roles["time"])
+        check_times(scratch, layout, roles["time"], reader)
     for role, column in roles.items():
         cell = identifier(column)
         missing = f"({cell} IS NULL OR trim({cell}) = '')"
-        seconds = SECONDS.format(cell)
+        seconds = reader.seconds(cell)
         if role == "time":
-            wrong.append((column, f"{missing} OR {seconds} IS NULL OR NOT isfinite({seconds})", NO_TIME))
+            wrong.append((column, f"{missing} OR {seconds} IS NULL OR NOT isfinite({seconds})", ""))
         elif role == "split":
             words = ", ".join(literal(word) for word in SPLIT_WORDS)
             wrong.append(
@@ -234,6 +262,8 @@ def _check(scratch: Scratch, layout: FileLayout, roles: Mapping[str, str], chann
     if place < len(wrong):
         column, _, message = wrong[place]
         value = scratch.value(f"SELECT {identifier(column)} FROM raw WHERE row = ?", [row])
+        if column == roles.get("time"):
+            message = reader.refusal(value)
     else:
         sql = f"SELECT list_position({found}, true) - 1, {identifier(_CELLS)}[list_position({found}, true)] FROM raw"
         ((at, value),) = scratch.rows(f"{sql} WHERE row = ?", [row])
@@ -249,7 +279,7 @@ def _is_finite(text: object) -> bool:
         return False
 
 
-def _picked(roles: Mapping[str, str]) -> str:
+def _picked(roles: Mapping[str, str], reader: TimeReader) -> str:
     """Return the SQL of the checked columns in their types, in the order of the file."""
     texts = [
         f"trim({identifier(roles[role])}) AS {role}"
@@ -258,7 +288,7 @@ def _picked(roles: Mapping[str, str]) -> str:
     ]
     picked = [text.replace(" AS group", ' AS "group"') for text in texts]
     if "time" in roles:
-        picked.append(f"{SECONDS.format(identifier(roles['time']))} AS time")
+        picked.append(f"{reader.seconds(identifier(roles['time']))} AS time")
     if "split" in roles:
         words = ", ".join(f"{literal(word)}: {SPLITS.index(split)}" for word, split in SPLIT_WORDS.items())
         picked.append(f"MAP {{{words}}}[lower(trim({identifier(roles['split'])}))]::TINYINT AS split")

@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from distaff_data.errors import InputError
-from distaff_data.ingest.columns import match_roles
+from distaff_data.ingest.columns import match_roles, names_a_time
 from distaff_data.ingest.detect import SPLIT_WORDS, SourceFile
 from distaff_data.ingest.layout import FileLayout, layout_of
 from distaff_data.ingest.lines import physical_line
 from distaff_data.ingest.options import InteractionsOptions
-from distaff_data.ingest.times import FAR, SECONDS, check_times
+from distaff_data.ingest.times import TimeReader, check_times, dated_columns
 from distaff_data.warehouse import Scratch, identifier
 
 EVENTS = """
@@ -29,13 +29,10 @@ _PARSED = {
     "user": "{0}",
     "item": "{0}",
     "rating": "TRY_CAST({0} AS DOUBLE)",
-    "time": f"CASE WHEN {FAR} THEN NULL ELSE {SECONDS} END",
     "split": f"MAP {{{{{_SPLITS}}}}}[lower(trim({{0}}))]",
 }
-NO_TIME = "neither a number nor a date such as 2026-11-24 or 2026-11-24T09:30:00Z"
 _WRONG = {
     "rating": "not a number",
-    "time": NO_TIME,
     "split": "no split; they are train, valid, test or 0, 1, 2",
 }
 
@@ -75,16 +72,20 @@ def stage_events(
     scratch.execute(EVENTS)
     chosen = {role: getattr(options, role) for role in ("user", "item", "rating", "time")}
     columns: dict[str, str] = {}
-    layouts = _layouts(scratch, files, options.format, header=any(chosen.values()))
+    reader = TimeReader.make(options.time_format, options.day_first)
+    header = False if options.headerless else True if any(chosen.values()) else None
+    layouts = _layouts(scratch, files, options.format, header=header)
     for file, layout in zip(files, layouts, strict=True):
-        columns = {**_stage_file(scratch, file, layout, chosen, required, options.far_times), **columns}
+        columns = {**_stage_file(scratch, file, layout, chosen, required, options.far_times, reader), **columns}
     if not scratch.count("SELECT count(*) FROM events"):
         raise InputError("the file has no interactions", path=files[0].path)
     has_split = not scratch.count("SELECT count(*) FROM events WHERE split IS NULL")
     return StagedEvents(layouts[0].format, columns, has_split)
 
 
-def _layouts(scratch: Scratch, files: Sequence[SourceFile], format: str | None, *, header: bool) -> list[FileLayout]:
+def _layouts(
+    scratch: Scratch, files: Sequence[SourceFile], format: str | None, *, header: bool | None
+) -> list[FileLayout]:
     layouts = [layout_of(file.path, scratch, format, header=header) for file in files]
     if format is None and any(layout.format == "lightgcn" for layout in layouts):
         # A leave-one-out test file has two numbers a line, which looks like columns until one sees its neighbour.
@@ -102,6 +103,7 @@ def _stage_file(
     chosen: Mapping[str, str | None],
     required: Sequence[str],
     far_times: str,
+    reader: TimeReader,
 ) -> dict[str, str]:
     if layout.format == "lightgcn":
         roles = {"user": "user", "item": "item"}
@@ -115,6 +117,18 @@ def _stage_file(
         roles = match_roles(layout.path, layout.columns, chosen)
         if twice := sorted(set(roles.values()) & set(layout.repeated)):
             raise InputError("two columns have this name", path=layout.path, line=1, column=twice[0])
+        maybe_times = [] if "time" in roles or chosen["time"] == "" else _maybe_times(layout, roles)
+        layout.stage(scratch, "raw", [*roles.values(), *maybe_times])
+        if dated := dated_columns(scratch, maybe_times, reader):
+            if len(dated) == 1:
+                roles["time"] = dated[0]
+            elif "time" in required:
+                raise InputError(
+                    f"the time may be {' or '.join(dated)}; name it with --time",
+                    path=layout.path,
+                    line=1,
+                    column="time",
+                )
         for name in (role for role in required if role not in roles):
             columns = ", ".join(layout.columns)
             raise InputError(
@@ -124,15 +138,14 @@ def _stage_file(
                 column=name,
             )
         _check_types(scratch, layout, roles)
-        layout.stage(scratch, "raw", list(roles.values()))
     if "time" in roles:
         far = "refuse" if "time" in required else far_times
         hint = "" if "time" in required else ", or take such times as missing with --far-times missing"
-        check_times(scratch, layout, roles["time"], far=far, hint=hint)
-    _check(scratch, layout, roles, required)
+        check_times(scratch, layout, roles["time"], reader, far=far, hint=hint)
+    _check(scratch, layout, roles, required, reader)
     if file.split is not None:
         roles.pop("split", None)
-    _add(scratch, roles, file.split)
+    _add(scratch, roles, file.split, reader)
     return roles
 
 
@@ -147,6 +160,11 @@ def _check_types(scratch: Scratch, layout: FileLayout, roles: Mapping[str, str])
             raise InputError(f"the {role} is text or a number, not {kind}", path=layout.path, column=roles[role])
 
 
+def _maybe_times(layout: FileLayout, roles: Mapping[str, str]) -> list[str]:
+    """Return columns that may hold times by their names, such as bought_at."""
+    return [column for column in layout.columns if column not in roles.values() and names_a_time(column)]
+
+
 def _one_row_an_item(scratch: Scratch) -> None:
     """Turn ``user item item ...`` into rows; a user alone on a line has none. ``row`` stays the line."""
     scratch.execute("""
@@ -158,9 +176,11 @@ def _one_row_an_item(scratch: Scratch) -> None:
     scratch.execute("ALTER TABLE pairs RENAME TO raw")
 
 
-def _check(scratch: Scratch, layout: FileLayout, roles: Mapping[str, str], required: Sequence[str]) -> None:
+def _check(
+    scratch: Scratch, layout: FileLayout, roles: Mapping[str, str], required: Sequence[str], reader: TimeReader
+) -> None:
     """Refuse the first row with a missing id, a missing value that is needed, or a value that cannot be read."""
-    wrong = {role: _is_wrong(role, identifier(column), role in required) for role, column in roles.items()}
+    wrong = {role: _is_wrong(role, identifier(column), role in required, reader) for role, column in roles.items()}
     firsts = ", ".join(f"min(row) FILTER (WHERE {condition})" for condition in wrong.values())
     by_role = zip(wrong, scratch.rows(f"SELECT {firsts} FROM raw")[0], strict=True)
     refused = [(row, role) for role, row in by_role if isinstance(row, int)]
@@ -170,26 +190,33 @@ def _check(scratch: Scratch, layout: FileLayout, roles: Mapping[str, str], requi
     column = roles[role]
     value = scratch.value(f"SELECT {identifier(column)} FROM raw WHERE row = ? AND {wrong[role]}", [row])
     missing = value is None or not str(value).strip()
-    message = f"the {role} is missing" if missing else _WRONG[role]
+    message = f"the {role} is missing" if missing else reader.refusal(value) if role == "time" else _WRONG[role]
     if role in ("rating", "time") and not missing:
         message += f"; read another column with --{role}" if layout.header else "; is the first line a header?"
     line = physical_line(layout, row)
     raise InputError(message, path=layout.path, line=line, column=column, value=value)
 
 
-def _is_wrong(role: str, column: str, needed: bool) -> str:
+def _is_wrong(role: str, column: str, needed: bool, reader: TimeReader) -> str:
     missing = f"({column} IS NULL OR trim({column}) = '')"
     if role in ("user", "item"):
         return missing
-    parsed = _PARSED[role].format(column)
+    parsed = _parsed(role, column, reader)
     unreadable = f"({parsed} IS NULL OR NOT isfinite({parsed}))" if role != "split" else f"{parsed} IS NULL"
     if role == "time":  # what is far off was looked at before
-        unreadable = f"(NOT coalesce({FAR.format(column)}, false) AND {unreadable})"
+        unreadable = f"(NOT {reader.is_far(column)} AND {unreadable})"
     return f"({missing} OR {unreadable})" if needed or role == "split" else f"(NOT {missing} AND {unreadable})"
 
 
-def _add(scratch: Scratch, roles: Mapping[str, str], split: str | None) -> None:
-    parsed = {role: _PARSED[role].format(identifier(column)) for role, column in roles.items()}
+def _parsed(role: str, column: str, reader: TimeReader) -> str:
+    """Return the SQL of a role's cell in its type; what is far off is no time."""
+    if role == "time":
+        return f"CASE WHEN {reader.is_far(column)} THEN NULL ELSE {reader.seconds(column)} END"
+    return _PARSED[role].format(column)
+
+
+def _add(scratch: Scratch, roles: Mapping[str, str], split: str | None, reader: TimeReader) -> None:
+    parsed = {role: _parsed(role, identifier(column), reader) for role, column in roles.items()}
     if split is not None:
         parsed["split"] = f"'{split}'"
     picked = ", ".join(parsed.get(role, "NULL") for role in ("user", "item", "rating", "time", "split"))

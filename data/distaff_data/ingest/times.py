@@ -2,11 +2,18 @@
 
 A column is in one unit. Where its numbers look like several, or where one is so far in the future that no event can have
 it, the column is refused with the line, rather than rescaled as a whole by its largest value. Dates are never rescaled.
+
+Dates are ISO's unless a person says how they are written: ``04.08.2024`` is a day of April to some and of August to others.
 """
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import product
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -14,7 +21,10 @@ from distaff_data.arrays import Floats
 from distaff_data.errors import InputError
 from distaff_data.ingest.layout import FileLayout
 from distaff_data.ingest.lines import physical_line
-from distaff_data.warehouse import Scratch, identifier
+from distaff_data.warehouse import Scratch, identifier, literal
+
+if TYPE_CHECKING:
+    import polars as pl
 
 FAR_TIMES = ("refuse", "missing")
 
@@ -30,23 +40,125 @@ _NUMBER = "TRY_CAST({0} AS DOUBLE)"
 _UNIT = "CASE {cases} ELSE 1.0 END".format(
     cases=" ".join(f"WHEN abs({_NUMBER}) >= {least} THEN {unit}" for least, unit, _ in _UNITS)
 )
-SECONDS = f"coalesce({_NUMBER} / ({_UNIT}), epoch(TRY_CAST({{0}} AS TIMESTAMPTZ)))"
 _SIGNS = " OR ".join(
     [f"{_NUMBER} = {_LAST_32_BITS}"]
     + [f"({_NUMBER} >= {_LAST_DAY[0] * k} AND {_NUMBER} < {_LAST_DAY[1] * k})" for k in (1, 1e3, 1e6)]
 )
-FAR = f"(isfinite({SECONDS}) AND ({SECONDS} >= {_FAR} OR {_SIGNS}))"
+
+_CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", "T%H:%M:%S")
+_DAY_FIRST = tuple(f"%d{mark}%m{mark}%Y{clock}" for mark, clock in product("./-", _CLOCKS))
+_AMBIGUOUS = re.compile(r"\s*\d{1,2}[./-]\d{1,2}[./-]\d{4}\b")
+_EXAMPLE = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 
 _NO_END = "the time is far in the future, a sign for 'no end' and no time"
 
 
-def check_times(scratch: Scratch, layout: FileLayout, column: str, *, far: str = "refuse", hint: str = "") -> None:
+@dataclass(frozen=True)
+class TimeReader:
+    """The way that a column of times is read.
+
+    Attributes:
+        formats: The ways that a date may be written, in the signs of ``strptime``; ISO's and numbers where there are none.
+    """
+
+    formats: tuple[str, ...] = ()
+
+    @classmethod
+    def make(cls, format: str | None, day_first: bool) -> TimeReader:
+        """Return the reader that a person asked for.
+
+        Raises:
+            InputError: Both are given, or the format names no day.
+        """
+        if format is None:
+            return cls(_DAY_FIRST if day_first else ())
+        if day_first:
+            raise InputError("--time-format says all of how dates are written; leave --day-first out")
+        read: datetime | None
+        try:
+            read = datetime.strptime(_EXAMPLE.strftime(format), format)
+        except ValueError:
+            read = None
+        if read is None or (read.month, read.day) != (_EXAMPLE.month, _EXAMPLE.day):
+            raise InputError("a time's format has year, month and day, such as %d.%m.%Y %H:%M", value=format)
+        return cls((format,))
+
+    def number(self, cell: str) -> str:
+        """Return the SQL of a cell as a number; NULL where it is none, or numbers are no times."""
+        return "NULL::DOUBLE" if self.formats else _NUMBER.format(cell)
+
+    def seconds(self, cell: str) -> str:
+        """Return the SQL of a cell in seconds since 1970; NULL where it cannot be read."""
+        if self.formats:
+            return f"epoch(try_strptime(trim({cell}), {literal(list(self.formats))}))"
+        return f"coalesce({_NUMBER.format(cell)} / ({_UNIT.format(cell)}), {self.date(cell)})"
+
+    def date(self, cell: str) -> str:
+        """Return the SQL of a cell that is a date and no number, in seconds since 1970."""
+        return self.seconds(cell) if self.formats else f"epoch(TRY_CAST({cell} AS TIMESTAMPTZ))"
+
+    def is_far(self, cell: str) -> str:
+        """Return the SQL of whether a cell is so far in the future that it is a sign for "no end"."""
+        far = f"{self.seconds(cell)} >= {_FAR}"
+        if not self.formats:
+            far += f" OR {_SIGNS.format(cell)}"
+        return f"coalesce(isfinite({self.seconds(cell)}) AND ({far}), false)"
+
+    def of_texts(self, texts: pl.Series) -> pl.Series:
+        """Return texts in seconds since 1970; null where one cannot be read."""
+        import polars as pl
+
+        stripped = texts.str.strip_chars()
+        if not self.formats:  # a column of ISO's dates alone arrives as such
+            return stripped.cast(pl.Float64, strict=False)
+        forms = [form.replace(".%f", "%.f") for form in self.formats]  # polars' sign for a fraction
+        read = [stripped.str.to_datetime(form, time_unit="us", strict=False) for form in forms]
+        return pl.select(pl.coalesce(read)).to_series().dt.epoch("us") / 1e6
+
+    def refusal(self, value: object) -> str:
+        """Return what is wrong with a cell that is no time, and what to do about it."""
+        if self.formats:
+            shown = self.formats[0] if len(self.formats) == 1 else "day, month and year, such as 24.11.2026 09:30"
+            return f"no date of the form {shown}"
+        if _AMBIGUOUS.match(str(value)):
+            return "a date whose day or month comes first; say so with --day-first, or with --time-format '%m/%d/%Y'"
+        return NO_TIME
+
+
+NO_TIME = "neither a number nor a date such as 2026-11-24 or 2026-11-24T09:30:00Z"
+
+
+def dated_columns(scratch: Scratch, columns: Sequence[str], reader: TimeReader, *, table: str = "raw") -> list[str]:
+    """Return those columns of a table in which every value that is there is a date and no number or far off."""
+    if not columns:
+        return []
+    tests = ", ".join(_all_dates(f"nullif(trim({identifier(column)}), '')", reader) for column in columns)
+    return [
+        column for column, dated in zip(columns, scratch.rows(f"SELECT {tests} FROM {table}")[0], strict=True) if dated
+    ]
+
+
+def _all_dates(cell: str, reader: TimeReader) -> str:
+    is_date = f"{reader.date(cell)} IS NOT NULL AND {reader.number(cell)} IS NULL AND NOT {reader.is_far(cell)}"
+    return f"coalesce(bool_and({is_date}) FILTER (WHERE {cell} IS NOT NULL), false)"
+
+
+def check_times(
+    scratch: Scratch,
+    layout: FileLayout,
+    column: str,
+    reader: TimeReader,
+    *,
+    far: str = "refuse",
+    hint: str = "",
+) -> None:
     """Refuse the first far-off time of the column in the table ``raw``, and the first in another unit than those before.
 
     Args:
         scratch: The staging database, with the file's rows as text.
         layout: The file.
         column: The column of times.
+        reader: How it is read.
         far: ``missing`` lets far-off times pass.
         hint: What else a person may do about a far-off time.
 
@@ -54,8 +166,7 @@ def check_times(scratch: Scratch, layout: FileLayout, column: str, *, far: str =
         InputError: There is one.
     """
     cell = identifier(column)
-    is_far = f"coalesce({FAR.format(cell)}, false)"
-    number, unit = _NUMBER.format(cell), _UNIT.format(cell)
+    is_far, number, unit = reader.is_far(cell), reader.number(cell), _UNIT.format(cell)
     first = scratch.value(f"SELECT min(row) FROM raw WHERE {is_far}")
     if first is not None and far == "refuse":
         _refuse(scratch, layout, column, first, f"{_NO_END}; leave it empty{hint}")

@@ -17,7 +17,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from distaff_data.errors import first_line
+from distaff_data.errors import first_line, first_paragraph
 from distaff_data.schema import TABLES
 from distaff_data.warehouse import engine, query
 from distaff_data.warehouse.places import Place
@@ -47,7 +47,7 @@ def main() -> int:
                 for batch in _head(reader, int(request["rows"]), largest):
                     out.write_batch(batch)
         except (duckdb.Error, pa.ArrowException) as error:
-            return _refuse(f"the statement failed: {first_line(error)}")
+            return _refuse(f"the statement failed: {first_paragraph(error)}")
         except MemoryError:
             return _refuse(f"the statement takes more than {memory / 2**30:.3g} GiB of memory and was stopped")
         except _TooLargeError:

@@ -29,6 +29,7 @@ from torch import Tensor
 
 from distaff.model.base import Session
 from distaff.model.config import Choices, ModelConfig, Span
+from distaff.ranking.selection import block_size
 from distaff.recommenders.intents import Intents, as_shares
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
@@ -143,13 +144,29 @@ class Plait(Blend):
             ``(n, K, m)``.
         """
         history = self.data.train.take(user)
-        taken = history.indices.long()
-        dealt = []
-        for order in orders:
-            others = Csr(history.indptr, order[taken].sort().values.int(), history.n_cols)  # had the user taken those
-            weights = mix(others, self._parts).T
-            dealt.append(self._linear_parts(history, _shares_of(weights * self._parts[order[taken]].T))[:, items])
-        return torch.stack(dealt)
+        others = orders[:, history.indices.long()]
+        starts = torch.arange(len(others) + 1) * others.shape[1]
+        exchanged = Csr(starts, others.sort(1).values.flatten().int(), history.n_cols)  # had the user taken those
+        rates = mix(exchanged, self._parts).unsqueeze(2) * self._parts[others].transpose(1, 2)
+        return _shares_of(rates) @ self._contributions(history, items)
+
+    def _contributions(self, history: Csr, items: Tensor) -> Tensor:
+        """Return what each interaction of one history ``(1, n_items)`` adds to the linear components' scores, ``(nnz, m)``.
+
+        Components are linear in the shares of interactions, so that parts are shares times this.
+        """
+        taken = torch.arange(history.nnz)
+        total = torch.zeros(len(taken), len(items))
+        for weight, model in zip(self._weights(), self._models, strict=True):
+            listed, whole = [], torch.zeros(history.n_cols)
+            for block in taken.split(block_size(history.n_cols)):
+                copies = history.take(torch.zeros(len(block), dtype=torch.long))
+                alone = (block.unsqueeze(1) == taken).float()
+                scores = model.weigh(copies, alone.flatten())
+                listed.append(scores[:, items])
+                whole += scores.sum(0)
+            total += weight * torch.cat(listed) / _length(whole)
+        return total
 
     def _linear_parts(self, history: Csr, shares: Tensor) -> Tensor:
         """Return each intent's part ``(K, n_items)`` of the linear components' scores of one history.
@@ -234,8 +251,8 @@ class Plait(Blend):
 
 
 def _shares_of(mixture: Tensor) -> Tensor:
-    """Return responsibilities from intents' rates of items ``(K, n)``: shares of K."""
-    shares: Tensor = mixture / mixture.sum(0).clamp(min=1e-30)
+    """Return responsibilities from intents' rates of items ``(..., K, n)``: shares of K."""
+    shares: Tensor = mixture / mixture.sum(-2, keepdim=True).clamp(min=1e-30)
     return shares
 
 

@@ -18,9 +18,11 @@ from distaff.board.kinds import base_of
 from distaff.board.selection import Configuration, ConfigurationRanking, configurations, select, tried
 from distaff.stats.crossed import Comparison
 from distaff.stats.intervals import Interval
+from distaff_data.errors import UnknownNameError
 from distaff_data.tables.datasets import kind_of
 from distaff_data.workspace import Workspace
 
+_SPLITS = ("valid", "test")
 _FRAME: dict[str, pl.DataType | type[pl.DataType]] = {
     "model": pl.String,
     "control": pl.Boolean,
@@ -101,8 +103,10 @@ def board(workspace: Workspace, dataset: str, *, split: str = "test") -> Board:
     """Compare the finished runs on the dataset as it is now.
 
     Raises:
-        InputError: The dataset does not exist, or has nothing to measure in ``split``.
+        InputError: The dataset does not exist, ``split`` is neither valid nor test, or there is nothing to measure in it.
     """
+    if split not in _SPLITS:
+        raise UnknownNameError("split of a board", split, _SPLITS)
     base = base_of(kind_of(workspace.warehouse, dataset))
     data = base.read(workspace.warehouse, dataset)
     floor = base.chance(data, split)

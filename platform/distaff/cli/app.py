@@ -11,6 +11,7 @@ from typing import Annotated, NoReturn
 
 import typer
 from rich.markup import escape
+from typer.models import CommandInfo, TyperInfo
 
 from distaff._version import __version__
 from distaff.cli import (
@@ -31,6 +32,13 @@ from distaff.cli import (
 from distaff.cli.state import printable, talk, use_workspace
 from distaff_data.errors import DistaffError, first_line, redacted
 
+_PANELS = {
+    "Data": ("init", "ingest", "sample", "datasets", "tables", "sql"),
+    "Train": ("models", "train", "tune", "evaluate", "board", "audit", "runs", "show"),
+    "Understand": ("factors", "note", "blind-spots", "explain", "steer", "rerank", "diagnose"),
+    "Act": ("score", "embed", "forecast", "classify", "anomalies", "adapt"),
+    "Operate": ("promote", "rollback", "aliases", "schedule", "forget", "dashboard", "doctor", "demo"),
+}
 _INTERRUPTED, _TERMINATED = 130, 143
 _ended_by: list[int] = []
 
@@ -44,6 +52,16 @@ app = typer.Typer(
 for module in (data, models, sweeps, audit, factors, reasons, incidents, series, exchange, promotions, schedule, forgetting,
                operations):  # fmt: skip
     module.add_to(app)
+_PANEL_OF = {verb: panel for panel, verbs in _PANELS.items() for verb in verbs}
+
+
+def _name(verb: CommandInfo | TyperInfo) -> str:
+    return str(verb.name or verb.callback.__name__)  # type: ignore[union-attr]
+
+
+for verb in (*app.registered_commands, *app.registered_groups):
+    verb.rich_help_panel = _PANEL_OF[_name(verb)]
+app.registered_commands.sort(key=lambda verb: list(_PANEL_OF).index(_name(verb)))
 
 
 def _version(wanted: bool) -> None:

@@ -1,4 +1,4 @@
-"""Verbs that bring data in and look at it: init, ingest, sample, datasets, sql."""
+"""Verbs that bring data in and look at it: init, ingest, sample, datasets, sql, tables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 from distaff.cli.options import takes
 from distaff.cli.state import Json, emit_facts, emit_json, emit_table, pairs, root, workspace
 from distaff.cli.values import cells_of, records_of
-from distaff_data.errors import InputError
+from distaff_data.errors import InputError, UnknownNameError
 from distaff_data.ingest.options import AttributesOptions, IncidentsOptions, InteractionsOptions, SeriesOptions
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def add_to(app: typer.Typer) -> None:
     app.command()(sample)
     app.command()(datasets)
     app.command()(sql)
+    app.command()(tables)
 
 
 def init(
@@ -60,7 +61,7 @@ def init(
 def ingest_interactions_verb(name: Name, paths: Paths, options: InteractionsOptions, as_json: Json = False) -> None:
     """Load interactions: CSV, TSV, Parquet, JSON lines, RecBole, LightGCN, MovieLens.
 
-    Example: distaff ingest interactions shop orders.csv --user customer --item product --split leave-last-out
+    Example: distaff ingest interactions shop orders.csv --item product --time bought_at --split leave-last-out
     """
     from distaff_data.ingest import ingest_interactions
 
@@ -106,6 +107,8 @@ def ingest_incidents_verb(
 
     report = ingest_incidents(workspace(create=True), name, paths, options)
     _show(report, as_json)
+    if not as_json:
+        _show_entities(report.dataset)
     if report.edges and report.graph_is is None:
         typer.echo("before its first diagnosis say what the graph's edges are: --graph-is causes or calls", err=True)
 
@@ -138,6 +141,17 @@ def _show_channels(dataset: str) -> None:
     names = [row["channel"] for row in workspace().warehouse.rows(sql, [dataset])]
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     typer.echo(f"channels: {', '.join(names[:_NAMED])}{more}")
+
+
+def _show_entities(dataset: str) -> None:
+    """By name, with how many metrics each has: a name that was divided in the wrong place is seen at once."""
+    ws = workspace().warehouse
+    sql = (
+        "SELECT entity, count(DISTINCT metric) AS n FROM measurements WHERE dataset = ? GROUP BY entity ORDER BY entity"
+    )
+    made = [f"{row['entity']} ({row['n']})" for row in ws.rows(sql, [dataset])]
+    more = f" and {len(made) - _NAMED} more" if len(made) > _NAMED else ""
+    typer.echo(f"entities, with how many metrics: {', '.join(made[:_NAMED])}{more}")
 
 
 def sample(
@@ -177,7 +191,10 @@ def sql(
     limit: Annotated[int, typer.Option(help="Rows to print or write at most.")] = 1000,
     as_json: Json = False,
 ) -> None:
-    """Run one read-only statement over the tables; DESCRIBE and SHOW TABLES work too."""
+    """Run one read-only statement over the tables, which distaff tables describes; times are seconds since 1970.
+
+    Example: distaff sql "select * from interactions where to_timestamp(time) >= '2024-03-13'"
+    """
     selection = workspace().warehouse.select(statement, limit=limit)
     table = selection.table
     if out is not None:
@@ -188,9 +205,35 @@ def sql(
     elif as_json:
         emit_json({"rows": records_of(table), "truncated": selection.truncated})
     else:
-        emit_table("", table.column_names, cells_of(table))
+        from distaff import exports
+
+        shown = exports.with_dates(table)
+        emit_table("", shown.column_names, cells_of(shown))
     if selection.truncated and not as_json:
         typer.echo(f"only the first {limit} rows; ask for more with --limit", err=True)
+
+
+def tables(
+    name: Annotated[str | None, typer.Argument(help="Only this one, with its columns.", show_default=False)] = None,
+    as_json: Json = False,
+) -> None:
+    """The tables that distaff sql reads, and of one its columns: what each holds.
+
+    Example: distaff tables recommendations
+    """
+    from distaff_data.schema import TABLES
+
+    if name is not None and name not in TABLES:
+        raise UnknownNameError("table", name, TABLES)
+    listed = sorted(TABLES.values(), key=lambda table: table.name) if name is None else [TABLES[name]]
+    columns = {t.name: [{"column": c.name, "type": str(c.type), "holds": c.meaning} for c in t.columns] for t in listed}
+    if as_json:
+        emit_json({"tables": [{"table": t.name, "holds": t.meaning, "columns": columns[t.name]} for t in listed]})
+    elif name is None:
+        emit_table("tables", ("table", "holds"), [(t.name, t.meaning) for t in listed])
+    else:
+        rows = [tuple(column.values()) for column in columns[name]]
+        emit_table(f"{name}: {listed[0].meaning}", ("column", "type", "holds"), rows)
 
 
 def _show(report: IngestReport | AttributesReport | IncidentsReport | SeriesReport, as_json: bool) -> None:

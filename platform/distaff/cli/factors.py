@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from distaff.cli.state import Json, RunId, emit_json, emit_table, talk, workspace
+from distaff.cli.state import Json, RunId, emit_json, emit_table, run_option, talk, workspace
 
 if TYPE_CHECKING:
     from distaff.factors.intents.blind_spots import BlindSpotAudit
@@ -77,7 +77,7 @@ def note(
 
 def blind_spots(
     run: RunId,
-    by: Annotated[str | None, typer.Option(help="Count the intents of this run instead of the run's own.")] = None,
+    by: Annotated[str | None, run_option("Count the intents of this run instead of the run's own.")] = None,
     split: Annotated[
         str | None, typer.Option(help="train, valid or test; left out, test, and valid for calibration.")
     ] = None,
@@ -162,6 +162,8 @@ def _show_factors(report: FactorReport) -> None:
             if f.note is None or not f.note.hidden
         ],
     )
+    for warning in report.warnings:
+        talk.print(warning, markup=False, highlight=False, soft_wrap=True)
     if (control := report.attribution) is not None:
         talk.print(
             f"Scores are attributed to factors: the largest brings {control.concentration:.0%} of a held-out "

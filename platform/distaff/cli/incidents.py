@@ -10,12 +10,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from distaff.cli.state import Json, emit_facts, emit_json, emit_table, pairs, progress_bar, talk, workspace
+from distaff.cli.state import (
+    Json,
+    dataset_argument,
+    emit_facts,
+    emit_json,
+    emit_table,
+    moment,
+    pairs,
+    progress_bar,
+    talk,
+    workspace,
+)
 from distaff_data.errors import InputError
 
 if TYPE_CHECKING:
     from distaff.incidents.diagnose import DiagnosisReport
     from distaff.incidents.follow import Update
+    from distaff.incidents.rankings import Diagnosis
 
 
 def add_to(app: typer.Typer) -> None:
@@ -24,7 +36,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def diagnose_verb(
-    dataset: Annotated[str, typer.Argument(help="Name of a dataset of incidents.")],
+    dataset: Annotated[str, dataset_argument("Name of a dataset of incidents.")],
     model: Annotated[str, typer.Option(help="Registry name; see: distaff models.")] = "coral",
     onset: Annotated[
         str | None, typer.Option(help="given or detected; given unless --set or --follow say else.")
@@ -115,17 +127,27 @@ def _printer(as_json: bool) -> Callable[[Update], None]:
     return show
 
 
+def _leading(diagnosis: Diagnosis) -> str:
+    """Return the metrics that a ranking begins with, in a cell."""
+    from distaff.incidents.tables import cause_rows
+
+    return ", ".join(f"{c['metric']} {c['score']:.3g}" for c in cause_rows(diagnosis)[:3])
+
+
 def _show(report: DiagnosisReport) -> None:
     rows = [
-        (d.case, d.trigger, *(d.entities[i] if i < len(d.entities) else None for i in range(3)))
+        (d.case, moment(d.trigger), *(d.entities[i] if i < len(d.entities) else None for i in range(3)), _leading(d))
         for d in report.diagnoses
     ]
-    emit_table(f"{report.run.model} on {report.run.dataset}", ("case", "trigger", "1st", "2nd", "3rd"), rows)
+    columns = ("case", "trigger", "1st", "2nd", "3rd", "metrics that lead, with scores")
+    emit_table(f"{report.run.model} on {report.run.dataset}", columns, rows)
     for level, values in report.metrics.items():
         low_high = report.intervals[level]
         facts = {k: f"{v:.3f} [{low_high[k][0]:.3f}, {low_high[k][1]:.3f}]" for k, v in values.items()}
         emit_facts(f"{level} level", facts)
-    if report.trigger is not None:
+    if report.trigger is not None and (
+        report.trigger["detected"] or report.trigger["missed"]
+    ):  # else no onset is known
         emit_facts("trigger", report.trigger)
     graphs = Counter(d.graph for d in report.diagnoses if d.graph is not None)
     emit_facts("cases by the graph their ranking is by", {str(graph): n for graph, n in graphs.items()})

@@ -13,12 +13,15 @@ from distaff.cli.state import (
     Engine,
     Json,
     RunId,
+    dataset_argument,
     emit_facts,
     emit_json,
     emit_table,
     epochs,
+    model_argument,
     pairs,
     progress_bar,
+    run_option,
     talk,
     tell_drift,
     workspace,
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
     from distaff.stats.intervals import Interval
     from distaff_data.workspace import Workspace
 
-Dataset = Annotated[str, typer.Argument(help="Name of a dataset; see: distaff datasets.")]
+Dataset = Annotated[str, dataset_argument()]
 Test = Annotated[
     bool, typer.Option("--test", help="Show what was scored on the test as well, which choices should not look at.")
 ]
@@ -88,19 +91,19 @@ def _show_settings(line: dict[str, Any], settings: list[dict[str, Any]], as_json
 
 
 def train(
-    model: Annotated[str | None, typer.Argument(help="Registry name; see: distaff models.")] = None,
-    dataset: Annotated[str | None, typer.Argument(help="Name of a dataset.")] = None,
+    model: Annotated[str | None, model_argument()] = None,
+    dataset: Annotated[str | None, dataset_argument()] = None,
     set: Annotated[list[str] | None, typer.Option(help="Setting of the model: key=value; repeatable.")] = None,
     seed: Annotated[int, typer.Option(help="First seed.")] = 0,
     seeds: Annotated[int, typer.Option(help="How many seeds, one run each.", min=1)] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    resume: Annotated[str | None, typer.Option(help="Continue this run instead of starting one.")] = None,
+    resume: Annotated[str | None, run_option("Continue this run instead of starting one.")] = None,
     on: Annotated[
         str, typer.Option(help="train; or all, for production: nothing held out, settings and epochs chosen before.")
     ] = "train",
     source: Annotated[
         str | None,
-        typer.Option("--from", help="With --on all: whose settings and epochs; the board's choice otherwise."),
+        run_option("With --on all: whose settings and epochs; the board's choice otherwise.", "--from"),
     ] = None,
     test: Test = False,
     graph_is: Annotated[
@@ -162,7 +165,7 @@ def _refit(
 ) -> Refit | None:
     """Return what a fit on everything takes from the run named, or from the board's choice; None for a fit on train."""
     from distaff.board.selection import chosen_run
-    from distaff.runs import aliases, records
+    from distaff.runs import records
     from distaff.runs.refit import plan_refit
 
     if on == records.TRAIN and source is None:
@@ -175,7 +178,7 @@ def _refit(
         raise InputError("name a model and a dataset: distaff train MODEL DATASET --on all")
     if source is None:
         return plan_refit(ws, chosen_run(ws, model, dataset).run)
-    run = records.find(ws, aliases.resolve(ws, source))
+    run = records.find(ws, source)
     if run.model != model:
         raise InputError(f"run {run.run!r} is of {run.model}, not of {model}", value=source)
     return plan_refit(ws, run.run)
@@ -207,8 +210,11 @@ def runs_verb(
 ) -> None:
     """List the runs, newest first."""
     from distaff.runs import records
+    from distaff_data.tables.datasets import kind_of
 
     ws = workspace()
+    if dataset is not None:
+        kind_of(ws.warehouse, dataset)  # refuses one that there is not
     _show_runs(ws, records.listing(ws, dataset, study=study), as_json, test)
 
 
@@ -248,7 +254,7 @@ def board(
 def score(
     run: RunId,
     top_k: Annotated[int, typer.Option(help="Length of each list.")] = 20,
-    out: Annotated[Path | None, typer.Option(help="Write the lists as Parquet too.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write .csv, .parquet or .arrow too.")] = None,
     users: Annotated[Path | None, typer.Option(help="Score only the users in this file, an id a line.")] = None,
     engine: Engine = "local",
     as_json: Json = False,

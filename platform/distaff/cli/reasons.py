@@ -123,11 +123,13 @@ def _change(row: dict[str, Any]) -> str:
 
 
 def _show(explained: Explained) -> None:
-    emit_table(
-        f"user {explained.user}, run {explained.run}: {_shares(explained.factors)}",
-        ("their words", "probability", "lift"),
-        [(w.word, w.probability, w.lift) for w in explained.words],
-    )
+    title = f"user {explained.user}, run {explained.run}: {_shares(explained.factors)}"
+    if explained.words:
+        emit_table(
+            title, ("their words", "probability", "lift"), [(w.word, w.probability, w.lift) for w in explained.words]
+        )
+    else:
+        talk.print(title, markup=False, highlight=False, soft_wrap=True)
     emit_table(
         "why",
         ("rank", "item", "score", "factors", "content", "through the words", "as taken"),

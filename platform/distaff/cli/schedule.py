@@ -34,7 +34,7 @@ def add(
         str, typer.Option(help="What to do: score users, or embed, forecast, classify, anomalies, diagnose.")
     ] = "score",
     top_k: Annotated[int, typer.Option(help="Length of each list.")] = 20,
-    out: Annotated[Path | None, typer.Option(help="File to replace each time; Parquet for score.")] = None,
+    out: Annotated[Path | None, typer.Option(help="File to replace each time: .csv, .parquet or .arrow.")] = None,
     timezone: Annotated[str, typer.Option(help="Whose clock the expression means.")] = "UTC",
     retries: Annotated[int, typer.Option(help="How often a failed scoring is tried again.")] = 3,
     keep_hours: Annotated[float, typer.Option(help="How long replaced lists are kept.")] = 24,
@@ -45,7 +45,7 @@ def add(
     """
     from distaff import jobs
     from distaff.jobs import Job
-    from distaff.scheduling import history
+    from distaff.scheduling import executions, history
     from distaff.scheduling.history import SystemClock
 
     ws = workspace()
@@ -61,6 +61,7 @@ def add(
         "keep_hours": keep_hours,
     }
     job = Job.parse(name, settings)
+    executions.check(ws, job)
     jobs.add(ws, job)
     clock = SystemClock()
     history.begin(ws, job.name, job.model, "added", clock, clock.now())

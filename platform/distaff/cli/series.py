@@ -8,10 +8,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from distaff.cli.state import Json, RunId, emit_facts, emit_json, emit_table, pairs, talk, tell_drift, workspace
+from distaff.cli.state import (
+    Json,
+    RunId,
+    emit_facts,
+    emit_json,
+    emit_table,
+    moment,
+    pairs,
+    talk,
+    tell_drift,
+    workspace,
+)
 
 if TYPE_CHECKING:
     from distaff.series.score import Published
+
+_SHOWN = 10  # rows that anomalies prints
 
 Length = Annotated[int | None, typer.Option(help="Rows of a window; as the run was fitted otherwise.", min=1)]
 Out = Annotated[Path | None, typer.Option(help="Write .csv, .parquet or .arrow too.")]
@@ -73,6 +86,15 @@ def anomalies(
     from distaff.series.score import find_anomalies
 
     _publish(find_anomalies, run, as_json, by=by, out=out)
+    if not as_json:
+        _show_most_surprising(run)
+
+
+def _show_most_surprising(run: str) -> None:
+    sql = "SELECT entity, time, score, p_value FROM anomalies WHERE run = ? ORDER BY score DESC LIMIT ?"
+    rows = workspace().warehouse.rows(sql, [run, _SHOWN])
+    cells = [(row["entity"], moment(row["time"]), row["score"], row["p_value"]) for row in rows]
+    emit_table(f"the {len(rows)} most surprising", ("entity", "time", "score", "p-value"), cells)
 
 
 def adapt(

@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -59,9 +60,46 @@ def _run_id(name: str) -> str:
     return aliases.resolve(workspace(), name)
 
 
+def _run_id_or_none(name: str | None) -> str | None:
+    return None if name is None else _run_id(name)
+
+
+def _completed(kind: str) -> Callable[[str], list[str]]:
+    """Return what completes a name on the command line; without a workspace there is nothing to offer."""
+
+    def names(incomplete: str) -> list[str]:
+        from distaff.cli import completion
+
+        return completion.names(kind, root(), incomplete)
+
+    return names
+
+
+_RUN = "an id or its first letters, an alias, MODEL@latest or DATASET:MODEL; see: distaff runs"
 RunId = Annotated[
-    str, typer.Argument(help="Id of a run, or an alias such as champion; see: distaff runs.", callback=_run_id)
+    str, typer.Argument(help=f"A run: {_RUN}.", callback=_run_id, autocompletion=_completed("run"), metavar="RUN")
 ]
+"""The argument of verbs about one run; any name that :func:`distaff.runs.aliases.resolve` reads."""
+
+
+def run_option(help: str, *flags: str) -> Any:
+    """Return an option that names a run as :data:`RunId` does."""
+    return typer.Option(*flags, help=help, callback=_run_id_or_none, autocompletion=_completed("run"))
+
+
+def dataset_argument(help: str = "Name of a dataset; see: distaff datasets.") -> Any:
+    """Return an argument that names a dataset."""
+    return typer.Argument(help=help, autocompletion=_completed("dataset"))
+
+
+def study_argument(help: str) -> Any:
+    """Return an argument that names a study of a sweep."""
+    return typer.Argument(help=help, autocompletion=_completed("study"))
+
+
+def model_argument(help: str = "Registry name; see: distaff models.") -> Any:
+    """Return an argument that names a model."""
+    return typer.Argument(help=help, autocompletion=_completed("model"))
 
 
 def emit_json(value: object) -> None:
@@ -154,9 +192,23 @@ def _course(epoch: Epoch) -> str:
 
 
 def _cell(value: Any) -> str:
-    if value is None:
+    """Return a value for people: nothing as a dash, lists and mappings without a program's signs."""
+    if value is None or value == {} or value == [] or value == ():
         return "–"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{_cell(key)}={_cell(entry)}" for key, entry in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_cell, value))
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
     return f"{value:.4g}" if isinstance(value, float) else printable(str(value))
+
+
+def moment(seconds: float | None) -> datetime | float | None:
+    """Return a time in seconds as a date in UTC, where it is one and not the seconds of a recording."""
+    from distaff.exports import DATES_FROM
+
+    return seconds if seconds is None or seconds < DATES_FROM else datetime.fromtimestamp(seconds, UTC)
 
 
 def printable(text: str) -> str:

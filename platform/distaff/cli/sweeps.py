@@ -1,4 +1,4 @@
-"""Verbs of sweeps: tune MODEL DATASET, and tune show, export and worker."""
+"""Verbs of sweeps: tune MODEL DATASET, and tune list, show, export and worker."""
 
 from __future__ import annotations
 
@@ -10,7 +10,20 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from typer.core import TyperGroup
 
-from distaff.cli.state import Engine, Json, emit_facts, emit_json, emit_table, epochs, pairs, talk, workspace
+from distaff.cli.state import (
+    Engine,
+    Json,
+    dataset_argument,
+    emit_facts,
+    emit_json,
+    emit_table,
+    epochs,
+    model_argument,
+    pairs,
+    study_argument,
+    talk,
+    workspace,
+)
 from distaff.sweeps import PRUNERS, STORAGE
 
 if TYPE_CHECKING:
@@ -33,7 +46,7 @@ tune = typer.Typer(
     cls=_StartByDefault, no_args_is_help=True, help="Find a model's best configuration: tune MODEL DATASET."
 )
 
-Study = Annotated[str, typer.Argument(help="Name of the study; MODEL-DATASET unless it was named.")]
+Study = Annotated[str, study_argument("Name of the study; MODEL-DATASET unless it was named; see: distaff tune list.")]
 Storage = Annotated[
     str | None,
     typer.Option(
@@ -52,8 +65,8 @@ def add_to(app: typer.Typer) -> None:
 
 @tune.command()
 def start(
-    model: Annotated[str, typer.Argument(help="Registry name; see: distaff models.")],
-    dataset: Annotated[str, typer.Argument(help="Name of a dataset.")],
+    model: Annotated[str, model_argument()],
+    dataset: Annotated[str, dataset_argument()],
     trials: Annotated[int, typer.Option(help="Trials that the study has in the end.", min=1)] = 20,
     timeout: Timeout = None,
     workers: Annotated[int, typer.Option(help="Processes.", min=1)] = 1,
@@ -95,10 +108,14 @@ def start(
     run = functools.partial(
         _sweep, ws, budget=trials, workers=workers, timeout=timeout, storage=storage, engine=engine, seeds=seeds
     )
+    others = tuning.controls(plan) if controls else []
+    tuned = [name for name in others if model_class(name).Config.search_space()]
+    if others:
+        _tell_plan(model, tuned, [name for name in others if name not in tuned], trials)
     sweeps = [run(plan, study or f"{model}-{dataset}")]
     fitted: list[str] = []
-    for name in tuning.controls(plan) if controls else []:
-        if model_class(name).Config.search_space():
+    for name in others:
+        if name in tuned:
             control = Plan.make(ws, name, dataset, metrics=tuning.control_metrics(plan), seed=seed, device=device)
             sweeps.append(run(control, f"{study}-{name}" if study else f"{name}-{dataset}"))
         else:
@@ -110,6 +127,18 @@ def start(
     for sweep in sweeps:
         _show(sweep)
     talk.print(f"compare them with: distaff board {dataset}", markup=False)
+
+
+@tune.command("list")
+def list_studies(as_json: Json = False) -> None:
+    """List the studies, newest first; of one that was killed the status is still what it was."""
+    rows = workspace().warehouse.rows(
+        "SELECT study, model, dataset, metrics, trials, best, status, written_at FROM studies ORDER BY written_at DESC"
+    )
+    if as_json:
+        return emit_json({"studies": rows})
+    columns = ("study", "model", "dataset", "metrics", "trials", "best", "status", "written_at")
+    emit_table("studies", columns, [tuple(row[column] for column in columns) for row in rows])
 
 
 @tune.command()
@@ -152,9 +181,19 @@ def export(
 @tune.command()
 def worker(study: Study, timeout: Timeout = None, storage: Storage = None) -> None:
     """Work on a study that distaff tune began, from this or another machine that sees the workspace."""
+    from distaff import lifeline
     from distaff.sweeps.worker import work
 
+    lifeline.tie()
     typer.echo(f"{work(workspace(), study, storage=storage, timeout=timeout)} trials")
+
+
+def _tell_plan(model: str, tuned: list[str], untuned: list[str], trials: int) -> None:
+    """Say what a sweep with controls will do, in what order; Ctrl-C leaves what is done, and the same command goes on."""
+    text = f"{1 + len(tuned)} studies of {trials} trials, in this order: {', '.join([model, *tuned])}"
+    if untuned:
+        text += f"; fitted as they are: {', '.join(untuned)}"
+    talk.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _sweep(ws: Workspace, plan: Plan, name: str, *, seeds: int, **options: Any) -> tuning.Sweep:

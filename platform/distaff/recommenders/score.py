@@ -19,7 +19,7 @@ import torch
 from filelock import Timeout
 from torch import Tensor
 
-from distaff import engines
+from distaff import engines, exports
 from distaff.ranking.metrics import exclusion
 from distaff.recommenders.base import Recommender
 from distaff.recommenders.lists import SCORE_SCHEMA
@@ -62,7 +62,7 @@ def score_run(
         workspace: Where the run is and the table ``recommendations`` goes.
         run_id: A finished run.
         top_k: List length.
-        out: A Parquet file to write as well (``user_id, rank, item_id, score``); appears whole.
+        out: A file to write as well (``user_id, rank, item_id, score``), .csv, .parquet or .arrow; appears whole.
         users: Text file with one user id a line; all users when None.
         engine: Who writes the shards, one of :data:`distaff.engines.ENGINES`.
         progress: Called with users done and users in all.
@@ -77,8 +77,8 @@ def score_run(
     writer = _Writer(model or Recommender.load(model_at))
     if top_k < 1:
         raise InputError(f"top-k must be at least 1, not {top_k}")
-    if out is not None and not out.parent.is_dir():
-        raise InputError("the folder of the output file does not exist", path=out.parent)
+    if out is not None:
+        exports.check(out)
     positions = torch.arange(writer.model.data.n_users) if users is None else _read_users(writer.model, users)
     try:
         with workspace.warehouse.lock(f"scoring/{run_id}").acquire(blocking=False):
@@ -171,9 +171,9 @@ def _publish(workspace: Workspace, run_id: str, shards: list[Path], out: Path | 
         rows = pa.RecordBatchReader.from_batches(SCORE_SCHEMA, _batches(shards))
         publication.append("recommendations", rows, run=run_id)
         if out is not None:
-            with replacing(out) as temporary, pq.ParquetWriter(temporary, SCORE_SCHEMA) as writer:
+            with exports.writing(out) as append:
                 for batch in _batches(shards):
-                    writer.write_batch(batch)
+                    append(pa.Table.from_batches([batch]))
     return sum(pq.read_metadata(shard).num_rows for shard in shards)
 
 

@@ -1,7 +1,7 @@
-"""Names such as ``champion`` for runs: promoted, rolled back, and every change kept.
+"""Names of runs: aliases such as ``champion``, which are promoted and rolled back, and what else stands for a run.
 
 An alias is a log in the table ``promotions``. A promotion puts a run on top; a rollback takes the top one off, however
-often it is repeated. A run's id always means that run.
+often it is repeated. A run's id always means that run. :func:`resolve` reads every name that a person may type.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from distaff_data.errors import InputError, UnknownNameError
 from distaff_data.workspace import Workspace
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
+_LATEST = re.compile(r"((?P<dataset>[^:@]+):)?(?P<model>[^:@]+)(?P<latest>@latest)?")
 
 
 @dataclass(frozen=True)
@@ -64,11 +65,32 @@ def rollback(workspace: Workspace, alias: str) -> Change:
 
 
 def resolve(workspace: Workspace, name: str) -> str:
-    """Return the run that an alias stands for; a run's id, or any other text, comes back as it is."""
+    """Return the run that a name stands for; a name that stands for none comes back as it is.
+
+    In this order: a run's id; an alias; ``MODEL@latest``, ``DATASET:MODEL`` and ``DATASET:MODEL@latest`` for the newest that
+    is done; the first letters of one id alone.
+
+    Raises:
+        InputError: Several ids begin so.
+    """
     if _is_run(workspace, name):
         return name
-    changes = history(workspace, name)
-    return changes[-1].run if changes else name
+    if changes := history(workspace, name):
+        return changes[-1].run
+    if (parts := _LATEST.fullmatch(name)) and (parts["dataset"] or parts["latest"]):
+        rows = workspace.warehouse.rows(
+            "SELECT run FROM runs WHERE model = ? AND dataset = coalesce(?, dataset) AND status = 'done' AND study IS NULL "
+            "ORDER BY started_at DESC LIMIT 1",
+            [parts["model"], parts["dataset"]],
+        )
+        return str(rows[0]["run"]) if rows else name
+    alike = (
+        workspace.warehouse.rows("SELECT run FROM runs WHERE starts_with(run, ?) ORDER BY run", [name]) if name else []
+    )
+    if len(alike) > 1:
+        shown = ", ".join(row["run"] for row in alike[:4]) + (", ..." if len(alike) > 4 else "")
+        raise InputError(f"{len(alike)} runs begin with {name!r}: {shown}; give more of the id, or MODEL@latest")
+    return str(alike[0]["run"]) if alike else name
 
 
 def current(workspace: Workspace) -> dict[str, str]:

@@ -11,6 +11,7 @@ from distaff.jobs import Job
 from distaff.model.base import Model
 from distaff.monitoring import drift
 from distaff.runs import aliases, records
+from distaff.runs.records import Run
 from distaff.scheduling.history import Clock, Execution, begin, record
 from distaff.scheduling.tasks import TABLES, Outcome, perform
 from distaff_data.errors import InputError, redacted
@@ -118,6 +119,27 @@ def attempt(
         raise
 
 
+def run_of(workspace: Workspace, job: Job) -> Run:
+    """Return the run that a job is carried out with, as names stand now.
+
+    Raises:
+        InputError: There is none of that name, or it is of another dataset than the job's.
+    """
+    run = records.find(workspace, aliases.resolve(workspace, job.model))
+    if job.dataset not in (None, run.dataset):
+        raise InputError(f"{job.model} is run {run.run!r} on {run.dataset!r}, not on {job.dataset!r}")
+    return run
+
+
+def check(workspace: Workspace, job: Job) -> None:
+    """Refuse a job whose run, if it were due now, would not be found or could not be used.
+
+    Raises:
+        InputError: See :func:`run_of`; or the run is not done.
+    """
+    records.model_folder(workspace, run_of(workspace, job).run)
+
+
 class _Work:
     """The work of a job, with the model in memory from its task to what follows it."""
 
@@ -128,9 +150,7 @@ class _Work:
 
     def perform(self) -> Outcome:
         job, workspace = self._job, self._workspace
-        run = records.find(workspace, aliases.resolve(workspace, job.model))
-        if job.dataset not in (None, run.dataset):
-            raise InputError(f"{job.model} is run {run.run!r} on {run.dataset!r}, not on {job.dataset!r}")
+        run = run_of(workspace, job)
         outcome = perform(workspace, job.task, run, top_k=job.top_k, out=job.out_path(workspace))
         self._run, self._model = run.run, outcome.model
         return outcome

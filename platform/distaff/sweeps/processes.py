@@ -16,7 +16,7 @@ from pathlib import Path
 
 import optuna
 
-from distaff import engines
+from distaff import engines, lifeline
 from distaff.sweeps import STORAGE, journal, trials
 from distaff.sweeps.worker import work
 from distaff_data.errors import DistaffError
@@ -92,7 +92,7 @@ def _start(
     file = _log(workspace, name, number)
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("wb") as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        process = lifeline.start(command, environment, log)
     return _Worker(process, file)
 
 

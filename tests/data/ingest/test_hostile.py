@@ -7,6 +7,7 @@ import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -115,7 +116,7 @@ def test_step_that_is_none_is_refused(workspace: Workspace, tmp_path: Path, step
             ingest(workspace, "x", [file], step=step)
 
 
-_INCIDENTS: dict[str, tuple[bytes, dict[str, float], str]] = {
+_INCIDENTS: dict[str, tuple[bytes, dict[str, Any], str]] = {
     "latin-1": ("time,größe,b\n0,1,2\n1,2,3\n".encode("latin-1"), {}, "UTF-8"),
     "a gap of a year": (b"time,a\n0,1\n0.001,2\n0.002,1\n31536000,5\n", {}, "longest gap is"),
     "a step of a billionth": (b"time,a\n0,1\n1,2\n2,1\n", {"step": 1e-9}, "longer --step"),

@@ -222,3 +222,37 @@ def refused(workspace: Workspace, path: Path, message: str, **options: Any) -> N
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
     assert workspace.warehouse.rows("SELECT * FROM publications ORDER BY target") == before
+
+
+MANY = "time,db_cpu,db_latency_ms,web_error_rate\n0,1,5,2\n1,2,5,2\n2,1,6,1\n3,1,9,9\n"
+
+
+def test_a_name_that_can_be_divided_in_two_places_is_refused_with_both(workspace: Workspace, tmp_path: Path) -> None:
+    file = write(tmp_path / "m.csv", MANY)
+    for settings in ({}, {"separator": "_"}):
+        with pytest.raises(InputError, match=r"db\|latency_ms or db_latency\|ms.*--divide-at"):
+            ingest_incidents(workspace, "d", file, **settings)
+    assert loaded(workspace, file, divide_at="first").columns == ("db|cpu", "db|latency_ms", "web|error_rate")
+    assert loaded(workspace, file, divide_at="last", replace=True).columns == (
+        *("db|cpu", "db_latency|ms", "web_error|rate"),
+    )
+    with pytest.raises(InputError, match="did you mean last"):
+        ingest_incidents(workspace, "e", file, divide_at="lst")
+
+
+def test_a_graph_or_the_other_names_tell_where_a_name_is_divided(workspace: Workspace, tmp_path: Path) -> None:
+    graph = write(tmp_path / "g.csv", "source,target\nweb,db\n")
+    case = loaded(workspace, write(tmp_path / "m.csv", MANY), graph=graph, graph_is="calls")
+    assert case.columns == ("db|cpu", "db|latency_ms", "web|error_rate")
+    known = "time,db_cpu,db_latency_ms\n0,1,5\n1,2,5\n2,1,6\n3,1,9\n"
+    assert loaded(workspace, write(tmp_path / "k.csv", known), replace=True).columns == ("db|cpu", "db|latency_ms")
+
+
+def test_metrics_whose_dates_have_the_day_first_are_read_when_a_person_says_so(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    text = "time,a_x\n05.02.2024 00:00,1\n05.02.2024 00:01,2\n05.02.2024 00:02,4\n"
+    file = write(tmp_path / "m.csv", text)
+    with pytest.raises(InputError, match="--day-first"):
+        ingest_incidents(workspace, "d", file)
+    np.testing.assert_array_equal(loaded(workspace, file, day_first=True).times, 1_707_091_200 + 60 * np.arange(3.0))

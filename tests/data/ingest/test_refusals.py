@@ -284,3 +284,39 @@ def test_attributes_need_a_dataset_an_entity_and_files(settled: Workspace, tmp_p
         ingest_attributes(settled, "item", "there", tmp_path / "none.csv")
     with pytest.raises(InputError, match="at least one"):
         ingest_attributes(settled, "item", "there", [])
+
+
+AMBIGUOUS = "woman,event\nEvelyn,bridge\nLaura,bridge\nEvelyn,dinner\n"
+
+
+def test_a_first_line_that_may_be_names_or_a_row_is_refused_with_both_ways_out(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    file = tmp_path / "davis.csv"
+    file.write_text(AMBIGUOUS)
+    with pytest.raises(InputError, match=r"woman, event.*--user and --item.*--headerless") as refused:
+        ingest_interactions(workspace, "d", file)
+    assert refused.value.line == 1
+    assert workspace.warehouse.rows("SELECT * FROM datasets") == []
+    assert ingest_interactions(workspace, "named", file, user="woman", item="event", split=None).users == 2
+    assert ingest_interactions(workspace, "rows", file, headerless=True, split=None).users == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("woman,event\nW1,E1\nW2,E1\nW1,E2\n", None),  # names above codes: none is the user
+        ("W1,E1\nW2,E1\nW1,E2\n", {"user": "user", "item": "item"}),  # a code above codes
+        ("Evelyn,bridge\nLaura,bridge\n", {"user": "user", "item": "item"}),  # a value that comes again
+    ],
+)
+def test_a_first_line_is_told_by_codes_and_repeated_values(
+    workspace: Workspace, tmp_path: Path, text: str, columns: dict[str, str] | None
+) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text(text)
+    if columns is None:
+        with pytest.raises(InputError, match="there are: woman, event; name it with --user"):
+            ingest_interactions(workspace, "d", file)
+    else:
+        assert ingest_interactions(workspace, "d", file, split=None).columns == columns

@@ -93,3 +93,64 @@ def test_arrays_of_times_name_the_place() -> None:
         with pytest.raises(ValueError) as refused:  # noqa: PT011 - the message is looked at by those who pass it on
             seconds_of(np.array(times))
         assert refused.value.args[1] == place
+
+
+BOUGHT = "customer,product,{name}\na,x,2024-01-03\na,y,2024-01-01 12:00\na,z,2024-01-02\nb,x,2024-01-01\n"
+
+
+def test_a_split_by_the_last_takes_the_one_column_of_dates_for_the_time(workspace: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "o.csv").write_text(BOUGHT.format(name="bought_at"))
+    report = ingest_interactions(workspace, "d", tmp_path / "o.csv", split="leave-last-out")
+    assert report.columns["time"] == "bought_at"
+    rows = workspace.warehouse.rows("SELECT item_id FROM interactions WHERE split = 'test'")
+    assert [row["item_id"] for row in rows] == ["x"]  # the first line, and the latest day
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("customer,product\na,x\na,y\n", "no column looks like the time"),
+        ("customer,product,delivery_time\na,x,3 days\na,y,1 day\n", "no column looks like the time"),
+        ("customer,product,valid_on\na,x,2024-01-01\na,y,9999-12-31\n", "no column looks like the time"),
+        ("customer,product,paid_at,sent_at\na,x,2024-01-01,2024-01-02\n", "may be paid_at or sent_at"),
+    ],
+)
+def test_a_split_by_the_last_without_a_time_is_refused(
+    workspace: Workspace, tmp_path: Path, text: str, message: str
+) -> None:
+    (tmp_path / "o.csv").write_text(text)
+    with pytest.raises(InputError, match=message):
+        ingest_interactions(workspace, "d", tmp_path / "o.csv", split="leave-last-out")
+    assert ingest_interactions(workspace, "e", tmp_path / "o.csv", split=None).users == 1
+
+
+@pytest.mark.parametrize("text", ["05.02.2024 18:58", "05/02/2024 18:58", "5-2-2024 18:58:00"])
+def test_dates_whose_day_comes_first_are_read_when_a_person_says_so(
+    workspace: Workspace, tmp_path: Path, text: str
+) -> None:
+    file = write(tmp_path, text, "13.01.2024", "14.01.2024")
+    with pytest.raises(InputError, match="--day-first"):
+        ingest_interactions(workspace, "t", file)
+    ingest_interactions(workspace, "t", file, day_first=True)
+    assert times_of(workspace)["a1"] == T2024 + 35 * DAY + 18 * 3600 + 58 * 60
+    (tmp_path / "s.csv").write_text(f"time,x\n13.01.2024,1\n14.01.2024,2\n{text},3\n")
+    ingest_series(workspace, "s", tmp_path / "s.csv", day_first=True, split="ratio:1,0,0")
+    assert load_series(workspace.warehouse, "s").times[-1].item() == T2024 + 35 * DAY + 18 * 3600 + 58 * 60
+
+
+def test_a_format_decides_and_one_that_names_no_day_is_refused(workspace: Workspace, tmp_path: Path) -> None:
+    file = write(tmp_path, "02/05/2024", "02/06/2024", "02/07/2024")
+    ingest_interactions(workspace, "t", file, time_format="%m/%d/%Y")
+    assert times_of(workspace)["a1"] == T2024 + 35 * DAY
+    for settings in ({"time_format": "%H:%M"}, {"time_format": "%m/%d/%Y", "day_first": True}):
+        with pytest.raises(InputError, match="format"):
+            ingest_interactions(workspace, "u", file, **settings)
+    with pytest.raises(InputError, match="no date of the form %Y"):
+        ingest_interactions(workspace, "u", file, time_format="%Y %m %d")
+
+
+def test_an_unnamed_column_of_dates_is_the_time_of_a_series(workspace: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "co2.csv").write_text(",co2\n1958-03-29,316.1\n1958-04-05,317.3\n1958-04-12,317.6\n")
+    report = ingest_series(workspace, "s", tmp_path / "co2.csv", split="ratio:1,0,0")
+    assert (report.channels, report.regular) == (1, True)
+    assert load_series(workspace.warehouse, "s").times[1].item() == -370_569_600

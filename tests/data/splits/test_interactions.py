@@ -46,7 +46,7 @@ def test_a_specification_is_read_and_written_back(text: str) -> None:
 def test_a_parsed_split_has_its_shares() -> None:
     assert parse_split("temporal:0.6,0.2,0.2") == Split("temporal", (0.6, 0.2, 0.2))
     assert parse_split("temporal:0.6,0.2,0.2").needs_time
-    assert not parse_split("leave-last-out").needs_time
+    assert parse_split("leave-last-out").needs_time
 
 
 @pytest.mark.parametrize(

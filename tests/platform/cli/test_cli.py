@@ -87,7 +87,7 @@ def test_whole_job_from_file_to_lists(call: Call, orders: Path, tmp_path: Path) 
 
 
 def test_training_prints_what_a_model_chose_by_itself(call: Call, orders: Path) -> None:
-    call("ingest", "interactions", "shop", str(orders), "--split", "leave-last-out")
+    call("ingest", "interactions", "shop", str(orders))
     status, _, talked = call("train", "plait", "shop", "--set", "components=item_knn,rp3beta", "--set", "n_intents=2")
     assert status == 0
     assert "seed 0: plait: " in talked

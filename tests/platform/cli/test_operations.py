@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from published import publish
 
-from distaff.cli import main
+from distaff.cli import completion, main
 from distaff.runs import training
 from distaff.testing.data import checkerboard
 from distaff_data.workspace import Workspace
@@ -70,6 +70,9 @@ def test_tune_show_export_and_a_worker_of_another_terminal(call: Call, filled: W
     assert {run["run"] for run in listed} == set(done["runs"])
     assert len(_json(call("runs", "--study", "nmf-checkerboard", "--json"))["runs"]) == 2
     assert "trial" in call("tune", "show", "nmf-checkerboard")[1]
+    (study,) = _json(call("tune", "list", "--json"))["studies"]
+    assert (study["study"], study["status"], study["best"]) == ("nmf-checkerboard", "done", done["best"]["trial"])
+    assert "nmf-checkerboard" in call("tune", "list")[1]
     assert list(filled.root.glob("sweeps/*/worker-*.lock")) == []
 
 
@@ -86,6 +89,10 @@ def test_tune_show_export_and_a_worker_of_another_terminal(call: Call, filled: W
         (("rollback", "champion"), "no alias"),
         (("schedule", "remove", "nightly"), "no job"),
         (("schedule", "add", "x", "--cron", "* *", "--model", "m"), "no cron expression"),
+        (("schedule", "add", "x", "--cron", "0 3 * * *", "--model", "nobody"), "no run"),
+        (("runs", "--dataset", "checkerbord"), "did you mean checkerboard"),
+        (("tables", "facors"), "did you mean factors"),
+        (("sql", "select * from facors"), 'Did you mean "factors"?'),
     ],
 )
 def test_wrong_usage_is_one_line_and_changes_nothing(
@@ -159,3 +166,53 @@ def test_job_may_be_of_another_task_that_there_is(call: Call, filled: Workspace)
     assert call(*add, "forecast")[0] == 0
     _status, out, _ = call("schedule", "list", "--json")
     assert [job["task"] for job in json.loads(out)["jobs"]] == ["forecast"]
+
+
+def test_any_name_of_a_run_works_in_every_verb_that_takes_one(call: Call, filled: Workspace) -> None:
+    run = training.train(filled, "popularity", "checkerboard", device="cpu").run
+    for name in ("popularity@latest", "checkerboard:popularity", "popularity-ch"):
+        assert _json(call("show", name, "--json"))["run"] == run
+        assert _json(call("score", name, "--top-k", "2", "--json"))["run"] == run
+    status, _, error = call("train", "--resume", "popularity@latest")
+    assert (status, f"run {run!r} is done" in error) == (2, True)
+    assert call("schedule", "add", "nightly", "--cron", "0 3 * * *", "--model", "popularity@latest")[0] == 0
+
+
+def test_lists_are_written_by_the_files_ending(call: Call, filled: Workspace, tmp_path: Path) -> None:
+    training.train(filled, "popularity", "checkerboard", device="cpu")
+    assert call("score", "popularity@latest", "--top-k", "2", "--out", str(tmp_path / "lists.csv"))[0] == 0
+    lines = (tmp_path / "lists.csv").read_text().splitlines()
+    assert lines[0].replace('"', "").split(",")[:3] == ["user_id", "rank", "item_id"]
+    assert len(lines) == 1 + _json(call("score", "popularity@latest", "--top-k", "2", "--json"))["rows"]
+    status, _, error = call("score", "popularity@latest", "--out", str(tmp_path / "lists.txt"))
+    assert (status, "export to .csv" in error) == (2, True)
+
+
+def test_shells_complete_datasets_runs_and_models(call: Call, filled: Workspace) -> None:
+    run = training.train(filled, "popularity", "checkerboard", device="cpu").run
+    call("promote", run, "--as", "champion")
+    assert completion.names("run", filled.root, "") == ["champion", run]
+    assert completion.names("run", filled.root, "pop") == [run]
+    assert completion.names("dataset", filled.root, "ch") == ["checkerboard"]
+    assert completion.names("model", filled.root, "tim") == ["timedrl"]
+    assert completion.names("run", filled.root / "nowhere", "") == []
+
+
+def test_tables_and_columns_are_described(call: Call) -> None:
+    listed = _json(call("tables", "--json"))["tables"]
+    assert {"interactions", "factors", "recommendations"} <= {table["table"] for table in listed}
+    (table,) = _json(call("tables", "interactions", "--json"))["tables"]
+    named = [
+        row["name"]
+        for row in _json(call("sql", "select column_name as name from (describe interactions)", "--json"))["rows"]
+    ]
+    assert [column["column"] for column in table["columns"]] == named
+    assert all(column["holds"] for column in table["columns"])
+    assert "user's own id" in call("tables", "interactions")[1]
+
+
+def test_every_verb_stands_in_a_panel_of_the_help(call: Call) -> None:
+    out = call("--help")[1]
+    places = [out.index(f"─ {panel} ") for panel in ("Data", "Train", "Understand", "Act", "Operate")]
+    assert places == sorted(places)
+    assert "─ Commands " not in out

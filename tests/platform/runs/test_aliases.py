@@ -63,3 +63,18 @@ def test_run_without_a_model_is_not_promoted(fitted: tuple[Workspace, list[str]]
     records.record(ws, replace(records.find(ws, a), status="failed"))
     with pytest.raises(InputError, match="is failed, not done"):
         aliases.promote(ws, a, "champion")
+
+
+def test_a_name_that_a_person_types_stands_for_one_run(fitted: tuple[Workspace, list[str]]) -> None:
+    ws, (a, b, c) = fitted
+    ease = training.train(ws, "ease", "checkerboard").run
+    assert {aliases.resolve(ws, n) for n in ("popularity@latest", "checkerboard:popularity")} == {c}
+    assert {aliases.resolve(ws, n) for n in ("checkerboard:ease@latest", "eas", ease[:-1], ease)} == {ease}
+    records.record(ws, replace(records.find(ws, c), status="failed"))
+    assert aliases.resolve(ws, "popularity@latest") == b  # the newest that is done
+    with pytest.raises(InputError, match="3 runs begin with 'popularity'"):
+        aliases.resolve(ws, "popularity")
+    aliases.promote(ws, a, "ea")
+    assert aliases.resolve(ws, "ea") == a  # an alias before the first letters of an id
+    for nobody in ("other:ease", "nmf@latest", "zzz", ""):
+        assert aliases.resolve(ws, nobody) == nobody

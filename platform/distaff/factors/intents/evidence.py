@@ -6,6 +6,7 @@ person needs before acting on an intent. Whatever is shown anywhere is read from
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -131,6 +132,7 @@ def gather(
 def tell(run_id: str, evidence: IntentEvidence, titles: dict[str, str], notes: dict[int, Note]) -> FactorReport:
     """Report the evidence factor by factor, with names and warnings."""
     stability = evidence.stability
+    factors = [_factor(k, evidence, titles, notes.get(k)) for k in range(evidence.intents.users.shape[1])]
     return FactorReport(
         run_id,
         evidence.effective_per_user,
@@ -138,7 +140,8 @@ def tell(run_id: str, evidence: IntentEvidence, titles: dict[str, str], notes: d
         0 if stability is None else len(stability.likeness),
         None if stability is None else stability.nulls,
         evidence.attribution,
-        [_factor(k, evidence, titles, notes.get(k)) for k in range(evidence.intents.users.shape[1])],
+        factors,
+        _contamination(evidence)[1],
     )
 
 
@@ -189,14 +192,41 @@ def _top(k: int, evidence: IntentEvidence, titles: dict[str, str]) -> list[Membe
     return [Member(i, titles.get(i, i), float(r)) for i, r in zip(ids, best, strict=True) if torch.isfinite(r)]
 
 
+def contamination_warnings(correlations: Mapping[str, Sequence[float]]) -> tuple[list[list[str]], list[str]]:
+    """Return the warnings of each factor, and of all at once, that a factor stands for something else than taste.
+
+    Where all factors are alike in it, that is no reason to doubt one beside another, so it is said once of all.
+
+    Args:
+        correlations: Every factor's rank correlation with popularity, and the like.
+    """
+    each: list[list[str]] = [[] for _ in next(iter(correlations.values()))]
+    shared = []
+    for what, rho in correlations.items():
+        if len(rho) > 1 and (min(rho) > _CONTAMINATED or max(rho) < -_CONTAMINATED):
+            shared.append(
+                f"every factor {_follows(rho[0])} {what} (rank correlations {min(rho):+.2f} to {max(rho):+.2f}); "
+                "fewer intents may differ more"
+            )
+            continue
+        for warnings, value in zip(each, rho, strict=True):
+            if abs(value) > _CONTAMINATED:
+                warnings.append(f"{_follows(value)} {what} (rank correlation {value:+.2f})")
+    return each, shared
+
+
+def _follows(correlation: float) -> str:
+    return "follows" if correlation > 0 else "avoids"
+
+
+def _contamination(evidence: IntentEvidence) -> tuple[list[list[str]], list[str]]:
+    return contamination_warnings({"popularity": evidence.popularity_rho, "user activity": evidence.activity_rho})
+
+
 def _warnings(k: int, evidence: IntentEvidence) -> list[str]:
     """Return the reasons not to trust a factor as it stands."""
     n_intents = evidence.intents.users.shape[1]
-    warnings = []
-    if abs(evidence.popularity_rho[k]) > _CONTAMINATED:
-        warnings.append(f"follows popularity (rank correlation {evidence.popularity_rho[k]:+.2f})")
-    if abs(evidence.activity_rho[k]) > _CONTAMINATED:
-        warnings.append(f"follows user activity (rank correlation {evidence.activity_rho[k]:+.2f})")
+    warnings = list(_contamination(evidence)[0][k])
     trained = evidence.model.data.train.counts() > 0
     share = float(evidence.intents.users[trained].mean(0)[k])
     if evidence.activity.states[k] == "passive" or share < PASSIVE / n_intents:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import polars as pl
@@ -86,6 +86,8 @@ class FactorReport:
         stability_nulls: What 95 % of factors stay below when items are shuffled: of stability, split and subspace.
         attribution: How far the parts of scores gather in few factors beside shuffled responsibilities; None of models whose
             scores are made of factors.
+        factors: The factors.
+        warnings: What is to be doubted of all factors at once.
     """
 
     run: str
@@ -95,6 +97,7 @@ class FactorReport:
     stability_nulls: tuple[float, float, float] | None
     attribution: Attribution | None
     factors: list[ReportedFactor]
+    warnings: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON shape of ``factors``."""

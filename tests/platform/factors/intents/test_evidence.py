@@ -8,6 +8,7 @@ import torch
 from distaff.factors.activity import effective_numbers, output_states, posterior_states
 from distaff.factors.examples import bands, histograms
 from distaff.factors.independence import dependences
+from distaff.factors.intents.evidence import contamination_warnings
 from distaff.factors.stability import match
 from distaff.recommenders.relevance import associate, incidence_of, item_distributions, relevance
 from distaff_data.planted.interactions import planted_interactions
@@ -199,3 +200,17 @@ def test_an_attribute_of_popular_items_still_names_the_factor_that_has_it() -> N
     shares /= shares.sum(1, keepdim=True)
     found = {(a.intent, a.value) for a in associate(item_distributions(shares, popularity), incidence, popularity)}
     assert {(k, f"g{k}") for k in range(8)} <= found
+
+
+def test_a_warning_tells_factors_apart_or_is_said_of_all_once() -> None:
+    each, shared = contamination_warnings({"popularity": [0.9, 0.1, -0.9], "user activity": [0.0, 0.0, 0.0]})
+    assert shared == []
+    assert each == [
+        ["follows popularity (rank correlation +0.90)"],
+        [],
+        ["avoids popularity (rank correlation -0.90)"],
+    ]
+    each, (warning,) = contamination_warnings({"popularity": [-0.7, -0.8], "user activity": [0.9, 0.0]})
+    assert each == [["follows user activity (rank correlation +0.90)"], []]
+    assert warning.startswith("every factor avoids popularity (rank correlations -0.80 to -0.70)")
+    assert contamination_warnings({"popularity": [0.9]}) == ([["follows popularity (rank correlation +0.90)"]], [])
