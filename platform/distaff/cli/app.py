@@ -36,7 +36,7 @@ _PANELS = {
     "Data": ("init", "ingest", "sample", "datasets", "tables", "sql"),
     "Train": ("models", "train", "tune", "evaluate", "board", "audit", "runs", "show"),
     "Understand": ("factors", "note", "blind-spots", "explain", "steer", "rerank", "diagnose"),
-    "Act": ("score", "embed", "forecast", "classify", "anomalies", "adapt"),
+    "Act": ("score", "export", "embed", "forecast", "classify", "anomalies", "adapt"),
     "Operate": ("promote", "rollback", "aliases", "schedule", "forget", "dashboard", "doctor", "demo"),
 }
 _INTERRUPTED, _TERMINATED = 130, 143
@@ -59,7 +59,8 @@ def _name(verb: CommandInfo | TyperInfo) -> str:
     return str(verb.name or verb.callback.__name__)  # type: ignore[union-attr]
 
 
-for verb in (*app.registered_commands, *app.registered_groups):
+_verbs: list[CommandInfo | TyperInfo] = [*app.registered_commands, *app.registered_groups]
+for verb in _verbs:
     verb.rich_help_panel = _PANEL_OF[_name(verb)]
 app.registered_commands.sort(key=lambda verb: list(_PANEL_OF).index(_name(verb)))
 

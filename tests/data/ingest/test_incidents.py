@@ -229,9 +229,9 @@ MANY = "time,db_cpu,db_latency_ms,web_error_rate\n0,1,5,2\n1,2,5,2\n2,1,6,1\n3,1
 
 def test_a_name_that_can_be_divided_in_two_places_is_refused_with_both(workspace: Workspace, tmp_path: Path) -> None:
     file = write(tmp_path / "m.csv", MANY)
-    for settings in ({}, {"separator": "_"}):
+    for separator in (None, "_"):
         with pytest.raises(InputError, match=r"db\|latency_ms or db_latency\|ms.*--divide-at"):
-            ingest_incidents(workspace, "d", file, **settings)
+            ingest_incidents(workspace, "d", file, separator=separator)
     assert loaded(workspace, file, divide_at="first").columns == ("db|cpu", "db|latency_ms", "web|error_rate")
     assert loaded(workspace, file, divide_at="last", replace=True).columns == (
         *("db|cpu", "db_latency|ms", "web_error|rate"),
