@@ -8,9 +8,11 @@ import pytest
 import torch
 
 from distaff.factors.intents.attribution import SHUFFLES, _exchanges, attribution, concentration
+from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.planted.interactions import planted_interactions
 from distaff_graph.controls.nmf import NMF
+from distaff_graph.plait.mixture import mix
 from distaff_graph.plait.model import Plait
 
 COMPONENTS = ("ease:penalty=250", "als:embedding_dim=16")
@@ -45,6 +47,25 @@ def test_parts_sum_to_the_score_whatever_the_responsibilities(data: Interactions
     torch.testing.assert_close(dealt.sum(1), plait.predict(user)[:, items].expand(7, -1), atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(dealt[:1], own, atol=1e-5, rtol=1e-4)
     assert all(float((part - own[0]).abs().max()) > 1e-3 for part in dealt[1:])
+
+
+def test_exchanged_parts_are_those_of_one_exchange_at_a_time(plait: Plait) -> None:
+    """Written out: the mix of somebody who had taken the others, their responsibilities, and each component by itself."""
+    user, items = torch.tensor([3]), torch.tensor([0, 5, 17, 40])
+    orders = torch.stack([torch.randperm(120, generator=torch.Generator().manual_seed(s)) for s in range(3)])
+    history = plait.data.train.take(user)
+    taken = history.indices.long()
+    for order, dealt in zip(orders, plait.reassigned_intent_scores(user, items, orders), strict=True):
+        others = order[taken]
+        one = Csr(history.indptr, others.sort().values.int(), history.n_cols)
+        parts = plait.state()["parts"]
+        rates = mix(one, parts)[0] * parts[others]
+        shares = rates / rates.sum(1, keepdim=True)
+        expected = torch.zeros(4, 4)
+        for weight, model in zip(plait._weights(), plait._models, strict=True):
+            scores = torch.cat([model.weigh(history, shares[:, k].contiguous()) for k in range(4)])
+            expected += weight * scores[:, items] / model.weigh(history).norm()
+        torch.testing.assert_close(dealt, expected, atol=1e-5, rtol=1e-3)
 
 
 def test_items_exchange_with_those_as_popular() -> None:
