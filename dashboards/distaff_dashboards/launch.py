@@ -68,6 +68,8 @@ def launch(workspace_root: Path, *, port: int = 8501, address: str = "127.0.0.1"
         server.terminate()
         server.wait()
         return 0
+    finally:
+        lifeline.release(server)
 
 
 def command(*, port: int, address: str, open_browser: bool, secrets: Path = Path(os.devnull)) -> list[str]:

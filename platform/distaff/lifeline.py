@@ -28,6 +28,12 @@ def start(command: Sequence[str], env: Mapping[str, str], output: IO[bytes] | No
     return subprocess.Popen(list(command), env={**env, _TIED: "1"}, stdin=subprocess.PIPE, stdout=output, stderr=output)
 
 
+def release(process: subprocess.Popen[bytes]) -> None:
+    """Close what tied a process that has ended."""
+    if process.stdin is not None:
+        process.stdin.close()
+
+
 def tie(number: int = signal.SIGINT) -> None:
     """Send this process a signal when the one that started it is gone, if that was by :func:`start`.
 

@@ -69,6 +69,7 @@ def commands(runs: dict[str, str], files: Path) -> dict[str, list[str]]:
     given = {
         "init": [],
         "datasets": [],
+        "tables": [],
         "sql": ["SELECT count(*) FROM interactions"],
         "models": [],
         "runs": [],
@@ -77,6 +78,7 @@ def commands(runs: dict[str, str], files: Path) -> dict[str, list[str]]:
         "aliases": [],
         "schedule list": [],
         "tune show": ["none"],
+        "tune list": [],
         "tune export": ["none", str(files / "none.toml")],
         "evaluate": [nmf],
         "audit": [popularity],
@@ -88,6 +90,7 @@ def commands(runs: dict[str, str], files: Path) -> dict[str, list[str]]:
         "rerank": [nmf, "u1", "--set", "0=0.5"],
         "diagnose": ["outages", "--model", "nsigma"],
         "embed": [pca],
+        "export": [nmf, str(files / "graph")],
         "forecast": [pca],
         "classify": [pca],
         "anomalies": [pca],

@@ -107,8 +107,10 @@ class Place:
         if not log.is_dir():
             return _files_of(folder, self.delta(table))
         made = log.stat()
-        entries = tuple(sorted(os.listdir(log)))
-        return list(_listed(folder, entries, (made.st_dev, made.st_ino, made.st_mtime_ns)))
+        with os.scandir(log) as found:
+            entries = tuple(sorted((entry.name, entry.stat().st_size) for entry in found if entry.is_file()))
+        with damage.told(table):
+            return list(_listed(folder, entries, (made.st_dev, made.st_ino, made.st_mtime_ns)))
 
     def newest(self, table: str) -> datetime | None:
         """Return a moment that no row of a log was written after; None where it has no rows.
@@ -153,7 +155,7 @@ class Place:
 
 
 @lru_cache(maxsize=256)
-def _listed(folder: Path, entries: tuple[str, ...], made: tuple[int, int, int]) -> tuple[Path, ...]:
+def _listed(folder: Path, entries: tuple[tuple[str, int], ...], made: tuple[int, int, int]) -> tuple[Path, ...]:
     """Return the files that a table's log lists, as long as the log has the same entries and is the same folder.
 
     Reading a log costs more than most queries. Should it grow while it is read, its newer files are kept for the older

@@ -58,6 +58,7 @@ def watch(
             follow()
             for worker in [worker for worker in going if worker.process.poll() is not None]:
                 going.remove(worker)
+                lifeline.release(worker.process)
                 code = worker.process.returncode
                 if code > 0:
                     raise DistaffError(f"a worker of {study.study_name} failed: {_last_words(worker.log)}")
@@ -72,6 +73,7 @@ def watch(
             worker.process.send_signal(signal.SIGINT)
         for worker in going:
             worker.process.wait()
+            lifeline.release(worker.process)
 
 
 def _work(task: tuple[Path, str, str | None, float | None]) -> int:
