@@ -54,13 +54,15 @@ def test_login_opens_the_address_and_is_asked_for_everywhere(
     started: dict[str, Any] = {}
 
     class Server:
+        stdin = None
+
         def __init__(self, arguments: list[str], env: dict[str, str]) -> None:
             started.update(arguments=arguments, env=env)
 
         def wait(self) -> int:
             return 0
 
-    monkeypatch.setattr("subprocess.Popen", Server)
+    monkeypatch.setattr("distaff.lifeline.start", Server)
     for address in ("0.0.0.0", "127.0.0.1"):
         assert launch(workspace.root, address=address, port=0) == 0
         assert started["env"][login.REQUIRED] == "1"
