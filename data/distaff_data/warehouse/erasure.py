@@ -119,9 +119,9 @@ def _keep_newest(place: Place, table: Table) -> int:
         stored, _ = place.rows(con, table.name)
         reading.rows_of(con, table, stored)
         con.execute(f"CREATE TEMP VIEW newest AS {reading.view(table, stored)}")
-        counted = con.execute("SELECT (SELECT count(*) FROM every_row) - (SELECT count(*) FROM newest)").fetchone()
-        assert counted is not None
-        if counted[0]:
+        sql = "SELECT (SELECT count(*) FROM every_row) - (SELECT count(*) FROM newest)"
+        ((replaced,),) = con.execute(sql).fetchall()
+        if replaced:
             kept = con.sql("SELECT * FROM newest").to_arrow_table().cast(table.arrow)
             write_deltalake(delta, kept, mode="overwrite")
-    return int(counted[0])
+    return int(replaced)

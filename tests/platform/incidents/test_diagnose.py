@@ -128,8 +128,12 @@ def as_of_0_1(folder: Path) -> None:
 
 
 def seal(folder: Path, files: tuple[str, ...]) -> None:
-    """Write the digests of these files, and of no other, into the manifest."""
+    """Write the manifest as 0.1 did, which knew no digest of its own and no shapes, and leave these files and no other."""
+    for file in folder.iterdir():
+        if file.name not in (*files, "model.json"):
+            file.unlink()
     manifest = json.loads((folder / "model.json").read_text())
+    manifest = {key: value for key, value in manifest.items() if key not in ("format", "digest", "tensors")}
     manifest["sha256"] = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in files}
     (folder / "model.json").write_text(json.dumps(manifest))
 
