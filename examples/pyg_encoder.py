@@ -30,7 +30,7 @@ with tempfile.TemporaryDirectory() as folder:
     workspace, data = distaff.Workspace.create(folder + "/workspace"), "planted-interactions"
     sample(workspace, data, n_users=200, n_items=100, n_events=5_000, n_intents=4)
     settings = {"encoder": Mine(), "lr": 0.01, "batch_size": 1024, "max_epochs": 12}
-    run, model = training.fit_run(workspace, "pyg", data, settings=settings)
+    run, model = training.fit_run(workspace, training.FitPlan("pyg", data, settings=settings))
     training.train(workspace, "popularity", data)
     print(*((row.model, row.metrics["recall@20"].mean) for row in board(workspace, data).rows), sep="\n")
     base = str(records.model_folder(workspace, run.run))
