@@ -1,4 +1,4 @@
-"""Graphs of PyTorch Geometric as files: tensors as safetensors, names and shapes as JSON, and nothing to unpickle.
+"""Graphs of PyTorch Geometric as files: tensors as safetensors, names and shapes as JSON, nothing that could run code.
 
 ``torch.save``, which the library itself uses, writes a program that runs when the file is read. Here a graph is a folder of
 ``graph.safetensors`` and ``graph.json``, which any program can read and no program has to trust.
