@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -212,9 +213,11 @@ def test_a_model_that_was_saved_under_the_old_name_of_a_setting_loads(tmp_path: 
     expected = model.forecast()
     model.save(tmp_path / "m")
     manifest = tmp_path / "m" / "model.json"
-    text = manifest.read_text()
-    assert text.count('"concat_window"') == 1
-    manifest.write_text(text.replace('"concat_window"', '"beside_window"'))
+    saved = json.loads(manifest.read_text())
+    saved["config"]["beside_window"] = saved["config"].pop("concat_window")
+    # A manifest of then had no digest of its own and named no shapes.
+    saved = {key: value for key, value in saved.items() if key not in ("format", "digest", "tensors")}
+    manifest.write_text(json.dumps(saved))
     loaded = SeriesModel.load(tmp_path / "m")
     assert loaded.config == model.config
     assert loaded.forecast().equals(expected)
