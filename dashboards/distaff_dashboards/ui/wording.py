@@ -36,8 +36,8 @@ _LESS = ("mse", "mae")
 _DESCRIPTIVE = ("coverage", "gini", "popularity")
 _SIGNIFICANT = 0.05
 _ADDRESS = re.compile(
-    r"https?:(?=//)|www(?=\.)|@|(?:mailto|xmpp):", re.IGNORECASE
-)  # what GitHub's Markdown makes links of
+    r"https?:(?=//)|www(?=\.)|@(?=[\w-]+\.[\w-])|(?:mailto|xmpp):", re.IGNORECASE
+)  # what GitHub's Markdown makes links of; recall@20 is none
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$:<>&])")
 
 

@@ -81,3 +81,8 @@ def test_metrics_are_defined_with_their_list_length() -> None:
 def test_metrics_that_describe_lists_are_no_scores() -> None:
     assert wording.is_score("hit_rate@5")
     assert not wording.is_score("mean_popularity@5")
+
+
+def test_a_metric_at_a_length_is_no_address() -> None:
+    assert escape("recall@20 0.3, ndcg@5.") == r"recall@20 0\.3, ndcg@5\."
+    assert "\N{WORD JOINER}" in escape("ann@example.org")
