@@ -84,5 +84,5 @@ def test_metrics_that_describe_lists_are_no_scores() -> None:
 
 
 def test_a_metric_at_a_length_is_no_address() -> None:
-    assert escape("recall@20 0.3, ndcg@5.") == r"recall@20 0\.3, ndcg@5\."
-    assert "\N{WORD JOINER}" in escape("ann@example.org")
+    assert wording.escape("recall@20 0.3, ndcg@5.") == r"recall@20 0\.3, ndcg@5\."
+    assert "\N{WORD JOINER}" in wording.escape("ann@example.org")
