@@ -44,14 +44,14 @@ def write_graph(graph: Data | HeteroData, folder: Path) -> None:
         for number, (key, store) in enumerate(_stores(graph).items())
     ]
     document = {"format": _FORMAT, "kind": type(graph).__name__, "stores": stores}
-    part = unfinished_path(folder)
-    part.mkdir(parents=True)
+    temporary = unfinished_path(folder)
+    temporary.mkdir(parents=True)
     try:
-        save_file(tensors, part / _TENSORS)
-        (part / _NAMES).write_text(json.dumps(document, ensure_ascii=False, indent=1), encoding="utf-8")
-        part.rename(folder)
+        save_file(tensors, temporary / _TENSORS)
+        (temporary / _NAMES).write_text(json.dumps(document, ensure_ascii=False, indent=1), encoding="utf-8")
+        temporary.rename(folder)
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def read_graph(folder: str | Path) -> Any:

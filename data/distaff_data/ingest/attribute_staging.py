@@ -7,6 +7,7 @@ The table ``staged_attributes`` has ``entity, id, name, value``; a cell with sev
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -26,6 +27,27 @@ _TABLES = (
 )
 _AT_ONCE = 1000  # columns that are staged at a time: DuckDB makes room for 2048 rows of each
 SEPARATOR = "|"  # between values in one cell, where neither the format nor a person says
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """How the columns of a file are read.
+
+    Attributes:
+        layout: The file.
+        entity: ``item`` or ``user``.
+        key: The column of ids.
+        title: The column of titles, if there is one.
+        texts: The columns of running text.
+        separator: Between values in one cell; the format's own when None.
+    """
+
+    layout: FileLayout
+    entity: str
+    key: str
+    title: str | None
+    texts: Sequence[str]
+    separator: str | None
 
 
 def create_attribute_tables(scratch: Scratch) -> None:
@@ -75,63 +97,48 @@ def stage_attributes(
     if not picked:
         raise InputError("the file has no columns besides the ids", path=path, line=1, column=key)
     create_attribute_tables(scratch)
+    reading = _Reading(layout, entity, key, titles, texts, separator)
     if layout.delimiter and len(layout.columns) > _AT_ONCE:
-        return _stage_wide(scratch, layout, entity, key, picked, titles, texts, separator)
+        return _stage_wide(scratch, reading, picked)
     for start in range(0, len(picked), _AT_ONCE):
         some = picked[start : start + _AT_ONCE]
         layout.stage(scratch, "raw", [key, *some])
         _check_ids(scratch, layout, key)
-        _stage_columns(scratch, layout, entity, key, some, titles, texts, separator)
+        _stage_columns(scratch, reading, some)
         scratch.execute("DROP TABLE raw")
 
 
-def _stage_wide(
-    scratch: Scratch,
-    layout: FileLayout,
-    entity: str,
-    key: str,
-    picked: Sequence[str],
-    titles: str | None,
-    texts: Sequence[str],
-    separator: str | None,
-) -> None:
+def _stage_wide(scratch: Scratch, reading: _Reading, picked: Sequence[str]) -> None:
     """Stage a delimited file of very many columns cell by cell: DuckDB's time for a table is quadratic in its columns."""
+    layout, key = reading.layout, reading.key
     scratch.stage_arrow("cells", CELLS, cells(layout, key, picked))
     missing = scratch.value("SELECT min(line) FROM cells WHERE id IS NULL OR trim(id) = ''")
     if missing is not None:
         raise InputError("the id is missing", path=layout.path, line=int(str(missing)), column=key)
-    apart = [column for column in picked if column == titles or column in texts]
+    apart = [column for column in picked if column == reading.title or column in reading.texts]
     for column in apart:
         scratch.execute(
             f"CREATE OR REPLACE TABLE raw AS SELECT line AS row, id AS {identifier(key)}, cell AS {identifier(column)} "
             "FROM cells WHERE name = ?",
             [column],
         )
-        _stage_columns(scratch, layout, entity, key, [column], titles, texts, separator)
+        _stage_columns(scratch, reading, [column])
         scratch.execute("DROP TABLE raw")
-    _stage_cells(scratch, layout, entity, [column for column in picked if column not in apart], separator)
+    _stage_cells(scratch, reading, [column for column in picked if column not in apart])
     scratch.execute("DROP TABLE cells")
 
 
-def _stage_columns(
-    scratch: Scratch,
-    layout: FileLayout,
-    entity: str,
-    key: str,
-    picked: Sequence[str],
-    titles: str | None,
-    texts: Sequence[str],
-    separator: str | None,
-) -> None:
+def _stage_columns(scratch: Scratch, reading: _Reading, picked: Sequence[str]) -> None:
     """Stage the title, texts and values of some columns of the table ``raw``."""
+    entity, key = reading.entity, reading.key
     by_kind: dict[str, list[str]] = {}
     for column in picked:
-        if column == titles:
+        if column == reading.title:
             _stage_title(scratch, entity, key, column)
-        elif column in texts:
+        elif column in reading.texts:
             _stage_text(scratch, entity, key, column)
         else:
-            by_kind.setdefault(_values(layout, column, separator), []).append(column)
+            by_kind.setdefault(_values(reading.layout, column, reading.separator), []).append(column)
     for values, columns_alike in by_kind.items():
         _stage_values(scratch, entity, key, columns_alike, values)
 
@@ -148,18 +155,17 @@ def _stage_values(scratch: Scratch, entity: str, key: str, columns: Sequence[str
     )
 
 
-def _stage_cells(
-    scratch: Scratch, layout: FileLayout, entity: str, columns: Sequence[str], separator: str | None
-) -> None:
+def _stage_cells(scratch: Scratch, reading: _Reading, columns: Sequence[str]) -> None:
     """Stage the distinct values of columns from the table ``cells``."""
-    kinds = pa.table({"name": columns, "kind": [_values(layout, column, separator) for column in columns]})
+    statements = [_values(reading.layout, column, reading.separator) for column in columns]
+    kinds = pa.table({"name": columns, "kind": statements})
     scratch.stage_arrow("kinds", kinds.schema, kinds.to_batches())
     for values in sorted(set(kinds["kind"].to_pylist())):
         scratch.execute(
             "INSERT INTO staged_attributes SELECT DISTINCT ?, id, split_part(name, ':', 1), value "
             f"FROM (SELECT id, name, trim(unnest({values})) AS value FROM cells JOIN kinds USING (name) WHERE kind = ?) "
             f"WHERE value NOT IN ('', {literal(NO_GENRE)})",
-            [entity, values],
+            [reading.entity, values],
         )
     scratch.execute("DROP TABLE kinds")
 

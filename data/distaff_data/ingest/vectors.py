@@ -105,7 +105,7 @@ def read_ids(path: Path) -> pa.StringArray:
 def vector_columns(layout: FileLayout) -> list[str]:
     """Return the columns that hold vectors: lists of floating-point numbers in Parquet, ``float_seq`` in RecBole's files."""
     if layout.format == "parquet":
-        with _told(layout.path):
+        with _explained(layout.path):
             return [field.name for field in pq.read_schema(layout.path) if _is_vector(field.type)]
     return [column for column in layout.columns if column.endswith(":float_seq")]
 
@@ -137,7 +137,7 @@ def stage_columns(scratch: Scratch, layout: FileLayout, key: str) -> None:
 
 
 def _parquet_batches(path: Path, key: str, column: str) -> Iterator[pa.RecordBatch]:
-    with _told(path):
+    with _explained(path):
         opened = pq.ParquetFile(path)
     for batch in _batches(path, opened, key, column):
         names = pa.repeat(column, batch.num_rows)
@@ -150,7 +150,7 @@ def _parquet_batches(path: Path, key: str, column: str) -> Iterator[pa.RecordBat
 def _batches(path: Path, opened: pq.ParquetFile, key: str, column: str) -> Iterator[pa.RecordBatch]:
     batches = opened.iter_batches(_ROWS, columns=[key, column])
     while True:
-        with _told(path):
+        with _explained(path):
             batch = next(batches, None)
         if batch is None:
             return
@@ -158,7 +158,7 @@ def _batches(path: Path, opened: pq.ParquetFile, key: str, column: str) -> Itera
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _explained(path: Path) -> Iterator[None]:
     """Turn what a foreign file makes Arrow raise, which is of any class, into one line."""
     try:
         yield

@@ -1,7 +1,8 @@
 """Damage of the tables' files: found by opening every one, told in a line, and set aside on request.
 
 A data file that is lost takes rows of a generation with it, and a generation is shown whole or not at all: so what is
-published and may have lost rows is dropped, and the line says what made it. Nothing is deleted: files go to ``damaged/``.
+published and may have lost rows is dropped, and the line says what made it. Nothing is deleted: files go to
+the folder ``.damaged``.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class Damage:
 
 
 @contextmanager
-def told(table: str) -> Iterator[None]:
+def explained(table: str) -> Iterator[None]:
     """Turn what delta-rs and Arrow say about a table's files into one line.
 
     Raises:
@@ -77,7 +78,7 @@ def examine(folder: Path, table: str) -> list[Damage]:
         return [Damage(table, folder, "the table is missing", "table")]
     found = list(_of_log(folder / _LOG, table))
     try:
-        with told(table):
+        with explained(table):
             delta = DeltaTable(str(folder))
             added = pa.table(delta.get_add_actions(flatten=True)).to_pylist()
     except (DamagedError, OSError) as error:
@@ -88,7 +89,7 @@ def examine(folder: Path, table: str) -> list[Damage]:
 def of_remote(location: str, table: str) -> Damage | None:
     """Return the damage of a table in an object store, whose files are read by delta-rs; None where it is whole."""
     try:
-        with told(table):
+        with explained(table):
             for _ in DeltaTable(location).to_pyarrow_dataset().to_batches():
                 pass
     except (DamagedError, OSError) as error:
@@ -114,7 +115,7 @@ def set_aside(damage: Damage, folder: Path) -> None:
     if damage.kind == "first" and any(damage.file.parent.glob("*.json")):
         _write_first(damage.file, TABLES[damage.table])
     if damage.kind == "data":
-        with told(damage.table):
+        with explained(damage.table):
             DeltaTable(str(damage.file.parent)).repair(dry_run=False)
 
 

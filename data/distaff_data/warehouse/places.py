@@ -67,7 +67,7 @@ class Place:
         Raises:
             DamagedError: It is damaged or missing.
         """
-        with damage.told(table):
+        with damage.explained(table):
             return DeltaTable(self.at(table))
 
     def create(self, table: Table) -> DeltaTable:
@@ -77,7 +77,7 @@ class Place:
             InputError: The object store cannot be reached, or refuses.
         """
         if not self.is_remote:
-            with damage.told(table.name):
+            with damage.explained(table.name):
                 return DeltaTable.create(self.at(table.name), schema=table.arrow, mode="ignore")
         try:
             return DeltaTable.create(self.at(table.name), schema=table.arrow, mode="ignore")
@@ -109,7 +109,7 @@ class Place:
         made = log.stat()
         with os.scandir(log) as found:
             entries = tuple(sorted((entry.name, entry.stat().st_size) for entry in found if entry.is_file()))
-        with damage.told(table):
+        with damage.explained(table):
             return list(_listed(folder, entries, (made.st_dev, made.st_ino, made.st_mtime_ns)))
 
     def newest(self, table: str) -> datetime | None:

@@ -82,12 +82,12 @@ class Scratch:
 
     def execute(self, sql: str, params: Sequence[object] = ()) -> None:
         """Run a statement for its effect."""
-        with _told():
+        with _explained():
             self._con.execute(sql, list(params))
 
     def rows(self, sql: str, params: Sequence[object] = ()) -> list[tuple[object, ...]]:
         """Run a query and return its rows."""
-        with _told():
+        with _explained():
             return self._con.execute(sql, list(params)).fetchall()
 
     def value(self, sql: str, params: Sequence[object] = ()) -> object:
@@ -103,7 +103,7 @@ class Scratch:
 
     def frame(self, sql: str, params: Sequence[object] = ()) -> pl.DataFrame:
         """Run a query and return its rows as a polars frame."""
-        with _told():
+        with _explained():
             return query.to_frame(self._con.sql(sql, params=list(params)).to_arrow_table())
 
     def stream(self, sql: str, params: Sequence[object] = (), *, rows: int = 262_144) -> pa.RecordBatchReader:
@@ -225,7 +225,7 @@ def _as_text(column: str, kind: str) -> str:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _explained() -> Iterator[None]:
     """Turn what a statement meets in the values it reads into one line; a statement that is wrong itself stays an error.
 
     Raises:

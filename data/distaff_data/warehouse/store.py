@@ -126,7 +126,7 @@ class Warehouse:
         if isinstance(rows, pa.RecordBatchReader):
             shaped = (_shape(pa.Table.from_batches([batch]), schema, constants) for batch in rows)
             stream = pa.RecordBatchReader.from_batches(schema, (b for t in shaped for b in t.to_batches()))
-            with damage.told(table):
+            with damage.explained(table):
                 write_deltalake(place, stream, mode="append")
         else:
             framed = hasattr(rows, "__arrow_c_stream__")
@@ -134,7 +134,7 @@ class Warehouse:
             data = _shape(data, schema, constants)
             if TABLES[table].key is not None:
                 data = _after(data, self._place.newest(table))
-            with damage.told(table):
+            with damage.explained(table):
                 erasure.insist(lambda: write_deltalake(place, data, mode="append"))
 
     @contextmanager
@@ -204,7 +204,7 @@ class Warehouse:
         Returns:
             How many rows went away.
         """
-        with damage.told(table):
+        with damage.explained(table):
             return erasure.erase(self._place, TABLES[table], condition, params)
 
     def expunge(self, table: str, condition: str, params: Sequence[object] = ()) -> int:
@@ -221,7 +221,7 @@ class Warehouse:
         Returns:
             How many files went away.
         """
-        with damage.told(table):
+        with damage.explained(table):
             return erasure.expunge(self._place, TABLES[table], condition, params)
 
     def keep_newest(self, table: str) -> int:
@@ -233,7 +233,7 @@ class Warehouse:
         Returns:
             How many rows went away.
         """
-        with damage.told(table):
+        with damage.explained(table):
             return erasure.keep_newest(self._place, TABLES[table])
 
     def reclaim(self, grace: timedelta = timedelta(hours=24), tables: Iterable[str] = TABLES) -> dict[str, int]:
@@ -250,7 +250,7 @@ class Warehouse:
         before = datetime.now(UTC) - grace
         removed = {}
         for table in (TABLES[name] for name in tables):
-            with damage.told(table.name):
+            with damage.explained(table.name):
                 if gone := self._reclaim(table, before, math.ceil(grace.total_seconds() / 3600)):
                     removed[table.name] = gone
         return removed

@@ -148,8 +148,8 @@ def edges_behind(
     ends = ends.as_tensor() if hasattr(ends, "as_tensor") else ends
     keys = ends.min(0).values * data.n_items + ends.max(0).values - data.n_users
     train = data.train
-    own = train.row_index() * data.n_items + train.indices  # ascending
-    weights = torch.zeros(train.nnz).index_add_(0, torch.searchsorted(own, keys), explanation.edge_mask.cpu().float())
+    pairs = train.row_index() * data.n_items + train.indices  # ascending
+    weights = torch.zeros(train.nnz).index_add_(0, torch.searchsorted(pairs, keys), explanation.edge_mask.cpu().float())
     return pl.DataFrame(
         {
             "user_id": pl.Series(data.user_ids).gather(train.row_index().numpy()),

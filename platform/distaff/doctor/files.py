@@ -89,8 +89,8 @@ def _of_run(workspace: Workspace, run: Run, fix: bool) -> list[Check]:
     config = folder / "config.json"
     if folder.is_dir() and not _is_json(config):
         if fix:
-            with replacing(config) as part:
-                part.write_text(run.config)
+            with replacing(config) as temporary:
+                temporary.write_text(run.config)
         detail = "config.json was written anew" if fix else f"{config}: damaged or missing; --fix writes it anew"
         findings.append(Check(f"run {run.run}", "fixed" if fix else "problem", detail))
     return findings

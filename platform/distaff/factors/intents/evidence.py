@@ -132,7 +132,10 @@ def gather(
 def tell(run_id: str, evidence: IntentEvidence, titles: dict[str, str], notes: dict[int, Note]) -> FactorReport:
     """Report the evidence factor by factor, with names and warnings."""
     stability = evidence.stability
-    factors = [_factor(k, evidence, titles, notes.get(k)) for k in range(evidence.intents.users.shape[1])]
+    contaminated, shared = contamination_warnings(
+        {"popularity": evidence.popularity_rho, "user activity": evidence.activity_rho}
+    )
+    factors = [_factor(k, evidence, titles, notes.get(k), doubts) for k, doubts in enumerate(contaminated)]
     return FactorReport(
         run_id,
         evidence.effective_per_user,
@@ -141,7 +144,7 @@ def tell(run_id: str, evidence: IntentEvidence, titles: dict[str, str], notes: d
         None if stability is None else stability.nulls,
         evidence.attribution,
         factors,
-        _contamination(evidence)[1],
+        shared,
     )
 
 
@@ -151,7 +154,9 @@ def _other_seeds(workspace: Workspace, run_id: str) -> dict[str, Tensor]:
     return {other: Recommender.load(records.model_folder(workspace, other)).intents().items for other in others}
 
 
-def _factor(k: int, evidence: IntentEvidence, titles: dict[str, str], note: Note | None) -> ReportedFactor:
+def _factor(
+    k: int, evidence: IntentEvidence, titles: dict[str, str], note: Note | None, doubts: list[str]
+) -> ReportedFactor:
     data = evidence.model.data
     trained = data.train.counts() > 0
     stability = evidence.stability
@@ -176,7 +181,7 @@ def _factor(k: int, evidence: IntentEvidence, titles: dict[str, str], note: Note
         popularity=evidence.popularity_rho[k],
         user_activity=evidence.activity_rho[k],
         dependences=evidence.dependences[k],
-        warnings=_warnings(k, evidence),
+        warnings=[*doubts, *_warnings(k, evidence)],
         top=_top(k, evidence, titles),
         attributes=associations,
         card=evidence.cards[k],
@@ -219,14 +224,10 @@ def _follows(correlation: float) -> str:
     return "follows" if correlation > 0 else "avoids"
 
 
-def _contamination(evidence: IntentEvidence) -> tuple[list[list[str]], list[str]]:
-    return contamination_warnings({"popularity": evidence.popularity_rho, "user activity": evidence.activity_rho})
-
-
 def _warnings(k: int, evidence: IntentEvidence) -> list[str]:
-    """Return the reasons not to trust a factor as it stands."""
+    """Return the reasons not to trust a factor as it stands, beside what else it may stand for."""
     n_intents = evidence.intents.users.shape[1]
-    warnings = list(_contamination(evidence)[0][k])
+    warnings = []
     trained = evidence.model.data.train.counts() > 0
     share = float(evidence.intents.users[trained].mean(0)[k])
     if evidence.activity.states[k] == "passive" or share < PASSIVE / n_intents:
