@@ -88,6 +88,11 @@ CANDIDATES = (
         _grid(n_intents=(3, 4), dropout=(0.5, 0.7), kl_cap=(0.2, 1.0), temperature=(0.1, 0.2)),
         seeded=True,
     ),
+    Candidate(
+        "macridvae_graph",
+        _grid(n_intents=(3, 4), dropout=(0.5, 0.7), kl_cap=(0.2, 1.0), temperature=(0.1, 0.2)),
+        seeded=True,
+    ),
     _dgvae("spectral", 4),
     _dgvae("random", 3),
     Candidate("lightgcn", tuple({"n_layers": n, "reg": reg} for n, reg in product((2, 3), (1e-4, 1e-3))), seeded=True),

@@ -34,6 +34,7 @@ from distaff_graph.controls.puresvd import PureSVD as _PureSVD
 from distaff_graph.controls.rp3beta import RP3Beta as _RP3Beta
 from distaff_graph.controls.seminmf import SemiNMF as _SemiNMF
 from distaff_graph.controls.varimax import Varimax as _Varimax
+from distaff_graph.dgvae.graph_control import GraphMacridVAE as _GraphMacridVAE
 from distaff_graph.dgvae.models import DGVAE as _DGVAE
 from distaff_graph.dgvae.models import MacridVAE as _MacridVAE
 from distaff_graph.dgvae.models import MultiVAE as _MultiVAE
@@ -103,6 +104,7 @@ __all__ = [
     "FloorZ",
     "ForecastBlend",
     "GraphFilter",
+    "GraphMacridVAE",
     "GraphSAGE",
     "Incidents",
     "InputError",
@@ -979,6 +981,59 @@ class MacridVAE(_MacridVAE):
         decoder_temperature: float | None = None,
         std: float = 0.075,
         start: Literal["random", "spectral"] = "random",
+    ) -> None: ...
+
+class GraphMacridVAE(_GraphMacridVAE):
+    """MacridVAE whose users' items spread over DGVAE's graph of items before they are encoded.
+
+    Args:
+        lr: Adam's learning rate.
+        lr_decay: What it is multiplied by after every epoch.
+        batch_size: Samples a step.
+        max_epochs: Upper limit; the only one when the dataset has no validation split.
+        eval_every: Epochs between validations.
+        patience: Validations without improvement of the monitored metric before the fit stops.
+        embedding_dim: d of vectors and codes.
+        dropout: Share of the encoder's input left out.
+        kl_cap: Weight of the divergence once it is full.
+        kl_epochs: Epochs in which it grows to ``kl_cap``, whatever the batch size. The authors count steps towards
+            20,000, which their 100 epochs of 38 never reach.
+        kl_steps: The authors' schedule instead: min(kl_cap, step / kl_steps).
+        n_intents: K, factors.
+        temperature: Of memberships and decoder.
+        decoder_temperature: Of the decoder, where it has one of its own: softer scores than memberships.
+        std: Deviation of the code's noise.
+        start: Where vectors and prototypes begin: ``random``, as the authors have it, or ``spectral``, at a co-
+            clustering of the training data (:mod:`distaff_graph.dgvae.initialisation`).
+        n_neighbours: k of the item graph, the item itself included.
+        text_share: Share of the text modality in the item graph; the others divide the rest equally.
+        min_df: Least number of people whose items have a word.
+        max_df: Largest share of people whose items have it.
+    """
+
+    def __init__(
+        self,
+        *,
+        lr: float = 0.001,
+        lr_decay: float = 1.0,
+        batch_size: int = 512,
+        max_epochs: int = 100,
+        eval_every: int = 1,
+        patience: int = 20,
+        embedding_dim: int = 64,
+        dropout: float = 0.5,
+        kl_cap: float = 0.2,
+        kl_epochs: float = 100,
+        kl_steps: int | None = None,
+        n_intents: int = 3,
+        temperature: float = 0.1,
+        decoder_temperature: float | None = None,
+        std: float = 0.075,
+        start: Literal["random", "spectral"] = "random",
+        n_neighbours: int = 10,
+        text_share: float = 0.96,
+        min_df: int = 5,
+        max_df: float = 0.6,
     ) -> None: ...
 
 class MiniRocket(_MiniRocket):

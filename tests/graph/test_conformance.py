@@ -27,6 +27,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "lda": {"n_intents": 2},
     "lightgcn": TRAINED,
     "macridvae": {**VARIATIONAL, "n_intents": 2},
+    "macridvae_graph": {**VARIATIONAL, "n_intents": 2, "min_df": 2, "max_df": 0.9},
     "multivae": {**VARIATIONAL, "n_hidden": 16},
     "nmf": {"n_intents": 2},
     "plait": {"components": "ease,als:embedding_dim=4", "n_intents": 2},
@@ -49,3 +50,11 @@ class TestEveryRecommender(RecommenderSuite):
     @pytest.fixture
     def personal(self, name: str) -> bool:
         return name != "popularity"
+
+    def test_the_vector_of_a_user_has_the_length_of_its_settings(self, name: str, fitted: Recommender) -> None:
+        lengths = {"als": 4, "dccf": 8, "lightgcn": 8, "nmf": 2, "varimax": 2, "multivae": 8, "macridvae": 16}
+        lengths |= {"popularity": 0, "ease": 30, "item_knn": 30, "gfcf": 30}
+        for blend in ("blend", "plait"):
+            lengths[blend] = 30 if any("ease" in spec for spec in getattr(fitted, "blend", ())) else 4
+        if name in lengths:
+            assert fitted.numbers_per_user() == lengths[name]

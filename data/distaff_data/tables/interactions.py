@@ -126,6 +126,14 @@ def load_content(warehouse: Warehouse, dataset: str, generation: str, n_items: i
     return Content(words, counted(rows, cols, (n_items, len(words)), n), features)
 
 
+def has_content(warehouse: Warehouse, dataset: str) -> bool:
+    """Return whether anything is known about the dataset's items beside who took them."""
+    sql = """
+        SELECT EXISTS (FROM attributes WHERE dataset = $1 AND entity = 'item')
+            OR EXISTS (FROM vectors WHERE dataset = $1 AND entity = 'item') AS known"""
+    return bool(warehouse.rows(sql, [dataset])[0]["known"])
+
+
 def load_attributes(warehouse: Warehouse, dataset: str, entity: str) -> pa.Table:
     """Load the attributes of a dataset's items or users: columns ``id, name, value``, in no particular order."""
     return warehouse.query("SELECT id, name, value FROM attributes WHERE dataset = ? AND entity = ?", [dataset, entity])

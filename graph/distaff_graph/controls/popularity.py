@@ -39,6 +39,10 @@ class Popularity(Recommender):
         """Return the counts, once for each row."""
         return self._counts.repeat(history.n_rows, 1)
 
+    def numbers_per_user(self) -> int:
+        """Return 0: nobody is told from anybody."""
+        return 0
+
     def state(self) -> dict[str, Tensor]:
         """Return the counts."""
         return {"counts": self._counts}

@@ -17,6 +17,8 @@ from distaff_data.datasets.content import MAX_DF, MIN_DF, Content, Lexicon, Weig
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError
+from distaff_data.tables.interactions import has_content
+from distaff_data.warehouse import Warehouse
 from distaff_graph.dgvae.branch import Branch, ItemGraph
 from distaff_graph.dgvae.item_graph import mix, nearest, nearest_documents
 from distaff_graph.dgvae.network import DGVAENetwork
@@ -149,6 +151,11 @@ class DGVAE(VariationalRecommender):
     _neighbours: Weighted | None
     _words: FactorWords
 
+    @classmethod
+    def suits(cls, warehouse: Warehouse, dataset: str) -> bool:
+        """Return whether the items have words or features."""
+        return has_content(warehouse, dataset)
+
     def build(self, data: Interactions, generator: torch.Generator, device: torch.device) -> DGVAENetwork:
         """Return the network at its start, over the words and the item graph of the content."""
         c = self.config
@@ -239,16 +246,16 @@ class DGVAE(VariationalRecommender):
             ("user_words", self._given),
             ("item_graph", self._neighbours),
         ):
-            out |= {} if matrix is None else _pack(name, matrix)
+            out |= {} if matrix is None else pack(name, matrix)
         return out
 
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Restore the words and the item graph, then the parameters."""
         words = pa.array(bytes(tensors["words"].numpy()).decode().split("\n"), pa.string())
         n_items, n_words = self.data.n_items, len(words)
-        self.lexicon = Lexicon(words, tensors["idf"], _unpack(tensors, "item_words", n_words))
-        self._given = _unpack(tensors, "user_words", n_words)
-        self._neighbours = _unpack(tensors, "item_graph", n_items)
+        self.lexicon = Lexicon(words, tensors["idf"], unpack(tensors, "item_words", n_words))
+        self._given = unpack(tensors, "user_words", n_words)
+        self._neighbours = unpack(tensors, "item_graph", n_items)
         super().load_state(tensors)
 
 
@@ -278,12 +285,14 @@ def _with_cold(table: ItemTable, branch: Branch, neighbours: Weighted, cold: Ten
     return ItemTable(vectors, table.log_memberships.index_copy(0, rows, logits.log_softmax(1)))
 
 
-def _pack(name: str, matrix: Weighted) -> dict[str, Tensor]:
+def pack(name: str, matrix: Weighted) -> dict[str, Tensor]:
+    """Return a matrix as tensors of a model's state, their names behind its own."""
     arrays = {"indptr": matrix.pattern.indptr, "indices": matrix.pattern.indices, "values": matrix.values}
     return {f"{name}.{array}": value for array, value in arrays.items()}
 
 
-def _unpack(tensors: Mapping[str, Tensor], name: str, n_cols: int) -> Weighted | None:
+def unpack(tensors: Mapping[str, Tensor], name: str, n_cols: int) -> Weighted | None:
+    """Return the matrix that :func:`pack` wrote; None where there was none."""
     if f"{name}.values" not in tensors:
         return None
     indptr, indices, values = (tensors[f"{name}.{array}"] for array in ("indptr", "indices", "values"))

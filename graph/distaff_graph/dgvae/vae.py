@@ -258,6 +258,10 @@ class VariationalRecommender(Recommender):
 
     # ---------------------------------------------------------------------------------------------------------- saving
 
+    def numbers_per_user(self) -> int:
+        """Return d, of each factor where there are factors."""
+        return self.config.embedding_dim * getattr(self.config, "n_intents", 1)
+
     def state(self) -> dict[str, Tensor]:
         """Return the network's parameters."""
         return {f"network.{name}": value for name, value in self.network.state_dict().items()}

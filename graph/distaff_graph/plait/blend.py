@@ -104,6 +104,10 @@ class Blend(Compound):
             total += weight * unit(whole if shares is None else model.weigh(history, shares), whole)
         return total
 
+    def numbers_per_user(self) -> int:
+        """Return the longest of the components'."""
+        return max(model.numbers_per_user() for model in self._models)
+
     def state(self) -> dict[str, Tensor]:
         """Return the choice as text, and the components' tensors, each behind its component's number."""
         choice = self._choice

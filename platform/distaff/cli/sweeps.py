@@ -27,6 +27,7 @@ from distaff.cli.state import (
 from distaff.sweeps import PRUNERS, STORAGE
 
 if TYPE_CHECKING:
+    from distaff.runs.footprint import Footprint
     from distaff.sweeps import tuning
     from distaff.sweeps.plan import Plan
     from distaff.sweeps.trials import TrialRow
@@ -108,24 +109,27 @@ def start(
     run = functools.partial(
         _sweep, ws, budget=trials, workers=workers, timeout=timeout, storage=storage, engine=engine, seeds=seeds
     )
-    others = tuning.controls(plan) if controls else []
+    others = tuning.controls(ws, plan) if controls else []
     tuned = [name for name in others if model_class(name).Config.search_space()]
     if others:
         _tell_plan(model, tuned, [name for name in others if name not in tuned], trials)
     sweeps = [run(plan, study or f"{model}-{dataset}")]
-    fitted: list[str] = []
+    untuned: list[str] = []
     for name in others:
         if name in tuned:
             control = Plan.make(ws, name, dataset, metrics=tuning.control_metrics(plan), seed=seed, device=device)
             sweeps.append(run(control, f"{study}-{name}" if study else f"{name}-{dataset}"))
         else:
-            fitted += _fit_default(ws, name, plan, seeds)
+            untuned += _fit_default(ws, name, plan, seeds)
+    costs = _costs(ws, plan, sweeps, untuned) if controls else []
     if as_json:
-        return emit_json(
-            sweeps[0].as_dict() | {"controls": [sweep.as_dict() for sweep in sweeps[1:]], "untuned": fitted}
-        )
+        tuned_controls = [sweep.as_dict() for sweep in sweeps[1:]]
+        costs_of_all = [cost.as_dict() for cost in costs]
+        return emit_json(sweeps[0].as_dict() | {"controls": tuned_controls, "untuned": untuned, "costs": costs_of_all})
     for sweep in sweeps:
         _show(sweep)
+    if costs:
+        _show_costs(costs)
     talk.print(f"compare them with: distaff board {dataset}", markup=False)
 
 
@@ -214,15 +218,37 @@ def _sweep(ws: Workspace, plan: Plan, name: str, *, seeds: int, **options: Any) 
 
 
 def _fit_default(ws: Workspace, name: str, plan: Plan, seeds: int) -> list[str]:
-    """A control with nothing to tune goes on the board as it is."""
+    """Return the run of a control with nothing to tune, which goes on the board as it is."""
     from distaff.runs import records, training
 
-    kept = (plan.generation, records.TRAIN)
-    fitted = {r.model for r in records.listing(ws, plan.dataset) if (r.dataset_generation, r.fitted_on) == kept}
-    if name in fitted or not seeds:
+    if not seeds:
         return []
+    done = (name, "done", plan.generation, records.TRAIN)
+    for run in records.listing(ws, plan.dataset):
+        if (run.model, run.status, run.dataset_generation, run.fitted_on) == done:
+            return [run.run]
     with epochs(name) as report:
         return [training.train(ws, name, plan.dataset, seed=plan.seed, device=plan.device, report=report).run]
+
+
+def _costs(ws: Workspace, plan: Plan, sweeps: list[tuning.Sweep], untuned: list[str]) -> list[Footprint]:
+    """Return what the best configuration of each model costs, the best on validation first; none where none was fitted."""
+    from distaff.runs.footprint import footprint
+    from distaff.sweeps import tuning
+
+    metric = next(iter(tuning.control_metrics(plan)), plan.metrics[0])
+    costs = [footprint(ws, sweep.runs, trials=len(sweep.trials), metric=metric) for sweep in sweeps if sweep.runs]
+    costs += [footprint(ws, [run], trials=0, metric=metric) for run in untuned]
+    sign = 1 if plan.lower_is_better()[plan.metrics.index(metric)] else -1
+    return sorted(costs, key=lambda cost: (cost.valid is None, sign * (cost.valid or 0.0), cost.model))
+
+
+def _show_costs(costs: list[Footprint]) -> None:
+    emit_table(
+        "equal budgets: the best of as many trials each, on validation data, and what it costs",
+        ("model", "trials", costs[0].metric, "numbers a user", "MB", "seconds a fit"),
+        [(c.model, c.trials, c.valid, c.numbers_per_user, c.megabytes, c.seconds) for c in costs],
+    )
 
 
 def _course(row: TrialRow) -> str:

@@ -137,6 +137,11 @@ class Model(ABC, Generic[D]):
         super().__init_subclass__(**kwargs)
         cls.__signature__ = cls.Config.signature()
 
+    @classmethod
+    def suits(cls, warehouse: Warehouse, dataset: str) -> bool:
+        """Return whether the dataset has what the model needs beside its kind; one that needs words overrides this."""
+        return True
+
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={value!r}" for name, value in self.config.changed().items())
         return f"{type(self).__name__}({shown})"
@@ -215,6 +220,10 @@ class Model(ABC, Generic[D]):
 
     def publish_results(self, warehouse: Warehouse, run: str) -> None:
         """Publish what a run gives out beside its metrics, in tables of its kind; nothing by default."""
+
+    def numbers_per_user(self) -> int | None:
+        """Return the length of the vector that stands for a user where items are scored; None of models without users."""
+        return None
 
     def load_results(self, warehouse: Warehouse, run: str) -> None:
         """Take back, before a saved model is measured again, what its folder does not hold; nothing by default.

@@ -86,6 +86,15 @@ class Recommender(Model[Interactions]):
         """
         raise UnsupportedError(f"{self.name} cannot score users it was not trained on; train it again with them")
 
+    def numbers_per_user(self) -> int:
+        """Return the length of the vector that stands for a user where items are scored: what a model can know of one.
+
+        Two models whose lengths differ are no equal comparison. It is the number of items where a user is their history,
+        as in models of item-item weights. Models whose ``users`` are no rows of :meth:`state` override this.
+        """
+        users = self.state().get("users")
+        return self.data.n_items if users is None else int(users.shape[1])
+
     def intents(self) -> Intents:
         """Return the model's intents.
 

@@ -175,13 +175,14 @@ def fit_seeds(
     return [finished[seed] for seed in range(plan.seed, plan.seed + seeds)]
 
 
-def controls(plan: Plan) -> list[str]:
-    """Return the registered controls of the model's kind that are installed, the model itself left out."""
+def controls(workspace: Workspace, plan: Plan) -> list[str]:
+    """Return the registered controls that are installed and suit the dataset, the model itself left out."""
     installed = []
     for name in registry.names():
         with contextlib.suppress(InputError):  # its package is missing
             model = model_class(name)
-            if model.control and model.kind == model_class(plan.model).kind and name != plan.model:
+            comparable = model.control and model.kind == model_class(plan.model).kind and name != plan.model
+            if comparable and model.suits(workspace.warehouse, plan.dataset):
                 installed.append(name)
     return installed
 

@@ -14,7 +14,9 @@ import pytest
 from published import publish
 
 from distaff.cli import completion, main
-from distaff.runs import training
+from distaff.runs import records, training
+from distaff.sweeps import tuning
+from distaff.sweeps.plan import Plan
 from distaff.testing.data import checkerboard
 from distaff_data.workspace import Workspace
 
@@ -59,7 +61,7 @@ def test_tune_show_export_and_a_worker_of_another_terminal(call: Call, filled: W
     assert done["best"]["trial"] == done["front"][0]
     assert len(done["runs"]) == 2
     assert _json(call("tune", "show", "nmf-checkerboard", "--json")) == {
-        key: value for key, value in done.items() if key not in ("controls", "untuned")
+        key: value for key, value in done.items() if key not in ("controls", "untuned", "costs")
     }
     assert call("tune", "worker", "nmf-checkerboard")[1] == "0 trials\n"
     assert call("tune", "export", "nmf-checkerboard", str(tmp_path / "best.toml"))[0] == 0
@@ -74,6 +76,32 @@ def test_tune_show_export_and_a_worker_of_another_terminal(call: Call, filled: W
     assert (study["study"], study["status"], study["best"]) == ("nmf-checkerboard", "done", done["best"]["trial"])
     assert "nmf-checkerboard" in call("tune", "list")[1]
     assert list(filled.root.glob("sweeps/*/worker-*.lock")) == []
+
+
+def test_controls_stand_beside_with_what_each_may_know_of_a_user(
+    call: Call, filled: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked = Plan.make(filled, "nmf", "checkerboard")
+    assert {"popularity", "puresvd"} <= set(tuning.controls(filled, asked))
+    assert "macridvae_graph" not in tuning.controls(filled, asked)  # its items have no words
+    monkeypatch.setattr(tuning, "controls", lambda workspace, plan: ["popularity", "ease"])
+    space = tmp_path / "space.toml"
+    space.write_text("n_intents = [2, 3]\n")
+    options = ("--space", str(space), "--trials", "2", "--seeds", "1", "--controls", "--json")
+    done = _json(call("tune", "nmf", "checkerboard", *options))
+    costs = {cost["model"]: cost for cost in done["costs"]}
+    assert {name: cost["trials"] for name, cost in costs.items()} == {"nmf": 2, "ease": 2, "popularity": 0}
+    numbers = {name: cost["numbers_per_user"] for name, cost in costs.items()}
+    assert numbers == {"nmf": done["best"]["settings"]["n_intents"], "ease": 30, "popularity": 0}
+    assert [cost["valid"] for cost in costs.values()] == sorted((c["valid"] for c in costs.values()), reverse=True)
+    for cost in costs.values():
+        (run,) = cost["runs"]
+        files = [file for file in (filled.runs / run / "model").iterdir()]
+        assert cost["megabytes"] == pytest.approx(sum(file.stat().st_size for file in files) / 1e6, abs=6e-4)
+        assert records.metrics_of(filled, [run])[run]["valid"]["recall@20"] == cost["valid"]
+    shown = call("tune", "nmf", "checkerboard", *options[:-1])[1]
+    assert "numbers a user" in shown  # the same studies and runs, which are not repeated
+    assert len(records.listing(filled)) == 3
 
 
 @pytest.mark.parametrize(
