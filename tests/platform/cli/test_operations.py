@@ -96,7 +96,7 @@ def test_controls_stand_beside_with_what_each_may_know_of_a_user(
     assert [cost["valid"] for cost in costs.values()] == sorted((c["valid"] for c in costs.values()), reverse=True)
     for cost in costs.values():
         (run,) = cost["runs"]
-        files = [file for file in (filled.runs / run / "model").iterdir()]
+        files = list((filled.runs / run / "model").iterdir())
         assert cost["megabytes"] == pytest.approx(sum(file.stat().st_size for file in files) / 1e6, abs=6e-4)
         assert records.metrics_of(filled, [run])[run]["valid"]["recall@20"] == cost["valid"]
     shown = call("tune", "nmf", "checkerboard", *options[:-1])[1]
