@@ -130,6 +130,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=16, help="seeds of each method, at least 7")
     parser.add_argument("--quick", action="store_true", help="small data")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--save", action="store_true", help="write benchmarks/results/board-null.json as well")
     args = parser.parse_args()
     if args.seeds < _LENDERS + 2:
         parser.error(f"--seeds must be at least {_LENDERS + 2}")
@@ -138,8 +139,13 @@ def main() -> None:
         size = {"n_users": 200, "n_items": 100, "n_events": 6_000}
     data = planted(**size)
     rows = rows_of({method.row: values_of(method, data, args.seeds) for method in METHODS})
+    answer = {"name": "board-null", "data": size, "seeds": args.seeds, "rows": rows}
+    if args.save:
+        from benchmarks import results
+
+        results.save("board-null", answer)
     if args.json:
-        print(json.dumps({"name": "board-null", "data": size, "seeds": args.seeds, "rows": rows}))
+        print(json.dumps(answer))
         return
     for row in rows:
         kind = "null " if row["null"] else "power"

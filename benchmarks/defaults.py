@@ -1,4 +1,4 @@
-"""How a default does on data that it was not chosen on: ``python benchmarks/defaults.py [MODEL ...] [--trials N] [--json FILE]``.
+"""How a default does on data that it was not chosen on: ``python benchmarks/defaults.py [MODEL ...] [--trials N] [--save]``.
 
 One procedure for every model. N configurations are drawn from its search space (the default first, the rest a scrambled
 Sobol sequence, the same on each dataset), each is fitted on every dataset's training part, and its Recall@20 on validation
@@ -24,7 +24,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
-from benchmarks import amazon_book, board_null, lfm2k
+from benchmarks import amazon_book, board_null, lfm2k, results
 from benchmarks.reproductions import forget_movielens
 from scipy.stats import qmc
 
@@ -151,10 +151,14 @@ def main() -> None:
         "--data", type=Path, default=Path(os.environ.get("DISTAFF_REAL_DATA") or ROOT.parent / "shared" / "data")
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--save", action="store_true", help="write benchmarks/results/defaults.json as well")
     args = parser.parse_args()
     rows = list(run(args.models, args.trials, args.data, lambda line: print(line, file=sys.stderr, flush=True)))
+    answer = {"trials": args.trials, "metric": METRIC, "rows": [asdict(row) for row in rows]}
+    if args.save:
+        results.save("defaults", answer)
     if args.json:
-        print(json.dumps({"trials": args.trials, "metric": METRIC, "rows": [asdict(row) for row in rows]}))
+        print(json.dumps(answer))
         return
     print(f"{'model':14} {'left out':12} {'best':>7} {'by the others':>14} {'shipped':>8}  chosen on the others")
     for row in rows:

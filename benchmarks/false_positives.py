@@ -341,6 +341,9 @@ def main() -> None:
     parser.add_argument("name", choices=MEASURES)
     parser.add_argument("--runs", type=int, help="data sets of each kind; by default 40, and 100 of names")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument(
+        "--save", action="store_true", help="write benchmarks/results/false-positives-NAME.json as well"
+    )
     chosen = parser.parse_args()
     measure, n_runs = MEASURES[chosen.name]
     rates = []
@@ -348,6 +351,10 @@ def main() -> None:
         rates.append(rate)
         line = f"{rate.what:70}{rate.rule:8}{rate.rate:7.3f} [{rate.low:.3f}, {rate.high:.3f}]  {rate.hits} of {rate.trials}"
         print(line, file=sys.stderr if chosen.json else sys.stdout, flush=True)
+    if chosen.save:
+        from benchmarks import results
+
+        results.save(f"false-positives-{chosen.name.replace('_', '-')}", [asdict(rate) for rate in rates])
     if chosen.json:
         print(json.dumps([asdict(rate) for rate in rates], indent=2))
 

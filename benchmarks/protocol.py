@@ -96,12 +96,15 @@ def measure_one(candidate: Candidate, data: Interactions, n_seeds: int) -> Measu
 
     Settings are chosen with the first seed by Recall@20 on validation; every seed is then fitted with the chosen ones.
     """
-    best, settings, valid = _select(candidate, data)
+    best, settings, valid, seconds_of_best = _select(candidate, data)
     seeds = range(FIRST_SEED, FIRST_SEED + (n_seeds if candidate.seeded else 1))
     values: dict[str, list[float]] = {}
     per_user: dict[str, list[Floats]] = {metric: [] for metric in COMPARED}
+    seconds = []
     for seed in seeds:
+        start = time.perf_counter()
         model = best if seed == FIRST_SEED else _fit(candidate.model, settings, data, seed)
+        seconds.append(seconds_of_best if seed == FIRST_SEED else time.perf_counter() - start)
         test = evaluate(model.ranker(), data, "test", ks=KS)
         say(f"{candidate.row} seed {seed}: test " + " ".join(f"{m} {test.metrics[m]:.4f}" for m in METRICS))
         also = candidate.also(model, data) if candidate.also is not None else {}
@@ -127,6 +130,9 @@ def measure_one(candidate: Candidate, data: Interactions, n_seeds: int) -> Measu
             "selected": "valid" if chosen else None,
             "looks": looks,
             "settings": dict(settings),
+            "numbers_per_user": best.numbers_per_user(),
+            "megabytes": sum(tensor.nbytes for tensor in best.state().values()) / 1e6,
+            "seconds": sum(seconds) / len(seconds),
         }
         for metric, interval in ((metric, seed_interval(of_seeds)) for metric, of_seeds in values.items())
     ]
@@ -148,22 +154,22 @@ def _compare(measured: Sequence[Measured], control: Measured) -> None:
             row["against"] = asdict(comparison) | {"p_holm": None if comparison.p_value is None else next(corrected)}
 
 
-def _select(candidate: Candidate, data: Interactions) -> tuple[Recommender, Mapping[str, Any], float]:
-    """Return the candidate's model with the best settings, fitted with the first seed, the settings, and their value."""
-    best: tuple[float, Recommender, Mapping[str, Any]] | None = None
+def _select(candidate: Candidate, data: Interactions) -> tuple[Recommender, Mapping[str, Any], float, float]:
+    """Return the candidate's model with the best settings, fitted with the first seed, these, their value and seconds."""
+    best: tuple[float, Recommender, Mapping[str, Any], float] | None = None
     for settings in candidate.grid:
         start = time.perf_counter()
         model = _fit(candidate.model, settings, data, FIRST_SEED)
-        value = evaluate(model.ranker(), data, "valid", ks=(20,)).metrics[METRIC]
         seconds = time.perf_counter() - start
+        value = evaluate(model.ranker(), data, "valid", ks=(20,)).metrics[METRIC]
         if len(candidate.grid) > 1:
             listing = " ".join(f"{name}={value}" for name, value in settings.items())
             say(f"{candidate.row} {listing}: valid {METRIC} {value:.4f} ({seconds:.0f} s)")
         if best is None or value > best[0]:
-            best = value, model, settings
+            best = value, model, settings, seconds
     assert best is not None
-    value, model, settings = best
-    return model, settings, value
+    value, model, settings, seconds = best
+    return model, settings, value, seconds
 
 
 def _fit(name: str, settings: Mapping[str, Any], data: Interactions, seed: int) -> Recommender:

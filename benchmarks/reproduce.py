@@ -9,7 +9,7 @@ A reproduction is a module in ``benchmarks/reproductions`` named like it (``dccf
 - all three, with ``measure(READ(data), candidates, n_seeds)``, as those about series do (:mod:`benchmarks.series`);
 - ``rows(data, n_seeds)``, which measures all its models together, as those about incidents do (:mod:`benchmarks.incidents`).
 
-Progress goes to standard error.
+Progress goes to standard error; ``--save`` writes the answer as a file of results (:mod:`benchmarks.results`).
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ def row_of(candidate: Any) -> str:
 
 def _lists(interactions: Any, chosen: list[Any], n_seeds: int) -> dict[str, Any]:
     from benchmarks.protocol import KS, METRIC, METRICS, measure_all
+    from benchmarks.results import fingerprint
 
     from distaff.ranking.metrics import chance
 
@@ -68,6 +69,7 @@ def _lists(interactions: Any, chosen: list[Any], n_seeds: int) -> dict[str, Any]
     values = {row["model"]: row["valid"] for row in rows if row["metric"] == METRIC}
     floor = chance(interactions, "test", ks=KS)
     return {
+        "data": fingerprint(interactions),
         "rows": rows,
         "best": max(values, key=lambda model: values[model]),
         "chance": {metric: floor[metric] for metric in METRICS},
@@ -83,10 +85,15 @@ def main() -> None:
     parser.add_argument("--models", type=_names, default=set(), help="only these, with commas between")
     parser.add_argument("--skip", type=_names, default=set(), help="all but these, with commas between")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--save", action="store_true", help="write benchmarks/results/NAME.json as well")
     args = parser.parse_args()
     if args.seeds < 1:
         parser.error("--seeds must be at least 1")
     result = reproduce(args.name, args.data, args.seeds, args.models, args.skip)
+    if args.save:
+        from benchmarks import results
+
+        results.save(args.name, result)
     if args.json:
         print(json.dumps(result))
         return

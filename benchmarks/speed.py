@@ -145,19 +145,30 @@ def alone(name: str, side: str, data: Path, repeats: int) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Distaff beside a peer: seconds and peak memory of each.")
-    parser.add_argument("name", choices=names())
+    parser.add_argument("names", nargs="+", choices=names(), metavar="NAME", help=", ".join(names()))
     default = os.environ.get("DISTAFF_REAL_DATA") or ROOT.parent / "shared" / "data"
     parser.add_argument("--data", type=Path, default=Path(default), help="folder of real data [DISTAFF_REAL_DATA]")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--save", action="store_true", help="write benchmarks/results/speed.json as well")
     parser.add_argument("--side", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.side:
-        work_side(args.name, args.side, args.data)
+        work_side(args.names[0], args.side, args.data)
         return
-    result = compare(args.name, args.data)
+    measured = [compare(name, args.data) for name in args.names]
+    if args.save:
+        from benchmarks import results
+
+        results.save("speed", {"rows": measured})
     if args.json:
-        print(json.dumps(result))
+        print(json.dumps(measured[0] if len(measured) == 1 else measured))
         return
+    for result in measured:
+        show(result)
+
+
+def show(result: dict[str, Any]) -> None:
+    """Print the times of a benchmark."""
     for name, times in (("ours", result["ours"]), (result["peer"]["name"], result["peer"])):
         print(f"{name:48} {times['seconds']:10.4f} s {times['peak_gb']:8.2f} GB")
     print(f"{result['name']}: {result['ratio']} times faster")

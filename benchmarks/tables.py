@@ -1,0 +1,183 @@
+"""The tables of the documentation, made of committed results: ``python benchmarks/tables.py [--check]``.
+
+A page holds ``<!-- results: NAME -->`` and ``<!-- end of results -->``, and what stands between them is this module's. With
+``--check`` nothing is written, and the status is 1 when a page says anything else than its results.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks import results
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+_BLOCK = re.compile(r"(<!-- results: (?P<name>[\w-]+) -->\n).*?(<!-- end of results -->)", re.DOTALL)
+Row = Mapping[str, Any]
+
+
+def lists(answer: Row) -> list[str]:
+    """Return the table of recommenders on real data: a row a model, the best on validation first."""
+    by_model: dict[str, dict[str, Row]] = {}
+    for row in answer["rows"]:
+        by_model.setdefault(row["model"], {})[row["metric"]] = row
+    ordered = sorted(by_model.items(), key=lambda item: -item[1]["recall@20"]["valid"])
+    head = ("", "Recall@20", "NDCG@20", "published", "valid", "tried", "numbers a user", "MB", "seconds", "beside")
+    return _table(head, (_list_cells(model, rows) for model, rows in ordered))
+
+
+def _list_cells(model: str, rows: Mapping[str, Row]) -> list[str]:
+    recall, ndcg = rows["recall@20"], rows["ndcg@20"]
+    published = [_decimals(row["published"]) for row in (recall, ndcg) if row["published"] is not None]
+    return [
+        f"{model} (control)" if recall["control"] else f"**{model}**",
+        _spread(recall),
+        _spread(ndcg),
+        " / ".join(published),
+        _decimals(recall["valid"]),
+        str(recall["looks"]),
+        f"{recall['numbers_per_user']:,}",
+        f"{recall['megabytes']:.0f}",
+        f"{recall['seconds']:.0f}",
+        _gap(recall.get("against")),
+    ]
+
+
+def _gap(against: Row | None) -> str:
+    """Return a difference with its interval and its corrected p-value."""
+    if against is None:
+        return "the best control"
+    if against["p_value"] is None:
+        return f"{_signed(against['difference'])}, one seed: no test"
+    low, high = _signed(against["low"]), _signed(against["high"])
+    return f"{_signed(against['difference'])} [{low}, {high}], p {against['p_holm']:.2g}"
+
+
+def speeds(answer: Row) -> list[str]:
+    """Return the table of speeds beside peers: a row a benchmark."""
+    return _table(
+        ("`python benchmarks/speed.py`", "ours", "peer", ""),
+        (
+            [
+                f"`{row['name']}`",
+                _time(row["ours"]),
+                f"{row['peer']['name']}: {_time(row['peer'])}",
+                f"{row['ratio']:.1f} times",
+            ]
+            for row in answer["rows"]
+        ),
+    )
+
+
+def defaults(answer: Row) -> list[str]:
+    """Return the table of defaults on the datasets left out of their choice: a row a model, a column a dataset."""
+    datasets = list(dict.fromkeys(row["dataset"] for row in answer["rows"]))
+    cells: dict[str, dict[str, str]] = {}
+    for row in answer["rows"]:
+        cells.setdefault(row["model"], {})[row["dataset"]] = (
+            f"{row['left_out']:.0%}, {row['shipped']:.0%} of {_decimals(row['best'])}"
+        )
+    return _table(("", *datasets), ([model, *(row.get(name, "") for name in datasets)] for model, row in cells.items()))
+
+
+def rates(answer: Sequence[Row]) -> list[str]:
+    """Return the table of rates with their intervals: a row a question, a column a rule."""
+    rules = list(dict.fromkeys(row["rule"] for row in answer))
+    cells: dict[str, dict[str, str]] = {}
+    for row in answer:
+        cells.setdefault(row["what"], {})[row["rule"]] = f"{row['rate']:.1%} [{row['low']:.1%}, {row['high']:.1%}]"
+    return _table(("", *rules), ([what, *(row.get(rule, "") for rule in rules)] for what, row in cells.items()))
+
+
+def pairs(answer: Row) -> list[str]:
+    """Return the table of how often two runs are called different: a row a pair of methods and metric."""
+    return _table(
+        ("", "metric", "seeds", "difference", "p < .05", "by users alone"),
+        (
+            [
+                f"{row['model']}, twice" if row["null"] else f"{row['model']} and {row['control']}",
+                row["metric"],
+                str(row["seeds"]),
+                f"{row['difference']:+.4f}",
+                f"{row['now']:.1%}",
+                f"{row['users_alone']:.1%}",
+            ]
+            for row in answer["rows"]
+        ),
+    )
+
+
+RENDERERS: Mapping[str, Callable[[Any], list[str]]] = {
+    "ours-amazon-book": lists,
+    "dgvae-lfm2k": lists,
+    "speed": speeds,
+    "defaults": defaults,
+    "board-null": pairs,
+    **{f"false-positives-{name}": rates for name in ("names", "cards", "blind-spots", "infomec")},
+}
+
+
+def block(name: str) -> str:
+    """Return the text between the marks of a result: its table, and what measured it where."""
+    record = results.load(name)
+    machine = record["machine"]
+    units = ", ".join(machine["vector_units"]) or "no vector units known"
+    source = f"`{record['command']}`, {record['measured']}, commit {(record['commit'] or 'none')[:7]}"
+    where = f"{machine['cores']} cores of {machine['processor']} ({units})"
+    return "\n".join(["", *RENDERERS[name](record["result"]), "", f"Measured by {source}, on {where}.", ""])
+
+
+def rendered(text: str) -> str:
+    """Return a page with its tables as the results have them."""
+    return _BLOCK.sub(lambda match: match[1] + block(match["name"]) + "\n" + match[3], text)
+
+
+def main() -> None:
+    """Write the tables, or say which are another."""
+    parser = argparse.ArgumentParser(description="The tables of the documentation, made of committed results.")
+    parser.add_argument("--check", action="store_true", help="write nothing; status 1 when a page differs")
+    check = parser.parse_args().check
+    differing = [page for page in PAGES if rendered(page.read_text()) != page.read_text()]
+    for page in differing:
+        if not check:
+            page.write_text(rendered(page.read_text()))
+        print(f"{page.relative_to(ROOT)}: {'says' if check else 'said'} something else than its results")
+    raise SystemExit(1 if check and differing else 0)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    lines = [head, ["---"] * len(head), *rows]
+    return [f"| {' | '.join(cells)} |" for cells in lines]
+
+
+def _spread(row: Row) -> str:
+    return _decimals(row["value"]) + (f" ± {_decimals(row['std'])}" if row["std"] is not None else "")
+
+
+def _decimals(value: float) -> str:
+    """Return four decimals without the zero before them."""
+    return _bare(f"{value:.4f}")
+
+
+def _signed(value: float) -> str:
+    return _bare(f"{value:+.4f}")
+
+
+def _bare(number: str) -> str:
+    """Return a number below 1 without the zero before its point."""
+    return re.sub(r"^([+-]?)0\.", r"\1.", number)
+
+
+def _time(side: Row) -> str:
+    return f"{side['seconds']:.2g} s, {side['peak_gb']:.2f} GB"
+
+
+if __name__ == "__main__":
+    main()
