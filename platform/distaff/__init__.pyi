@@ -52,8 +52,10 @@ from distaff_graph.diagnosis.controls.scores import Random as _Random
 from distaff_graph.diagnosis.controls.traversal import Traversal as _Traversal
 from distaff_graph.diagnosis.coral.model import CORAL as _CORAL
 from distaff_graph.encoders.controls import GAT as _GAT
+from distaff_graph.encoders.controls import GIN as _GIN
 from distaff_graph.encoders.controls import VGAE as _VGAE
 from distaff_graph.encoders.controls import GraphSAGE as _GraphSAGE
+from distaff_graph.encoders.controls import LightGCNPyG as _LightGCNPyG
 from distaff_graph.encoders.model import PyG as _PyG
 from distaff_graph.plait.blend import Blend as _Blend
 from distaff_graph.plait.model import Plait as _Plait
@@ -85,6 +87,7 @@ __all__ = [
     "EASE",
     "GAT",
     "GFCF",
+    "GIN",
     "ICA",
     "LDA",
     "NMF",
@@ -113,6 +116,7 @@ __all__ = [
     "ItemKNN",
     "KPICorrelation",
     "LightGCN",
+    "LightGCNPyG",
     "MacridVAE",
     "MiniRocket",
     "Model",
@@ -743,8 +747,10 @@ class GAT(_GAT):
         n_layers: Layers of the encoder.
         dropout: Share of hidden numbers left out in training.
         n_negatives: Items drawn for each interaction, uniform among those that the user did not take.
-        loss: ``bpr``, the mean over negatives of softplus(negative - positive); or ``softmax``, the logarithm of the
-            positive's share among itself and the negatives.
+        loss: ``bpr``, the mean over negatives of softplus(negative - positive); ``softmax``, the logarithm of the
+            positive's share among itself and the negatives; or ``infonce``, that of the cosine of user and positive
+            among the cosines of the user and every positive of the mini-batch, whose vectors are then ranked by cosine.
+        temperature: Of the cosines, where the loss is ``infonce``; none of the others has one.
         reg: Weight of half the squares of the table's rows that a step looks up, over the batch size.
         heads: Attentions a layer; the embedding is divided among them.
     """
@@ -762,7 +768,8 @@ class GAT(_GAT):
         n_layers: int = 2,
         dropout: float = 0.0,
         n_negatives: int = 1,
-        loss: Literal["bpr", "softmax"] = "bpr",
+        loss: Literal["bpr", "softmax", "infonce"] = "bpr",
+        temperature: float = 0.2,
         reg: float = 0.0001,
         heads: int = 4,
     ) -> None: ...
@@ -780,6 +787,46 @@ class GFCF(_GFCF):
         *,
         embedding_dim: int = 256,
         low_pass: float = 0.3,
+    ) -> None: ...
+
+class GIN(_GIN):
+    """GIN (Xu et al., ICLR 2019): a node's own row and the sum of its neighbours', through a perceptron of two layers.
+
+    Args:
+        lr: Adam's learning rate.
+        lr_decay: What it is multiplied by after every epoch.
+        batch_size: Samples a step.
+        max_epochs: Upper limit; the only one when the dataset has no validation split.
+        eval_every: Epochs between validations.
+        patience: Validations without improvement of the monitored metric before the fit stops.
+        embedding_dim: d, numbers a node: of the learned table that the encoder reads, of its hidden layers and its
+            output.
+        n_layers: Layers of the encoder.
+        dropout: Share of hidden numbers left out in training.
+        n_negatives: Items drawn for each interaction, uniform among those that the user did not take.
+        loss: ``bpr``, the mean over negatives of softplus(negative - positive); ``softmax``, the logarithm of the
+            positive's share among itself and the negatives; or ``infonce``, that of the cosine of user and positive
+            among the cosines of the user and every positive of the mini-batch, whose vectors are then ranked by cosine.
+        temperature: Of the cosines, where the loss is ``infonce``; none of the others has one.
+        reg: Weight of half the squares of the table's rows that a step looks up, over the batch size.
+    """
+
+    def __init__(
+        self,
+        *,
+        lr: float = 0.001,
+        lr_decay: float = 1.0,
+        batch_size: int = 4096,
+        max_epochs: int = 1000,
+        eval_every: int = 3,
+        patience: int = 5,
+        embedding_dim: int = 64,
+        n_layers: int = 2,
+        dropout: float = 0.0,
+        n_negatives: int = 1,
+        loss: Literal["bpr", "softmax", "infonce"] = "bpr",
+        temperature: float = 0.2,
+        reg: float = 0.0001,
     ) -> None: ...
 
 class GraphFilter(_GraphFilter):
@@ -814,8 +861,10 @@ class GraphSAGE(_GraphSAGE):
         n_layers: Layers of the encoder.
         dropout: Share of hidden numbers left out in training.
         n_negatives: Items drawn for each interaction, uniform among those that the user did not take.
-        loss: ``bpr``, the mean over negatives of softplus(negative - positive); or ``softmax``, the logarithm of the
-            positive's share among itself and the negatives.
+        loss: ``bpr``, the mean over negatives of softplus(negative - positive); ``softmax``, the logarithm of the
+            positive's share among itself and the negatives; or ``infonce``, that of the cosine of user and positive
+            among the cosines of the user and every positive of the mini-batch, whose vectors are then ranked by cosine.
+        temperature: Of the cosines, where the loss is ``infonce``; none of the others has one.
         reg: Weight of half the squares of the table's rows that a step looks up, over the batch size.
     """
 
@@ -832,7 +881,8 @@ class GraphSAGE(_GraphSAGE):
         n_layers: int = 2,
         dropout: float = 0.0,
         n_negatives: int = 1,
-        loss: Literal["bpr", "softmax"] = "bpr",
+        loss: Literal["bpr", "softmax", "infonce"] = "bpr",
+        temperature: float = 0.2,
         reg: float = 0.0001,
     ) -> None: ...
 
@@ -936,6 +986,46 @@ class LightGCN(_LightGCN):
         edge_keep: float = 1.0,
         init: Literal["xavier_uniform", "xavier_normal"] = "xavier_uniform",
         users_a_part: int | None = None,
+    ) -> None: ...
+
+class LightGCNPyG(_LightGCNPyG):
+    """LightGCN (He et al., SIGIR 2020) of the library's own convolutions: what our ``lightgcn`` is checked against.
+
+    Args:
+        lr: Adam's learning rate.
+        lr_decay: What it is multiplied by after every epoch.
+        batch_size: Samples a step.
+        max_epochs: Upper limit; the only one when the dataset has no validation split.
+        eval_every: Epochs between validations.
+        patience: Validations without improvement of the monitored metric before the fit stops.
+        embedding_dim: d, numbers a node: of the learned table that the encoder reads, of its hidden layers and its
+            output.
+        n_layers: Layers of the encoder.
+        dropout: Share of hidden numbers left out in training.
+        n_negatives: Items drawn for each interaction, uniform among those that the user did not take.
+        loss: ``bpr``, the mean over negatives of softplus(negative - positive); ``softmax``, the logarithm of the
+            positive's share among itself and the negatives; or ``infonce``, that of the cosine of user and positive
+            among the cosines of the user and every positive of the mini-batch, whose vectors are then ranked by cosine.
+        temperature: Of the cosines, where the loss is ``infonce``; none of the others has one.
+        reg: Weight of half the squares of the table's rows that a step looks up, over the batch size.
+    """
+
+    def __init__(
+        self,
+        *,
+        lr: float = 0.001,
+        lr_decay: float = 1.0,
+        batch_size: int = 4096,
+        max_epochs: int = 1000,
+        eval_every: int = 3,
+        patience: int = 5,
+        embedding_dim: int = 64,
+        n_layers: int = 2,
+        dropout: float = 0.0,
+        n_negatives: int = 1,
+        loss: Literal["bpr", "softmax", "infonce"] = "bpr",
+        temperature: float = 0.2,
+        reg: float = 0.0001,
     ) -> None: ...
 
 class MacridVAE(_MacridVAE):
@@ -1348,8 +1438,10 @@ class PyG(_PyG):
         n_layers: Layers of the encoder.
         dropout: Share of hidden numbers left out in training.
         n_negatives: Items drawn for each interaction, uniform among those that the user did not take.
-        loss: ``bpr``, the mean over negatives of softplus(negative - positive); or ``softmax``, the logarithm of the
-            positive's share among itself and the negatives.
+        loss: ``bpr``, the mean over negatives of softplus(negative - positive); ``softmax``, the logarithm of the
+            positive's share among itself and the negatives; or ``infonce``, that of the cosine of user and positive
+            among the cosines of the user and every positive of the mini-batch, whose vectors are then ranked by cosine.
+        temperature: Of the cosines, where the loss is ``infonce``; none of the others has one.
         reg: Weight of half the squares of the table's rows that a step looks up, over the batch size.
         encoder: A class of ``torch_geometric.nn.models`` that turns ``x, edge_index`` into vectors, such as
             ``torch_geometric.nn.models.GIN``; in Python also an object of any class, ``torch.nn.Module``.
@@ -1368,7 +1460,8 @@ class PyG(_PyG):
         n_layers: int = 2,
         dropout: float = 0.0,
         n_negatives: int = 1,
-        loss: Literal["bpr", "softmax"] = "bpr",
+        loss: Literal["bpr", "softmax", "infonce"] = "bpr",
+        temperature: float = 0.2,
         reg: float = 0.0001,
         encoder: str = "torch_geometric.nn.models.GraphSAGE",
     ) -> None: ...

@@ -28,12 +28,14 @@ MODELS: list[tuple[str, dict[str, Any]]] = [
     ("dgvae", WORDED),
     ("graphsage", SMALL),
     ("gat", SMALL),
+    ("gin", SMALL),
+    ("lightgcn_pyg", {**SMALL, "loss": "infonce"}),
     ("vgae", SMALL),
     ("pyg", {**SMALL, "encoder": "torch_geometric.nn.models.GIN", "loss": "softmax", "n_negatives": 3}),
 ]
 IDS = [f"{name}-{n}" for n, (name, _) in enumerate(MODELS)]
 # PyTorch Geometric's own layers look at values to check edges and to add loops to them.
-WAITS_IN_THE_LIBRARY = {"gat", "graphsage", "vgae", "pyg"}
+WAITS_IN_THE_LIBRARY = {"gat", "gin", "graphsage", "lightgcn_pyg", "vgae", "pyg"}
 # The decoder of each branch asks once where the targets of its tiles begin.
 KNOWN_WAITS = {"multivae": ["tolist"], "macridvae": ["tolist"], "macridvae_graph": ["tolist"], "dgvae": ["tolist"] * 2}
 

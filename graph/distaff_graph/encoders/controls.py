@@ -1,4 +1,4 @@
-"""GraphSAGE, GAT and the graph VAE as controls, in the library's own code."""
+"""GraphSAGE, GAT, GIN, LightGCN and the graph VAE as controls, in the library's own code."""
 
 from __future__ import annotations
 
@@ -51,6 +51,36 @@ class GAT(RankingEncoder):
         """Return the library's GAT."""
         heads = next(h for h in range(self.config.heads, 0, -1) if self.config.embedding_dim % h == 0)
         return _named("GAT", n_numbers, self.config, heads=heads)
+
+
+class GIN(RankingEncoder):
+    """GIN (Xu et al., ICLR 2019): a node's own row and the sum of its neighbours', through a perceptron of two layers.
+
+    From a learned table instead of features. Sums grow with a node's degree, and so do the vectors.
+    """
+
+    name: ClassVar[str] = "gin"
+    control: ClassVar[bool] = True
+
+    def make_encoder(self, n_numbers: int) -> nn.Module:
+        """Return the library's GIN."""
+        return _named("GIN", n_numbers, self.config)
+
+
+class LightGCNPyG(RankingEncoder):
+    """LightGCN (He et al., SIGIR 2020) of the library's own convolutions: what our ``lightgcn`` is checked against.
+
+    The mean of a table and its neighbours' of every order; nothing else is learned. ``dropout`` plays no part.
+    """
+
+    name: ClassVar[str] = "lightgcn_pyg"
+    control: ClassVar[bool] = True
+
+    def make_encoder(self, n_numbers: int) -> nn.Module:
+        """Return the library's convolutions, and the mean of their layers."""
+        from distaff_graph.encoders.networks import LightConvolutions
+
+        return LightConvolutions(self.config.n_layers)
 
 
 class VGAEConfig(EncoderConfig):

@@ -19,7 +19,7 @@ from distaff.recommenders.gradient import GradientRecommender
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError
 from distaff_graph.collaborative.embeddings import node_table, squares
-from distaff_graph.collaborative.losses import bpr
+from distaff_graph.collaborative.losses import bpr, info_nce
 from distaff_graph.collaborative.sampling import Sampler
 
 if TYPE_CHECKING:
@@ -51,12 +51,15 @@ class RankingConfig(EncoderConfig):
     """Settings of encoders that are trained to rank.
 
     Attributes:
-        loss: ``bpr``, the mean over negatives of softplus(negative - positive); or ``softmax``, the logarithm of the
-            positive's share among itself and the negatives.
+        loss: ``bpr``, the mean over negatives of softplus(negative - positive); ``softmax``, the logarithm of the positive's
+            share among itself and the negatives; or ``infonce``, that of the cosine of user and positive among the cosines
+            of the user and every positive of the mini-batch, whose vectors are then ranked by cosine.
+        temperature: Of the cosines, where the loss is ``infonce``; none of the others has one.
         reg: Weight of half the squares of the table's rows that a step looks up, over the batch size.
     """
 
-    loss: Literal["bpr", "softmax"] = "bpr"
+    loss: Literal["bpr", "softmax", "infonce"] = "bpr"
+    temperature: Annotated[float, Field(ge=0.025), Span(0.05, 1.0, log=True)] = 0.2
     reg: Annotated[float, Field(ge=0), Span(1e-7, 1e-2, log=True)] = 1e-4
 
 
@@ -165,16 +168,27 @@ class RankingEncoder(EncoderRecommender):
     Config: ClassVar[type[ModelConfig]] = RankingConfig
     config: RankingConfig
 
+    def finalize(self) -> None:
+        """Compute the vectors of users and items, of length 1 where the loss saw cosines."""
+        super().finalize()
+        if self.config.loss == "infonce":
+            self._users, self._items = F.normalize(self._users), F.normalize(self._items)
+
     def losses(self, batch: Drawn) -> dict[str, Tensor]:
         """Return the ranking loss and the squared norm."""
         c, network = self.config, self.network
         vectors = network(network.nodes, self._edge_index)
-        positive, negative = self.scores(vectors, batch)
-        if c.loss == "bpr":
-            ranking = bpr(positive.unsqueeze(1), negative)
+        used = torch.cat([batch.users, batch.positives + self._n_users])
+        if c.loss == "infonce":
+            users, positives = F.normalize(vectors.index_select(0, used)).chunk(2)
+            ranking = info_nce(users, [positives], c.temperature)
         else:
-            ranking = -F.log_softmax(torch.cat([positive.unsqueeze(1), negative], 1), 1)[:, 0].mean()
-        used = torch.cat([batch.users, batch.positives + self._n_users, batch.negatives.flatten() + self._n_users])
+            positive, negative = self.scores(vectors, batch)
+            used = torch.cat([used, batch.negatives.flatten() + self._n_users])
+            if c.loss == "bpr":
+                ranking = bpr(positive.unsqueeze(1), negative)
+            else:
+                ranking = -F.log_softmax(torch.cat([positive.unsqueeze(1), negative], 1), 1)[:, 0].mean()
         norm = squares(network.nodes.index_select(0, used)) / (2 * batch.users.numel())
         return {c.loss: ranking, "reg": c.reg * norm}
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch_geometric import EdgeIndex
-from torch_geometric.nn import VGAE, GCNConv, models
+from torch_geometric.nn import VGAE, GCNConv, LGConv, models
 
 from distaff_data.datasets.csr import Csr
 from distaff_data.errors import InputError, UnknownNameError
@@ -32,6 +32,22 @@ class EncoderNetwork(nn.Module):
             kind = tuple(vectors.shape) if isinstance(vectors, Tensor) else type(vectors).__name__
             raise InputError(f"an encoder turns x and edge_index into a vector for each of {len(x)} nodes, not {kind}")
         return vectors
+
+
+class LightConvolutions(nn.Module):
+    """The mean of the rows and of what each convolution without weights makes of them."""
+
+    def __init__(self, n_layers: int) -> None:
+        super().__init__()
+        self.convolutions = nn.ModuleList([LGConv() for _ in range(n_layers)])
+
+    def forward(self, x: Tensor, edge_index: Tensor) -> Tensor:
+        """Return the vectors, ``(n, d)``."""
+        total = x
+        for convolution in self.convolutions:
+            x = convolution(x, edge_index)
+            total = total + x
+        return total / (len(self.convolutions) + 1)
 
 
 class VariationalEncoder(nn.Module):

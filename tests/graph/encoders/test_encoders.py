@@ -23,9 +23,10 @@ from distaff_data.errors import InputError, UnknownNameError
 from distaff_data.planted.samples import sample
 from distaff_data.workspace import Workspace
 from distaff_graph.collaborative.edges import edges_behind
+from distaff_graph.collaborative.lightgcn import LightGCN
 from distaff_graph.collaborative.sampling import Sampler
 from distaff_graph.controls.posthoc import PostHoc
-from distaff_graph.encoders.controls import GAT, VGAE, GraphSAGE
+from distaff_graph.encoders.controls import GAT, VGAE, GraphSAGE, LightGCNPyG
 from distaff_graph.encoders.model import PyG
 from distaff_graph.encoders.networks import two_way_edges
 
@@ -171,6 +172,40 @@ def test_the_losses_are_their_definitions(loss: str) -> None:
     n = len(batch.users)
     assert float(losses[loss].detach()) == pytest.approx(ranking / n, rel=1e-4)
     assert float(losses["reg"].detach()) == pytest.approx(0.5 * norm / (2 * n), rel=1e-4)
+
+
+def test_infonce_is_its_definition_over_the_positives_of_the_batch_and_ranks_by_cosine() -> None:
+    data = random_interactions(12, 9, 0.4)
+    model = built(PyG, data, loss="infonce", temperature=0.3, reg=0.5)
+    batch = next(iter(model.batches(data, torch.Generator().manual_seed(1))))
+    losses = model.losses(batch)
+    model.network.eval()
+    with torch.no_grad():
+        vectors = model.network(model.network.nodes, model._edge_index)
+    cosine = torch.nn.functional.cosine_similarity
+    ranking, norm = 0.0, 0.0
+    for user, positive in zip(batch.users, batch.positives, strict=True):
+        among = cosine(vectors[user][None], vectors[12 + batch.positives]) / 0.3
+        ranking -= float(cosine(vectors[user], vectors[12 + positive], dim=0) / 0.3 - torch.logsumexp(among, 0))
+        norm += sum(float(model.network.nodes[row].detach().square().sum()) for row in (user, 12 + positive))
+    n = len(batch.users)
+    assert float(losses["infonce"].detach()) == pytest.approx(ranking / n, rel=1e-4)
+    assert float(losses["reg"].detach()) == pytest.approx(0.5 * norm / (2 * n), rel=1e-4)
+    model.finalize()
+    for table in model.state().values():
+        torch.testing.assert_close(table.norm(dim=1), torch.ones(len(table)))
+
+
+def test_the_librarys_lightgcn_propagates_as_ours_does() -> None:
+    data = random_interactions(12, 9, 0.4)
+    theirs = built(LightGCNPyG, data, n_layers=3)
+    ours = built(LightGCN, data, n_layers=3)
+    with torch.no_grad():
+        ours.network.nodes.copy_(theirs.network.nodes)
+    theirs.finalize()
+    ours.finalize()
+    for name in ("users", "items"):
+        torch.testing.assert_close(theirs.state()[name], ours.state()[name], rtol=1e-5, atol=1e-6)
 
 
 def test_the_graph_vaes_terms_are_those_of_the_library() -> None:
