@@ -69,3 +69,10 @@ def test_a_public_class_has_a_name_of_its_own() -> None:
                 if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                     homes.setdefault(node.name, []).append(str(file.relative_to(ROOT)))
     assert {name: files for name, files in homes.items() if len(files) > 1} == {}
+
+
+def test_no_model_stands_on_more_than_four_others() -> None:
+    from distaff.model.registry import model_class, names
+
+    ours = {name: [c for c in model_class(name).__mro__ if c.__module__.startswith("distaff")] for name in names()}
+    assert {name: classes for name, classes in ours.items() if len(classes) > 5} == {}

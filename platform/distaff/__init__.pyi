@@ -748,8 +748,9 @@ class GAT(_GAT):
         dropout: Share of hidden numbers left out in training.
         n_negatives: Items drawn for each interaction, uniform among those that the user did not take.
         loss: ``bpr``, the mean over negatives of softplus(negative - positive); ``softmax``, the logarithm of the
-            positive's share among itself and the negatives; or ``infonce``, that of the cosine of user and positive
-            among the cosines of the user and every positive of the mini-batch, whose vectors are then ranked by cosine.
+            positive's share among itself and the negatives; ``edges``, the cross entropy of interactions and of pairs
+            that are none; or ``infonce``, the logarithm of the share that the cosine of user and positive has among the
+            cosines of the user and every positive of the mini-batch, whose vectors are then ranked by cosine.
         temperature: Of the cosines, where the loss is ``infonce``; none of the others has one.
         reg: Weight of half the squares of the table's rows that a step looks up, over the batch size.
         heads: Attentions a layer; the embedding is divided among them.
@@ -768,7 +769,7 @@ class GAT(_GAT):
         n_layers: int = 2,
         dropout: float = 0.0,
         n_negatives: int = 1,
-        loss: Literal["bpr", "softmax", "infonce"] = "bpr",
+        loss: Literal["bpr", "softmax", "edges", "infonce"] = "bpr",
         temperature: float = 0.2,
         reg: float = 0.0001,
         heads: int = 4,
@@ -805,8 +806,9 @@ class GIN(_GIN):
         dropout: Share of hidden numbers left out in training.
         n_negatives: Items drawn for each interaction, uniform among those that the user did not take.
         loss: ``bpr``, the mean over negatives of softplus(negative - positive); ``softmax``, the logarithm of the
-            positive's share among itself and the negatives; or ``infonce``, that of the cosine of user and positive
-            among the cosines of the user and every positive of the mini-batch, whose vectors are then ranked by cosine.
+            positive's share among itself and the negatives; ``edges``, the cross entropy of interactions and of pairs
+            that are none; or ``infonce``, the logarithm of the share that the cosine of user and positive has among the
+            cosines of the user and every positive of the mini-batch, whose vectors are then ranked by cosine.
         temperature: Of the cosines, where the loss is ``infonce``; none of the others has one.
         reg: Weight of half the squares of the table's rows that a step looks up, over the batch size.
     """
@@ -824,7 +826,7 @@ class GIN(_GIN):
         n_layers: int = 2,
         dropout: float = 0.0,
         n_negatives: int = 1,
-        loss: Literal["bpr", "softmax", "infonce"] = "bpr",
+        loss: Literal["bpr", "softmax", "edges", "infonce"] = "bpr",
         temperature: float = 0.2,
         reg: float = 0.0001,
     ) -> None: ...
@@ -862,8 +864,9 @@ class GraphSAGE(_GraphSAGE):
         dropout: Share of hidden numbers left out in training.
         n_negatives: Items drawn for each interaction, uniform among those that the user did not take.
         loss: ``bpr``, the mean over negatives of softplus(negative - positive); ``softmax``, the logarithm of the
-            positive's share among itself and the negatives; or ``infonce``, that of the cosine of user and positive
-            among the cosines of the user and every positive of the mini-batch, whose vectors are then ranked by cosine.
+            positive's share among itself and the negatives; ``edges``, the cross entropy of interactions and of pairs
+            that are none; or ``infonce``, the logarithm of the share that the cosine of user and positive has among the
+            cosines of the user and every positive of the mini-batch, whose vectors are then ranked by cosine.
         temperature: Of the cosines, where the loss is ``infonce``; none of the others has one.
         reg: Weight of half the squares of the table's rows that a step looks up, over the batch size.
     """
@@ -881,7 +884,7 @@ class GraphSAGE(_GraphSAGE):
         n_layers: int = 2,
         dropout: float = 0.0,
         n_negatives: int = 1,
-        loss: Literal["bpr", "softmax", "infonce"] = "bpr",
+        loss: Literal["bpr", "softmax", "edges", "infonce"] = "bpr",
         temperature: float = 0.2,
         reg: float = 0.0001,
     ) -> None: ...
@@ -1004,8 +1007,9 @@ class LightGCNPyG(_LightGCNPyG):
         dropout: Share of hidden numbers left out in training.
         n_negatives: Items drawn for each interaction, uniform among those that the user did not take.
         loss: ``bpr``, the mean over negatives of softplus(negative - positive); ``softmax``, the logarithm of the
-            positive's share among itself and the negatives; or ``infonce``, that of the cosine of user and positive
-            among the cosines of the user and every positive of the mini-batch, whose vectors are then ranked by cosine.
+            positive's share among itself and the negatives; ``edges``, the cross entropy of interactions and of pairs
+            that are none; or ``infonce``, the logarithm of the share that the cosine of user and positive has among the
+            cosines of the user and every positive of the mini-batch, whose vectors are then ranked by cosine.
         temperature: Of the cosines, where the loss is ``infonce``; none of the others has one.
         reg: Weight of half the squares of the table's rows that a step looks up, over the batch size.
     """
@@ -1023,7 +1027,7 @@ class LightGCNPyG(_LightGCNPyG):
         n_layers: int = 2,
         dropout: float = 0.0,
         n_negatives: int = 1,
-        loss: Literal["bpr", "softmax", "infonce"] = "bpr",
+        loss: Literal["bpr", "softmax", "edges", "infonce"] = "bpr",
         temperature: float = 0.2,
         reg: float = 0.0001,
     ) -> None: ...
@@ -1439,8 +1443,9 @@ class PyG(_PyG):
         dropout: Share of hidden numbers left out in training.
         n_negatives: Items drawn for each interaction, uniform among those that the user did not take.
         loss: ``bpr``, the mean over negatives of softplus(negative - positive); ``softmax``, the logarithm of the
-            positive's share among itself and the negatives; or ``infonce``, that of the cosine of user and positive
-            among the cosines of the user and every positive of the mini-batch, whose vectors are then ranked by cosine.
+            positive's share among itself and the negatives; ``edges``, the cross entropy of interactions and of pairs
+            that are none; or ``infonce``, the logarithm of the share that the cosine of user and positive has among the
+            cosines of the user and every positive of the mini-batch, whose vectors are then ranked by cosine.
         temperature: Of the cosines, where the loss is ``infonce``; none of the others has one.
         reg: Weight of half the squares of the table's rows that a step looks up, over the batch size.
         encoder: A class of ``torch_geometric.nn.models`` that turns ``x, edge_index`` into vectors, such as
@@ -1460,7 +1465,7 @@ class PyG(_PyG):
         n_layers: int = 2,
         dropout: float = 0.0,
         n_negatives: int = 1,
-        loss: Literal["bpr", "softmax", "infonce"] = "bpr",
+        loss: Literal["bpr", "softmax", "edges", "infonce"] = "bpr",
         temperature: float = 0.2,
         reg: float = 0.0001,
         encoder: str = "torch_geometric.nn.models.GraphSAGE",
@@ -1961,6 +1966,9 @@ class VGAE(_VGAE):
         n_layers: Layers of the encoder.
         dropout: Share of hidden numbers left out in training.
         n_negatives: Items drawn for each interaction, uniform among those that the user did not take.
+        loss: As above; ``edges`` is the paper's.
+        temperature: Of the cosines, where the loss is ``infonce``; none of the others has one.
+        reg: As above; the paper has none.
         kl_weight: Weight of the divergence from the prior, a mean over nodes; the paper's is 1 over their number.
     """
 
@@ -1977,5 +1985,8 @@ class VGAE(_VGAE):
         n_layers: int = 2,
         dropout: float = 0.0,
         n_negatives: int = 1,
+        loss: Literal["bpr", "softmax", "edges", "infonce"] = "edges",
+        temperature: float = 0.2,
+        reg: float = 0.0,
         kl_weight: float = 0.001,
     ) -> None: ...

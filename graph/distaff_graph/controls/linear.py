@@ -17,9 +17,13 @@ class LinearRecommender(Recommender):
     """Scores are x M, where x is a user's history and M may depend on which items it lists, but not on their shares.
 
     A user has no parameters: new users are scored exactly as those of the training data.
+
+    Attributes:
+        compound: Whether it is made of other such models, and so cannot be a component of one.
     """
 
     control: ClassVar[bool] = True
+    compound: ClassVar[bool] = False
 
     @abstractmethod
     def weigh(self, history: Csr, shares: Tensor | None = None) -> Tensor:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
-import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
 from distaff.model.config import Choices, ModelConfig, Span
-from distaff_graph.encoders.model import Drawn, EncoderConfig, EncoderRecommender, RankingConfig, RankingEncoder
+from distaff_graph.encoders.model import Drawn, EncoderConfig, EncoderRecommender
+
+if TYPE_CHECKING:
+    from distaff_graph.encoders.networks import GraphAutoencoder
 
 
-class GraphSAGE(RankingEncoder):
+class GraphSAGE(EncoderRecommender):
     """GraphSAGE (Hamilton, Ying and Leskovec, NeurIPS 2017): a node's own row and the mean of its neighbours', mapped.
 
     Over all neighbours, not a sample of them, and from a learned table instead of features.
@@ -26,7 +28,7 @@ class GraphSAGE(RankingEncoder):
         return _named("GraphSAGE", n_numbers, self.config)
 
 
-class GATConfig(RankingConfig):
+class GATConfig(EncoderConfig):
     """Settings of GAT.
 
     Attributes:
@@ -36,7 +38,7 @@ class GATConfig(RankingConfig):
     heads: Annotated[int, Field(ge=1), Choices(1, 2, 4)] = 4
 
 
-class GAT(RankingEncoder):
+class GAT(EncoderRecommender):
     """GAT (Veličković et al., ICLR 2018): neighbours' rows weighted by a learned attention, several at once.
 
     From a learned table instead of features; heads that do not divide the embedding are as many as do.
@@ -53,7 +55,7 @@ class GAT(RankingEncoder):
         return _named("GAT", n_numbers, self.config, heads=heads)
 
 
-class GIN(RankingEncoder):
+class GIN(EncoderRecommender):
     """GIN (Xu et al., ICLR 2019): a node's own row and the sum of its neighbours', through a perceptron of two layers.
 
     From a learned table instead of features. Sums grow with a node's degree, and so do the vectors.
@@ -67,7 +69,7 @@ class GIN(RankingEncoder):
         return _named("GIN", n_numbers, self.config)
 
 
-class LightGCNPyG(RankingEncoder):
+class LightGCNPyG(EncoderRecommender):
     """LightGCN (He et al., SIGIR 2020) of the library's own convolutions: what our ``lightgcn`` is checked against.
 
     The mean of a table and its neighbours' of every order; nothing else is learned. ``dropout`` plays no part.
@@ -87,8 +89,13 @@ class VGAEConfig(EncoderConfig):
     """Settings of VGAE.
 
     Attributes:
+        loss: As above; ``edges`` is the paper's.
+        reg: As above; the paper has none.
         kl_weight: Weight of the divergence from the prior, a mean over nodes; the paper's is 1 over their number.
     """
+
+    loss: Literal["bpr", "softmax", "edges", "infonce"] = "edges"
+    reg: Annotated[float, Field(ge=0)] = 0.0
 
     kl_weight: Annotated[float, Field(ge=0), Span(1e-5, 1e-1, log=True)] = 1e-3
 
@@ -113,11 +120,9 @@ class VGAE(EncoderRecommender):
         return GraphAutoencoder(VariationalEncoder(n_numbers, self.config.n_layers, self.config.dropout))
 
     def losses(self, batch: Drawn) -> dict[str, Tensor]:
-        """Return the cross entropy of edges and of pairs that are none, and the divergence."""
-        network: Any = self.network
-        positive, negative = self.scores(network(network.nodes, self._edge_index), batch)
-        edges = F.softplus(-positive).mean() + F.softplus(negative).mean()
-        return {"edges": edges, "kl": self.config.kl_weight * network.encoder.divergence()}
+        """Return the loss of the interactions, the squared norm and the divergence."""
+        losses, encoder = super().losses(batch), cast("GraphAutoencoder", self.network.encoder)
+        return {**losses, "kl": self.config.kl_weight * encoder.divergence()}
 
 
 def _named(name: str, n_numbers: int, c: EncoderConfig, **more: Any) -> nn.Module:

@@ -38,6 +38,12 @@ class EncoderConfig(GradientConfig):
         n_layers: Layers of the encoder.
         dropout: Share of hidden numbers left out in training.
         n_negatives: Items drawn for each interaction, uniform among those that the user did not take.
+        loss: ``bpr``, the mean over negatives of softplus(negative - positive); ``softmax``, the logarithm of the positive's
+            share among itself and the negatives; ``edges``, the cross entropy of interactions and of pairs that are none;
+            or ``infonce``, the logarithm of the share that the cosine of user and positive has among the cosines of the user
+            and every positive of the mini-batch, whose vectors are then ranked by cosine.
+        temperature: Of the cosines, where the loss is ``infonce``; none of the others has one.
+        reg: Weight of half the squares of the table's rows that a step looks up, over the batch size.
     """
 
     batch_size: Annotated[int, Field(ge=1)] = 4096
@@ -45,25 +51,12 @@ class EncoderConfig(GradientConfig):
     n_layers: Annotated[int, Field(ge=1), Choices(1, 2, 3)] = 2
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     n_negatives: Annotated[int, Field(ge=1), Choices(1, 8, 64)] = 1
-
-
-class RankingConfig(EncoderConfig):
-    """Settings of encoders that are trained to rank.
-
-    Attributes:
-        loss: ``bpr``, the mean over negatives of softplus(negative - positive); ``softmax``, the logarithm of the positive's
-            share among itself and the negatives; or ``infonce``, that of the cosine of user and positive among the cosines
-            of the user and every positive of the mini-batch, whose vectors are then ranked by cosine.
-        temperature: Of the cosines, where the loss is ``infonce``; none of the others has one.
-        reg: Weight of half the squares of the table's rows that a step looks up, over the batch size.
-    """
-
-    loss: Literal["bpr", "softmax", "infonce"] = "bpr"
+    loss: Literal["bpr", "softmax", "edges", "infonce"] = "bpr"
     temperature: Annotated[float, Field(ge=0.025), Span(0.05, 1.0, log=True)] = 0.2
     reg: Annotated[float, Field(ge=0), Span(1e-7, 1e-2, log=True)] = 1e-4
 
 
-class PyGConfig(RankingConfig):
+class PyGConfig(EncoderConfig):
     """Settings of the model of an encoder of one's own.
 
     Attributes:
@@ -128,9 +121,25 @@ class EncoderRecommender(GradientRecommender):
             negatives = self._sampler.negatives(users, c.n_negatives, generator)
             yield Drawn(users.to(device), positives.to(device), negatives.to(device))
 
+    def losses(self, batch: Drawn) -> dict[str, Tensor]:
+        """Return the loss of the interactions and the squared norm."""
+        c, network = self.config, self.network
+        vectors = network(network.nodes, self._edge_index)
+        used = torch.cat([batch.users, batch.positives + self._n_users])
+        if c.loss == "infonce":
+            users, positives = F.normalize(vectors.index_select(0, used)).chunk(2)
+            loss = info_nce(users, [positives], c.temperature)
+        else:
+            used = torch.cat([used, batch.negatives.flatten() + self._n_users])
+            loss = _against_negatives(c.loss, *self._scores(vectors, batch))
+        norm = squares(network.nodes.index_select(0, used)) / (2 * batch.users.numel())
+        return {c.loss: loss, "reg": c.reg * norm}
+
     def finalize(self) -> None:
-        """Compute the vectors of users and items."""
+        """Compute the vectors of users and items, of length 1 where the loss saw cosines."""
         vectors = self.network(self.network.nodes, self._edge_index).detach()
+        if self.config.loss == "infonce":
+            vectors = F.normalize(vectors)
         self._users, self._items = vectors[: self._n_users].clone(), vectors[self._n_users :].clone()
 
     def predict(self, users: Tensor) -> Tensor:
@@ -154,7 +163,7 @@ class EncoderRecommender(GradientRecommender):
         network = self.trained
         return network, {"x": network.nodes.detach(), "edge_index": self._edge_index}
 
-    def scores(self, vectors: Tensor, batch: Drawn) -> tuple[Tensor, Tensor]:
+    def _scores(self, vectors: Tensor, batch: Drawn) -> tuple[Tensor, Tensor]:
         """Return scores of positives ``(b,)`` and of negatives ``(b, n)``."""
         users = vectors.index_select(0, batch.users)
         positives = vectors.index_select(0, batch.positives + self._n_users)
@@ -162,38 +171,7 @@ class EncoderRecommender(GradientRecommender):
         return (users * positives).sum(1), (users.unsqueeze(1) * negatives).sum(2)
 
 
-class RankingEncoder(EncoderRecommender):
-    """One that is trained to rank what a user took above what they did not take."""
-
-    Config: ClassVar[type[ModelConfig]] = RankingConfig
-    config: RankingConfig
-
-    def finalize(self) -> None:
-        """Compute the vectors of users and items, of length 1 where the loss saw cosines."""
-        super().finalize()
-        if self.config.loss == "infonce":
-            self._users, self._items = F.normalize(self._users), F.normalize(self._items)
-
-    def losses(self, batch: Drawn) -> dict[str, Tensor]:
-        """Return the ranking loss and the squared norm."""
-        c, network = self.config, self.network
-        vectors = network(network.nodes, self._edge_index)
-        used = torch.cat([batch.users, batch.positives + self._n_users])
-        if c.loss == "infonce":
-            users, positives = F.normalize(vectors.index_select(0, used)).chunk(2)
-            ranking = info_nce(users, [positives], c.temperature)
-        else:
-            positive, negative = self.scores(vectors, batch)
-            used = torch.cat([used, batch.negatives.flatten() + self._n_users])
-            if c.loss == "bpr":
-                ranking = bpr(positive.unsqueeze(1), negative)
-            else:
-                ranking = -F.log_softmax(torch.cat([positive.unsqueeze(1), negative], 1), 1)[:, 0].mean()
-        norm = squares(network.nodes.index_select(0, used)) / (2 * batch.users.numel())
-        return {c.loss: ranking, "reg": c.reg * norm}
-
-
-class PyG(RankingEncoder):
+class PyG(EncoderRecommender):
     """Any encoder of PyTorch Geometric over the graph of interactions, with our losses, sampling and measures.
 
     The encoder reads a learned table of users and items and the edges in both directions, and gives vectors whose inner
@@ -236,3 +214,12 @@ class PyG(RankingEncoder):
         if c.encoder.startswith(_GIVEN):
             raise InputError(f"the encoder was {c.encoder}, which is not kept; give the object again", column="encoder")
         return named_encoder(c.encoder.removeprefix(ROOM), n_numbers, c.embedding_dim, c.n_layers, c.dropout)
+
+
+def _against_negatives(loss: str, positive: Tensor, negative: Tensor) -> Tensor:
+    """Return a loss of scores of interactions ``(b,)`` and of pairs that are none ``(b, n)``, a scalar."""
+    if loss == "bpr":
+        return bpr(positive.unsqueeze(1), negative)
+    if loss == "softmax":
+        return -F.log_softmax(torch.cat([positive.unsqueeze(1), negative], 1), 1)[:, 0].mean()
+    return F.softplus(-positive).mean() + F.softplus(negative).mean()

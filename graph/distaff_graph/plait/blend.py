@@ -17,7 +17,7 @@ from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError
 from distaff_graph.controls.linear import LinearRecommender
 from distaff_graph.plait.choosing import Choice, choose, with_validation
-from distaff_graph.plait.components import FALLBACK, FAMILIES, Compound, component, fitted
+from distaff_graph.plait.components import FALLBACK, FAMILIES, component, fitted
 from distaff_graph.plait.pool import unit
 
 
@@ -53,7 +53,7 @@ class BlendConfig(ModelConfig):
         return self
 
 
-class Blend(Compound):
+class Blend(LinearRecommender):
     """Scores are the weighted sum of components' scores, each over its length; which, and at what weights, validation says.
 
     Without settings the best member of each family of components, and weights that are not negative, are chosen on the
@@ -66,6 +66,7 @@ class Blend(Compound):
     """
 
     name: ClassVar[str] = "blend"
+    compound: ClassVar[bool] = True
     Config: ClassVar[type[ModelConfig]] = BlendConfig
     config: BlendConfig
     _models: list[LinearRecommender]

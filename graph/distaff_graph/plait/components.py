@@ -38,7 +38,7 @@ def component(spec: str, max_gb: float | None = None) -> LinearRecommender:
     if wrong := [key for key, sign, _ in pairs if not sign]:
         raise InputError(f"{wrong[0]!r} is no setting; write a component as als:embedding_dim=32:reg=30", value=spec)
     model = Recommender.named(name)
-    if not issubclass(model, LinearRecommender) or issubclass(model, Compound):
+    if not issubclass(model, LinearRecommender) or model.compound:
         raise InputError(f"{name} cannot be a component: its scores are not linear in a history", value=spec)
     values: dict[str, object] = {key.strip(): value.strip() for key, _, value in pairs}
     if max_gb is not None and "max_gb" in model.Config.model_fields:
@@ -56,7 +56,3 @@ def fitted(spec: str, data: Interactions, session: Session, max_gb: float | None
     model._fit(data, session)
     model.bind(data)
     return model
-
-
-class Compound(LinearRecommender):
-    """A model that is made of components, and cannot be one."""

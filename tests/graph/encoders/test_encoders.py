@@ -150,7 +150,7 @@ def built(kind: type[Any], data: Interactions, **settings: Any) -> Any:
     return model
 
 
-@pytest.mark.parametrize("loss", ["bpr", "softmax"])
+@pytest.mark.parametrize("loss", ["bpr", "softmax", "edges"])
 def test_the_losses_are_their_definitions(loss: str) -> None:
     data = random_interactions(12, 9, 0.4)
     model = built(PyG, data, loss=loss, n_negatives=3, reg=0.5)
@@ -165,6 +165,8 @@ def test_the_losses_are_their_definitions(loss: str) -> None:
         others = torch.stack([vectors[user] @ vectors[12 + item] for item in negatives])
         if loss == "bpr":
             ranking += float(torch.log1p((others - score).exp()).mean())
+        elif loss == "edges":
+            ranking -= float(score.sigmoid().log() + (1 - others.sigmoid()).log().mean())
         else:
             ranking -= float(score - torch.logsumexp(torch.cat([score[None], others]), 0))
         for row in (user, 12 + positive, *(12 + negatives)):
