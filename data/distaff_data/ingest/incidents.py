@@ -20,7 +20,7 @@ Rows at unequal distances are brought to the grid of their median distance, or o
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,9 @@ from distaff_data.ingest.columns import find_column
 from distaff_data.ingest.incident_graph import graph_nodes, read_graph
 from distaff_data.ingest.incident_metrics import read_metrics
 from distaff_data.ingest.incident_names import DIVIDE_AT, read_names
-from distaff_data.ingest.options import IncidentsOptions, with_settings
+from distaff_data.ingest.options import IncidentsOptions, queried, with_settings
 from distaff_data.ingest.publish import check_new
+from distaff_data.sources import Gathered, Inputs, gathered
 from distaff_data.tables.incidents import graph_direction, publish_incidents
 from distaff_data.tables.reports import IncidentsReport
 from distaff_data.workspace import Workspace
@@ -41,7 +42,7 @@ from distaff_data.workspace import Workspace
 def ingest_incidents(
     workspace: Workspace,
     name: str,
-    paths: str | Path | Sequence[str | Path],
+    paths: Inputs,
     options: IncidentsOptions | None = None,
     **settings: Any,
 ) -> IncidentsReport:
@@ -50,7 +51,8 @@ def ingest_incidents(
     Args:
         workspace: Where to.
         name: Name of the dataset.
-        paths: A folder with ``cases.json``, or files of metrics, each one case named like the file.
+        paths: A folder with ``cases.json``, or files of metrics, each one case named like the file; see
+            :mod:`distaff_data.sources` for what is no file.
         options: How they are read; without ``graph``, a folder's own ``graph.csv`` is.
         settings: Single options by name, such as ``kpi="shop|latency"``; see
             :class:`~distaff_data.ingest.options.IncidentsOptions`.
@@ -59,7 +61,12 @@ def ingest_incidents(
         InputError: Something cannot be read or does not fit together; nothing was changed.
     """
     options = with_settings(options or IncidentsOptions(), settings)
-    files = [Path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
+    with gathered(workspace.scratch, paths, query=options.query) as found:
+        return _ingest(workspace, name, found, options)
+
+
+def _ingest(workspace: Workspace, name: str, found: Gathered, options: IncidentsOptions) -> IncidentsReport:
+    files = [Path(path) for path in found.paths]
     if options.divide_at not in (None, *DIVIDE_AT):
         raise UnknownNameError("place to divide a name at", str(options.divide_at), DIVIDE_AT)
     names = read_names(options.names)
@@ -81,11 +88,11 @@ def ingest_incidents(
         case_names.add(case.name)
     edges = () if graph is None else read_graph(Path(graph), cases, options.unmeasured)
     kept = ("time", "time_format", "day_first", "separator", "divide_at", "step", "kpi", "onset", "label")
-    recorded = {option: getattr(options, option) for option in kept}
+    recorded = {option: getattr(options, option) for option in kept} | queried(options.query)
     with workspace.warehouse.lock(f"dataset/{name}"):
         check_new(workspace.warehouse, name, replace=options.replace)
         incidents = _with_direction(Incidents(name, tuple(cases), edges), direction)
-        source = ", ".join(str(path) for path in files)
+        source = ", ".join(map(found.told, files))
         return publish_incidents(workspace.warehouse, incidents, source=source, settings=recorded)
 
 

@@ -21,7 +21,12 @@ _NAMED = 20  # channels that are listed
 
 ingest = typer.Typer(help="Load files as a dataset; the format is detected or given.", no_args_is_help=True)
 
-Paths = Annotated[list[Path], typer.Argument(help="Files, or a folder with train, valid and test files.")]
+Paths = Annotated[
+    list[str],
+    typer.Argument(
+        help="Files, a folder with train, valid and test files, or postgresql://, sqlite:///, https:// or s3:// addresses."
+    ),
+]
 Described = Annotated[
     list[str], typer.Argument(help="Tables, and .npy matrices of vectors; NAME=FILE.npy names the vectors.")
 ]
@@ -95,7 +100,7 @@ def ingest_users(name: Name, paths: Described, options: AttributesOptions, as_js
 @takes(IncidentsOptions, flags={"roots": "--root"})
 def ingest_incidents_verb(
     name: Name,
-    paths: Annotated[list[Path], typer.Argument(help="A folder with cases.json, or files of metrics, one a case.")],
+    paths: Annotated[list[str], typer.Argument(help="A folder with cases.json, or files of metrics, one a case.")],
     options: IncidentsOptions,
     as_json: Json = False,
 ) -> None:
@@ -118,7 +123,7 @@ def ingest_incidents_verb(
 def ingest_series_verb(
     name: Name,
     paths: Annotated[
-        list[Path], typer.Argument(help="One table or .npz file, or the .ts or .arff files of train and test.")
+        list[str], typer.Argument(help="One table or .npz file, or the .ts or .arff files of train and test.")
     ],
     options: SeriesOptions,
     as_json: Json = False,
