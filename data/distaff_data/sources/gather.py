@@ -6,18 +6,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-import polars as pl
 import pyarrow as pa
 
 from distaff_data.errors import InputError
-from distaff_data.frames import is_frame, to_arrow
 from distaff_data.sources import object_store, postgres, sqlite, web
 from distaff_data.sources.address import Address, address_of
 from distaff_data.sources.spool import ROWS, Spool
 from distaff_data.sources.watermark import Mark, Since, mark_of
 from distaff_data.warehouse import delta_stream
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 class ArrowStream(Protocol):
@@ -27,7 +28,7 @@ class ArrowStream(Protocol):
         """Return the stream's capsule."""
 
 
-Inputs: TypeAlias = str | Path | Sequence[str | Path] | ArrowStream | pl.LazyFrame
+Inputs: TypeAlias = "str | Path | Sequence[str | Path] | ArrowStream | pl.LazyFrame"
 
 
 @dataclass(frozen=True)
@@ -85,9 +86,8 @@ def _addresses(inputs: Inputs) -> list[tuple[str | Path, Address | None]] | None
     """Return each input with its address; None where they are a frame."""
     if isinstance(inputs, str | Path):
         return [(inputs, address_of(inputs))]
-    if is_frame(inputs):
+    if not isinstance(inputs, Sequence):
         return None
-    assert isinstance(inputs, Sequence)
     return [(given, address_of(given)) for given in inputs]
 
 
@@ -141,6 +141,10 @@ def _copies(spool: Spool, address: Address, query: str | None, since: Since | No
 
 def _frame(spool: Spool, frame: object) -> Gathered:
     """Return a frame as a Parquet file, written as it streams where it does."""
+    import polars as pl  # ingestion of files does without
+
+    from distaff_data.frames import to_arrow
+
     address = Address("frame", "", "frame", "frame.parquet")
     if isinstance(frame, pl.LazyFrame):
         path = spool.path(address.name)

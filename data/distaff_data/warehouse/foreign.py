@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.dataset as pads
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from distaff_data.errors import InputError, UnknownNameError, first_line
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as pads
 
 
 def delta_stream(
@@ -26,13 +29,15 @@ def delta_stream(
     Raises:
         InputError: It is no table, or one that this version of Delta cannot read.
     """
+    import pyarrow.compute as pc  # pyarrow.dataset would import pandas, where there is one
+
     try:
         data = DeltaTable(location).to_pyarrow_dataset()
     except (DeltaError, OSError, ValueError) as error:
         raise InputError(f"the Delta table cannot be read: {first_line(error)}", path=location) from None
     if column is not None and column not in data.schema.names:
         raise UnknownNameError("column", column, data.schema.names)
-    return data.schema, _batches(location, data, rows, None if column is None else pads.field(column) >= least)
+    return data.schema, _batches(location, data, rows, None if column is None else pc.field(column) >= least)
 
 
 def _batches(
