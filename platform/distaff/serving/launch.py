@@ -103,7 +103,7 @@ def check_installed() -> None:
 
 def _listen(address: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    # Named TCP: of any other socket asyncio does not turn Nagle's algorithm off, and each answer waits 40 ms for the caller's.
+    # Named TCP: of any other socket asyncio leaves Nagle's algorithm on, and each answer waits 40 ms for an acknowledgement.
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
