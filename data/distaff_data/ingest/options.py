@@ -126,6 +126,12 @@ class IncidentsOptions:
     roots: Annotated[Sequence[str], "An entity that failed; repeatable."] = ()
     unmeasured: Annotated[bool, "Leave out edges of entities that no case measures."] = False
     query: Query = None
+    prometheus: Annotated[str | None, "Address of a Prometheus server, in place of files."] = None
+    match: Annotated[Sequence[str], "Selector or other PromQL whose series are read; repeatable."] = ()
+    start: Annotated[str | None, "First moment read of Prometheus: 2026-11-30T14:00, or seconds."] = None
+    end: Annotated[str | None, "Last moment."] = None
+    entity_label: Annotated[str | None, "Label that names the entity; service, pod, instance, ... otherwise."] = None
+    alert: Annotated[str | None, "Alert whose first firing is the onset."] = None
     replace: Replace = False
 
     def __post_init__(self) -> None:

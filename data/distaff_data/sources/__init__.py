@@ -5,8 +5,8 @@ check of a file holds for it, and nothing is published unless all of it was read
 alone; they are refused in addresses, and no message, record or report holds one.
 """
 
-from distaff_data.sources.gather import Gathered, Inputs, gathered
+from distaff_data.sources.gather import Gathered, Inputs, gathered, telling
 from distaff_data.sources.spool import Spool
 from distaff_data.sources.watermark import Mark, Since
 
-__all__ = ["Gathered", "Inputs", "Mark", "Since", "Spool", "gathered"]
+__all__ = ["Gathered", "Inputs", "Mark", "Since", "Spool", "gathered", "telling"]

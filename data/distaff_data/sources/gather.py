@@ -74,12 +74,21 @@ def gathered(
         return
     with Spool(folder) as spool:
         found = _frame(spool, inputs) if addresses is None else _copied(spool, addresses, query, since)
-        try:
+        with telling(found.origins):
             yield found
-        except InputError as error:
-            error.args = (_retold(str(error), found.origins),)
-            error.path = found.origins.get(Path(str(error.path)), error.path)
-            raise
+
+
+@contextmanager
+def telling(origins: Mapping[Path, str]) -> Iterator[None]:
+    """Name the source, and not the copy, in what goes wrong while the block lasts."""
+    try:
+        yield
+    except InputError as error:
+        message = str(error)
+        for path, origin in origins.items():
+            message = message.replace(str(path), origin)
+        error.args, error.path = (message,), origins.get(Path(str(error.path)), error.path)
+        raise
 
 
 def _addresses(inputs: Inputs) -> list[tuple[str | Path, Address | None]] | None:
@@ -156,9 +165,3 @@ def _frame(spool: Spool, frame: object) -> Gathered:
         table = to_arrow(frame)
         path = spool.write(address, table.schema, table.to_batches(ROWS))
     return Gathered([path], {path: address.shown}, spool.root)
-
-
-def _retold(message: str, origins: Mapping[Path, str]) -> str:
-    for path, origin in origins.items():
-        message = message.replace(str(path), origin)
-    return message

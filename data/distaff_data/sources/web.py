@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import http.client
 import ipaddress
+import json
 import os
 import socket
 import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from email.message import Message
 from pathlib import Path
 from typing import IO
@@ -25,6 +27,7 @@ from distaff_data.sources.spool import Spool
 
 _WAIT = 60.0  # seconds of silence
 _CHUNK = 1 << 20
+_SENTENCE = 1 << 14  # bytes of a refusal that are looked at
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
@@ -60,7 +63,22 @@ def copy(spool: Spool, address: Address) -> Path:
     Raises:
         InputError: The server cannot be reached, refuses or breaks off, or the disk has no room.
     """
-    request = urllib.request.Request(address.text.partition("#")[0], headers={"Accept-Encoding": "identity"})
+    with answered(address.text, address.shown) as answer:
+        return spool.copy(address, _chunks(answer), _length(answer.headers))
+
+
+@contextmanager
+def answered(url: str, shown: str) -> Iterator[http.client.HTTPResponse]:
+    """Give the server's answer to be read, while the block lasts.
+
+    Args:
+        url: What is asked for.
+        shown: By what name people are told of it.
+
+    Raises:
+        InputError: The server cannot be reached, refuses or breaks off.
+    """
+    request = urllib.request.Request(url.partition("#")[0], headers={"Accept-Encoding": "identity"})
     if token := os.environ.get("DISTAFF_HTTP_TOKEN"):
         request.add_unredirected_header("Authorization", f"Bearer {token}")
     opener = urllib.request.OpenerDirector()
@@ -77,15 +95,24 @@ def copy(spool: Spool, address: Address) -> Path:
         with opener.open(request, timeout=_WAIT) as answer:
             if answer.headers.get("Content-Encoding", "identity") != "identity":
                 raise InputError("the server sends it packed, though it was asked not to")
-            return spool.copy(address, _chunks(answer), _length(answer.headers))
+            yield answer
     except InputError as error:
-        raise InputError(str(error), path=address.shown) if error.path is None else error from None
+        raise InputError(str(error), path=shown) if error.path is None else error from None
     except urllib.error.HTTPError as error:
-        error.close()
-        reason = first_line(Exception(error.reason))
-        raise InputError(f"the server answers {error.code} {reason}", path=address.shown) from None
+        raise InputError(f"the server answers {error.code} {_reason(error)}", path=shown) from None
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise InputError(f"it cannot be fetched: {first_line(error)}", path=address.shown) from None
+        raise InputError(f"it cannot be fetched: {first_line(error)}", path=shown) from None
+
+
+def _reason(error: urllib.error.HTTPError) -> str:
+    """Return the server's word for its refusal, and its sentence where it has one in JSON, as Prometheus has."""
+    with error:
+        reason = first_line(Exception(error.reason))
+        try:
+            said = json.loads(error.read(_SENTENCE))["error"]
+        except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError, RecursionError):
+            return reason
+    return f"{reason}: {first_line(Exception(said))}"
 
 
 def is_closed(host: str | None) -> bool:
