@@ -23,7 +23,7 @@ from distaff_data.workspace import Workspace
 
 BEGIN, STEP, ROWS, ONSET = 1_700_000_010.0, 15.0, 160, 110
 MATCH = ['{__name__=~"cpu|latency"}']
-SPAN = {"start": str(BEGIN), "end": str(BEGIN + STEP * (ROWS - 1)), "match": MATCH}
+SPAN: dict[str, Any] = {"start": str(BEGIN), "end": str(BEGIN + STEP * (ROWS - 1)), "match": MATCH}
 
 
 def samples() -> Iterator[Sample]:
