@@ -38,7 +38,19 @@ _PANELS = {
     "Train": ("models", "train", "tune", "evaluate", "board", "audit", "runs", "show"),
     "Understand": ("factors", "note", "blind-spots", "explain", "steer", "rerank", "diagnose"),
     "Act": ("score", "export", "embed", "forecast", "classify", "anomalies", "adapt"),
-    "Operate": ("promote", "rollback", "aliases", "schedule", "serve", "forget", "dashboard", "doctor", "demo"),
+    "Operate": (
+        "promote",
+        "rollback",
+        "aliases",
+        "keygen",
+        "sign",
+        "schedule",
+        "serve",
+        "forget",
+        "dashboard",
+        "doctor",
+        "demo",
+    ),
 }
 _INTERRUPTED, _TERMINATED = 130, 143
 _ended_by: list[int] = []
