@@ -10,11 +10,10 @@ from __future__ import annotations
 import ipaddress
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import numpy as np
@@ -136,22 +135,24 @@ def _series(asked: Asked, address: Address, expression: str, rows: int, before: 
     found: Found = {}
     for first in range(0, rows, _POINTS):
         last = min(first + _POINTS, rows) - 1
-        for one in _matrix(asked, address, expression, first, last):
-            labels = tuple(sorted((str(key), str(value)) for key, value in one["metric"].items()))
+        for labels, times, values in _matrix(asked, address, expression, first, last):
             if labels not in found:
                 if (len(found) + before + 1) * rows > _VALUES:
                     raise InputError(
                         f"these are more than {_VALUES:,} values; give a longer --step", path=address.shown
                     )
                 found[labels] = np.full(rows, np.nan)
-            points = np.array([(float(at), float(value)) for at, value in one["values"]])
-            places = np.rint((points[:, 0] - asked.start) / asked.step).astype(np.int64)
-            found[labels][places] = np.where(np.isfinite(points[:, 1]), points[:, 1], np.nan)
+            places = np.rint((times - asked.start) / asked.step)
+            if not ((places >= first) & (places <= last)).all():
+                raise InputError("the server answers with moments that it was not asked for", path=address.shown)
+            found[labels][places.astype(np.int64)] = np.where(np.isfinite(values), values, np.nan)
     return found
 
 
-def _matrix(asked: Asked, address: Address, expression: str, first: int, last: int) -> Iterator[dict[str, Any]]:
-    """Yield the series that the server gives of an expression, from one row to another."""
+def _matrix(
+    asked: Asked, address: Address, expression: str, first: int, last: int
+) -> list[tuple[tuple[tuple[str, str], ...], Floats, Floats]]:
+    """Return the series that the server gives of an expression, from one row to another: labels, times, values."""
     start, end = (f"{asked.start + asked.step * row:.3f}" for row in (first, last))
     query = urlencode({"query": expression, "start": start, "end": end, "step": f"{asked.step:g}"})
     with web.answered(f"{address.text}/api/v1/query_range?{query}", address.shown) as answer:
@@ -162,8 +163,15 @@ def _matrix(asked: Asked, address: Address, expression: str, first: int, last: i
         data = json.loads(body)["data"]
         if data["resultType"] != "matrix":
             raise ValueError
-        yield from data["result"]
-    except (ValueError, KeyError, TypeError, RecursionError):
+        return [
+            (
+                tuple(sorted((str(key), str(value)) for key, value in one["metric"].items())),
+                np.array([float(at) for at, _ in one["values"]]),
+                np.array([float(value) for _, value in one["values"]]),
+            )
+            for one in data["result"]
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise InputError("the server's answer is none of Prometheus", path=address.shown) from None
 
 

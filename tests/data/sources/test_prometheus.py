@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +115,45 @@ def test_what_is_asked_wrongly_is_one_line_and_changes_nothing(
         assert never not in str(refused.value)
     assert workspace.warehouse.rows("SELECT * FROM datasets") == []
     assert not list(Path(workspace.scratch).glob("*"))
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        (b"", "none of Prometheus"),
+        (b"<html>", "none of Prometheus"),
+        (b"[" * 90_000, "none of Prometheus"),
+        (b"[]", "none of Prometheus"),
+        (b'{"data": {"resultType": "vector", "result": []}}', "none of Prometheus"),
+        (b'{"data": {"resultType": "matrix", "result": [1]}}', "none of Prometheus"),
+        (b'{"data": {"resultType": "matrix", "result": [{"metric": [], "values": []}]}}', "none of Prometheus"),
+        (b'{"data": {"resultType": "matrix", "result": [{"metric": {}, "values": [[1]]}]}}', "none of Prometheus"),
+        (b'{"data": {"resultType": "matrix", "result": [{"metric": {}, "values": [[0, "1"]]}]}}', "was not asked for"),
+        (b'{"data": {"resultType": "matrix", "result": [{"metric": {}, "values": [[1e400, "1"]]}]}}', "was not asked for"),
+        (b'{"data": {"resultType": "matrix", "result": []}}', "has nothing of that"),
+    ],
+)  # fmt: skip
+def test_answers_of_what_is_no_prometheus_are_one_line(workspace: Workspace, body: bytes, problem: str) -> None:
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Other) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            with pytest.raises(InputError, match=problem) as refused:
+                ingest_incidents(workspace, "out", prometheus=f"http://127.0.0.1:{server.server_address[1]}", **SPAN)
+            assert "\n" not in str(refused.value)
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_moments_are_in_utc_where_they_name_no_zone() -> None:
