@@ -15,15 +15,17 @@ from distaff_data.sources.address import Address
 from distaff_data.sources.spool import Spool
 
 _CHUNK = 4 << 20
+_FILES = (".csv", ".tsv", ".txt", ".dat", ".data", ".inter", ".item", ".user", ".jsonl", ".ndjson", ".json", ".parquet",
+          ".pq", ".npy", ".npz", ".ts", ".arff")  # fmt: skip
 
 
 def is_delta(address: Address) -> bool:
-    """Tell whether a Delta table is there.
+    """Tell whether a Delta table is there; what is named like a file is none, and nobody needs to be let list it.
 
     Raises:
         InputError: The store cannot be reached, or refuses.
     """
-    return bool(_infos(address, _path(address) + "/_delta_log"))
+    return not address.name.lower().endswith(_FILES) and bool(_infos(address, _path(address) + "/_delta_log"))
 
 
 def copy(spool: Spool, address: Address) -> list[Path]:
