@@ -6,6 +6,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,11 @@ from typing import Any
 import pytest
 from postgres_server import PASSWORD, USER, postgres
 
+from distaff.doctor import examine
+from distaff.forgetting import forget
 from distaff_data.errors import InputError
 from distaff_data.ingest import ingest_attributes, ingest_incidents, ingest_interactions, ingest_series
+from distaff_data.sources import Spool
 from distaff_data.workspace import Workspace
 
 ORDERS = [(f"0{user}", item, 1 + (user * item) % 5, f"2026-03-{1 + item:02d} 10:00:00") for user in range(12)
@@ -143,6 +147,47 @@ def test_rows_are_not_added_to_what_was_read_otherwise(workspace: Workspace, dat
         ingest_interactions(workspace, "other", database, query=QUERY, since="when")
     with pytest.raises(InputError, match="replace it with --replace"):
         ingest_interactions(workspace, "db", database, query=QUERY)
+
+
+@pytest.mark.processes
+def test_kill_while_a_source_is_read_changes_nothing_and_its_copy_is_removed(
+    workspace: Workspace, database: Path
+) -> None:
+    ingest_interactions(workspace, "db", database, query=QUERY)
+    before = workspace.warehouse.live("dataset/db")
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i AS user_id, i AS item_id FROM n"
+    code = (
+        "import sys\nfrom distaff_data.ingest import ingest_interactions\nfrom distaff_data.workspace import Workspace\n"
+        "ingest_interactions(Workspace.open(sys.argv[1]), 'db', sys.argv[2], query=sys.argv[3], replace=True)\n"
+    )
+    reading = subprocess.Popen([sys.executable, "-c", code, str(workspace.root), str(database), endless])
+    deadline = time.monotonic() + 120
+    while not (copies := list(workspace.scratch.glob("source-*/held.lock"))):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert not Spool.is_abandoned(copies[0].parent)
+    reading.kill()
+    reading.wait()
+    assert Spool.is_abandoned(copies[0].parent)
+    assert workspace.warehouse.live("dataset/db") == before
+    assert any(check.check == "scratch" for check in examine(workspace.root, fix=True))
+    assert not list(workspace.scratch.glob("source-*"))
+    ingest_interactions(workspace, "db", database, query=QUERY, replace=True)
+
+
+def test_forgotten_people_do_not_come_back_with_rows_that_were_read_before(
+    workspace: Workspace, database: Path
+) -> None:
+    ingest_interactions(workspace, "db", database, query=QUERY, since="time")
+    forget(workspace, ["03"], "db")
+    with sqlite3.connect(database) as con:
+        con.execute("DELETE FROM orders WHERE customer = '03' AND bought_at = (SELECT max(bought_at) FROM orders)")
+        con.execute("INSERT INTO orders VALUES ('new', 1, 2, '2026-04-10 10:00:00')")
+    con.close()
+    ingest_interactions(workspace, "db", database, query=QUERY, since="time")
+    users = {row["user_id"] for row in rows(workspace, "db")}
+    assert "new" in users
+    assert "03" not in users
 
 
 @pytest.fixture(scope="module")
