@@ -15,6 +15,7 @@ import os
 import random
 import select
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,7 @@ import traceback
 import warnings
 import zipfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,11 @@ Ingest = Callable[[Workspace, Path], object]
 
 def _interactions(workspace: Workspace, path: Path) -> object:
     return ingest_interactions(workspace, "fuzzed", path, replace=True, split="random:0.6,0.2,0.2")
+
+
+def _database(workspace: Workspace, path: Path) -> object:
+    query = "SELECT * FROM orders"
+    return ingest_interactions(workspace, "fuzzed", path, replace=True, split="random:0.6,0.2,0.2", query=query)
 
 
 def _items(workspace: Workspace, path: Path) -> object:
@@ -111,7 +118,17 @@ def seeds() -> dict[str, tuple[Ingest, bytes]]:
         out = io.BytesIO()
         table.write_parquet(out)
         made[name] = (ingest, out.getvalue())
+    made["shop.db"] = (_database, _sqlite(pairs))
     return made
+
+
+def _sqlite(pairs: list[tuple[int, int, int, int]]) -> bytes:
+    """Return an SQLite file of orders."""
+    with closing(sqlite3.connect(":memory:")) as con:
+        con.execute("CREATE TABLE orders (user TEXT, item INTEGER, rating REAL, timestamp INTEGER)")
+        con.executemany("INSERT INTO orders VALUES (?, ?, ?, ?)", pairs)
+        con.commit()
+        return con.serialize()
 
 
 def mutated(name: str, content: bytes, chance: random.Random) -> bytes:

@@ -187,6 +187,8 @@ class Torment:
             return ["schedule", "add", f"job{self.n}", "--cron", "0 4 * * 1", "--model", "champion"], None
         if verb == "forget":
             return ["forget", f"u{self.n % _PEOPLE}", "--dataset", "shop", "--yes"], None
+        if verb == "promote":
+            return ["promote", runs["nmf"], "--as", f"champion{self.chance.randrange(10**9)}"], None
         if verb == "rollback":
             self._must("promote", runs["popularity"], "--as", "champion")
             self.known = None
@@ -210,7 +212,7 @@ class Torment:
     def _expect(self, verb: str, when: str, status: int | None, arguments: list[str]) -> None:
         """Note a command that did not end well, but for one that was done before it was killed and says so."""
         said = self.log.read_text()
-        done = ("nobody of this id", "there is a job of this name", "nothing to roll back", "had no earlier")
+        done = ("nobody of this id", "there is a job of this name", "nothing to roll back", "had no earlier", "already")
         if status == 0 or (status == 2 and any(words in said for words in done)):
             self.counts[verb][when] += 1
             return

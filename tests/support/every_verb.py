@@ -95,6 +95,9 @@ def commands(runs: dict[str, str], files: Path) -> dict[str, list[str]]:
         "classify": [pca],
         "anomalies": [pca],
         "adapt": ["sites", "--source", "a", "--target", "b"],
+        "keygen": [str(files / "key.pem")],
+        "sign": [nmf],  # refused, since no key is named
+        "serve": ["champion", "--address", "0.0.0.0"],  # refused without a token, once the workspace is opened
         "dashboard": ["--address", "0.0.0.0", "--no-browser"],  # refused without a login, once it is opened
         "schedule add": ["weekly", "--cron", "0 4 * * 1", "--model", "champion"],
         "schedule remove": ["weekly"],

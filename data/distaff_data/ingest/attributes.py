@@ -21,6 +21,7 @@ from distaff_data.ingest.embedding import embed, open_encoder
 from distaff_data.ingest.layout import layout_of
 from distaff_data.ingest.options import AttributesOptions, with_settings
 from distaff_data.ingest.vectors import VECTORS_TABLE, Matrix, read_ids, stage_columns, vector_columns
+from distaff_data.sources import Inputs, gathered
 from distaff_data.tables.reports import AttributesReport
 from distaff_data.warehouse import Publication, Scratch
 from distaff_data.workspace import Workspace
@@ -30,7 +31,7 @@ def ingest_attributes(
     workspace: Workspace,
     entity: str,
     dataset: str,
-    paths: str | Path | Sequence[str | Path],
+    paths: Inputs,
     options: AttributesOptions | None = None,
     **settings: Any,
 ) -> AttributesReport:
@@ -44,7 +45,7 @@ def ingest_attributes(
         dataset: The dataset's name.
         paths: Tables: delimited with a header, Parquet, JSON lines, or RecBole's ``.item`` and ``.user``, in which
             Parquet's lists of floating-point numbers and RecBole's ``float_seq`` are vectors; and ``.npy`` matrices,
-            named by the file or as in ``text=all-MiniLM-L6-v2.npy``.
+            named by the file or as in ``text=all-MiniLM-L6-v2.npy``; see :mod:`distaff_data.sources` for what is no file.
         options: How the files are read.
         settings: Single options by name, such as ``title="name"``; see
             :class:`~distaff_data.ingest.options.AttributesOptions`.
@@ -56,8 +57,22 @@ def ingest_attributes(
     options = with_settings(options or AttributesOptions(), settings)
     if entity not in ("item", "user"):
         raise InputError(f"attributes belong to item or user, not {entity!r}")
-    named = [_named_path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
-    files = existing_files([path for _, path in named])
+    names, inputs = _named(paths)
+    with gathered(workspace.scratch, inputs, query=options.query) as found:
+        files = existing_files(found.paths)
+        # A prefix of an object store stands for several files, none of which then has another name.
+        named = list(zip(names if len(names) == len(files) else [None] * len(files), files, strict=True))
+        return _ingest(workspace, entity, dataset, named, options)
+
+
+def _ingest(
+    workspace: Workspace,
+    entity: str,
+    dataset: str,
+    named: Sequence[tuple[str | None, Path]],
+    options: AttributesOptions,
+) -> AttributesReport:
+    files = [path for _, path in named]
     matrices = [Matrix.open(path, name) for name, path in named if path.suffix == ".npy"]
     ids = None if options.rows is None else read_ids(existing_files([options.rows])[0])
     encoder = None if options.embed_with is None else open_encoder(Path(options.embed_with))
@@ -80,10 +95,19 @@ def ingest_attributes(
     return AttributesReport(dataset, entity, generation, **counts)
 
 
-def _named_path(path: str | Path) -> tuple[str | None, Path]:
-    """Return a path, and the name in front of it as in ``text=embeddings.npy``."""
+def _named(paths: Inputs) -> tuple[list[str | None], Inputs]:
+    """Return paths, and the names in front of them as in ``text=embeddings.npy``."""
+    if isinstance(paths, str | Path):
+        paths = [paths]
+    if not isinstance(paths, Sequence):
+        return [None], paths
+    divided = [_named_path(path) for path in paths]
+    return [name for name, _ in divided], [path for _, path in divided]
+
+
+def _named_path(path: str | Path) -> tuple[str | None, str | Path]:
     name, equals, rest = str(path).partition("=")
-    return (name, Path(rest)) if equals and rest.endswith(".npy") and not Path(path).exists() else (None, Path(path))
+    return (name, rest) if equals and rest.endswith(".npy") and not Path(path).exists() else (None, path)
 
 
 def _stage_tables(scratch: Scratch, entity: str, tables: Sequence[Path], options: AttributesOptions) -> None:

@@ -14,6 +14,8 @@ from distaff_data.arrays import Floats
 from distaff_data.errors import InputError, first_line
 from distaff_data.ingest.times import TimeReader, seconds_of
 
+_NOT_UTF8 = "not UTF-8; convert it first (iconv -f LATIN1 -t UTF-8)"
+
 
 def read_table(path: Path) -> pa.Table:
     """Return a Parquet or CSV file whole.
@@ -29,12 +31,28 @@ def read_table(path: Path) -> pa.Table:
         table = pq.read_table(path) if path.suffix.lower() in (".parquet", ".pq") else pacsv.read_csv(path)
         names = table.column_names
     except UnicodeDecodeError:
-        raise InputError("the file is not UTF-8; convert it first (iconv -f LATIN1 -t UTF-8)", path=path) from None
+        raise InputError(f"the file is {_NOT_UTF8}", path=path) from None
     except Exception as error:  # what a foreign file makes Arrow raise is of any class
         reason = first_line(error) or type(error).__name__
         raise InputError(f"the file cannot be read: {reason}", path=path) from None
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise InputError("two columns have this name", path=path, line=1, column=twice)
+    return _decoded(path, table)
+
+
+def _decoded(path: Path, table: pa.Table) -> pa.Table:
+    """Return a table with its bytes as text: Arrow leaves a column of a CSV file as bytes where one value is not UTF-8.
+
+    Raises:
+        InputError: They are no text.
+    """
+    for place, field in enumerate(table.schema):
+        if pa.types.is_binary(field.type) or pa.types.is_large_binary(field.type):
+            try:
+                text = table.column(place).cast(pa.string())
+            except pa.ArrowInvalid:
+                raise InputError(f"the column is {_NOT_UTF8}", path=path, column=field.name) from None
+            table = table.set_column(place, field.name, text)
     return table
 
 

@@ -20,7 +20,10 @@ Rows at unequal distances are brought to the grid of their median distance, or o
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence, Set
+import re
+from collections.abc import Mapping, Set
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +34,9 @@ from distaff_data.ingest.columns import find_column
 from distaff_data.ingest.incident_graph import graph_nodes, read_graph
 from distaff_data.ingest.incident_metrics import read_metrics
 from distaff_data.ingest.incident_names import DIVIDE_AT, read_names
-from distaff_data.ingest.options import IncidentsOptions, with_settings
+from distaff_data.ingest.options import IncidentsOptions, queried, with_settings
 from distaff_data.ingest.publish import check_new
+from distaff_data.sources import Gathered, Inputs, Spool, gathered, prometheus, telling
 from distaff_data.tables.incidents import graph_direction, publish_incidents
 from distaff_data.tables.reports import IncidentsReport
 from distaff_data.workspace import Workspace
@@ -41,7 +45,7 @@ from distaff_data.workspace import Workspace
 def ingest_incidents(
     workspace: Workspace,
     name: str,
-    paths: str | Path | Sequence[str | Path],
+    paths: Inputs = (),
     options: IncidentsOptions | None = None,
     **settings: Any,
 ) -> IncidentsReport:
@@ -50,7 +54,9 @@ def ingest_incidents(
     Args:
         workspace: Where to.
         name: Name of the dataset.
-        paths: A folder with ``cases.json``, or files of metrics, each one case named like the file.
+        paths: A folder with ``cases.json``, or files of metrics, each one case named like the file; see
+            :mod:`distaff_data.sources` for what is no file. None with ``prometheus``, of which one case is read; see
+            :mod:`distaff_data.sources.prometheus`.
         options: How they are read; without ``graph``, a folder's own ``graph.csv`` is.
         settings: Single options by name, such as ``kpi="shop|latency"``; see
             :class:`~distaff_data.ingest.options.IncidentsOptions`.
@@ -59,7 +65,37 @@ def ingest_incidents(
         InputError: Something cannot be read or does not fit together; nothing was changed.
     """
     options = with_settings(options or IncidentsOptions(), settings)
-    files = [Path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
+    if options.prometheus is not None:
+        return _ingest_prometheus(workspace, name, paths, options)
+    if options.match or options.alert:
+        raise InputError("--match and --alert are of a Prometheus server; say which with --prometheus")
+    with gathered(workspace.scratch, paths, query=options.query) as found:
+        return _ingest(workspace, name, found, options)
+
+
+def _ingest_prometheus(workspace: Workspace, name: str, paths: Inputs, options: IncidentsOptions) -> IncidentsReport:
+    """Load one case from a server, named by its alert or the dataset, and by when it begins."""
+    if options.start is None or options.end is None or not options.match:
+        raise InputError("of a Prometheus server say what is read: --match, --from and --to")
+    if paths != [] and paths != ():
+        raise InputError("give files, or a Prometheus server")
+    start, end = prometheus.moment(options.start, "from"), prometheus.moment(options.end, "to")
+    step = options.step or prometheus.STEP
+    asked = prometheus.Asked(
+        str(options.prometheus), options.match, start, end, step, options.entity_label, options.alert
+    )
+    check_new(workspace.warehouse, name, replace=options.replace)
+    begins = f"{datetime.fromtimestamp(start, UTC):%Y%m%dT%H%M%S}"
+    case = re.sub(r"[^A-Za-z0-9._-]", "_", f"{options.alert or name}-{begins}")
+    with Spool(workspace.scratch) as spool:
+        path, shown, onset = prometheus.read(spool, asked, case)
+        at = options.onset if options.onset is not None else onset
+        with telling({path: shown}):
+            return _ingest(workspace, name, Gathered([path], {path: shown}), replace(options, onset=at, step=step))
+
+
+def _ingest(workspace: Workspace, name: str, found: Gathered, options: IncidentsOptions) -> IncidentsReport:
+    files = [Path(path) for path in found.paths]
     if options.divide_at not in (None, *DIVIDE_AT):
         raise UnknownNameError("place to divide a name at", str(options.divide_at), DIVIDE_AT)
     names = read_names(options.names)
@@ -81,11 +117,14 @@ def ingest_incidents(
         case_names.add(case.name)
     edges = () if graph is None else read_graph(Path(graph), cases, options.unmeasured)
     kept = ("time", "time_format", "day_first", "separator", "divide_at", "step", "kpi", "onset", "label")
-    recorded = {option: getattr(options, option) for option in kept}
+    recorded = {option: getattr(options, option) for option in kept} | queried(options.query)
+    if options.prometheus is not None:
+        asked = ("match", "start", "end", "entity_label", "alert")
+        recorded |= {option: getattr(options, option) for option in asked}
     with workspace.warehouse.lock(f"dataset/{name}"):
         check_new(workspace.warehouse, name, replace=options.replace)
         incidents = _with_direction(Incidents(name, tuple(cases), edges), direction)
-        source = ", ".join(str(path) for path in files)
+        source = ", ".join(map(found.told, files))
         return publish_incidents(workspace.warehouse, incidents, source=source, settings=recorded)
 
 

@@ -5,19 +5,19 @@ All work over rows is SQL in a scratch database on disk, in bounded memory.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from distaff_data.errors import InputError, UnknownNameError
 from distaff_data.ingest.attribute_staging import create_attribute_tables, publish_attributes, stage_attributes
 from distaff_data.ingest.detect import Sources, find_sources
+from distaff_data.ingest.growth import Growing, add_before, check_same, growing, has_news, since_of
 from distaff_data.ingest.layout import FORMATS
-from distaff_data.ingest.options import InteractionsOptions, with_settings
+from distaff_data.ingest.options import InteractionsOptions, queried, with_settings
 from distaff_data.ingest.publish import check_new, number_entities, publish_interactions
 from distaff_data.ingest.refine import refine
 from distaff_data.ingest.staging import StagedEvents, stage_events
 from distaff_data.ingest.times import FAR_TIMES
+from distaff_data.sources import Gathered, Inputs, gathered
 from distaff_data.splits.interactions import Split, parse_split
 from distaff_data.tables.reports import IngestReport
 from distaff_data.warehouse import Publication, Scratch
@@ -27,7 +27,7 @@ from distaff_data.workspace import Workspace
 def ingest_interactions(
     workspace: Workspace,
     name: str,
-    paths: str | Path | Sequence[str | Path],
+    paths: Inputs,
     options: InteractionsOptions | None = None,
     **settings: Any,
 ) -> IngestReport:
@@ -40,7 +40,8 @@ def ingest_interactions(
         workspace: Where to.
         name: Name of the dataset.
         paths: Files, one folder, or the prefix of RecBole's atomic files. Where file names or a column (``x_label``)
-            divide the rows into train, valid and test, that split is kept exactly and ``split`` is not used.
+            divide the rows into train, valid and test, that split is kept exactly and ``split`` is not used. See
+            :mod:`distaff_data.sources` for what is no file.
         options: How the files are read, filtered and split.
         settings: Single options by name, such as ``user="customer"``; see
             :class:`~distaff_data.ingest.options.InteractionsOptions`.
@@ -50,12 +51,36 @@ def ingest_interactions(
     """
     options = with_settings(options or InteractionsOptions(), settings)
     split = _checked_split(options)
-    sources = find_sources([paths] if isinstance(paths, str | Path) else paths)
     warehouse = workspace.warehouse
-    check_new(warehouse, name, replace=options.replace)  # before the reading, which may take minutes
-    with warehouse.lock(f"dataset/{name}"), Scratch(workspace.scratch, sources.files) as scratch:
-        check_new(warehouse, name, replace=options.replace)
+    check_new(warehouse, name, replace=options.replace or options.since is not None)  # before what may take minutes
+    with warehouse.lock(f"dataset/{name}"):
+        before = growing(warehouse, name, options)
+        check_new(warehouse, name, replace=options.replace or before is not None)
+        since = since_of(options, before)
+        with gathered(workspace.scratch, paths, query=options.query, since=since) as found:
+            if before is not None and not has_news(before, found):
+                return before.report(name)
+            return _ingest(workspace, name, found, options, split, before)
+
+
+def _ingest(
+    workspace: Workspace,
+    name: str,
+    found: Gathered,
+    options: InteractionsOptions,
+    split: Split | None,
+    before: Growing | None,
+) -> IngestReport:
+    """Stage, refine and publish files; ``before`` is what their rows are added to."""
+    warehouse = workspace.warehouse
+    sources = find_sources(found.paths)
+    source = ", ".join(map(found.told, sources.files))
+    with Scratch(workspace.scratch, sources.files) as scratch:
         staged = stage_events(scratch, sources.interactions, options, _required(options, split))
+        recorded = _recorded(staged, options, split, found, source)
+        if before is not None:
+            check_same(before, recorded)
+            add_before(scratch, warehouse, name, given_split=staged.given_split)
         refined = refine(
             scratch,
             given_split=staged.given_split,
@@ -66,25 +91,35 @@ def ingest_interactions(
         )
         _stage_attributes_beside(scratch, sources)
         facts = {**number_entities(scratch), **vars(refined)}
-        recorded = {
-            "format": staged.format,
-            "columns": dict(staged.columns),
-            "far_times": options.far_times,
-            "min_rating": options.min_rating,
-            "min_interactions": options.min_interactions,
-            "split": _split_name(staged, split),
-            "seed": options.seed,
-        }
         generation = publish_interactions(
             warehouse,
             scratch,
             name,
-            source=", ".join(str(path) for path in sources.files),
+            source=source,
             settings=recorded,
             facts=facts,
             beside=lambda publication: _publish_attributes_beside(publication, scratch, name),
         )
     return IngestReport(name, generation, staged.format, staged.columns, _split_name(staged, split), **facts)
+
+
+def _recorded(
+    staged: StagedEvents, options: InteractionsOptions, split: Split | None, found: Gathered, source: str
+) -> dict[str, Any]:
+    """Return what is recorded of how the rows were read."""
+    recorded: dict[str, Any] = {
+        "format": staged.format,
+        "columns": dict(staged.columns),
+        "far_times": options.far_times,
+        "min_rating": options.min_rating,
+        "min_interactions": options.min_interactions,
+        "split": _split_name(staged, split),
+        "seed": options.seed,
+        **queried(options.query),
+    }
+    if found.mark is not None:
+        recorded["since"] = {"column": options.since, "source": source, **found.mark.as_json()}
+    return recorded
 
 
 def _checked_split(options: InteractionsOptions) -> Split | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from distaff_data.errors import InputError
+from distaff_data.errors import InputError, redacted
 
 Options = TypeVar("Options", "InteractionsOptions", "SeriesOptions", "IncidentsOptions", "AttributesOptions")
 
@@ -21,6 +21,7 @@ Replace = Annotated[bool, "Replace the dataset of that name."]
 Id = Annotated[str | None, "Column of ids; detected otherwise."]
 Time = Annotated[str | None, "Column of time stamps; detected otherwise."]
 DayFirst = Annotated[bool, "Dates are written day, month, year: 24.11.2026 09:30."]
+Query = Annotated[str | None, "One SELECT, where the source is a database."]
 TimeFormat = Annotated[str | None, "How dates are written, in strptime's signs: '%m/%d/%Y %H:%M'."]
 
 
@@ -48,6 +49,11 @@ class InteractionsOptions:
     min_interactions: Annotated[int, "Keep users and items with at least so many (k-core)."] = 0
     split: Annotated[str | None, "random:0.8,0.1,0.1, temporal:0.8,0.1,0.1 or leave-last-out."] = "random:0.8,0.1,0.1"
     seed: Seed = 0
+    query: Query = None
+    since: Annotated[
+        str | None,
+        "Column that only grows, of a database or Delta table: read rows from where the last time ended, and add them.",
+    ] = None
     replace: Replace = False
 
 
@@ -66,6 +72,7 @@ class AttributesOptions:
     embed_with: Annotated[
         str | Path | None, "Folder of a sentence-transformers model: makes vectors 'text' of what is read."
     ] = None
+    query: Query = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +97,7 @@ class SeriesOptions:
         "ratio:.7,.1,.2 or rows:A,B,C in time; dates:D1,D2; random:.7,.1,.2 of entities; groups:valid=1;test=2.",
     ] = None
     seed: Seed = 0
+    query: Query = None
     replace: Replace = False
 
     def __post_init__(self) -> None:
@@ -117,6 +125,13 @@ class IncidentsOptions:
     label: Annotated[str | None, "Column that is 0 in normal rows."] = None
     roots: Annotated[Sequence[str], "An entity that failed; repeatable."] = ()
     unmeasured: Annotated[bool, "Leave out edges of entities that no case measures."] = False
+    query: Query = None
+    prometheus: Annotated[str | None, "Address of a Prometheus server, in place of files."] = None
+    match: Annotated[Sequence[str], "Selector or other PromQL whose series are read; repeatable."] = ()
+    start: Annotated[str | None, "First moment read of Prometheus: 2026-11-30T14:00, or seconds."] = None
+    end: Annotated[str | None, "Last moment."] = None
+    entity_label: Annotated[str | None, "Label that names the entity; service, pod, instance, ... otherwise."] = None
+    alert: Annotated[str | None, "Alert whose first firing is the onset."] = None
     replace: Replace = False
 
     def __post_init__(self) -> None:
@@ -127,6 +142,11 @@ class IncidentsOptions:
 def _check_step(step: float | None) -> None:
     if step is not None and not 0 < step < math.inf:
         raise InputError("the step is a number of seconds above 0", column="step", value=step)
+
+
+def queried(query: str | None) -> dict[str, str]:
+    """Return what is recorded of the statement that a database was read by."""
+    return {} if query is None else {"query": redacted(query)}
 
 
 def with_settings(options: Options, settings: Mapping[str, Any]) -> Options:

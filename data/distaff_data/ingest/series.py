@@ -29,10 +29,11 @@ from distaff_data.ingest.detect import SPLIT_WORDS, existing_files
 from distaff_data.ingest.grid import Arranged, SeriesRows, arrange
 from distaff_data.ingest.layout import FileLayout, layout_of
 from distaff_data.ingest.lines import physical_line
-from distaff_data.ingest.options import SeriesOptions, with_settings
+from distaff_data.ingest.options import SeriesOptions, queried, with_settings
 from distaff_data.ingest.publish import check_new
 from distaff_data.ingest.times import TimeReader, check_times, dated_columns
 from distaff_data.ingest.values import check_room
+from distaff_data.sources import Gathered, Inputs, gathered
 from distaff_data.splits import SPLITS
 from distaff_data.splits.series import default_split, divide, hold_out
 from distaff_data.tables.reports import SeriesReport
@@ -70,7 +71,7 @@ _ARCHIVES = {".ts": read_ts, ".arff": read_arff, ".npz": read_npz}
 def ingest_series(
     workspace: Workspace,
     name: str,
-    paths: str | Path | Sequence[str | Path],
+    paths: Inputs,
     options: SeriesOptions | None = None,
     **settings: Any,
 ) -> SeriesReport:
@@ -79,7 +80,7 @@ def ingest_series(
     Args:
         workspace: Where to.
         name: Name of the dataset.
-        paths: One table, or the train and test files of an archive.
+        paths: One table, or the train and test files of an archive; see :mod:`distaff_data.sources` for what is no file.
         options: What a table's columns are, where that is not detected, and how the series are split.
         settings: Single options by name, such as ``time="date"``; see
             :class:`~distaff_data.ingest.options.SeriesOptions`.
@@ -88,9 +89,14 @@ def ingest_series(
         InputError: Something cannot be read or does not fit together; nothing was changed.
     """
     options = with_settings(options or SeriesOptions(), settings)
-    files = existing_files([paths] if isinstance(paths, str | Path) else paths)
+    check_new(workspace.warehouse, name, replace=options.replace)
+    with gathered(workspace.scratch, paths, query=options.query) as found:
+        return _ingest(workspace, name, found, options)
+
+
+def _ingest(workspace: Workspace, name: str, found: Gathered, options: SeriesOptions) -> SeriesReport:
+    files = existing_files(found.paths)
     warehouse = workspace.warehouse
-    check_new(warehouse, name, replace=options.replace)
     kind = files[0].suffix.lower()
     if kind in _ARCHIVES:
         windows = _ARCHIVES[kind](files, name, channels_first=options.channels_first)
@@ -106,10 +112,10 @@ def ingest_series(
         return publish_series(
             warehouse,
             data,
-            source=", ".join(map(str, files)),
+            source=", ".join(map(found.told, files)),
             format=format,
             split=split,
-            settings={"seed": options.seed, "step": options.step},
+            settings={"seed": options.seed, "step": options.step, **queried(options.query)},
             gap_rows=arranged.gap_rows,
             regular=arranged.regular,
         )

@@ -27,6 +27,7 @@ from distaff.cli import (
     reasons,
     schedule,
     series,
+    serving,
     sweeps,
 )
 from distaff.cli.state import printable, talk, use_workspace
@@ -37,7 +38,19 @@ _PANELS = {
     "Train": ("models", "train", "tune", "evaluate", "board", "audit", "runs", "show"),
     "Understand": ("factors", "note", "blind-spots", "explain", "steer", "rerank", "diagnose"),
     "Act": ("score", "export", "embed", "forecast", "classify", "anomalies", "adapt"),
-    "Operate": ("promote", "rollback", "aliases", "schedule", "forget", "dashboard", "doctor", "demo"),
+    "Operate": (
+        "promote",
+        "rollback",
+        "aliases",
+        "keygen",
+        "sign",
+        "schedule",
+        "serve",
+        "forget",
+        "dashboard",
+        "doctor",
+        "demo",
+    ),
 }
 _INTERRUPTED, _TERMINATED = 130, 143
 _ended_by: list[int] = []
@@ -49,8 +62,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog="Start with: distaff demo",
 )
-for module in (data, models, sweeps, audit, factors, reasons, incidents, series, exchange, promotions, schedule, forgetting,
-               operations):  # fmt: skip
+for module in (data, models, sweeps, audit, factors, reasons, incidents, series, exchange, promotions, schedule, serving,
+               forgetting, operations):  # fmt: skip
     module.add_to(app)
 _PANEL_OF = {verb: panel for panel, verbs in _PANELS.items() for verb in verbs}
 

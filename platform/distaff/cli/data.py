@@ -21,7 +21,12 @@ _NAMED = 20  # channels that are listed
 
 ingest = typer.Typer(help="Load files as a dataset; the format is detected or given.", no_args_is_help=True)
 
-Paths = Annotated[list[Path], typer.Argument(help="Files, or a folder with train, valid and test files.")]
+Paths = Annotated[
+    list[str],
+    typer.Argument(
+        help="Files, a folder with train, valid and test files, or postgresql://, sqlite:///, https:// or s3:// addresses."
+    ),
+]
 Described = Annotated[
     list[str], typer.Argument(help="Tables, and .npy matrices of vectors; NAME=FILE.npy names the vectors.")
 ]
@@ -92,20 +97,22 @@ def ingest_users(name: Name, paths: Described, options: AttributesOptions, as_js
 
 
 @ingest.command("incidents")
-@takes(IncidentsOptions, flags={"roots": "--root"})
+@takes(IncidentsOptions, flags={"roots": "--root", "start": "--from", "end": "--to"})
 def ingest_incidents_verb(
     name: Name,
-    paths: Annotated[list[Path], typer.Argument(help="A folder with cases.json, or files of metrics, one a case.")],
     options: IncidentsOptions,
+    paths: Annotated[
+        list[str] | None, typer.Argument(help="A folder with cases.json, or files of metrics, one a case.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Load metrics of incidents: a folder of labelled cases, or wide or long CSV and Parquet.
+    """Load metrics of incidents: a folder of labelled cases, wide or long CSV and Parquet, or what Prometheus has.
 
     Example: distaff ingest incidents outage metrics.csv --kpi "shop|latency" --graph calls.csv
     """
     from distaff_data.ingest import ingest_incidents
 
-    report = ingest_incidents(workspace(create=True), name, paths, options)
+    report = ingest_incidents(workspace(create=True), name, paths or (), options)
     _show(report, as_json)
     if not as_json:
         _show_entities(report.dataset)
@@ -118,7 +125,7 @@ def ingest_incidents_verb(
 def ingest_series_verb(
     name: Name,
     paths: Annotated[
-        list[Path], typer.Argument(help="One table or .npz file, or the .ts or .arff files of train and test.")
+        list[str], typer.Argument(help="One table or .npz file, or the .ts or .arff files of train and test.")
     ],
     options: SeriesOptions,
     as_json: Json = False,

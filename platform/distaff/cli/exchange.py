@@ -1,4 +1,4 @@
-"""The verb export: what a run is of, in the form of another library."""
+"""Verbs for models that change hands: export, keygen, sign."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from distaff.cli.state import Json, RunId, emit_facts, emit_json, workspace
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the verb."""
-    app.command()(export)
+    """Register the verbs."""
+    for verb in (export, keygen, sign):
+        app.command()(verb)
 
 
 def export(
@@ -52,3 +53,30 @@ def export(
     if as_json:
         return emit_json(facts)
     emit_facts(f"exported {run}", facts)
+
+
+def keygen(
+    file: Annotated[Path, typer.Argument(help="Where the private key goes; only you may read it.")],
+    as_json: Json = False,
+) -> None:
+    """Make a key that signs models; print its public half, which whoever trusts you puts on a line of a file.
+
+    With DISTAFF_SIGNING_KEY=FILE every model is signed as it is saved; with DISTAFF_TRUSTED_KEYS=FILE no other is read.
+    """
+    from distaff.model import signing
+
+    public = signing.make_key(file)
+    if as_json:
+        return emit_json({"file": str(file), "key": public})
+    typer.echo(public)
+
+
+def sign(run: RunId, as_json: Json = False) -> None:
+    """Sign a run's model as it is, with the key that DISTAFF_SIGNING_KEY names."""
+    from distaff.model import saving
+    from distaff.runs import records
+
+    facts = {"run": run, "key": saving.sign(records.model_folder(workspace(), run))}
+    if as_json:
+        return emit_json(facts)
+    emit_facts(f"signed {run}", facts)

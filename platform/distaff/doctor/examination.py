@@ -18,6 +18,7 @@ from distaff.model import registry
 from distaff.runs import records
 from distaff.sweeps import journal
 from distaff_data.errors import DistaffError
+from distaff_data.sources import Spool
 from distaff_data.warehouse import Scratch
 from distaff_data.workspace import Workspace
 
@@ -129,7 +130,12 @@ def _torn_journals(workspace: Workspace, fix: bool) -> list[Check]:
 def _sweep(scratch: Path) -> list[Check]:
     """Remove what killed ingestions left behind; a young folder without a database may belong to one that begins."""
     old = time.time() - _LEFT_BEHIND
-    abandoned = [folder for folder in scratch.glob("*") if Scratch.is_abandoned(folder) or folder.stat().st_mtime < old]
+    kinds = (Scratch, Spool)
+    abandoned = [
+        folder
+        for folder in scratch.glob("*")
+        if any(kind.is_abandoned(folder) for kind in kinds) or folder.stat().st_mtime < old
+    ]
     for folder in abandoned:
         shutil.rmtree(folder, ignore_errors=True)
     return [Check("scratch", "fixed", f"{len(abandoned)} folders of killed ingestions removed")] if abandoned else []

@@ -16,6 +16,7 @@ from distaff.runs import aliases
 from distaff.runs.records import Run
 from distaff_data.atomic import clear_leftovers, leftovers
 from distaff_data.errors import InputError
+from distaff_data.sources import Spool
 from distaff_data.warehouse import Scratch
 from distaff_data.workspace import Workspace
 
@@ -26,7 +27,7 @@ def clear(workspace: Workspace, dataset: str, runs: Sequence[Run], people: Seque
     """Remove what interrupted work left of the people, and take them out of the jobs' files; returns how many files."""
     removed = 0
     left_behind = [folder for run in runs for folder in interrupted_shards(workspace, run.run)]
-    left_behind += [folder for folder in workspace.scratch.glob("*") if Scratch.is_abandoned(folder)]
+    left_behind += [f for f in workspace.scratch.glob("*") if Scratch.is_abandoned(f) or Spool.is_abandoned(f)]
     for folder in left_behind:
         removed += sum(1 for file in folder.rglob("*") if file.is_file())
         shutil.rmtree(folder)

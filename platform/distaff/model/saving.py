@@ -2,8 +2,9 @@
 
 The manifest names the model, its whole configuration, the shape and type of every tensor, the SHA-256 of every other file
 and one of itself; loading checks them, and whether what was read fits together. Those of 0.1 have no digest of themselves
-and name no shapes. The digests find what was damaged or changed by hand; they are no signature. The folder is written beside
-its final place and renamed, so that it is there whole or not at all.
+and name no shapes. The digests find what was damaged or changed by hand; a signature beside them, where one is asked for,
+says who saved the model (:mod:`distaff.model.signing`). The folder is written beside its final place and renamed, so that
+it is there whole or not at all.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from distaff.model import signing
 from distaff.model.registry import model_class
 from distaff_data.atomic import clear_leftovers, unfinished_path
 from distaff_data.errors import InputError, first_line
@@ -70,6 +72,7 @@ def save(model: Saveable, folder: Path) -> None:
             "sha256": {name: _sha256(temporary / name) for name in files},
         }
         (temporary / _MANIFEST).write_text(json.dumps(manifest | {"digest": _digest(manifest)}, indent=2))
+        signing.sign_where_told(temporary / _MANIFEST)
         if folder.exists():
             folder.rename(_old(folder))
         temporary.rename(folder)
@@ -111,19 +114,26 @@ def load(folder: Path) -> Any:
     return model
 
 
-def check(folder: Path) -> dict[str, Any]:
+def check(folder: Path, *, signed: bool = True) -> dict[str, Any]:
     """Return the manifest of a saved model whose files have the content they were saved with.
 
+    Args:
+        folder: The model's.
+        signed: Whether one of the trusted keys must have signed it, where there are any.
+
     Raises:
-        InputError: There is none, or they have not.
+        InputError: There is none, they have not, or it is signed by nobody who is trusted.
     """
     if not (folder / _MANIFEST).is_file():
         raise InputError("no saved model in this folder", path=folder)
+    text = (folder / _MANIFEST).read_bytes()
+    if signed:
+        signing.check_where_told(folder / _MANIFEST, text)
     try:
-        manifest: dict[str, Any] = json.loads((folder / _MANIFEST).read_text())
+        manifest: dict[str, Any] = json.loads(text)
         if "format" in manifest and manifest.get("digest") != _digest(manifest):
             raise InputError("the file was changed since it was saved", path=folder / _MANIFEST)
-        others = {file.name for file in folder.iterdir() if file.is_file()} - {_MANIFEST}
+        others = {file.name for file in folder.iterdir() if file.is_file()} - {_MANIFEST, signing.SIGNATURE}
         if bare := sorted((others | {_WEIGHTS}) - manifest["sha256"].keys()):
             raise InputError("the file has no digest in model.json", path=folder / bare[0])
         for name, digest in manifest["sha256"].items():
@@ -133,6 +143,18 @@ def check(folder: Path) -> dict[str, Any]:
     except _WRONG as error:
         raise InputError(f"the saved model cannot be read: {type(error).__name__}", path=folder) from error
     return manifest
+
+
+def sign(folder: Path) -> str:
+    """Sign a saved model with the key that the environment names; returns the public key.
+
+    Raises:
+        InputError: It names none, or the model's files are not as they were saved.
+    """
+    check(folder, signed=False)
+    if (public := signing.sign_where_told(folder / _MANIFEST)) is None:
+        raise InputError(f"name the file of the private key in {signing.SIGNING_KEY}; distaff keygen FILE makes one")
+    return public
 
 
 def _described(tensor: Tensor) -> dict[str, object]:
