@@ -73,7 +73,7 @@ def row_scores(model: WindowModel, data: Series, by: str) -> Scores:
     for block in blocks(windows):
         values, mask = model.take(windows, block)
         if ahead:
-            expected = model.forecast_windows(values[:, :length], mask[:, :length], 1)
+            expected = model.forecast_after(windows, block, values[:, :length], mask[:, :length], 1)
             values, mask = values[:, length:], mask[:, length:]
             rows = windows.starts[block].unsqueeze(1) + length
         else:

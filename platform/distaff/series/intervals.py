@@ -20,7 +20,7 @@ from torch import Tensor
 from distaff.series.blocks import blocks
 from distaff.series.contract import WindowModel
 from distaff_data.datasets.series import Series
-from distaff_data.datasets.windows import Windows, slide
+from distaff_data.datasets.windows import Windows, with_future
 from distaff_data.errors import InputError
 
 LEVELS = (0.8, 0.9, 0.95)
@@ -134,7 +134,7 @@ class Intervals:
 
         Args:
             levels: Coverages to judge.
-            std: Deviation of the channels, which widths are given in units of.
+            std: What widths are multiplied by, ``(E, C)`` or what is broadcast to that.
         """
         n_windows, horizon = self.test.shape[1:3]
         if not n_windows:
@@ -220,10 +220,9 @@ def calibrate(model: WindowModel, horizon: int) -> Intervals:
 
 def entity_spread(data: Series, model: WindowModel, split: str | None = None) -> Tensor:
     """Return the deviation of each entity's measured rows, of a split if it has such rows, scaled, ``(E, C)``."""
-    assert model.scaler is not None
     chosen = data.mask if split is None else data.mask & data.rows_of(split).unsqueeze(1)
-    scaled = model.scaler.to(torch.device("cpu")).apply(data.values, data.mask)
     entity, n = data.entity_of_row(), data.n_entities
+    scaled = model.scaler_for(data, entity, of="rows").to(torch.device("cpu")).apply(data.values, data.mask)
     sums = [torch.zeros(n, scaled.shape[1], dtype=torch.float64) for _ in range(3)]
     for total, values in zip(sums, (chosen.double(), scaled * chosen, scaled.square() * chosen), strict=True):
         total.index_add_(0, entity, values.double())
@@ -256,7 +255,7 @@ class _Replayed:
 def _replayed(model: WindowModel, horizon: int, split: str) -> _Replayed:
     data, length = model.data, model.length
     n, n_channels = data.n_entities, len(data.channels)
-    windows = slide(data, length, horizon=horizon, split=split, device=model.device)
+    windows = with_future(data, length, horizon, split, model.device)
     left = torch.bincount(windows.entities, minlength=n).flip(0).cumsum(0).flip(0)  # windows from each entity on
     last = torch.cat([left[1:], left.new_zeros(1)])
     from_end = len(windows) - 1 - torch.arange(len(windows)) - last[windows.entities]
@@ -270,7 +269,7 @@ def _replayed(model: WindowModel, horizon: int, split: str) -> _Replayed:
     for block in blocks(windows):
         values, mask = model.take(windows, block)
         history, observed = values[:, :length], mask[:, :length]
-        away = (model.forecast_windows(history, observed, horizon) - values[:, length:]).abs()
+        away = (model.forecast_after(windows, block, history, observed, horizon) - values[:, length:]).abs()
         away = torch.where(mask[:, length:], away, torch.nan)
         at = (windows.entities[block], place[block])
         errors[at], deviation[at] = away.cpu(), _deviation(history, observed, (1,)).cpu()

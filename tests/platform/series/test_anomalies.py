@@ -66,8 +66,7 @@ def test_scores_are_mean_squares_of_what_was_measured_and_every_row_has_one() ->
     data = two_entities()
     model = Zero(seq_len=7).fit(data, device="cpu")  # 33 and 40 rows: the last window of each reaches back
     found = row_scores(model, data, "reconstruction")
-    assert model.scaler is not None
-    scaled = model.scaler.apply(data.values, data.mask)
+    scaled = model.scaler_for(data, data.entity_of_row(), of="rows").apply(data.values, data.mask)
     expected = scaled.square().sum(1) / data.mask.sum(1).clamp(min=1)
     assert found.rows.tolist() == [row for row in range(73) if row != 9]
     torch.testing.assert_close(found.values.float(), expected[found.rows])
@@ -110,8 +109,7 @@ def test_windows_are_scored_where_an_entity_is_one() -> None:
     data = divide(Series.from_rows(noise(60), [4, 6] * 6, whole=True), "random:0.5,0.3,0.2")
     model = Zero().fit(data, device="cpu")
     table = model.anomalies()
-    assert model.scaler is not None
-    scaled = model.scaler.apply(data.values, data.mask).square()
+    scaled = model.scaler_for(data, data.entity_of_row(), of="rows").apply(data.values, data.mask).square()
     expected = [float(part.mean()) for part in scaled.split(data.lengths.tolist())]
     assert table["score"].to_numpy() == pytest.approx(expected, abs=1e-5)
     with pytest.raises(UnsupportedError, match="nothing after it"):
