@@ -68,6 +68,7 @@ from distaff_timeseries.controls.raw_ridge import RawRidge as _RawRidge
 from distaff_timeseries.controls.seasonal_naive import SeasonalNaive as _SeasonalNaive
 from distaff_timeseries.controls.series_ica import SeriesICA as _SeriesICA
 from distaff_timeseries.controls.sparse_linear import SparseLinear as _SparseLinear
+from distaff_timeseries.controls.theta import Theta as _Theta
 from distaff_timeseries.dts.models import DTS as _DTS
 from distaff_timeseries.dts.models import VAE as _VAE
 from distaff_timeseries.dts.models import BetaTCVAE as _BetaTCVAE
@@ -138,6 +139,7 @@ __all__ = [
     "SeriesICA",
     "SeriesModel",
     "SparseLinear",
+    "Theta",
     "TimeDRL",
     "Traversal",
     "UnknownNameError",
@@ -698,7 +700,7 @@ class FloorZ(_FloorZ):
     ) -> None: ...
 
 class ForecastBlend(_ForecastBlend):
-    """A ridge on the window, a sparse linear forecast, the last season, the last value and the drift, in a weighted mean.
+    """Ridges on windows of several lengths, of all entities and of each, and simple forecasts, in a weighted mean.
 
     Args:
         seq_len: Rows of a window; when None 96, or the longest entity where each entity is one window.
@@ -1593,6 +1595,38 @@ class SparseLinear(_SparseLinear):
         label_share: float = 1.0,
         period: int | None = None,
         smooth: bool = True,
+    ) -> None: ...
+
+class Theta(_Theta):
+    """Simple exponential smoothing with half the window's slope, on what is left without its seasonal means.
+
+    Args:
+        seq_len: Rows of a window; when None 96, or the longest entity where each entity is one window.
+        horizons: Rows ahead at which forecasts are measured.
+        forecaster: How the linear head of forecasts is found: ``ridge`` in closed form, ``sgd`` by gradient descent.
+        classifier: The linear head of classes; see :mod:`distaff.series.heads.classify`.
+        head_lr: Learning rate of heads found by ``sgd``, as are the two that follow; see
+            :mod:`distaff.series.heads.sgd`.
+        head_epochs: Their passes over the training windows.
+        head_dropout: Share of the features that they do without at each step.
+        label_share: Part of the labelled training windows' entities, of each class in proportion, whose labels are
+            used.
+        season: Rows of a season; when None the peak of the autocorrelation, or 1, the last value, of least validation
+            error.
+    """
+
+    def __init__(
+        self,
+        *,
+        seq_len: int | None = None,
+        horizons: tuple[int, ...] = (24,),
+        forecaster: Literal["ridge", "sgd"] = "ridge",
+        classifier: Literal["logistic", "ridge", "sgd", "nearest"] = "logistic",
+        head_lr: float = 0.001,
+        head_epochs: int = 30,
+        head_dropout: float = 0.1,
+        label_share: float = 1.0,
+        season: int | None = None,
     ) -> None: ...
 
 class TimeDRL(_TimeDRL):
