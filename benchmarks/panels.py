@@ -48,10 +48,11 @@ class Panel:
 
 def _noise(rng: np.random.Generator, n: int, memory: float = 0.6) -> Values:
     """Return autoregressive noise of deviation 1."""
-    rows = np.zeros(n)
+    rows: Values = np.zeros(n)
     for row, shock in enumerate(rng.normal(size=n)):
         rows[row] = memory * rows[row - 1] + shock
-    return rows * np.sqrt(1 - memory**2)
+    rows *= np.sqrt(1 - memory**2)
+    return rows
 
 
 def _season(rng: np.random.Generator, n: int, period: int, harmonics: int = 3) -> Values:

@@ -1,9 +1,9 @@
-"""The default forecast and every control, all with defaults, on panels made for what a default must stand (:mod:`benchmarks.panels`).
+"""The default forecast and every control, all with defaults, on the panels of :mod:`benchmarks.panels`.
 
-Errors are means over test windows in units of each entity's training deviation, MASE in units of its mean step. ``covered@90``
-is the share of test values inside intervals of 90 %, ``entities off`` the mean distance of the entities' own shares from
-.9. ``against best`` is the difference of a model's MASE from that of the control with the least validation error, whose name
-is beside it, with the interval of 95 % by Student's t over the seeds, each of which makes the panel anew.
+Errors are means over test windows in units of each entity's training deviation, MASE in units of its mean step.
+``covered@90`` is the share of test values inside intervals of 90 %, ``entities off`` the mean distance of the entities' own
+shares from .9. ``difference`` of our row is from the control of the least validation error, which ``against`` names, with
+the half width of its interval of 95 % by Student's t over the seeds, each of which makes the panel anew.
 """
 
 from __future__ import annotations
@@ -36,12 +36,14 @@ def _panel_rows(panel: Panel, n_seeds: int) -> list[dict[str, Any]]:
         for name, measured in values.items():
             measured.append(_measured(panel, name, seed))
     best = min(CONTROLS, key=lambda name: sum(one["valid"] for one in values[name]))
-    say(f"{panel.name}: " + "; ".join(f"{name} {statistics.fmean(v['mase'] for v in values[name]):.3f}" for name in values))
+    say(
+        f"{panel.name}: "
+        + "; ".join(f"{name} {statistics.fmean(v['mase'] for v in values[name]):.3f}" for name in values)
+    )
     return [
         {
-            "model": name,
+            "model": f"{panel.name}: {name}",
             "control": name != OURS,
-            "panel": panel.name,
             "metric": metric,
             "published": None,
             "value": statistics.fmean(one[metric] for one in measured),

@@ -23,6 +23,7 @@ from distaff_timeseries.controls.seasons import evenly
 from distaff_timeseries.controls.sparse_linear import SparseLinear
 from distaff_timeseries.controls.theta import Theta
 from distaff_timeseries.entity_ridge import MOST, EntityRidges, fit_entity_ridges
+from distaff_timeseries.filled_ridge import FilledRidge
 from distaff_timeseries.shares import drawn_together, least_squares_shares
 
 _LONG = (336, 720)  # rows of longer windows, beside the usual ones, where the training rows hold two of them
@@ -123,9 +124,9 @@ class ForecastBlend(Forecaster):
     def _components(self, data: Series) -> dict[str, SeriesModel]:
         usual, longest = super().length_for(data), self.length_for(data)
         horizons = self.config.horizons
-        models: dict[str, SeriesModel] = {RawRidge.name: RawRidge(seq_len=usual, horizons=horizons)}
+        models: dict[str, SeriesModel] = {RawRidge.name: FilledRidge(seq_len=usual, horizons=horizons)}
         for length in self._long(data):
-            models[f"{RawRidge.name} of {length} rows"] = RawRidge(seq_len=length, horizons=horizons)
+            models[f"{RawRidge.name} of {length} rows"] = FilledRidge(seq_len=length, horizons=horizons)
         for component in (SparseLinear, Theta, SeasonalNaive, Naive, Drift):
             models[component.name] = component(seq_len=longest, horizons=horizons)
         return models

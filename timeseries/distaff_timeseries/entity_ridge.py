@@ -90,4 +90,5 @@ def _drawn(x: Tensor, y: Tensor, common: Tensor) -> Tensor:
     gram, rest = x.T @ x, x.T @ (y - x @ common)
     size = gram.diagonal().mean().clamp(min=1e-12)
     penalties = torch.tensor(_PULLS, dtype=torch.float64).view(-1, 1, 1) * size
-    return common + torch.linalg.solve(gram + penalties * torch.eye(len(gram), dtype=torch.float64), rest)
+    moved: Tensor = torch.linalg.solve(gram + penalties * torch.eye(len(gram), dtype=torch.float64), rest)
+    return common + moved
