@@ -13,13 +13,13 @@ from distaff.series.answers import known_entities
 from distaff.series.blocks import blocks
 from distaff.series.fitted_heads import with_prefix, without_prefix
 from distaff.series.model import SeriesModel
+from distaff.series.seasons import evenly
 from distaff_data.datasets.series import Series
 from distaff_data.datasets.windows import Windows, usual_room, with_future
 from distaff_timeseries.controls.forecaster import Forecaster
 from distaff_timeseries.controls.naive import Drift, Naive
 from distaff_timeseries.controls.raw_ridge import RawRidge
 from distaff_timeseries.controls.seasonal_naive import SeasonalNaive
-from distaff_timeseries.controls.seasons import evenly
 from distaff_timeseries.controls.sparse_linear import SparseLinear
 from distaff_timeseries.controls.theta import Theta
 from distaff_timeseries.entity_ridge import MOST, EntityRidges, fit_entity_ridges

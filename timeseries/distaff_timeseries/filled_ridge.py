@@ -10,9 +10,9 @@ from torch import Tensor
 
 from distaff.model.base import Session
 from distaff.series.forecasting import Encoding
+from distaff.series.seasons import candidate_seasons
 from distaff_data.datasets.series import Series
 from distaff_timeseries.controls.raw_ridge import RawRidge
-from distaff_timeseries.controls.seasons import candidate_seasons
 
 
 class FilledRidge(RawRidge):

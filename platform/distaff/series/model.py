@@ -243,8 +243,10 @@ class SeriesModel(Model[Series]):
 
         Args:
             series: New data with the same channels; the model's own when None.
-            by: ``reconstruction``, how far rows are from what the model makes of their windows, or ``forecast``, from what
-                it expects after the rows before; what the model can when None, reconstruction first.
+            by: ``reconstruction``, how far rows are from what the model makes of their windows; ``forecast``, from what
+                it expects after the rows before; ``level``, from where the series usually is; ``stillness``, how little it
+                moves. When None the largest of error, level and stillness, the error by what the model can,
+                reconstruction first.
 
         Returns:
             ``entity, time, score, p_value``.

@@ -16,11 +16,11 @@ from distaff.model.config import Choices, ModelConfig
 from distaff.series.blocks import blocks
 from distaff.series.contract import SeriesConfig
 from distaff.series.heads.ridge import Moments, solve
+from distaff.series.seasons import candidate_seasons
 from distaff_data.datasets.series import Series
 from distaff_data.datasets.windows import with_future
 from distaff_data.errors import InputError
 from distaff_timeseries.controls.forecaster import Forecaster
-from distaff_timeseries.controls.seasons import candidate_seasons
 from distaff_timeseries.patches import instance_norm
 
 _WITHOUT = (4, 12, 24)  # periods that are tried where the autocorrelation has no peak
