@@ -58,11 +58,14 @@ from distaff_graph.plait.blend import Blend as _Blend
 from distaff_graph.plait.model import Plait as _Plait
 from distaff_timeseries.blend import ForecastBlend as _ForecastBlend
 from distaff_timeseries.controls.catch22 import Catch22 as _Catch22
+from distaff_timeseries.controls.hydra import Hydra as _Hydra
 from distaff_timeseries.controls.minirocket import MiniRocket as _MiniRocket
+from distaff_timeseries.controls.multirocket import MultiRocket as _MultiRocket
 from distaff_timeseries.controls.naive import Drift as _Drift
 from distaff_timeseries.controls.naive import Naive as _Naive
 from distaff_timeseries.controls.one_nn import OneNN as _OneNN
 from distaff_timeseries.controls.pca import PCA as _PCA
+from distaff_timeseries.controls.quant import Quant as _Quant
 from distaff_timeseries.controls.random_encoder import RandomEncoder as _RandomEncoder
 from distaff_timeseries.controls.raw_ridge import RawRidge as _RawRidge
 from distaff_timeseries.controls.seasonal_naive import SeasonalNaive as _SeasonalNaive
@@ -105,6 +108,7 @@ __all__ = [
     "ForecastBlend",
     "GraphFilter",
     "GraphSAGE",
+    "Hydra",
     "Incidents",
     "InputError",
     "Intents",
@@ -115,6 +119,7 @@ __all__ = [
     "MacridVAE",
     "MiniRocket",
     "Model",
+    "MultiRocket",
     "MultiVAE",
     "NSigma",
     "Naive",
@@ -127,6 +132,7 @@ __all__ = [
     "PostHoc",
     "PureSVD",
     "PyG",
+    "Quant",
     "RP3Beta",
     "Random",
     "RandomEncoder",
@@ -836,6 +842,35 @@ class GraphSAGE(_GraphSAGE):
         reg: float = 0.0001,
     ) -> None: ...
 
+class Hydra(_Hydra):
+    """How often, and how strongly, each kernel wins its group (Dempster, Schmidt and Webb, DMKD 2023), all dilations.
+
+    Args:
+        seq_len: Rows of a window; when None 96, or the longest entity where each entity is one window.
+        horizons: Rows ahead at which forecasts are measured.
+        forecaster: How the linear head of forecasts is found: ``ridge`` in closed form, ``sgd`` by gradient descent.
+        classifier: The linear head of classes; see :mod:`distaff.series.heads.classify`.
+        head_lr: Learning rate of heads found by ``sgd``, as are the two that follow; see
+            :mod:`distaff.series.heads.sgd`.
+        head_epochs: Their passes over the training windows.
+        head_dropout: Share of the features that they do without at each step.
+        label_share: Part of the labelled training windows' entities, of each class in proportion, whose labels are
+            used.
+    """
+
+    def __init__(
+        self,
+        *,
+        seq_len: int | None = None,
+        horizons: tuple[int, ...] = (24,),
+        forecaster: Literal["ridge", "sgd"] = "ridge",
+        classifier: Literal["logistic", "ridge", "sgd", "nearest"] = "ridge",
+        head_lr: float = 0.001,
+        head_epochs: int = 30,
+        head_dropout: float = 0.1,
+        label_share: float = 1.0,
+    ) -> None: ...
+
 class ICA(_ICA):
     """PureSVD whose users X V are written as S A^T, the K columns of S as independent over users as can be.
 
@@ -1012,6 +1047,37 @@ class MiniRocket(_MiniRocket):
         head_dropout: float = 0.1,
         label_share: float = 1.0,
         n_features: int = 9996,
+    ) -> None: ...
+
+class MultiRocket(_MultiRocket):
+    """Share, mean, mean place and longest stretch of positive values (Tan, Dempster, Bergmeir and Webb, DMKD 2022).
+
+    Args:
+        seq_len: Rows of a window; when None 96, or the longest entity where each entity is one window.
+        horizons: Rows ahead at which forecasts are measured.
+        forecaster: How the linear head of forecasts is found: ``ridge`` in closed form, ``sgd`` by gradient descent.
+        classifier: The linear head of classes; see :mod:`distaff.series.heads.classify`.
+        head_lr: Learning rate of heads found by ``sgd``, as are the two that follow; see
+            :mod:`distaff.series.heads.sgd`.
+        head_epochs: Their passes over the training windows.
+        head_dropout: Share of the features that they do without at each step.
+        label_share: Part of the labelled training windows' entities, of each class in proportion, whose labels are
+            used.
+        n_features: Summaries of a window; rounded down to a multiple of 672.
+    """
+
+    def __init__(
+        self,
+        *,
+        seq_len: int | None = None,
+        horizons: tuple[int, ...] = (24,),
+        forecaster: Literal["ridge", "sgd"] = "ridge",
+        classifier: Literal["logistic", "ridge", "sgd", "nearest"] = "ridge",
+        head_lr: float = 0.001,
+        head_epochs: int = 30,
+        head_dropout: float = 0.1,
+        label_share: float = 1.0,
+        n_features: int = 9408,
     ) -> None: ...
 
 class MultiVAE(_MultiVAE):
@@ -1318,6 +1384,35 @@ class PyG(_PyG):
         loss: Literal["bpr", "softmax"] = "bpr",
         reg: float = 0.0001,
         encoder: str = "torch_geometric.nn.models.GraphSAGE",
+    ) -> None: ...
+
+class Quant(_Quant):
+    """Quantiles of each channel over dyadic intervals (Dempster, Schmidt and Webb, DMKD 2024), of four representations.
+
+    Args:
+        seq_len: Rows of a window; when None 96, or the longest entity where each entity is one window.
+        horizons: Rows ahead at which forecasts are measured.
+        forecaster: How the linear head of forecasts is found: ``ridge`` in closed form, ``sgd`` by gradient descent.
+        classifier: The linear head of classes; see :mod:`distaff.series.heads.classify`.
+        head_lr: Learning rate of heads found by ``sgd``, as are the two that follow; see
+            :mod:`distaff.series.heads.sgd`.
+        head_epochs: Their passes over the training windows.
+        head_dropout: Share of the features that they do without at each step.
+        label_share: Part of the labelled training windows' entities, of each class in proportion, whose labels are
+            used.
+    """
+
+    def __init__(
+        self,
+        *,
+        seq_len: int | None = None,
+        horizons: tuple[int, ...] = (24,),
+        forecaster: Literal["ridge", "sgd"] = "ridge",
+        classifier: Literal["logistic", "ridge", "sgd", "nearest"] = "ridge",
+        head_lr: float = 0.001,
+        head_epochs: int = 30,
+        head_dropout: float = 0.1,
+        label_share: float = 1.0,
     ) -> None: ...
 
 class Random(_Random):
