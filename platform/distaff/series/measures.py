@@ -86,7 +86,7 @@ def _measure_forecasts(model: WindowModel, heads: Heads, split: str) -> Measurem
     )
     if errors is None:
         return None
-    ids, per_window = window_ids(model.data, errors.windows), {"mse": errors.per_window["mse"]}
+    ids, per_window = window_ids(model.data, errors.windows, model.length), {"mse": errors.per_window["mse"]}
     metrics = errors.metrics | (_interval_metrics(model, heads) if split == "test" else {})
     return Measurement(split, metrics, ids, per_window, model.notes())
 
