@@ -186,3 +186,24 @@ def test_gaps_are_filled_by_the_season_before_and_else_by_the_one_after() -> Non
     found, known = filled(values, mask, 5)
     assert found[0, :, 0].tolist() == [0, 5, 1, 2, 3, 0, 5, 1]
     assert known[0, :, 0].tolist() == [False, True, True, True, True, False, True, True]
+
+
+def test_forecasts_of_other_look_backs_are_paired_by_the_row_that_is_forecast_first() -> None:
+    rng = np.random.default_rng(6)
+    frame = long_frame([wave(rng), wave(rng)])
+    units = [
+        RawRidge(seq_len=length, horizons=(6,)).fit(frame, device="cpu").measure()[1].units.to_pylist()
+        for length in (12, 30)
+    ]
+    assert units[0] == units[1]
+    assert units[0][0] == "s0@240"  # the first test row of 300
+
+
+def test_a_horizon_longer_than_any_training_window_leaves_the_forecasts_that_need_none(tmp_path: Path) -> None:
+    entities = [10.0**i * (5 + np.random.default_rng(i).normal(size=30)) for i in range(3)]
+    model = ForecastBlend().fit(long_frame(entities), device="cpu")
+    found = model.forecast()
+    assert found.height == 3 * 24
+    assert found["value"].to_numpy().reshape(3, 24).mean(1) == pytest.approx([r.mean() for r in entities], rel=0.4)
+    model.save(tmp_path / "m")
+    assert SeriesModel.load(tmp_path / "m").forecast().equals(found)

@@ -16,6 +16,7 @@ from distaff.series.model import SeriesModel
 from distaff.series.seasons import evenly
 from distaff_data.datasets.series import Series
 from distaff_data.datasets.windows import Windows, usual_room, with_future
+from distaff_data.errors import InputError
 from distaff_timeseries.controls.forecaster import Forecaster
 from distaff_timeseries.controls.naive import Drift, Naive
 from distaff_timeseries.controls.raw_ridge import RawRidge
@@ -56,9 +57,14 @@ class ForecastBlend(Forecaster):
 
     def _fit_encoder(self, data: Series, session: Session) -> None:
         """Fit every component."""
-        self._models = self._components(data)
-        for model in self._models.values():
+        self._models = {}
+        for name, model in self._components(data).items():
             model.fit(data, seed=session.seed, device=str(session.device))
+            try:
+                model.prepare_forecasts(max(self.config.horizons))
+            except InputError:  # no training window has such a horizon; the others need none
+                continue
+            self._models[name] = model
         self._weights: dict[int, Tensor] = {}
         self._own: dict[int, EntityRidges] = {}
 
@@ -69,7 +75,7 @@ class ForecastBlend(Forecaster):
             model.prepare_forecasts(steps)
         if steps in self._weights:
             return
-        if 1 < self.data.n_entities * len(self.data.channels) <= MOST:
+        if RawRidge.name in self._models and 1 < self.data.n_entities * len(self.data.channels) <= MOST:
             self._own[steps] = fit_entity_ridges(self._ridge, steps)
         self._weights[steps] = self._weighed(steps)
 
@@ -110,10 +116,12 @@ class ForecastBlend(Forecaster):
         """Take back the components and the weights."""
         self._weights = {int(steps): weights for steps, weights in without_prefix("weights.", tensors).items()}
         self._own = {int(steps): EntityRidges(weights) for steps, weights in without_prefix("own.", tensors).items()}
-        self._models = self._components(self.data)
-        for name, model in self._models.items():
-            model.bind(self.data)
-            model.load_state(without_prefix(f"{name}.", tensors))
+        self._models = {}
+        for name, model in self._components(self.data).items():
+            if state := without_prefix(f"{name}.", tensors):
+                model.bind(self.data)
+                model.load_state(state)
+                self._models[name] = model
 
     @property
     def _ridge(self) -> RawRidge:
@@ -160,13 +168,18 @@ class ForecastBlend(Forecaster):
 
     @torch.no_grad()
     def _weighed(self, steps: int) -> Tensor:
-        """Return weights ``(E + 1, bands, C, K)``, the last of an entity unknown; equal ones without validation windows."""
+        """Return weights ``(E + 1, bands, C, K)``, the last of an entity unknown.
+
+        Without validation windows they are equal, but for the drift, which has none.
+        """
         length, data = self.length, self.data
         n, bands = len(self._names(steps)), band_of(steps)
         windows = evenly(with_future(data, length, steps, "valid", self.device), _MOST)
         shape = (data.n_entities, int(bands[-1]) + 1, len(data.channels), n, n)
         if not len(windows):
-            return torch.full((shape[0] + 1, *shape[1:4]), 1 / n)
+            # A line through two values goes furthest astray where nothing was there to judge it by.
+            kept = torch.tensor([name != Drift.name for name in self._names(steps)]).float()
+            return (kept / kept.sum()).expand(shape[0] + 1, *shape[1:4]).clone()
         grams, counts = torch.zeros(shape, dtype=torch.float64), torch.zeros(shape[:3], dtype=torch.float64)
         for block in blocks(windows):
             values, mask = self.take(windows, block)

@@ -149,12 +149,15 @@ def with_future(
 
 
 def usual_room(data: Series, horizon: int) -> int:
-    """Return how many rows may stand before a horizon within the training rows of the entity that the middle row is of."""
+    """Return how many rows may stand before a horizon within the training rows of the entity that the middle row is of.
+
+    Where the horizon leaves less than half of them, nothing is trained on windows that long, and half of them is returned.
+    """
     trained = torch.zeros(data.n_entities, dtype=torch.long)
     trained.index_add_(0, data.entity_of_row(), data.rows_of("train").long())
     ordered = trained.sort().values
     middle = int(torch.searchsorted(ordered.cumsum(0), (int(ordered.sum()) + 1) // 2))
-    return max(int(ordered[middle]) - horizon, _LEAST)
+    return max(int(ordered[middle]) - horizon, int(ordered[middle]) // 2, _LEAST)
 
 
 def latest(data: Series, length: int, device: torch.device | str = "cpu", *, least: int | None = None) -> Windows:
