@@ -61,16 +61,20 @@ from distaff_graph.plait.blend import Blend as _Blend
 from distaff_graph.plait.model import Plait as _Plait
 from distaff_timeseries.blend import ForecastBlend as _ForecastBlend
 from distaff_timeseries.controls.catch22 import Catch22 as _Catch22
+from distaff_timeseries.controls.hydra import Hydra as _Hydra
 from distaff_timeseries.controls.minirocket import MiniRocket as _MiniRocket
+from distaff_timeseries.controls.multirocket import MultiRocket as _MultiRocket
 from distaff_timeseries.controls.naive import Drift as _Drift
 from distaff_timeseries.controls.naive import Naive as _Naive
 from distaff_timeseries.controls.one_nn import OneNN as _OneNN
 from distaff_timeseries.controls.pca import PCA as _PCA
+from distaff_timeseries.controls.quant import Quant as _Quant
 from distaff_timeseries.controls.random_encoder import RandomEncoder as _RandomEncoder
 from distaff_timeseries.controls.raw_ridge import RawRidge as _RawRidge
 from distaff_timeseries.controls.seasonal_naive import SeasonalNaive as _SeasonalNaive
 from distaff_timeseries.controls.series_ica import SeriesICA as _SeriesICA
 from distaff_timeseries.controls.sparse_linear import SparseLinear as _SparseLinear
+from distaff_timeseries.controls.theta import Theta as _Theta
 from distaff_timeseries.dts.models import DTS as _DTS
 from distaff_timeseries.dts.models import VAE as _VAE
 from distaff_timeseries.dts.models import BetaTCVAE as _BetaTCVAE
@@ -109,6 +113,7 @@ __all__ = [
     "GraphFilter",
     "GraphMacridVAE",
     "GraphSAGE",
+    "Hydra",
     "Incidents",
     "InputError",
     "Intents",
@@ -120,6 +125,7 @@ __all__ = [
     "MacridVAE",
     "MiniRocket",
     "Model",
+    "MultiRocket",
     "MultiVAE",
     "NSigma",
     "Naive",
@@ -132,6 +138,7 @@ __all__ = [
     "PostHoc",
     "PureSVD",
     "PyG",
+    "Quant",
     "RP3Beta",
     "Random",
     "RandomEncoder",
@@ -144,6 +151,7 @@ __all__ = [
     "SeriesICA",
     "SeriesModel",
     "SparseLinear",
+    "Theta",
     "TimeDRL",
     "Traversal",
     "UnknownNameError",
@@ -704,7 +712,7 @@ class FloorZ(_FloorZ):
     ) -> None: ...
 
 class ForecastBlend(_ForecastBlend):
-    """A ridge on the window, a sparse linear forecast, the last season, the last value and the drift, in a weighted mean.
+    """Ridges on windows of several lengths, of all entities and of each, and simple forecasts, in a weighted mean.
 
     Args:
         seq_len: Rows of a window; when None 96, or the longest entity where each entity is one window.
@@ -887,6 +895,35 @@ class GraphSAGE(_GraphSAGE):
         loss: Literal["bpr", "softmax", "edges", "infonce"] = "bpr",
         temperature: float = 0.2,
         reg: float = 0.0001,
+    ) -> None: ...
+
+class Hydra(_Hydra):
+    """How often, and how strongly, each kernel wins its group (Dempster, Schmidt and Webb, DMKD 2023), all dilations.
+
+    Args:
+        seq_len: Rows of a window; when None 96, or the longest entity where each entity is one window.
+        horizons: Rows ahead at which forecasts are measured.
+        forecaster: How the linear head of forecasts is found: ``ridge`` in closed form, ``sgd`` by gradient descent.
+        classifier: The linear head of classes; see :mod:`distaff.series.heads.classify`.
+        head_lr: Learning rate of heads found by ``sgd``, as are the two that follow; see
+            :mod:`distaff.series.heads.sgd`.
+        head_epochs: Their passes over the training windows.
+        head_dropout: Share of the features that they do without at each step.
+        label_share: Part of the labelled training windows' entities, of each class in proportion, whose labels are
+            used.
+    """
+
+    def __init__(
+        self,
+        *,
+        seq_len: int | None = None,
+        horizons: tuple[int, ...] = (24,),
+        forecaster: Literal["ridge", "sgd"] = "ridge",
+        classifier: Literal["logistic", "ridge", "sgd", "nearest"] = "ridge",
+        head_lr: float = 0.001,
+        head_epochs: int = 30,
+        head_dropout: float = 0.1,
+        label_share: float = 1.0,
     ) -> None: ...
 
 class ICA(_ICA):
@@ -1159,6 +1196,37 @@ class MiniRocket(_MiniRocket):
         head_dropout: float = 0.1,
         label_share: float = 1.0,
         n_features: int = 9996,
+    ) -> None: ...
+
+class MultiRocket(_MultiRocket):
+    """Share, mean, mean place and longest stretch of positive values (Tan, Dempster, Bergmeir and Webb, DMKD 2022).
+
+    Args:
+        seq_len: Rows of a window; when None 96, or the longest entity where each entity is one window.
+        horizons: Rows ahead at which forecasts are measured.
+        forecaster: How the linear head of forecasts is found: ``ridge`` in closed form, ``sgd`` by gradient descent.
+        classifier: The linear head of classes; see :mod:`distaff.series.heads.classify`.
+        head_lr: Learning rate of heads found by ``sgd``, as are the two that follow; see
+            :mod:`distaff.series.heads.sgd`.
+        head_epochs: Their passes over the training windows.
+        head_dropout: Share of the features that they do without at each step.
+        label_share: Part of the labelled training windows' entities, of each class in proportion, whose labels are
+            used.
+        n_features: Summaries of a window; rounded down to a multiple of 672.
+    """
+
+    def __init__(
+        self,
+        *,
+        seq_len: int | None = None,
+        horizons: tuple[int, ...] = (24,),
+        forecaster: Literal["ridge", "sgd"] = "ridge",
+        classifier: Literal["logistic", "ridge", "sgd", "nearest"] = "ridge",
+        head_lr: float = 0.001,
+        head_epochs: int = 30,
+        head_dropout: float = 0.1,
+        label_share: float = 1.0,
+        n_features: int = 9408,
     ) -> None: ...
 
 class MultiVAE(_MultiVAE):
@@ -1471,6 +1539,35 @@ class PyG(_PyG):
         encoder: str = "torch_geometric.nn.models.GraphSAGE",
     ) -> None: ...
 
+class Quant(_Quant):
+    """Quantiles of each channel over dyadic intervals (Dempster, Schmidt and Webb, DMKD 2024), of four representations.
+
+    Args:
+        seq_len: Rows of a window; when None 96, or the longest entity where each entity is one window.
+        horizons: Rows ahead at which forecasts are measured.
+        forecaster: How the linear head of forecasts is found: ``ridge`` in closed form, ``sgd`` by gradient descent.
+        classifier: The linear head of classes; see :mod:`distaff.series.heads.classify`.
+        head_lr: Learning rate of heads found by ``sgd``, as are the two that follow; see
+            :mod:`distaff.series.heads.sgd`.
+        head_epochs: Their passes over the training windows.
+        head_dropout: Share of the features that they do without at each step.
+        label_share: Part of the labelled training windows' entities, of each class in proportion, whose labels are
+            used.
+    """
+
+    def __init__(
+        self,
+        *,
+        seq_len: int | None = None,
+        horizons: tuple[int, ...] = (24,),
+        forecaster: Literal["ridge", "sgd"] = "ridge",
+        classifier: Literal["logistic", "ridge", "sgd", "nearest"] = "ridge",
+        head_lr: float = 0.001,
+        head_epochs: int = 30,
+        head_dropout: float = 0.1,
+        label_share: float = 1.0,
+    ) -> None: ...
+
 class Random(_Random):
     """Any order: the worth of a ranking that knows nothing.
 
@@ -1746,6 +1843,38 @@ class SparseLinear(_SparseLinear):
         label_share: float = 1.0,
         period: int | None = None,
         smooth: bool = True,
+    ) -> None: ...
+
+class Theta(_Theta):
+    """Simple exponential smoothing with half the window's slope, on what is left without its seasonal means.
+
+    Args:
+        seq_len: Rows of a window; when None 96, or the longest entity where each entity is one window.
+        horizons: Rows ahead at which forecasts are measured.
+        forecaster: How the linear head of forecasts is found: ``ridge`` in closed form, ``sgd`` by gradient descent.
+        classifier: The linear head of classes; see :mod:`distaff.series.heads.classify`.
+        head_lr: Learning rate of heads found by ``sgd``, as are the two that follow; see
+            :mod:`distaff.series.heads.sgd`.
+        head_epochs: Their passes over the training windows.
+        head_dropout: Share of the features that they do without at each step.
+        label_share: Part of the labelled training windows' entities, of each class in proportion, whose labels are
+            used.
+        season: Rows of a season; when None the peak of the autocorrelation, or 1, the last value, of least validation
+            error.
+    """
+
+    def __init__(
+        self,
+        *,
+        seq_len: int | None = None,
+        horizons: tuple[int, ...] = (24,),
+        forecaster: Literal["ridge", "sgd"] = "ridge",
+        classifier: Literal["logistic", "ridge", "sgd", "nearest"] = "logistic",
+        head_lr: float = 0.001,
+        head_epochs: int = 30,
+        head_dropout: float = 0.1,
+        label_share: float = 1.0,
+        season: int | None = None,
     ) -> None: ...
 
 class TimeDRL(_TimeDRL):

@@ -3,66 +3,97 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import combinations
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from distaff.model.base import Session
+from distaff.series.answers import known_entities
 from distaff.series.blocks import blocks
 from distaff.series.fitted_heads import with_prefix, without_prefix
 from distaff.series.model import SeriesModel
+from distaff.series.seasons import evenly
 from distaff_data.datasets.series import Series
-from distaff_data.datasets.windows import slide
+from distaff_data.datasets.windows import Windows, usual_room, with_future
+from distaff_data.errors import InputError
 from distaff_timeseries.controls.forecaster import Forecaster
 from distaff_timeseries.controls.naive import Drift, Naive
 from distaff_timeseries.controls.raw_ridge import RawRidge
 from distaff_timeseries.controls.seasonal_naive import SeasonalNaive
-from distaff_timeseries.controls.seasons import evenly
 from distaff_timeseries.controls.sparse_linear import SparseLinear
+from distaff_timeseries.controls.theta import Theta
+from distaff_timeseries.entity_ridge import MOST, EntityRidges, fit_entity_ridges
+from distaff_timeseries.filled_ridge import FilledRidge
+from distaff_timeseries.shares import drawn_together, least_squares_shares
 
-_COMPONENTS: tuple[type[SeriesModel], ...] = (RawRidge, SparseLinear, SeasonalNaive, Naive, Drift)
+_LONG = (336, 720)  # rows of longer windows, beside the usual ones, where the training rows hold two of them
 _MOST = 4096  # validation windows, evenly spaced, that weights are computed from
 _BANDS = 4  # steps of the first band; each next one ends at four times as many
+_OWN = "raw_ridge of each entity"
 
 
 class ForecastBlend(Forecaster):
-    """A ridge on the window, a sparse linear forecast, the last season, the last value and the drift, in a weighted mean.
+    """Ridges on windows of several lengths, of all entities and of each, and simple forecasts, in a weighted mean.
 
-    Weights are not negative and sum to 1. For each channel and each band of steps (1 to 4, 5 to 16, 17 to 64, ...) they are
-    the ones of least squared error on the validation windows, so that there no component is better than the blend.
+    Simple ones are a sparse linear forecast, Theta, the last season, the last value and the drift. Weights are not negative
+    and sum to 1. For each entity, channel and band of steps (1 to 4, 5 to 16, 17 to 64, ...) they are the ones of least
+    squared error on the validation windows, where those of all entities count too, the more the fewer its own are. With
+    ``seq_len`` there are windows of that length alone.
     """
 
     name: ClassVar[str] = "forecast_blend"
 
+    def length_for(self, data: Series) -> int:
+        """Return the rows of the longest windows."""
+        usual = super().length_for(data)
+        if self.config.seq_len is not None or data.whole:
+            return usual
+        return max([usual, *self._long(data)])
+
+    def _long(self, data: Series) -> list[int]:
+        room = usual_room(data, max(self.config.horizons))
+        return [length for length in _LONG if 2 * length <= room and self.config.seq_len is None]
+
     def _fit_encoder(self, data: Series, session: Session) -> None:
         """Fit every component."""
-        self._models = self._components()
-        for model in self._models:
+        self._models = {}
+        for name, model in self._components(data).items():
             model.fit(data, seed=session.seed, device=str(session.device))
+            try:
+                model.prepare_forecasts(max(self.config.horizons))
+            except InputError:  # no training window has such a horizon; the others need none
+                continue
+            self._models[name] = model
         self._weights: dict[int, Tensor] = {}
+        self._own: dict[int, EntityRidges] = {}
 
     def prepare_forecasts(self, horizon: int) -> None:
         """Prepare the components, and weigh them, once for that many rows ahead."""
         steps = max(*self.config.horizons, horizon)
-        for model in self._models:
-            model.prepare_forecasts(horizon)
-        if steps not in self._weights:
-            self._weights[steps] = self._weighed(steps)
+        for model in self._models.values():
+            model.prepare_forecasts(steps)
+        if steps in self._weights:
+            return
+        if RawRidge.name in self._models and 1 < self.data.n_entities * len(self.data.channels) <= MOST:
+            self._own[steps] = fit_entity_ridges(self._ridge, steps)
+        self._weights[steps] = self._weighed(steps)
 
     def forecast_windows(self, values: Tensor, mask: Tensor, horizon: int) -> Tensor:
-        """Return the weighted mean of the components' forecasts."""
-        weights = self._weights[max(*self.config.horizons, horizon)][:, :horizon].to(values.device)
-        forecasts = torch.stack([model.forecast_windows(values, mask, horizon) for model in self._models], 1)
-        return (weights * forecasts).sum(1)
+        """Return the weighted mean of the components' forecasts, by the weights of an entity that is not known."""
+        return self._forecast(torch.full((len(values),), -1), values, mask, horizon)
+
+    def forecast_after(self, windows: Windows, index: Tensor, values: Tensor, mask: Tensor, horizon: int) -> Tensor:
+        """Return the weighted mean of the components' forecasts, by the weights of each window's entity."""
+        return self._forecast(self._codes(windows, index), values, mask, horizon)
 
     def weights(self, horizon: int | None = None) -> dict[str, Tensor]:
-        """Return the weight of each component at each step and channel, ``(H, C)``, by its name."""
+        """Return the mean weight over entities of each component at each step and channel, ``(H, C)``, by its name."""
         steps = max(self.config.horizons) if horizon is None else horizon
         self.prepare_forecasts(steps)
-        weights = self._weights[max(*self.config.horizons, steps)][:, :steps]
-        return {model.name: weight for model, weight in zip(self._models, weights, strict=True)}
+        longest = max(*self.config.horizons, steps)
+        weights = self._weights[longest][:-1].mean(0)[band_of(steps)].movedim(2, 0)
+        return dict(zip(self._names(longest), weights, strict=True))
 
     def notes(self) -> tuple[str, ...]:
         """Return which components carry the forecast of each channel."""
@@ -76,59 +107,104 @@ class ForecastBlend(Forecaster):
     def encoder_state(self) -> dict[str, Tensor]:
         """Return the components' tensors, and the weights by their horizon."""
         tensors = {f"weights.{steps}": weights for steps, weights in self._weights.items()}
-        for model in self._models:
-            tensors |= with_prefix(f"{model.name}.", model.state())
+        tensors |= {f"own.{steps}": ridges.weights for steps, ridges in self._own.items()}
+        for name, model in self._models.items():
+            tensors |= with_prefix(f"{name}.", model.state())
         return tensors
 
     def load_encoder_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Take back the components and the weights."""
         self._weights = {int(steps): weights for steps, weights in without_prefix("weights.", tensors).items()}
-        self._models = self._components()
-        for model in self._models:
-            model.bind(self.data)
-            model.load_state(without_prefix(f"{model.name}.", tensors))
+        self._own = {int(steps): EntityRidges(weights) for steps, weights in without_prefix("own.", tensors).items()}
+        self._models = {}
+        for name, model in self._components(self.data).items():
+            if state := without_prefix(f"{name}.", tensors):
+                model.bind(self.data)
+                model.load_state(state)
+                self._models[name] = model
 
-    def _components(self) -> list[SeriesModel]:
-        settings = {"seq_len": self.config.seq_len, "horizons": self.config.horizons}
-        return [component(**settings) for component in _COMPONENTS]
+    @property
+    def _ridge(self) -> RawRidge:
+        ridge = self._models[RawRidge.name]
+        assert isinstance(ridge, RawRidge)
+        return ridge
+
+    def _components(self, data: Series) -> dict[str, SeriesModel]:
+        usual, longest = super().length_for(data), self.length_for(data)
+        horizons = self.config.horizons
+        models: dict[str, SeriesModel] = {RawRidge.name: FilledRidge(seq_len=usual, horizons=horizons)}
+        for length in self._long(data):
+            models[f"{RawRidge.name} of {length} rows"] = FilledRidge(seq_len=length, horizons=horizons)
+        for component in (SparseLinear, Theta, SeasonalNaive, Naive, Drift):
+            models[component.name] = component(seq_len=longest, horizons=horizons)
+        return models
+
+    def _names(self, steps: int) -> list[str]:
+        return [*self._models, *([_OWN] if steps in self._own else [])]
+
+    def _codes(self, windows: Windows, index: Tensor) -> Tensor:
+        """Return the place of windows' entities among the model's own; -1 of another one."""
+        entities = windows.entities[index]
+        return entities if windows.data is self._data else known_entities(self.data, windows.data)[entities]
+
+    def _forecast(self, codes: Tensor, values: Tensor, mask: Tensor, horizon: int) -> Tensor:
+        longest = max(*self.config.horizons, horizon)
+        weights = self._weights[longest][codes][:, band_of(horizon)]  # the last is that of an unknown one
+        forecasts = self._forecasts(codes, values, mask, longest)[:, :horizon]
+        return (weights.to(values.device) * forecasts).sum(3)
+
+    def _forecasts(self, codes: Tensor, values: Tensor, mask: Tensor, steps: int) -> Tensor:
+        """Return the forecasts of every component, ``(b, H, C, K)``."""
+        forecasts = [
+            model.forecast_windows(values[:, -model.length :], mask[:, -model.length :], steps)
+            for model in self._models.values()
+        ]
+        if steps in self._own:
+            length = self._ridge.length
+            forecasts.append(
+                self._own[steps].forecast(self._ridge, codes, values[:, -length:], mask[:, -length:], steps)
+            )
+        return torch.stack(forecasts, 3)
 
     @torch.no_grad()
     def _weighed(self, steps: int) -> Tensor:
-        """Return weights ``(K, H, C)``; all on the first component where there is nothing to validate on."""
-        length, n_channels, n = self.length, len(self.data.channels), len(self._models)
-        windows = evenly(slide(self.data, length, horizon=steps, split="valid", device=self.device), _MOST)
-        grams = torch.zeros(steps, n_channels, n, n, dtype=torch.float64)
+        """Return weights ``(E + 1, bands, C, K)``, the last of an entity unknown.
+
+        Without validation windows they are equal, but for the drift, which has none.
+        """
+        length, data = self.length, self.data
+        n, bands = len(self._names(steps)), band_of(steps)
+        windows = evenly(with_future(data, length, steps, "valid", self.device), _MOST)
+        shape = (data.n_entities, int(bands[-1]) + 1, len(data.channels), n, n)
+        if not len(windows):
+            # A line through two values goes furthest astray where nothing was there to judge it by.
+            kept = torch.tensor([name != Drift.name for name in self._names(steps)]).float()
+            return (kept / kept.sum()).expand(shape[0] + 1, *shape[1:4]).clone()
+        grams, counts = torch.zeros(shape, dtype=torch.float64), torch.zeros(shape[:3], dtype=torch.float64)
         for block in blocks(windows):
             values, mask = self.take(windows, block)
             history, observed, future = values[:, :length], mask[:, :length], values[:, length:]
-            away = [
-                (model.forecast_windows(history, observed, steps) - future) * mask[:, length:] for model in self._models
-            ]
-            errors = torch.stack(away, 3).double().cpu()
-            grams += torch.einsum("bhck,bhcl->hckl", errors, errors)
-        weights = torch.zeros(n, steps, n_channels)
-        start, stop = 0, _BANDS
-        while start < steps:
-            band = grams[start:stop].sum(0)
-            weights[:, start:stop] = torch.stack([least_squares_shares(gram) for gram in band], 1).unsqueeze(1)
-            start, stop = stop, 4 * stop
-        return weights
+            forecasts = self._forecasts(windows.entities[block], history, observed, steps)
+            measured = mask[:, length:]
+            errors = ((forecasts - future.unsqueeze(3)) * measured.unsqueeze(3)).double().cpu()
+            for band in range(shape[1]):
+                of_band = errors[:, bands == band]
+                grams[:, band].index_add_(0, windows.entities[block], torch.einsum("bhck,bhcl->bckl", of_band, of_band))
+                counts[:, band].index_add_(0, windows.entities[block], measured[:, bands == band].sum(1).double().cpu())
+        grams /= counts.clamp(min=1)[..., None, None]
+        valid = torch.zeros(data.n_entities, dtype=torch.float64)
+        valid.index_add_(0, data.entity_of_row(), data.rows_of("valid").double())
+        weights = [
+            least_squares_shares(drawn_together(grams[:, band], valid / int((bands <= band).sum())))
+            for band in range(shape[1])
+        ]
+        return torch.stack(weights, 1)
 
 
-def least_squares_shares(gram: Tensor) -> Tensor:
-    """Return the w of least w' G w among those that are not negative and sum to 1, ``(K,)``.
-
-    The least lies inside one face of the simplex, where it is a linear system: all faces of a few components are tried.
-    """
-    n = len(gram)
-    best, chosen = float("inf"), torch.eye(n)[0]
-    for size in range(1, n + 1):
-        for face in map(list, combinations(range(n), size)):
-            within = gram[face][:, face]
-            jitter = 1e-9 * within.diagonal().mean().clamp(min=1e-30)
-            share = torch.linalg.solve(within + jitter * torch.eye(size), torch.ones(size, dtype=gram.dtype))
-            share = share / share.sum()
-            error = float(share @ within @ share)
-            if bool((share >= 0).all()) and error < best * (1 - 1e-6):
-                best, chosen = error, torch.zeros(n).index_copy(0, torch.tensor(face), share.float())
-    return chosen
+def band_of(steps: int) -> Tensor:
+    """Return the band of each step, ``(H,)``."""
+    bands, stop = torch.zeros(steps, dtype=torch.long), _BANDS
+    while stop < steps:
+        bands[stop:] += 1
+        stop *= 4
+    return bands

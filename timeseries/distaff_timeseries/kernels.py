@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
@@ -82,6 +83,14 @@ class Kernels(nn.Module):
                 shares.append(above.sum(2) / n)
             first += count
         return torch.cat(shares, 1)
+
+    def above(self, values: Tensor) -> Iterator[Tensor]:
+        """Yield convolutions less thresholds, ``(b, 84, T)``, threshold by threshold; 84 maps at a time fit into memory."""
+        first = 0
+        for (maps, _), count in zip(self._maps(values), self.counts, strict=True):
+            for column in range(first, first + count):
+                yield maps - self.thresholds[:, column, None]
+            first += count
 
     def local_proportions(self, values: Tensor, patch_len: int, stride: int) -> Tensor:
         """Return shares of the rows of each patch, ``(b, T_p, F)``; see :func:`distaff_timeseries.patches.patches`."""

@@ -282,11 +282,11 @@ class Series:
 
 @dataclass(frozen=True)
 class Scaler:
-    """Standardises channels by the mean and deviation of what was measured in training rows.
+    """Standardises channels by the mean and deviation of what was measured in training rows, of all or of each entity.
 
     Attributes:
-        mean: float32 ``(C,)``; 0 for a channel never measured in training.
-        std: float32 ``(C,)``; 1 for a channel that is constant there.
+        mean: float32 ``(C,)``, or ``(E, C)`` where each entity has its own; 0 for a channel never measured in training.
+        std: Likewise; 1 for a channel that is constant there.
     """
 
     mean: Tensor
@@ -302,6 +302,54 @@ class Scaler:
         away = (((data.values[some].double() - mean) * data.mask[some]).square().sum(0) for some in rows)
         std = (sum(away, torch.zeros_like(mean)) / count).sqrt()
         return cls(mean.float(), torch.where(std > 1e-6 * (1 + mean.abs()), std, 1.0).float())
+
+    @classmethod
+    def fitting(cls, data: Series) -> Scaler:
+        """Return the scaler that suits the data: each entity's own on a panel, which may be of unequal scale.
+
+        Where entities are windows, or have labels, their level may be what tells them apart: there it is of all.
+        """
+        return cls.of(data) if data.whole or data.classes or data.n_entities == 1 else cls.by_entity(data)
+
+    @classmethod
+    def by_entity(cls, data: Series, rows: Tensor | None = None) -> Scaler:
+        """Return a scaler of each entity, fitted to some rows; to the training rows when None.
+
+        The unit of a channel that is constant in an entity is its size there, or else the middle one of the entities.
+        """
+        chosen = torch.nonzero(data.rows_of("train") if rows is None else rows).flatten().split(_AT_ONCE)
+        entity, shape = data.entity_of_row(), (data.n_entities, len(data.channels))
+        count, total, square = (torch.zeros(shape, dtype=torch.float64) for _ in range(3))
+        for some in chosen:
+            count.index_add_(0, entity[some], data.mask[some].double())
+            total.index_add_(0, entity[some], data.values[some].double())
+        mean = total / count.clamp(min=1)
+        for some in chosen:
+            away = (data.values[some].double() - mean[entity[some]]) * data.mask[some]
+            square.index_add_(0, entity[some], away.square())
+        std = (square / count.clamp(min=1)).sqrt()
+        moves = std > 1e-6 * mean.abs() + 1e-30
+        usual = torch.where(moves, std, torch.nan).nanmedian(0).values.nan_to_num(1.0)
+        still = torch.where(mean != 0, mean.abs(), usual)
+        return cls(mean.float(), torch.where(moves, std, still).float())
+
+    @property
+    def of_each(self) -> bool:
+        """True where each entity has its own."""
+        return self.mean.dim() == 2
+
+    def of_rows(self, entities: Tensor) -> Scaler:
+        """Return the scaler of rows of some entities, ``(n,)``."""
+        return Scaler(self.mean[entities], self.std[entities]) if self.of_each else self
+
+    def of_windows(self, entities: Tensor) -> Scaler:
+        """Return the scaler of windows of some entities, ``(b,)``."""
+        rows = self.of_rows(entities)
+        return Scaler(rows.mean.unsqueeze(1), rows.std.unsqueeze(1)) if self.of_each else self
+
+    def typical(self) -> Scaler:
+        """Return the scaler in the middle of the entities, where there is no one entity to speak of."""
+        return Scaler(self.mean.median(0).values, self.std.median(0).values) if self.of_each else self
 
     def apply(self, values: Tensor, mask: Tensor) -> Tensor:
         """Return scaled values ``(..., C)``; 0, the training mean, where missing."""

@@ -23,9 +23,11 @@ import torch
 from torch import Tensor
 
 from distaff_data.arrays import Floats, Ints
+from distaff_data.datasets.division import SPLITS
 from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError
 
+_LEAST = 4  # training rows beyond a horizon, below which nothing is learned
 Codes = npt.NDArray[np.int8]
 _HELP = (
     "write ratio:0.7,0.1,0.2, rows:8640,2880,2880, dates:2017-06-26,2017-10-24, random:0.7,0.1,0.2, "
@@ -64,6 +66,24 @@ def divide(data: Series, spec: str, seed: int = 0) -> Series:
     if not bool(divided.rows_of("train").any()):
         raise InputError("the split leaves nothing to train on", column="split", value=spec)
     return divided
+
+
+def with_room(data: Series, horizon: int) -> Series:
+    """Return series whose entities have ``horizon`` validation rows, the last training rows where there were fewer.
+
+    No forecast that far ahead could be validated otherwise. An entity keeps its rows where it has no validation rows at
+    all, or where too few would be left to train on; test rows stay what they are.
+    """
+    if data.whole or data.classes:
+        return data
+    entity, n = data.entity_of_row(), data.n_entities
+    train, valid = data.rows_of("train"), data.rows_of("valid")
+    n_train, n_valid = (torch.zeros(n, dtype=torch.long).index_add_(0, entity, rows.long()) for rows in (train, valid))
+    wanted = (horizon - n_valid).clamp(min=0)
+    wanted[(n_valid == 0) | (n_train - wanted < horizon + _LEAST)] = 0
+    later = n_train.cumsum(0)[entity] - train.long().cumsum(0)  # training rows of the entity that come after a row
+    moved = train & (later < wanted[entity])
+    return data.with_splits(torch.where(moved, SPLITS.index("valid"), data.splits)) if bool(moved.any()) else data
 
 
 def hold_out(data: Series, share: float, seed: int = 0) -> Series:

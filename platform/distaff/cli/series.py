@@ -75,7 +75,9 @@ def classify(run: RunId, length: Length = None, out: Out = None, as_json: Json =
 
 def anomalies(
     run: RunId,
-    by: Annotated[str | None, typer.Option(help="reconstruction or forecast; what the model can otherwise.")] = None,
+    by: Annotated[
+        str | None, typer.Option(help="reconstruction, forecast, level or stillness; the most surprising otherwise.")
+    ] = None,
     out: Out = None,
     as_json: Json = False,
 ) -> None:

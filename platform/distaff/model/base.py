@@ -198,6 +198,10 @@ class Model(ABC, Generic[D]):
     def measure(self) -> list[Measurement]:
         """Score the fitted model on every split of :attr:`data` that has something to measure."""
 
+    def arranged(self, data: D) -> D:
+        """Return the data as the model is fitted to them; as they are by default."""
+        return data
+
     @abstractmethod
     def write_data(self, folder: Path) -> tuple[str, ...]:
         """Write what a saved model keeps of its data into ``folder``; returns the files' names."""

@@ -56,6 +56,7 @@ def fit(
     """
     if distributed.world_size() > 1 and not model.divisible:
         raise InputError(f"{model.name} is fitted by one process; start it without torchrun")
+    data = model.arranged(data)
     validate = model.validator(data)
     where = pick_device(device)
     world = distributed.join(where)

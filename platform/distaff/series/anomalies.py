@@ -1,14 +1,17 @@
 """The surprise in rows: the error of a model, and how rare one as large is where nothing is known to be wrong.
 
-A row's score is the mean over its measured channels of squared errors, in units of the channels' training deviation. Its
-p-value is split-conformal (Vovk, Gammerman and Shafer 2005): (1 + validation rows that score as high or higher) / (1 + n).
-Of rows exchangeable with those of validation, no more than a share p has a p-value up to p. Rows of a series are roughly
-exchangeable at best, and the encoder's epoch was chosen on the same validation rows: it is a calibration on the recent past.
+A row's error is the mean over its measured channels of squared errors, in units of the channels' training deviation. Beside
+it stand the row's level and stillness (:mod:`distaff.series.levels`), which no model is asked for. The score by all of them
+is the largest, each in units of what one validation row in a hundred exceeds. The p-value of a score is split-conformal
+(Vovk, Gammerman and Shafer 2005): (1 + validation rows that score as high or higher) / (1 + n). Of rows exchangeable with
+those of validation, no more than a share p has a p-value up to p. Rows of a series are roughly exchangeable at best, levels
+and stillness are of rows that overlap, and the encoder's epoch was chosen on the same validation rows: it is a calibration
+on the recent past.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import torch
@@ -16,6 +19,7 @@ from torch import Tensor
 
 from distaff.series.blocks import blocks
 from distaff.series.contract import WindowModel
+from distaff.series.levels import levels, stillness
 from distaff_data.datasets.series import Series
 from distaff_data.datasets.windows import Windows, slide
 from distaff_data.errors import InputError, UnsupportedError
@@ -38,18 +42,59 @@ class Scores:
 
 def anomaly_table(model: WindowModel, data: Series, by: str | None = None) -> pa.Table:
     """Return the scores of some data, and how rare they are on the model's own; see :meth:`.SeriesModel.anomalies`."""
-    if by is None:
-        by = "reconstruction" if model.reconstructs else "forecast"
-    if by not in ("reconstruction", "forecast"):
-        raise InputError("scores are by reconstruction or by forecast", column="by", value=by)
-    if by == "forecast":
+    if by is not None and by not in ("reconstruction", "forecast", "level", "stillness"):
+        raise InputError("scores are by reconstruction or by forecast, level or stillness", column="by", value=by)
+    if by in ("level", "stillness"):
+        return score_table(*(_beside(model, series, by, _channel_units(model, by)) for series in (data, model.data)))
+    error = by or ("reconstruction" if model.reconstructs else "forecast")
+    if error == "forecast":
         if model.data.whole:
             raise UnsupportedError(
                 f"each entity of this dataset is one window; {model.name} has nothing after it to expect"
             )
         model.prepare_forecasts(1)
-    usual, scores = (row_scores(model, series, by) for series in (model.data, data))
+    usual, scores = (row_scores(model, series, error) for series in (model.data, data))
+    if by is None and not model.data.whole:
+        usual, scores = _largest(model, usual, scores)
     return score_table(scores, usual)
+
+
+def _largest(model: WindowModel, usual: Scores, scores: Scores) -> tuple[Scores, Scores]:
+    """Return the largest of error, level and stillness of the model's own rows and of others, in units of what is rare."""
+    kinds = {by: _channel_units(model, by) for by in ("level", "stillness")}
+    answers = []
+    for one in (usual, scores):
+        values = one.values / _rare(usual.values[usual.data.rows_of("valid")[usual.rows]].unsqueeze(1))
+        for by, unit in kinds.items():
+            beside = torch.zeros(len(one.data.values), dtype=torch.float64)
+            other = _beside(model, one.data, by, unit)
+            beside[other.rows] = other.values
+            values = torch.maximum(values, beside[one.rows])
+        answers.append(replace(one, values=values))
+    return answers[0], answers[1]
+
+
+def _channel_units(model: WindowModel, by: str) -> Tensor:
+    """Return what is rare of each channel's levels or stillness on the model's own validation rows, ``(C,)``."""
+    values = levels(model, model.data) if by == "level" else stillness(model, model.data)
+    return _rare(values[model.data.rows_of("valid")])
+
+
+def _rare(values: Tensor) -> Tensor:
+    """Return what one in a hundred of each column exceeds, ``(C,)``; infinite where there is none."""
+    if not len(values):
+        return torch.full(values.shape[1:], torch.inf, dtype=values.dtype)
+    rare = torch.stack([column[torch.isfinite(column)].sort().values[[int(0.99 * int(torch.isfinite(column).sum()))]]
+                        if bool(torch.isfinite(column).any()) else torch.full((1,), torch.inf, dtype=values.dtype)
+                        for column in values.T])  # fmt: skip
+    return rare[:, 0].clamp(min=1e-12)
+
+
+def _beside(model: WindowModel, data: Series, by: str, unit: Tensor) -> Scores:
+    """Return the largest level or stillness of each row's channels, each in its unit, where there is one."""
+    values = (levels(model, data) if by == "level" else stillness(model, data)) / unit
+    rows = torch.nonzero(torch.isfinite(values).any(1)).flatten()
+    return Scores(data, rows, values[rows].nan_to_num(0.0).amax(1))
 
 
 @torch.no_grad()
@@ -73,7 +118,7 @@ def row_scores(model: WindowModel, data: Series, by: str) -> Scores:
     for block in blocks(windows):
         values, mask = model.take(windows, block)
         if ahead:
-            expected = model.forecast_windows(values[:, :length], mask[:, :length], 1)
+            expected = model.forecast_after(windows, block, values[:, :length], mask[:, :length], 1)
             values, mask = values[:, length:], mask[:, length:]
             rows = windows.starts[block].unsqueeze(1) + length
         else:

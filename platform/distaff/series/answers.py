@@ -16,7 +16,7 @@ from distaff.series.fitted_heads import Heads
 from distaff.series.intervals import check, entity_spread
 from distaff.series.tables import class_table, forecast_table, vector_table
 from distaff_data.datasets.series import Series
-from distaff_data.datasets.windows import Windows, latest, slide
+from distaff_data.datasets.windows import Windows, latest, slide, with_future
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.frames import positions
 from distaff_data.ingest.frames import series_of
@@ -91,33 +91,34 @@ def future_table(model: WindowModel, heads: Heads, data: Series, horizon: int | 
             f"each entity of this dataset is one window; {model.name} has nothing after it to forecast"
         )
     intervals = heads.intervals(model, steps)
-    windows = latest(data, model.length, model.device)
+    least = min(model.length, int(model.data.lengths.min()))  # as short as the shortest entity that it was fitted to
+    windows = latest(data, model.length, model.device, least=least)
     if not len(windows):
-        raise InputError(f"no entity has the {model.length} rows that {model.name} looks back on")
-    scaler, forecasts, radii = model.scaler, [], []
-    assert scaler is not None
-    known = _known_entities(model.data, data)[windows.entities]
+        raise InputError(f"no entity has the {least} rows that {model.name} looks back on")
+    forecasts, radii = [], []
+    known = known_entities(model.data, data)[windows.entities]
     spread = entity_spread(data, model)[windows.entities]
     for block in blocks(windows):
         values, mask = model.take(windows, block)
-        forecasts.append(model.forecast_windows(values, mask, steps).cpu())
+        forecasts.append(model.forecast_after(windows, block, values, mask, steps).cpu())
         radii.append(intervals.radius_of_new(known[block], spread[block], values, mask, coverage))
     scaled, radius = torch.cat(forecasts), torch.cat(radii)
+    scaler = model.scaler_for(data, windows.entities, of="windows")
     values, low, high = map(scaler.invert, (scaled, scaled - radius, scaled + radius))
     return forecast_table(data, windows, values, low, high)
 
 
 def coverage_table(model: WindowModel, heads: Heads, horizon: int | None, levels: Sequence[float]) -> pa.Table:
     """Return how intervals held on test windows; see :meth:`.SeriesModel.coverage`."""
-    data, scaler = model.data, model.scaler
-    assert scaler is not None
+    data = model.data
     if data.whole:
         raise UnsupportedError(
             f"each entity of this dataset is one window; {model.name} has nothing after it to forecast"
         )
     steps, chosen = max(model.config.horizons) if horizon is None else horizon, tuple(map(check, levels))
-    n_windows = len(slide(data, model.length, horizon=steps, split="test"))
-    judged = heads.intervals(model, steps).coverage(chosen, scaler.std) if n_windows else None
+    n_windows = len(with_future(data, model.length, steps, "test"))
+    std = model.scaler_for(data, torch.arange(data.n_entities), of="rows").std
+    judged = heads.intervals(model, steps).coverage(chosen, std) if n_windows else None
     if judged is None:
         raise InputError(f"dataset {data.name!r} has no test window with that many rows after it", column="horizon")
     each = data.n_entities * len(data.channels)
@@ -142,7 +143,7 @@ def window_classes(model: WindowModel, heads: Heads, data: Series, length: int |
     return class_table(data, windows, model.data.classes, codes, best)
 
 
-def _known_entities(trained: Series, data: Series) -> Tensor:
+def known_entities(trained: Series, data: Series) -> Tensor:
     """Return the position among a model's own entities of each entity of some data; -1 of a new one."""
     places = positions(pl.Series(data.entity_ids), pl.Series(trained.entity_ids)).fill_null(-1)
     return torch.from_numpy(places.to_numpy(writable=True))

@@ -10,7 +10,7 @@ from torch import Tensor
 from distaff.series.blocks import blocks
 from distaff.series.intervals import check
 from distaff.series.model import SeriesModel
-from distaff_data.datasets.windows import Windows, slide
+from distaff_data.datasets.windows import Windows, with_future
 from distaff_data.errors import InputError, UnsupportedError
 
 
@@ -52,7 +52,7 @@ def origins(model: SeriesModel, horizon: int, *, split: str = "test", entity: st
     data = model.data
     if data.whole:
         raise UnsupportedError("each entity of this dataset is one window; there is nothing after it to forecast")
-    windows = slide(data, model.length, horizon=horizon, split=split, device=model.device)
+    windows = with_future(data, model.length, horizon, split, model.device)
     if entity is None:
         return windows
     position = data.entity_ids.index(entity).as_py()
@@ -69,19 +69,19 @@ def backtest(model: SeriesModel, windows: Windows, coverage: float = 0.9) -> Bac
         windows: One at least.
         coverage: Of the intervals; see :mod:`distaff.series.intervals`; each as it was known at the time.
     """
-    length, scaler = model.length, model.scaler
-    assert scaler is not None
+    length = model.length
     horizon = windows.length - length
     intervals = model.intervals(horizon)
     forecasts, actual, radii = [], [], []
     for block in blocks(windows):
         values, mask = model.take(windows, block)
         history, observed = values[:, :length], mask[:, :length]
-        forecasts.append(model.forecast_windows(history, observed, horizon).cpu())
+        forecasts.append(model.forecast_after(windows, block, history, observed, horizon).cpu())
         radii.append(intervals.radius(windows.where(block), history, observed, coverage))
         actual.append(torch.where(mask, values, torch.nan)[:, length:].cpu())
     scaled, radius = torch.cat(forecasts), torch.cat(radii)
     columns = (torch.cat(actual), scaled, scaled - radius, scaled + radius)
+    scaler = model.scaler_for(windows.data, windows.entities, of="windows")
     return Backtest(*map(scaler.invert, columns))
 
 
@@ -89,7 +89,7 @@ def coverage_on_test(model: SeriesModel, horizon: int, coverage: float) -> tuple
     """Return the share of test values within the intervals, of each channel, ``(C,)``, and of how many windows."""
     check(coverage)
     n_channels, n_windows = len(model.data.channels), len(origins(model, horizon))
-    judged = model.intervals(horizon).coverage((coverage,), torch.ones(n_channels)) if n_windows else None
+    judged = model.intervals(horizon).coverage((coverage,), torch.ones(1, 1)) if n_windows else None
     if judged is None:
         return torch.full((n_channels,), torch.nan), 0
     return (judged.held[0].nan_to_num() * judged.n).sum(0) / judged.n.sum(0), n_windows

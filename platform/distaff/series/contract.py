@@ -6,7 +6,7 @@ know no more of one than :class:`WindowModel`.
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Protocol
+from typing import Annotated, ClassVar, Literal, Protocol
 
 import torch
 from pydantic import Field
@@ -92,6 +92,9 @@ class WindowModel(Protocol):
     def length_for(self, data: Series) -> int:
         """Return the rows of a window of some data."""
 
+    def scaler_for(self, data: Series, entities: Tensor, *, of: Literal["rows", "windows"]) -> Scaler:
+        """Return the scaler of rows or windows of some entities of any data, ``(n,)``."""
+
     def take(self, windows: Windows, index: Tensor) -> tuple[Tensor, Tensor]:
         """Return scaled values and mask of some windows, on the model's device."""
 
@@ -103,6 +106,9 @@ class WindowModel(Protocol):
 
     def reconstruct(self, values: Tensor, mask: Tensor) -> Tensor:
         """Return windows as the model would have them, scaled, ``(b, T, C)``."""
+
+    def forecast_after(self, windows: Windows, index: Tensor, values: Tensor, mask: Tensor, horizon: int) -> Tensor:
+        """Return forecasts of the rows after windows whose place is known, scaled, ``(b, H, C)``."""
 
     def forecast_windows(self, values: Tensor, mask: Tensor, horizon: int) -> Tensor:
         """Return forecasts of the rows after windows, scaled, ``(b, H, C)``."""

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from distaff.series.blocks import blocks
 from distaff_data.datasets.series import Series
-from distaff_data.datasets.windows import Windows, slide
+from distaff_data.datasets.windows import Windows, slide, with_future
 
 _AT_ONCE = 65_536  # pairs of rows
 _LEAST = 1e-6  # mean step, of the channel's deviation, below which a series does not move
@@ -97,8 +97,8 @@ class Errors:
     per_window: dict[str, Tensor]
 
 
-Predict = Callable[[Tensor, Tensor, int], Tensor]
-"""Forecasts ``(b, H, C)``, scaled, from scaled values and mask ``(b, T, C)``, and H."""
+Predict = Callable[[Windows, Tensor, Tensor, Tensor, int], Tensor]
+"""Forecasts ``(b, H, C)``, scaled, of windows, given which of them, their scaled values and mask ``(b, T, C)``, and H."""
 
 
 def measure(
@@ -106,8 +106,8 @@ def measure(
 ) -> Errors | None:
     """Return errors at every horizon, each over all windows of the split that have it; None when one has none."""
     longest, shortest = max(horizons), min(horizons)
-    starts = {h: slide(data, length, horizon=h, split=split).starts for h in horizons}
-    followed = slide(data, length, horizon=shortest, split=split)
+    starts = {h: with_future(data, length, h, split).starts for h in horizons}
+    followed = with_future(data, length, shortest, split)
     if not starts[longest].numel():
         return None
     windows = Windows.of(data, followed.starts, followed.entities, length + longest, device)
@@ -116,7 +116,7 @@ def measure(
     for block in blocks(windows):
         values, mask = take(windows, block)
         measured = mask[:, length:]
-        away = (predict(values[:, :length], mask[:, :length], longest) - values[:, length:]) * measured
+        away = (predict(windows, block, values[:, :length], mask[:, :length], longest) - values[:, length:]) * measured
         in_steps = away.abs() / steps[windows.entities[block]].unsqueeze(1).to(away.device)
         for name, errors in (("mse", away.square()), ("mae", away.abs()), ("mase", in_steps), ("count", measured)):
             sums[name].append(errors.sum(2).cumsum(1).double().cpu())

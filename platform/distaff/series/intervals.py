@@ -1,12 +1,13 @@
 """Intervals around forecasts: conformal, in each window's own scale, and adapted as the rows come in.
 
 An error is measured in units of its window: the deviation of its entity in training, or the deviation of the window itself,
-or between the two, whichever gives the better intervals on validation windows. Its quantile is split-conformal at first
-(Papadopoulos et al. 2002), from the entity's own validation windows where these are many, and from those of all entities
-otherwise. Then it follows the errors of every later window once its horizon has passed: up by a step after a miss, down by
-a smaller one after a hit, on a logarithmic scale, with a trend (after quantile tracking: Angelopoulos, Candès and
-Tibshirani, NeurIPS 2023; Gibbs and Candès, NeurIPS 2021). In the long run the share
-of hits is the coverage whatever the series does.
+or between the two, whichever gives the better intervals. Its quantile is split-conformal at first (Papadopoulos et al.
+2002), from the entity's own validation windows where these are many. Where they are few, the last training windows join
+them, whose errors are enlarged by as much as validation's are larger, and the quantile is that of all entities in units of
+each one's mean error. Then it follows the errors of every later window once its horizon has passed: up by a step after a
+miss, down by a smaller one after a hit, on a logarithmic scale, with a trend (after quantile tracking: Angelopoulos, Candès
+and Tibshirani, NeurIPS 2023; Gibbs and Candès, NeurIPS 2021). In the long run the share of hits is the coverage whatever the
+series does.
 """
 
 from __future__ import annotations
@@ -20,13 +21,16 @@ from torch import Tensor
 from distaff.series.blocks import blocks
 from distaff.series.contract import WindowModel
 from distaff_data.datasets.series import Series
-from distaff_data.datasets.windows import Windows, slide
+from distaff_data.datasets.windows import Windows, with_future
 from distaff_data.errors import InputError
 
 LEVELS = (0.8, 0.9, 0.95)
 """Coverages that are measured."""
 _GRID = (0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95)  # coverages whose quantiles the CRPS is computed from
-_OWN = 64  # validation windows from which an entity has quantiles of its own
+_OWN = 64  # windows from which an entity has quantiles of its own
+_STRETCHES = 20  # horizons that fit into its validation rows, below which windows that overlap are few
+_DRAWN = 5.0  # such stretches of an entity that tell as much of its mean error as all entities do
+_OF_TRAIN = 4096  # training windows of all entities that are replayed
 _MOST = 16_384  # windows of all entities that are replayed, the latest of each
 _STEP = 0.03  # of the logarithm of a quantile after a miss, times the coverage
 _TREND = (
@@ -67,7 +71,9 @@ class Intervals:
     """The intervals of one model at one horizon, H, over E entities of C channels.
 
     Attributes:
-        valid: Errors of the validation windows in units of their windows, ``(E, V, H, C)``; NaN where nothing was measured.
+        train: Errors of training windows in units of their windows, ``(E, W, H, C)``; NaN where nothing was measured and of
+            entities that have validation windows enough.
+        valid: Those of the validation windows, ``(E, V, H, C)``.
         test: Those of the test windows, in order of time, ``(E, T, H, C)``.
         scales: The units of the test windows, ``(E, T, C)``; NaN where an entity has fewer windows.
         starts: First rows of the test windows, ``(E, T)``; the largest integer where an entity has fewer.
@@ -75,6 +81,7 @@ class Intervals:
         exponent: Of the window's own deviation in the unit.
     """
 
+    train: Tensor
     valid: Tensor
     test: Tensor
     scales: Tensor
@@ -84,8 +91,8 @@ class Intervals:
     _known: dict[float, Tensor] = field(default_factory=dict)
 
     def first(self, coverage: float) -> Tensor:
-        """Return quantiles from validation windows alone, ``(E, H, C)``; infinite where these are too few."""
-        return _quantiles(self.valid, coverage)
+        """Return quantiles before any test window, ``(E, H, C)``; infinite where windows are too few."""
+        return _quantiles(torch.cat([self.train, self.valid], 1), coverage)
 
     def followed(self, coverage: float) -> Tensor:
         """Return the quantiles before the test windows and after more and more of them, ``(S, E, H, C)``."""
@@ -134,7 +141,7 @@ class Intervals:
 
         Args:
             levels: Coverages to judge.
-            std: Deviation of the channels, which widths are given in units of.
+            std: What widths are multiplied by, ``(E, C)`` or what is broadcast to that.
         """
         n_windows, horizon = self.test.shape[1:3]
         if not n_windows:
@@ -198,32 +205,39 @@ class Intervals:
 def calibrate(model: WindowModel, horizon: int) -> Intervals:
     """Return the intervals of a fitted model that can forecast that many rows ahead."""
     data, spread = model.data, entity_spread(model.data, model, "train")
-    valid, test = (_replayed(model, horizon, split) for split in ("valid", "test"))
-    units = {exponent: _unit(valid.deviation, spread.unsqueeze(1), exponent) for exponent in _EXPONENTS}
+    valid, test = (_replayed(model, horizon, split, _MOST) for split in ("valid", "test"))
+    few = (valid.starts >= 0).sum(1) + horizon - 1 < _STRETCHES * horizon
+    train = _replayed(model, horizon, "train", _OF_TRAIN if bool(few.any()) else 0)
+    train.errors[~few] = torch.nan
     relative = spread[:, None, None]
 
+    def in_units(exponent: float) -> tuple[Tensor, Tensor]:
+        of_train, of_valid = (
+            replayed.errors / _unit(replayed.deviation, spread.unsqueeze(1), exponent).unsqueeze(2)
+            for replayed in (train, valid)
+        )
+        return of_train * _optimism(of_train, of_valid[few]), of_valid
+
     def score(exponent: float) -> float:
-        unit = units[exponent].unsqueeze(2)
-        radius = _quantiles(valid.errors / unit, _CHOSEN_AT).unsqueeze(1) * unit
-        missed = (valid.errors - radius).clamp(min=0) / (0.5 * (1 - _CHOSEN_AT))
-        return float(((2 * radius + missed) / relative).nanmean())
+        unit = _unit(torch.cat([train.deviation, valid.deviation], 1), spread.unsqueeze(1), exponent).unsqueeze(2)
+        scores = torch.cat(in_units(exponent), 1)
+        radius = _quantiles(scores, _CHOSEN_AT).unsqueeze(1)
+        missed = (scores - radius).clamp(min=0) / (0.5 * (1 - _CHOSEN_AT))
+        return float(((2 * torch.where(scores.isnan(), torch.nan, radius) + missed) * unit / relative).nanmean())
 
     enough = valid.errors.numel() and bool(torch.isfinite(_quantiles(valid.errors, _CHOSEN_AT)).all())
     exponent = min(_EXPONENTS, key=score) if enough else 1.0
     scales = _unit(test.deviation, spread.unsqueeze(1), exponent)
     starts = torch.where(test.starts < 0, torch.iinfo(torch.long).max, test.starts)
     assert len(starts) == data.n_entities
-    return Intervals(
-        valid.errors / units[exponent].unsqueeze(2), test.errors / scales.unsqueeze(2), scales, starts, spread, exponent
-    )
+    return Intervals(*in_units(exponent), test.errors / scales.unsqueeze(2), scales, starts, spread, exponent)
 
 
 def entity_spread(data: Series, model: WindowModel, split: str | None = None) -> Tensor:
     """Return the deviation of each entity's measured rows, of a split if it has such rows, scaled, ``(E, C)``."""
-    assert model.scaler is not None
     chosen = data.mask if split is None else data.mask & data.rows_of(split).unsqueeze(1)
-    scaled = model.scaler.to(torch.device("cpu")).apply(data.values, data.mask)
     entity, n = data.entity_of_row(), data.n_entities
+    scaled = model.scaler_for(data, entity, of="rows").to(torch.device("cpu")).apply(data.values, data.mask)
     sums = [torch.zeros(n, scaled.shape[1], dtype=torch.float64) for _ in range(3)]
     for total, values in zip(sums, (chosen.double(), scaled * chosen, scaled.square() * chosen), strict=True):
         total.index_add_(0, entity, values.double())
@@ -253,14 +267,15 @@ class _Replayed:
 
 
 @torch.no_grad()
-def _replayed(model: WindowModel, horizon: int, split: str) -> _Replayed:
+def _replayed(model: WindowModel, horizon: int, split: str, at_most: int) -> _Replayed:
+    """Return the errors of a split's windows, the latest of each entity, about ``at_most`` of all."""
     data, length = model.data, model.length
     n, n_channels = data.n_entities, len(data.channels)
-    windows = slide(data, length, horizon=horizon, split=split, device=model.device)
+    windows = with_future(data, length, horizon, split, model.device)
     left = torch.bincount(windows.entities, minlength=n).flip(0).cumsum(0).flip(0)  # windows from each entity on
     last = torch.cat([left[1:], left.new_zeros(1)])
     from_end = len(windows) - 1 - torch.arange(len(windows)) - last[windows.entities]
-    windows = windows.where(from_end < max(_OWN, _MOST // n))
+    windows = windows.where(from_end < (max(_OWN, at_most // n) if at_most else 0))
     counts = torch.bincount(windows.entities, minlength=n)
     most = int(counts.max())
     place = torch.arange(len(windows)) - (counts.cumsum(0) - counts)[windows.entities]
@@ -270,7 +285,7 @@ def _replayed(model: WindowModel, horizon: int, split: str) -> _Replayed:
     for block in blocks(windows):
         values, mask = model.take(windows, block)
         history, observed = values[:, :length], mask[:, :length]
-        away = (model.forecast_windows(history, observed, horizon) - values[:, length:]).abs()
+        away = (model.forecast_after(windows, block, history, observed, horizon) - values[:, length:]).abs()
         away = torch.where(mask[:, length:], away, torch.nan)
         at = (windows.entities[block], place[block])
         errors[at], deviation[at] = away.cpu(), _deviation(history, observed, (1,)).cpu()
@@ -292,12 +307,28 @@ def _unit(deviation: Tensor, spread: Tensor, exponent: float) -> Tensor:
 def _quantiles(scores: Tensor, coverage: float) -> Tensor:
     """Return the ceil((n + 1) coverage)-th smallest of scores ``(E, T, H, C)``, ``(E, H, C)``.
 
-    It is of an entity's own n scores where these are many, and of all entities' otherwise; infinite where n is too small.
+    It is of an entity's own n scores where these are many; otherwise of all entities', each in units of the mean score of
+    its entity, in which the mean of all counts too, the more the fewer its own are. Infinite where n is too small.
     """
-    quantile = _order_statistic(scores, coverage)
-    pooled = _order_statistic(scores.flatten(0, 1).unsqueeze(0), coverage)
-    many = torch.isfinite(scores).sum(1) >= _OWN
-    return torch.where(many & torch.isfinite(quantile), quantile, pooled.expand_as(quantile))
+    quantile, horizon = _order_statistic(scores, coverage), scores.shape[2]
+    count = torch.isfinite(scores).sum(1)
+    mean = scores.nansum((1, 2)) / count.sum(1).clamp(min=1)  # (E, C)
+    overall = scores.nansum((0, 1, 2)) / count.sum((0, 1)).clamp(min=1)
+    stretches = count.sum(1) / horizon**2
+    unit = ((stretches * mean + _DRAWN * overall) / (stretches + _DRAWN)).clamp(min=_ZERO).unsqueeze(1)
+    pooled = _order_statistic((scores / unit.unsqueeze(1)).flatten(0, 1).unsqueeze(0), coverage) * unit
+    many = (count >= _OWN) & (count + horizon - 1 >= _STRETCHES * horizon)
+    return torch.where(many & torch.isfinite(quantile), quantile, pooled)
+
+
+def _optimism(train: Tensor, valid: Tensor) -> Tensor:
+    """Return how many times the middle error of validation windows is that of training windows, 1 at least, ``(H, C)``."""
+    middle = (
+        [scores.flatten(0, 1).nanmedian(0).values for scores in (train, valid)] if train.numel() * valid.numel() else []
+    )
+    if not middle:
+        return torch.ones(train.shape[2:])
+    return (middle[1] / middle[0].clamp(min=_ZERO)).nan_to_num(1.0).clamp(min=1.0)
 
 
 def _order_statistic(scores: Tensor, coverage: float) -> Tensor:

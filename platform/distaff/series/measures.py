@@ -18,7 +18,7 @@ from distaff.series.heads.classify import score_classes
 from distaff.series.intervals import LEVELS
 from distaff.series.tables import window_ids
 from distaff_data.datasets.series import Scaler, Series
-from distaff_data.datasets.windows import slide
+from distaff_data.datasets.windows import slide, with_future
 from distaff_data.errors import InputError
 from distaff_data.splits import SPLITS
 
@@ -43,9 +43,9 @@ def can_validate(model: WindowModel, data: Series) -> bool:
         raise InputError(f"{model.name} tells classes, and dataset {data.name!r} has none")
     if not len(slide(data, length, split="train")):
         raise InputError(f"dataset {data.name!r} has no training window of {length} rows; set seq_len lower")
-    horizon = 0 if data.classes else max(model.config.horizons)
-    n_windows = len(slide(data, length, horizon=horizon, split="valid"))
-    return n_windows > 0 and (bool(data.classes) or not data.whole)
+    if data.classes:
+        return len(slide(data, length, split="valid")) > 0
+    return not data.whole and len(with_future(data, length, max(model.config.horizons), "valid")) > 0
 
 
 def chance_metrics(data: Series, split: str) -> dict[str, float]:
@@ -58,7 +58,8 @@ def chance_metrics(data: Series, split: str) -> dict[str, float]:
     if not bool(rows.any()):
         raise InputError(f"dataset {data.name!r} has no {split} rows to compare on")
     if not data.classes:
-        scaled = Scaler.of(data).apply(data.values[rows], data.mask[rows])
+        scaler = Scaler.fitting(data).of_rows(data.entity_of_row()[rows])
+        scaled = scaler.apply(data.values[rows], data.mask[rows])
         count = data.mask[rows].sum().clamp(min=1)
         return {"mse": float(scaled.square().sum() / count), "mae": float(scaled.abs().sum() / count)}
     first = data.splits[data.offsets[:-1]]
@@ -81,11 +82,11 @@ def _measure_forecasts(model: WindowModel, heads: Heads, split: str) -> Measurem
     horizons = model.config.horizons
     model.prepare_forecasts(max(horizons))
     errors = forecasting.measure(
-        model.data, split, model.length, horizons, model.forecast_windows, model.take, model.device
+        model.data, split, model.length, horizons, model.forecast_after, model.take, model.device
     )
     if errors is None:
         return None
-    ids, per_window = window_ids(model.data, errors.windows), {"mse": errors.per_window["mse"]}
+    ids, per_window = window_ids(model.data, errors.windows, model.length), {"mse": errors.per_window["mse"]}
     metrics = errors.metrics | (_interval_metrics(model, heads) if split == "test" else {})
     return Measurement(split, metrics, ids, per_window, model.notes())
 
@@ -93,7 +94,7 @@ def _measure_forecasts(model: WindowModel, heads: Heads, split: str) -> Measurem
 def _interval_metrics(model: WindowModel, heads: Heads) -> dict[str, float]:
     """Return what intervals at the longest horizon hold of test values, their widths, and the CRPS; in scaled units."""
     intervals = heads.intervals(model, max(model.config.horizons))
-    judged = intervals.coverage(LEVELS, torch.ones(len(model.data.channels)))
+    judged = intervals.coverage(LEVELS, torch.ones(1, 1))
     if judged is None:
         return {}
     held, width = judged.overall(judged.held), judged.overall(judged.width)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import pyarrow as pa
 import torch
@@ -20,7 +20,14 @@ from torch import Tensor
 from distaff.model.base import Epoch, Measurement, Model, Session
 from distaff.model.config import ModelConfig
 from distaff.series.anomalies import anomaly_table
-from distaff.series.answers import coverage_table, future_table, given_or_own, vector_tables, window_classes
+from distaff.series.answers import (
+    coverage_table,
+    future_table,
+    given_or_own,
+    known_entities,
+    vector_tables,
+    window_classes,
+)
 from distaff.series.contract import SeriesConfig
 from distaff.series.fitted_heads import Heads, with_prefix, without_prefix
 from distaff.series.forecasting import Encoding
@@ -28,10 +35,11 @@ from distaff.series.heads.classify import draw_labels
 from distaff.series.intervals import LEVELS, Intervals
 from distaff.series.measures import can_validate, chance_metrics, measure_split
 from distaff_data.datasets.series import Scaler, Series
-from distaff_data.datasets.windows import Windows, slide
+from distaff_data.datasets.windows import Windows, slide, usual_room
 from distaff_data.errors import UnsupportedError
 from distaff_data.frames import Kind, as_kind, frame_kind, to_polars
 from distaff_data.ingest.frames import series_of
+from distaff_data.splits.series import with_room
 from distaff_data.tables.series import load_series
 from distaff_data.warehouse import Warehouse
 
@@ -66,6 +74,7 @@ class SeriesModel(Model[Series]):
         self.device = torch.device("cpu")
         self.heads = Heads()
         self._chosen: Tensor | None = None
+        self._other: tuple[Series, Scaler] | None = None  # the data that were scaled last, besides the model's own
 
     # ------------------------------------------------------------------------------------------ what a model implements
 
@@ -103,6 +112,18 @@ class SeriesModel(Model[Series]):
         raise UnsupportedError(
             f"{self.name} does not reconstruct windows; it can be surprised by what follows: --by forecast"
         )
+
+    def forecast_after(self, windows: Windows, index: Tensor, values: Tensor, mask: Tensor, horizon: int) -> Tensor:
+        """Return forecasts of the rows after windows whose place is known, scaled, ``(b, H, C)``; of any windows here.
+
+        Args:
+            windows: Among which they are; their entities, and the times of their rows, may be read.
+            index: Which of them, ``(b,)``.
+            values: As in :meth:`forecast_windows`, as are all that follow.
+            mask: Likewise.
+            horizon: Likewise.
+        """
+        return self.forecast_windows(values, mask, horizon)
 
     def forecast_windows(self, values: Tensor, mask: Tensor, horizon: int) -> Tensor:
         """Return forecasts of the rows after windows, scaled, ``(b, H, C)``; by the linear head here.
@@ -222,8 +243,10 @@ class SeriesModel(Model[Series]):
 
         Args:
             series: New data with the same channels; the model's own when None.
-            by: ``reconstruction``, how far rows are from what the model makes of their windows, or ``forecast``, from what
-                it expects after the rows before; what the model can when None, reconstruction first.
+            by: ``reconstruction``, how far rows are from what the model makes of their windows; ``forecast``, from what
+                it expects after the rows before; ``level``, from where the series usually is; ``stillness``, how little it
+                moves. When None the largest of error, level and stillness, the error by what the model can,
+                reconstruction first.
 
         Returns:
             ``entity, time, score, p_value``.
@@ -259,14 +282,43 @@ class SeriesModel(Model[Series]):
         return self.length_for(self.data)
 
     def length_for(self, data: Series) -> int:
-        """Return the rows of a window of some data."""
-        return self.config.seq_len or (int(data.lengths.max()) if data.whole else _SEQ_LEN)
+        """Return the rows of a window of some data: as set, or 96, or as many as leave room for the longest horizon."""
+        if self.config.seq_len is not None:
+            return self.config.seq_len
+        if data.whole:
+            return int(data.lengths.max())
+        return _SEQ_LEN if data.classes else min(_SEQ_LEN, usual_room(data, max(self.config.horizons)))
 
     def take(self, windows: Windows, index: Tensor) -> tuple[Tensor, Tensor]:
         """Return scaled values and mask of some windows, on the model's device."""
-        assert self.scaler is not None
         values, mask = windows.take(index)
-        return self.scaler.to(values.device).apply(values, mask), mask
+        scaler = self.scaler_for(windows.data, windows.entities[index], of="windows")
+        return scaler.to(values.device).apply(values, mask), mask
+
+    def scaler_for(self, data: Series, entities: Tensor, *, of: Literal["rows", "windows"]) -> Scaler:
+        """Return the scaler of rows or windows of some entities of any data, ``(n,)``.
+
+        A panel's entities have scalers of their own; one that the model does not know is scaled by all of its rows.
+        """
+        assert self.scaler is not None
+        scaler = self.scaler
+        if scaler.of_each and data is not self._data:
+            if self._other is None or self._other[0] is not data:
+                known = known_entities(self.data, data)
+                own, place, strange = (
+                    Scaler.by_entity(data, torch.ones(len(data.values), dtype=torch.bool)),
+                    known.clamp(min=0),
+                    known < 0,
+                )
+                self._other = (
+                    data,
+                    Scaler(
+                        torch.where(strange.unsqueeze(1), own.mean, scaler.mean[place]),
+                        torch.where(strange.unsqueeze(1), own.std, scaler.std[place]),
+                    ),
+                )
+            scaler = self._other[1]
+        return scaler.of_rows(entities) if of == "rows" else scaler.of_windows(entities)
 
     def labelled(self, data: Series, split: str) -> tuple[Windows, Tensor]:
         """Return the windows of a split that have labels, and their codes ``(n,)``; in training, those that count."""
@@ -289,7 +341,8 @@ class SeriesModel(Model[Series]):
 
     def _fit(self, data: Series, session: Session) -> None:
         """Fit the scaler to the training rows, and the encoder to the training windows."""
-        self.scaler, self.device = Scaler.of(data), session.device
+        self.scaler, self.device = Scaler.fitting(data), session.device
+        self.bind(data)
         self.forget_heads()
         share = self.config.label_share
         self._chosen = draw_labels(data, share, session.seed) if share < 1 else None
@@ -310,6 +363,10 @@ class SeriesModel(Model[Series]):
         self.heads.load_state(tensors)
         self._chosen = tensors.get("labelled")
         self.load_encoder_state(without_prefix("encoder.", tensors))
+
+    def arranged(self, data: Series) -> Series:
+        """Return the series with room for the longest horizon among the validation rows."""
+        return with_room(data, max(self.config.horizons))
 
     def validator(self, data: Series) -> Callable[[], Mapping[str, float]] | None:
         """Return a function that measures the validation windows, heads included; None where there is nothing to measure.

@@ -14,12 +14,19 @@ from distaff_data.datasets.windows import Windows
 from distaff_data.splits import SPLITS
 
 
-def window_ids(data: Series, windows: Windows) -> pa.StringArray:
-    """Return people's own ids of windows: the entity's, and the row within it where an entity has several windows."""
+def window_ids(data: Series, windows: Windows, row: int = 0) -> pa.StringArray:
+    """Return people's own ids of windows: the entity's, and a row within it where an entity has several windows.
+
+    Args:
+        data: Whose windows.
+        windows: The windows.
+        row: Which of a window's rows: of a forecast the first one after the history, by which models of other look-backs
+            can be paired.
+    """
     entities = _entities(data, windows.entities)
     if data.whole:
         return entities
-    rows = pa.array((windows.starts - data.offsets[windows.entities]).numpy()).cast(pa.string())
+    rows = pa.array((windows.starts + row - data.offsets[windows.entities]).numpy()).cast(pa.string())
     return pc.binary_join_element_wise(entities, rows, "@")
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from distaff.model.base import Session
 from distaff.series.anomalies import row_scores
 from distaff.series.forecasting import Encoding
+from distaff.series.levels import levels, rows_apart, stillness
 from distaff.series.model import SeriesModel
 from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError, UnsupportedError
@@ -66,8 +67,7 @@ def test_scores_are_mean_squares_of_what_was_measured_and_every_row_has_one() ->
     data = two_entities()
     model = Zero(seq_len=7).fit(data, device="cpu")  # 33 and 40 rows: the last window of each reaches back
     found = row_scores(model, data, "reconstruction")
-    assert model.scaler is not None
-    scaled = model.scaler.apply(data.values, data.mask)
+    scaled = model.scaler_for(data, data.entity_of_row(), of="rows").apply(data.values, data.mask)
     expected = scaled.square().sum(1) / data.mask.sum(1).clamp(min=1)
     assert found.rows.tolist() == [row for row in range(73) if row != 9]
     torch.testing.assert_close(found.values.float(), expected[found.rows])
@@ -97,7 +97,7 @@ def test_p_values_are_ranks_among_validation_rows() -> None:
 def test_of_exchangeable_rows_a_share_p_has_a_p_value_up_to_p_and_a_spike_the_least() -> None:
     model = Zero(seq_len=10).fit(divide(Series.from_rows(noise(4000), [4000]), "rows:1000,2000,1000"), device="cpu")
     fresh = noise(2000, seed=1)
-    p = model.anomalies(fresh)["p_value"].to_numpy()
+    p = model.anomalies(fresh, by="reconstruction")["p_value"].to_numpy()  # levels are of rows that overlap
     for level in (0.01, 0.1, 0.5):
         assert float((p <= level).mean()) == pytest.approx(level, abs=0.035)
     fresh[777, 1] = 40
@@ -110,8 +110,7 @@ def test_windows_are_scored_where_an_entity_is_one() -> None:
     data = divide(Series.from_rows(noise(60), [4, 6] * 6, whole=True), "random:0.5,0.3,0.2")
     model = Zero().fit(data, device="cpu")
     table = model.anomalies()
-    assert model.scaler is not None
-    scaled = model.scaler.apply(data.values, data.mask).square()
+    scaled = model.scaler_for(data, data.entity_of_row(), of="rows").apply(data.values, data.mask).square()
     expected = [float(part.mean()) for part in scaled.split(data.lengths.tolist())]
     assert table["score"].to_numpy() == pytest.approx(expected, abs=1e-5)
     with pytest.raises(UnsupportedError, match="nothing after it"):
@@ -152,3 +151,57 @@ def test_a_bent_wave_surprises(model: Any, tmp_path: Path) -> None:
     assert p[300:306].max() < 0.05
     model.save(tmp_path / "m")
     assert SeriesModel.load(tmp_path / "m").anomalies(rows)["p_value"].to_numpy() == pytest.approx(p)
+
+
+def autoregressive(n: int, seed: int) -> np.ndarray:
+    """Return a daily wave under autoregressive noise, and a random walk."""
+    rng = np.random.default_rng(seed)
+    shocks, rows = rng.normal(size=n), np.zeros(n)
+    for row in range(1, n):
+        rows[row] = 0.6 * rows[row - 1] + 0.5 * shocks[row]
+    return np.stack([np.sin(2 * np.pi * np.arange(n) / 24) + rows, rng.normal(size=n).cumsum()], 1)
+
+
+def test_a_level_shift_is_flagged_all_along_and_a_dead_sensor_until_it_lives_again() -> None:
+    shares: dict[str, list[float]] = {"shift": [], "dead": [], "quiet": []}
+    for seed in range(3):
+        rows = autoregressive(3000, seed)
+        data = divide(Series.from_rows(rows, [3000]), "rows:1500,900,600")
+        model = SeasonalNaive(seq_len=48, horizons=(1,)).fit(data, device="cpu")
+        shifted, dead = rows.copy(), rows.copy()
+        shifted[2600:2700, 0] += 10 * rows[:1500, 0].std()
+        dead[2600:2700, 0] = dead[2600, 0]
+        times = slice(2620 - 48, 2700 - 48)  # the first window has no forecast; its first rows count as getting there
+        for name, broken in (("shift", shifted), ("dead", dead)):
+            shares[name].append(float((model.anomalies(broken)["p_value"].to_numpy()[times] < 0.01).mean()))
+        p = model.anomalies(rows)["p_value"].to_numpy()[2400 - 48 :]
+        shares["quiet"].append(float((p < 0.05).mean()))
+        error = model.anomalies(shifted, by="forecast")["p_value"].to_numpy()[times]
+        assert (error < 0.01).mean() < 0.5  # the error alone sees the edges
+    assert min(shares["shift"]) > 0.95
+    assert min(shares["dead"]) > 0.95
+    assert np.mean(shares["quiet"]) < 0.1
+
+
+def test_levels_and_stillness_are_those_of_a_slow_search() -> None:
+    data = two_entities()
+    model = Zero(seq_len=8).fit(data, device="cpu")
+    apart = rows_apart(model)
+    scaled = model.scaler_for(data, data.entity_of_row(), of="rows").apply(data.values, data.mask)
+    x = torch.where(data.mask, scaled, torch.nan).double().numpy()[33:]
+    away = np.full(40, np.nan)
+    for row in range(40):
+        before = [x[row - k * apart, 1] for k in range(1, 21) if row - k * apart >= 0]
+        before = sorted(value for value in before if np.isfinite(value))
+        if len(before) >= 5:
+            away[row] = x[row, 1] - before[(len(before) - 1) // 2]
+    found, still = levels(model, data)[33:, 1].numpy(), stillness(model, data)[33:, 1].numpy()
+    for row in range(40):
+        last = away[max(0, row - 5) : row + 1]
+        last = last[np.isfinite(last)]
+        assert np.isnan(found[row]) == (len(last) < 3)
+        if len(last) >= 3:
+            assert found[row] == pytest.approx(last.mean() ** 2)
+        assert np.isnan(still[row]) == (row < 11)
+        if row >= 11:
+            assert still[row] == pytest.approx(1 / x[row - 11 : row + 1, 1].var())

@@ -77,8 +77,7 @@ def test_other_things_are_refused(what: object) -> None:
 def test_intervals_are_the_order_statistics_of_validation_errors_in_units_of_their_window() -> None:
     data = divide(Series.from_rows(noise(250), [250]), "rows:100,100,50")
     model = SeasonalNaive(seq_len=4, season=1, horizons=(2,)).fit(data, device="cpu")
-    assert model.scaler is not None
-    scaled = model.scaler.apply(data.values, data.mask)
+    scaled = model.scaler_for(data, data.entity_of_row(), of="rows").apply(data.values, data.mask)
     found = calibrate(model, 2)
     starts = range(96, 195)
     windows = torch.stack([scaled[s : s + 4] for s in starts])

@@ -12,11 +12,12 @@ from distaff.series.model import SeriesModel
 from distaff.testing.data import waves
 from distaff_data.datasets.series import Series
 from distaff_data.splits.series import divide
-from distaff_timeseries.blend import ForecastBlend, least_squares_shares
+from distaff_timeseries.blend import ForecastBlend
 from distaff_timeseries.controls.naive import Drift, Naive
 from distaff_timeseries.controls.raw_ridge import RawRidge
 from distaff_timeseries.controls.seasonal_naive import SeasonalNaive
 from distaff_timeseries.controls.sparse_linear import SparseLinear
+from distaff_timeseries.shares import least_squares_shares
 
 
 def test_naive_and_drift_read_the_measured_values_alone() -> None:

@@ -19,7 +19,8 @@ from distaff_data.datasets.series import Series
 from distaff_data.datasets.windows import slide
 from distaff_timeseries.kernels import Kernels
 
-_SAMPLE = 128  # windows, evenly spaced, whose convolutions give the thresholds
+SAMPLE = 128
+"""Windows, evenly spaced, whose convolutions give the thresholds."""
 _AT_ONCE = 64  # windows convolved at a time: 84 maps each
 
 
@@ -50,7 +51,7 @@ class MiniRocket(SeriesModel):
     def _fit_encoder(self, data: Series, session: Session) -> None:
         """Draw channels, and take thresholds from training windows."""
         windows = slide(data, self.length_for(data), split="train")
-        chosen = torch.linspace(0, len(windows) - 1, min(len(windows), _SAMPLE)).long()
+        chosen = torch.linspace(0, len(windows) - 1, min(len(windows), SAMPLE)).long()
         self._kernels = self._bank(data, session.generator())
         self._kernels.learn_thresholds(self.take(windows, chosen)[0])
         self._kernels.to(session.device)

@@ -12,10 +12,10 @@ from torch import Tensor
 from distaff.model.base import Session
 from distaff.model.config import ModelConfig
 from distaff.series.contract import SeriesConfig
+from distaff.series.seasons import candidate_seasons, validation_error
 from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError
 from distaff_timeseries.controls.forecaster import Forecaster
-from distaff_timeseries.controls.seasons import candidate_seasons, validation_error
 
 
 class SeasonalNaiveConfig(SeriesConfig):

@@ -16,11 +16,11 @@ from distaff.model.config import Choices, ModelConfig
 from distaff.series.blocks import blocks
 from distaff.series.contract import SeriesConfig
 from distaff.series.heads.ridge import Moments, solve
+from distaff.series.seasons import candidate_seasons
 from distaff_data.datasets.series import Series
-from distaff_data.datasets.windows import slide
+from distaff_data.datasets.windows import with_future
 from distaff_data.errors import InputError
 from distaff_timeseries.controls.forecaster import Forecaster
-from distaff_timeseries.controls.seasons import candidate_seasons
 from distaff_timeseries.patches import instance_norm
 
 _WITHOUT = (4, 12, 24)  # periods that are tried where the autocorrelation has no peak
@@ -118,7 +118,7 @@ class SparseLinear(Forecaster):
     def _moments(self, data: Series, length: int, period: int, n_after: int, split: str) -> Moments:
         n_features = (length // period) * (2 if self.config.smooth else 1) + 1
         moments = Moments.empty(n_features, n_after, self.device)
-        windows = slide(data, length, horizon=n_after * period, split=split, device=self.device)
+        windows = with_future(data, length, n_after * period, split, self.device)
         for block in blocks(windows):
             values, mask = self.take(windows, block)
             features, level = self._features(values[:, :length], mask[:, :length], period)

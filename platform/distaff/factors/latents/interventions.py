@@ -102,15 +102,15 @@ class LatentInterventions:
         codes[:, factor] = ladder.levels
         assert self.model.scaler is not None
         windows, _ = self.decode(codes)
-        return LatentTraversal(ladder, self.model.scaler.to(torch.device("cpu")).invert(windows))
+        return LatentTraversal(ladder, self.model.scaler.to(torch.device("cpu")).typical().invert(windows))
 
     def reconstructions(self) -> Iterator[tuple[int, Tensor, Tensor, Tensor]]:
         """Yield some windows: position, measured values (NaN where missing), reconstruction, noise ``(C,)``; own units."""
-        assert self.model.scaler is not None
-        scaler = self.model.scaler.to(torch.device("cpu"))
+        encoded = self.encoded.windows
         chosen = np.linspace(0, len(self.means) - 1, min(_EACH, len(self.means))).astype(int)
         windows, noise = self.decode(self.means[chosen])
         for row, position in enumerate(chosen.tolist()):
             values, mask = self.encoded.values[position], self.encoded.mask[position]
+            scaler = self.model.scaler_for(encoded.data, encoded.entities[position], of="rows").to(torch.device("cpu"))
             measured = torch.where(mask, scaler.invert(values), torch.nan)
             yield position, measured, scaler.invert(windows[row]), noise[row].sqrt() * scaler.std

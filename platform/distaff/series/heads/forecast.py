@@ -21,7 +21,7 @@ from distaff.series.forecasting import Encode, Encoding, Head, Take
 from distaff.series.heads.ridge import Moments, solve
 from distaff.series.heads.sgd import RowsAndLoss, SGDSettings, weights_by_epoch
 from distaff_data.datasets.series import Series
-from distaff_data.datasets.windows import Windows, slide
+from distaff_data.datasets.windows import Windows, with_future
 from distaff_data.errors import InputError
 
 Forecaster = Literal["ridge", "sgd"]
@@ -118,11 +118,11 @@ class _WindowsWithFuture:
         device: torch.device,
     ) -> None:
         self.length, self.longest, self.encode, self.take = length, max(horizons), encode, take
-        shortest = slide(data, length, horizon=min(horizons), split=split)
+        shortest = with_future(data, length, min(horizons), split)
         self.windows = Windows.of(data, shortest.starts, shortest.entities, length + self.longest, device)
         self.ahead = torch.zeros(len(shortest), dtype=torch.long)
         for horizon in sorted(horizons):
-            starts = slide(data, length, horizon=horizon, split=split).starts
+            starts = with_future(data, length, horizon, split).starts
             self.ahead[torch.isin(shortest.starts, starts)] = horizon
 
     def encoded(self, index: Tensor) -> tuple[Encoding, Tensor, Tensor]:

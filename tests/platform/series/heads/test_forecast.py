@@ -93,8 +93,7 @@ def test_errors_are_those_of_a_loop_over_windows() -> None:
     data = divide(data, "rows:100,30,30")
     model = RawRidge(seq_len=8, horizons=(2, 5)).fit(data, device="cpu")
     test = model.measure()[1]
-    assert model.scaler is not None
-    scaled = model.scaler.apply(data.values, data.mask)
+    scaled = model.scaler_for(data, data.entity_of_row(), of="rows").apply(data.values, data.mask)
     for horizon in (2, 5):
         errors = []
         for start in slide(data, 8, horizon=horizon, split="test").starts.tolist():

@@ -8,7 +8,7 @@ from torch import Tensor
 from distaff.series.blocks import blocks
 from distaff.series.contract import WindowModel
 from distaff_data.datasets.series import Series
-from distaff_data.datasets.windows import Windows, slide
+from distaff_data.datasets.windows import Windows, slide, with_future
 
 MOST = 512
 """Windows, evenly spaced, that seasons are estimated from and chosen on."""
@@ -37,7 +37,7 @@ def evenly(windows: Windows, most: int = MOST) -> Windows:
 @torch.no_grad()
 def validation_error(model: WindowModel, data: Series, length: int, horizon: int) -> float | None:
     """Return the mean squared error on some validation windows, scaled; None without such windows."""
-    windows = evenly(slide(data, length, horizon=horizon, split="valid", device=model.device))
+    windows = evenly(with_future(data, length, horizon, "valid", model.device))
     total, count = 0.0, 0
     for block in blocks(windows):
         values, mask = model.take(windows, block)
