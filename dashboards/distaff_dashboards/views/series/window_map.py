@@ -9,7 +9,7 @@ import polars as pl
 import streamlit as st
 
 from distaff_dashboards.reads.source import Source
-from distaff_dashboards.ui import widgets, wording
+from distaff_dashboards.ui import address, widgets, wording
 from distaff_dashboards.ui.charts import CONFIG, text
 from distaff_dashboards.ui.export import with_dates
 from distaff_dashboards.views.series import charts
@@ -43,8 +43,10 @@ def window_map(source: Source, run: str, dataset: str) -> None:
     channel = next(iter(sizes))
     if channel is not None:
         with middle:
-            channel = widgets.choose("Channel of the map", [str(name) for name in sizes], key="map-channel",
+            channel = address.choose("Channel of the map", [str(name) for name in sizes], key="map-channel", scope=run,
                                      help="This model embeds each channel on its own.")  # fmt: skip
+        if channel is None:
+            return
     table, shares = points(source, run, dataset, channel)
     dated = with_dates(table)
     with top:
