@@ -55,6 +55,7 @@ def choose(
     )
     state[_owner(key)] = scope
     if chosen is None:
+        state[_memory(key, scope)] = state[_written(key)] = wanted  # until something else is chosen, it stays so
         st.error(wording.escape(f"The address names a {label.lower()} that is not here: {wanted}. Choose one."))
         return None
     keep(key, str(chosen), scope)

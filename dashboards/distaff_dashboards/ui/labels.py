@@ -50,7 +50,7 @@ def dataset_facts(facts: Mapping[str, Any]) -> str:
         if isinstance(facts.get(key), int)
     ]
     splits = [f"{facts[key]:,} {key}" for key in ("train", "valid", "test") if isinstance(facts.get(key), int)]
-    return ", ".join(sizes) + (f" · interactions: {', '.join(splits)}" if splits else "")
+    return ", ".join(sizes) + (f" · {', '.join(splits)}" if splits else "")
 
 
 def factor_label(factor: int, name: str | None) -> str:

@@ -9,6 +9,8 @@ import streamlit as st
 
 from distaff_dashboards.ui import wording
 
+_ICON = ":material/chevron_right:"
+
 
 @dataclass(frozen=True)
 class Place:
@@ -30,7 +32,7 @@ class Place:
 
     def link(self, label: str, **parameters: str) -> None:
         """Draw a link to the page, with a plain label and what the page is to show."""
-        st.page_link(self.entry(), label=wording.escape(label), query_params=parameters)
+        st.page_link(self.entry(), label=wording.escape(label), icon=_ICON, query_params=parameters)
 
     def go(self, parameters: Mapping[str, str]) -> None:
         """Turn to the page, which is to show what the parameters name."""

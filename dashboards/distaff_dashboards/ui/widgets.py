@@ -107,7 +107,7 @@ def links(
 
 def clicked(figure: go.Figure, *, key: str, alt: str) -> int | None:
     """Draw a figure whose marks can be clicked; return the place of the one that was, down its axis."""
-    event = st.plotly_chart(figure, theme=None, config=dict(charts.CONFIG), key=key, alt=alt,
+    event = st.plotly_chart(charts.themed(figure), theme=None, config=dict(charts.CONFIG), key=key, alt=alt,
                             on_select="rerun", selection_mode="points")  # fmt: skip
     points = event["selection"]["points"]
     return int(points[0]["point_index"]) if points else None
@@ -121,7 +121,7 @@ def table(data: pl.DataFrame, columns: Mapping[str, Any], **options: Any) -> Any
 
 def chart(figure: go.Figure, *, key: str, alt: str) -> None:
     """Draw a figure with the project's own look."""
-    st.plotly_chart(figure, theme=None, config=dict(charts.CONFIG), key=key, alt=alt)
+    st.plotly_chart(charts.themed(figure), theme=None, config=dict(charts.CONFIG), key=key, alt=alt)
 
 
 def empty(message: str, *commands: str) -> None:

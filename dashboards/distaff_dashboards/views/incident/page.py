@@ -190,10 +190,14 @@ def _causes(view: _View, scope: str, name: str) -> Mapping[str, Any] | None:
                     "how it ranks within this incident, not how likely it is.")  # fmt: skip
     left, right = st.columns([2, 3], vertical_alignment="bottom")
     with left:
-        metric = address.choose("Cause", table["metric"].to_list(), key="cause", scope=scope,
+        earlier = address.kept("cause", scope)  # it may be in the ranking from another onset, or not
+        metrics = table["metric"].to_list()
+        metric = address.choose("Cause", metrics, key="cause", scope=f"{scope}@{view.onset}",
+                                default=earlier if earlier in metrics else None,
                                 help="Lit in the graph, and its series below.")  # fmt: skip
     if metric is None:
         return None
+    address.keep("cause", metric, scope)
     cause = row_of(view.causes, "metric", metric)
     right.caption(wording.escape(_evidence(view, cause)))
     # A path and its edges say nothing in a table where no cause has any: controls have no graph.
