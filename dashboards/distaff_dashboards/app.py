@@ -27,10 +27,12 @@ from distaff_dashboards.views.sweeps.page import sweeps_page
 _PAGES = (home_page, factors_page, factor_page, person_page, item_page, words_page, blind_spots_page, series_page,
           incident_page, board_page, run_page, audit_page, sweeps_page, jobs_page, glossary_page)  # fmt: skip
 
+_MENU = 220  # pixels of the menu: the page beside it keeps its room on a narrow screen
+
 
 def main() -> None:
     """Set the frame up and run the page that the URL names."""
-    st.set_page_config(page_title="Distaff", page_icon="🧵", layout="wide")
+    st.set_page_config(page_title="Distaff", page_icon="🧵", layout="wide", initial_sidebar_state=_MENU)
     gate.keep()
     st.logo(str(Path(__file__).with_name("logo.svg")), size="large")
     entries = {page.place: page.entry() for page in _PAGES}

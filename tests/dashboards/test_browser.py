@@ -62,14 +62,24 @@ class Visitor:
         grid = self.page.get_by_test_id("stDataFrame").nth(table).locator(".dvn-scroller")
         self.click(grid, position={"x": 60, "y": HEADER + ROW * row + ROW // 2})
 
-    def arrives(self, path: str, **parameters: str) -> dict[str, str]:
-        """Wait until a page has been reached and has written what it shows into the address; return that."""
+    def bar(self, bar: Any) -> None:
+        """Click a bar of a figure: whatever lies over it tells the figure where the mouse is."""
+        bar.hover(force=True)
+        self.click(bar, force=True)
+
+    def arrives(self, path: str, *names: str, **parameters: str) -> dict[str, str]:
+        """Wait until a page has been reached and has written what it shows into the address; return that.
+
+        Args:
+            path: The page.
+            names: What the address has to name.
+            parameters: What it has to name, with its value.
+        """
 
         def is_there(url: str) -> bool:
             query = _query(url)
-            return urlsplit(url).path == f"/{path}" and all(
-                query.get(name) == value for name, value in parameters.items()
-            )
+            held = all(query.get(name) == value for name, value in parameters.items())
+            return urlsplit(url).path == f"/{path}" and held and query.keys() >= set(names)
 
         self.page.wait_for_url(is_there)
         self.page.get_by_role("heading", level=1, name=path.capitalize(), exact=True).wait_for()
@@ -115,19 +125,19 @@ def test_from_home_to_why_these_people_take_this(visitor: Visitor, three_kinds: 
     visitor.page.get_by_text("A control leads").wait_for()
     visitor.look("home")
     visitor.link("Look inside")  # 1: the dataset
-    shown = visitor.arrives("factors", dataset="shop")
+    shown = visitor.arrives("factors", "run", dataset="shop")
     visitor.look("factors")
     visitor.row(0, 1)  # 2: a factor
-    shown |= visitor.arrives("factor", dataset="shop", run=shown["run"])
+    shown |= visitor.arrives("factor", "factor", dataset="shop", run=shown["run"])
     bars = visitor.page.get_by_test_id("stPlotlyChart").first.locator(".bars .point path")
     bars.nth(2).wait_for(state="attached")
     visitor.look("factor")
-    visitor.click(bars.nth(2))  # 3: one of its items
-    shown |= visitor.arrives("item", dataset="shop", run=shown["run"])
+    visitor.bar(bars.nth(2))  # 3: one of its items
+    shown |= visitor.arrives("item", "item", dataset="shop", run=shown["run"])
     visitor.page.get_by_text("Who takes it").wait_for()
     visitor.look("item")
     visitor.row(1, 0)  # 4: one of those who take it
-    shown |= visitor.arrives("person", dataset="shop", run=shown["run"])
+    shown |= visitor.arrives("person", "user", dataset="shop", run=shown["run"])
     visitor.page.get_by_text("Recommendations, and what each intent adds").wait_for()
     visitor.look("person")
     assert visitor.clicks == 4
@@ -142,7 +152,7 @@ def test_from_home_to_which_service_broke(visitor: Visitor, three_kinds: Workspa
     inside = visitor.page.get_by_test_id("stPageLink").get_by_text("Look inside")
     inside.nth(2).wait_for()
     visitor.link("Look inside", 2)  # 1: the dataset
-    shown = visitor.arrives("incident", dataset="outages")
+    shown = visitor.arrives("incident", "run", "case", "cause", dataset="outages")
     visitor.page.get_by_text("Causal graph").wait_for()
     causes = three_kinds.warehouse.rows(
         'SELECT metric FROM causes WHERE run = ? AND "case" = ? ORDER BY rank, metric', [shown["run"], shown["case"]]
@@ -159,12 +169,12 @@ def test_from_home_to_what_drives_a_sensor(visitor: Visitor) -> None:
     visitor.go_home()
     visitor.page.get_by_test_id("stPageLink").get_by_text("Look inside").nth(2).wait_for()
     visitor.link("Look inside", 1)  # 1: the dataset
-    shown = visitor.arrives("series", dataset="plant")
+    shown = visitor.arrives("series", "run", dataset="plant")
     visitor.page.get_by_text("As measured").wait_for()
     visitor.look("series")
     visitor.link("About this run")  # 2: the run
     visitor.arrives("run", run=shown["run"])
-    visitor.page.get_by_text("On validation").wait_for()
+    visitor.page.get_by_text("On validation", exact=True).wait_for()
     assert visitor.clicks == 2
 
 
@@ -186,10 +196,9 @@ def test_the_menu_keeps_the_run_and_a_link_that_was_sent_opens_the_same_view(
     page.locator(".js-plotly-plot .errorbar").first.wait_for(state="attached")
     visitor.look("board")
     visitor.row(0, 0)
-    visitor.arrives("run", dataset="shop")
-    visitor.menu("Factor")
-    shown = visitor.arrives("factor", dataset="shop")
-    assert shown["run"] == _query(page.url)["run"]
+    opened = visitor.arrives("run", "run", dataset="shop")
+    visitor.menu("Person")
+    page.wait_for_url(f"**/person?**run={opened['run']}**")
     page.get_by_role("textbox", name="Search").fill("number 44")
     page.get_by_role("textbox", name="Search").press("Enter")
     visitor.link("Item number 44")
