@@ -266,7 +266,7 @@ def _editor(run: str, row: Mapping[str, Any], names: Mapping[int, str]) -> None:
 
 
 def _annotate(run: str, factor: int, **note: Any) -> None:
-    """Write down what an analyst says about a factor: the only thing that the dashboard writes.
+    """Write down what an analyst says about a factor.
 
     Raises:
         InputError: The platform refuses it.
