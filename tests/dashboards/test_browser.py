@@ -134,7 +134,7 @@ def test_from_home_to_why_these_people_take_this(visitor: Visitor, three_kinds: 
     visitor.look("factor")
     visitor.bar(bars.nth(2))  # 3: one of its items
     shown |= visitor.arrives("item", "item", dataset="shop", run=shown["run"])
-    visitor.page.get_by_text("Who takes it").wait_for()
+    visitor.page.get_by_text("Who takes it", exact=True).wait_for()
     visitor.look("item")
     visitor.row(1, 0)  # 4: one of those who take it
     shown |= visitor.arrives("person", "user", dataset="shop", run=shown["run"])
@@ -153,7 +153,7 @@ def test_from_home_to_which_service_broke(visitor: Visitor, three_kinds: Workspa
     inside.nth(2).wait_for()
     visitor.link("Look inside", 2)  # 1: the dataset
     shown = visitor.arrives("incident", "run", "case", "cause", dataset="outages")
-    visitor.page.get_by_text("Causal graph").wait_for()
+    visitor.page.get_by_text("Causal graph", exact=True).wait_for()
     causes = three_kinds.warehouse.rows(
         'SELECT metric FROM causes WHERE run = ? AND "case" = ? ORDER BY rank, metric', [shown["run"], shown["case"]]
     )
@@ -170,7 +170,7 @@ def test_from_home_to_what_drives_a_sensor(visitor: Visitor) -> None:
     visitor.page.get_by_test_id("stPageLink").get_by_text("Look inside").nth(2).wait_for()
     visitor.link("Look inside", 1)  # 1: the dataset
     shown = visitor.arrives("series", "run", dataset="plant")
-    visitor.page.get_by_text("As measured").wait_for()
+    visitor.page.get_by_text("As measured", exact=True).wait_for()
     visitor.look("series")
     visitor.link("About this run")  # 2: the run
     visitor.arrives("run", run=shown["run"])
@@ -188,7 +188,7 @@ def test_the_menu_keeps_the_run_and_a_link_that_was_sent_opens_the_same_view(
     visitor.menu("Blind spots")
     page.get_by_role("heading", level=1, name="Blind spots").wait_for()
     page.wait_for_url(f"**/blind-spots?**run={control}**")
-    page.get_by_text("Calibrated re-ranking").wait_for()
+    page.get_by_text("Calibrated re-ranking").first.wait_for()
     visitor.look("blind-spots")
     visitor.menu("Board")
     visitor.arrives("board", dataset="shop")

@@ -127,7 +127,7 @@ def _paired(board: Board, unit: str) -> None:
     tested = [
         (row, label)
         for row, label in zip(board.rows, wording.row_labels(board.rows), strict=True)
-        if row.comparison is not None
+        if row.comparison is not None and not row.control
     ]
     if not tested:
         return
@@ -136,8 +136,8 @@ def _paired(board: Board, unit: str) -> None:
         help=f"The same {unit}s are scored by both; the error counts {unit}s and seeds, and p is corrected for all rows.",
         anchor=False,
     )
-    for row, label in sorted(tested, key=lambda pair: pair[0].control):
-        if row.comparison is not None and not row.control:
+    for row, label in tested:
+        if row.comparison is not None:
             st.markdown(f"- {wording.escape(wording.compare(label, row.comparison))}")
 
 
