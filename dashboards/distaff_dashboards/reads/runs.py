@@ -8,6 +8,7 @@ import polars as pl
 import streamlit as st
 
 from distaff_dashboards.reads.source import Source
+from distaff_dashboards.ui.labels import run_labels
 
 VALIDATED: Mapping[str, tuple[str, ...]] = {
     "interactions": ("recall@20", "ndcg@20"),
@@ -49,6 +50,12 @@ def runs_of(source: Source, dataset: str, kind: str) -> pl.DataFrame:
     return runs.join(first, on="run", how="left").sort(
         pl.col("aliases").is_null(), "control", "started_at", "run", descending=[False, False, True, False]
     )
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def labels_of(source: Source, dataset: str, kind: str) -> dict[str, str]:
+    """Return the label of each of those runs."""
+    return run_labels(runs_of(source, dataset, kind))
 
 
 @st.cache_data(max_entries=32, show_spinner=False)

@@ -8,10 +8,9 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from distaff_dashboards.reads.runs import home_of, runs_of
-from distaff_dashboards.reads.source import datasets, row_of, whole_workspace
+from distaff_dashboards.reads.runs import home_of, labels_of, runs_of
+from distaff_dashboards.reads.source import Source, datasets, row_of, whole_workspace
 from distaff_dashboards.ui import address, places, widgets, wording
-from distaff_dashboards.ui.labels import run_labels
 from distaff_dashboards.ui.places import Place
 
 _LAST = "last"  # scope of the dataset on pages of every kind: the one that was looked at last
@@ -53,7 +52,10 @@ def choose_dataset(kind: str | None = None) -> dict[str, Any] | None:
     Args:
         kind: The kind of data that the page is about; None for every kind.
     """
-    source = whole_workspace()
+    return _dataset(whole_workspace(), kind)
+
+
+def _dataset(source: Source, kind: str | None) -> dict[str, Any] | None:
     every = datasets(source)
     table = every if kind is None else every.filter(pl.col("kind") == kind)
     if table.is_empty():
@@ -82,19 +84,20 @@ def choose_run(here: Place, kind: str, can: str | None = None) -> dict[str, Any]
     Returns:
         The run; None, having said what to do, where there is none to show.
     """
+    source = whole_workspace()
     left, right = st.columns([1, 2.4], vertical_alignment="bottom")
     with left:
-        dataset = choose_dataset(kind)
+        dataset = _dataset(source, kind)
     if dataset is None:
         return None
     name = str(dataset["dataset"])
-    runs = runs_of(whole_workspace(), name, kind)
+    runs = runs_of(source, name, kind)
     if runs.is_empty():
         message, *first = _THEN[kind]
         widgets.empty(message, *(command.format(dataset=name) for command in first))
         return None
     able = runs if can is None else runs.filter(can)
-    labels = run_labels(runs)
+    labels = labels_of(source, name, kind)
     with right:
         run = address.choose(
             "Run", runs["run"].to_list(), key="run", scope=name, labels=labels,

@@ -9,11 +9,10 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from distaff_dashboards.reads.runs import VALIDATED, runs_of
+from distaff_dashboards.reads.runs import VALIDATED, labels_of, runs_of
 from distaff_dashboards.reads.source import Source, row_of, whole_workspace
 from distaff_dashboards.ui import address, places, widgets, wording
 from distaff_dashboards.ui.export import with_dates
-from distaff_dashboards.ui.labels import run_labels
 from distaff_dashboards.ui.places import Place
 from distaff_dashboards.views.choices import choose_dataset
 
@@ -44,12 +43,22 @@ def run_page() -> None:
     if dataset is None:
         return
     name, kind, source = str(dataset["dataset"]), str(dataset["kind"]), whole_workspace()
-    runs = runs_of(source, name, kind)
-    with right:
-        run = address.choose("Run", runs["run"].to_list() or [""], key="run", scope=name, labels=run_labels(runs),
-                             open_ended=True, help="Type any other id, such as that of a sweep's trial.")  # fmt: skip
-    if not run:
+    named = address.linked("run") or address.kept("run", name)  # it may be a trial, which is not among them
+    runs = runs_of(source, name, kind)["run"].to_list() or ([named] if named else [])
+    if not runs:
         st.info("There is no finished run on this dataset yet.")
+        return
+    with right:
+        run = address.choose(
+            "Run",
+            runs,
+            key="run",
+            scope=name,
+            labels=labels_of(source, name, kind),
+            open_ended=True,
+            help="Type any other id, such as that of a sweep's trial.",
+        )
+    if run is None:
         return
     found = _run(source, run)
     if found is None:
