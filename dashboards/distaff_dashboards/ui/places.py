@@ -13,7 +13,7 @@ _ICON = ":material/chevron_right:"
 
 
 @dataclass(frozen=True)
-class Place:
+class PagePlace:
     """Where a page is.
 
     Attributes:
@@ -39,23 +39,23 @@ class Place:
         st.switch_page(self.entry(), query_params=dict(parameters))
 
 
-HOME = Place("home", "Home", first=True)
-FACTORS = Place("factors", "Factors")
-FACTOR = Place("factor", "Factor")
-PERSON = Place("person", "Person")
-ITEM = Place("item", "Item")
-WORDS = Place("words", "Words")
-BLIND_SPOTS = Place("blind-spots", "Blind spots")
-SERIES = Place("series", "Series")
-INCIDENT = Place("incident", "Incident")
-BOARD = Place("board", "Board")
-RUN = Place("run", "Run")
-AUDIT = Place("audit", "Audit")
-SWEEPS = Place("sweeps", "Sweeps")
-JOBS = Place("jobs", "Jobs")
-GLOSSARY = Place("glossary", "Glossary")
+HOME = PagePlace("home", "Home", first=True)
+FACTORS = PagePlace("factors", "Factors")
+FACTOR = PagePlace("factor", "Factor")
+PERSON = PagePlace("person", "Person")
+ITEM = PagePlace("item", "Item")
+WORDS = PagePlace("words", "Words")
+BLIND_SPOTS = PagePlace("blind-spots", "Blind spots")
+SERIES = PagePlace("series", "Series")
+INCIDENT = PagePlace("incident", "Incident")
+BOARD = PagePlace("board", "Board")
+RUN = PagePlace("run", "Run")
+AUDIT = PagePlace("audit", "Audit")
+SWEEPS = PagePlace("sweeps", "Sweeps")
+JOBS = PagePlace("jobs", "Jobs")
+GLOSSARY = PagePlace("glossary", "Glossary")
 
-MENU: Mapping[str, tuple[Place, ...]] = {
+MENU: Mapping[str, tuple[PagePlace, ...]] = {
     "": (HOME,),
     "People and items": (FACTORS, FACTOR, PERSON, ITEM, WORDS, BLIND_SPOTS),
     "Series": (SERIES,),
@@ -66,7 +66,7 @@ MENU: Mapping[str, tuple[Place, ...]] = {
 }
 """The menu: three journeys, what they stand on, and what runs by itself."""
 
-JOURNEYS: Mapping[str, Place] = {"interactions": FACTORS, "series": SERIES, "incidents": INCIDENT}
+JOURNEYS: Mapping[str, PagePlace] = {"interactions": FACTORS, "series": SERIES, "incidents": INCIDENT}
 """Where the journey of each kind of data begins."""
 
 

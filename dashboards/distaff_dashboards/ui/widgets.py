@@ -13,7 +13,7 @@ import streamlit as st
 from polars import selectors
 
 from distaff_dashboards.ui import charts, export, wording
-from distaff_dashboards.ui.places import Place
+from distaff_dashboards.ui.places import PagePlace
 from distaff_data.errors import DistaffError
 from distaff_data.workspace import default_root
 
@@ -35,7 +35,7 @@ class Page:
         body: Draws the rest.
     """
 
-    place: Place
+    place: PagePlace
     purpose: str
     body: Callable[[], None]
 
@@ -56,7 +56,7 @@ class Page:
         return st.Page(self.show, title=self.place.title, url_path=self.place.path, default=self.place.first)
 
 
-def page(place: Place, purpose: str) -> Callable[[Callable[[], None]], Page]:
+def page(place: PagePlace, purpose: str) -> Callable[[Callable[[], None]], Page]:
     """Make a :class:`Page` of the function that draws it."""
     return partial(Page, place, purpose)
 
@@ -84,7 +84,7 @@ def heading(title: str, table: pl.DataFrame, name: str, *, help: str | None = No
 def links(
     data: pl.DataFrame,
     columns: Mapping[str, Any],
-    target: Callable[[dict[str, Any]], tuple[Place, Mapping[str, str]] | None],
+    target: Callable[[dict[str, Any]], tuple[PagePlace, Mapping[str, str]] | None],
     *,
     key: str,
     **options: Any,

@@ -12,7 +12,7 @@ from distaff_dashboards.reads.board import board_of
 from distaff_dashboards.reads.source import runs_on
 from distaff_dashboards.ui import address, board_tables, charts, places, widgets, wording
 from distaff_dashboards.ui.labels import dataset_facts
-from distaff_dashboards.ui.places import Place
+from distaff_dashboards.ui.places import PagePlace
 from distaff_dashboards.ui.verdict import leader, verdict
 from distaff_dashboards.views.choices import choose_dataset
 from distaff_data.errors import DistaffError
@@ -159,7 +159,7 @@ def _tables(board: Board, metric: str) -> None:
     widgets.table(candidates, board_tables.validation_columns(metric), key="validation-table")
 
 
-def _run_of(row: Mapping[str, Any]) -> tuple[Place, dict[str, str]]:
+def _run_of(row: Mapping[str, Any]) -> tuple[PagePlace, dict[str, str]]:
     return places.RUN, {"run": str(row["runs"][0])}
 
 

@@ -11,7 +11,7 @@ import streamlit as st
 from distaff_dashboards.reads.runs import home_of, labels_of, runs_of
 from distaff_dashboards.reads.source import Source, datasets, row_of, whole_workspace
 from distaff_dashboards.ui import address, places, widgets, wording
-from distaff_dashboards.ui.places import Place
+from distaff_dashboards.ui.places import PagePlace
 
 _LAST = "last"  # scope of the dataset on pages of every kind: the one that was looked at last
 _FIRST = {
@@ -73,7 +73,7 @@ def _dataset(source: Source, kind: str | None) -> dict[str, Any] | None:
     return row
 
 
-def choose_run(here: Place, kind: str, can: str | None = None) -> dict[str, Any] | None:
+def choose_run(here: PagePlace, kind: str, can: str | None = None) -> dict[str, Any] | None:
     """Draw the choice of a dataset and of a run on it; return the run, a row of :func:`runs_of`.
 
     Args:

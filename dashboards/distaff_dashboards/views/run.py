@@ -13,11 +13,11 @@ from distaff_dashboards.reads.runs import VALIDATED, labels_of, runs_of
 from distaff_dashboards.reads.source import Source, row_of, whole_workspace
 from distaff_dashboards.ui import address, places, widgets, wording
 from distaff_dashboards.ui.export import with_dates
-from distaff_dashboards.ui.places import Place
+from distaff_dashboards.ui.places import PagePlace
 from distaff_dashboards.views.choices import choose_dataset
 
 _TIME = "YYYY-MM-DD HH:mm"
-_PUBLISHED: Mapping[str, tuple[str, Place]] = {
+_PUBLISHED: Mapping[str, tuple[str, PagePlace]] = {
     "factors": ("Factors with their evidence", places.FACTORS),
     "recommendations": ("Lists of people", places.PERSON),
     "blind_spots": ("Blind spots of its lists", places.BLIND_SPOTS),

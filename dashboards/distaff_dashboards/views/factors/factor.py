@@ -20,7 +20,7 @@ from distaff_dashboards.reads.source import Source, published_for, row_of
 from distaff_dashboards.ui import definitions, places, widgets, wording
 from distaff_dashboards.ui.charts import effect_intervals, top_items
 from distaff_dashboards.ui.labels import factor_labels, with_names
-from distaff_dashboards.ui.places import Place
+from distaff_dashboards.ui.places import PagePlace
 from distaff_dashboards.views.choices import choose_factor, choose_run, run_link
 from distaff_dashboards.views.factors import charts
 from distaff_dashboards.views.factors.counterfactual import counterfactual
@@ -182,7 +182,7 @@ def _stability(source: Source, run: str, factor: int, row: Mapping[str, Any]) ->
     widgets.links(matches, definitions.evidence_columns(matches), _partner, key=f"stability-{run}-{factor}")
 
 
-def _partner(row: Mapping[str, Any]) -> tuple[Place, dict[str, str]] | None:
+def _partner(row: Mapping[str, Any]) -> tuple[PagePlace, dict[str, str]] | None:
     factor = {} if row["partner"] is None else {"factor": str(row["partner"])}
     return places.FACTOR, {"run": str(row["other_run"]), **factor}
 

@@ -15,7 +15,7 @@ from distaff_dashboards.reads.source import Source, published_for, row_of
 from distaff_dashboards.ui import address, definitions, places, widgets, wording
 from distaff_dashboards.ui.charts import ACCENT, CONTROL, FLOOR, INK
 from distaff_dashboards.ui.labels import run_label
-from distaff_dashboards.ui.places import Place
+from distaff_dashboards.ui.places import PagePlace
 from distaff_dashboards.views.board import board_section
 from distaff_dashboards.views.choices import choose_run
 from distaff_dashboards.views.incident import charts, reads
@@ -213,7 +213,7 @@ def _causes(view: _View, scope: str, name: str) -> Mapping[str, Any] | None:
     return cause
 
 
-def _shown_beside(metric: str, shown: str) -> tuple[Place, dict[str, str]] | None:
+def _shown_beside(metric: str, shown: str) -> tuple[PagePlace, dict[str, str]] | None:
     """Return the link to a cause, which leaves all else in the address; None where it is shown already."""
     return None if metric == shown else (places.INCIDENT, {**st.query_params.to_dict(), "cause": metric})
 

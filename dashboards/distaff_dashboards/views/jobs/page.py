@@ -10,7 +10,7 @@ import streamlit as st
 
 from distaff_dashboards.reads.source import Source
 from distaff_dashboards.ui import places, widgets, wording
-from distaff_dashboards.ui.places import Place
+from distaff_dashboards.ui.places import PagePlace
 from distaff_dashboards.views.jobs import reads
 
 _REFRESH = 10.0  # seconds between two refreshes
@@ -74,7 +74,7 @@ def _executions(source: Source) -> None:
     widgets.links(table, columns, _run_of, key="executions-table", height=min(38 + 35 * table.height, 360))
 
 
-def _run_of(row: Mapping[str, Any]) -> tuple[Place, dict[str, str]] | None:
+def _run_of(row: Mapping[str, Any]) -> tuple[PagePlace, dict[str, str]] | None:
     return (places.RUN, {"run": str(row["run"])}) if row["run"] else None
 
 

@@ -13,7 +13,7 @@ from distaff_dashboards.reads.factors import factors_of
 from distaff_dashboards.reads.source import Source, published_for
 from distaff_dashboards.ui import address, charts, places, widgets, wording
 from distaff_dashboards.ui.labels import factor_labels, with_names
-from distaff_dashboards.ui.places import Place
+from distaff_dashboards.ui.places import PagePlace
 from distaff_dashboards.views.choices import choose_run, run_link
 from distaff_data.errors import DistaffError
 
@@ -95,7 +95,7 @@ def _attributes(source: Source, dataset: str, item: str) -> None:
 def _people(source: Source, chosen: Mapping[str, Any], item: str) -> None:
     run, dataset = str(chosen["run"]), str(chosen["dataset"])
 
-    def person(row: Mapping[str, Any]) -> tuple[Place, dict[str, str]]:
+    def person(row: Mapping[str, Any]) -> tuple[PagePlace, dict[str, str]]:
         return places.PERSON, run_link(chosen) | {"user": str(row["user_id"])}
 
     taken, lists = items.takers(source, dataset, item), items.listed(source, run, item)

@@ -14,7 +14,7 @@ from distaff_dashboards.reads.source import Source, published_for
 from distaff_dashboards.ui import address, charts, places, widgets, wording
 from distaff_dashboards.ui.breakdown import Breakdown, break_down, contribution_matrix
 from distaff_dashboards.ui.labels import factor_labels, with_names
-from distaff_dashboards.ui.places import Place
+from distaff_dashboards.ui.places import PagePlace
 from distaff_dashboards.views.choices import choose_factor, choose_run, describe, run_link
 from distaff_data.errors import DistaffError
 
@@ -86,7 +86,7 @@ def _one_user(source: Source, chosen: Mapping[str, Any], user: str, names: Mappi
             )
 
 
-def _item_of(chosen: Mapping[str, Any], item: object) -> tuple[Place, dict[str, str]]:
+def _item_of(chosen: Mapping[str, Any], item: object) -> tuple[PagePlace, dict[str, str]]:
     return places.ITEM, run_link(chosen) | {"item": str(item)}
 
 
@@ -131,7 +131,7 @@ def _recommendations(source: Source, chosen: Mapping[str, Any], user: str, names
     )
     columns = {
         "item_id": None,
-        "rank": st.column_config.NumberColumn("rank", help="Place in the list"),
+        "rank": st.column_config.NumberColumn("rank", help="PagePlace in the list"),
         "title": st.column_config.TextColumn("item", help="Title, or the item's id"),
         "score": st.column_config.NumberColumn(
             "score", format="%.3f", help="The model's score, comparable within a person"

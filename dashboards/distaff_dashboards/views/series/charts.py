@@ -26,7 +26,7 @@ def forecast(forecast: Forecast, history: int, channels: Sequence[tuple[int, str
     Args:
         forecast: The forecast.
         history: Rows to show before it.
-        channels: Place and name of those to show.
+        channels: PagePlace and name of those to show.
     """
     figure = _rows([name for _, name in channels])
     past, ahead = dates(forecast.before.times[-history:]), dates(forecast.times)
