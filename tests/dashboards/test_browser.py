@@ -102,7 +102,7 @@ def visitor(three_kinds: Workspace) -> Iterator[Visitor]:
     """One browser for all journeys; afterwards nothing may have failed in it, or have been asked of another server."""
     errors: list[str] = []
     foreign: list[str] = []
-    with dashboard(three_kinds, free_port()) as url, browser_page(viewport={"width": 1440, "height": 2400}) as page:
+    with dashboard(three_kinds, free_port()) as url, browser_page(viewport={"width": 1440, "height": 1200}) as page:
         page.on("pageerror", lambda error: errors.append(str(error)))
 
         def only_local(route: Any) -> None:

@@ -35,9 +35,8 @@ def board_page() -> None:
         return
     name = str(dataset["dataset"])
     board = board_of(runs_on(name), name)
-    right.caption(
-        wording.escape(dataset_facts(json.loads(dataset["facts"])) + f" · {board.n_tried} configurations tried")
-    )
+    tried = f"{board.n_tried:,} configuration{'' if board.n_tried == 1 else 's'} tried"
+    right.caption(wording.escape(f"{dataset_facts(json.loads(dataset['facts']))} · {tried}"))
     for note in board.notes:
         st.caption(wording.escape(note))
     kind = str(dataset["kind"])

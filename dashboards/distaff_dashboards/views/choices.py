@@ -85,7 +85,7 @@ def choose_run(here: PagePlace, kind: str, can: str | None = None) -> dict[str, 
         The run; None, having said what to do, where there is none to show.
     """
     source = whole_workspace()
-    left, right = st.columns([1, 2.4], vertical_alignment="bottom")
+    left, right = st.columns([1, 2.4])
     with left:
         dataset = _dataset(source, kind)
     if dataset is None:

@@ -42,9 +42,10 @@ def home_page() -> None:
         return
     left, right = st.columns([3, 2], gap="large")
     with right:
-        _warnings(source)
+        scheduled = jobs.jobs_source()
+        _warnings(source, scheduled)
         _incidents(source)
-        _jobs()
+        _jobs(scheduled)
     with left:
         _datasets(source, datasets)
 
@@ -116,9 +117,9 @@ def standing(board: Board, champion: tuple[str, str] | None) -> tuple[Verdict, s
     return verdict(row, control, metric), champion[1]
 
 
-def _warnings(source: Source) -> None:
+def _warnings(source: Source, scheduled: Source) -> None:
     st.subheader("Needs a look", anchor=False)
-    drifted = jobs.drifts(jobs.jobs_source()).filter("drifted")["run"].unique(maintain_order=True).to_list()
+    drifted = jobs.drifts(scheduled).filter("drifted")["run"].unique(maintain_order=True).to_list()
     for run in drifted[:_JOBS]:
         places.JOBS.link(f"Drift: the data is no longer what {run} was fitted to")
     failed = reads.failed(source)
@@ -148,9 +149,8 @@ def _incidents(source: Source) -> None:
         st.caption("None.")
 
 
-def _jobs() -> None:
+def _jobs(source: Source) -> None:
     st.subheader("Last jobs", anchor=False)
-    source = jobs.jobs_source()
     configured, mistake = jobs.configured(source)
     if mistake is not None:
         st.error(wording.escape(mistake))

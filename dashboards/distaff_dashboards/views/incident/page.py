@@ -235,13 +235,18 @@ def _graph(view: _View, cause: Mapping[str, Any], name: str) -> None:
         return
     causes = view.causes.head(_DRAWN).to_dicts()
     causes += [dict(cause)] if cause["metric"] not in {drawn["metric"] for drawn in causes} else []
-    places = layout(view.kpi, causes, view.edges.to_dicts())
+    drawn = layout(view.kpi, causes, view.edges.to_dicts())
+    if not drawn.edges:
+        st.info(
+            f"No edge of the causal graph lies between the first {_DRAWN} causes and the KPI: there is nothing to draw."
+        )
+        return
     widgets.heading("Causal graph", view.edges, f"{name}-graph",
                     help=f"The first {_DRAWN} causes and what lies on their paths: the KPI at the right, every cause as "
                     "many columns left of it as it is hops away; metrics without a way to it stand leftmost. Numbers are "
                     "ranks. The export has the whole graph.")  # fmt: skip
     ranks = dict(view.causes.select("metric", "rank").iter_rows())
-    figure = charts.graph(places, ranks, cause["path"], str(cause["metric"]), view.kpi)
+    figure = charts.graph(drawn, ranks, cause["path"], str(cause["metric"]), view.kpi)
     widgets.chart(figure, key="graph", alt="Causal graph from the causes to the KPI")
 
 
