@@ -213,6 +213,7 @@ def finish(figure: go.Figure, *, height: int, top: int) -> go.Figure:
         hoverlabel={"bgcolor": "#ffffff", "bordercolor": GRID, "font": {"color": INK}},
     )  # fmt: skip
     figure.update_xaxes(gridcolor=GRID, automargin=True, tickfont={"color": MUTED},
-                        title_font={"size": 13, "color": MUTED}, tickangle=0, nticks=6, fixedrange=True)  # fmt: skip
+                        title_font={"size": 13, "color": MUTED}, autotickangles=[0, 30, 90], nticks=6,
+                        fixedrange=True)  # fmt: skip
     figure.update_yaxes(automargin=True, showgrid=False, zeroline=False, tickfont={"color": INK}, fixedrange=True)
     return figure
