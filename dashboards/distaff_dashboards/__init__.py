@@ -1,1 +1,1 @@
-"""The dashboard: a Streamlit app over a workspace's tables. It reads; it never trains and never writes."""
+"""The dashboard: a Streamlit app over a workspace's tables. It trains nothing, and writes notes and a first sample only."""

@@ -10,20 +10,25 @@ import pytest
 from dashboard_pages import APP, opened
 from streamlit.testing.v1 import AppTest
 
+from distaff_dashboards.ui.places import MENU
 from distaff_data.workspace import Workspace
 
 TITLES = {
-    "board": "Board",
-    "audit": "Audit",
+    "home": "Home",
     "factors": "Factors",
     "factor": "Factor",
-    "intents": "Intents",
+    "person": "Person",
+    "item": "Item",
     "words": "Words",
     "blind-spots": "Blind spots",
-    "incident": "Incident",
     "series": "Series",
+    "incident": "Incident",
+    "board": "Board",
+    "run": "Run",
+    "audit": "Audit",
     "sweeps": "Sweeps",
     "jobs": "Jobs",
+    "glossary": "Glossary",
 }
 
 
@@ -32,9 +37,13 @@ def test_every_page_has_an_address_of_its_own(monkeypatch: pytest.MonkeyPatch, w
     assert opened(monkeypatch, workspace.root, path).title[0].value == TITLES[path]
 
 
-def test_the_first_page_is_the_board(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_every_place_is_in_the_menu_and_has_a_page() -> None:
+    assert {place.path: place.title for section in MENU.values() for place in section} == TITLES
+
+
+def test_the_first_page_is_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DISTAFF_WORKSPACE", str(tmp_path))
-    assert AppTest.from_file(str(APP), default_timeout=120).run().title[0].value == "Board"
+    assert AppTest.from_file(str(APP), default_timeout=120).run().title[0].value == "Home"
 
 
 def test_pages_are_there_before_anything_slow_is_loaded() -> None:

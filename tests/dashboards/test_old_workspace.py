@@ -11,7 +11,8 @@ from dashboard_pages import opened
 from distaff_data.workspace import Workspace
 
 ARCHIVE = Path(__file__).parents[1] / "support" / "workspace-0.1.tar.xz"
-PATHS = ("board", "factors", "factor", "intents", "words", "blind-spots", "incident", "series", "sweeps", "jobs")
+PATHS = ("home", "factors", "factor", "person", "item", "words", "blind-spots", "series", "incident", "board", "run",
+         "audit", "sweeps", "jobs", "glossary")  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -22,9 +22,7 @@ def turn_to(app: AppTest, path: str) -> AppTest:
 def opened(monkeypatch: pytest.MonkeyPatch, root: Path, path: str, **link: str) -> AppTest:
     """Open the page at a path of the URL over a workspace, as a link with parameters does."""
     monkeypatch.setenv("DISTAFF_WORKSPACE", str(root))
-    app = AppTest.from_file(str(APP), default_timeout=120).run()
-    assert not app.exception
-    turn_to(app, path)
+    app = turn_to(AppTest.from_file(str(APP), default_timeout=120), path)
     for name, value in link.items():
         app.query_params[name] = value
     app.run()

@@ -38,34 +38,6 @@ TITLES = (
 """Subquery for the titles of a dataset's items; takes the dataset as its parameter."""
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
-def runs_with_factors(source: Source) -> pl.DataFrame:
-    """Return runs on interactions with factors, models first, then the newest: ``run, model, control, dataset, seed``."""
-    return source.frame(
-        "SELECT run, model, control, dataset, seed FROM runs WHERE run IN (SELECT run FROM factors) "
-        "AND dataset IN (SELECT dataset FROM datasets WHERE kind = 'interactions') "
-        "ORDER BY control, started_at DESC, run"
-    )
-
-
-@st.cache_data(max_entries=4, show_spinner=False)
-def runs_with_words(source: Source) -> pl.DataFrame:
-    """Return runs whose factors have words, newest first: ``run, dataset``."""
-    return source.frame(
-        "SELECT run, dataset FROM runs WHERE run IN (SELECT run FROM factor_words) ORDER BY started_at DESC, run"
-    )
-
-
-@st.cache_data(max_entries=8, show_spinner=False)
-def runs_with_audit(source: Source) -> pl.DataFrame:
-    """Return runs with published blind spots, models first, newest first: ``run, model, control, dataset, lens, split``."""
-    return source.frame(
-        "SELECT r.run, r.model, r.control, r.dataset, any_value(c.lens) AS lens, any_value(c.split) AS split "
-        "FROM runs r JOIN blind_spot_cohorts c ON c.run = r.run GROUP BY r.run, r.model, r.control, r.dataset, r.started_at "
-        "ORDER BY r.control, r.started_at DESC, r.run"
-    )
-
-
 @st.cache_data(max_entries=32, show_spinner=False)
 def factors_of(source: Source, run: str) -> pl.DataFrame:
     """Return a run's factors with all evidence and what analysts say, the one with the largest effect first."""
@@ -97,6 +69,12 @@ def factor_table(source: Source, table: str, run: str, factor: int) -> pl.DataFr
     """Return a factor's rows of one of the :data:`FACTOR_TABLES`."""
     columns, order = FACTOR_TABLES[table]
     return source.frame(f"SELECT {columns} FROM {table} WHERE run = ? AND factor = ? ORDER BY {order}", [run, factor])
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def audited_by(source: Source, run: str) -> str:
+    """Return the run by whose factors a run's lists were audited."""
+    return str(source.frame("SELECT any_value(lens) AS lens FROM blind_spot_cohorts WHERE run = ?", [run]).item())
 
 
 @st.cache_data(max_entries=32, show_spinner=False)

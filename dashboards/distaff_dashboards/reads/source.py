@@ -56,6 +56,13 @@ def whole_workspace() -> Source:
     return newest_writes("publications", "runs")
 
 
+def runs_on(dataset: str) -> Source:
+    """Return what was run on a dataset; its state changes only with a write of the dataset and with its runs."""
+    written = "SELECT generation FROM publications WHERE target = ?"
+    runs = "SELECT count(*) AS n, max(written_at) AS written_at FROM runs WHERE dataset = ?"
+    return source_of((written, [f"dataset/{dataset}"]), (runs, [dataset]))
+
+
 def published_for(*names: str) -> Source:
     """Return what was published for some runs and datasets; its state changes only with them and with notes on them."""
     publications = (
@@ -74,23 +81,6 @@ def datasets(source: Source) -> pl.DataFrame:
         "LEFT JOIN runs r ON r.dataset = d.dataset AND r.status = 'done' "
         "GROUP BY d.dataset, d.kind, d.facts, d.created_at ORDER BY count(r.run) = 0, d.created_at DESC, d.dataset"
     )
-
-
-@st.cache_data(max_entries=4, show_spinner=False)
-def newest_dataset(source: Source, kind: str) -> str | None:
-    """Return the newest dataset of a kind; None when there is none."""
-    newest = source.frame("SELECT dataset FROM datasets WHERE kind = ? ORDER BY created_at DESC LIMIT 1", [kind])
-    return None if newest.is_empty() else str(newest.item())
-
-
-@st.cache_data(max_entries=4, show_spinner=False)
-def newest_run(source: Source) -> str | None:
-    """Return the newest finished run on interactions; None when there is none."""
-    newest = source.frame(
-        "SELECT run FROM runs WHERE status = 'done' AND study IS NULL "
-        "AND dataset IN (SELECT dataset FROM datasets WHERE kind = 'interactions') ORDER BY started_at DESC LIMIT 1"
-    )
-    return None if newest.is_empty() else str(newest.item())
 
 
 def row_of(table: pl.DataFrame, column: str, value: object) -> dict[str, Any]:

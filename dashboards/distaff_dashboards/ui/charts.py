@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
+import plotly.io as pio
 import polars as pl
+import streamlit as st
 
 from distaff_dashboards.ui import wording
 from distaff_dashboards.ui.breakdown import Breakdown
@@ -27,8 +29,32 @@ INTENTS = ("#12656f", "#d9962f", "#7b5ea7", "#c4573f", "#5c8f45", "#4a7fc1", "#a
 HEAT = [[0.0, "#f4f6f8"], [0.35, "#a9cdd1"], [1.0, ACCENT]]
 CONFIG: Mapping[str, Any] = {"displayModeBar": False, "displaylogo": False}
 
+_DARK: Mapping[str, str] = {
+    ACCENT: "#3fa3ae",
+    INK: "#e3e9ef",
+    MUTED: "#9aa7b4",
+    GRID: "#2d3945",
+    FLOOR: "#e08a5f",
+    OTHER: "#5b6875",
+    REST: "#3a4753",
+    "#ffffff": "#1b242e",
+    "#f4f6f8": "#1f2933",
+    "#a9cdd1": "#24606a",
+}
+"""What takes the place of colours where the visitor's theme is dark."""
+
 _ROW = 30  # pixels a bar
 _LABEL_LENGTH = 44
+
+
+def themed(figure: go.Figure) -> go.Figure:
+    """Return a figure in the colours of the visitor's theme: as it is, or with every colour's dark counterpart."""
+    if st.context.theme.type != "dark":
+        return figure
+    drawn = figure.to_json()
+    for light, dark in _DARK.items():
+        drawn = drawn.replace(f'"{light}"', f'"{dark}"').replace(f"color:{light}", f"color:{dark}")
+    return pio.from_json(drawn)
 
 
 def text(value: str) -> str:
@@ -187,6 +213,7 @@ def finish(figure: go.Figure, *, height: int, top: int) -> go.Figure:
         hoverlabel={"bgcolor": "#ffffff", "bordercolor": GRID, "font": {"color": INK}},
     )  # fmt: skip
     figure.update_xaxes(gridcolor=GRID, automargin=True, tickfont={"color": MUTED},
-                        title_font={"size": 13, "color": MUTED}, tickangle=0, nticks=6, fixedrange=True)  # fmt: skip
+                        title_font={"size": 13, "color": MUTED}, autotickangles=[0, 30, 90], nticks=6,
+                        fixedrange=True)  # fmt: skip
     figure.update_yaxes(automargin=True, showgrid=False, zeroline=False, tickfont={"color": INK}, fixedrange=True)
     return figure

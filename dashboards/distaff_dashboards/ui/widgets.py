@@ -1,8 +1,8 @@
-"""Pieces that all pages use: their frame, a table with its exports, a choice kept in the URL, an empty state."""
+"""Pieces that all pages use: their frame, a table with its exports, tables and figures that lead on, an empty state."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,8 +13,16 @@ import streamlit as st
 from polars import selectors
 
 from distaff_dashboards.ui import charts, export, wording
+from distaff_dashboards.ui.places import PagePlace
 from distaff_data.errors import DistaffError
 from distaff_data.workspace import default_root
+
+STARTS: Mapping[str, Callable[[str], tuple[str, str]]] = {
+    "interactions": lambda name: (f"distaff train ease {name}", f"distaff train dccf {name} --seeds 3"),
+    "incidents": lambda name: (f"distaff diagnose {name} --model floor_z", f"distaff diagnose {name}"),
+    "series": lambda name: (f"distaff train raw_ridge {name}", f"distaff train timedrl {name} --seeds 3"),
+}
+"""The first two commands on a dataset of each kind: a control, and a model beside it."""
 
 
 @dataclass(frozen=True)
@@ -22,22 +30,18 @@ class Page:
     """A page of the app.
 
     Attributes:
-        path: Opens it, as ``/path``.
-        title: Its name in the navigation and above it.
-        purpose: One sentence below the title.
+        place: Where it is.
+        purpose: One sentence below the title: what the page answers, and how far to trust it.
         body: Draws the rest.
-        first: Whether ``/`` opens it as well.
     """
 
-    path: str
-    title: str
+    place: PagePlace
     purpose: str
     body: Callable[[], None]
-    first: bool = False
 
     def show(self) -> None:
         """Draw the page, or what the user can do when something is missing."""
-        st.title(self.title, anchor=False)
+        st.title(self.place.title, anchor=False)
         st.caption(self.purpose)
         if not (default_root() / "distaff.toml").exists():
             empty("There is no workspace in this folder yet. Make one:", "distaff init")
@@ -48,41 +52,13 @@ class Page:
             st.error(wording.escape(str(error)))
 
     def entry(self) -> st.Page:
-        """Return the page as Streamlit's navigation and links take it."""
-        return st.Page(self.show, title=self.title, url_path=self.path, default=self.first)
+        """Return the page as Streamlit's navigation takes it."""
+        return st.Page(self.show, title=self.place.title, url_path=self.place.path, default=self.place.first)
 
 
-def page(path: str, title: str, purpose: str, *, first: bool = False) -> Callable[[Callable[[], None]], Page]:
+def page(place: PagePlace, purpose: str) -> Callable[[Callable[[], None]], Page]:
     """Make a :class:`Page` of the function that draws it."""
-    return partial(Page, path, title, purpose, first=first)
-
-
-def choose(
-    label: str,
-    options: Sequence[str],
-    *,
-    key: str,
-    help: str | None = None,
-    open_ended: bool = False,
-) -> str:
-    """Return the choice in a select box whose value is part of the URL; its options are shown as plain text.
-
-    Args:
-        label: What is chosen.
-        options: At least one; the first is chosen at the start.
-        key: Name in the URL.
-        help: Tooltip.
-        open_ended: Also take a value that is typed.
-    """
-    chosen = st.selectbox(
-        label,
-        options,
-        key=key,
-        help=help,
-        accept_new_options=open_ended,
-        bind="query-params",
-    )
-    return options[0] if chosen is None else str(chosen)
+    return partial(Page, place, purpose)
 
 
 def heading(title: str, table: pl.DataFrame, name: str, *, help: str | None = None) -> None:
@@ -105,6 +81,38 @@ def heading(title: str, table: pl.DataFrame, name: str, *, help: str | None = No
             )
 
 
+def links(
+    data: pl.DataFrame,
+    columns: Mapping[str, Any],
+    target: Callable[[dict[str, Any]], tuple[PagePlace, Mapping[str, str]] | None],
+    *,
+    key: str,
+    **options: Any,
+) -> None:
+    """Draw a table whose rows lead on: a click anywhere in one goes to its page.
+
+    Args:
+        data: The table.
+        columns: Look and definition of its columns.
+        target: Returns the page of a row and what it is to show; None where a row leads nowhere.
+        key: Of the table.
+        options: For Streamlit.
+    """
+    event = table(data, columns, key=key, on_select="rerun", selection_mode="single-cell", **options)
+    for row, _ in event["selection"]["cells"]:
+        if row < data.height and (found := target(data.row(row, named=True))) is not None:
+            place, parameters = found
+            place.go(parameters)
+
+
+def clicked(figure: go.Figure, *, key: str, alt: str) -> int | None:
+    """Draw a figure whose marks can be clicked; return the place of the one that was, down its axis."""
+    event = st.plotly_chart(charts.themed(figure), theme=None, config=dict(charts.CONFIG), key=key, alt=alt,
+                            on_select="rerun", selection_mode="points")  # fmt: skip
+    points = event["selection"]["points"]
+    return int(points[0]["point_index"]) if points else None
+
+
 def table(data: pl.DataFrame, columns: Mapping[str, Any], **options: Any) -> Any:
     """Draw a table without index, with a definition for every column."""
     data = data.with_columns(selectors.float().fill_nan(None))  # shown by the placeholder
@@ -113,7 +121,7 @@ def table(data: pl.DataFrame, columns: Mapping[str, Any], **options: Any) -> Any
 
 def chart(figure: go.Figure, *, key: str, alt: str) -> None:
     """Draw a figure with the project's own look."""
-    st.plotly_chart(figure, theme=None, config=dict(charts.CONFIG), key=key, alt=alt)
+    st.plotly_chart(charts.themed(figure), theme=None, config=dict(charts.CONFIG), key=key, alt=alt)
 
 
 def empty(message: str, *commands: str) -> None:

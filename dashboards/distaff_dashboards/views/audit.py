@@ -6,23 +6,24 @@ import polars as pl
 import streamlit as st
 
 from distaff_dashboards.reads.audit import audit_of
-from distaff_dashboards.reads.source import datasets, newest_writes, whole_workspace
-from distaff_dashboards.ui import widgets, wording
+from distaff_dashboards.reads.source import newest_writes
+from distaff_dashboards.ui import places, widgets, wording
+from distaff_dashboards.views.choices import choose_dataset
 
 _MARKS = {"pass": "✓ pass", "fail": "✗ fail", "unknown": "? unknown"}
 
 
-@widgets.page("audit", "Audit", "What a hostile reader would ask, answered from the records.")
+@widgets.page(
+    places.AUDIT,
+    "What are this workspace's numbers worth? What a hostile reader would ask, answered from the records alone: where "
+    "they do not tell, the verdict is unknown, never a pass.",
+)
 def audit_page() -> None:
     """Draw the page."""
-    source = whole_workspace()
-    table = datasets(source)
-    if table.is_empty():
-        widgets.empty(
-            "There is no dataset in this workspace yet. Load your files:", "distaff ingest interactions NAME FILE..."
-        )
+    dataset = choose_dataset()
+    if dataset is None:
         return
-    name = widgets.choose("Dataset", table["dataset"].to_list(), key="dataset")
+    name = str(dataset["dataset"])
     report = audit_of(newest_writes("publications", "runs", "promotions"), name)
     n_failed = sum(finding.verdict == "fail" for finding in report.findings)
     if n_failed:

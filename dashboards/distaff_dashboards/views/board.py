@@ -3,49 +3,54 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from distaff_dashboards.reads.board import board_of
-from distaff_dashboards.reads.source import Source, datasets, row_of, whole_workspace
-from distaff_dashboards.ui import board_tables, charts, widgets, wording
+from distaff_dashboards.reads.source import runs_on
+from distaff_dashboards.ui import address, board_tables, charts, places, widgets, wording
+from distaff_dashboards.ui.labels import dataset_facts
+from distaff_dashboards.ui.places import PagePlace
+from distaff_dashboards.ui.verdict import leader, verdict
+from distaff_dashboards.views.choices import choose_dataset
 from distaff_data.errors import DistaffError
 
 if TYPE_CHECKING:
-    from distaff.board.board import Board, BoardRow
+    from distaff.board.board import Board
 
 
-@widgets.page("board", "Board", "Every model beside its controls, on the same held-out data.", first=True)
+@widgets.page(
+    places.BOARD,
+    "Which model is best here, and is it better than a cheap control? A gap counts where its paired test, over units "
+    "and seeds, leaves chance out; validation chose, so the test is looked at once.",
+)
 def board_page() -> None:
     """Draw the page."""
-    source = whole_workspace()
-    table = datasets(source)
-    if table.is_empty():
-        widgets.empty(
-            "There is no dataset in this workspace yet. Load your files, or the built-in data:",
-            "distaff ingest interactions NAME FILE...",
-            "distaff sample planted-interactions",
-        )
-        return
     left, middle, right = st.columns([2, 1.4, 2.6], vertical_alignment="bottom")
     with left:
-        name = widgets.choose("Dataset", table["dataset"].to_list(), key="dataset")
-    dataset = row_of(table, "dataset", name)
-    board = board_of(source, name)
-    right.caption(wording.escape(_facts(json.loads(dataset["facts"])) + f" · {board.n_tried} configurations tried"))
+        dataset = choose_dataset()
+    if dataset is None:
+        return
+    name = str(dataset["dataset"])
+    board = board_of(runs_on(name), name)
+    tried = f"{board.n_tried:,} configuration{'' if board.n_tried == 1 else 's'} tried"
+    right.caption(wording.escape(f"{dataset_facts(json.loads(dataset['facts']))} · {tried}"))
     for note in board.notes:
         st.caption(wording.escape(note))
     kind = str(dataset["kind"])
     if not board.rows:
         widgets.empty(
             "No finished run on this dataset yet. Start with a control, which models are then measured by:",
-            *_STARTS[kind](name),
+            *widgets.STARTS[kind](name),
         )
         return
     with middle:
-        metric = widgets.choose("Metric", board_tables.metric_names(board), key="metric", help=_definitions(board))
+        names = board_tables.metric_names(board)
+        metric = address.choose("Metric", names, key="metric", scope=name, help=_definitions(board))
+    if metric is None:
+        return
     if wording.is_score(metric):
         _verdict(board, metric, kind)
         _cards(board, metric, kind)
@@ -56,59 +61,26 @@ def board_page() -> None:
     _tables(board, metric)
 
 
-def board_section(source: Source, dataset: str, help: str = "") -> None:
+def board_section(dataset: str, help: str = "") -> None:
     """Draw a dataset's board on another page, models beside controls, with a link to the whole."""
     try:
-        board = board_of(source, dataset)
+        board = board_of(runs_on(dataset), dataset)
     except DistaffError as error:  # nothing in the test split, or no case with a known cause
         st.caption(wording.escape(str(error)))
         return
     board_tables.beside_controls(board, help=help)
-    st.page_link(board_page.entry(), label="All metrics on the Board", query_params={"dataset": dataset})
+    places.BOARD.link("All metrics on the Board", dataset=dataset)
 
 
-_STARTS: Mapping[str, Callable[[str], tuple[str, str]]] = {
-    "interactions": lambda name: (f"distaff train ease {name}", f"distaff train dccf {name} --seeds 3"),
-    "incidents": lambda name: (f"distaff diagnose {name} --model floor_z", f"distaff diagnose {name}"),
-    "series": lambda name: (f"distaff train raw_ridge {name}", f"distaff train timedrl {name} --seeds 3"),
-}
 _UNITS = {"interactions": "user", "incidents": "incident", "series": "window"}
-
-
-def leader(rows: Sequence[BoardRow], metric: str, *, control: bool) -> BoardRow | None:
-    """Return the best model, or the best control, by its mean on validation; in the board's order where it has none."""
-    group = [row for row in rows if row.control is control and metric in row.metrics]
-
-    def place(row: BoardRow) -> float:
-        return wording.sign(metric) * row.validation[metric].mean if metric in row.validation else float("-inf")
-
-    return max(group, key=place, default=None)
 
 
 def _verdict(board: Board, metric: str, kind: str) -> None:
     model, control = (leader(board.rows, metric, control=control) for control in (False, True))
-    name = wording.escape(metric)
+    found = verdict(model, control, metric)
+    {"good": st.success, "bad": st.warning, "open": st.info}[found.level](found.text)
     if control is None:
-        st.warning("**No control has been trained on this dataset.** Without one, these numbers say nothing.")
-        st.code(_STARTS[kind](board.dataset)[0], language="bash")
-        return
-    if model is None:
-        st.info("Only controls so far: this is the bar that a model has to clear.")
-        return
-    best, bar, sign = model.metrics[metric].mean, control.metrics[metric].mean, wording.sign(metric)
-    models, controls = wording.escape(model.model), wording.escape(control.model)
-    numbers = f"{models} {wording.number(best)}, best control {controls} {wording.number(bar)}"
-    paired = model.comparison
-    tested = paired is not None and paired.metric == metric and paired.against == control.model
-    if sign * bar >= sign * best:
-        st.warning(f"**A control leads.** On {name}, {numbers}. Prefer the control, or find out why first.")
-    elif tested and paired is not None and wording.significant(paired) and sign * paired.difference > 0:
-        st.success(f"**{models} is {'above' if sign > 0 else 'below'} every control** on {name}: {numbers}.")
-    else:
-        unknown = paired is not None and paired.p_value is None
-        why = "what another seed would give is unknown" if unknown else "the difference could be chance"
-        why = why if tested else f"the paired test was not made on {name}"
-        st.info(f"**{models} has the {'highest' if sign > 0 else 'lowest'} mean** on {name}, but {why}: {numbers}.")
+        st.code(widgets.STARTS[kind](board.dataset)[0], language="bash")
 
 
 def _cards(board: Board, metric: str, kind: str) -> None:
@@ -154,7 +126,7 @@ def _paired(board: Board, unit: str) -> None:
     tested = [
         (row, label)
         for row, label in zip(board.rows, wording.row_labels(board.rows), strict=True)
-        if row.comparison is not None
+        if row.comparison is not None and not row.control
     ]
     if not tested:
         return
@@ -163,15 +135,16 @@ def _paired(board: Board, unit: str) -> None:
         help=f"The same {unit}s are scored by both; the error counts {unit}s and seeds, and p is corrected for all rows.",
         anchor=False,
     )
-    for row, label in sorted(tested, key=lambda pair: pair[0].control):
-        if row.comparison is not None and not row.control:
+    for row, label in tested:
+        if row.comparison is not None:
             st.markdown(f"- {wording.escape(wording.compare(label, row.comparison))}")
 
 
 def _tables(board: Board, metric: str) -> None:
     numbers = board_tables.metric_table(board, metric)
     widgets.heading(f"Numbers: {metric}", numbers, f"{board.dataset}-{metric}")
-    widgets.table(numbers, board_tables.columns(metric), key="metric-table")
+    st.caption("Click a row for its first run.")
+    widgets.links(numbers, board_tables.columns(metric), _run_of, key="metric-table")
     wide = board_tables.wide_table(board)
     widgets.heading("Means of every metric", wide, f"{board.dataset}-means")
     means = {
@@ -185,19 +158,13 @@ def _tables(board: Board, metric: str) -> None:
     widgets.table(candidates, board_tables.validation_columns(metric), key="validation-table")
 
 
+def _run_of(row: Mapping[str, Any]) -> tuple[PagePlace, dict[str, str]]:
+    return places.RUN, {"run": str(row["runs"][0])}
+
+
 def _definitions(board: Board) -> str:
     return "\n\n".join(
         wording.escape(wording.define(metric))
         for metric in board_tables.metric_names(board)
         if metric.endswith(("@20", "@5"))
     )
-
-
-def _facts(facts: dict[str, Any]) -> str:
-    sizes = [
-        f"{facts[key]:,} {key}"
-        for key in ("users", "items", "cases", "entities", "metrics", "channels", "rows")
-        if isinstance(facts.get(key), int)
-    ]
-    splits = [f"{facts[key]:,} {key}" for key in ("train", "valid", "test") if isinstance(facts.get(key), int)]
-    return ", ".join(sizes) + (f" · interactions: {', '.join(splits)}" if splits else "")

@@ -1,5 +1,8 @@
+from types import SimpleNamespace
+
 import numpy as np
 import polars as pl
+import pytest
 
 from distaff.board.board import BoardRow
 from distaff.stats.intervals import Interval
@@ -57,3 +60,16 @@ def test_contributions_show_only_what_adds_something() -> None:
 
 def test_a_mix_keeps_its_order() -> None:
     assert charts.mix(["a", "b"], [0.6, 0.4], ["#000", "#111"]).data[0].x == (0.6, 0.4)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark", None])
+def test_a_figure_has_the_colours_of_the_theme(monkeypatch: pytest.MonkeyPatch, theme: str | None) -> None:
+    monkeypatch.setattr(charts, "st", SimpleNamespace(context=SimpleNamespace(theme=SimpleNamespace(type=theme))))
+    figure = charts.mix(["#1c2733"], [0.4], [charts.ACCENT])
+    drawn = charts.themed(figure)
+    if theme != "dark":
+        assert drawn is figure
+        return
+    assert drawn.layout.font.color != charts.INK
+    assert drawn.data[0].marker.color[0] != charts.ACCENT
+    assert list(drawn.data[0].x) == [0.4]

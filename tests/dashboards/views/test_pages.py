@@ -5,15 +5,16 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from dashboard_pages import opened, plain, said
+from dashboard_pages import opened, plain, said, turn_to
 from streamlit.testing.v1 import AppTest
 
 from distaff.factors.intents.evidence import explain_run
 from distaff.factors.intents.notes import notes_of
-from distaff.runs import training
+from distaff.recommenders.base import Recommender
+from distaff.runs import records, training
 from distaff_data.workspace import Workspace
 
-BOARD, INTENTS = "board", "intents"
+BOARD, INTENTS, ITEM, RUN = "board", "person", "item", "run"
 FACTORS, FACTOR, BLIND = "factors", "factor", "blind-spots"
 DATASET = "shop"
 
@@ -30,7 +31,7 @@ def at(monkeypatch: pytest.MonkeyPatch) -> Open:
 # ------------------------------------------------------------------------------------------------------- empty states
 
 
-@pytest.mark.parametrize("page", [BOARD, FACTORS, FACTOR, INTENTS, BLIND])
+@pytest.mark.parametrize("page", [BOARD, FACTORS, FACTOR, INTENTS, ITEM, RUN, BLIND])
 def test_without_a_workspace_a_page_says_how_to_make_one(at: Open, tmp_path: Path, page: str) -> None:
     assert "distaff init" in said(at(tmp_path, page))
 
@@ -39,8 +40,7 @@ def test_without_a_workspace_a_page_says_how_to_make_one(at: Open, tmp_path: Pat
     ("page", "command"),
     [
         (BOARD, "distaff ingest"),
-        *((page, "distaff train") for page in (FACTORS, FACTOR, INTENTS)),
-        (BLIND, "distaff blind-spots"),
+        *((page, "distaff train") for page in (FACTORS, FACTOR, INTENTS, ITEM, BLIND)),
     ],
 )
 def test_an_empty_workspace_says_what_comes_first(at: Open, tmp_path: Path, page: str, command: str) -> None:
@@ -111,10 +111,14 @@ def test_the_index_lists_every_factor_with_its_evidence(at: Open, filled: Worksp
     assert evidence | {"popularity", "user_activity", "warnings"} <= set(index.columns)
 
 
-def test_models_come_before_controls_in_the_choice_of_runs(at: Open, filled: Workspace) -> None:
-    options = at(filled.root, FACTORS).selectbox(key="run").options
-    assert options[0].startswith("dccf-shop-")
-    assert options[1].startswith("nmf-shop-")
+def test_models_come_before_controls_in_the_choice_of_runs_and_one_with_factors_is_shown(
+    at: Open, filled: Workspace
+) -> None:
+    app = at(filled.root, FACTORS)
+    options = app.selectbox(key="run").options
+    assert [option.partition(",")[0].split()[0] for option in options] == ["dccf", "dccf", "nmf", "popularity"]
+    assert ["control" in option for option in options] == [False, False, True, True]
+    assert len(app.dataframe[0].value) == 3
 
 
 # ------------------------------------------------------------------------------------------------------------- factor
@@ -122,13 +126,17 @@ def test_models_come_before_controls_in_the_choice_of_runs(at: Open, filled: Wor
 
 def test_every_view_of_a_factor_can_be_changed(at: Open, filled: Workspace) -> None:
     app = at(filled.root, FACTOR)
-    app.selectbox(key="run").select_index(1).run()
-    app.selectbox(key="intent").select_index(1).run()
+    app.selectbox(key="run").select(run_of(filled, "nmf")).run()
+    app.selectbox(key="factor").select_index(1).run()
     app.slider(key="relevance").set_value(1.0).run()
     app.select_slider(key="band").set_value(5).run()
     app.segmented_control(key="entity").set_value("users").run()
     assert not app.exception
     assert {"Items", "Effect card", "Other seeds", "Depends on", "What if"} <= {h.value for h in app.subheader}
+
+
+def run_of(workspace: Workspace, model: str) -> str:
+    return next(run.run for run in records.listing(workspace) if run.model == model)
 
 
 def weight_of(app: AppTest) -> str:
@@ -137,9 +145,7 @@ def weight_of(app: AppTest) -> str:
 
 
 def test_weights_of_factors_change_the_list_beside_the_old_one(at: Open, filled: Workspace) -> None:
-    app = at(filled.root, FACTOR)
-    runs = app.selectbox(key="run")
-    runs.select_index(next(at for at, run in enumerate(runs.options) if "nmf" in run)).run()
+    app = at(filled.root, FACTOR, run=run_of(filled, "nmf"))
     app.select_slider(key=weight_of(app)).set_value(1.0).run()
     same = app.dataframe[-1].value
     assert same["before"].tolist() == same["after"].tolist()
@@ -160,7 +166,7 @@ def test_a_note_is_written_and_shown_and_hides_the_factor(at: Open, bare: Worksp
     run = training.train(bare, "nmf", DATASET, device="cpu", settings={"n_intents": 3}).run
     explain_run(bare, run)
     app = at(bare.root, FACTOR)
-    factor = int(str(app.selectbox(key="intent").value))
+    factor = int(str(app.selectbox(key="factor").value))
     app.text_input(key=f"name-{factor}").set_value("my *own* name")
     app.text_area(key=f"note-{factor}").set_value("seen in `spring`")
     app.checkbox(key=f"hide-{factor}").set_value(True)
@@ -169,7 +175,7 @@ def test_a_note_is_written_and_shown_and_hides_the_factor(at: Open, bare: Worksp
     note = notes_of(bare, run)[factor]
     assert (note.name, note.note, note.hidden) == ("my *own* name", "seen in `spring`", True)
     app.run()
-    assert f"{factor}: my *own* name" in app.selectbox(key="intent").options
+    assert f"{factor}: my *own* name" in app.selectbox(key="factor").options
     assert r"seen in \`spring\`" in said(app)
     index = at(bare.root, FACTORS)
     assert factor not in index.dataframe[0].value["factor"].tolist()
@@ -178,14 +184,57 @@ def test_a_note_is_written_and_shown_and_hides_the_factor(at: Open, bare: Worksp
 
 
 def test_a_link_opens_the_factor_it_names(at: Open, filled: Workspace) -> None:
-    app = at(filled.root, FACTOR, intent="1", relevance="0.5")
-    assert app.selectbox(key="intent").value == 1
+    app = at(filled.root, FACTOR, factor="1", relevance="0.5")
+    assert app.selectbox(key="factor").value == "1"
     assert app.slider(key="relevance").value == 0.5
 
 
-def test_a_link_to_a_factor_that_is_not_there_opens_the_first(at: Open, filled: Workspace) -> None:
-    first = at(filled.root, FACTORS).dataframe[0].value["factor"][0]
-    assert at(filled.root, FACTOR, intent="99").selectbox(key="intent").value == first
+@pytest.mark.parametrize(
+    ("page", "link"),
+    [(FACTOR, {"factor": "99"}), (FACTOR, {"run": "nope"}), (BOARD, {"dataset": "nope"}), (BOARD, {"metric": "nope"})],
+)
+def test_a_link_to_what_is_not_there_says_so_and_shows_nothing_else(
+    at: Open, filled: Workspace, page: str, link: dict[str, str]
+) -> None:
+    app = at(filled.root, page, **link)
+    (name, value), *_ = link.items()
+    assert app.selectbox(key=name).value is None
+    assert f"that is not here: {value}" in plain(app)
+    assert not app.dataframe
+    app.selectbox(key=name).select_index(0).run()
+    assert not app.error
+    assert app.query_params[name] == app.selectbox(key=name).value
+
+
+def test_the_address_holds_what_is_shown_by_default_too(at: Open, filled: Workspace) -> None:
+    app = at(filled.root, FACTOR)
+    for name in ("dataset", "run", "factor", "user"):
+        assert app.query_params[name] == app.selectbox(key=name).value
+
+
+def test_a_link_that_names_a_run_alone_brings_its_dataset(at: Open, filled: Workspace) -> None:
+    app = at(filled.root, FACTORS, run=run_of(filled, "nmf"))
+    assert app.selectbox(key="dataset").value == DATASET
+    assert app.selectbox(key="run").value == run_of(filled, "nmf")
+
+
+def test_a_run_that_cannot_be_shown_is_not_replaced(at: Open, filled: Workspace) -> None:
+    run = run_of(filled, "popularity")
+    app = at(filled.root, FACTORS, run=run)
+    assert app.selectbox(key="run").value == run
+    assert f"distaff factors {run}" in said(app)
+    assert not app.dataframe
+    assert "Runs that have it" in said(app)
+
+
+def test_a_choice_is_kept_from_page_to_page(at: Open, filled: Workspace) -> None:
+    app = at(filled.root, FACTORS)
+    app.selectbox(key="run").select(run_of(filled, "nmf")).run()
+    for name in ("dataset", "run"):
+        del app.query_params[name]  # as the menu leads on
+    turn_to(app, INTENTS).run()
+    assert app.selectbox(key="run").value == run_of(filled, "nmf")
+    assert app.query_params["run"] == run_of(filled, "nmf")
 
 
 # -------------------------------------------------------------------------------------------------------- blind spots
@@ -210,7 +259,7 @@ def test_blind_spots_are_shown_by_cohort_and_with_what_calibration_costs(at: Ope
 
 def test_intent_and_user_can_be_changed(at: Open, filled: Workspace) -> None:
     app = at(filled.root, INTENTS)
-    app.selectbox(key="intent").select_index(1).run()
+    app.selectbox(key="factor").select_index(1).run()
     app.selectbox(key="user").select("u7").run()
     assert not app.exception
     lists = app.dataframe[-1].value
@@ -219,9 +268,7 @@ def test_intent_and_user_can_be_changed(at: Open, filled: Workspace) -> None:
 
 
 def test_an_additive_model_leaves_no_rest(at: Open, filled: Workspace) -> None:
-    app = at(filled.root, INTENTS)
-    app.selectbox(key="run").select_index(1).run()
-    assert not app.exception
+    app = at(filled.root, INTENTS, run=run_of(filled, "nmf"))
     lists = app.dataframe[-1].value
     assert lists.columns[-1] == "rest"
     assert (lists["rest"] == 0).all()
@@ -243,3 +290,86 @@ def test_a_user_the_run_does_not_know_is_named(at: Open, filled: Workspace) -> N
 def test_a_lost_model_is_explained(at: Open, lost: Workspace) -> None:
     for page in (INTENTS, FACTOR):
         assert "no saved model" in said(at(lost.root, page))
+
+
+# --------------------------------------------------------------------------------------------------------------- item
+
+
+def test_an_item_is_shown_with_its_factors_its_takers_and_what_is_like_it(at: Open, filled: Workspace) -> None:
+    run = run_of(filled, "nmf")
+    app = at(filled.root, ITEM, run=run, item="i4")
+    assert {"Factors", "What is known of it", "Who takes it", "Similar items"} <= {h.value for h in app.subheader}
+    assert "**Item number 4**" in plain(app)
+    known, taken, similar = (frame.value for frame in app.dataframe)
+    assert known["value"].tolist() == ["group 1"]
+    takers = filled.warehouse.rows("SELECT user_id FROM interactions WHERE item_id = 'i4' AND split = 'train'")
+    assert sorted(taken["user_id"]) == sorted(row["user_id"] for row in takers)
+    expected = Recommender.load(records.model_folder(filled, run)).similar_items(["i4"], len(similar))
+    assert similar["item_id"].tolist() == [str(item) for item in expected["similar_item_id"]]
+    assert similar["score"].is_monotonic_decreasing
+
+
+def test_whose_lists_an_item_is_in_is_as_the_run_published(at: Open, filled: Workspace) -> None:
+    listed = filled.warehouse.rows(
+        "SELECT run, item_id, count(*) AS n FROM recommendations GROUP BY ALL ORDER BY n DESC"
+    )[0]
+    app = at(filled.root, ITEM, run=listed["run"], item=listed["item_id"])
+    table = next(frame.value for frame in app.dataframe if "rank" in frame.value)
+    assert len(table) == listed["n"]
+
+
+def test_an_item_with_a_hostile_title_is_text(at: Open, filled: Workspace, hostile: str) -> None:
+    app = at(filled.root, ITEM, item="i0")
+    assert hostile in plain(app).replace("\N{WORD JOINER}", "")
+    assert "[click](" not in said(app)
+
+
+def test_an_item_that_is_not_there_is_named(at: Open, filled: Workspace) -> None:
+    app = at(filled.root, ITEM, item="nothing")
+    assert "has no item 'nothing'" in plain(app)
+    assert not app.dataframe
+
+
+# ---------------------------------------------------------------------------------------------------------------- run
+
+
+def test_a_run_is_shown_with_its_settings_and_what_it_published(at: Open, filled: Workspace) -> None:
+    run = run_of(filled, "nmf")
+    app = at(filled.root, RUN, run=run)
+    validation, settings = (frame.value for frame in app.dataframe)
+    assert validation["metric"].tolist()[:2] == ["ndcg@20", "recall@20"]
+    stored = filled.warehouse.rows(
+        "SELECT value FROM metrics WHERE run = ? AND split = 'valid' AND metric = 'ndcg@20'", [run]
+    )
+    assert validation["value"][0] == stored[0]["value"]
+    assert settings.set_index("setting").loc["n_intents"].tolist() == ["3", True]
+    assert any(link.label.startswith("Factors with their evidence") for link in app.get("page_link"))
+    assert "seed 0" in plain(app)
+
+
+def test_a_run_that_was_deleted_is_named(at: Open, filled: Workspace) -> None:
+    app = at(filled.root, RUN, run="gone")
+    assert "no run 'gone'" in plain(app)
+    assert not app.dataframe
+
+
+# ------------------------------------------------------------------------------------------------------------- search
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [("number 44", "Item number 44 (shop)"), ("U7", "u7 (shop)"), ("=hyperlink", "HYPERLINK"), ("group 1", "group 1")],
+)
+def test_the_box_finds_items_people_and_factors(at: Open, filled: Workspace, text: str, label: str) -> None:
+    app = at(filled.root, "glossary")
+    app.text_input(key="search").set_value(text).run()
+    assert not app.exception
+    assert any(label in link.label.replace("\\", "") for link in app.get("page_link"))
+
+
+def test_the_box_says_when_nothing_is_found_and_is_empty_on_another_page(at: Open, filled: Workspace) -> None:
+    app = at(filled.root, "glossary")
+    app.text_input(key="search").set_value("zzz nothing").run()
+    assert "Nothing of that name" in said(app)
+    turn_to(app, "audit").run()
+    assert app.text_input(key="search").value == ""

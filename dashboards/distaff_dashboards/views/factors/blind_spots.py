@@ -8,45 +8,44 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from distaff_dashboards.reads.factors import audit_table, factors_of, runs_with_audit
-from distaff_dashboards.reads.source import Source, newest_run, published_for, row_of, whole_workspace
-from distaff_dashboards.ui import definitions, widgets, wording
+from distaff_dashboards.reads.factors import audit_table, audited_by, factors_of
+from distaff_dashboards.reads.source import Source, published_for, row_of
+from distaff_dashboards.ui import address, definitions, places, widgets, wording
 from distaff_dashboards.ui.labels import factor_labels, with_names
+from distaff_dashboards.views.choices import choose_run
 from distaff_dashboards.views.factors import charts
 
 
-@widgets.page("blind-spots", "Blind spots", "Factors that people take more, or less, than the lists show them.")
+@widgets.page(
+    places.BLIND_SPOTS,
+    "Which tastes do the lists hide from people, or push at them? A finding holds over all factors and groups at "
+    "once; it says what is shown less than it is taken, not why.",
+)
 def blind_spots_page() -> None:
     """Draw the page."""
-    workspace = whole_workspace()
-    runs = runs_with_audit(workspace)
-    if runs.is_empty():
-        widgets.empty(
-            "No run has been audited yet. A run with factors is audited with them; others by the factors of such a run:",
-            f"distaff factors {newest_run(workspace) or 'RUN'}",
-            "distaff blind-spots RUN --by RUN_WITH_FACTORS",
-        )
+    chosen = choose_run(places.BLIND_SPOTS, "interactions", "audit")
+    if chosen is None:
         return
-    left, middle, right = st.columns([2, 1.4, 2.6], vertical_alignment="bottom")
-    with left:
-        run = widgets.choose("Run", runs["run"].to_list(), key="run", help="Whose lists were audited.")
-    audited = row_of(runs, "run", run)
-    lens = str(audited["lens"])
-    source = published_for(run, lens, str(audited["dataset"]))
+    run, dataset = str(chosen["run"]), str(chosen["dataset"])
+    lens = audited_by(published_for(run, dataset), run)
+    source = published_for(run, lens, dataset)
     names = factor_labels(factors_of(source, lens))
     cohorts = audit_table(source, "blind_spot_cohorts", run)
-    with middle:
-        cohort = widgets.choose(
-            "Cohort", cohorts["cohort"].to_list(), key="cohort", help=definitions.EVIDENCE["cohort"]
-        )
+    left, right = st.columns([1, 2.4], vertical_alignment="bottom")
+    with left:
+        cohort = address.choose("Cohort", cohorts["cohort"].to_list(), key="cohort", scope=run,
+                                help=definitions.EVIDENCE["cohort"])  # fmt: skip
+    if cohort is None:
+        return
     right.caption(wording.escape(_describe(row_of(cohorts, "cohort", cohort), run, lens)))
     spots = with_names(audit_table(source, "blind_spots", run), names)
-    _ratios(spots.filter(pl.col("cohort") == cohort), f"{run}-{cohort}")
+    seen_by = {"dataset": dataset, "run": lens}
+    _ratios(spots.filter(pl.col("cohort") == cohort), seen_by, f"{run}-{cohort}")
     left, right = st.columns([2, 3], gap="large")
     with left:
         _cohorts(cohorts, run)
     with right:
-        _examples(audit_table(source, "blind_spot_examples", run), names, run)
+        _examples(audit_table(source, "blind_spot_examples", run), names, seen_by, run)
     _calibration(source, run, spots.filter(pl.col("cohort") == "everyone"))
 
 
@@ -55,7 +54,7 @@ def _describe(cohort: Mapping[str, Any], run: str, lens: str) -> str:
     return f"{cohort['users']:,} users, {cohort['split']} interactions{lens_of}; divergence {cohort['kl']:.4f} nats"
 
 
-def _ratios(spots: pl.DataFrame, name: str) -> None:
+def _ratios(spots: pl.DataFrame, seen_by: Mapping[str, str], name: str) -> None:
     widgets.heading("Shown against taken", spots.drop("name"), f"{name}-blind-spots",
                     help="Share of the lists over share of what was taken, with a 95 % bootstrap interval over users, on a "
                     "log axis. Left of 1: suppressed.")  # fmt: skip
@@ -74,8 +73,14 @@ def _ratios(spots: pl.DataFrame, name: str) -> None:
     with left:
         widgets.chart(charts.ratios(spots), key="ratios", alt="Ratio of shown to taken by factor")
     with right:
-        table = spots.select("name", "data_share", "list_share", "ratio", "finding")
-        widgets.table(table, definitions.evidence_columns(table), key="spots")
+        table = spots.select("name", "data_share", "list_share", "ratio", "finding", "factor")
+        st.caption("Click a row to open the factor.")
+        widgets.links(
+            table,
+            definitions.evidence_columns(table.drop("factor")) | {"factor": None},
+            lambda row: (places.FACTOR, {**seen_by, "factor": str(row["factor"])}),
+            key="spots",
+        )
 
 
 def _cohorts(cohorts: pl.DataFrame, run: str) -> None:
@@ -84,14 +89,21 @@ def _cohorts(cohorts: pl.DataFrame, run: str) -> None:
     widgets.table(table, definitions.evidence_columns(table), key="cohorts", height=320)
 
 
-def _examples(examples: pl.DataFrame, names: Mapping[int, str], run: str) -> None:
+def _examples(examples: pl.DataFrame, names: Mapping[int, str], seen_by: Mapping[str, str], run: str) -> None:
     widgets.heading("Whom it concerns", examples, f"{run}-blind-spot-users",
                     help="Users whose lists are furthest from what they took, for the factors with a finding.")  # fmt: skip
     if examples.is_empty():
         st.info("No factor has a finding.")
         return
     table = with_names(examples, names).select("name", "user_id", "data_share", "list_share")
-    widgets.table(table, definitions.evidence_columns(table), key="examples", height=320)
+    st.caption("Click a row to open the person.")
+    widgets.links(
+        table,
+        definitions.evidence_columns(table),
+        lambda row: (places.PERSON, {**seen_by, "user": str(row["user_id"])}),
+        key="examples",
+        height=320,
+    )
 
 
 def _calibration(source: Source, run: str, everyone: pl.DataFrame) -> None:

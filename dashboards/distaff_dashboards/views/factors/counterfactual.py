@@ -9,7 +9,7 @@ import streamlit as st
 
 from distaff_dashboards.reads import people
 from distaff_dashboards.reads.source import Source
-from distaff_dashboards.ui import weighing, widgets, wording
+from distaff_dashboards.ui import address, weighing, wording
 from distaff_data.errors import DistaffError
 
 _LIST = 15
@@ -24,8 +24,10 @@ def counterfactual(source: Source, run: str, dataset: str, factor: int, names: M
     st.subheader("What if", anchor=False, help=weighing.HELP)
     left, right = st.columns([1, 2], gap="large")
     with left:
-        user = widgets.choose("Person", users, key="person", open_ended=True,
+        user = address.choose("Person", users, key="user", scope=dataset, open_ended=True,
                               help="First those in whom this factor is strongest. Type any other id.")  # fmt: skip
+        if user is None:
+            return
         mix = people.user_mix(source, run, user)
         if mix.is_empty():
             st.warning(wording.escape(f"This run does not know a user {user!r}."))

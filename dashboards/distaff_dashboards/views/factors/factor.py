@@ -17,10 +17,11 @@ from distaff_dashboards.reads.factors import (
     members,
 )
 from distaff_dashboards.reads.source import Source, published_for, row_of
-from distaff_dashboards.ui import definitions, widgets, wording
+from distaff_dashboards.ui import definitions, places, widgets, wording
 from distaff_dashboards.ui.charts import effect_intervals, top_items
 from distaff_dashboards.ui.labels import factor_labels, with_names
-from distaff_dashboards.views.choices import choose_factor, choose_run
+from distaff_dashboards.ui.places import PagePlace
+from distaff_dashboards.views.choices import choose_factor, choose_run, run_link
 from distaff_dashboards.views.factors import charts
 from distaff_dashboards.views.factors.counterfactual import counterfactual
 from distaff_dashboards.views.factors.relevance import choose_weight, most_relevant
@@ -33,27 +34,32 @@ _EFFECTS = 10
 _CERTAIN = 0.05  # adjusted p value under which a lift counts as more than chance
 
 
-@widgets.page("factor", "Factor", "One factor: what it holds, what it does, how far to trust it.")
+@widgets.page(
+    places.FACTOR,
+    "What is this factor about, what does it do to people's lists, and is it real? Trust what is beyond its control "
+    "and what other seeds find again; a name is only what its items share.",
+)
 def factor_page() -> None:
     """Draw the page."""
-    left, middle, right = st.columns([2, 2, 3], vertical_alignment="bottom")
-    with left:
-        chosen = choose_run()
+    chosen = choose_run(places.FACTOR, "interactions", "factors")
     if chosen is None:
         return
     run, dataset = str(chosen["run"]), str(chosen["dataset"])
     source = published_for(run, dataset)
     factors = factors_of(source, run)
     names = factor_labels(factors)
-    with middle:
-        factor = choose_factor(names)
+    left, right = st.columns([2, 3], vertical_alignment="bottom")
+    with left:
+        factor = choose_factor(names, run)
+    if factor is None:
+        return
     with right:
         weight = choose_weight()
     row = row_of(factors, "factor", factor)
     _facts(row)
     left, right = st.columns([3, 2], gap="large")
     with left:
-        _items(members(source, run, dataset, factor), weight, f"{run}-factor-{factor}")
+        _items(members(source, run, dataset, factor), weight, chosen, f"{run}-factor-{factor}")
     with right:
         _attributes(source, run, dataset, factor)
     _effect_card(source, run, factor)
@@ -61,8 +67,8 @@ def factor_page() -> None:
     with left:
         _stability(source, run, factor, row)
     with right:
-        _independence(source, run, factor, names)
-    _examples(source, run, dataset, factor)
+        _independence(source, chosen, factor, names)
+    _examples(source, chosen, factor)
     _editor(run, row, names)
     counterfactual(source, run, dataset, factor, names)
 
@@ -88,15 +94,20 @@ def _facts(row: Mapping[str, Any]) -> None:
         st.info(wording.escape(row["note"]))
 
 
-def _items(items: pl.DataFrame, weight: float, name: str) -> None:
+def _items(items: pl.DataFrame, weight: float, run: Mapping[str, Any], name: str) -> None:
     top = most_relevant(items, weight, _ITEMS)
     widgets.heading(
-        "Items", top, name, help="Coloured: the item's share of this factor. Grey: its share of all behaviour."
+        "Items",
+        top,
+        name,
+        help="Coloured: the item's share of this factor. Grey: its share of all behaviour. Click a bar to open the item.",
     )
     if top.is_empty():
         st.info("No item belongs to this factor.")
         return
-    widgets.chart(top_items(top, "title"), key="items", alt="Items of the factor by relevance")
+    place = widgets.clicked(top_items(top, "title"), key=f"items-{name}", alt="Items of the factor by relevance")
+    if place is not None:
+        places.ITEM.go(run_link(run) | {"item": top["item_id"][place]})
 
 
 def _attributes(source: Source, run: str, dataset: str, factor: int) -> None:
@@ -167,21 +178,35 @@ def _stability(source: Source, run: str, factor: int, row: Mapping[str, Any]) ->
              "seed-specific": "Other seeds do not find it, so it is not named by itself."}  # fmt: skip
     null = ", ".join(f"{row[f'{name}_null']:.2f}" for name in ("stability", "split", "subspace"))
     st.markdown(f"**{kinds[row['badge']]}** By chance: {null} for match, split and subspace.")
-    widgets.table(matches, definitions.evidence_columns(matches), key="stability")
+    st.caption("Click a row to open the partner.")
+    widgets.links(matches, definitions.evidence_columns(matches), _partner, key=f"stability-{run}-{factor}")
 
 
-def _independence(source: Source, run: str, factor: int, names: Mapping[int, str]) -> None:
+def _partner(row: Mapping[str, Any]) -> tuple[PagePlace, dict[str, str]] | None:
+    factor = {} if row["partner"] is None else {"factor": str(row["partner"])}
+    return places.FACTOR, {"run": str(row["other_run"]), **factor}
+
+
+def _independence(source: Source, chosen: Mapping[str, Any], factor: int, names: Mapping[int, str]) -> None:
+    run = str(chosen["run"])
     dependences = factor_table(source, "factor_dependences", run, factor)
     widgets.heading("Depends on", dependences, f"{run}-factor-{factor}-dependence",
                     help=definitions.EVIDENCE["dependence"])  # fmt: skip
     if dependences.is_empty():
         st.info("There is no other factor to depend on.")
         return
-    labelled = with_names(dependences, names, "other").select("name", "dependence", "correlation")
-    widgets.table(labelled, definitions.evidence_columns(labelled), key="dependence")
+    labelled = with_names(dependences, names, "other").select("name", "dependence", "correlation", "other")
+    st.caption("Click a row to open the other factor.")
+    widgets.links(
+        labelled,
+        definitions.evidence_columns(labelled.drop("other")) | {"other": None},
+        lambda row: (places.FACTOR, run_link(chosen) | {"factor": str(row["other"])}),
+        key=f"dependence-{run}-{factor}",
+    )
 
 
-def _examples(source: Source, run: str, dataset: str, factor: int) -> None:
+def _examples(source: Source, chosen: Mapping[str, Any], factor: int) -> None:
+    run, dataset = str(chosen["run"]), str(chosen["dataset"])
     st.subheader("Examples by activation", anchor=False, help="Not only the top: what the factor holds at every level.")
     entity = st.segmented_control("Of", ["items", "users"], default="items", key="entity", required=True)[:-1]
     bins = factor_table(source, "factor_histograms", run, factor).filter(pl.col("entity") == entity)
@@ -196,8 +221,18 @@ def _examples(source: Source, run: str, dataset: str, factor: int) -> None:
                         help="The top 20, then some of each tenth of all, from the highest down.")  # fmt: skip
         bands = banded["band"].unique().sort().to_list()
         band = st.select_slider("Band", bands, format_func=_band_name, key="band") if len(bands) > 1 else 0
-        table = banded.filter(pl.col("band") == band).select("rank", "title", "share")
-        widgets.table(table, definitions.evidence_columns(table), key="bands", height=280)
+        table = banded.filter(pl.col("band") == band).select("rank", "title", "share", "id")
+        st.caption(f"Click a row to open the {entity}.")
+        widgets.links(
+            table,
+            definitions.evidence_columns(table.drop("id")) | {"id": None},
+            lambda row: (
+                places.ITEM if entity == "item" else places.PERSON,
+                run_link(chosen) | {entity: str(row["id"])},
+            ),
+            key="bands",
+            height=280,
+        )
 
 
 def _band_name(band: int) -> str:
@@ -231,7 +266,7 @@ def _editor(run: str, row: Mapping[str, Any], names: Mapping[int, str]) -> None:
 
 
 def _annotate(run: str, factor: int, **note: Any) -> None:
-    """Write down what an analyst says about a factor: the only thing that the dashboard writes.
+    """Write down what an analyst says about a factor.
 
     Raises:
         InputError: The platform refuses it.

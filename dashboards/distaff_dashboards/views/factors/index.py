@@ -10,28 +10,29 @@ import streamlit as st
 
 from distaff_dashboards.reads.factors import attribute_lifts, factors_of, summary
 from distaff_dashboards.reads.source import published_for
-from distaff_dashboards.ui import definitions, widgets, wording
+from distaff_dashboards.ui import definitions, places, widgets, wording
 from distaff_dashboards.ui.labels import factor_labels
-from distaff_dashboards.views.choices import choose_run, describe
+from distaff_dashboards.views.choices import choose_run, describe, run_link
 from distaff_dashboards.views.factors import charts
-from distaff_dashboards.views.factors.factor import factor_page
 
 _HEATED = 24  # attribute values in the heatmap
 
 
-@widgets.page("factors", "Factors", "Every factor of a run with the evidence for and against it.")
+@widgets.page(
+    places.FACTORS,
+    "What kinds of taste did this run find, and which of them are real? Trust a factor that other seeds find again "
+    "and that changes lists when it is moved; its warnings say what speaks against it.",
+)
 def factors_page() -> None:
     """Draw the page."""
-    left, right = st.columns([2.2, 3], vertical_alignment="bottom")
-    with left:
-        run = choose_run()
+    run = choose_run(places.FACTORS, "interactions", "factors")
     if run is None:
         return
     source = published_for(run["run"], run["dataset"])
     factors = factors_of(source, run["run"])
-    right.caption(describe(run, factors))
+    st.caption(describe(run, factors))
     _cards(summary(source, run["run"]), factors)
-    _index(factors, run["run"])
+    _index(factors, run)
     _heatmap(attribute_lifts(source, run["run"]), factor_labels(factors), run["run"])
 
 
@@ -59,19 +60,19 @@ def _cards(totals: Mapping[str, Any], factors: pl.DataFrame) -> None:
         )
 
 
-def _index(factors: pl.DataFrame, run: str) -> None:
+def _index(factors: pl.DataFrame, chosen: Mapping[str, Any]) -> None:
+    run = chosen["run"]
     widgets.heading("Index", factors, f"{run}-factors", help="Ordered by effect: what happens to people's lists when "
-                    "the factor is removed. Click a column to sort, a row to open the factor.")  # fmt: skip
+                    "the factor is removed. Click a heading to sort, a row to open the factor.")  # fmt: skip
     n_hidden = factors["hidden"].sum()
     listed = factors
     if n_hidden and not st.toggle(f"Show {n_hidden} hidden", key="show-hidden"):
         listed = factors.filter(~pl.col("hidden"))
+    st.caption("Click a row to open the factor.")
     columns = definitions.evidence_columns(listed)
-    event = widgets.table(listed, columns, key="index", on_select="rerun", selection_mode="single-row")
-    for row in event["selection"]["rows"]:
-        factor = listed["factor"][row]
-        st.session_state["intent"] = factor
-        st.switch_page(factor_page.entry(), query_params={"intent": str(factor)})  # the run stays with its select box
+    widgets.links(
+        listed, columns, lambda row: (places.FACTOR, {**run_link(chosen), "factor": str(row["factor"])}), key="index"
+    )
 
 
 def _heatmap(lifts: pl.DataFrame, names: Mapping[int, str], run: str) -> None:

@@ -11,11 +11,13 @@ import polars as pl
 import streamlit as st
 from numpy.typing import NDArray
 
-from distaff_dashboards.reads.source import Source, newest_dataset, published_for, row_of, whole_workspace
-from distaff_dashboards.ui import definitions, widgets, wording
+from distaff_dashboards.reads.source import Source, published_for, row_of
+from distaff_dashboards.ui import address, definitions, places, widgets, wording
 from distaff_dashboards.ui.charts import ACCENT, CONTROL, FLOOR, INK
 from distaff_dashboards.ui.labels import run_label
+from distaff_dashboards.ui.places import PagePlace
 from distaff_dashboards.views.board import board_section
+from distaff_dashboards.views.choices import choose_run
 from distaff_dashboards.views.incident import charts, reads
 from distaff_dashboards.views.incident.charts import OnsetAxis
 from distaff_dashboards.views.incident.graph import layout
@@ -59,45 +61,37 @@ class _View:
         return metric, self.case.values[self.rows, self.case.columns.index(metric)], onset
 
 
-@widgets.page("incident", "Incident", "One incident: when it began, what may have caused it, and what speaks for that.")
+@widgets.page(
+    places.INCIDENT,
+    "Which service broke first, since when, and what speaks for that? A rank compares the metrics of one incident; "
+    "how often the first is the true cause is on the board below, beside the controls.",
+)
 def incident_page() -> None:
     """Draw the page."""
-    workspace = whole_workspace()
-    runs = reads.runs_with_diagnoses(workspace)
-    if runs.is_empty():
-        _say_how_to_start(newest_dataset(workspace, "incidents"))
+    facts = choose_run(places.INCIDENT, "incidents", "diagnoses")
+    if facts is None:
         return
-    left, middle, right = st.columns([2, 2, 3], vertical_alignment="bottom")
-    with left:
-        run = widgets.choose("Run", runs["run"].to_list(), key="run", help="Models first, then controls; newest first.")
-    facts = row_of(runs, "run", run)
-    dataset = str(facts["dataset"])
+    run, dataset = str(facts["run"]), str(facts["dataset"])
+    left, right = st.columns([1, 2.4], vertical_alignment="bottom")
     source = published_for(run, dataset)
     diagnoses = reads.diagnoses(source, run, dataset)
-    with middle:
-        name = widgets.choose("Incident", diagnoses["case"].to_list(), key="case", help="In the dataset's order.")
+    with left:
+        name = address.choose(
+            "Incident", diagnoses["case"].to_list(), key="case", scope=dataset, help="In the dataset's order."
+        )
+    if name is None:
+        return
     case, diagnosis = reads.incident(source, dataset, name), row_of(diagnoses, "case", name)
     right.caption(wording.escape(_describe(case, facts)))
     view = _view(source, run, dataset, case, diagnosis["trigger"])
     _timeline(view, diagnosis, name)
     if not view.causes.is_empty():
-        cause = _causes(view, f"{run}-{name}")
-        _graph(view, cause, f"{run}-{name}")
-        _series(view, cause, f"{run}-{name}")
+        cause = _causes(view, f"{dataset}/{name}", f"{run}-{name}")
+        if cause is not None:
+            _graph(view, cause, f"{run}-{name}")
+            _series(view, cause, f"{run}-{name}")
     st.divider()
-    board_section(workspace, dataset, help="All incidents of the dataset whose causes are known.")
-
-
-def _say_how_to_start(dataset: str | None) -> None:
-    if dataset is None:
-        widgets.empty(
-            "There are no incidents in this workspace yet. Load metrics of incidents, or the built-in data:",
-            "distaff ingest incidents NAME FOLDER",
-            "distaff sample planted-incidents",
-        )
-    else:
-        widgets.empty("No incident has been diagnosed yet. Do it, with a control beside it:",
-                      f"distaff diagnose {dataset} --model floor_z", f"distaff diagnose {dataset}")  # fmt: skip
+    board_section(dataset, help="All incidents of the dataset whose causes are known.")
 
 
 def _describe(case: Case, run: Mapping[str, Any]) -> str:
@@ -185,8 +179,8 @@ def _timeline(view: _View, diagnosis: Mapping[str, Any], name: str) -> None:
         st.caption(wording.escape(warning[:1].upper() + warning[1:] + "."))
 
 
-def _causes(view: _View, name: str) -> Mapping[str, Any]:
-    """Draw the ranking; return the cause that a person chose of it."""
+def _causes(view: _View, scope: str, name: str) -> Mapping[str, Any] | None:
+    """Draw the ranking; return the cause that a person chose of it; None where the address names none of it."""
     roots = list(view.case.roots)
     since = (pl.col("onset") - view.axis.zero) / view.axis.size
     table = view.causes.select("rank", "entity", "metric", "score", "own", "propagated", since=since,
@@ -196,8 +190,14 @@ def _causes(view: _View, name: str) -> Mapping[str, Any]:
                     "how it ranks within this incident, not how likely it is.")  # fmt: skip
     left, right = st.columns([2, 3], vertical_alignment="bottom")
     with left:
-        metric = widgets.choose("Look at the cause", table["metric"].to_list(), key="cause",
+        earlier = address.kept("cause", scope)  # it may be in the ranking from another onset, or not
+        metrics = table["metric"].to_list()
+        metric = address.choose("Cause", metrics, key="cause", scope=f"{scope}@{view.onset}",
+                                default=earlier if earlier in metrics else None,
                                 help="Lit in the graph, and its series below.")  # fmt: skip
+    if metric is None:
+        return None
+    address.keep("cause", metric, scope)
     cause = row_of(view.causes, "metric", metric)
     right.caption(wording.escape(_evidence(view, cause)))
     # A path and its edges say nothing in a table where no cause has any: controls have no graph.
@@ -205,8 +205,17 @@ def _causes(view: _View, name: str) -> Mapping[str, Any]:
         (pl.col("propagated", "since") != 0).any(), (pl.col("path", "new_edges").list.len() > 0).any()
     ).row(0, named=True)
     filled = table.drop([column for column, has_any in has_values.items() if not has_any])
-    widgets.table(filled, definitions.cause_columns(filled, view.axis.unit), key="causes", height=320)
+    st.caption("Click a row for its metrics.")
+    columns = definitions.cause_columns(filled, view.axis.unit)
+    widgets.links(
+        filled, columns, lambda row: _shown_beside(str(row["metric"]), metric), key=f"causes-{metric}", height=320
+    )
     return cause
+
+
+def _shown_beside(metric: str, shown: str) -> tuple[PagePlace, dict[str, str]] | None:
+    """Return the link to a cause, which leaves all else in the address; None where it is shown already."""
+    return None if metric == shown else (places.INCIDENT, {**st.query_params.to_dict(), "cause": metric})
 
 
 def _evidence(view: _View, cause: Mapping[str, Any]) -> str:
@@ -226,13 +235,18 @@ def _graph(view: _View, cause: Mapping[str, Any], name: str) -> None:
         return
     causes = view.causes.head(_DRAWN).to_dicts()
     causes += [dict(cause)] if cause["metric"] not in {drawn["metric"] for drawn in causes} else []
-    places = layout(view.kpi, causes, view.edges.to_dicts())
+    drawn = layout(view.kpi, causes, view.edges.to_dicts())
+    if not drawn.edges:
+        st.info(
+            f"No edge of the causal graph lies between the first {_DRAWN} causes and the KPI: there is nothing to draw."
+        )
+        return
     widgets.heading("Causal graph", view.edges, f"{name}-graph",
                     help=f"The first {_DRAWN} causes and what lies on their paths: the KPI at the right, every cause as "
                     "many columns left of it as it is hops away; metrics without a way to it stand leftmost. Numbers are "
                     "ranks. The export has the whole graph.")  # fmt: skip
     ranks = dict(view.causes.select("metric", "rank").iter_rows())
-    figure = charts.graph(places, ranks, cause["path"], str(cause["metric"]), view.kpi)
+    figure = charts.graph(drawn, ranks, cause["path"], str(cause["metric"]), view.kpi)
     widgets.chart(figure, key="graph", alt="Causal graph from the causes to the KPI")
 
 

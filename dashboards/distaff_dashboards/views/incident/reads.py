@@ -19,19 +19,6 @@ CAUSES = ("rank", "entity", "metric", "score", "own", "propagated", "onset", "pa
 EDGES = ("source", "target", "part", "weight")
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
-def runs_with_diagnoses(source: Source) -> pl.DataFrame:
-    """Return runs that diagnosed a dataset's incidents, models first, newest first: ``run, model, control, dataset``.
-
-    What a stream says of growing metrics is not among them: the warehouse has no measurements of those.
-    """
-    return source.frame(
-        "SELECT r.run, r.model, r.control, r.dataset FROM runs r WHERE EXISTS (SELECT 1 FROM diagnoses d "
-        'JOIN cases c ON c.dataset = r.dataset AND c."case" = d."case" WHERE d.run = r.run) '
-        "ORDER BY r.control, r.started_at DESC, r.run"
-    )
-
-
 @st.cache_data(max_entries=16, show_spinner=False)
 def diagnoses(source: Source, run: str, dataset: str) -> pl.DataFrame:
     """Return what a run says of each incident, in the dataset's order, a row of ``diagnoses`` each."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
 import streamlit as st
 
 from distaff_dashboards.reads.source import Source
-from distaff_dashboards.ui import widgets, wording
+from distaff_dashboards.ui import places, widgets, wording
+from distaff_dashboards.ui.places import PagePlace
 from distaff_dashboards.views.jobs import reads
 
 _REFRESH = 10.0  # seconds between two refreshes
@@ -16,7 +18,11 @@ _TIME = "YYYY-MM-DD HH:mm"
 _STATUS = "done; running; failed: the last attempt as well; interrupted: made up for at the next look"
 
 
-@widgets.page("jobs", "Jobs", "What runs by the clock, how it went, and whether the data has drifted since training.")
+@widgets.page(
+    places.JOBS,
+    "Did what runs by the clock succeed, and is the data still what the models know? Drift is a distance beyond what "
+    "sampling explains: a reason to fit anew, not proof that lists got worse.",
+)
 def jobs_page() -> None:
     """Draw the page."""
     st.fragment(_all, run_every=_REFRESH)()
@@ -64,7 +70,12 @@ def _executions(source: Source) -> None:
         "rows": st.column_config.NumberColumn("rows", help="rows published"),
         "users": st.column_config.NumberColumn("users", help="users scored"),
     }
-    widgets.table(table, columns, height=min(38 + 35 * table.height, 360))
+    st.caption("Click a row for the run and what it published.")
+    widgets.links(table, columns, _run_of, key="executions-table", height=min(38 + 35 * table.height, 360))
+
+
+def _run_of(row: Mapping[str, Any]) -> tuple[PagePlace, dict[str, str]] | None:
+    return (places.RUN, {"run": str(row["run"])}) if row["run"] else None
 
 
 def _aliases(source: Source) -> None:
@@ -80,10 +91,11 @@ def _aliases(source: Source) -> None:
     current = table.filter("current").sort("alias")
     for alias, run in current.select("alias", "run").iter_rows():
         st.markdown(f"**{wording.escape(alias)}** is {wording.escape(run)}")
+        places.RUN.link(f"About {run}", run=run)
     columns = _columns(since="from when on")
     columns["current"] = st.column_config.CheckboxColumn("now", help="what the alias stands for")
     columns["action"] = st.column_config.TextColumn("change", help="promote, or rollback to what came before")
-    widgets.table(table, columns)
+    widgets.links(table, columns, _run_of, key="aliases-table")
     with st.popover("Roll back"):
         st.caption("An alias goes back to the run before, from the next execution on. In a terminal:")
         st.code("\n".join(f"distaff rollback {alias}" for alias in current["alias"]), language="bash")
@@ -115,7 +127,7 @@ def _drift(source: Source) -> None:
         "limit": st.column_config.NumberColumn("limit", format="%.3f", help="sampling, and a margin, stay below"),
         "drifted": st.column_config.CheckboxColumn("drifted"),
     }
-    widgets.table(table, columns)
+    widgets.links(table, columns, _run_of, key="drift-table")
 
 
 def _forgotten(source: Source) -> None:

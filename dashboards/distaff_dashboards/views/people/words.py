@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import streamlit as st
 
 from distaff_dashboards.reads import people
-from distaff_dashboards.reads.factors import factor_words, factors_of, members, runs_with_words
-from distaff_dashboards.reads.source import Source, published_for, row_of, whole_workspace
-from distaff_dashboards.ui import charts, weighing, widgets, wording
+from distaff_dashboards.reads.factors import factor_words, factors_of, members
+from distaff_dashboards.reads.source import Source, published_for
+from distaff_dashboards.ui import address, charts, places, weighing, widgets, wording
 from distaff_dashboards.ui.labels import factor_labels
+from distaff_dashboards.views.choices import choose_run, run_link
 from distaff_dashboards.views.factors.relevance import DEFAULT_WEIGHT, most_relevant
 from distaff_data.errors import DistaffError
 
@@ -25,23 +26,16 @@ _SLIDERS = 8
 
 
 @widgets.page(
-    "words", "Words", "What each factor is about, what brought a recommendation, and what the list would be instead."
+    places.WORDS,
+    "What is each factor about in words, what brought a recommendation, and what would the list be instead? Words "
+    "describe; no test stands behind them, as one does behind a factor's name.",
 )
 def words_page() -> None:
     """Draw the page."""
-    runs = runs_with_words(whole_workspace())
-    if runs.is_empty():
-        widgets.empty(
-            "No run has factors with words yet. Load what is written about the items, train, then compute the factors:",
-            "distaff ingest items DATASET FILE...",
-            "distaff train dgvae DATASET",
-            "distaff factors RUN",
-        )
+    chosen = choose_run(places.WORDS, "interactions", "words")
+    if chosen is None:
         return
-    left, _ = st.columns([2.2, 3])
-    with left:
-        run = widgets.choose("Run", runs["run"].to_list(), key="run", help="Newest first.")
-    dataset = str(row_of(runs, "run", run)["dataset"])
+    run, dataset = str(chosen["run"]), str(chosen["dataset"])
     source = published_for(run, dataset)
     names = factor_labels(factors_of(source, run).sort("factor"))
     _factors(source, run, dataset, names)
@@ -50,7 +44,9 @@ def words_page() -> None:
     left, right = st.columns([2, 3], gap="large")
     with left:
         users = people.users_of_factor(source, run, dataset, next(iter(names)))
-        user = widgets.choose("User", users, key="user", open_ended=True, help="Type any other id.")
+        user = address.choose("User", users, key="user", scope=dataset, open_ended=True, help="Type any other id.")
+    if user is None:
+        return
     try:
         explained = people.explanation(source, run, user, _LIST)
     except DistaffError as error:
@@ -58,8 +54,9 @@ def words_page() -> None:
         return
     with left:
         _profile(explained)
+        places.PERSON.link("Their mix, history and list", **run_link(chosen), user=user)
     with right:
-        _reasons(explained)
+        _reasons(explained, chosen)
     st.divider()
     _steering(source, run, dataset, user, names)
 
@@ -110,7 +107,7 @@ def _profile(explained: Explained) -> None:
     widgets.chart(figure, key="words-of-user", alt="Words of the person")
 
 
-def _reasons(explained: Explained) -> None:
+def _reasons(explained: Explained, run: Mapping[str, Any]) -> None:
     by_id = {why.id: why for why in explained.items}
     if not by_id:
         st.info("Nothing is left to recommend to this person.")
@@ -122,6 +119,7 @@ def _reasons(explained: Explained) -> None:
     )
     why = by_id[str(chosen)]
     st.markdown(wording.escape(sentence(why)))
+    places.ITEM.link(f"About {why.title}", **run_link(run), item=why.id)
     for title, reasons, alt in (
         ("Through these words", [(word.word, word.effect) for word in why.words], "Words"),
         ("As they took", [(item.title, item.effect) for item in why.taken], "Items"),

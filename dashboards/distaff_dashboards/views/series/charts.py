@@ -26,7 +26,7 @@ def forecast(forecast: Forecast, history: int, channels: Sequence[tuple[int, str
     Args:
         forecast: The forecast.
         history: Rows to show before it.
-        channels: Place and name of those to show.
+        channels: PagePlace and name of those to show.
     """
     figure = _rows([name for _, name in channels])
     past, ahead = dates(forecast.before.times[-history:]), dates(forecast.times)
@@ -108,26 +108,27 @@ _SHADES = [[0.0, "#cfe3e5"], [1.0, "#0b3c43"]]
 
 
 def leakage(probes: pl.DataFrame) -> go.Figure:
-    """Draw the scores of probes: representations down, concepts across; the darker, the further above chance."""
+    """Draw the scores of probes: concepts down, representations across; the darker, the further above chance."""
     names = probes["representation"].unique(maintain_order=True).to_list()
     concepts = probes.select("level", "concept").unique(maintain_order=True).rows()
     chance = pl.max_horizontal("chance", "floor").alias("chance")
     placed = probes.select("representation", "level", "concept", "score", chance, above_chance().alias("shade"))
     cells = {row[:3]: row[3:] for row in placed.iter_rows()}
-    grid = [[cells.get((name, *concept)) for concept in concepts] for name in names]
+    grid = [[cells.get((name, *concept)) for name in names] for concept in concepts]
     figure = go.Figure(
         go.Heatmap(
             z=[[None if cell is None else cell[2] for cell in row] for row in grid],
             text=[["" if cell is None else f"{cell[0]:.2f} ({cell[1]:.2f})" for cell in row] for row in grid],
-            texttemplate="%{text}", x=list(range(len(concepts))), y=list(range(len(names))), zmin=0, zmax=1,
+            texttemplate="%{text}", x=list(range(len(names))), y=list(range(len(concepts))), zmin=0, zmax=1,
             colorscale=HEAT, showscale=False, xgap=2, ygap=2, hoverongaps=False,
             hovertemplate="%{text}<extra></extra>",
         )
     )  # fmt: skip
-    figure = finish(figure, height=130 + 44 * len(names), top=60)
-    figure.update_yaxes(tickvals=list(range(len(names))), ticktext=[text(name) for name in names], autorange="reversed")
-    labels = [f"{text(concept)}<br>of {'windows' if level == 'instance' else 'places'}" for level, concept in concepts]
-    figure.update_xaxes(tickvals=list(range(len(concepts))), ticktext=labels, nticks=None, side="top", showgrid=False)
+    figure = finish(figure, height=90 + 32 * len(concepts), top=40)
+    labels = [f"{text(concept)} of {'windows' if level == 'instance' else 'places'}" for level, concept in concepts]
+    figure.update_yaxes(tickvals=list(range(len(concepts))), ticktext=labels, autorange="reversed")
+    across = [text(name) for name in names]
+    figure.update_xaxes(tickvals=list(range(len(names))), ticktext=across, nticks=None, side="top", showgrid=False)
     return figure
 
 

@@ -10,10 +10,11 @@ import polars as pl
 import streamlit as st
 
 from distaff.exports import dates
-from distaff_dashboards.reads.source import Source, newest_dataset, row_of, whole_workspace
-from distaff_dashboards.ui import widgets, wording
+from distaff_dashboards.reads.source import Source
+from distaff_dashboards.ui import address, places, widgets, wording
 from distaff_dashboards.ui.labels import run_label
 from distaff_dashboards.views.board import board_section
+from distaff_dashboards.views.choices import choose_run
 from distaff_dashboards.views.series import charts, reads
 from distaff_dashboards.views.series.latents import latents_section
 from distaff_dashboards.views.series.reads import EntityRows, Forecast
@@ -29,44 +30,27 @@ _FUTURE, _PAST = "after the last row", "from a test window"
 
 
 @widgets.page(
-    "series",
-    "Series",
-    "What was measured, what a run expects next and how often that held, and how its windows lie.",
+    places.SERIES,
+    "What drives this sensor, what comes next, and what was surprising? An interval is as wide as errors on "
+    "validation rows were, and held as often as said on the test; a factor is worth what its probe reads above "
+    "chance.",
 )
 def series_page() -> None:
     """Draw the page."""
-    workspace = whole_workspace()
-    runs = reads.runs_on_series(workspace)
-    if runs.is_empty():
-        _say_how_to_start(newest_dataset(workspace, "series"))
+    facts = choose_run(places.SERIES, "series")
+    if facts is None:
         return
-    left, right = st.columns([2, 3], vertical_alignment="bottom")
-    with left:
-        run = widgets.choose("Run", runs["run"].to_list(), key="run", help="Models first, then controls; newest first.")
-    facts = row_of(runs, "run", run)
-    dataset = str(facts["dataset"])
+    run, dataset = str(facts["run"]), str(facts["dataset"])
     source = reads.source_of_run(run, dataset)
     series = reads.model(source, run).data
-    right.caption(wording.escape(_describe(series, facts)))
-    _rows(source, run, series)
+    st.caption(wording.escape(_describe(series, facts)))
+    _rows(source, run, dataset, series)
     st.divider()
     window_map(source, run, dataset)
     st.divider()
     latents_section(source, run)
     st.divider()
-    board_section(workspace, dataset)
-
-
-def _say_how_to_start(dataset: str | None) -> None:
-    if dataset is None:
-        widgets.empty(
-            "There are no series in this workspace yet. Load your files, or the built-in data:",
-            "distaff ingest series NAME FILE...",
-            "distaff sample planted-series",
-        )
-    else:
-        widgets.empty("No run on series is finished yet. Train one, with a control beside it:",
-                      f"distaff train raw_ridge {dataset}", f"distaff train timedrl {dataset}")  # fmt: skip
+    board_section(dataset)
 
 
 def _describe(series: Series, run: Mapping[str, Any]) -> str:
@@ -78,11 +62,13 @@ def _describe(series: Series, run: Mapping[str, Any]) -> str:
     return "; ".join(facts)
 
 
-def _rows(source: Source, run: str, series: Series) -> None:
+def _rows(source: Source, run: str, dataset: str, series: Series) -> None:
     """Draw one entity: its rows, with a forecast where there is something to forecast."""
     left, right = st.columns([1, 2], vertical_alignment="bottom")
     with left:
-        entity = widgets.choose("Entity", series.entity_ids.to_pylist(), key="entity")
+        entity = address.choose("Entity", series.entity_ids.to_pylist(), key="entity", scope=dataset)
+    if entity is None:
+        return
     with right:
         names = st.multiselect("Channels", series.channels, series.channels[:_CHANNELS], key="channels")
     channels = [(c, name) for c, name in enumerate(series.channels) if name in names]

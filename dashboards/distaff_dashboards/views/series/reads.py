@@ -50,15 +50,6 @@ class Forecast:
     actual: NDArray[np.float64] | None
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
-def runs_on_series(source: Source) -> pl.DataFrame:
-    """Return finished runs on datasets of series, models first, newest first: ``run, model, control, dataset``."""
-    return source.frame(
-        "SELECT r.run, r.model, r.control, r.dataset FROM runs r JOIN datasets d ON d.dataset = r.dataset "
-        "WHERE d.kind = 'series' AND r.status = 'done' AND r.study IS NULL ORDER BY r.control, r.started_at DESC, r.run"
-    )
-
-
 def source_of_run(run: str, dataset: str) -> Source:
     """Return what was published for a run and its dataset."""
     return published_for(run, f"instance/{run}", dataset)

@@ -9,8 +9,8 @@ import polars as pl
 import streamlit as st
 
 from distaff_dashboards.reads.source import Source
-from distaff_dashboards.ui import widgets, wording
-from distaff_dashboards.ui.charts import CONFIG, text
+from distaff_dashboards.ui import address, widgets, wording
+from distaff_dashboards.ui.charts import CONFIG, text, themed
 from distaff_dashboards.ui.export import with_dates
 from distaff_dashboards.views.series import charts
 from distaff_dashboards.views.series.reads import embedded_channels, points
@@ -43,8 +43,10 @@ def window_map(source: Source, run: str, dataset: str) -> None:
     channel = next(iter(sizes))
     if channel is not None:
         with middle:
-            channel = widgets.choose("Channel of the map", [str(name) for name in sizes], key="map-channel",
+            channel = address.choose("Channel of the map", [str(name) for name in sizes], key="map-channel", scope=run,
                                      help="This model embeds each channel on its own.")  # fmt: skip
+        if channel is None:
+            return
     table, shares = points(source, run, dataset, channel)
     dated = with_dates(table)
     with top:
@@ -61,7 +63,7 @@ def window_map(source: Source, run: str, dataset: str) -> None:
     )
     figure = charts.places(table, colour, _hover(dated), shares, _heading(colour))
     event = st.plotly_chart(
-        figure, theme=None, config=dict(CONFIG), key=f"map-{run}-{channel}-{colour}", on_select="rerun",
+        themed(figure), theme=None, config=dict(CONFIG), key=f"map-{run}-{channel}-{colour}", on_select="rerun",
         selection_mode=("lasso", "box"), alt="Windows on two principal components of their embeddings",
     )  # fmt: skip
     _selected(dated, chosen(event), run, colour)

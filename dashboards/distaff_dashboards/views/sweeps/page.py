@@ -6,14 +6,18 @@ from typing import Any
 
 import streamlit as st
 
-from distaff_dashboards.ui import widgets, wording
+from distaff_dashboards.ui import address, places, widgets, wording
 from distaff_dashboards.views.sweeps import charts, reads
 from distaff_dashboards.views.sweeps.reads import StudyView, sweeps_source
 
 _REFRESH = 5.0  # seconds between two refreshes of a sweep that runs
 
 
-@widgets.page("sweeps", "Sweeps", "Every configuration that was tried, on validation data only.")
+@widgets.page(
+    places.SWEEPS,
+    "Which settings suit the data best, and how many were tried to find out? All figures are on validation data, "
+    "where the best of many is flattering; what it is worth is on the Board.",
+)
 def sweeps_page() -> None:
     """Draw the page."""
     names = reads.studies(sweeps_source())
@@ -24,7 +28,9 @@ def sweeps_page() -> None:
         return
     left, _ = st.columns([2.2, 3])
     with left:
-        name = widgets.choose("Study", names, key="study", help="The last one touched first.")
+        name = address.choose("Study", names, key="study", help="The last one touched first.")
+    if name is None:
+        return
     is_running = reads.study(sweeps_source(), name).status == "running"
     st.fragment(_study, run_every=_REFRESH if is_running else None)(name)
 
@@ -79,7 +85,7 @@ def _figures(study: StudyView) -> None:
     if len(study.metrics) > 1:
         left, _ = st.columns([2.2, 3])
         with left:
-            metric = widgets.choose("Objective", study.metrics, key="objective")
+            metric = address.choose("Objective", study.metrics, key="objective", scope=study.name) or metric
     left, right = st.columns([2, 3], gap="large")
     with left:
         st.subheader("Course", anchor=False)
@@ -112,4 +118,8 @@ def _trials(study: StudyView) -> None:
     }
     columns |= {m: st.column_config.NumberColumn(m, format="%.4f", help=wording.define(m)) for m in study.metrics}
     columns |= {name: st.column_config.Column(name, help="a setting that the sweep changes") for name in study.space}
-    widgets.table(study.trials, columns)
+    columns["run"] = st.column_config.TextColumn("run", help="its run; click to open it")
+    st.caption("Click a row to open the trial's run.")
+    widgets.links(
+        study.trials, columns, lambda row: (places.RUN, {"run": row["run"]}) if row["run"] else None, key="trials"
+    )

@@ -21,8 +21,8 @@ class StudyView:
     Attributes:
         space: By setting: a list of choices, or ``low``, ``high`` and ``log``.
         lower: For each metric, whether less is better.
-        trials: ``trial, state, front``, a column for each metric and each setting, ``seconds, retry_of, message``. ``front``
-            marks what no other trial beats in every metric.
+        trials: ``trial, state, front``, a column for each metric and each setting, ``seconds, retry_of, message, run``.
+            ``front`` marks what no other trial beats in every metric.
     """
 
     name: str
@@ -124,6 +124,7 @@ def _table(trials: pl.DataFrame, metrics: tuple[str, ...], lower: tuple[bool, ..
         pl.col("seconds").cast(pl.Float64),
         pl.col("retry_of").cast(pl.Int64),
         "message",
+        "run",
     )
 
 

@@ -10,7 +10,7 @@ from dashboard_pages import opened, plain, said
 
 from distaff.incidents.diagnose import diagnose
 from distaff.runs import training
-from distaff_dashboards.views.incident.graph import layout
+from distaff_dashboards.views.incident.graph import Layout, layout
 from distaff_data.planted.incidents import planted_incidents
 from distaff_data.tables.incidents import publish_incidents
 from distaff_data.workspace import Workspace
@@ -54,7 +54,7 @@ def test_the_published_ranking_is_shown_with_its_evidence_and_the_board(
     monkeypatch: pytest.MonkeyPatch, diagnosed: Workspace
 ) -> None:
     app = opened(monkeypatch, diagnosed.root, PAGE)
-    assert [option.partition("-")[0] for option in app.selectbox(key="run").options] == ["coral", "floor_z"]
+    assert [option.split()[0] for option in app.selectbox(key="run").options] == ["coral", "floor_z"]
     run, case = app.selectbox(key="run").value, app.selectbox(key="case").value
     stored = diagnosed.warehouse.rows(
         'SELECT metric, score FROM causes WHERE run = ? AND "case" = ? ORDER BY rank', [run, case]
@@ -71,7 +71,7 @@ def test_the_causes_of_a_run_that_was_trained_are_shown(monkeypatch: pytest.Monk
     workspace = undiagnosed(tmp_path / "workspace")
     run = training.train(workspace, "nsigma", DATASET, device="cpu").run
     app = opened(monkeypatch, workspace.root, PAGE)
-    assert app.selectbox(key="run").options == [run]
+    assert app.selectbox(key="run").value == run
     assert app.dataframe[0].value["rank"].tolist() == list(range(1, len(app.dataframe[0].value) + 1))
 
 
@@ -108,6 +108,14 @@ def test_a_control_says_that_it_has_no_graph(monkeypatch: pytest.MonkeyPatch, di
     assert not app.exception
     assert "no causal graph" in said(app)
     assert "path" not in app.dataframe[0].value
+
+
+def test_a_graph_without_an_edge_is_no_picture(monkeypatch: pytest.MonkeyPatch, diagnosed: Workspace) -> None:
+    assert "Causal graph" in {h.value for h in opened(monkeypatch, diagnosed.root, PAGE).subheader}
+    monkeypatch.setattr("distaff_dashboards.views.incident.page.layout", lambda *_: Layout({}, []))
+    app = opened(monkeypatch, diagnosed.root, PAGE)
+    assert "nothing to draw" in plain(app)
+    assert "Causal graph" not in {h.value for h in app.subheader}
 
 
 def test_an_incident_with_a_hostile_name_and_no_known_cause_is_shown(

@@ -32,7 +32,10 @@ def spoken(bare: Workspace) -> tuple[Workspace, str]:
 
 def test_without_words_the_page_says_what_to_do(monkeypatch: pytest.MonkeyPatch, bare: Workspace) -> None:
     app = page(monkeypatch, bare.root)
-    assert "distaff train dgvae" in str([part.value for part in app.code])
+    assert "distaff train" in str([part.value for part in app.code])
+    run = training.train(bare, "popularity", DATASET, device="cpu").run
+    commands = str([part.value for part in opened(monkeypatch, bare.root, PAGE, run=run).code])
+    assert f"distaff train dgvae {DATASET}" in commands
 
 
 def test_factors_a_person_and_a_reason_are_shown_and_sliders_change_the_list(

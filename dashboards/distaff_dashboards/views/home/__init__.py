@@ -1,0 +1,1 @@
+"""Home: the workspace at a glance."""
