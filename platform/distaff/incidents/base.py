@@ -24,6 +24,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from distaff.incidents.cause_sets import with_cause_sets
 from distaff.incidents.frames import RankedCauses, Time, TimeAxis, edges_between, place_of, ranked_causes, read_case
 from distaff.incidents.rankings import (
     METRICS,
@@ -130,6 +131,8 @@ class Diagnoser(Model[Incidents]):
     """Tells whether the ranking is by the given graph, where there is one."""
     learns_graph: ClassVar[bool] = False
     """Tells whether the ranking is by a learned graph even where none is part of the result."""
+    least_share: ClassVar[float | None] = None
+    """The share of the first score that a likely cause has at least, measured on planted incidents; see ``cause_sets``."""
     headline: ClassVar[tuple[str, ...]] = ("avg@5", "ac@1", "ac@3", "map@3", "mrr")
     shown: ClassVar[tuple[str, ...]] = ("ac@1", "ac@3", "avg@5", "map@3", "mrr")
     Config: ClassVar[type[ModelConfig]] = DiagnoserConfig
@@ -273,7 +276,7 @@ class Diagnoser(Model[Incidents]):
         for number, case in enumerate(data.cases, 1):
             diagnoses.append(self.diagnose_case(case, edges, seed=session.seed))
             session.report(Epoch(number, {"total": float(len(data.cases))}))
-        self.diagnoses = tuple(diagnoses)
+        self.diagnoses = with_cause_sets(data.cases, diagnoses, self.least_share)
         self.normal = normal_moments([normal_rows(case) for case in data.cases])
         self.cases_seen = frozenset(case.digest for case in data.cases)
 
@@ -419,5 +422,6 @@ def _diagnosis(row: dict[str, Any]) -> Diagnosis:
         LearnedEdge(e["source"], e["target"], e["subgraph"] if "subgraph" in e else e["part"], e["weight"])
         for e in row["edges"]
     )
-    head = row.get("graph"), tuple(row.get("warnings", ()))
+    likely = row.get("likely")
+    head = row.get("graph"), tuple(row.get("warnings", ())), None if likely is None else tuple(likely)
     return Diagnosis(row["case"], tuple(causes), row["trigger"], tuple(row["alarms"]), tuple(edges), *head)

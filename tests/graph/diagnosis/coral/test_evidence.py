@@ -15,6 +15,7 @@ from distaff_graph.diagnosis.coral.evidence import (
     evidence,
     followed_onsets,
 )
+from distaff_graph.diagnosis.energy import energy_coefficient
 
 NOTHING = Weighed(level=False, distribution=False, order=False, components=False)
 
@@ -37,12 +38,14 @@ def test_a_change_of_spread_is_another_distribution_and_a_drift_that_goes_on_is_
     rng = np.random.default_rng(1)
     normal = rng.standard_normal((400, 40))
     rows = rng.standard_normal((100, 40))
-    rows[:, 0] *= 4
+    rows[:, 0] *= 8
     normal[:, 1] = np.cumsum(normal[:, 1])
     rows[:, 1] = normal[-1, 1] + np.cumsum(rows[:, 1])
     apart = Distributions(normal).apart(rows)
     assert apart[0] > 1.5
-    assert apart[0] > 2 * apart[1]
+    raw = energy_coefficient(normal, rows)
+    assert raw[1] > 2 * raw[0]
+    assert apart[0] > apart[1]
     assert (apart[2:] < 1).mean() > 0.9  # of metrics that are what they were
 
 
