@@ -87,15 +87,17 @@ def planted_sets() -> dict[str, Callable[[], Set]]:
     """Return planted sets by name: systems of four kinds, rows from .06 s to an hour, 14 to 1,200 of them normal."""
     lines = {
         "linear, 1 s": (True, partial(planted_incidents, n_cases=30, seed=300)),
-        "linear, 5 min, 20 rows": (False, partial(planted_incidents, n_cases=30, n_normal=20, n_fault=20, step=300.0, seed=301)),
+        "linear, 5 min, 20 rows": (False, partial(planted_incidents, n_cases=30, n_normal=20, n_fault=20, step=300.0,
+                                                  seed=301)),
         "linear, 36 metrics, gaps": (
             False,
-            partial(planted_incidents, n_cases=30, n_entities=12, metrics_per_entity=3, n_normal=120, n_fault=30, missing=0.1,
-                    seed=302),
+            partial(planted_incidents, n_cases=30, n_entities=12, metrics_per_entity=3, n_normal=120, n_fault=30,
+                    missing=0.1, seed=302),
         ),
         "linear, .06 s, 1,200 rows": (False, partial(planted_incidents, n_cases=15, n_normal=1200, step=0.06, seed=303)),
         "services, 1 s": (True, partial(services, Shape(28, kpi="outside"), seed=304)),
-        "services, no KPI": (False, partial(services, Shape(28, 600, 300, kpi="none", missing=0.1), n_services=12, seed=305)),
+        "services, no KPI": (False, partial(services, Shape(28, 600, 300, kpi="none", missing=0.1), n_services=12,
+                                            seed=305)),
         "services, 5 min, 14 rows": (False, partial(services, Shape(28, 14, 10, 300.0), seed=306)),
         "services, few kinds": (
             True,

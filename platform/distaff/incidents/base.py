@@ -25,6 +25,7 @@ from pydantic import Field
 from torch import Tensor
 
 from distaff.incidents.cause_sets import with_cause_sets
+from distaff.incidents.changes import recent_changes
 from distaff.incidents.frames import RankedCauses, Time, TimeAxis, edges_between, place_of, ranked_causes, read_case
 from distaff.incidents.rankings import (
     METRICS,
@@ -46,6 +47,7 @@ from distaff_data.datasets.imputation import impute
 from distaff_data.datasets.incidents import Case, Edge, Incidents, Topology
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.frames import frame_kind
+from distaff_data.ingest.changes import read_changes
 from distaff_data.tables.incidents import load_incidents
 from distaff_data.warehouse import Warehouse
 
@@ -60,6 +62,8 @@ class DiagnoserConfig(ModelConfig):
     """Settings that every diagnoser has."""
 
     onset: Literal["given", "detected"] = Field("given", description="use the known onset, or find it")
+    changes: str = Field("", description="a CSV file of changes: time, entity, what")
+    changes_within: float = Field(3600.0, gt=0, description="seconds before the onset in which changes are told")
 
 
 @dataclass(frozen=True)
@@ -260,7 +264,15 @@ class Diagnoser(Model[Incidents]):
             learned,
             self.graph_of(topology, learned),
             remarks(topology) if self.reads_graph else (),
+            changes=self._changes_before(case, times[0] if times else float(case.times[onset])),
         )
+
+    def _changes_before(self, case: Case, onset: float) -> tuple[str, ...]:
+        """Return what changed shortly before the onset, a sentence each."""
+        if not self.config.changes:
+            return ()
+        recent = recent_changes(read_changes(self.config.changes), case, onset, self.config.changes_within)
+        return tuple(change.sentence() for change in recent)
 
     def graph_of(self, topology: Topology, learned: Sequence[LearnedEdge]) -> str:
         """Return the graph that a ranking is by: given, learned or none."""
@@ -423,5 +435,8 @@ def _diagnosis(row: dict[str, Any]) -> Diagnosis:
         for e in row["edges"]
     )
     likely = row.get("likely")
-    head = row.get("graph"), tuple(row.get("warnings", ())), None if likely is None else tuple(likely)
+    head = (
+        *(row.get("graph"), tuple(row.get("warnings", ())), None if likely is None else tuple(likely)),
+        tuple(row.get("changes", ())),
+    )
     return Diagnosis(row["case"], tuple(causes), row["trigger"], tuple(row["alarms"]), tuple(edges), *head)

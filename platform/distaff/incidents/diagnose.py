@@ -13,6 +13,7 @@ from distaff.incidents.tables import case_dict
 from distaff.model.base import Epoch
 from distaff.runs import training
 from distaff.runs.records import Run
+from distaff_data.ingest.changes import read_changes
 from distaff_data.tables.incidents import declare_graph
 from distaff_data.workspace import Workspace
 
@@ -84,6 +85,8 @@ def diagnose(
     if graph_is is not None:
         declare_graph(workspace.warehouse, dataset, graph_is)
     chosen = {**(settings or {}), **({} if onset is None else {"onset": onset})}
+    if chosen.get("changes"):
+        read_changes(chosen["changes"])  # refused before a run of it is made
     plan = training.FitPlan(model, dataset, chosen, seed, device="cpu")
     run, fitted = training.fit_run(workspace, plan, report=report)
     return _report(run, cast(Diagnoser, fitted))

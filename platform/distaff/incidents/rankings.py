@@ -92,6 +92,7 @@ class Diagnosis:
         warnings: What a reader of the ranking has to know, a sentence each.
         likely: Entities that hold the true cause in nine of ten cases; empty where that cannot be told, None where it was
             not asked; see :mod:`~distaff.incidents.cause_sets`.
+        changes: What changed shortly before, a sentence each; see :mod:`~distaff.incidents.changes`.
     """
 
     case: str
@@ -102,6 +103,7 @@ class Diagnosis:
     graph: str | None = None
     warnings: tuple[str, ...] = ()
     likely: tuple[str, ...] | None = None
+    changes: tuple[str, ...] = ()
 
     @property
     def columns(self) -> list[str]:

@@ -8,9 +8,9 @@ there is an edge (strength g_ji, of a learned one half), the parent is anomalous
 (the cosine over the rows of what of either is beyond its past: ordinary noise is alike everywhere), and it did not begin
 later (t_ji is 1, or a tenth where it did; 0.3 where both began in one row and the edge was learned). Blame that arrives at i
 stays there with weight a_i prod_j (1 - e_ji), unexplained, and moves to parent j with weight e_ji. Half of it starts at the
-KPI. The other half, and whatever the graph does not explain of the KPI, starts at all other metrics by their own scores: what
-else is wrong in an incident has causes too, and a graph may lack an edge. Where blame comes to rest is the score; it sums
-to 1.
+KPI. The other half, and whatever the graph does not explain of the KPI, starts at all other metrics by their own scores:
+what else is wrong in an incident has causes too, and a graph may lack an edge. Where blame comes to rest is the score; it
+sums to 1.
 
 This is a random walk with restart whose restart probability is the node's own unexplained share, solved exactly as a
 sparse linear system instead of being simulated. CORAL (Wang et al., KDD 2023) walks with one fixed restart probability

@@ -19,7 +19,7 @@ from distaff.incidents.base import CaseView, DiagnoserConfig
 from distaff.incidents.rankings import Explanation, LearnedEdge
 from distaff_data.datasets.incidents import Topology
 from distaff_graph.diagnosis.coral.evidence import Weighed
-from distaff_graph.diagnosis.coral.named import CoreSettings, make_core, named_causes, named_edges
+from distaff_graph.diagnosis.coral.named import LEAST_SHARE, CoreSettings, make_core, named_causes, named_edges
 from distaff_graph.diagnosis.coral.online import CORALStream
 from distaff_graph.diagnosis.coral.scores import NOVEL
 from distaff_graph.diagnosis.watch import TriggeredDiagnoser
@@ -44,6 +44,7 @@ class CORAL(TriggeredDiagnoser):
 
     name: ClassVar[str] = "coral"
     reads_graph: ClassVar[bool] = True
+    least_share: ClassVar[float | None] = LEAST_SHARE
     Config = CORALConfig
     config: CORALConfig
 

@@ -10,16 +10,18 @@ batches, a restored stream gives what an uninterrupted one gives.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
+from distaff.incidents.cause_sets import cause_set
 from distaff.incidents.rankings import Diagnosis, ranked
 from distaff_data.arrays import Floats
 from distaff_data.datasets.dependencies import remarks
 from distaff_data.datasets.imputation import Imputer
 from distaff_data.datasets.incidents import Topology
 from distaff_graph.diagnosis.coral.evidence import Weighed
-from distaff_graph.diagnosis.coral.named import CoreSettings, make_core, named_causes, named_edges
+from distaff_graph.diagnosis.coral.named import LEAST_SHARE, CoreSettings, make_core, named_causes, named_edges
 from distaff_graph.diagnosis.coral.scores import NOVEL
 from distaff_graph.diagnosis.seasons import Seasons
 from distaff_graph.diagnosis.watch import Watch
@@ -210,6 +212,7 @@ class CORALStream:
             "given" if self._given else "learned" if edges else "none",
             remarks(self.topology),
         )
+        diagnosis = replace(diagnosis, likely=cause_set(diagnosis, LEAST_SHARE))
         self._waiting = rows[:0]
         if over is not None:
             self._resume(rows[over + 1 :])
