@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from distaff_data.arrays import Floats, Ints
+from distaff_data.arrays import Bools, Floats, Ints
 from distaff_data.datasets.dependencies import read_as
 from distaff_data.datasets.incidents import Case, Edge, Incidents
 
@@ -224,7 +224,7 @@ def _run(shape: Shape, n_loops: int, fault: str, loop: int, rng: np.random.Gener
     return shown
 
 
-def _operate(shape: Shape, causes: Ints, resting: Floats, guard: Ints, root: int, rng: np.random.Generator) -> Floats:
+def _operate(shape: Shape, causes: Ints, resting: Bools, guard: Ints, root: int, rng: np.random.Generator) -> Floats:
     """Return signals and alarms ``(rows, n)``."""
     n, rows = len(causes), shape.n_normal + shape.n_fault
     period, delay = rng.integers(12, 40, 2), rng.integers(0, 4, n)

@@ -37,9 +37,6 @@ METRICS = ("ac@1", "avg@5")
 CONFIGURATIONS: Mapping[str, Mapping[str, Any]] = {
     "coral": {},
     "coral, no learned graph": {"learn": False},
-    "coral, no distribution": {"distribution": False},
-    "coral, no order": {"order": False},
-    "coral, no components": {"components": False},
 }
 _FLIPS = 2_000
 

@@ -162,4 +162,5 @@ def _other_side(total: Floats, kinds: Kinds, kpi: int | None) -> Floats:
 
 
 def _few(rows: Floats) -> Floats:
-    return rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), _ROWS)).astype(int))]
+    few: Floats = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), _ROWS)).astype(int))]
+    return few
