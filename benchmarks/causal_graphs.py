@@ -19,6 +19,7 @@ from distaff_data.planted.incidents import planted_incidents
 from distaff_graph.diagnosis.coral.core import CORALCore, GraphLearner
 from distaff_graph.diagnosis.coral.graph import Knowledge
 from distaff_graph.diagnosis.coral.linear import LinearLearner
+from distaff_graph.diagnosis.coral.named import kinds_of
 from distaff_graph.diagnosis.coral.neural import NeuralLearner
 
 Mask = NDArray[np.bool_]
@@ -43,9 +44,8 @@ def _measured(
     data: Incidents, case: Case, learner: Callable[[Knowledge], GraphLearner], has_graph: bool
 ) -> list[float]:
     row = case.onset_row or 0
-    kinds = np.unique([name.partition("|")[2] for name in case.columns], return_inverse=True)[1]
     knowledge = Knowledge.from_edges(len(case.columns), complete=not has_graph)
-    core = CORALCore(case.topology().entity_of, kinds, case.kpi, knowledge, learner=learner)
+    core = CORALCore(kinds_of(case.topology()), case.kpi, knowledge, learner=learner)
     core.add_normal(case.values[:row])
     core.trigger()
     started, batches = time.perf_counter(), range(row, len(case.values), _BATCH)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -51,6 +52,28 @@ def check(out: Path) -> None:
         raise InputError("export to .csv, .parquet or .arrow", path=out)
     if not out.parent.is_dir():
         raise InputError("the folder of the output file does not exist", path=out.parent)
+
+
+def write_files(folder: Path, name: str, texts: Mapping[str, str]) -> dict[str, Path]:
+    """Write texts beside each other and return their files by ending; signs that no file name may have become ``_``.
+
+    Args:
+        folder: Where to; made if it is not there.
+        name: Name of the files without an ending.
+        texts: By ending, such as ``html``.
+
+    Raises:
+        InputError: The folder is a file.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError("the folder to write to is a file", path=folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = re.sub(r"[^\w.\-]", "_", name)
+    files = {ending: folder / f"{stem}.{ending}" for ending in texts}
+    for ending, file in files.items():
+        with replacing(file) as partial:
+            partial.write_text(texts[ending], encoding="utf-8")
+    return files
 
 
 @contextmanager

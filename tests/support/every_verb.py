@@ -89,6 +89,7 @@ def commands(runs: dict[str, str], files: Path) -> dict[str, list[str]]:
         "steer": [nmf, "u1", "--factor", "0=0.5"],
         "rerank": [nmf, "u1", "--set", "0=0.5"],
         "diagnose": ["outages", "--model", "nsigma"],
+        "report": [nsigma, "first", "--out", str(files / "reports")],
         "embed": [pca],
         "export": [nmf, str(files / "graph")],
         "forecast": [pca],
@@ -116,7 +117,6 @@ def commands(runs: dict[str, str], files: Path) -> dict[str, list[str]]:
         "forget": ["u3", "--dataset", "shop", "--yes"],
         "doctor": [],
     }
-    del nsigma
     return {verb: [*verb.split(), *arguments] for verb, arguments in given.items()}
 
 

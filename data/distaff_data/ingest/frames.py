@@ -92,7 +92,7 @@ def from_frame(
         raise InputError("the frame has no channels besides the time")
     values = np.stack([_numbers(table[column]) for column in channels], axis=1)
     texts = {role: _plain_text(table[roles[role]]) for role in ("entity", "label", "group") if role in roles}
-    rows = SeriesRows(values, channels, time=_seconds(table[roles["time"]]) if "time" in roles else None, **texts)
+    rows = SeriesRows(values, channels, time=seconds_of(table[roles["time"]]) if "time" in roles else None, **texts)
 
     def where(row: int, role: str) -> Mapping[str, Any]:
         return {"line": row + 1, "column": roles.get(role, role)}
@@ -109,14 +109,14 @@ def _numbers(column: pl.Series) -> Floats:
     raise InputError("the column holds no numbers; say what it is, or leave it out", column=column.name)
 
 
-def _seconds(column: pl.Series) -> Floats:
+def seconds_of(column: pl.Series) -> Floats:
     """Return times as seconds; date-times count from 1970."""
     if column.null_count():
         raise InputError("the time is missing", line=int(column.is_null().arg_max() or 0) + 1, column=column.name)
     if column.dtype == pl.Date or isinstance(column.dtype, pl.Datetime):
         return column.cast(pl.Datetime("us", getattr(column.dtype, "time_zone", None))).dt.epoch("us").to_numpy() / 1e6
     if column.dtype == pl.String and column.cast(pl.Float64, strict=False).null_count():
-        return _seconds(_moments(column))
+        return seconds_of(_moments(column))
     return _numbers(column)
 
 

@@ -19,6 +19,10 @@ TABLES = (
             Column("converged", FLAG, "whether ranking and graph had come to rest; NULL for replayed cases"),
             Column("graph", TEXT, "the graph that the ranking is by: given, learned or none; NULL before 0.2"),
             Column("warnings", TEXTS, "what a reader of the ranking has to know; NULL before 0.2"),
+            Column("changes", TEXTS, "what changed shortly before the onset; NULL before 0.2"),
+            Column(
+                "likely", TEXTS, "entities that hold the true cause in 9 of 10 cases; empty: not told, NULL: not asked"
+            ),
         ),
     ),
     Table(

@@ -36,7 +36,7 @@ from distaff_data.errors import DistaffError, first_line, redacted
 _PANELS = {
     "Data": ("init", "ingest", "sample", "datasets", "tables", "sql"),
     "Train": ("models", "train", "tune", "evaluate", "board", "audit", "runs", "show"),
-    "Understand": ("factors", "note", "blind-spots", "explain", "steer", "rerank", "diagnose"),
+    "Understand": ("factors", "note", "blind-spots", "explain", "steer", "rerank", "diagnose", "report"),
     "Act": ("score", "export", "embed", "forecast", "classify", "anomalies", "adapt"),
     "Operate": (
         "promote",

@@ -1,4 +1,4 @@
-"""The verb for incidents: diagnose."""
+"""The verbs for incidents: diagnose, report."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from distaff.cli.state import (
     Json,
+    RunId,
     dataset_argument,
     emit_facts,
     emit_json,
@@ -31,8 +33,9 @@ if TYPE_CHECKING:
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the verb."""
+    """Register the verbs."""
     app.command(name="diagnose")(diagnose_verb)
+    app.command(name="report")(report_verb)
 
 
 def diagnose_verb(
@@ -46,6 +49,9 @@ def diagnose_verb(
     graph_is: Annotated[
         str | None,
         typer.Option(help="The graph's edges: causes (source acts on target) or calls (source calls it); said once."),
+    ] = None,
+    changes: Annotated[
+        Path | None, typer.Option(help="A CSV file of changes (time, entity, what): those shortly before are told.")
     ] = None,
     follow_: Annotated[
         str | None, typer.Option("--follow", help="A growing CSV file of metrics, or - for stdin.")
@@ -69,6 +75,7 @@ def diagnose_verb(
     from distaff_data.tables.incidents import declare_graph
 
     settings: dict[str, str] = pairs(set or []) | ({} if onset is None else {"onset": onset})
+    settings |= {} if changes is None else {"changes": str(changes.resolve())}
     if settings.get("onset", "given") not in ("given", "detected"):
         raise InputError("the onset is given or detected", column="onset", value=settings["onset"])
     ws = workspace()
@@ -109,6 +116,28 @@ def diagnose_verb(
         _show(report)
 
 
+def report_verb(
+    run: RunId,
+    case: Annotated[str, typer.Argument(help="One of the incidents that the run diagnosed.")],
+    out: Annotated[Path, typer.Option(help="Folder for the two files; made if it is not there.")] = Path("."),
+    as_json: Json = False,
+) -> None:
+    """Write the report of one incident: a self-contained HTML file, and Markdown for a ticket.
+
+    Example: distaff report coral-20240101T000000 outage-7 --out reports
+    """
+    from distaff.exports import write_files
+    from distaff.incidents.report import incident_report
+
+    report = incident_report(workspace(), run, case)
+    files = write_files(out, f"{run}-{case}", {"html": report.html, "md": report.markdown})
+    facts = {"report": report.title, **{ending: str(file) for ending, file in files.items()}}
+    if as_json:
+        emit_json(facts)
+    else:
+        emit_facts("report", facts)
+
+
 def _printer(as_json: bool) -> Callable[[Update], None]:
     from distaff.incidents.tables import case_dict
 
@@ -134,12 +163,21 @@ def _leading(diagnosis: Diagnosis) -> str:
     return ", ".join(f"{c['metric']} {c['score']:.3g}" for c in cause_rows(diagnosis)[:3])
 
 
+def _likely(diagnosis: Diagnosis) -> str | None:
+    """Return how many entities, from the first on, hold the cause in nine of ten cases, in a cell."""
+    if diagnosis.likely is None:
+        return None
+    size = len(diagnosis.likely)
+    return "cannot tell" if not size else "the 1st" if size == 1 else f"the first {size}"
+
+
 def _show(report: DiagnosisReport) -> None:
     rows = [
-        (d.case, moment(d.trigger), *(d.entities[i] if i < len(d.entities) else None for i in range(3)), _leading(d))
+        (d.case, moment(d.trigger), *(d.entities[i] if i < len(d.entities) else None for i in range(3)), _likely(d),
+         _leading(d))
         for d in report.diagnoses
-    ]
-    columns = ("case", "trigger", "1st", "2nd", "3rd", "metrics that lead, with scores")
+    ]  # fmt: skip
+    columns = ("case", "trigger", "1st", "2nd", "3rd", "in 9 of 10 cases", "metrics that lead, with scores")
     emit_table(f"{report.run.model} on {report.run.dataset}", columns, rows)
     for level, values in report.metrics.items():
         low_high = report.intervals[level]
@@ -149,7 +187,12 @@ def _show(report: DiagnosisReport) -> None:
         report.trigger["detected"] or report.trigger["missed"]
     ):  # else no onset is known
         emit_facts("trigger", report.trigger)
+    if report.cause_sets is not None:
+        emit_facts("sets of causes", {name: f"{value:.3g}" for name, value in report.cause_sets.items()})
     graphs = Counter(d.graph for d in report.diagnoses if d.graph is not None)
     emit_facts("cases by the graph their ranking is by", {str(graph): n for graph, n in graphs.items()})
+    told = [(d.case, change) for d in report.diagnoses for change in d.changes]
+    if told:
+        emit_table("changes shortly before", ("case", "change"), told)
     for warning, cases in Counter(w for d in report.diagnoses for w in d.warnings).items():
         typer.echo(f"{cases} of {len(report.diagnoses)} cases: {warning}", err=True)

@@ -24,6 +24,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from distaff.incidents.cause_sets import with_cause_sets
+from distaff.incidents.changes import recent_changes
 from distaff.incidents.frames import RankedCauses, Time, TimeAxis, edges_between, place_of, ranked_causes, read_case
 from distaff.incidents.rankings import (
     METRICS,
@@ -45,6 +47,7 @@ from distaff_data.datasets.imputation import impute
 from distaff_data.datasets.incidents import Case, Edge, Incidents, Topology
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.frames import frame_kind
+from distaff_data.ingest.changes import read_changes
 from distaff_data.tables.incidents import load_incidents
 from distaff_data.warehouse import Warehouse
 
@@ -59,6 +62,8 @@ class DiagnoserConfig(ModelConfig):
     """Settings that every diagnoser has."""
 
     onset: Literal["given", "detected"] = Field("given", description="use the known onset, or find it")
+    changes: str = Field("", description="a CSV file of changes: time, entity, what")
+    changes_within: float = Field(3600.0, gt=0, description="seconds before the onset in which changes are told")
 
 
 @dataclass(frozen=True)
@@ -130,6 +135,8 @@ class Diagnoser(Model[Incidents]):
     """Tells whether the ranking is by the given graph, where there is one."""
     learns_graph: ClassVar[bool] = False
     """Tells whether the ranking is by a learned graph even where none is part of the result."""
+    least_share: ClassVar[float | None] = None
+    """The share of the first score that a likely cause has at least, measured on planted incidents; see ``cause_sets``."""
     headline: ClassVar[tuple[str, ...]] = ("avg@5", "ac@1", "ac@3", "map@3", "mrr")
     shown: ClassVar[tuple[str, ...]] = ("ac@1", "ac@3", "avg@5", "map@3", "mrr")
     Config: ClassVar[type[ModelConfig]] = DiagnoserConfig
@@ -257,7 +264,15 @@ class Diagnoser(Model[Incidents]):
             learned,
             self.graph_of(topology, learned),
             remarks(topology) if self.reads_graph else (),
+            changes=self._changes_before(case, times[0] if times else float(case.times[onset])),
         )
+
+    def _changes_before(self, case: Case, onset: float) -> tuple[str, ...]:
+        """Return what changed shortly before the onset, a sentence each."""
+        if not self.config.changes:
+            return ()
+        recent = recent_changes(read_changes(self.config.changes), case, onset, self.config.changes_within)
+        return tuple(change.sentence() for change in recent)
 
     def graph_of(self, topology: Topology, learned: Sequence[LearnedEdge]) -> str:
         """Return the graph that a ranking is by: given, learned or none."""
@@ -273,7 +288,7 @@ class Diagnoser(Model[Incidents]):
         for number, case in enumerate(data.cases, 1):
             diagnoses.append(self.diagnose_case(case, edges, seed=session.seed))
             session.report(Epoch(number, {"total": float(len(data.cases))}))
-        self.diagnoses = tuple(diagnoses)
+        self.diagnoses = with_cause_sets(data.cases, diagnoses, self.least_share)
         self.normal = normal_moments([normal_rows(case) for case in data.cases])
         self.cases_seen = frozenset(case.digest for case in data.cases)
 
@@ -419,5 +434,9 @@ def _diagnosis(row: dict[str, Any]) -> Diagnosis:
         LearnedEdge(e["source"], e["target"], e["subgraph"] if "subgraph" in e else e["part"], e["weight"])
         for e in row["edges"]
     )
-    head = row.get("graph"), tuple(row.get("warnings", ()))
+    likely = row.get("likely")
+    head = (
+        *(row.get("graph"), tuple(row.get("warnings", ())), None if likely is None else tuple(likely)),
+        tuple(row.get("changes", ())),
+    )
     return Diagnosis(row["case"], tuple(causes), row["trigger"], tuple(row["alarms"]), tuple(edges), *head)

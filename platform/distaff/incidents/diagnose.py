@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from distaff.incidents.base import Diagnoser, seconds_before_onset
+from distaff.incidents.cause_sets import coverage
 from distaff.incidents.rankings import Diagnosis, score_cases, score_trigger
 from distaff.incidents.tables import case_dict
 from distaff.model.base import Epoch
 from distaff.runs import training
 from distaff.runs.records import Run
+from distaff_data.ingest.changes import read_changes
 from distaff_data.tables.incidents import declare_graph
 from distaff_data.workspace import Workspace
 
@@ -27,6 +29,7 @@ class DiagnosisReport:
         intervals: Bootstrap intervals of them.
         trigger: How well onsets were found; None where they were given.
         diagnoses: One a case.
+        cause_sets: How often sets of likely causes held the true one; None where no cause is known.
     """
 
     run: Run
@@ -35,6 +38,7 @@ class DiagnosisReport:
     intervals: Mapping[str, Mapping[str, tuple[float, float]]]
     trigger: Mapping[str, object] | None
     diagnoses: tuple[Diagnosis, ...]
+    cause_sets: Mapping[str, float] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON shape of ``diagnose``."""
@@ -46,6 +50,7 @@ class DiagnosisReport:
             "metrics": {level: dict(values) for level, values in self.metrics.items()},
             "intervals": {level: dict(values) for level, values in self.intervals.items()},
             "trigger": self.trigger,
+            "cause_sets": None if self.cause_sets is None else dict(self.cause_sets),
             "cases": [case_dict(diagnosis) for diagnosis in self.diagnoses],
         }
 
@@ -80,6 +85,8 @@ def diagnose(
     if graph_is is not None:
         declare_graph(workspace.warehouse, dataset, graph_is)
     chosen = {**(settings or {}), **({} if onset is None else {"onset": onset})}
+    if chosen.get("changes"):
+        read_changes(chosen["changes"])  # refused before a run of it is made
     plan = training.FitPlan(model, dataset, chosen, seed, device="cpu")
     run, fitted = training.fit_run(workspace, plan, report=report)
     return _report(run, cast(Diagnoser, fitted))
@@ -96,4 +103,5 @@ def _report(run: Run, diagnoser: Diagnoser) -> DiagnosisReport:
     trigger = None
     if onset == "detected":
         trigger = score_trigger(cases, diagnoses, [seconds_before_onset(case) for case in cases]).as_dict()
-    return DiagnosisReport(run, onset, metrics, intervals, trigger, diagnoses)
+    held = coverage(cases, diagnoses)
+    return DiagnosisReport(run, onset, metrics, intervals, trigger, diagnoses, held)

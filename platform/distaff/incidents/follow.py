@@ -104,7 +104,11 @@ def follow(
     n_rows = int(diagnoser.get_params().get("batch", _BATCH)) if batch is None else batch
     if n_rows < 2:
         raise InputError("a stream is read by two rows or more at a time", column="batch", value=n_rows)
-    settings = {name: value for name, value in diagnoser.config.changed().items() if name not in ("batch", "onset")}
+    settings = {
+        name: value
+        for name, value in diagnoser.config.changed().items()
+        if name not in ("batch", "onset", "changes", "changes_within")
+    }
     checkpoint = read_checkpoint(folder, run)
     feed = Feed(source)
     columns = feed.columns

@@ -90,6 +90,9 @@ class Diagnosis:
         graph: The graph that the ranking is by: ``given``, ``learned``, or ``none`` where it is by the metrics' own scores
             alone; None where that is not known.
         warnings: What a reader of the ranking has to know, a sentence each.
+        likely: Entities that hold the true cause in nine of ten cases; empty where that cannot be told, None where it was
+            not asked; see :mod:`~distaff.incidents.cause_sets`.
+        changes: What changed shortly before, a sentence each; see :mod:`~distaff.incidents.changes`.
     """
 
     case: str
@@ -99,6 +102,8 @@ class Diagnosis:
     edges: tuple[LearnedEdge, ...] = field(default=(), repr=False)
     graph: str | None = None
     warnings: tuple[str, ...] = ()
+    likely: tuple[str, ...] | None = None
+    changes: tuple[str, ...] = ()
 
     @property
     def columns(self) -> list[str]:

@@ -69,8 +69,12 @@ def read_diagnoses(warehouse: Warehouse, run: str) -> dict[str, Diagnosis]:
             tuple(edges_of.get(row["case"], ())),
             row["graph"],
             tuple(row["warnings"] or ()),
+            None if row["likely"] is None else tuple(row["likely"]),
+            tuple(row["changes"] or ()),
         )
-        for row in warehouse.rows('SELECT "case", trigger, alarms, graph, warnings FROM diagnoses WHERE run = ?', [run])
+        for row in warehouse.rows(
+            'SELECT "case", trigger, alarms, graph, warnings, likely, changes FROM diagnoses WHERE run = ?', [run]
+        )
     }
 
 
@@ -117,4 +121,6 @@ def _head(diagnosis: Diagnosis) -> dict[str, Any]:
         "alarms": list(diagnosis.alarms),
         "graph": diagnosis.graph,
         "warnings": list(diagnosis.warnings),
+        "changes": list(diagnosis.changes),
+        "likely": None if diagnosis.likely is None else list(diagnosis.likely),
     }

@@ -175,8 +175,22 @@ def _timeline(view: _View, diagnosis: Mapping[str, Any], name: str) -> None:
     widgets.chart(figure, key="timeline", alt="The KPI and the metrics most to blame over time")
     if diagnosis["converged"] is False:
         st.caption("The ranking had not come to rest.")
+    st.caption(wording.escape(_likely(diagnosis["likely"])))
+    if diagnosis["changes"]:
+        st.markdown(
+            "**Changed shortly before**\n\n" + "\n".join(f"- {wording.escape(c)}" for c in diagnosis["changes"])
+        )
     for warning in diagnosis["warnings"] or ():
         st.caption(wording.escape(warning[:1].upper() + warning[1:] + "."))
+
+
+def _likely(entities: Sequence[str] | None) -> str:
+    """Return in words which entities the published ranking holds likely."""
+    if entities is None:
+        return "How sure the ranking is was not asked."
+    if not entities:
+        return "Which entity is the cause cannot be told from these metrics: more than half of them are likely."
+    return f"In nine of ten such cases the cause is among: {', '.join(entities)}."
 
 
 def _causes(view: _View, scope: str, name: str) -> Mapping[str, Any] | None:

@@ -23,7 +23,7 @@ EDGES = ("source", "target", "part", "weight")
 def diagnoses(source: Source, run: str, dataset: str) -> pl.DataFrame:
     """Return what a run says of each incident, in the dataset's order, a row of ``diagnoses`` each."""
     return source.frame(
-        'SELECT d."case", d.trigger, d.alarms, d.converged, d.warnings FROM diagnoses d '
+        'SELECT d."case", d.trigger, d.alarms, d.converged, d.warnings, d.likely, d.changes FROM diagnoses d '
         'JOIN cases c ON c.dataset = ? AND c."case" = d."case" WHERE d.run = ? ORDER BY c.position',
         [dataset, run],
     )

@@ -7,21 +7,16 @@ them (cpu, memory, disk, sockets). Without any graph, the component to blame is 
 
 from __future__ import annotations
 
-import re
 from typing import ClassVar
 
 import numpy as np
 
 from distaff.incidents.base import CaseView
 from distaff.incidents.rankings import Explanation
-from distaff_data.arrays import Bools, Floats
-from distaff_data.datasets.incidents import metric_of
+from distaff_data.arrays import Floats
 from distaff_graph.diagnosis.controls.ranking import ranked_metrics
+from distaff_graph.diagnosis.kinds import insides
 from distaff_graph.diagnosis.watch import TriggeredDiagnoser
-
-_INSIDE = re.compile(
-    r"cpu|mem|heap|\bgc\b|disk|\bio\b|iops|file|socket|thread|\bfds?\b|load_?avg|swap|queue|\bpool", re.IGNORECASE
-)
 
 
 class PRISM(TriggeredDiagnoser):
@@ -49,12 +44,6 @@ class PRISM(TriggeredDiagnoser):
         np.maximum.at(first, entity_of[counted], z[counted])
         # A component stands where its own most deviating metric does; its other metrics stand below by what they lack.
         return ranked_metrics(view, total[entity_of] - (np.log1p(first[entity_of]) - np.log1p(z)))
-
-
-def insides(columns: tuple[str, ...]) -> Bools:
-    """Return which metrics measure the inside of their component, ``(M,)``, by their names."""
-    spoken = (re.sub(r"[_\-.:/]", " ", metric_of(name)) for name in columns)
-    return np.array([_INSIDE.search(name) is not None for name in spoken], dtype=bool)
 
 
 def largest_z(view: CaseView) -> Floats:

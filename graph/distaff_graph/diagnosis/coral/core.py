@@ -23,12 +23,21 @@ from scipy.sparse import csr_array, diags_array
 from distaff_data.arrays import Bools, Floats, Ints
 from distaff_data.errors import InputError
 from distaff_graph.diagnosis.coral.convergence import Convergence
+from distaff_graph.diagnosis.coral.evidence import (
+    FOLLOWED,
+    Distributions,
+    Kinds,
+    Weighed,
+    earliness,
+    evidence,
+    followed_onsets,
+)
 from distaff_graph.diagnosis.coral.graph import Graph, Knowledge
 from distaff_graph.diagnosis.coral.linear import LinearLearner
 from distaff_graph.diagnosis.coral.localisation import Blame, blame, by_entity
 from distaff_graph.diagnosis.coral.mechanism import Mechanisms
 from distaff_graph.diagnosis.coral.moments import LagMoments
-from distaff_graph.diagnosis.coral.scores import NOVEL, UNUSUAL, Anomalies, Baseline, beside_peers
+from distaff_graph.diagnosis.coral.scores import NOVEL, UNUSUAL, Anomalies, Baseline
 from distaff_graph.diagnosis.trigger import TriggerSettings
 
 _CLIP = 10.0  # robust z beyond which a deviation counts no more for the graph
@@ -101,8 +110,7 @@ class CORALCore:
     """Normal rows of metrics, and after a trigger the ranking of the entities that may be its cause.
 
     Args:
-        entity_of: Entity of each metric as an integer ``(M,)``.
-        kind_of: Kind of each metric (cpu, latency, ...) as an integer ``(M,)``.
+        kinds: Entity and kind of each of M metrics.
         kpi: Position of the metric that shows the incident; None if there is none.
         knowledge: The known and the forbidden edges of the graph.
         learner: Makes a graph learner from the knowledge of the candidates; the linear one by default, see ``linear``.
@@ -110,7 +118,7 @@ class CORALCore:
         memory: Rows held of the normal state, and of the incident.
         upward: Only values above normal are anomalous.
         top_k: Entities whose ranking has to be stable.
-        level: Levels count beside extremes.
+        weighed: The kinds of evidence that count beside extremes.
         novelty: The most that a z counts of a metric that was constant.
     """
 
@@ -118,17 +126,18 @@ class CORALCore:
     _incident: Floats
     _own: Floats
     _onset: Floats
+    _followed: Floats
     _n_rows: int
     _anomalies: Anomalies
     _candidates: Ints
     _learner: GraphLearner | None
     _mechanisms: tuple[Mechanisms, Floats] | None
+    _distributions: Distributions | None
     _convergence: Convergence
 
     def __init__(
         self,
-        entity_of: Ints,
-        kind_of: Ints,
+        kinds: Kinds,
         kpi: int | None,
         knowledge: Knowledge | None = None,
         *,
@@ -137,16 +146,16 @@ class CORALCore:
         memory: int = 600,
         upward: bool = False,
         top_k: int = 5,
-        level: bool = True,
+        weighed: Weighed | None = None,
         novelty: float = NOVEL,
     ) -> None:
-        self.n_metrics = len(entity_of)
-        self.entity_of, self.kind_of, self.kpi = entity_of, kind_of, kpi
+        self.n_metrics = len(kinds.entity_of)
+        self.kinds, self.kpi = kinds, kpi
         self.knowledge = knowledge or Knowledge.nothing(self.n_metrics)
-        if self.knowledge.n_metrics != self.n_metrics or len(kind_of) != self.n_metrics:
+        if self.knowledge.n_metrics != self.n_metrics or len(kinds.kind_of) != self.n_metrics:
             raise InputError(f"entities are given for {self.n_metrics} metrics, kinds or edges for another number")
         self._new_learner, self.n_candidates, self.memory, self.upward = learner, n_candidates, memory, upward
-        self._top_k, self.level, self.novelty = top_k, level, novelty
+        self._top_k, self.weighed, self.novelty = top_k, weighed or Weighed(), novelty
         self._normal: Floats = np.zeros((0, self.n_metrics))
         self._reset()
 
@@ -194,7 +203,7 @@ class CORALCore:
             raise InputError("a diagnosis takes a trigger first, then at least one row")
         self._take_in(self._baseline, rows)
         graph, blamed = self._localised(self._baseline)
-        ranked = by_entity(blamed.score, self.entity_of, self.kpi)
+        ranked = by_entity(blamed.score, self.kinds.entity_of, self.kpi)
         self._convergence.update([entity for entity, _ in ranked], graph)
         causes = tuple(self._cause(entity, metric, blamed, graph) for entity, metric in ranked)
         return Assessment(causes, graph, self._convergence.done)
@@ -204,6 +213,7 @@ class CORALCore:
         state = {"normal": self._normal}
         if self._baseline is not None:
             state |= self._baseline.state() | {"incident": self._incident, "own": self._own, "onset": self._onset}
+            state["followed"] = self._followed
             state |= {"n_rows": np.array([self._n_rows], float), "candidates": self._candidates.astype(float)}
             state |= {f"convergence_{name}": value for name, value in self._convergence.state().items()}
         if self._learner is not None:
@@ -218,6 +228,7 @@ class CORALCore:
             return
         self._baseline = Baseline.restored(tensors)
         self._incident, self._own, self._onset = (np.array(tensors[name]) for name in ("incident", "own", "onset"))
+        self._followed = np.array(tensors.get("followed", self._onset))
         self._n_rows, self._candidates = int(tensors["n_rows"][0]), tensors["candidates"].astype(np.int64)
         if len(self._candidates):
             self._learner = self._new_learner(self.knowledge.take(self._candidates))
@@ -233,10 +244,11 @@ class CORALCore:
         self._incident = np.zeros((0, self.n_metrics))
         self._own = np.zeros(self.n_metrics)
         self._onset = np.full(self.n_metrics, np.inf)
+        self._followed = self._onset.copy()
         self._n_rows = 0
         self._anomalies = Anomalies(self._incident, self._own, self._onset)
         self._candidates = np.zeros(0, np.int64)
-        self._learner = self._mechanisms = None
+        self._learner = self._mechanisms = self._distributions = None
         self._convergence = Convergence(top_k=self._top_k)
 
     def _checked(self, rows: Floats) -> Floats:
@@ -253,6 +265,9 @@ class CORALCore:
         first = Anomalies.of(course)
         self._own = np.maximum(self._own, first.own)
         self._onset = np.minimum(self._onset, self._n_rows + first.onset)
+        before = self._incident[-FOLLOWED:]
+        course = baseline.course(baseline.z(np.vstack([before, rows])), upward=self.upward)
+        self._followed = np.minimum(self._followed, self._n_rows - len(before) + followed_onsets(course > 1))
         self._incident = np.vstack([self._incident, rows])[-self.memory :]
         self._n_rows += len(rows)
         left_out = np.ones(self.n_metrics, bool)
@@ -263,7 +278,7 @@ class CORALCore:
             self._learner = self._new_learner(self.knowledge.take(self._candidates))
             self._learner.update(self._bounded(baseline, self._normal))
             self._learner.switch()
-            self._mechanisms = None
+            self._mechanisms = self._distributions = None
             rows = self._incident
         # An onset that was found lies some rows too early. Taken for the incident's, those rows would make a step of every
         # level, and any two steps look related.
@@ -302,12 +317,16 @@ class CORALCore:
         return graph, blame(self._anomalies, weight, self._edges(graph), self.kpi, learned=not self.knowledge.known.nnz)
 
     def _weights(self, baseline: Baseline) -> Floats:
-        """Return weights ``(M,)``; in log(1 + weight) what extremes and what levels say is added up."""
-        weight = beside_peers(self._anomalies.own, self.kind_of)
-        if not self.level:
-            return weight
-        level = baseline.level(baseline.z(self._incident), upward=self.upward)
-        return (1 + weight) * (1 + beside_peers(level, self.kind_of)) - 1
+        """Return weights ``(M,)`` whose log(1 + weight) is what speaks against each metric by itself."""
+        level, apart = np.zeros(self.n_metrics), np.zeros(self.n_metrics)
+        if self.weighed.level:
+            level = baseline.level(baseline.z(self._incident), upward=self.upward)
+        if self.weighed.distribution:
+            chosen = self._candidates
+            self._distributions = self._distributions or Distributions(self._normal[:, chosen])
+            apart[chosen] = self._distributions.apart(self._incident[:, chosen])
+        early = earliness(self._onset, self._followed)
+        return np.expm1(evidence(self._anomalies.own, level, apart, early, self.kinds, self.kpi, self.weighed))
 
     def _deviations(self, baseline: Baseline) -> Anomalies:
         """Return own scores and onsets of all metrics; the course of the candidates only, 0 for others.

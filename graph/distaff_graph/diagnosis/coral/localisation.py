@@ -4,12 +4,13 @@ One rule for every kind of graph. Let a_i in [0, 1) be how anomalous metric i is
 
     e_ji = g_ji  a_j  cos_ji  t_ji:
 
-there is an edge (strength g_ji), the parent is anomalous itself, its anomaly has the course of i's (the cosine of both
-over the rows), and it did not begin later (t_ji is 1, or a tenth where it did; 0.3 where both began in one row and the edge
-was learned). Blame that arrives at i stays there with weight a_i prod_j (1 - e_ji), unexplained, and moves to parent j with
-weight e_ji. Half of it starts at the KPI. The other half, and whatever the graph does not explain of the KPI, starts at all
-other metrics by their own scores: what else is wrong in an incident has causes too, and a graph may lack an edge. Where
-blame comes to rest is the score; it sums to 1.
+there is an edge (strength g_ji, of a learned one half), the parent is anomalous itself, its anomaly has the course of i's
+(the cosine over the rows of what of either is beyond its past: ordinary noise is alike everywhere), and it did not begin
+later (t_ji is 1, or a tenth where it did; 0.3 where both began in one row and the edge was learned). Blame that arrives at i
+stays there with weight a_i prod_j (1 - e_ji), unexplained, and moves to parent j with weight e_ji. Half of it starts at the
+KPI. The other half, and whatever the graph does not explain of the KPI, starts at all other metrics by their own scores:
+what else is wrong in an incident has causes too, and a graph may lack an edge. Where blame comes to rest is the score; it
+sums to 1.
 
 This is a random walk with restart whose restart probability is the node's own unexplained share, solved exactly as a
 sparse linear system instead of being simulated. CORAL (Wang et al., KDD 2023) walks with one fixed restart probability
@@ -31,6 +32,7 @@ from distaff_data.arrays import Floats, Ints
 from distaff_graph.diagnosis.coral.scores import Anomalies
 
 _FROM_KPI = 0.5
+_LEARNED = 0.5  # of the strength of a learned edge: what few rows tell of it is shrunk
 _LATE = 0.1  # of an explanation that begins after what it explains
 _TOGETHER = 0.3  # of one by a learned edge whose ends begin in the same row: what came first is not seen
 _MOST = 0.999  # of a metric that its parents can explain: every walk ends
@@ -83,7 +85,7 @@ def blame(anomalies: Anomalies, weight: Floats, edges: csr_array, kpi: int | Non
         learned: The edges were learned and not given.
     """
     degree = anomalies.own**2 / (1 + anomalies.own**2)
-    explained = _explanations(anomalies, degree, edges, _TOGETHER if learned else 1.0)
+    explained = _explanations(anomalies, degree, _LEARNED * edges if learned else edges, _TOGETHER if learned else 1.0)
     rest = degree * np.exp(csr_array(_log_unexplained(explained)).sum(0)) + _LEAST
     total = rest + explained.sum(0)
     transitions = csr_array(diags_array(1 / total) @ explained.T)
@@ -133,7 +135,7 @@ def _explanations(anomalies: Anomalies, degree: Floats, edges: csr_array, togeth
     """Return e_ji, ``(M, M)`` cause -> effect, for the edges there are."""
     entries = edges.tocoo()
     cause, effect = entries.coords
-    course, onset = anomalies.course, anomalies.onset
+    course, onset = np.maximum(anomalies.course - 1, 0), anomalies.onset
     length = np.linalg.norm(course, axis=0) + 1e-12
     alike = np.einsum("ne,ne->e", course[:, cause], course[:, effect]) / (length[cause] * length[effect])
     in_time = np.where(onset[cause] <= onset[effect], 1.0, _LATE)

@@ -18,7 +18,8 @@ from pydantic import Field
 from distaff.incidents.base import CaseView, DiagnoserConfig
 from distaff.incidents.rankings import Explanation, LearnedEdge
 from distaff_data.datasets.incidents import Topology
-from distaff_graph.diagnosis.coral.named import CoreSettings, make_core, named_causes, named_edges
+from distaff_graph.diagnosis.coral.evidence import Weighed
+from distaff_graph.diagnosis.coral.named import LEAST_SHARE, CoreSettings, make_core, named_causes, named_edges
 from distaff_graph.diagnosis.coral.online import CORALStream
 from distaff_graph.diagnosis.coral.scores import NOVEL
 from distaff_graph.diagnosis.watch import TriggeredDiagnoser
@@ -32,6 +33,9 @@ class CORALConfig(DiagnoserConfig):
     graph: bool = Field(True, description="use what is known of dependencies")
     learn: bool = Field(True, description="learn dependencies that are not known")
     level: bool = Field(True, description="levels count beside extremes")
+    distribution: bool = Field(True, description="distributions count beside extremes")
+    order: bool = Field(True, description="the order of onsets counts beside extremes")
+    components: bool = Field(True, description="what is inside of an entity and outside of it count together")
     novelty: float = Field(NOVEL, gt=0, description="robust z that a constant which moves counts at most")
 
 
@@ -40,6 +44,7 @@ class CORAL(TriggeredDiagnoser):
 
     name: ClassVar[str] = "coral"
     reads_graph: ClassVar[bool] = True
+    least_share: ClassVar[float | None] = LEAST_SHARE
     Config = CORALConfig
     config: CORALConfig
 
@@ -61,7 +66,8 @@ class CORAL(TriggeredDiagnoser):
     @property
     def _settings(self) -> CoreSettings:
         config = self.config
-        return CoreSettings(config.learner, config.learn, config.level, config.novelty)
+        weighed = Weighed(config.level, config.distribution, config.order, config.components)
+        return CoreSettings(config.learner, config.learn, weighed, config.novelty)
 
     def graph_of(self, topology: Topology, learned: Sequence[LearnedEdge]) -> str:
         """Return the graph that a ranking is by: given, learned or none."""

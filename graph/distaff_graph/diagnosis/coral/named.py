@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -12,10 +12,14 @@ from scipy.sparse import csr_array
 from distaff.incidents.rankings import Cause, LearnedEdge
 from distaff_data.datasets.incidents import Topology, metric_of
 from distaff_graph.diagnosis.coral.core import Assessment, BlamedEntity, CORALCore, GraphLearner
+from distaff_graph.diagnosis.coral.evidence import Kinds, Weighed
 from distaff_graph.diagnosis.coral.graph import Knowledge
 from distaff_graph.diagnosis.coral.linear import LinearLearner
 from distaff_graph.diagnosis.coral.neural import NeuralLearner
 from distaff_graph.diagnosis.coral.scores import NOVEL
+from distaff_graph.diagnosis.kinds import insides, rising
+
+LEAST_SHARE = 0.3  # of the first score, that nine in ten true causes have at least over all sets of ``incidents``
 
 
 @dataclass(frozen=True)
@@ -25,13 +29,13 @@ class CoreSettings:
     Attributes:
         learner: The graph learner, linear or neural.
         learn: Edges that are not given are learned.
-        level: Levels count beside extremes.
+        weighed: The kinds of evidence that count beside extremes.
         novelty: The most that a z counts of a metric that was constant.
     """
 
     learner: str = "linear"
     learn: bool = True
-    level: bool = True
+    weighed: Weighed = field(default_factory=Weighed)
     novelty: float = NOVEL
 
 
@@ -44,8 +48,6 @@ def make_core(topology: Topology, settings: CoreSettings | None = None, *, seed:
         seed: Seed of the neural learner's draws.
     """
     settings = settings or CoreSettings()
-    kinds: dict[str, int] = {}
-    kind_of = np.array([kinds.setdefault(metric_of(column), len(kinds)) for column in topology.columns], dtype=np.int64)
     prior = topology.prior()
     given, forbidden = csr_array(prior.known), csr_array(prior.forbidden)
     learners: dict[str, Callable[[Knowledge], GraphLearner]] = {
@@ -54,14 +56,20 @@ def make_core(topology: Topology, settings: CoreSettings | None = None, *, seed:
     }
     knowledge = Knowledge(given, forbidden, complete=not settings.learn)
     return CORALCore(
-        topology.entity_of,
-        kind_of,
+        kinds_of(topology),
         topology.kpi,
         knowledge,
         learner=learners[settings.learner],
-        level=settings.level,
+        weighed=settings.weighed,
         novelty=settings.novelty,
     )
+
+
+def kinds_of(topology: Topology) -> Kinds:
+    """Return the kinds of metrics, by their names."""
+    kinds: dict[str, int] = {}
+    kind_of = np.array([kinds.setdefault(metric_of(column), len(kinds)) for column in topology.columns], dtype=np.int64)
+    return Kinds(topology.entity_of, kind_of, insides(topology.columns), rising(topology.columns))
 
 
 def named_causes(columns: Sequence[str], assessment: Assessment, times: Sequence[float]) -> tuple[Cause, ...]:

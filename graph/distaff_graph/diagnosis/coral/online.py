@@ -10,15 +10,18 @@ batches, a restored stream gives what an uninterrupted one gives.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
+from distaff.incidents.cause_sets import cause_set
 from distaff.incidents.rankings import Diagnosis, ranked
 from distaff_data.arrays import Floats
 from distaff_data.datasets.dependencies import remarks
 from distaff_data.datasets.imputation import Imputer
 from distaff_data.datasets.incidents import Topology
-from distaff_graph.diagnosis.coral.named import CoreSettings, make_core, named_causes, named_edges
+from distaff_graph.diagnosis.coral.evidence import Weighed
+from distaff_graph.diagnosis.coral.named import LEAST_SHARE, CoreSettings, make_core, named_causes, named_edges
 from distaff_graph.diagnosis.coral.scores import NOVEL
 from distaff_graph.diagnosis.seasons import Seasons
 from distaff_graph.diagnosis.watch import Watch
@@ -36,7 +39,7 @@ class CORALStream:
         base: Rows from which normal is learned at the start, and after which it is learned again.
         learner: How the graph is learned, linear or neural.
         learn: Edges that are not given are learned.
-        level: Levels count beside extremes.
+        weighed: The kinds of evidence that count beside extremes.
         novelty: The most that a z counts of a metric that was constant.
         seed: Seed of the neural learner's draws.
     """
@@ -48,13 +51,13 @@ class CORALStream:
         base: int = 200,
         learner: str = "linear",
         learn: bool = True,
-        level: bool = True,
+        weighed: Weighed | None = None,
         novelty: float = NOVEL,
         seed: int = 0,
     ) -> None:
         self.topology, self.base = topology, base
         self._given = bool(topology.prior().known.any())
-        self._core = make_core(topology, CoreSettings(learner, learn, level, novelty), seed=seed)
+        self._core = make_core(topology, CoreSettings(learner, learn, weighed or Weighed(), novelty), seed=seed)
         self._watch = Watch(topology.kpi)
         self._seasons = Seasons(len(topology.columns))
         self._tidy: Imputer | None = None
@@ -209,6 +212,7 @@ class CORALStream:
             "given" if self._given else "learned" if edges else "none",
             remarks(self.topology),
         )
+        diagnosis = replace(diagnosis, likely=cause_set(diagnosis, LEAST_SHARE))
         self._waiting = rows[:0]
         if over is not None:
             self._resume(rows[over + 1 :])

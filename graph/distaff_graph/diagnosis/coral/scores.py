@@ -69,10 +69,10 @@ class Baseline:
         return (np.maximum(z, 0) if upward else np.abs(z)) / self.reach
 
     def level(self, z: Floats, *, upward: bool = False) -> Floats:
-        """Return how far out the level of rows ``(n, M)`` is, ``(M,)``; over 1 is further than blocks of rows ever were."""
+        """Return how far out the level of rows ``(n, M)`` is, ``(M,)``, signed; no block of rows ever was beyond 1."""
         few = z[np.unique(np.linspace(0, len(z) - 1, min(len(z), _SEEN)).astype(int))]
         level = np.median(few, axis=0)
-        out: Floats = (np.maximum(level, 0) if upward else np.abs(level)) / self.wander
+        out: Floats = (np.maximum(level, 0) if upward else level) / self.wander
         return out
 
     def take(self, positions: Ints) -> Baseline:

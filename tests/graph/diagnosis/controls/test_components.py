@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from distaff_data.datasets.incidents import Case
-from distaff_graph.diagnosis.controls.components import PRISM, insides
-from distaff_graph.diagnosis.controls.scores import EpsilonDiagnosis, energy_coefficient
+from distaff_graph.diagnosis.controls.components import PRISM
+from distaff_graph.diagnosis.controls.scores import EpsilonDiagnosis
+from distaff_graph.diagnosis.energy import energy_coefficient
+from distaff_graph.diagnosis.kinds import insides
 
 COLUMNS = ("a|cpu", "a|latency", "b|mem_usage", "b|latency", "b|errors", "front|latency")
 

@@ -11,6 +11,7 @@ from distaff_data.datasets.incidents import Case, Incidents
 from distaff_data.errors import InputError
 from distaff_data.planted.incidents import planted_incidents
 from distaff_graph.diagnosis.coral.core import Assessment, CORALCore
+from distaff_graph.diagnosis.coral.evidence import Kinds, Weighed
 from distaff_graph.diagnosis.coral.graph import Knowledge
 from distaff_graph.diagnosis.coral.neural import NeuralLearner
 
@@ -24,7 +25,7 @@ def _knowledge(data: Incidents, case: Case) -> Knowledge:
 def _core(case: Case, knowledge: Knowledge | None = None, **settings: Any) -> CORALCore:
     kinds = {name: i for i, name in enumerate(dict.fromkeys(c.partition("|")[2] for c in case.columns))}
     kind_of = np.array([kinds[c.partition("|")[2]] for c in case.columns])
-    return CORALCore(case.topology().entity_of, kind_of, case.kpi, knowledge, **settings)
+    return CORALCore(Kinds.of(case.topology().entity_of, kind_of), case.kpi, knowledge, **settings)
 
 
 def _diagnosed(core: CORALCore, case: Case, n_batches: int = 4) -> Assessment:
@@ -88,7 +89,8 @@ def test_a_restored_core_gives_the_same_diagnosis(learner: str) -> None:
 def test_memory_does_not_grow_and_far_metrics_are_screened_out() -> None:
     rng = np.random.default_rng(8)
     n = 300
-    core = CORALCore(np.arange(n), np.zeros(n, int), 0, n_candidates=20, memory=100)
+    weighed = Weighed(distribution=False, order=False)  # what came first would be blamed before what is further out
+    core = CORALCore(Kinds.of(np.arange(n), np.zeros(n, int)), 0, n_candidates=20, memory=100, weighed=weighed)
     for _ in range(5):
         core.add_normal(rng.standard_normal((50, n)))
     core.trigger()
@@ -109,7 +111,7 @@ def test_memory_does_not_grow_and_far_metrics_are_screened_out() -> None:
 
 def test_stable_causes_converge_and_normal_rows_end_the_incident() -> None:
     rng = np.random.default_rng(9)
-    core = CORALCore(np.arange(4), np.zeros(4, int), 0)
+    core = CORALCore(Kinds.of(np.arange(4), np.zeros(4, int)), 0)
     core.add_normal(rng.standard_normal((300, 4)))
     core.trigger()
     converged = [core.advance(rng.standard_normal((60, 4)) + np.array([9, 20, 0, 0])).converged for _ in range(6)]
@@ -120,7 +122,7 @@ def test_stable_causes_converge_and_normal_rows_end_the_incident() -> None:
 
 
 def test_wrong_order_and_wrong_rows_are_refused_and_change_nothing() -> None:
-    core = CORALCore(np.arange(3), np.zeros(3, int), 0)
+    core = CORALCore(Kinds.of(np.arange(3), np.zeros(3, int)), 0)
     with pytest.raises(InputError, match="add normal rows before"):
         core.trigger()
     with pytest.raises(InputError, match="takes a trigger"):

@@ -28,11 +28,12 @@ def _dense(course: np.ndarray, edges: np.ndarray, kpi: int) -> np.ndarray:
     n = course.shape[1]
     anomalies = Anomalies.of(course)
     degree = anomalies.own**2 / (1 + anomalies.own**2)
+    beyond = np.maximum(course - 1, 0)
     explains = np.zeros((n, n))
     for j, i in np.argwhere(edges):
-        lengths = np.linalg.norm(course[:, j]) * np.linalg.norm(course[:, i])
+        lengths = np.linalg.norm(beyond[:, j]) * np.linalg.norm(beyond[:, i]) + 1e-12
         late = 1.0 if anomalies.onset[j] <= anomalies.onset[i] else 0.1
-        explains[j, i] = min(edges[j, i] * degree[j] * (course[:, j] @ course[:, i]) / lengths * late, 0.999)
+        explains[j, i] = min(edges[j, i] * degree[j] * (beyond[:, j] @ beyond[:, i]) / lengths * late, 0.999)
     rest = np.array([degree[i] * np.prod(1 - explains[:, i]) for i in range(n)]) + 1e-6
     total = rest + explains.sum(0)
     begin = np.log1p(anomalies.own)

@@ -1,0 +1,91 @@
+"""Sets of entities that hold the true cause in nine of ten cases, by split conformal prediction over cases.
+
+A case's *share* is the score of its true cause over that of the first of the ranking, both the best of their entity's
+metrics. Of n cases with known causes, the k-th smallest share with k = floor((n + 1) / 10) is the least that a cause needs:
+the set of a new case of the same kind, all entities with at least that share, then holds the true one with a probability of
+at least 0.9 (Vovk et al., 2005). Where no such case is known the share is the model's own, measured on planted incidents of
+many kinds; other systems may be of another kind. A set that holds more than half of the entities tells nothing, which is
+said instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import floor
+
+from distaff.incidents.rankings import Diagnosis
+from distaff_data.datasets.incidents import Case, entity_of
+
+COVERAGE = 0.9
+LEAST_CASES = 10  # with known causes, from which a data set has a share of its own
+_MOST = 0.5  # of the entities, beyond which a set tells nothing
+
+
+def shares(diagnosis: Diagnosis) -> dict[str, float]:
+    """Return each entity's best score over that of the first, by entity, largest first; empty without positive scores."""
+    best: dict[str, float] = {}
+    for cause in diagnosis.causes:
+        best.setdefault(entity_of(cause.column), cause.score)
+    top = max(best.values(), default=0.0)
+    return {entity: score / top for entity, score in best.items()} if top > 0 else {}
+
+
+def least_share(of_true_causes: Sequence[float]) -> float:
+    """Return the least share of an entity in a set, from those of true causes; 0 where they are too few for one."""
+    k = floor((len(of_true_causes) + 1) * (1 - COVERAGE) + 1e-9)
+    return sorted(of_true_causes)[k - 1] if k else 0.0
+
+
+def cause_set(diagnosis: Diagnosis, least: float) -> tuple[str, ...]:
+    """Return the entities with at least this share, most blamed first; empty where that are too many to tell anything."""
+    of_entities = shares(diagnosis)
+    chosen = tuple(entity for entity, share in of_entities.items() if share >= least * (1 - 1e-12))
+    return chosen if len(chosen) <= max(_MOST * len(of_entities), 1) else ()
+
+
+def with_cause_sets(
+    cases: Sequence[Case], diagnoses: Sequence[Diagnosis], built_in: float | None
+) -> tuple[Diagnosis, ...]:
+    """Return the diagnoses with their sets of causes.
+
+    Where ten or more cases have known causes, each case's set is by those of all others. Otherwise the built-in share is
+    taken; without one, none has a set.
+
+    Args:
+        cases: The incidents.
+        diagnoses: One for each case, in the same order.
+        built_in: The model's own least share; None if it has none.
+    """
+    known = {
+        number: max((shares(diagnosis).get(root, 0.0) for root in case.roots), default=0.0)
+        for number, (case, diagnosis) in enumerate(zip(cases, diagnoses, strict=True))
+        if case.roots and case.visible and diagnosis.causes
+    }
+    found = []
+    for number, diagnosis in enumerate(diagnoses):
+        others = [share for other, share in known.items() if other != number]
+        least = least_share(others) if len(others) >= LEAST_CASES - 1 else built_in
+        found.append(diagnosis if least is None else replace(diagnosis, likely=cause_set(diagnosis, least)))
+    return tuple(found)
+
+
+def coverage(cases: Sequence[Case], diagnoses: Sequence[Diagnosis]) -> dict[str, float] | None:
+    """Return how often sets told anything and held a true cause, and their mean size; None without a case to tell by."""
+    judged = [
+        (set(diagnosis.likely), case)
+        for case, diagnosis in zip(cases, diagnoses, strict=True)
+        if diagnosis.likely is not None and diagnosis.causes and case.roots and case.visible
+    ]
+    if not judged:
+        return None
+    telling = [(chosen, case) for chosen, case in judged if chosen]
+    held = sum(bool(chosen & set(case.roots)) for chosen, case in telling)
+    return {
+        "cases": float(len(judged)),
+        "told": len(telling) / len(judged),
+        # A set that holds more than half of the entities is shown as none; all entities hold the cause.
+        "coverage": (held + len(judged) - len(telling)) / len(judged),
+        "coverage where told": held / len(telling) if telling else float("nan"),
+        "mean size where told": sum(len(chosen) for chosen, _ in telling) / len(telling) if telling else float("nan"),
+    }

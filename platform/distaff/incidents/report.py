@@ -1,0 +1,207 @@
+"""The report of one incident, as Markdown for a ticket and as one HTML file that needs nothing else.
+
+Both say when it began, what is likely the cause and how sure that is, what speaks for each of the first causes, the path
+from the first one to the KPI with the evidence of every hop, and what changed shortly before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from html import escape
+from itertools import pairwise
+
+import numpy as np
+
+from distaff.exports import DATES_FROM
+from distaff.incidents.rankings import Cause, Diagnosis
+from distaff.incidents.tables import read_diagnoses
+from distaff.runs.records import find
+from distaff_data.arrays import Floats
+from distaff_data.datasets.incidents import Case
+from distaff_data.errors import UnknownNameError
+from distaff_data.tables.incidents import load_incidents
+from distaff_data.workspace import Workspace
+
+_FIRST = 10  # causes that are shown
+_DRAWN = 6  # metrics that are drawn beside the KPI
+_WIDTH, _HEIGHT = 640, 46  # of a line in pixels
+_POINTS = 400  # of a line
+
+
+@dataclass(frozen=True)
+class IncidentReport:
+    """The report of one incident.
+
+    Attributes:
+        title: What it is of.
+        markdown: As Markdown.
+        html: As HTML, complete in itself.
+    """
+
+    title: str
+    markdown: str
+    html: str
+
+
+def incident_report(workspace: Workspace, run: str, case: str) -> IncidentReport:
+    """Return the report of a case of a run that diagnosed it.
+
+    Raises:
+        UnknownNameError: There is no such run, or it diagnosed no such case.
+    """
+    record = find(workspace, run)
+    diagnoses = read_diagnoses(workspace.warehouse, run)
+    if case not in diagnoses:
+        raise UnknownNameError("case", case, diagnoses)
+    incident = load_incidents(workspace.warehouse, record.dataset, case).cases[0]
+    return report_of(incident, diagnoses[case], dataset=record.dataset, model=record.model, run=run)
+
+
+def report_of(case: Case, diagnosis: Diagnosis, *, dataset: str, model: str, run: str) -> IncidentReport:
+    """Return the report of a case and its diagnosis."""
+    title = f"Incident {case.name} of {dataset}"
+    facts = _facts(case, diagnosis, f"{model}, run {run}")
+    causes = [_cause_row(number, cause, diagnosis) for number, cause in enumerate(diagnosis.causes[:_FIRST], 1)]
+    hops = _hops(diagnosis)
+    blocks: list[tuple[str, Sequence[str] | tuple[Sequence[str], Sequence[Sequence[str]]], str]] = [
+        ("Facts", facts, ""),
+        (
+            "Causes",
+            (("#", "entity", "metric", "score", "deviation", "left its normal after"), causes),
+            "No cause is ranked.",
+        ),
+        ("Path of the first cause", (("from", "to", "evidence"), hops), "No path to the KPI is known."),
+        ("Changed shortly before", list(diagnosis.changes), "No change is known."),
+    ]
+    markdown, html = [f"# {_text(title)}"], [f"<h1>{escape(title)}</h1>"]
+    for heading, content, nothing in blocks:
+        markdown += ["", f"## {heading}", "", _as_markdown(content) or nothing]
+        html += [f"<h2>{heading}</h2>", _as_html(content) or f"<p>{nothing}</p>"]
+    html += ["<h2>Metrics</h2>", *_drawings(case, diagnosis)]
+    return IncidentReport(title, "\n".join(markdown) + "\n", _page(title, "\n".join(html)))
+
+
+def _facts(case: Case, diagnosis: Diagnosis, by: str) -> list[str]:
+    began = "no onset was found" if diagnosis.trigger is None else f"began at {_moment(diagnosis.trigger)}"
+    facts = [began, f"KPI: {'none' if case.kpi is None else case.columns[case.kpi]}", f"ranked by {by}"]
+    facts += [f"graph: {diagnosis.graph}"] if diagnosis.graph else []
+    if diagnosis.likely:
+        facts.append(f"in nine of ten such cases the cause is among: {', '.join(diagnosis.likely)}")
+    elif diagnosis.likely is not None:
+        facts.append("which entity is the cause cannot be told from these metrics: more than half of them are likely")
+    return facts + list(diagnosis.warnings)
+
+
+def _cause_row(number: int, cause: Cause, diagnosis: Diagnosis) -> list[str]:
+    entity, _, metric = cause.column.partition("|")
+    own = "" if cause.own is None else f"{cause.own:.3g}"
+    return [str(number), entity, metric or "value", f"{cause.score:.3g}", own, _after(cause.onset, diagnosis.trigger)]
+
+
+def _hops(diagnosis: Diagnosis) -> list[list[str]]:
+    """Return each hop of the first cause's path, and what speaks for it."""
+    if not diagnosis.causes:
+        return []
+    first, of_column = diagnosis.causes[0], {cause.column: cause for cause in diagnosis.causes}
+    rows = []
+    for source, target in pairwise(first.path):
+        evidence = [f"{name} left its normal after {_after(of_column[name].onset, diagnosis.trigger)}"
+                    for name in (source, target) if name in of_column and of_column[name].onset is not None]  # fmt: skip
+        own = of_column[source].own if source in of_column else None
+        evidence += [] if own is None else [f"{source} is {own:.3g} times as far out as ever"]
+        evidence += ["an edge that the incident brought"] if f"{source} -> {target}" in first.new_edges else []
+        rows.append([source, target, "; ".join(evidence)])
+    return rows
+
+
+def _after(onset: float | None, trigger: float | None) -> str:
+    if onset is None:
+        return "–"
+    return f"{onset:.6g} s" if trigger is None else f"{onset - trigger:.6g} s"
+
+
+def _moment(seconds: float) -> str:
+    if seconds < DATES_FROM:
+        return f"{seconds:.6g} s"
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+_Content = Sequence[str] | tuple[Sequence[str], Sequence[Sequence[str]]]
+
+
+def _as_markdown(content: _Content) -> str:
+    if isinstance(content, tuple):
+        header, rows = content
+        lines = [" | ".join(map(_text, row)) for row in (header, *rows)]
+        lines.insert(1, " | ".join("---" for _ in header))
+        return "\n".join(f"| {line} |" for line in lines) if rows else ""
+    return "\n".join(f"- {_text(str(line))}" for line in content)
+
+
+def _as_html(content: _Content) -> str:
+    if isinstance(content, tuple):
+        header, rows = content
+        return _table(header, rows) if rows else ""
+    return f"<ul>{''.join(f'<li>{escape(str(line))}</li>' for line in content)}</ul>" if content else ""
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    def line(cells: Sequence[str], tag: str) -> str:
+        return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+
+    return "<table>" + line(header, "th") + "".join(line(row, "td") for row in rows) + "</table>"
+
+
+def _text(words: str) -> str:
+    """Return words that Markdown leaves as they are, also in a cell."""
+    for sign in "\\`*_{}[]<>|#":
+        words = words.replace(sign, f"\\{sign}")
+    return " ".join(words.split())
+
+
+def _drawings(case: Case, diagnosis: Diagnosis) -> list[str]:
+    """Return a line for the KPI and each of the first causes, with the onset in each."""
+    kpi = [] if case.kpi is None else [case.columns[case.kpi]]
+    names = [*kpi, *(cause.column for cause in diagnosis.causes[:_DRAWN])]
+    return [_drawing(name, case.times, case.values[:, case.columns.index(name)], diagnosis.trigger) for name in names]
+
+
+def _drawing(name: str, times: Floats, values: Floats, trigger: float | None) -> str:
+    few = np.unique(np.linspace(0, len(times) - 1, min(len(times), _POINTS)).astype(int))
+    across = _scaled(times, _WIDTH)
+    seen = [i for i in few if np.isfinite(values[i])]
+    up = _scaled(values, _HEIGHT)
+    points = " ".join(f"{across(times[i]):.1f},{_HEIGHT - up(values[i]):.1f}" for i in seen)
+    mark = (
+        ""
+        if trigger is None
+        else f'<line x1="{across(trigger):.1f}" x2="{across(trigger):.1f}" y1="0" y2="{_HEIGHT}"/>'
+    )
+    return (
+        f"<figure><figcaption>{escape(name)}</figcaption>"
+        f'<svg viewBox="0 -2 {_WIDTH} {_HEIGHT + 4}" width="{_WIDTH}" role="img" aria-label="{escape(name)} over time">'
+        f'<polyline points="{points}"/>{mark}</svg></figure>'
+    )
+
+
+def _scaled(values: Floats, size: int) -> Callable[[float], float]:
+    """Return the function that brings the range of values to 0 ... size."""
+    finite = values[np.isfinite(values)]
+    low = float(finite.min()) if len(finite) else 0.0
+    span = float(np.ptp(finite)) if len(finite) else 0.0
+    return lambda value: size * (float(value) - low) / span if span > 0 else size / 2
+
+
+def _page(title: str, body: str) -> str:
+    style = (
+        "body{font:15px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem;color:#222}"
+        "table{border-collapse:collapse}td,th{padding:.2rem .7rem;border-bottom:1px solid #ddd;text-align:left}"
+        "figure{margin:.6rem 0}figcaption{color:#555;font-size:13px}svg{max-width:100%}"
+        "polyline{fill:none;stroke:#1f5f8b;stroke-width:1.2}line{stroke:#b3261e;stroke-dasharray:3 3}"
+    )
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f"<style>{style}</style></head><body>\n{body}\n</body></html>\n"
+    )
