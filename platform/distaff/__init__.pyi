@@ -185,12 +185,16 @@ class BARO(_BARO):
 
     Args:
         onset: use the known onset, or find it
+        changes: a CSV file of changes: time, entity, what
+        changes_within: seconds before the onset in which changes are told
     """
 
     def __init__(
         self,
         *,
         onset: Literal["given", "detected"] = "given",
+        changes: str = "",
+        changes_within: float = 3600.0,
     ) -> None: ...
 
 class BetaTCVAE(_BetaTCVAE):
@@ -408,11 +412,16 @@ class CORAL(_CORAL):
 
     Args:
         onset: use the known onset, or find it
+        changes: a CSV file of changes: time, entity, what
+        changes_within: seconds before the onset in which changes are told
         batch: rows taken at a time
         learner: how the causal graph is learned
         graph: use what is known of dependencies
         learn: learn dependencies that are not known
         level: levels count beside extremes
+        distribution: distributions count beside extremes
+        order: the order of onsets counts beside extremes
+        components: what is inside of an entity and outside of it count together
         novelty: robust z that a constant which moves counts at most
     """
 
@@ -420,11 +429,16 @@ class CORAL(_CORAL):
         self,
         *,
         onset: Literal["given", "detected"] = "given",
+        changes: str = "",
+        changes_within: float = 3600.0,
         batch: int = 60,
         learner: Literal["linear", "neural"] = "linear",
         graph: bool = True,
         learn: bool = True,
         level: bool = True,
+        distribution: bool = True,
+        order: bool = True,
+        components: bool = True,
         novelty: float = 100.0,
     ) -> None: ...
 
@@ -690,12 +704,16 @@ class EpsilonDiagnosis(_EpsilonDiagnosis):
 
     Args:
         onset: use the known onset, or find it
+        changes: a CSV file of changes: time, entity, what
+        changes_within: seconds before the onset in which changes are told
     """
 
     def __init__(
         self,
         *,
         onset: Literal["given", "detected"] = "given",
+        changes: str = "",
+        changes_within: float = 3600.0,
     ) -> None: ...
 
 class FloorZ(_FloorZ):
@@ -703,12 +721,16 @@ class FloorZ(_FloorZ):
 
     Args:
         onset: use the known onset, or find it
+        changes: a CSV file of changes: time, entity, what
+        changes_within: seconds before the onset in which changes are told
     """
 
     def __init__(
         self,
         *,
         onset: Literal["given", "detected"] = "given",
+        changes: str = "",
+        changes_within: float = 3600.0,
     ) -> None: ...
 
 class ForecastBlend(_ForecastBlend):
@@ -959,12 +981,16 @@ class KPICorrelation(_KPICorrelation):
 
     Args:
         onset: use the known onset, or find it
+        changes: a CSV file of changes: time, entity, what
+        changes_within: seconds before the onset in which changes are told
     """
 
     def __init__(
         self,
         *,
         onset: Literal["given", "detected"] = "given",
+        changes: str = "",
+        changes_within: float = 3600.0,
     ) -> None: ...
 
 class LDA(_LDA):
@@ -1317,12 +1343,16 @@ class NSigma(_NSigma):
 
     Args:
         onset: use the known onset, or find it
+        changes: a CSV file of changes: time, entity, what
+        changes_within: seconds before the onset in which changes are told
     """
 
     def __init__(
         self,
         *,
         onset: Literal["given", "detected"] = "given",
+        changes: str = "",
+        changes_within: float = 3600.0,
     ) -> None: ...
 
 class OneNN(_OneNN):
@@ -1359,12 +1389,16 @@ class OnsetOrder(_OnsetOrder):
 
     Args:
         onset: use the known onset, or find it
+        changes: a CSV file of changes: time, entity, what
+        changes_within: seconds before the onset in which changes are told
     """
 
     def __init__(
         self,
         *,
         onset: Literal["given", "detected"] = "given",
+        changes: str = "",
+        changes_within: float = 3600.0,
     ) -> None: ...
 
 class PageRank(_PageRank):
@@ -1372,12 +1406,16 @@ class PageRank(_PageRank):
 
     Args:
         onset: use the known onset, or find it
+        changes: a CSV file of changes: time, entity, what
+        changes_within: seconds before the onset in which changes are told
     """
 
     def __init__(
         self,
         *,
         onset: Literal["given", "detected"] = "given",
+        changes: str = "",
+        changes_within: float = 3600.0,
     ) -> None: ...
 
 class PCPageRank(_PCPageRank):
@@ -1385,12 +1423,16 @@ class PCPageRank(_PCPageRank):
 
     Args:
         onset: use the known onset, or find it
+        changes: a CSV file of changes: time, entity, what
+        changes_within: seconds before the onset in which changes are told
     """
 
     def __init__(
         self,
         *,
         onset: Literal["given", "detected"] = "given",
+        changes: str = "",
+        changes_within: float = 3600.0,
     ) -> None: ...
 
 class PCA(_PCA):
@@ -1474,12 +1516,16 @@ class PRISM(_PRISM):
 
     Args:
         onset: use the known onset, or find it
+        changes: a CSV file of changes: time, entity, what
+        changes_within: seconds before the onset in which changes are told
     """
 
     def __init__(
         self,
         *,
         onset: Literal["given", "detected"] = "given",
+        changes: str = "",
+        changes_within: float = 3600.0,
     ) -> None: ...
 
 class PureSVD(_PureSVD):
@@ -1573,12 +1619,16 @@ class Random(_Random):
 
     Args:
         onset: use the known onset, or find it
+        changes: a CSV file of changes: time, entity, what
+        changes_within: seconds before the onset in which changes are told
     """
 
     def __init__(
         self,
         *,
         onset: Literal["given", "detected"] = "given",
+        changes: str = "",
+        changes_within: float = 3600.0,
     ) -> None: ...
 
 class RandomEncoder(_RandomEncoder):
@@ -1713,12 +1763,16 @@ class Recency(_Recency):
 
     Args:
         onset: use the known onset, or find it
+        changes: a CSV file of changes: time, entity, what
+        changes_within: seconds before the onset in which changes are told
     """
 
     def __init__(
         self,
         *,
         onset: Literal["given", "detected"] = "given",
+        changes: str = "",
+        changes_within: float = 3600.0,
     ) -> None: ...
 
 class RP3Beta(_RP3Beta):
@@ -1980,12 +2034,16 @@ class Traversal(_Traversal):
 
     Args:
         onset: use the known onset, or find it
+        changes: a CSV file of changes: time, entity, what
+        changes_within: seconds before the onset in which changes are told
     """
 
     def __init__(
         self,
         *,
         onset: Literal["given", "detected"] = "given",
+        changes: str = "",
+        changes_within: float = 3600.0,
     ) -> None: ...
 
 class VAE(_VAE):
