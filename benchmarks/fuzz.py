@@ -212,7 +212,7 @@ _CHANGES = [_flip, _cut, _remove, _repeat, _insert, _insert, _noise, _field, _fi
 def work(folder: Path, first: int, last: int, seed: int, only: str | None) -> None:
     """Ingest the files of some numbers; prints what became of each as a line of JSON."""
     warnings.simplefilter("error")
-    made = {name: entry for name, entry in seeds().items() if only is None or name == only}
+    made = _formats(only)
     workspace = None
     for number in range(first, last):
         if workspace is None or number % _FRESH == 0:
@@ -224,6 +224,10 @@ def work(folder: Path, first: int, last: int, seed: int, only: str | None) -> No
         path = write(folder / "file", name, mutated(name, content, chance))
         print(json.dumps({"number": number, "name": name, "begun": True}), flush=True)
         print(json.dumps({"number": number, "name": name, **outcome(workspace, ingest, path)}), flush=True)
+
+
+def _formats(only: str | None) -> dict[str, tuple[Ingest, bytes]]:
+    return {name: entry for name, entry in seeds().items() if only is None or name == only}
 
 
 def outcome(workspace: Workspace, ingest: Ingest, path: Path) -> dict[str, Any]:
@@ -298,7 +302,7 @@ def fuzz(files: int, seed: int, keep: Path | None, only: str | None = None, firs
                     bad.append(result)
                     print(json.dumps(result), file=sys.stderr, flush=True)
                     if keep is not None:
-                        _keep(keep, result, seed)
+                        _keep(keep, result, seed, only)
     return {
         "files": sum(counts.values()),
         "seed": seed,
@@ -309,10 +313,10 @@ def fuzz(files: int, seed: int, keep: Path | None, only: str | None = None, firs
     }
 
 
-def _keep(folder: Path, result: dict[str, Any], seed: int) -> None:
+def _keep(folder: Path, result: dict[str, Any], seed: int, only: str | None) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     chance = random.Random(f"{seed}/{result['number']}")
-    made = seeds()
+    made = _formats(only)
     name = chance.choice(sorted(made))
     (folder / f"{result['number']}-{name}").write_bytes(mutated(name, made[name][1], chance))
 

@@ -47,7 +47,7 @@ def rows(address: Address, query: str, since: Since | None) -> Iterator[tuple[pa
             source = f"FROM ({statement}\n){where}"
             schema = pa.schema([(name, _type(con, name, source, values, address)) for name in names])
             yield schema, _batches(con.execute(f"SELECT {', '.join(map(_quoted, names))} {source}", values), schema)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeError) as error:  # names that are no UTF-8 are met by the module, not by SQLite
         raise _refused(address, error) from None
 
 
@@ -101,6 +101,6 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _refused(address: Address, error: sqlite3.Error) -> InputError:
+def _refused(address: Address, error: Exception) -> InputError:
     hint = "; give one SELECT, which only reads" if "not authorized" in str(error) or "prohibited" in str(error) else ""
     return InputError(f"the database cannot be read: {first_line(error)}{hint}", path=address.shown)

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from distaff.model.registry import model_class
@@ -30,6 +31,7 @@ class Served:
         run: Its id.
         dataset: What it was fitted to.
         kind: ``interactions``, ``series`` or ``incidents``.
+        stamp: What tells the files of its model from others under the same id: ``forget`` saves a model anew.
         model: The fitted recommender; None of other kinds, of which only what is published is served.
         lists: What is published of it; None of other kinds.
         titles: Names of items that people are shown.
@@ -39,6 +41,7 @@ class Served:
     run: str
     dataset: str
     kind: str
+    stamp: tuple[int, int]
     model: Recommender | None = None
     lists: Lists | None = None
     titles: dict[str, str] = field(default_factory=dict)
@@ -55,11 +58,17 @@ def read_run(workspace: Workspace, name: str) -> Served:
     folder = records.model_folder(workspace, run.run)
     kind = model_class(run.model)
     if not issubclass(kind, Recommender):
-        return Served(run.run, run.dataset, str(kind.kind))
+        return Served(run.run, run.dataset, str(kind.kind), _stamp(folder))
+    stamp = _stamp(folder)  # before it is read: what is saved meanwhile is met by the next look
     loaded = Recommender.load(folder)
     lists = read_lists(workspace.warehouse, run.run)
     titles = load_titles(workspace.warehouse, run.dataset)
-    return Served(run.run, run.dataset, loaded.kind, loaded, lists, titles, factor_names(workspace, run.run))
+    return Served(run.run, run.dataset, loaded.kind, stamp, loaded, lists, titles, factor_names(workspace, run.run))
+
+
+def _stamp(folder: Path) -> tuple[int, int]:
+    manifest = (folder / "model.json").stat()
+    return manifest.st_ino, manifest.st_mtime_ns
 
 
 class Shelf:
@@ -100,7 +109,8 @@ class Shelf:
 
     def _renewed(self, name: str, served: Served) -> Served:
         warehouse = self.workspace.warehouse
-        if aliases.resolve(self.workspace, name) != served.run:
+        run = aliases.resolve(self.workspace, name)
+        if run != served.run or _stamp(records.model_folder(self.workspace, run)) != served.stamp:
             return read_run(self.workspace, name)
         if served.lists is None or warehouse.live(f"recommendations/{served.run}") == served.lists.generation:
             return served

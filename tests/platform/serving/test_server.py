@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from published import publish
 
+from distaff.forgetting import forget
 from distaff.recommenders.base import Recommender
 from distaff.recommenders.explain import explain_user
 from distaff.recommenders.score import score_run
@@ -273,6 +274,27 @@ def ask(port: int, path: str) -> dict[str, Any]:
         link.close()
 
 
+def test_forgotten_people_are_gone_from_the_server_too(workspace: Workspace) -> None:
+    publish(workspace, checkerboard())
+    run = training.train(workspace, "ease", "checkerboard", device="cpu").run
+    score_run(workspace, run, top_k=3)
+    shelf = Shelf(workspace, [run])
+    client = asking(shelf)
+    assert client.get(f"/v1/{run}/lists?user=7").status_code == 200
+    assert "7" in people(shelf, run)
+    forget(workspace, ["7"], "checkerboard")
+    shelf.renew()
+    assert client.get(f"/v1/{run}/lists?user=7").status_code == 404
+    assert client.get(f"/v1/{run}/lists?user=6").status_code == 200
+    assert "7" not in people(shelf, run)
+
+
+def people(shelf: Shelf, run: str) -> list[str]:
+    model = shelf[run].model
+    assert model is not None
+    return [str(user) for user in model.data.user_ids.to_pylist()]
+
+
 def test_forecasts_and_the_latest_diagnosis_are_those_that_were_published(workspace: Workspace) -> None:
     forecast = {"run": "r", "entity": "e", "channel": "c", "step": 1, "time": 1.0, "value": float("nan")}
     assert not Path(workspace.runs / "r").exists()
@@ -288,7 +310,7 @@ def test_forecasts_and_the_latest_diagnosis_are_those_that_were_published(worksp
     from distaff.serving import answers
     from distaff.serving.served import Served
 
-    served = Served("r", "d", "series")
+    served = Served("r", "d", "series", (0, 0))
     told = answers.forecasts(workspace, served, "e", None)["forecasts"]
     assert told[0]["value"] is None
     json.dumps(told, allow_nan=False)
