@@ -189,6 +189,9 @@ def _show(report: DiagnosisReport) -> None:
         emit_facts("trigger", report.trigger)
     if report.cause_sets is not None:
         emit_facts("sets of causes", {name: f"{value:.3g}" for name, value in report.cause_sets.items()})
+    if report.memory:
+        rows = [(int(row["seen"]), f"{row['ac@1']:.3f}", f"{row['shuffled']:.3f}") for row in report.memory]
+        emit_table("held-out incidents, past ones remembered", ("seen of each cause", "ac@1", "causes shuffled"), rows)
     graphs = Counter(d.graph for d in report.diagnoses if d.graph is not None)
     emit_facts("cases by the graph their ranking is by", {str(graph): n for graph, n in graphs.items()})
     told = [(d.case, change) for d in report.diagnoses for change in d.changes]

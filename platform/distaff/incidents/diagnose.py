@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from distaff.incidents.base import Diagnoser, seconds_before_onset
 from distaff.incidents.cause_sets import coverage
+from distaff.incidents.memory import Past, learning_curve
 from distaff.incidents.rankings import Diagnosis, score_cases, score_trigger
 from distaff.incidents.tables import case_dict
 from distaff.model.base import Epoch
@@ -16,6 +17,8 @@ from distaff.runs.records import Run
 from distaff_data.ingest.changes import read_changes
 from distaff_data.tables.incidents import declare_graph
 from distaff_data.workspace import Workspace
+
+_LEAST_REMEMBERED = 4  # incidents with known causes that tell whether memory helps
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,9 @@ class DiagnosisReport:
         intervals: Bootstrap intervals of them.
         trigger: How well onsets were found; None where they were given.
         diagnoses: One a case.
+        memory: What past incidents with known causes would add, measured on held-out ones; empty where fewer than four are
+            known; see :mod:`~distaff.incidents.memory`.
+        nearest: The three most similar incidents with known causes of each, by case: name, likeness and causes.
         cause_sets: How often sets of likely causes held the true one; None where no cause is known.
     """
 
@@ -39,6 +45,8 @@ class DiagnosisReport:
     trigger: Mapping[str, object] | None
     diagnoses: tuple[Diagnosis, ...]
     cause_sets: Mapping[str, float] | None = None
+    memory: Sequence[Mapping[str, float]] = ()
+    nearest: Mapping[str, Sequence[tuple[str, float, tuple[str, ...]]]] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON shape of ``diagnose``."""
@@ -51,8 +59,13 @@ class DiagnosisReport:
             "intervals": {level: dict(values) for level, values in self.intervals.items()},
             "trigger": self.trigger,
             "cause_sets": None if self.cause_sets is None else dict(self.cause_sets),
-            "cases": [case_dict(diagnosis) for diagnosis in self.diagnoses],
+            "memory": [dict(row) for row in self.memory],
+            "cases": [case_dict(diagnosis) | self._nearest(diagnosis.case) for diagnosis in self.diagnoses],
         }
+
+    def _nearest(self, case: str) -> dict[str, Any]:
+        names = ("case", "likeness", "causes")
+        return {"nearest": [dict(zip(names, row, strict=True)) for row in self.nearest.get(case, ())]}
 
 
 def diagnose(
@@ -104,4 +117,9 @@ def _report(run: Run, diagnoser: Diagnoser) -> DiagnosisReport:
     if onset == "detected":
         trigger = score_trigger(cases, diagnoses, [seconds_before_onset(case) for case in cases]).as_dict()
     held = coverage(cases, diagnoses)
-    return DiagnosisReport(run, onset, metrics, intervals, trigger, diagnoses, held)
+    past = Past.of(cases, diagnoses)
+    if len(past.cases) < _LEAST_REMEMBERED:
+        return DiagnosisReport(run, onset, metrics, intervals, trigger, diagnoses, held)
+    nearest = {name: past.nearest(number) for number, name in enumerate(past.cases)}
+    curve = learning_curve(past)
+    return DiagnosisReport(run, onset, metrics, intervals, trigger, diagnoses, held, curve, nearest)

@@ -19,6 +19,7 @@ from typing import Protocol
 
 import numpy as np
 from scipy.sparse import csr_array, diags_array
+from scipy.sparse.csgraph import breadth_first_order
 
 from distaff_data.arrays import Bools, Floats, Ints
 from distaff_data.errors import InputError
@@ -156,6 +157,7 @@ class CORALCore:
             raise InputError(f"entities are given for {self.n_metrics} metrics, kinds or edges for another number")
         self._new_learner, self.n_candidates, self.memory, self.upward = learner, n_candidates, memory, upward
         self._top_k, self.weighed, self.novelty = top_k, weighed or Weighed(), novelty
+        self._ways: Ints | None = None  # the next metric on the given way to the KPI
         self._normal: Floats = np.zeros((0, self.n_metrics))
         self._reset()
 
@@ -372,8 +374,26 @@ class CORALCore:
         given = self.knowledge.take(self._candidates).known.toarray().astype(bool)
         return given if self.knowledge.known.nnz else self._learner.normal_edges()
 
+    def _given_path(self, metric: int) -> list[int]:
+        """Return the shortest way from a metric to the KPI along given edges; empty where there is none.
+
+        Blame takes no way over a metric that stayed within its past, but a fault may well have gone there.
+        """
+        if self.kpi is None or not self.knowledge.known.nnz:
+            return []
+        if self._ways is None:
+            effects = csr_array(self.knowledge.known.T.astype(float))
+            self._ways = np.asarray(breadth_first_order(effects, self.kpi, return_predecessors=True)[1], np.int64)
+        way = [metric]
+        while way[-1] != self.kpi:
+            following = int(self._ways[way[-1]])
+            if following < 0:
+                return []
+            way.append(following)
+        return way
+
     def _cause(self, entity: int, metric: int, blamed: Blame, graph: Graph) -> BlamedEntity:
-        path = blamed.path(metric)
+        path = blamed.path(metric) or self._given_path(metric)
         steps = list(pairwise(path))
         onset = self._anomalies.onset[metric]
         return BlamedEntity(
