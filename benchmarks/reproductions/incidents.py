@@ -122,11 +122,12 @@ def _planted(make: Callable[[], Incidents], graph: bool) -> Set:
 
 def rows(data: Path, n_seeds: int) -> list[dict[str, Any]]:
     """Return the rows of the table, and CORAL's left-out figures below them."""
-    scores, of_coral = {}, {}
+    scores: dict[str, dict[str, CaseScores]] = {}
+    of_coral: dict[str, tuple[Set, list[Diagnosis]]] = {}
     for name, load in sets(data).items():
-        of_set = load()
-        scores[name], of_coral[name] = _scores(name, of_set)
-        of_coral[name] = of_set, of_coral[name]
+        cases = load()
+        scores[name], diagnoses = _scores(name, cases)
+        of_coral[name] = cases, diagnoses
     table = [
         _row(model, f"{name} {metric}", of_set[model], of_set["coral"], metric)
         for name, of_set in scores.items()
@@ -140,7 +141,8 @@ def _scores(name: str, of_set: Set) -> tuple[dict[str, CaseScores], list[Diagnos
     """Return each model's scores, and CORAL's diagnoses."""
     models = {label: ("coral", settings) for label, settings in CONFIGURATIONS.items()}
     models |= {control: (control, {}) for control in CONTROLS}
-    found, of_coral = {}, []
+    found: dict[str, CaseScores] = {}
+    of_coral: list[Diagnosis] = []
     for label, (model, settings) in models.items():
         diagnoser = model_class(model)(**settings)
         assert isinstance(diagnoser, Diagnoser)

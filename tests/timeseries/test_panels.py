@@ -131,9 +131,9 @@ def test_smoothing_is_that_of_a_slow_loop() -> None:
             last += rate * (value - last)
         best = min(best, (error, rate, last))
     there = torch.from_numpy(mask).view(1, -1, 1)
-    level, rate, seen = smoothed(torch.from_numpy(values).float().view(1, -1, 1) * there, there)
+    smooth, rate, seen = smoothed(torch.from_numpy(values).float().view(1, -1, 1) * there, there)
     assert float(rate) == pytest.approx(best[1])
-    assert float(level) == pytest.approx(best[2], rel=1e-4)
+    assert float(smooth) == pytest.approx(best[2], rel=1e-4)
     assert int(seen) == int(mask.sum())
 
 

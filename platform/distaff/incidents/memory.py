@@ -93,7 +93,7 @@ def learning_curve(past: Past, seen: Sequence[int] = SEEN, *, seed: int = 0) -> 
     for n in seen:
         hits: dict[str, list[float]] = {"ac@1": [], "shuffled": []}
         for _ in range(_DRAWS if n else 1):
-            order = rng.permutation(len(past.cases))
+            order = rng.permutation(len(past.cases)).tolist()
             shuffled = [past.roots[i] for i in rng.permutation(len(past.roots))]
             for number in range(len(past.cases)):
                 remembered = _remembered(past, number, order, n)
@@ -112,5 +112,5 @@ def _remembered(past: Past, number: int, order: Sequence[int], n: int) -> list[i
         roots = tuple(sorted(past.roots[other]))
         if other != number and counts.get(roots, 0) < n:
             counts[roots] = counts.get(roots, 0) + 1
-            chosen.append(int(other))
+            chosen.append(other)
     return chosen

@@ -1,4 +1,5 @@
 from datetime import UTC, datetime
+from typing import Any
 
 import polars as pl
 
@@ -32,7 +33,7 @@ def test_runs_are_called_by_what_tells_them_apart() -> None:
         "metric": None,
         "value": None,
     }
-    schema = {"aliases": pl.List(pl.String), "metric": pl.String, "value": pl.Float64}
+    schema: dict[str, Any] = {"aliases": pl.List(pl.String), "metric": pl.String, "value": pl.Float64}
     rows = [
         {
             "run": "dccf-shop-aa",

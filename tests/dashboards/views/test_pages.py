@@ -343,7 +343,9 @@ def test_a_run_is_shown_with_its_settings_and_what_it_published(at: Open, filled
     )
     assert validation["value"][0] == stored[0]["value"]
     assert settings.set_index("setting").loc["n_intents"].tolist() == ["3", True]
-    assert any(link.label.startswith("Factors with their evidence") for link in app.get("page_link"))
+    assert any(
+        str(getattr(link, "label", "")).startswith("Factors with their evidence") for link in app.get("page_link")
+    )
     assert "seed 0" in plain(app)
 
 
@@ -364,7 +366,7 @@ def test_the_box_finds_items_people_and_factors(at: Open, filled: Workspace, tex
     app = at(filled.root, "glossary")
     app.text_input(key="search").set_value(text).run()
     assert not app.exception
-    assert any(label in link.label.replace("\\", "") for link in app.get("page_link"))
+    assert any(label in str(getattr(link, "label", "")).replace("\\", "") for link in app.get("page_link"))
 
 
 def test_the_box_says_when_nothing_is_found_and_is_empty_on_another_page(at: Open, filled: Workspace) -> None:

@@ -112,4 +112,4 @@ def test_horizons_that_no_training_window_has_are_refused() -> None:
 
 def test_a_split_without_windows_has_no_errors() -> None:
     model = RawRidge(seq_len=8, horizons=(3,)).fit(walk(), device="cpu")
-    assert measure(model.data, "test", 8, (31,), model.forecast_windows, model.take, model.device) is None
+    assert measure(model.data, "test", 8, (31,), model.forecast_after, model.take, model.device) is None
