@@ -131,8 +131,8 @@ def test_smoothing_is_that_of_a_slow_loop() -> None:
             last += rate * (value - last)
         best = min(best, (error, rate, last))
     there = torch.from_numpy(mask).view(1, -1, 1)
-    smooth, rate, seen = smoothed(torch.from_numpy(values).float().view(1, -1, 1) * there, there)
-    assert float(rate) == pytest.approx(best[1])
+    smooth, chosen, seen = smoothed(torch.from_numpy(values).float().view(1, -1, 1) * there, there)
+    assert float(chosen) == pytest.approx(best[1])
     assert float(smooth) == pytest.approx(best[2], rel=1e-4)
     assert int(seen) == int(mask.sum())
 
