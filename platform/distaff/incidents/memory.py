@@ -73,6 +73,8 @@ def likeness(diagnoses: Sequence[Diagnosis]) -> Floats:
     names = sorted({cause.column for diagnosis in diagnoses for cause in diagnosis.causes})
     place = {name: i for i, name in enumerate(names)}
     patterns = np.zeros((len(diagnoses), len(names)))
+    if not patterns.size:
+        return np.zeros((len(diagnoses), len(diagnoses)))
     for number, diagnosis in enumerate(diagnoses):
         for cause in diagnosis.causes:
             patterns[number, place[cause.column]] = np.log1p(max(cause.own or 0.0, 0.0))
@@ -95,8 +97,9 @@ def learning_curve(past: Past, seen: Sequence[int] = SEEN, *, seed: int = 0) -> 
         for _ in range(_DRAWS if n else 1):
             order = rng.permutation(len(past.cases)).tolist()
             shuffled = [past.roots[i] for i in rng.permutation(len(past.roots))]
+            firsts = _firsts(past, order, n + 1)  # one more than are remembered: an incident does not remember itself
             for number in range(len(past.cases)):
-                remembered = _remembered(past, number, order, n)
+                remembered = [i for first in firsts for i in [i for i in first if i != number][:n]]
                 for name, roots in (("ac@1", past.roots), ("shuffled", shuffled)):
                     ranking = past.ranked(number, remembered, roots)
                     hits[name].append(score_ranking(ranking, past.roots[number])["ac@1"])
@@ -104,13 +107,11 @@ def learning_curve(past: Past, seen: Sequence[int] = SEEN, *, seed: int = 0) -> 
     return rows
 
 
-def _remembered(past: Past, number: int, order: Sequence[int], n: int) -> list[int]:
-    """Return the first ``n`` other incidents of each cause, in this order."""
-    counts: dict[tuple[str, ...], int] = {}
-    chosen = []
-    for other in order:
-        roots = tuple(sorted(past.roots[other]))
-        if other != number and counts.get(roots, 0) < n:
-            counts[roots] = counts.get(roots, 0) + 1
-            chosen.append(other)
-    return chosen
+def _firsts(past: Past, order: Sequence[int], n: int) -> list[list[int]]:
+    """Return the first ``n`` incidents of each cause, in this order."""
+    firsts: dict[tuple[str, ...], list[int]] = {}
+    for number in order:
+        first = firsts.setdefault(tuple(sorted(past.roots[number])), [])
+        if len(first) < n:
+            first.append(number)
+    return list(firsts.values())

@@ -11,6 +11,7 @@ from dashboard_pages import opened, plain, said
 from distaff.incidents.diagnose import diagnose
 from distaff.runs import training
 from distaff_dashboards.views.incident.graph import Layout, layout
+from distaff_data.datasets.incidents import Edge
 from distaff_data.planted.incidents import planted_incidents
 from distaff_data.tables.incidents import publish_incidents
 from distaff_data.workspace import Workspace
@@ -21,13 +22,17 @@ HOSTILE = "<b>$x$</b> `y`"
 
 
 def undiagnosed(root: Path) -> Workspace:
-    """Three incidents, the last one with a name that looks like markup, and without known onset and cause."""
+    """Three incidents of a known graph, the last one with a name that looks like markup, without known onset and cause."""
     workspace = Workspace.create(root)
     data = planted_incidents(
         n_cases=3, n_entities=4, n_normal=120, n_fault=60, invisible_share=0, seed=1, dataset=DATASET
     )
     last = replace(data.cases[-1], name=HOSTILE, roots=(), root_columns=())
-    publish_incidents(workspace.warehouse, replace(data, cases=(*data.cases[:-1], last)), source="", settings={})
+    held = [edge for edge in data.truth if edge.case == data.cases[0].name and edge.state != "new"]
+    known = replace(
+        data, cases=(*data.cases[:-1], last), edges=tuple(Edge(edge.source, edge.target) for edge in held)
+    )
+    publish_incidents(workspace.warehouse, known, source="", settings={})
     return workspace
 
 
