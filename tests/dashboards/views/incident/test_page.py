@@ -29,9 +29,7 @@ def undiagnosed(root: Path) -> Workspace:
     )
     last = replace(data.cases[-1], name=HOSTILE, roots=(), root_columns=())
     held = [edge for edge in data.truth if edge.case == data.cases[0].name and edge.state != "new"]
-    known = replace(
-        data, cases=(*data.cases[:-1], last), edges=tuple(Edge(edge.source, edge.target) for edge in held)
-    )
+    known = replace(data, cases=(*data.cases[:-1], last), edges=tuple(Edge(edge.source, edge.target) for edge in held))
     publish_incidents(workspace.warehouse, known, source="", settings={})
     return workspace
 
