@@ -15,7 +15,7 @@ from __future__ import annotations
 import statistics
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -49,11 +49,13 @@ class Set:
         cases: The incidents.
         edges: The dependencies that models are given.
         truth: The dependencies that there are, where they are known.
+        new: By case those that its incident brought, where they are known.
     """
 
     cases: tuple[Case, ...]
     edges: tuple[Edge, ...] = ()
     truth: tuple[Edge, ...] = ()
+    new: Mapping[str, frozenset[tuple[str, str]]] = field(default_factory=dict)
 
 
 def sets(data: Path) -> dict[str, Callable[[], Set]]:
@@ -117,7 +119,11 @@ def _planted(make: Callable[[], Incidents], graph: bool) -> Set:
     truth = made.edges or tuple(
         Edge(edge.source, edge.target) for edge in made.truth if edge.case == first and edge.state != "new"
     )
-    return Set(made.cases, truth if graph else (), truth)
+    new = {
+        case.name: frozenset((e.source, e.target) for e in made.truth if (e.case, e.state) == (case.name, "new"))
+        for case in made.cases
+    }
+    return Set(made.cases, truth if graph else (), truth, new)
 
 
 def rows(data: Path, n_seeds: int) -> list[dict[str, Any]]:
@@ -182,7 +188,7 @@ def _paths(of_coral: Mapping[str, tuple[Set, list[Diagnosis]]]) -> list[dict[str
     for name, (of_set, diagnoses) in of_coral.items():
         truth = {(edge.source, edge.target) for edge in of_set.truth}
         hits = [
-            _grounded(case, diagnosis, truth)
+            _grounded(case, diagnosis, truth | of_set.new.get(case.name, frozenset()))
             for case, diagnosis in zip(of_set.cases, diagnoses, strict=True)
             if truth and case.roots and case.visible and case.kpi is not None
         ]

@@ -316,7 +316,8 @@ class CORALCore:
         graph = self._graph()
         self._anomalies = self._deviations(baseline)
         weight = self._weights(baseline)
-        return graph, blame(self._anomalies, weight, self._edges(graph), self.kpi, learned=not self.knowledge.known.nnz)
+        given = csr_array(self.knowledge.known.astype(float))
+        return graph, blame(self._anomalies, weight, given, self.kpi, learned=self._learned_edges(graph))
 
     def _weights(self, baseline: Baseline) -> Floats:
         """Return weights ``(M,)`` whose log(1 + weight) is what speaks against each metric by itself."""
@@ -360,13 +361,20 @@ class CORALCore:
             return mechanisms, np.full(len(self._candidates), UNUSUAL)
         return mechanisms, np.abs(mechanisms.broken(before)).max(0, initial=UNUSUAL)
 
-    def _edges(self, graph: Graph) -> csr_array:
-        """Return strengths ``(M, M)`` by which blame moves: a metric of the given graph has only the given causes."""
+    def _learned_edges(self, graph: Graph) -> csr_array:
+        """Return strengths ``(M, M)`` of learned edges by which blame moves beside the given ones.
+
+        A metric of the given graph has only the given causes, and those that the incident brought, which no graph of the
+        normal state can have.
+        """
         given = self.knowledge.known
         if not given.nnz:
             return graph.fused()
-        unlinked = ((given.sum(0) + given.sum(1)) == 0).astype(float)
-        return csr_array(given.astype(float) + graph.fused() @ diags_array(unlinked))
+        linked = (given.sum(0) + given.sum(1)) > 0
+        of_unlinked = graph.fused() @ diags_array((~linked).astype(float))
+        new = graph.dependent @ diags_array(linked.astype(float))
+        edges = csr_array(of_unlinked + new)
+        return csr_array(edges - edges.multiply(given.astype(bool)))
 
     def _parents(self) -> Bools:
         """Return causes ``(K, K)`` of each candidate: those given, or those of the normal state without a given graph."""

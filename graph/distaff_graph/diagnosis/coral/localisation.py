@@ -74,18 +74,22 @@ class Blame:
         return distance, previous
 
 
-def blame(anomalies: Anomalies, weight: Floats, edges: csr_array, kpi: int | None, *, learned: bool = False) -> Blame:
+def blame(
+    anomalies: Anomalies, weight: Floats, given: csr_array, kpi: int | None, *, learned: csr_array | None = None
+) -> Blame:
     """Send blame up the graph.
 
     Args:
         anomalies: Course, own score and onset of each metric.
         weight: Own scores ``(M,)`` by which metrics without a way from the KPI are taken, at least 0.
-        edges: Strengths ``(M, M)`` in [0, 1], cause -> effect.
+        given: Strengths ``(M, M)`` in [0, 1], cause -> effect, of edges that are known.
         kpi: The metric to explain; None if nothing but the anomalies themselves is.
-        learned: The edges were learned and not given.
+        learned: Likewise of edges that were learned, none of which is among the given.
     """
     degree = anomalies.own**2 / (1 + anomalies.own**2)
-    explained = _explanations(anomalies, degree, _LEARNED * edges if learned else edges, _TOGETHER if learned else 1.0)
+    explained = _explanations(anomalies, degree, given, 1.0)
+    if learned is not None:
+        explained = csr_array(explained + _explanations(anomalies, degree, _LEARNED * learned, _TOGETHER))
     rest = degree * np.exp(csr_array(_log_unexplained(explained)).sum(0)) + _LEAST
     total = rest + explained.sum(0)
     transitions = csr_array(diags_array(1 / total) @ explained.T)

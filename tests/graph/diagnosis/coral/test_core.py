@@ -53,6 +53,29 @@ def test_with_the_true_graph_the_failed_entity_comes_first() -> None:
     assert hits >= 0.75 * len(cases)
 
 
+def test_an_edge_that_the_incident_brought_explains_though_the_given_graph_lacks_it() -> None:
+    rng = np.random.default_rng(3)
+    n, fault = 500, 400
+    root, middle, kpi, other = rng.normal(size=(4, n))
+    root[fault:] += 6 * np.sin(np.arange(n - fault) / 4) + 6
+    for row in range(1, n):
+        middle[row] += (row >= fault) * 0.9 * root[row - 1]
+        kpi[row] += 0.8 * middle[row - 1]
+    values = np.column_stack([root, middle, kpi, other])
+    case = Case("one", ("a|x", "b|x", "k|x", "o|x"), np.arange(n, dtype=float), values, float(fault), 2)
+    given = Knowledge.from_edges(4, known=[(1, 2), (0, 3)])  # the graph of the normal state, in which a is known
+    closed = Knowledge.from_edges(4, known=[(1, 2), (0, 3)], complete=True)  # nothing else may be learned
+    learned, shut = (
+        next(cause for cause in _diagnosed(_core(case, knowledge), case, 2).causes if cause.metric == 0)
+        for knowledge in (given, closed)
+    )
+    assert learned.path == (0, 1, 2)
+    assert learned.new_edges == ((0, 1),)
+    assert shut.path == ()
+    assert learned.propagated > shut.propagated + 0.02
+    assert learned.score > shut.score + 0.02
+
+
 def test_a_rescaled_metric_changes_nothing() -> None:
     case = planted_incidents(n_cases=1, seed=6).cases[0]
     unit = np.exp(np.random.default_rng(0).uniform(-9, 9, len(case.columns)))

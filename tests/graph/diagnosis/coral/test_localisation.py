@@ -20,7 +20,8 @@ def _blame(course: np.ndarray, edges: list[tuple[int, int]], kpi: int | None, *,
     for cause, effect in edges:
         matrix[cause, effect] = 1.0
     anomalies = Anomalies.of(course)
-    return blame(anomalies, anomalies.own, csr_array(matrix), kpi, learned=learned)
+    given, found = (np.zeros((n, n)), matrix) if learned else (matrix, np.zeros((n, n)))
+    return blame(anomalies, anomalies.own, csr_array(given), kpi, learned=csr_array(found))
 
 
 def _dense(course: np.ndarray, edges: np.ndarray, kpi: int) -> np.ndarray:
@@ -99,6 +100,18 @@ def test_a_learned_edge_explains_less_where_both_ends_begin_together() -> None:
     course = _steps(10, [3, 3, 3], [5.0, 5.0, 5.0])
     edges = [(1, 0), (2, 1)]
     assert _blame(course, edges, kpi=0, learned=True).score[2] < _blame(course, edges, kpi=0).score[2] - 0.2
+
+
+def test_learned_edges_stand_beside_given_ones_at_their_own_strength() -> None:
+    course = _steps(10, [3, 2, 1], [5.0, 5.0, 5.0])
+    anomalies, none = Anomalies.of(course), csr_array((3, 3), dtype=float)
+    given, learned = none.tolil(), none.tolil()
+    given[1, 0] = learned[2, 1] = 1.0
+    alone = blame(anomalies, anomalies.own, csr_array(given), 0)
+    both = blame(anomalies, anomalies.own, csr_array(given), 0, learned=csr_array(learned))
+    known = blame(anomalies, anomalies.own, csr_array(given + learned), 0)
+    assert alone.score[2] < both.score[2] < known.score[2]
+    assert both.path(2) == [2, 1, 0]
 
 
 def test_a_metric_without_a_way_to_the_kpi_is_still_ranked_by_its_causes() -> None:
