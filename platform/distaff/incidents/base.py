@@ -24,7 +24,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from distaff.incidents.cause_sets import with_cause_sets
+from distaff.incidents.cause_sets import cause_set, with_cause_sets
 from distaff.incidents.changes import recent_changes
 from distaff.incidents.frames import RankedCauses, Time, TimeAxis, edges_between, place_of, ranked_causes, read_case
 from distaff.incidents.rankings import (
@@ -256,7 +256,7 @@ class Diagnoser(Model[Incidents]):
         alone = len(case.columns) == (case.kpi is not None)  # nothing but the KPI: nobody to blame
         causes, learned = ((), ()) if alone else self.explain(view)
         times = tuple(float(case.times[alarm.row]) for alarm in alarms)
-        return Diagnosis(
+        diagnosis = Diagnosis(
             case.name,
             ranked(causes),
             times[0] if times else float(case.times[onset]),
@@ -265,6 +265,9 @@ class Diagnoser(Model[Incidents]):
             self.graph_of(topology, learned),
             remarks(topology) if self.reads_graph else (),
             changes=self._changes_before(case, times[0] if times else float(case.times[onset])),
+        )
+        return (
+            diagnosis if self.least_share is None else replace(diagnosis, likely=cause_set(diagnosis, self.least_share))
         )
 
     def _changes_before(self, case: Case, onset: float) -> tuple[str, ...]:
