@@ -20,6 +20,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "beta_vae": VARIATIONAL,
     "dts": {**TRAINED, "hidden": 8},
     "minirocket": {"n_features": 84},
+    "multirocket": {"n_features": 672},
     "pca": {"n_components": 3},
     "random_encoder": PATCHED,
     "series_ica": {"n_components": 2},

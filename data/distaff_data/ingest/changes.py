@@ -14,7 +14,7 @@ _COLUMNS = ("time", "entity", "what")
 
 
 @dataclass(frozen=True)
-class Change:
+class SystemChange:
     """One change.
 
     Attributes:
@@ -28,7 +28,7 @@ class Change:
     what: str
 
 
-def read_changes(path: str | Path) -> tuple[Change, ...]:
+def read_changes(path: str | Path) -> tuple[SystemChange, ...]:
     """Return the changes in a file with the columns time, entity and what, by time.
 
     Raises:
@@ -47,5 +47,7 @@ def read_changes(path: str | Path) -> tuple[Change, ...]:
         raise InputError(f"{file.name} lacks the column {', '.join(missing)}; it has {has}", column="changes")
     times = seconds_of(table["time"])
     entities, words = (table[name].fill_null("").to_list() for name in ("entity", "what"))
-    changes = (Change(float(time), entity, what) for time, entity, what in zip(times, entities, words, strict=True))
+    changes = (
+        SystemChange(float(time), entity, what) for time, entity, what in zip(times, entities, words, strict=True)
+    )
     return tuple(sorted(changes, key=lambda change: (change.time, change.entity)))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from distaff_data.datasets.incidents import Case
-from distaff_data.ingest.changes import Change
+from distaff_data.ingest.changes import SystemChange
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class RecentChange:
         chance: The probability that the entity has one so close before any time.
     """
 
-    change: Change
+    change: SystemChange
     lead: float
     chance: float
 
@@ -34,7 +34,9 @@ class RecentChange:
         return f"{self.change.entity}: {self.change.what}, {self.lead:.6g} s before (by chance: {chance})"
 
 
-def recent_changes(changes: Sequence[Change], case: Case, onset: float, within: float) -> tuple[RecentChange, ...]:
+def recent_changes(
+    changes: Sequence[SystemChange], case: Case, onset: float, within: float
+) -> tuple[RecentChange, ...]:
     """Return the changes up to ``within`` seconds before the onset, the least likely by chance first."""
     if not changes:
         return ()

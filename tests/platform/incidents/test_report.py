@@ -18,7 +18,7 @@ from distaff.incidents.rankings import Cause, Diagnosis
 from distaff.incidents.report import report_of
 from distaff_data.datasets.incidents import Case
 from distaff_data.errors import InputError, UnknownNameError
-from distaff_data.ingest.changes import Change, read_changes
+from distaff_data.ingest.changes import SystemChange, read_changes
 from distaff_data.planted.incidents import planted_incidents
 from distaff_data.tables.incidents import publish_incidents
 from distaff_data.workspace import Workspace
@@ -32,9 +32,12 @@ def _case(name: str = "first") -> Case:
 def test_changes_are_read_by_time_and_what_is_wrong_is_said(tmp_path: Path) -> None:
     file = tmp_path / "deploys.csv"
     file.write_text("what,time,entity\nnew version,2024-01-01T00:01:00Z,db\nflag on,2024-01-01 00:00:00Z,web\n")
-    assert read_changes(file) == (Change(1704067200.0, "web", "flag on"), Change(1704067260.0, "db", "new version"))
+    assert read_changes(file) == (
+        SystemChange(1704067200.0, "web", "flag on"),
+        SystemChange(1704067260.0, "db", "new version"),
+    )
     file.write_text("time,entity,what\n30,7,restart\n")
-    assert read_changes(file) == (Change(30.0, "7", "restart"),)
+    assert read_changes(file) == (SystemChange(30.0, "7", "restart"),)
     for text, error in (("time,entity\n1,a\n", "lacks the column what"), ("time,entity,what\nsoon,a,b\n", "time")):
         file.write_text(text)
         with pytest.raises(InputError, match=error):
@@ -44,8 +47,11 @@ def test_changes_are_read_by_time_and_what_is_wrong_is_said(tmp_path: Path) -> N
 
 
 def test_a_change_before_the_onset_has_the_chance_of_one_at_random() -> None:
-    changes = [Change(10.0, "busy", str(i)) for i in range(9)] + [Change(50.0, "busy", "x"), Change(52.0, "db", "v2")]
-    changes += [Change(61.0, "late", "after"), Change(5.0, "old", "before")]
+    changes = [SystemChange(10.0, "busy", str(i)) for i in range(9)] + [
+        SystemChange(50.0, "busy", "x"),
+        SystemChange(52.0, "db", "v2"),
+    ]
+    changes += [SystemChange(61.0, "late", "after"), SystemChange(5.0, "old", "before")]
     found = recent_changes(sorted(changes, key=lambda c: c.time), _case(), 60.0, within=20.0)
     assert [(recent.change.entity, recent.lead) for recent in found] == [("db", 8.0), ("busy", 10.0)]
     assert found[0].chance == pytest.approx(8 / 99)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -241,7 +242,13 @@ def test_no_request_fails_and_no_answer_is_mixed_while_runs_are_swapped(filled: 
 def test_command_serves_until_it_is_told_to_end_and_scoring_goes_on_beside_it(filled: Workspace) -> None:
     command = [sys.executable, "-m", "distaff", "--workspace", str(filled.root), "serve", "champion", "--port", "0",
                "--every", "0.2"]  # fmt: skip
-    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {launch.TOKEN: TOKEN})
+    server = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {launch.TOKEN: TOKEN},
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
+    )
     try:
         assert server.stderr is not None
         said = server.stderr.readline()

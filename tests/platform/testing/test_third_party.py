@@ -114,7 +114,7 @@ app.run()
 assert not app.exception, app.exception
 text = " ".join(str(getattr(element, "value", "")) for element in app.main)
 text += " ".join(frame.value.astype(str).to_string() for frame in app.dataframe)
-assert "acme_neighbours" in text, text
+assert "acme_neighbours" in text.replace("\\\\", ""), text  # home names the best; Markdown's own signs are escaped
 """
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Protocol, cast
 
 import torch
 from pydantic import Field
@@ -36,15 +36,11 @@ class SeasonalNaive(Forecaster):
     control: ClassVar[bool] = True
     Config: ClassVar[type[ModelConfig]] = SeasonalNaiveConfig
     config: SeasonalNaiveConfig
+    season: int
 
     def _fit_encoder(self, data: Series, session: Session) -> None:
         """Find the season in training windows, and choose among several on validation windows."""
-        length = self.length_for(data)
-        self.season = self.config.season or self._season_of(data, length)
-        if self.season > length:
-            raise InputError(
-                f"a season of {self.season} rows does not fit into a window of {length}; set seq_len higher"
-            )
+        self.season = find_season(self, data, self.config.season)
 
     def forecast_windows(self, values: Tensor, mask: Tensor, horizon: int) -> Tensor:
         """Return the latest measured value at each place of the season; the training mean where there is none."""
@@ -65,14 +61,35 @@ class SeasonalNaive(Forecaster):
         """Take back the season."""
         self.season = int(tensors["season"])
 
-    def _season_of(self, data: Series, length: int) -> int:
-        """Return the season, or 1, of least validation error; the highest peak where there is nothing to validate on."""
-        best, chosen = float("inf"), 0
-        for season in (*candidate_seasons(self, data, length), 1):
-            self.season = season
-            error = validation_error(self, data, length, max(self.config.horizons))
-            if error is None:
-                return season
-            if error < best:
-                best, chosen = error, season
-        return chosen
+
+class Seasonal(Protocol):
+    """A forecast by a season."""
+
+    season: int
+
+
+def find_season(model: Seasonal, data: Series, given: int | None) -> int:
+    """Return the rows of a season: those given, or those that the training windows show and validation windows choose.
+
+    Raises:
+        InputError: It does not fit into a window.
+    """
+    forecaster = cast("Forecaster", model)
+    length = forecaster.length_for(data)
+    season = given or _chosen_season(model, forecaster, data, length)
+    if season > length:
+        raise InputError(f"a season of {season} rows does not fit into a window of {length}; set seq_len higher")
+    return season
+
+
+def _chosen_season(model: Seasonal, forecaster: Forecaster, data: Series, length: int) -> int:
+    """Return the season, or 1, of least validation error; the highest peak where there is nothing to validate on."""
+    best, chosen = float("inf"), 0
+    for season in (*candidate_seasons(forecaster, data, length), 1):
+        model.season = season
+        error = validation_error(forecaster, data, length, max(forecaster.config.horizons))
+        if error is None:
+            return season
+        if error < best:
+            best, chosen = error, season
+    return chosen

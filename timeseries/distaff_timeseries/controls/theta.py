@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from distaff_timeseries.controls.seasonal_naive import SeasonalNaive
+from distaff.model.base import Session
+from distaff.model.config import ModelConfig
+from distaff_data.datasets.series import Series
+from distaff_timeseries.controls.forecaster import Forecaster
+from distaff_timeseries.controls.seasonal_naive import SeasonalNaiveConfig, find_season
 
 _RATES = (0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0)
 """Rates of smoothing, of which each window takes the one of least squared error one step ahead."""
 _ROWS = 240  # latest rows that are read: older ones weigh nothing at any rate but the lowest
 
 
-class Theta(SeasonalNaive):
+class Theta(Forecaster):
     """Simple exponential smoothing with half the window's slope, on what is left without its seasonal means.
 
     Assimakopoulos and Nikolopoulos (2000) in the closed form of Hyndman and Billah (2003), additive; the season is chosen
@@ -22,6 +27,15 @@ class Theta(SeasonalNaive):
     """
 
     name: ClassVar[str] = "theta"
+    seeded: ClassVar[bool] = False
+    control: ClassVar[bool] = True
+    Config: ClassVar[type[ModelConfig]] = SeasonalNaiveConfig
+    config: SeasonalNaiveConfig
+    season: int
+
+    def _fit_encoder(self, data: Series, session: Session) -> None:
+        """Find the season."""
+        self.season = find_season(self, data, self.config.season)
 
     def forecast_windows(self, values: Tensor, mask: Tensor, horizon: int) -> Tensor:
         """Return the forecasts of each window by its own smoothing rate."""
@@ -38,6 +52,14 @@ class Theta(SeasonalNaive):
         step = torch.arange(1, horizon + 1, device=values.device)
         ahead = step.view(1, -1, 1) - 1 + ((1 - (1 - rate) ** n_seen) / rate).unsqueeze(1)
         return level.unsqueeze(1) + 0.5 * slope.unsqueeze(1) * ahead + seasonal[:, (n_rows + step - 1) % season]
+
+    def encoder_state(self) -> dict[str, Tensor]:
+        """Return the season."""
+        return {"season": torch.tensor(self.season)}
+
+    def load_encoder_state(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take back the season."""
+        self.season = int(tensors["season"])
 
 
 def line(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

@@ -26,7 +26,7 @@ from distaff_data.errors import InputError
 from distaff_graph.diagnosis.coral.convergence import Convergence
 from distaff_graph.diagnosis.coral.evidence import (
     FOLLOWED,
-    Distributions,
+    EnergyDistances,
     Kinds,
     Weighed,
     earliness,
@@ -133,7 +133,7 @@ class CORALCore:
     _candidates: Ints
     _learner: GraphLearner | None
     _mechanisms: tuple[Mechanisms, Floats] | None
-    _distributions: Distributions | None
+    _distributions: EnergyDistances | None
     _convergence: Convergence
 
     def __init__(
@@ -326,7 +326,7 @@ class CORALCore:
             level = baseline.level(baseline.z(self._incident), upward=self.upward)
         if self.weighed.distribution:
             chosen = self._candidates
-            self._distributions = self._distributions or Distributions(self._normal[:, chosen])
+            self._distributions = self._distributions or EnergyDistances(self._normal[:, chosen])
             apart[chosen] = self._distributions.apart(self._incident[:, chosen])
         early = earliness(self._onset, self._followed)
         return np.expm1(evidence(self._anomalies.own, level, apart, early, self.kinds, self.kpi, self.weighed))

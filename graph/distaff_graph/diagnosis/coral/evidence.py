@@ -62,7 +62,7 @@ class Weighed:
 
     Attributes:
         level: Levels, beside extremes.
-        distribution: Distributions.
+        distribution: EnergyDistances.
         order: The order of onsets.
         components: The other side of each component.
     """
@@ -73,7 +73,7 @@ class Weighed:
     components: bool = True
 
 
-class Distributions:
+class EnergyDistances:
     """The distribution of each of M metrics in the normal state, by normal rows ``(n, M)``, at least two."""
 
     def __init__(self, normal: Floats) -> None:

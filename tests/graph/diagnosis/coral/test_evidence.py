@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from distaff_graph.diagnosis.coral.evidence import (
-    Distributions,
+    EnergyDistances,
     Kinds,
     Weighed,
     earliness,
@@ -41,7 +41,7 @@ def test_a_change_of_spread_is_another_distribution_and_a_drift_that_goes_on_is_
     rows[:, 0] *= 8
     normal[:, 1] = np.cumsum(normal[:, 1])
     rows[:, 1] = normal[-1, 1] + np.cumsum(rows[:, 1])
-    apart = Distributions(normal).apart(rows)
+    apart = EnergyDistances(normal).apart(rows)
     assert apart[0] > 1.5
     raw = energy_coefficient(normal, rows)
     assert raw[1] / apart[1] > 1.5 * raw[0] / apart[0]  # ever another, it has to be further away
