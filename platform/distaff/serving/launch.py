@@ -12,6 +12,7 @@ from distaff_data.errors import InputError
 from distaff_data.workspace import Workspace
 
 TOKEN = "DISTAFF_SERVE_TOKEN"
+_LAST_LOOK = 30.0  # seconds that the end waits for one
 _SHORTEST = 16  # characters of a token
 _NEEDED = ("starlette", "uvicorn")
 
@@ -49,7 +50,7 @@ def serve(
         from distaff.serving.served import Shelf
 
         shelf = Shelf(workspace, names, tell)
-        shelf.follow(every)
+        following = shelf.follow(every)
         # No access log: its lines would name people.
         config = uvicorn.Config(make_app(shelf, token), log_level="warning", access_log=False, server_header=False)
         host = f"[{address}]" if ":" in address else address
@@ -61,6 +62,7 @@ def serve(
             return 0
         finally:
             shelf.end()
+            following.join(_LAST_LOOK)  # a look that goes on while the interpreter ends would abort it
         return 0
     finally:
         listening.close()
