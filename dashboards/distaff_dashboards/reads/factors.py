@@ -128,3 +128,14 @@ def has_item_attributes(source: Source, dataset: str) -> bool:
     """Tell whether anything but titles is known about a dataset's items."""
     sql = "SELECT 1 FROM attributes WHERE dataset = ? AND entity = 'item' AND name <> 'title' LIMIT 1"
     return not source.frame(sql, [dataset]).is_empty()
+
+
+def shares_of(source: Source, run: str, entity: str, name: str) -> pl.DataFrame:
+    """Return the share of each factor in a user or an item, largest first: ``factor, share``; empty where it has none."""
+    shares = source.frame("SELECT shares FROM loadings WHERE run = ? AND entity = ? AND id = ?", [run, entity, name])
+    return (
+        shares.select(share=pl.col("shares").explode())
+        .with_row_index("factor")
+        .select(pl.col("factor").cast(pl.Int64), "share")
+        .sort("share", descending=True, maintain_order=True)
+    )

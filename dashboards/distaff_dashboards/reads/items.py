@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from distaff_dashboards.reads.factors import TITLES
+from distaff_dashboards.reads.factors import TITLES, shares_of
 from distaff_dashboards.reads.people import model
 from distaff_dashboards.reads.source import Source
 
@@ -50,13 +50,7 @@ def attributes(source: Source, dataset: str, item: str) -> pl.DataFrame:
 @st.cache_data(max_entries=256, show_spinner=False)
 def item_shares(source: Source, run: str, item: str) -> pl.DataFrame:
     """Return an item's share of each factor of a run, largest first: ``factor, share``; empty where it has none."""
-    shares = source.frame("SELECT shares FROM loadings WHERE run = ? AND entity = 'item' AND id = ?", [run, item])
-    return (
-        shares.select(share=pl.col("shares").explode())
-        .with_row_index("factor")
-        .select(pl.col("factor").cast(pl.Int64), "share")
-        .sort("share", descending=True, maintain_order=True)
-    )
+    return shares_of(source, run, "item", item)
 
 
 @st.cache_data(max_entries=256, show_spinner=False)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 import streamlit as st
 
-from distaff_dashboards.reads.factors import TITLES
+from distaff_dashboards.reads.factors import TITLES, shares_of
 from distaff_dashboards.reads.source import Source
 
 if TYPE_CHECKING:
@@ -34,13 +34,7 @@ def users_of_factor(source: Source, run: str, dataset: str, factor: int) -> list
 @st.cache_data(max_entries=256, show_spinner=False)
 def user_mix(source: Source, run: str, user: str) -> pl.DataFrame:
     """Return a user's share of each factor, largest first: ``factor, share``; empty for a user the run does not know."""
-    shares = source.frame("SELECT shares FROM loadings WHERE run = ? AND entity = 'user' AND id = ?", [run, user])
-    return (
-        shares.select(share=pl.col("shares").explode())
-        .with_row_index("factor")
-        .select(pl.col("factor").cast(pl.Int64), "share")
-        .sort("share", descending=True, maintain_order=True)
-    )
+    return shares_of(source, run, "user", user)
 
 
 @st.cache_data(max_entries=256, show_spinner=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import polars as pl
@@ -37,6 +38,13 @@ def read_changes(path: str | Path) -> tuple[SystemChange, ...]:
     file = Path(path)
     if not file.is_file():
         raise InputError(f"there is no file of changes {str(file)!r}", column="changes")
+    made = file.stat()
+    return _read(file, (made.st_mtime_ns, made.st_size))
+
+
+@lru_cache(maxsize=4)  # each incident of a run asks anew
+def _read(file: Path, state: tuple[int, int]) -> tuple[SystemChange, ...]:
+    """Return the changes in a file as long as it is in this state."""
     try:
         table = pl.read_csv(file, schema_overrides={"entity": pl.String, "what": pl.String})
     except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:

@@ -136,7 +136,7 @@ class Diagnoser(Model[Incidents]):
     learns_graph: ClassVar[bool] = False
     """Tells whether the ranking is by a learned graph even where none is part of the result."""
     least_share: ClassVar[float | None] = None
-    """The share of the first score that a likely cause has at least, measured on planted incidents; see ``cause_sets``."""
+    """The share of the first score that a likely cause has at least, by other sets of incidents; see ``cause_sets``."""
     headline: ClassVar[tuple[str, ...]] = ("avg@5", "ac@1", "ac@3", "map@3", "mrr")
     shown: ClassVar[tuple[str, ...]] = ("ac@1", "ac@3", "avg@5", "map@3", "mrr")
     Config: ClassVar[type[ModelConfig]] = DiagnoserConfig

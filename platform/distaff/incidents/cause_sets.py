@@ -3,13 +3,14 @@
 A case's *share* is the score of its true cause over that of the first of the ranking, both the best of their entity's
 metrics. Of n cases with known causes, the k-th smallest share with k = floor((n + 1) / 10) is the least that a cause needs:
 the set of a new case of the same kind, all entities with at least that share, then holds the true one with a probability of
-at least 0.9 (Vovk et al., 2005). Where no such case is known the share is the model's own, measured on planted incidents of
-many kinds; other systems may be of another kind. A set that holds more than half of the entities tells nothing, which is
-said instead.
+at least 0.9 (Vovk et al., 2005). Where fewer than ten such cases are known the share is the model's own, taken over the sets
+of ``benchmarks/reproduce.py incidents``; a system of another kind may be held far less often, as one of those sets is. A set
+that holds more than half of the entities tells nothing, which is said instead.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import replace
 from math import floor
@@ -18,6 +19,8 @@ from distaff.incidents.rankings import Diagnosis
 from distaff_data.datasets.incidents import Case, entity_of
 
 COVERAGE = 0.9
+SUCH = "such: like the incidents by which the sets were measured; of another kind of system nobody knows"
+"""The words beside a set of causes."""
 LEAST_CASES = 10  # with known causes, from which a data set has a share of its own
 _MOST = 0.5  # of the entities, beyond which a set tells nothing
 
@@ -62,9 +65,12 @@ def with_cause_sets(
         for number, (case, diagnosis) in enumerate(zip(cases, diagnoses, strict=True))
         if case.roots and case.visible and diagnosis.causes
     }
+    ordered = sorted(known.values())
     found = []
     for number, diagnosis in enumerate(diagnoses):
-        others = [share for other, share in known.items() if other != number]
+        others = ordered.copy()
+        if number in known:
+            others.pop(bisect_left(others, known[number]))
         least = least_share(others) if len(others) >= LEAST_CASES - 1 else built_in
         found.append(diagnosis if least is None else replace(diagnosis, likely=cause_set(diagnosis, least)))
     return tuple(found)

@@ -19,7 +19,7 @@ from distaff_data.arrays import Floats
 from distaff_data.datasets.incidents import Case
 
 SEEN = (0, 1, 3, 5)  # past incidents of each cause
-_DRAWS = 20
+_DRAWS, _RANKINGS = 20, 1_000  # draws of an order, fewer of many incidents: so many rankings are enough for a mean
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,10 @@ class Past:
         for entity, likeness in recalled.items():
             if entity in worth:
                 worth[entity] += likeness
-        levels = sorted({round(value, 12) for value in worth.values()}, reverse=True)
-        return [[entity for entity, value in worth.items() if round(value, 12) == level] for level in levels]
+        levels: dict[float, list[str]] = {}
+        for entity, value in worth.items():
+            levels.setdefault(round(value, 12), []).append(entity)
+        return [levels[level] for level in sorted(levels, reverse=True)]
 
 
 def likeness(diagnoses: Sequence[Diagnosis]) -> Floats:
@@ -94,7 +96,7 @@ def learning_curve(past: Past, seen: Sequence[int] = SEEN, *, seed: int = 0) -> 
     rows = []
     for n in seen:
         hits: dict[str, list[float]] = {"ac@1": [], "shuffled": []}
-        for _ in range(_DRAWS if n else 1):
+        for _ in range(min(_DRAWS, _RANKINGS // max(len(past.cases), 1) + 1) if n else 1):
             order = rng.permutation(len(past.cases)).tolist()
             shuffled = [past.roots[i] for i in rng.permutation(len(past.roots))]
             firsts = _firsts(past, order, n + 1)  # one more than are remembered: an incident does not remember itself

@@ -15,6 +15,7 @@ from itertools import pairwise
 import numpy as np
 
 from distaff.exports import DATES_FROM
+from distaff.incidents.cause_sets import SUCH
 from distaff.incidents.rankings import Cause, Diagnosis
 from distaff.incidents.tables import read_diagnoses
 from distaff.runs.records import find
@@ -88,7 +89,7 @@ def _facts(case: Case, diagnosis: Diagnosis, by: str) -> list[str]:
     facts = [began, f"KPI: {'none' if case.kpi is None else case.columns[case.kpi]}", f"ranked by {by}"]
     facts += [f"graph: {diagnosis.graph}"] if diagnosis.graph else []
     if diagnosis.likely:
-        facts.append(f"in nine of ten such cases the cause is among: {', '.join(diagnosis.likely)}")
+        facts.append(f"in nine of ten such cases the cause is among: {', '.join(diagnosis.likely)} ({SUCH})")
     elif diagnosis.likely is not None:
         facts.append("which entity is the cause cannot be told from these metrics: more than half of them are likely")
     return facts + list(diagnosis.warnings)

@@ -11,6 +11,7 @@ import polars as pl
 import streamlit as st
 from numpy.typing import NDArray
 
+from distaff.incidents.cause_sets import SUCH
 from distaff_dashboards.reads.source import Source, published_for, row_of
 from distaff_dashboards.ui import address, definitions, places, widgets, wording
 from distaff_dashboards.ui.charts import ACCENT, CONTROL, FLOOR, INK
@@ -190,7 +191,7 @@ def _likely(entities: Sequence[str] | None) -> str:
         return "How sure the ranking is was not asked."
     if not entities:
         return "Which entity is the cause cannot be told from these metrics: more than half of them are likely."
-    return f"In nine of ten such cases the cause is among: {', '.join(entities)}."
+    return f"In nine of ten such cases the cause is among: {', '.join(entities)} ({SUCH})."
 
 
 def _causes(view: _View, scope: str, name: str) -> Mapping[str, Any] | None:
