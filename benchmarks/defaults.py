@@ -36,7 +36,7 @@ from distaff_data.datasets.interactions import Interactions
 
 METRIC = "recall@20"
 SCALABLE = ("ease", "als", "item_knn", "rp3beta", "graph_filter", "puresvd")
-MODELS = (*SCALABLE, "gfcf", "nmf", "seminmf", "varimax", "multivae", "lightgcn")
+MODELS = (*SCALABLE, "gfcf", "nmf", "seminmf", "varimax", "multivae", "macridvae", "lightgcn", "dccf")
 ROOT = Path(__file__).resolve().parents[1]
 SEED = 2023
 
@@ -153,10 +153,12 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--save", action="store_true", help="write benchmarks/results/defaults.json as well")
     args = parser.parse_args()
-    rows = list(run(args.models, args.trials, args.data, lambda line: print(line, file=sys.stderr, flush=True)))
-    answer = {"trials": args.trials, "metric": METRIC, "rows": [asdict(row) for row in rows]}
-    if args.save:
-        results.save("defaults", answer)
+    rows: list[Row] = []
+    for row in run(args.models, args.trials, args.data, lambda line: print(line, file=sys.stderr, flush=True)):
+        rows.append(row)
+        answer = {"trials": args.trials, "metric": METRIC, "rows": [asdict(row) for row in rows]}
+        if args.save:  # after each row: a run of hours that ends early has told of the models it came to
+            results.save("defaults", answer)
     if args.json:
         print(json.dumps(answer))
         return
