@@ -8,7 +8,9 @@ A benchmark is a module in ``benchmarks/speeds`` named like the benchmark (``dcc
   arguments that does the work once. One that prepares work of its own for each repetition returns ``(prepare,
   work)``, and only ``work(prepare())`` is timed;
 - optionally ``ALSO``: names of more functions like ``ours``, timed without a peer and reported under their names;
-- optionally ``UNITS``: of what and how many are done in one repetition, for a rate a second.
+- optionally ``UNITS``: of what and how many are done in one repetition, for a rate a second;
+- optionally ``least(data)``: what one repetition of ours cannot do without (:class:`benchmarks.roofline.Work`), for the
+  ``limit`` of this machine, whose rates are measured after both sides are done.
 
 Each side lives in a process of its own, so that the peaks of memory are its own, and the repetitions alternate, so that
 other load on the machine falls on both. Seconds are medians.
@@ -84,7 +86,7 @@ def benchmark(name: str) -> Any:
 def about(module: Any) -> dict[str, Any]:
     """Return the facts of a benchmark that a side's process answers with first."""
     optional = {name.lower(): getattr(module, name, ()) for name in ("ALSO", "UNITS")}
-    return {"peer": module.PEER, "repeats": module.REPEATS, **optional}
+    return {"peer": module.PEER, "repeats": module.REPEATS, "bounded": hasattr(module, "least"), **optional}
 
 
 def work_side(name: str, side: str, data: Path) -> None:
@@ -93,6 +95,11 @@ def work_side(name: str, side: str, data: Path) -> None:
 
     out, sys.stdout = sys.stdout, sys.stderr  # whatever a library prints must not look like an answer
     module = benchmark(name)
+    if side == "limit":
+        from benchmarks.roofline import limit
+
+        print(json.dumps(limit(module.least(data))), file=out, flush=True)
+        return
     timed = getattr(module, side)(data)
     prepare, work = timed if isinstance(timed, tuple) else (None, timed)
     print(json.dumps(about(module)), file=out, flush=True)
@@ -124,6 +131,11 @@ def compare(name: str, data: Path) -> dict[str, Any]:
         "ratio": round(peer["seconds"] / ours["seconds"], 2),
         **{side: alone(name, side, data, facts["repeats"]) for side in facts["also"]},
     }
+    if facts["bounded"]:
+        process = Side(name, "limit", data)
+        least = process.ask()
+        process.close()
+        result["limit"] = {**least, "reached": round(least["seconds"] / ours["seconds"], 3)}
     if facts["units"]:
         unit, n = facts["units"]
         for times in (result["ours"], result["peer"], *(result[side] for side in facts["also"])):
@@ -172,7 +184,12 @@ def show(result: dict[str, Any]) -> None:
     for name, times in (("ours", result["ours"]), (result["peer"]["name"], result["peer"])):
         print(f"{name:48} {times['seconds']:10.4f} s {times['peak_gb']:8.2f} GB")
     print(f"{result['name']}: {result['ratio']} times faster")
-    for name in sorted(result.keys() - {"name", "ours", "peer", "ratio"}):
+    if "limit" in result:
+        least = result["limit"]
+        print(
+            f"{'limit, by ' + least['by']:48} {least['seconds']:10.4f} s, of which ours reaches {least['reached']:.0%}"
+        )
+    for name in sorted(result.keys() - {"name", "ours", "peer", "ratio", "limit"}):
         print(f"{name:48} {result[name]['seconds']:10.4f} s {result[name]['peak_gb']:8.2f} GB")
 
 

@@ -63,17 +63,23 @@ def _gap(against: Row | None) -> str:
 def speeds(answer: Row) -> list[str]:
     """Return the table of speeds beside peers: a row a benchmark."""
     return _table(
-        ("`python benchmarks/speed.py`", "ours", "peer", ""),
+        ("`python benchmarks/speed.py`", "ours", "peer", "", "limit of this machine"),
         (
             [
                 f"`{row['name']}`",
                 _time(row["ours"]),
                 f"{row['peer']['name']}: {_time(row['peer'])}",
                 f"{row['ratio']:.1f} times",
+                _limit(row.get("limit")),
             ]
             for row in answer["rows"]
         ),
     )
+
+
+def _limit(least: Row | None) -> str:
+    """Return the least seconds, whose they are, and the share that ours reaches."""
+    return "" if least is None else f"{least['seconds']:.2g} s by {least['by']}: {least['reached']:.0%}"
 
 
 def defaults(answer: Row) -> list[str]:

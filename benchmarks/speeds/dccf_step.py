@@ -13,6 +13,7 @@ from pathlib import Path
 import edge_reference as reference
 import torch
 from benchmarks.gowalla import read
+from benchmarks.roofline import FLOAT, Work, adam
 from benchmarks.stepping import stepper
 
 from distaff_graph.collaborative.dccf import DCCF
@@ -26,6 +27,30 @@ SAMPLES = 10_240
 def ours(data: Path) -> Callable[[], None]:
     (train,) = read(data, "train")
     return stepper(DCCF(batch_size=SAMPLES), train)
+
+
+def least(data: Path) -> Work:
+    """Return the work of both layers over all nodes, as the paper writes them.
+
+    A layer's InfoNCE has three views of users and of items, each with three products of all pairs of the batch's distinct
+    nodes (the scores and both gradients). Its propagation is a sparse product each way. Its two masked means have a sparse
+    product forward and two backward, and one dot product an edge forward and two backward. Its memberships are two dense
+    products each way and one more for each gradient.
+    """
+    (train,) = read(data, "train")
+    batch = next(Sampler(train).over_users(SAMPLES, torch.Generator().manual_seed(0)).batches(SAMPLES))
+    d, k, layers, n_nodes, entries = 32, 128, 2, train.n_rows + train.n_cols, 2 * train.nnz
+    pairs = batch.unique_users.numel() ** 2 + batch.unique_positives.numel() ** 2
+    products, dots = 2 + 2 * 3, 2 * 3  # a layer's, over entries and over edges
+    sparse = (products * entries + dots * train.nnz) * 2 * d
+    dense = 3 * 3 * pairs * 2 * d + 6 * n_nodes * k * 2 * d
+    return Work(
+        flops=layers * (sparse + dense),
+        bytes=layers * products * (2 * n_nodes * d + 2 * entries) * FLOAT + adam(n_nodes * d),
+        fetched=layers * (products * entries + dots * train.nnz) * d * FLOAT,
+        table=(n_nodes, d),
+        counted="InfoNCE's products of pairs, memberships, sparse products and dot products of both layers; Adam",
+    )
 
 
 def peer(data: Path) -> Callable[[], None]:

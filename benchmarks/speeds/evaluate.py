@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 from benchmarks.gowalla import read
+from benchmarks.roofline import FLOAT, Work
 
 from distaff.ranking.metrics import Products, evaluate
 from distaff_data.datasets.csr import Csr
@@ -38,6 +39,17 @@ def ours(data: Path) -> Callable[[], object]:
     interactions = Interactions("gowalla", *nobody, train, empty, test)
     users, items = map(torch.from_numpy, vectors(train.n_rows, train.n_cols))
     return lambda: evaluate(Products(users, items), interactions, "test", ks=KS)
+
+
+def least(data: Path) -> Work:
+    """Return every tested user's product with every item, in float32; ranks and metrics are not counted."""
+    train, test = read(data, "train", "test")
+    n_users = int((test.counts() > 0).sum())
+    return Work(
+        flops=2 * n_users * train.n_cols * DIM,
+        bytes=((n_users + train.n_cols) * DIM + train.nnz + test.nnz) * FLOAT,
+        counted="float32 products of all users and items",
+    )
 
 
 def peer(data: Path) -> Callable[[], object]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from benchmarks.gowalla import read
+from benchmarks.roofline import FLOAT, Work, adam
 from benchmarks.stepping import stepper
 
 from distaff_graph.collaborative.lightgcn import LightGCN
@@ -27,6 +28,20 @@ SAMPLES = 2048
 def ours(data: Path) -> Callable[[], None]:
     (train,) = read(data, "train")
     return stepper(LightGCN(batch_size=SAMPLES), train)
+
+
+def least(data: Path) -> Work:
+    """Return four sparse products over all edges: of the third layer, and of its gradient, a batch's rows are enough."""
+    (train,) = read(data, "train")
+    d, n_nodes, entries = 64, train.n_rows + train.n_cols, 2 * train.nnz
+    numbers, products = n_nodes * d, 4
+    return Work(
+        flops=products * entries * 2 * d,
+        bytes=products * (2 * numbers + 2 * entries) * FLOAT + adam(numbers),
+        fetched=products * entries * d * FLOAT,
+        table=(n_nodes, d),
+        counted="4 sparse products of all edges; tables read and written once a product; Adam",
+    )
 
 
 def peer(data: Path) -> Callable[[], None]:

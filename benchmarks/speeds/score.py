@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from benchmarks.gowalla import lightgcn
+from benchmarks.roofline import FLOAT, Work
 
 from distaff.ranking.metrics import best_items, exclusion
 from distaff.recommenders.base import Recommender
@@ -50,6 +51,16 @@ def peer(data: Path) -> Callable[[], object]:
     als.user_factors, als.item_factors = tensors["users"].numpy(), tensors["items"].numpy()
     users = torch.arange(model.data.n_users).numpy()
     return lambda: als.recommend(users, excluded, N=TOP_K)
+
+
+def least(data: Path) -> Work:
+    """Return every user's product with every item, in float32; choosing the best among them is not counted."""
+    users, items = (_model(data).state()[side] for side in ("users", "items"))
+    return Work(
+        flops=2 * len(users) * items.numel(),
+        bytes=(users.numel() + items.numel() + 2 * TOP_K * len(users)) * FLOAT,
+        counted="float32 products of all users and items",
+    )
 
 
 def published(data: Path) -> Callable[[], object]:

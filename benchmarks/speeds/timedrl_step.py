@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from benchmarks.roofline import Work, work_of_step
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
@@ -43,7 +44,18 @@ def in_bfloat16(data: Path) -> Callable[[], None]:
     return stepped(data, "bfloat16")
 
 
+def least(data: Path) -> Work:
+    """Return the products of a step, as ours makes them."""
+    model, step = _ready(data, "float32")
+    return work_of_step(step, sum(parameter.numel() for parameter in model.network.parameters()))
+
+
 def stepped(data: Path, precision: str) -> Callable[[], None]:
+    return _ready(data, precision)[1]
+
+
+def _ready(data: Path, precision: str) -> tuple[Stepped, Callable[[], None]]:
+    """Return the model made ready, and its step."""
     values = rows(data)
     series = divide(Series.from_rows(values, [len(values)]), "rows:8640,2880,2880")
     settings: dict[str, Any] = {"patch_len": PATCH, "stride": PATCH, "d_model": WIDTH, "n_heads": HEADS, "n_layers": 1}
@@ -59,7 +71,7 @@ def stepped(data: Path, precision: str) -> Callable[[], None]:
         torch.stack(list(losses.values())).sum().backward()
         optimizer.step()
 
-    return step
+    return model, step
 
 
 class Stepped(TimeDRL):
