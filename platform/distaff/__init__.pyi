@@ -783,6 +783,8 @@ class GAT(_GAT):
             cosines of the user and every positive of the mini-batch, whose vectors are then ranked by cosine.
         temperature: Of the cosines, where the loss is ``infonce``; none of the others has one.
         reg: Weight of half the squares of the table's rows that a step looks up, over the batch size.
+        n_neighbours: For graphs that do not fit: how many neighbours a node gathers from in each of the ``n_layers``
+            layers, drawn anew for every mini-batch; all when None, and always where vectors are computed at the end.
         heads: Attentions a layer; the embedding is divided among them.
     """
 
@@ -802,6 +804,7 @@ class GAT(_GAT):
         loss: Literal["bpr", "softmax", "edges", "infonce"] = "bpr",
         temperature: float = 0.2,
         reg: float = 0.0001,
+        n_neighbours: int | None = None,
         heads: int = 4,
     ) -> None: ...
 
@@ -841,6 +844,8 @@ class GIN(_GIN):
             cosines of the user and every positive of the mini-batch, whose vectors are then ranked by cosine.
         temperature: Of the cosines, where the loss is ``infonce``; none of the others has one.
         reg: Weight of half the squares of the table's rows that a step looks up, over the batch size.
+        n_neighbours: For graphs that do not fit: how many neighbours a node gathers from in each of the ``n_layers``
+            layers, drawn anew for every mini-batch; all when None, and always where vectors are computed at the end.
     """
 
     def __init__(
@@ -859,6 +864,7 @@ class GIN(_GIN):
         loss: Literal["bpr", "softmax", "edges", "infonce"] = "bpr",
         temperature: float = 0.2,
         reg: float = 0.0001,
+        n_neighbours: int | None = None,
     ) -> None: ...
 
 class GraphFilter(_GraphFilter):
@@ -899,6 +905,8 @@ class GraphSAGE(_GraphSAGE):
             cosines of the user and every positive of the mini-batch, whose vectors are then ranked by cosine.
         temperature: Of the cosines, where the loss is ``infonce``; none of the others has one.
         reg: Weight of half the squares of the table's rows that a step looks up, over the batch size.
+        n_neighbours: For graphs that do not fit: how many neighbours a node gathers from in each of the ``n_layers``
+            layers, drawn anew for every mini-batch; all when None, and always where vectors are computed at the end.
     """
 
     def __init__(
@@ -917,6 +925,7 @@ class GraphSAGE(_GraphSAGE):
         loss: Literal["bpr", "softmax", "edges", "infonce"] = "bpr",
         temperature: float = 0.2,
         reg: float = 0.0001,
+        n_neighbours: int | None = None,
     ) -> None: ...
 
 class Hydra(_Hydra):
@@ -1075,6 +1084,8 @@ class LightGCNPyG(_LightGCNPyG):
             cosines of the user and every positive of the mini-batch, whose vectors are then ranked by cosine.
         temperature: Of the cosines, where the loss is ``infonce``; none of the others has one.
         reg: Weight of half the squares of the table's rows that a step looks up, over the batch size.
+        n_neighbours: For graphs that do not fit: how many neighbours a node gathers from in each of the ``n_layers``
+            layers, drawn anew for every mini-batch; all when None, and always where vectors are computed at the end.
     """
 
     def __init__(
@@ -1093,6 +1104,7 @@ class LightGCNPyG(_LightGCNPyG):
         loss: Literal["bpr", "softmax", "edges", "infonce"] = "bpr",
         temperature: float = 0.2,
         reg: float = 0.0001,
+        n_neighbours: int | None = None,
     ) -> None: ...
 
 class MacridVAE(_MacridVAE):
@@ -1562,6 +1574,8 @@ class PyG(_PyG):
             cosines of the user and every positive of the mini-batch, whose vectors are then ranked by cosine.
         temperature: Of the cosines, where the loss is ``infonce``; none of the others has one.
         reg: Weight of half the squares of the table's rows that a step looks up, over the batch size.
+        n_neighbours: For graphs that do not fit: how many neighbours a node gathers from in each of the ``n_layers``
+            layers, drawn anew for every mini-batch; all when None, and always where vectors are computed at the end.
         encoder: A class of ``torch_geometric.nn.models`` that turns ``x, edge_index`` into vectors, such as
             ``torch_geometric.nn.models.GIN``; in Python also an object of any class, ``torch.nn.Module``.
     """
@@ -1582,6 +1596,7 @@ class PyG(_PyG):
         loss: Literal["bpr", "softmax", "edges", "infonce"] = "bpr",
         temperature: float = 0.2,
         reg: float = 0.0001,
+        n_neighbours: int | None = None,
         encoder: str = "torch_geometric.nn.models.GraphSAGE",
     ) -> None: ...
 
@@ -2156,6 +2171,8 @@ class VGAE(_VGAE):
         loss: As above; ``edges`` is the paper's.
         temperature: Of the cosines, where the loss is ``infonce``; none of the others has one.
         reg: As above; the paper has none.
+        n_neighbours: For graphs that do not fit: how many neighbours a node gathers from in each of the ``n_layers``
+            layers, drawn anew for every mini-batch; all when None, and always where vectors are computed at the end.
         kl_weight: Weight of the divergence from the prior, a mean over nodes; the paper's is 1 over their number.
     """
 
@@ -2175,5 +2192,6 @@ class VGAE(_VGAE):
         loss: Literal["bpr", "softmax", "edges", "infonce"] = "edges",
         temperature: float = 0.2,
         reg: float = 0.0,
+        n_neighbours: int | None = None,
         kl_weight: float = 0.001,
     ) -> None: ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -44,6 +45,8 @@ class EncoderConfig(GradientConfig):
             and every positive of the mini-batch, whose vectors are then ranked by cosine.
         temperature: Of the cosines, where the loss is ``infonce``; none of the others has one.
         reg: Weight of half the squares of the table's rows that a step looks up, over the batch size.
+        n_neighbours: For graphs that do not fit: how many neighbours a node gathers from in each of the ``n_layers``
+            layers, drawn anew for every mini-batch; all when None, and always where vectors are computed at the end.
     """
 
     batch_size: Annotated[int, Field(ge=1)] = 4096
@@ -54,6 +57,7 @@ class EncoderConfig(GradientConfig):
     loss: Literal["bpr", "softmax", "edges", "infonce"] = "bpr"
     temperature: Annotated[float, Field(ge=0.025), Span(0.05, 1.0, log=True)] = 0.2
     reg: Annotated[float, Field(ge=0), Span(1e-7, 1e-2, log=True)] = 1e-4
+    n_neighbours: Annotated[int | None, Field(ge=1)] = None
 
 
 class PyGConfig(EncoderConfig):
@@ -76,11 +80,20 @@ class PyGConfig(EncoderConfig):
 
 @dataclass(frozen=True)
 class Drawn:
-    """A mini-batch of positions, int64: users and positives ``(b,)``, negatives ``(b, n)``."""
+    """A mini-batch and the graph that it is seen in.
+
+    Attributes:
+        users, positives: Positions of the interactions' ends among the graph's nodes, int64 ``(b,)``.
+        negatives: Those of items that the users did not take, ``(b, n)``.
+        nodes: Rows of the learned table that are the graph's nodes, int64 ``(m,)``; None when they are all of them.
+        edge_index: Its edges, in positions of the nodes.
+    """
 
     users: Tensor
     positives: Tensor
     negatives: Tensor
+    nodes: Tensor | None
+    edge_index: Tensor
 
 
 class EncoderRecommender(GradientRecommender):
@@ -101,10 +114,14 @@ class EncoderRecommender(GradientRecommender):
 
     def build(self, data: Interactions, generator: torch.Generator, device: torch.device) -> nn.Module:
         """Return table and encoder, and prepare the graph and the sampler."""
+        from distaff_graph.encoders.neighbourhoods import Neighbourhoods
         from distaff_graph.encoders.networks import EncoderNetwork, two_way_edges
 
-        self._sampler, self._n_users = Sampler(data.train), data.n_users
-        self._edge_index = two_way_edges(data.train, device)
+        c = self.config
+        self._sampler, self._n_users, self._device = Sampler(data.train), data.n_users, device
+        # What does not fit in training stays on the host.
+        self._edge_index = two_way_edges(data.train, device if c.n_neighbours is None else torch.device("cpu"))
+        self._near = None if c.n_neighbours is None else Neighbourhoods(self._edge_index, c.n_neighbours, c.n_layers)
         nodes = node_table(data.n_users, data.n_items, self.n_numbers(), "xavier_uniform", generator)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(generator.initial_seed())
@@ -113,31 +130,48 @@ class EncoderRecommender(GradientRecommender):
 
     def batches(self, data: Interactions, generator: torch.Generator) -> Iterator[Drawn]:
         """Yield every interaction once, with its negatives."""
-        c, device = self.config, self._edge_index.device
+        c = self.config
         triples = self._sampler.over_interactions(generator)
         for users, positives in zip(
             triples.users.split(c.batch_size), triples.positives.split(c.batch_size), strict=True
         ):
             negatives = self._sampler.negatives(users, c.n_negatives, generator)
-            yield Drawn(users.to(device), positives.to(device), negatives.to(device))
+            ends = users, positives + self._n_users, negatives + self._n_users
+            yield self._seen(ends, generator)
+
+    def _seen(self, ends: tuple[Tensor, ...], generator: torch.Generator) -> Drawn:
+        """Return a mini-batch of nodes ``(b,)``, ``(b,)`` and ``(b, n)`` in the graph that its step is to see."""
+        device = self._device
+        nodes, edge_index = None, self._edge_index
+        if self._near is not None:
+            distinct = torch.unique(torch.cat([positions.flatten() for positions in ends]))
+            near = self._near.of(distinct, generator)
+            nodes, edge_index = near.nodes.to(device), near.edge_index.to(device)
+            ends = tuple(torch.searchsorted(distinct, positions) for positions in ends)
+        users, positives, negatives = (positions.to(device) for positions in ends)
+        return Drawn(users, positives, negatives, nodes, edge_index)
 
     def losses(self, batch: Drawn) -> dict[str, Tensor]:
         """Return the loss of the interactions and the squared norm."""
         c, network = self.config, self.network
-        vectors = network(network.nodes, self._edge_index)
-        used = torch.cat([batch.users, batch.positives + self._n_users])
+        table = network.nodes if batch.nodes is None else network.nodes.index_select(0, batch.nodes)
+        vectors = network(table, batch.edge_index)
+        used = torch.cat([batch.users, batch.positives])
         if c.loss == "infonce":
             users, positives = F.normalize(vectors.index_select(0, used)).chunk(2)
             loss = info_nce(users, [positives], c.temperature)
         else:
-            used = torch.cat([used, batch.negatives.flatten() + self._n_users])
-            loss = _against_negatives(c.loss, *self._scores(vectors, batch))
-        norm = squares(network.nodes.index_select(0, used)) / (2 * batch.users.numel())
+            used = torch.cat([used, batch.negatives.flatten()])
+            loss = _against_negatives(c.loss, *_scores(vectors, batch))
+        norm = squares(table.index_select(0, used)) / (2 * batch.users.numel())
         return {c.loss: loss, "reg": c.reg * norm}
 
     def finalize(self) -> None:
         """Compute the vectors of users and items, of length 1 where the loss saw cosines."""
-        vectors = self.network(self.network.nodes, self._edge_index).detach()
+        network = self.network
+        if self._edge_index.device != self._device:
+            network = copy.deepcopy(network).to(self._edge_index.device)
+        vectors = network(network.nodes, self._edge_index).detach().to(self._device)
         if self.config.loss == "infonce":
             vectors = F.normalize(vectors)
         self._users, self._items = vectors[: self._n_users].clone(), vectors[self._n_users :].clone()
@@ -161,14 +195,7 @@ class EncoderRecommender(GradientRecommender):
     def message_passing(self) -> tuple[nn.Module, Mapping[str, Any]]:
         """Return the network and its inputs, for explanations by edges."""
         network = self.trained
-        return network, {"x": network.nodes.detach(), "edge_index": self._edge_index}
-
-    def _scores(self, vectors: Tensor, batch: Drawn) -> tuple[Tensor, Tensor]:
-        """Return scores of positives ``(b,)`` and of negatives ``(b, n)``."""
-        users = vectors.index_select(0, batch.users)
-        positives = vectors.index_select(0, batch.positives + self._n_users)
-        negatives = vectors.index_select(0, batch.negatives.flatten() + self._n_users).view(*batch.negatives.shape, -1)
-        return (users * positives).sum(1), (users.unsqueeze(1) * negatives).sum(2)
+        return network, {"x": network.nodes.detach(), "edge_index": self._edge_index.to(network.nodes.device)}
 
 
 class PyG(EncoderRecommender):
@@ -204,16 +231,21 @@ class PyG(EncoderRecommender):
 
     def make_encoder(self, n_numbers: int) -> nn.Module:
         """Return a copy of the given encoder, or a new one of the named class."""
-        from copy import deepcopy
-
         from distaff_graph.encoders.networks import named_encoder
 
         c = self.config
         if self._encoder is not None:
-            return deepcopy(self._encoder)
+            return copy.deepcopy(self._encoder)
         if c.encoder.startswith(_GIVEN):
             raise InputError(f"the encoder was {c.encoder}, which is not kept; give the object again", column="encoder")
         return named_encoder(c.encoder.removeprefix(ROOM), n_numbers, c.embedding_dim, c.n_layers, c.dropout)
+
+
+def _scores(vectors: Tensor, batch: Drawn) -> tuple[Tensor, Tensor]:
+    """Return scores of positives ``(b,)`` and of negatives ``(b, n)``."""
+    users, positives = (vectors.index_select(0, nodes) for nodes in (batch.users, batch.positives))
+    negatives = vectors.index_select(0, batch.negatives.flatten()).view(*batch.negatives.shape, -1)
+    return (users * positives).sum(1), (users.unsqueeze(1) * negatives).sum(2)
 
 
 def _against_negatives(loss: str, positive: Tensor, negative: Tensor) -> Tensor:

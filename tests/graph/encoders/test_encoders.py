@@ -161,15 +161,15 @@ def test_the_losses_are_their_definitions(loss: str) -> None:
         vectors = model.network(model.network.nodes, model._edge_index)
     ranking, norm = 0.0, 0.0
     for user, positive, negatives in zip(batch.users, batch.positives, batch.negatives, strict=True):
-        score = vectors[user] @ vectors[12 + positive]
-        others = torch.stack([vectors[user] @ vectors[12 + item] for item in negatives])
+        score = vectors[user] @ vectors[positive]
+        others = torch.stack([vectors[user] @ vectors[item] for item in negatives])
         if loss == "bpr":
             ranking += float(torch.log1p((others - score).exp()).mean())
         elif loss == "edges":
             ranking -= float(score.sigmoid().log() + (1 - others.sigmoid()).log().mean())
         else:
             ranking -= float(score - torch.logsumexp(torch.cat([score[None], others]), 0))
-        for row in (user, 12 + positive, *(12 + negatives)):
+        for row in (user, positive, *negatives):
             norm += float(model.network.nodes[row].detach().square().sum())
     n = len(batch.users)
     assert float(losses[loss].detach()) == pytest.approx(ranking / n, rel=1e-4)
@@ -187,9 +187,9 @@ def test_infonce_is_its_definition_over_the_positives_of_the_batch_and_ranks_by_
     cosine = torch.nn.functional.cosine_similarity
     ranking, norm = 0.0, 0.0
     for user, positive in zip(batch.users, batch.positives, strict=True):
-        among = cosine(vectors[user][None], vectors[12 + batch.positives]) / 0.3
-        ranking -= float(cosine(vectors[user], vectors[12 + positive], dim=0) / 0.3 - torch.logsumexp(among, 0))
-        norm += sum(float(model.network.nodes[row].detach().square().sum()) for row in (user, 12 + positive))
+        among = cosine(vectors[user][None], vectors[batch.positives]) / 0.3
+        ranking -= float(cosine(vectors[user], vectors[positive], dim=0) / 0.3 - torch.logsumexp(among, 0))
+        norm += sum(float(model.network.nodes[row].detach().square().sum()) for row in (user, positive))
     n = len(batch.users)
     assert float(losses["infonce"].detach()) == pytest.approx(ranking / n, rel=1e-4)
     assert float(losses["reg"].detach()) == pytest.approx(0.5 * norm / (2 * n), rel=1e-4)
@@ -219,8 +219,8 @@ def test_the_graph_vaes_terms_are_those_of_the_library() -> None:
     theirs = model.network.encoder.autoencoder
     torch.manual_seed(7)
     codes = theirs.encode(model.network.nodes, model._edge_index)
-    positive = torch.stack([batch.users, 12 + batch.positives])
-    negative = torch.stack([batch.users, 12 + batch.negatives[:, 0]])
+    positive = torch.stack([batch.users, batch.positives])
+    negative = torch.stack([batch.users, batch.negatives[:, 0]])
     torch.testing.assert_close(losses["edges"], theirs.recon_loss(codes, positive, negative), rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(losses["kl"], 0.1 * theirs.kl_loss(), rtol=1e-5, atol=1e-6)
 
