@@ -123,6 +123,8 @@ def pairs(answer: Row) -> list[str]:
 RENDERERS: Mapping[str, Callable[[Any], list[str]]] = {
     "ours-amazon-book": lists,
     "dgvae-lfm2k": lists,
+    "encoders-ml-100k": lists,
+    "encoders-lfm2k": lists,
     "speed": speeds,
     "defaults": defaults,
     "board-null": pairs,
