@@ -93,6 +93,12 @@ def defaults(answer: Row) -> list[str]:
     return _table(("", *datasets), ([model, *(row.get(name, "") for name in datasets)] for model, row in cells.items()))
 
 
+def dependencies(answer: Row) -> list[str]:
+    """Return the table of what the core needs."""
+    cells = ([row["name"], f"{row['megabytes']:,.1f}", row["reason"]] for row in answer["rows"])
+    return _table(("package", "MB", "for"), cells)
+
+
 def rates(answer: Sequence[Row]) -> list[str]:
     """Return the table of rates with their intervals: a row a question, a column a rule."""
     rules = list(dict.fromkeys(row["rule"] for row in answer))
@@ -126,6 +132,7 @@ RENDERERS: Mapping[str, Callable[[Any], list[str]]] = {
     "encoders-ml-100k": lists,
     "encoders-lfm2k": lists,
     "speed": speeds,
+    "dependencies": dependencies,
     "defaults": defaults,
     "board-null": pairs,
     **{f"false-positives-{name}": rates for name in ("names", "cards", "blind-spots", "infomec")},

@@ -23,9 +23,9 @@ _CONTROLS: dict[str, dict[str, str]] = {
     "varimax": {"n_intents": "12"},
     "nmf": {"n_intents": "12"},
 }
-# Small enough for minutes; plait chooses the rest on the validation split.
+# Small enough for a minute; plait chooses the rest on the validation split.
 _MODELS: dict[str, dict[str, str]] = {
-    "dccf": {"n_intents": "12", "max_epochs": "30", "batch_size": "8192", "samples_per_epoch": "65536"},
+    "dccf": {"n_intents": "12", "max_epochs": "12", "batch_size": "16384", "samples_per_epoch": "65536", "lr": "0.005"},
     "plait": {"n_intents": "6", "components": "ease:penalty=250,als:embedding_dim=16:reg=30:confidence=5"},
 }
 
