@@ -27,7 +27,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import torch
-from scipy import stats
+from scipy import sparse, stats
 from scipy.signal import lfilter
 
 from distaff.disentanglement.study import LatentStudy
@@ -118,6 +118,15 @@ def names(n_runs: int) -> Iterator[Rate]:
                 for seed in range(n_runs)
             )
             yield from _name_rates(f"random shares, K {k}, alpha {alpha}", draws, genres, popularity)
+    for n_of_a_factor in (10, 40):
+        yield from _name_rates(
+            f"{n_of_a_factor} of 400 items a factor, labels in the order of ids",
+            (_few_items(n_of_a_factor, seed) for seed in range(n_runs)),
+            *_in_order(400),
+        )
+    for n_items in (30, 45):
+        draws = (torch.from_numpy(np.random.default_rng(s).dirichlet((0.3, 0.3), n_items)) for s in range(n_runs))
+        yield from _name_rates(f"random shares, K 2, {n_items} items, labels of the popular", draws, *_popular(n_items))
     for name, settings in FITS.items():
         model = Recommender.named(name)(**settings)
         items = model.fit(data, seed=0, device="cpu").intents().items
@@ -125,6 +134,33 @@ def names(n_runs: int) -> Iterator[Rate]:
         shuffled = (items[torch.from_numpy(np.random.default_rng(s).permutation(len(items)))] for s in range(n_runs))
         yield from _name_rates(f"{name}, rows shuffled over items", shuffled, genres, popularity)
     yield from _true_names(max(n_runs // 10, 3))
+
+
+def _few_items(n_of_a_factor: int, seed: int) -> torch.Tensor:
+    """Return shares of 400 items in 16 factors of so many items each, at random."""
+    rng, shares = np.random.default_rng(seed), np.zeros((400, 16))
+    for k in range(16):
+        shares[rng.choice(400, n_of_a_factor, replace=False), k] = rng.random(n_of_a_factor)
+    return torch.from_numpy(shares)
+
+
+def _in_order(n_items: int) -> tuple[Incidence, torch.Tensor]:
+    """Return ten labels of runs of items, and popularity in another order."""
+    carries = np.arange(n_items)[:, None] * 10 // n_items == np.arange(10)
+    popularity = np.random.default_rng(0).permutation(np.ceil(2000 / np.arange(1, n_items + 1)))
+    return Incidence([("label", str(v)) for v in range(10)], sparse.csr_matrix(carries * 1.0)), torch.from_numpy(
+        popularity
+    )
+
+
+def _popular(n_items: int) -> tuple[Incidence, torch.Tensor]:
+    """Return twenty labels of nine tenths of the most popular items, and their popularity."""
+    rng = np.random.default_rng(1)
+    carries = (np.arange(n_items)[:, None] < n_items * rng.uniform(0.05, 0.2, 20)) & (rng.random((n_items, 20)) < 0.9)
+    carries = carries[:, carries.sum(0) > 1]
+    labels = [("label", str(v)) for v in range(carries.shape[1])]
+    popularity = torch.from_numpy(np.ceil(2000 / np.arange(1, n_items + 1)))
+    return Incidence(labels, sparse.csr_matrix(carries * 1.0)), popularity
 
 
 def _name_rates(

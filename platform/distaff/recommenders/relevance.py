@@ -18,11 +18,14 @@ from torch import Tensor
 
 from distaff.stats.corrections import holm
 from distaff.stats.stratified import strata_of, stratified_tails
+from distaff_data.arrays import Ints
 from distaff_data.frames import to_polars
 
 LAMBDA = 0.3
 MIN_ITEMS = 5  # an attribute value on fewer items names nothing
 TOP = 50  # items of an intent that stand for it in the test of association
+_MOST = 4 * TOP  # items that may share its last place
+_EQUAL = 1e-9  # of relevance: equal items' logarithms differ by rounding
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,7 @@ def associate(
     The ``TOP`` most relevant items of any intent are popular ones, and attributes go with popularity; so chance is a draw
     of as many items from each stratum of popularity (:func:`~distaff.stats.stratified.stratified_tails`). Holm's correction
     over all intents and values at once: a fit whose factors mean nothing has any name with a chance of ``level`` at most.
+    The order of items plays no part: equal ones stand for an intent together, and one that has none of it never does.
 
     Args:
         intents: The intents.
@@ -113,10 +117,8 @@ def associate(
     pairs, carries = incidence.pairs, incidence.carries
     if not pairs:
         return []
-    scores = relevance(intents.probability, intents.lift)
-    top = min(TOP, max(scores.shape[1] // 4, 1))
-    chosen = scores.topk(top, dim=1).indices.numpy()
     strata = strata_of(np.asarray(popularity.double().numpy()))
+    chosen = (standing_for(scores) for scores in relevance(intents.probability, intents.lift))
     q_values = holm(np.stack([stratified_tails(items, strata, carries) for items in chosen]))
     shares = intents.probability.numpy() @ carries
     prior = (popularity.double() / popularity.double().sum().clamp(min=1)).numpy() @ carries
@@ -126,6 +128,20 @@ def associate(
         for k, v in zip(*np.nonzero((q_values < level) & (lifts > 1.0)), strict=True)
     ]
     return sorted(rows, key=lambda a: (a.intent, -a.share * math.log(a.lift)))
+
+
+def standing_for(scores: Tensor) -> Ints:
+    """Return the items that stand for an intent, from their relevance ``(n_items,)``, ascending.
+
+    The ``TOP`` best, or a quarter of a small catalogue, and all that equal the last of them; only such as have any of the
+    intent, and none where too many are equal to tell which stand for it.
+    """
+    n = min(TOP, max(len(scores) // 4, 1), int(scores.isfinite().sum()))
+    if not n:
+        return np.empty(0, dtype=np.int64)
+    last = scores.topk(n).values[-1]
+    items: Ints = (scores >= last - _EQUAL).nonzero().squeeze(1).numpy()
+    return items if len(items) <= _MOST else items[:0]
 
 
 def incidence_of(attributes: pl.DataFrame | pa.Table, item_ids: pa.StringArray) -> Incidence:

@@ -12,14 +12,18 @@ from scipy import sparse, special
 
 from distaff_data.arrays import Floats, Ints
 
-STRATUM = 25  # members of a stratum, at least
+STRATUM = 25  # members of a stratum, at least; fewer where there are less than ten times as many of all
+_SMALLEST = 4
 
 
-def strata_of(values: Floats, least: int = STRATUM) -> Ints:
+def strata_of(values: Floats, least: int | None = None) -> Ints:
     """Return the stratum of each value ``(n,)``: runs of at least ``least`` of them in order, equal values together.
 
-    The last run takes the remainder, so that there is one stratum where there are fewer than twice as many values.
+    By default ``STRATUM``, or a tenth of all where that is less: strata of half a small catalogue hold the most and the
+    least popular together, and labels that go with popularity would pass for a factor's. The last run takes the remainder.
     """
+    if least is None:
+        least = min(STRATUM, max(len(values) // 10, _SMALLEST))
     order = np.argsort(-values, kind="stable")
     falls = np.flatnonzero(np.diff(values[order]) < 0) + 1  # where a stratum may begin
     strata = np.zeros(len(values), dtype=np.int64)

@@ -191,6 +191,65 @@ def test_factors_that_mean_nothing_get_no_name_from_popularity() -> None:
     )  # of 40 fits; 2 are expected at most, and a test blind to popularity names something in nearly all
 
 
+def _shelves(n_items: int, n_shelves: int) -> tuple[pa.Table, pa.StringArray]:
+    """Ids in order, of which each shelf has a run: what no factor knows of."""
+    ids = [f"i{i:04}" for i in range(n_items)]
+    shelf = [f"s{i * n_shelves // n_items}" for i in range(n_items)]
+    return pa.table({"id": ids, "name": ["shelf"] * n_items, "value": shelf}), pa.array(ids)
+
+
+@pytest.mark.parametrize("n_of_a_factor", [3, 10, 40])
+def test_a_factor_of_few_items_gets_no_name_from_the_order_of_the_others(n_of_a_factor: int) -> None:
+    attributes, ids = _shelves(400, 10)
+    incidence = incidence_of(attributes, ids)
+    named = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        shares = torch.zeros(400, 16)
+        for k in range(16):
+            items = rng.choice(400, n_of_a_factor, replace=False)
+            shares[items, k] = torch.from_numpy(rng.random(n_of_a_factor)).float()
+        popularity = torch.from_numpy(rng.permutation(np.ceil(2000 / np.arange(1, 401))))
+        named += bool(associate(item_distributions(shares, popularity), incidence, popularity))
+    assert named <= 3  # of 20 fits, 1 expected at most; places filled in the order of ids name nearly all
+
+
+@pytest.mark.parametrize(("n_items", "n_factors"), [(30, 2), (45, 2), (45, 8)])
+def test_a_small_catalogue_has_strata_too(n_items: int, n_factors: int) -> None:
+    named = 0
+    popularity = np.ceil(2000 / np.arange(1, n_items + 1))
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        top = np.arange(n_items)[:, None] < n_items * rng.uniform(0.05, 0.2, 20)  # labels of the most popular
+        items, values = np.nonzero(top & (rng.random((n_items, 20)) < 0.9))
+        ids = pa.array([f"i{i}" for i in range(n_items)])
+        labels = {"id": [f"i{i}" for i in items], "name": ["label"] * len(items), "value": [f"l{v}" for v in values]}
+        shares = torch.from_numpy(rng.dirichlet(np.full(n_factors, 0.3), n_items))
+        counts = torch.from_numpy(popularity)
+        named += bool(associate(item_distributions(shares, counts), incidence_of(pa.table(labels), ids), counts))
+    assert named <= 5  # of 40 fits, 2 expected at most; one stratum of all names a third to a half of them
+
+
+@pytest.mark.parametrize("kind", ["one-hot", "equal", "drawn"])
+def test_names_do_not_hang_on_the_order_of_items(kind: str) -> None:
+    attributes, ids = _shelves(120, 6)
+    rng = np.random.default_rng(3)
+    shares = {
+        "one-hot": torch.eye(4)[torch.from_numpy(np.arange(120) * 4 // 120)],
+        "equal": torch.full((120, 4), 0.25),
+        "drawn": torch.from_numpy(rng.dirichlet(np.full(4, 0.3), 120)).float(),
+    }[kind]
+    popularity = torch.from_numpy(rng.integers(1, 4, 120))
+    found = []
+    for order in (np.arange(120), rng.permutation(120)):
+        incidence = incidence_of(attributes, ids.take(pa.array(order)))
+        places = torch.from_numpy(order)
+        names = associate(item_distributions(shares[places], popularity[places]), incidence, popularity[places])
+        found.append({(a.intent, a.value, round(a.q_value, 9)) for a in names})
+    assert found[0] == found[1]
+    assert bool(found[0]) == (kind == "one-hot")  # whose factors are shelves and parts of others
+
+
 def test_an_attribute_of_popular_items_still_names_the_factor_that_has_it() -> None:
     rng = np.random.default_rng(0)
     popularity, attributes, ids = _genres(rng)
