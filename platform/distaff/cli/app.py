@@ -107,7 +107,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _terminate)
     status = _status()
     if status == _INTERRUPTED:
-        talk.print("interrupted; continue a run with: distaff train --resume RUN", markup=False, soft_wrap=True)
+        going_on = "; continue a run with: distaff train --resume RUN" if "train" in sys.argv[1:] else ""
+        talk.print(f"interrupted{going_on}", markup=False, soft_wrap=True)
         status = _TERMINATED if _ended_by else status
     if "distaff.model.distributed" in sys.modules:  # else this process cannot have met others
         sys.modules["distaff.model.distributed"].leave(status)

@@ -184,12 +184,12 @@ def _refit(
     return plan_refit(ws, run.run)
 
 
-def evaluate(run: RunId, as_json: Json = False) -> None:
-    """Score a finished run on its validation and test data again."""
+def evaluate(run: RunId, test: Test = False, as_json: Json = False) -> None:
+    """Score a finished run on its validation data again, and on its test when asked."""
     from distaff.runs import training
 
     ws = workspace()
-    measured = training.evaluate(ws, run)
+    measured = [m for m in training.evaluate(ws, run) if m.split in _splits(test)]
     if as_json:
         return emit_json({"run": run, "metrics": {m.split: dict(m.metrics) for m in measured}})
     emit_table(
@@ -197,6 +197,8 @@ def evaluate(run: RunId, as_json: Json = False) -> None:
         ("metric", *(m.split for m in measured)),
         [(name, *(m.metrics[name] for m in measured)) for name in (measured[0].metrics if measured else ())],
     )
+    if not test:
+        talk.print("its test is shown with --test", markup=False)
     for m in measured:
         for note in m.notes:
             talk.print(f"{m.split}: {note}", markup=False)
@@ -218,13 +220,13 @@ def runs_verb(
     _show_runs(ws, records.listing(ws, dataset, study=study), as_json, test)
 
 
-def show(run: RunId, as_json: Json = False) -> None:
-    """Everything known about one run."""
+def show(run: RunId, test: Test = False, as_json: Json = False) -> None:
+    """Everything known about one run; what it scored on the test only when asked."""
     from distaff.runs import records
 
     ws = workspace()
     record = records.find(ws, run)
-    metrics = records.metrics_of(ws, [run])[run]
+    metrics = {split: values for split, values in records.metrics_of(ws, [run])[run].items() if split in _splits(test)}
     facts: dict[str, Any] = {
         **vars(record),
         "config": json.loads(record.config),
@@ -278,7 +280,7 @@ def score(
 def _show_runs(ws: Workspace, runs: list[Run], as_json: bool, test: bool) -> None:
     from distaff.runs import records
 
-    splits = ("valid", "test") if test else ("valid",)
+    splits = _splits(test)
     metrics = {
         run: {split: values for split, values in measured.items() if split in splits}
         for run, measured in records.metrics_of(ws, [r.run for r in runs]).items()
@@ -295,6 +297,11 @@ def _show_runs(ws: Workspace, runs: list[Run], as_json: bool, test: bool) -> Non
         ("run", "seed", "status", "seconds", "settings", *splits),
         [(r.run, r.seed, _status(r), r.seconds, r.settings, *(scores(r, split) for split in splits)) for r in runs],
     )
+
+
+def _splits(test: bool) -> tuple[str, ...]:
+    """Return the splits whose figures are shown."""
+    return ("valid", "test") if test else ("valid",)
 
 
 def _status(run: Run) -> str:

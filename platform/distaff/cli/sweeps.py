@@ -27,6 +27,8 @@ from distaff.cli.state import (
 from distaff.sweeps import PRUNERS, STORAGE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from distaff.runs.footprint import Footprint
     from distaff.sweeps import tuning
     from distaff.sweeps.plan import Plan
@@ -77,7 +79,12 @@ def start(
     ] = None,
     pruner: Annotated[str | None, typer.Option(help=f"{', '.join(PRUNERS)}.")] = None,
     space: Annotated[Path | None, typer.Option(help="TOML file that changes the search space.")] = None,
-    set: Annotated[list[str] | None, typer.Option(help="Setting that all trials share: key=value; repeatable.")] = None,
+    set: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Setting that all trials share: key=value; repeatable. Epochs and patience bind controls too."
+        ),
+    ] = None,
     seeds: Annotated[int, typer.Option(help="Runs of the best configuration, one a seed; 0 for none.", min=0)] = 3,
     seed: Annotated[int, typer.Option(help="Seed of the trials, and first seed of those runs.")] = 0,
     controls: Annotated[bool, typer.Option("--controls", help="Tune the controls too, with the same budget.")] = False,
@@ -112,12 +119,21 @@ def start(
     others = tuning.controls(ws, plan) if controls else []
     tuned = [name for name in others if model_class(name).Config.search_space()]
     if others:
-        _tell_plan(model, tuned, [name for name in others if name not in tuned], trials)
+        bounded = {name: tuning.control_settings(plan, name) for name in tuned}
+        _tell_plan(model, bounded, [name for name in others if name not in tuned], trials)
     sweeps = [run(plan, study or f"{model}-{dataset}")]
     untuned: list[str] = []
     for name in others:
         if name in tuned:
-            control = Plan.make(ws, name, dataset, metrics=tuning.control_metrics(plan), seed=seed, device=device)
+            control = Plan.make(
+                ws,
+                name,
+                dataset,
+                metrics=tuning.control_metrics(plan),
+                settings=tuning.control_settings(plan, name),
+                seed=seed,
+                device=device,
+            )
             sweeps.append(run(control, f"{study}-{name}" if study else f"{name}-{dataset}"))
         else:
             untuned += _fit_default(ws, name, plan, seeds)
@@ -192,9 +208,22 @@ def worker(study: Study, timeout: Timeout = None, storage: Storage = None) -> No
     typer.echo(f"{work(workspace(), study, storage=storage, timeout=timeout)} trials")
 
 
-def _tell_plan(model: str, tuned: list[str], untuned: list[str], trials: int) -> None:
-    """Say what a sweep with controls will do, in what order; Ctrl-C leaves what is done, and the same command goes on."""
+def _tell_plan(model: str, tuned: Mapping[str, Mapping[str, Any]], untuned: list[str], trials: int) -> None:
+    """Say what a sweep with controls will do, in what order; Ctrl-C leaves what is done, and the same command goes on.
+
+    Args:
+        model: The model that is tuned.
+        tuned: Its controls, and the settings of the model's that bind them as well.
+        untuned: Controls with nothing to tune.
+        trials: Of each study.
+    """
     text = f"{1 + len(tuned)} studies of {trials} trials, in this order: {', '.join([model, *tuned])}"
+    binding = {
+        f"{key}={value}": [n for n, held in tuned.items() if key in held]
+        for held in tuned.values()
+        for key, value in held.items()
+    }
+    text += "".join(f"; {setting} for {', '.join(names)} too" for setting, names in binding.items())
     if untuned:
         text += f"; fitted as they are: {', '.join(untuned)}"
     talk.print(text, markup=False, highlight=False, soft_wrap=True)

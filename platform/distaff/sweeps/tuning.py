@@ -27,6 +27,8 @@ from distaff.sweeps.trials import TrialRow
 from distaff_data.errors import DistaffError, InputError, UnknownNameError
 from distaff_data.workspace import Workspace
 
+BUDGET = ("max_epochs", "eval_every", "patience")
+"""Settings that bound the training of whatever has them: fixed for a model, they are fixed for its controls."""
 _DIRECTION = {True: StudyDirection.MINIMIZE, False: StudyDirection.MAXIMIZE}
 
 
@@ -185,6 +187,12 @@ def controls(workspace: Workspace, plan: Plan) -> list[str]:
             if comparable and model.suits(workspace.warehouse, plan.dataset):
                 installed.append(name)
     return installed
+
+
+def control_settings(plan: Plan, name: str) -> dict[str, Any]:
+    """Return those of a plan's fixed settings that bound a control's training as well, so that budgets are equal."""
+    fields = model_class(name).Config.model_fields
+    return {setting: value for setting, value in plan.fixed.items() if setting in BUDGET and setting in fields}
 
 
 def control_metrics(plan: Plan) -> tuple[str, ...]:

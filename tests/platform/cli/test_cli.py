@@ -57,6 +57,9 @@ def test_whole_job_from_file_to_lists(call: Call, orders: Path, tmp_path: Path) 
     trained = _json(call("train", "nmf", "shop", "--set", "n_intents=2", "--seeds", "2", "--json"))["runs"]
     assert [run["seed"] for run in trained] == [0, 1]
     assert set(trained[0]["metrics"]) == {"valid"}  # the test is not looked at unless it is asked for
+    for verb in ("show", "evaluate"):
+        assert set(_json(call(verb, trained[0]["run"], "--json"))["metrics"]) == {"valid"}
+        assert set(_json(call(verb, trained[0]["run"], "--test", "--json"))["metrics"]) == {"valid", "test"}
     listed = _json(call("runs", "--test", "--json"))["runs"]
     assert [set(run["metrics"]) for run in listed] == [{"valid", "test"}] * 3
     board = _json(call("board", "shop", "--json"))

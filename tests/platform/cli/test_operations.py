@@ -104,6 +104,33 @@ def test_controls_stand_beside_with_what_each_may_know_of_a_user(
     assert len(records.listing(filled)) == 3
 
 
+def test_a_bound_on_training_binds_the_controls_that_train_in_epochs(
+    call: Call, filled: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tuning, "controls", lambda workspace, plan: ["ease", "lightgcn"])
+    space = tmp_path / "space.toml"
+    space.write_text("lr = [0.01, 0.02]\n")
+    bounded = (
+        "--set",
+        "max_epochs=2",
+        "--set",
+        "embedding_dim=4",
+        "--space",
+        str(space),
+        "--trials",
+        "1",
+        "--seeds",
+        "1",
+    )
+    status, said = call("tune", "dccf", "checkerboard", *bounded, "--controls")
+    assert status == 0
+    assert "max_epochs=2 for lightgcn too" in " ".join(said.split())
+    trained = {run.model: json.loads(run.settings) for run in records.listing(filled)}
+    assert trained["lightgcn"]["max_epochs"] == 2
+    assert trained["lightgcn"].get("embedding_dim") != 4  # a size is the control's own to choose
+    assert "max_epochs" not in trained["ease"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

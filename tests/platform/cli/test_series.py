@@ -86,7 +86,7 @@ def test_from_a_table_to_forecasts_beside_controls(call: Call, tmp_path: Path) -
     assert status == 2
     assert "does not reconstruct" in message
     assert call("embed", run, "--length", "12", "--out", str(tmp_path / "short.parquet"))["rows"] == 20 * 2
-    evaluated = call("evaluate", run)["metrics"]
+    evaluated = call("evaluate", run, "--test")["metrics"]
     assert evaluated["test"] == pytest.approx(runs["timedrl"]["metrics"]["test"])
     status, message = call("classify", run)
     assert status == 2

@@ -108,7 +108,7 @@ def test_incidents_are_read_once_and_no_diagnosis_is_loaded(
 
 def evaluate(workspace: Workspace, run: str) -> dict[str, float]:
     """The metrics that the verb prints."""
-    printed = CliRunner().invoke(app, ["--workspace", str(workspace.root), "evaluate", run, "--json"])
+    printed = CliRunner().invoke(app, ["--workspace", str(workspace.root), "evaluate", run, "--test", "--json"])
     assert printed.exception is None
     metrics: dict[str, float] = json.loads(printed.stdout)["metrics"]["test"]
     return metrics

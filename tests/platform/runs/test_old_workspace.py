@@ -118,7 +118,7 @@ def bounds_over_ties(model: Recommender, split: str) -> tuple[dict[str, float], 
 def test_runs_of_every_kind_can_be_evaluated(workspace: Workspace) -> None:
     for run in records.listing(workspace):
         if run.status == "done":
-            evaluated = call(workspace, "evaluate", run.run, "--json")
+            evaluated = call(workspace, "evaluate", run.run, "--test", "--json")
             stored = records.metrics_of(workspace, [run.run])[run.run]
             metrics = evaluated["runs"][0]["metrics"] if "runs" in evaluated else evaluated["metrics"]
             for split, values in stored.items():

@@ -49,7 +49,8 @@ def test_seeds_of_one_method_differ_in_at_most_5_of_100_pairs(n_seeds: int, seed
 
 @pytest.mark.parametrize("seed", [0.0, 0.5, 1.0, 4.0])
 def test_single_seeds_of_one_method_differ_in_at_most_5_of_100_pairs_by_a_borrowed_variance(seed: float) -> None:
-    assert rate(1, seed, borrowed=5) <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 2000)
+    for borrowed in (3, 5):
+        assert rate(1, seed, borrowed=borrowed) <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 2000)
 
 
 def test_units_alone_would_call_seeds_of_one_method_different() -> None:
@@ -104,6 +105,8 @@ def test_one_seed_of_unknown_variance_gives_neither_interval_nor_p_value() -> No
         Side(rng.random((3, 50))), Side(rng.random((1, 50)), Spread(0.1, 0.1, 2, 50)), metric="m", against="c"
     )
     assert lent.seed_variance == "borrowed"
+    two = Side(rng.random((1, 50)), Spread(0.1, 0.1, 1, 50))  # two seeds tell too little of a third
+    assert compare_crossed(Side(rng.random((3, 50))), two, metric="m", against="c").seed_variance == "unknown"
 
 
 def test_the_same_values_for_different_seeds_are_a_known_variance_of_0() -> None:
