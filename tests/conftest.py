@@ -13,9 +13,10 @@ from hypothesis import HealthCheck, settings
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does, before torch is imported
 # Where bytecode is not to be written, every run would compile each test anew, and every process a test starts each module.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-sys.dont_write_bytecode = False
 
 from distaff_data.workspace import Workspace
+
+sys.dont_write_bytecode = False
 
 # No verdict hangs on how busy the machine is, or on which examples a run happens to draw: every machine sees the same ones.
 # `pytest --hypothesis-profile=searching` looks for new ones.
