@@ -9,6 +9,12 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from lanes import (
+    pytest_addoption,
+    pytest_collection_modifyitems,
+    pytest_runtest_logreport,
+    pytest_sessionfinish,
+)
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does, before torch is imported
 # Where bytecode is not to be written, every run would compile each test anew, and every process a test starts each module.
@@ -17,6 +23,8 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 from distaff_data.workspace import Workspace
 
 sys.dont_write_bytecode = False
+
+__all__ = ["pytest_addoption", "pytest_collection_modifyitems", "pytest_runtest_logreport", "pytest_sessionfinish"]
 
 # No verdict hangs on how busy the machine is, or on which examples a run happens to draw: every machine sees the same ones.
 # `pytest --hypothesis-profile=searching` looks for new ones.

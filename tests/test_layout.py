@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import lanes
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -23,6 +24,12 @@ def test_source_root_is_no_package(root: str) -> None:
 
 def test_test_folders_are_no_packages() -> None:
     assert not list((ROOT / "tests").rglob("__init__.py"))
+
+
+def test_tests_that_are_named_as_slow_are_in_files_that_are_there() -> None:
+    named = lanes.named()
+    assert named
+    assert not {name for name in named if not (ROOT / name.partition("::")[0]).is_file()}
 
 
 def test_standard_library_platform_is_imported_from_the_root() -> None:
