@@ -280,9 +280,7 @@ def test_audit_record_says_what_was_done_and_names_nobody(forgotten: Case) -> No
     assert all(0 <= m["low"] <= m["after"] <= m["high"] <= 1 for m in models)
 
 
-def test_record_says_what_shows_the_forgetting_and_what_the_attack_would_have_found(
-    forgotten: Case, after: Workspace
-) -> None:
+def test_record_says_what_shows_the_forgetting_and_what_the_attack_would_have_found(forgotten: Case) -> None:
     found = forgotten.said
     proofs = {m.run.split("-")[0]: m for m in found.models}
     assert {name: m.proof for name, m in proofs.items()} == {"ease": "equality", "nmf": "equality", "lightgcn": "none"}
@@ -291,17 +289,21 @@ def test_record_says_what_shows_the_forgetting_and_what_the_attack_would_have_fo
         assert m.detectable > 0.75  # one person's ten items
         assert "proves nothing" in str(m.message)
     assert {(p.model, p.people, p.low) for p in found.pooled} == {(n, 1, None) for n in ("ease", "nmf", "lightgcn")}
-    more = forget(after, ["user03"], "shop")
-    more = forget(after, ["user05"], "shop")
-    (ease,) = [p for p in more.pooled if p.model == "ease"]
-    values = [m.after for m in audit.models(after) if m.run.startswith("ease")]
+
+
+def test_requests_for_one_person_are_pooled_and_those_for_several_are_not(small: Workspace) -> None:
+    for person in (PERSON, "user03", "user05"):
+        more = forget(small, [person], "shop")
+    (ease,) = more.pooled
+    values = [m.after for m in audit.models(small)]
+    assert ease.model == "ease"
     assert ease.people == len(values) == 3
     assert ease.after == pytest.approx(np.mean([v for v in values if v is not None]))
     assert ease.low is not None
     assert ease.low <= ease.after
     assert more.as_dict()["pooled"][0]["model"] == "ease"
-    forget(after, ["user07", "user09"], "shop")
-    assert {p.people for p in proof.pooled(after, "shop")} == {3}  # a request for two is none for one
+    forget(small, ["user07", "user09"], "shop")
+    assert {p.people for p in proof.pooled(small, "shop")} == {3}  # a request for two is none for one
 
 
 def test_split_by_time_is_said_to_confound_the_attack(tmp_path: Path) -> None:
