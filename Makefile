@@ -5,7 +5,7 @@ ROOTS := data platform graph timeseries dashboards tests benchmarks docs example
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist worksteal
 SLOW := published or slow or browser or postgres or processes or ray or s3
 
-.PHONY: demo check fast test published gpu format coverage docs clean
+.PHONY: demo check fast test slow published gpu format coverage docs clean
 
 demo: .venv/.user ## the whole story on built-in data
 	$(BIN)/distaff --workspace workspace demo
@@ -21,6 +21,9 @@ fast: .venv/.dev ## unit tests
 
 test: .venv/.dev check ## all tests but those on published data
 	$(PYTEST)
+
+slow: .venv/.dev ## measures every test, on a quiet machine, and names those that `fast` leaves out
+	$(PYTEST) --write-slow
 
 published: .venv/.dev ## published numbers on real data; minutes
 	$(BIN)/pytest -q -m published

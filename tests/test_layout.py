@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import lanes
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -23,6 +24,15 @@ def test_source_root_is_no_package(root: str) -> None:
 
 def test_test_folders_are_no_packages() -> None:
     assert not list((ROOT / "tests").rglob("__init__.py"))
+
+
+def test_tests_that_are_named_as_slow_are_there() -> None:
+    suites = "".join(file.read_text() for file in (ROOT / "platform/distaff/testing").glob("*.py"))
+    named = lanes.named()
+    assert named
+    for name in named:
+        file, *_, function = name.split("::")
+        assert f"def {function}(" in (ROOT / file).read_text() + suites, name
 
 
 def test_standard_library_platform_is_imported_from_the_root() -> None:

@@ -88,16 +88,25 @@ def quick_dccf() -> dict[str, object]:
     return dict(QUICK_DCCF)
 
 
+@pytest.fixture(scope="session")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with a dataset, to be copied."""
+    return with_dataset(tmp_path_factory.mktemp("published") / "workspace").root
+
+
 @pytest.fixture
-def bare(tmp_path: Path) -> Workspace:
+def bare(published: Path, tmp_path: Path) -> Workspace:
     """A workspace with a dataset and no run."""
-    return with_dataset(tmp_path / "workspace")
+    shutil.copytree(published, tmp_path / "workspace")
+    return Workspace.open(tmp_path / "workspace")
 
 
 @pytest.fixture(scope="session")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def filled(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A workspace with two controls, two seeds of a model, and the intents of one of each."""
-    workspace = with_dataset(tmp_path_factory.mktemp("dashboard") / "workspace")
+    root = tmp_path_factory.mktemp("dashboard") / "workspace"
+    shutil.copytree(published, root)
+    workspace = Workspace.open(root)
     training.train(workspace, "popularity", DATASET, device="cpu")
     control = training.train(workspace, "nmf", DATASET, settings={"n_intents": 3}, device="cpu")
     models = [training.train(workspace, "dccf", DATASET, settings=QUICK_DCCF, seed=s, device="cpu") for s in (0, 1)]

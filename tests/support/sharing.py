@@ -1,9 +1,13 @@
-"""A fit by one of several processes, run as ``torchrun ... -m sharing MODEL SETTINGS FILE``: writes what it learned."""
+"""Fits by one of several processes, run as ``torchrun ... -m sharing SETTINGS FILES``: writes what each model learned.
+
+Settings are JSON, by the name of the model.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
+from typing import Any
 
 from safetensors.torch import save_file
 
@@ -13,8 +17,14 @@ from distaff.recommenders.base import Recommender
 from distaff.testing.data import checkerboard
 
 
-def main(name: str, settings: str, file: str) -> None:
-    model, losses = Recommender.named(name)(**json.loads(settings)), []
+def main(wanted: str, file: str) -> None:
+    for name, settings in json.loads(wanted).items():
+        fit(name, settings, f"{file}.{name}")
+    distributed.leave()
+
+
+def fit(name: str, settings: dict[str, Any], file: str) -> None:
+    model, losses = Recommender.named(name)(**settings), []
 
     def report(epoch: Epoch) -> None:
         losses.append({**epoch.losses, **epoch.valid})
@@ -24,7 +34,6 @@ def main(name: str, settings: str, file: str) -> None:
     if distributed.rank() == 0:
         with open(f"{file}.json", "w") as out:
             json.dump(losses, out)
-    distributed.leave()
 
 
 if __name__ == "__main__":

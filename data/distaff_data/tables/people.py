@@ -45,12 +45,7 @@ _RECOUNTED = {"users": _USERS, "items": _ITEMS}
 
 def named(warehouse: Warehouse, dataset: str, runs: Sequence[str], people: Sequence[str]) -> set[str]:
     """Return those of the people whom any live table of the dataset or of its runs names."""
-    names: set[str] = set()
-    for table in NAMING:
-        condition, params = _condition(table, dataset, runs, people)
-        sql = f"SELECT DISTINCT {table.person} AS person FROM {table.name} WHERE {condition}"
-        names |= {str(row["person"]) for row in warehouse.rows(sql, params)}
-    return names
+    return _of_naming(warehouse, "{person}", dataset, runs, people)
 
 
 def republish(warehouse: Warehouse, dataset: str, runs: Sequence[str], people: Sequence[str]) -> list[str]:
@@ -59,11 +54,7 @@ def republish(warehouse: Warehouse, dataset: str, runs: Sequence[str], people: S
     The dataset's users move up to fill the gaps, and its counts are taken again. A scoring, a fit or an ingestion of the
     dataset must not be under way.
     """
-    generations = set()
-    for table in NAMING:
-        condition, params = _condition(table, dataset, runs, people)
-        sql = f"SELECT DISTINCT generation FROM {table.name} WHERE {condition}"
-        generations |= {str(row["generation"]) for row in warehouse.rows(sql, params)}
+    generations = _of_naming(warehouse, "generation", dataset, runs, people)
     targets = warehouse.rows(
         "SELECT target, generation FROM publications WHERE list_contains(?, generation) ORDER BY target",
         [sorted(generations)],
@@ -92,6 +83,16 @@ def expunge(warehouse: Warehouse, dataset: str, runs: Sequence[str], people: Seq
     return sum(warehouse.expunge(table.name, *_condition(table, dataset, runs, people)) for table in NAMING)
 
 
+def _of_naming(warehouse: Warehouse, column: str, dataset: str, runs: Sequence[str], people: Sequence[str]) -> set[str]:
+    """Return the values of a column, where ``{person}`` is that of the person, in the live rows that name the people."""
+    parts, params = list[str](), list[object]()
+    for table in NAMING:
+        condition, values = _condition(table, dataset, runs, people)
+        parts.append(f"SELECT {column.format(person=table.person)} AS v FROM {table.name} WHERE {condition}")
+        params += values
+    return {str(row["v"]) for row in warehouse.rows(" UNION ".join(parts), params)}
+
+
 def _condition(table: Table, dataset: str, runs: Sequence[str], people: Sequence[str]) -> tuple[str, list[object]]:
     by_dataset = "dataset" in table.arrow.names
     condition = "dataset = ?" if by_dataset else "list_contains(?, run)"
@@ -104,11 +105,13 @@ def _condition(table: Table, dataset: str, runs: Sequence[str], people: Sequence
 def _homes(warehouse: Warehouse, generations: Sequence[str]) -> dict[str, list[Table]]:
     """Return the tables that have rows of each generation."""
     homes: dict[str, list[Table]] = {generation: [] for generation in generations}
-    for table in TABLES.values():
-        if table.key is None:
-            sql = f"SELECT DISTINCT generation FROM {table.name} WHERE list_contains(?, generation)"
-            for row in warehouse.rows(sql, [list(generations)]):
-                homes[row["generation"]].append(table)
+    sql = " UNION ".join(
+        f"SELECT '{table.name}' AS name, generation FROM {table.name} WHERE list_contains($1, generation)"
+        for table in TABLES.values()
+        if table.key is None
+    )
+    for row in warehouse.rows(f"{sql} ORDER BY ALL", [list(generations)]):
+        homes[row["generation"]].append(TABLES[row["name"]])
     return homes
 
 

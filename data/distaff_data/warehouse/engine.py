@@ -5,8 +5,10 @@ from __future__ import annotations
 import glob
 import os
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 import duckdb
 import pyarrow as pa
@@ -47,6 +49,33 @@ def session() -> duckdb.DuckDBPyConnection:
         return _quiet(_shared.cursor())
 
 
+Views: TypeAlias = dict[str, str]  # the SQL of each temporary view that a connection has, by its name
+
+
+@contextmanager
+def kept() -> Iterator[tuple[duckdb.DuckDBPyConnection, Views]]:
+    """Give a :func:`session` that goes on to the next query, with the views that it has from those before.
+
+    To make a view anew costs as much as most queries. A session whose query failed, or was left before its last row, is
+    closed.
+    """
+    try:
+        con, views = _idle.pop()
+    except IndexError:
+        con, views = session(), {}
+    try:
+        yield con, views
+    except BaseException:
+        con.close()
+        raise
+    if len(_idle) < _IDLE:
+        _idle.append((con, views))
+    else:
+        con.close()
+
+
+_IDLE = 8  # sessions that wait for a query, at most
+_idle: list[tuple[duckdb.DuckDBPyConnection, Views]] = []
 _shared: duckdb.DuckDBPyConnection | None = None
 _sharing = threading.Lock()
 _inherited: list[duckdb.DuckDBPyConnection] = []
@@ -57,10 +86,10 @@ def _start_anew() -> None:
 
     The parent's is kept, since to close it is to wait for those threads.
     """
-    global _shared, _sharing
+    global _idle, _shared, _sharing
     if _shared is not None:
-        _inherited.append(_shared)
-    _shared, _sharing = None, threading.Lock()
+        _inherited.extend([_shared, *(con for con, _ in _idle)])
+    _idle, _shared, _sharing = [], None, threading.Lock()
 
 
 os.register_at_fork(after_in_child=_start_anew)

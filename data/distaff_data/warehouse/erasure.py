@@ -50,6 +50,8 @@ def insist(commit: Callable[[], T]) -> T:
 def expunge(place: Place, table: Table, condition: str, params: Sequence[object]) -> int:
     """Expunge as :meth:`distaff_data.warehouse.Warehouse.expunge` says."""
     delta = place.delta(table.name)
+    if delta.version() == 0:  # no row was ever committed
+        return _remove_strays(place, table, condition, params)
     gone = len(delta.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False))
     gone += _remove_strays(place, table, condition, params)
     place.delta(table.name).alter.set_table_properties({_LOG_KEPT: "interval 0 seconds"})
@@ -99,7 +101,10 @@ def _holds(table: Table, file: Path, condition: str, params: Sequence[object]) -
 def _erase(place: Place, table: Table, condition: str, params: Sequence[object]) -> int:
     delta = place.delta(table.name)  # the version that is read is the one that is replaced
     with engine.session() as con, reading.whole(place, [table.name]):
-        rows = reading.rows_of(con, table, place.rows(con, table.name)[0])
+        stored, _ = place.rows(con, table.name)
+        if stored is None:
+            return 0
+        rows = reading.rows_of(con, table, stored)
         counts = con.execute(
             f"SELECT generation, count(*) FROM {rows} WHERE {condition} GROUP BY generation", list(params)
         ).fetchall()

@@ -112,15 +112,6 @@ class Place:
         with damage.explained(table):
             return list(_listed(folder, entries, (made.st_dev, made.st_ino, made.st_mtime_ns)))
 
-    def newest(self, table: str) -> datetime | None:
-        """Return a moment that no row of a log was written after; None where it has no rows.
-
-        It is read off the statistics of the files, which Delta cuts off to milliseconds.
-        """
-        files = pa.table(self.delta(table).get_add_actions(flatten=True))
-        newest = pc.max(files[_NEWEST]).as_py() if _NEWEST in files.column_names else None
-        return None if newest is None else newest + timedelta(milliseconds=1)
-
     @property
     def version(self) -> int | None:
         """Version of the schema that the tables have; None when there is no warehouse here."""
@@ -152,6 +143,16 @@ class Place:
     def is_remote(self) -> bool:
         """True where the tables are in an object store."""
         return is_remote(self.location)
+
+
+def newest(log: DeltaTable) -> datetime | None:
+    """Return a moment that no row of a log was written after; None where it has no rows.
+
+    It is read off the statistics of the files, which Delta cuts off to milliseconds.
+    """
+    files = pa.table(log.get_add_actions(flatten=True))
+    found = pc.max(files[_NEWEST]).as_py() if _NEWEST in files.column_names else None
+    return None if found is None else found + timedelta(milliseconds=1)
 
 
 @lru_cache(maxsize=256)

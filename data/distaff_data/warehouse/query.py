@@ -24,11 +24,8 @@ _LIVE = TABLES["publications"]
 
 def query(place: Place, sql: str, params: Sequence[object] = ()) -> pa.Table:
     """Run Distaff's own SQL over the warehouse at ``place``; user values go through ``params``."""
-    with engine.session() as con:
-        names = _named(sql)
-        with whole(place, names):
-            open_views(con, place, names)
-            return con.sql(sql, params=list(params)).to_arrow_table()
+    with _opened(place, sql) as con:
+        return con.sql(sql, params=list(params)).to_arrow_table()
 
 
 def to_frame(table: pa.Table) -> pl.DataFrame:
@@ -42,11 +39,22 @@ def to_frame(table: pa.Table) -> pl.DataFrame:
 
 def stream(place: Place, sql: str, params: Sequence[object], rows: int) -> Iterable[pa.RecordBatch]:
     """Yield the result of :func:`query` in batches of ``rows`` rows, in bounded memory."""
-    with engine.session() as con:
-        names = _named(sql)
-        with whole(place, names):
-            open_views(con, place, names)
-            yield from con.sql(sql, params=list(params)).to_arrow_reader(rows)
+    with _opened(place, sql) as con:
+        yield from con.sql(sql, params=list(params)).to_arrow_reader(rows)
+
+
+@contextmanager
+def _opened(place: Place, sql: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Give a connection with the views of the tables that a statement names."""
+    names = _named(sql)
+    if place.is_remote:  # what delta-rs read for one query is let go with its connection
+        with engine.session() as con, whole(place, names):
+            open_views(con, place, names, {})
+            yield con
+        return
+    with engine.kept() as (con, made), whole(place, names):
+        open_views(con, place, names, made)
+        yield con
 
 
 @contextmanager
@@ -89,8 +97,8 @@ def _named(sql: str) -> set[str]:
     return TABLES.keys() & set(re.findall(r"\w+", sql))
 
 
-def open_views(con: duckdb.DuckDBPyConnection, place: Place, names: Iterable[str]) -> list[Path]:
-    """Make the views of ``names``; returns the files that DuckDB reads.
+def open_views(con: duckdb.DuckDBPyConnection, place: Place, names: Iterable[str], made: engine.Views) -> list[Path]:
+    """Make those views of ``names`` that are not ``made`` as they must be; returns the files that DuckDB reads.
 
     ``publications`` is resolved first. A generation's rows are appended before its publication, so the files resolved
     afterwards hold every row of each generation seen as live; the other way round a reader could meet half of one.
@@ -100,7 +108,10 @@ def open_views(con: duckdb.DuckDBPyConnection, place: Place, names: Iterable[str
     for table in wanted:
         stored, read = place.rows(con, table.name)
         files += read
-        con.execute(f"CREATE TEMP VIEW {engine.identifier(table.name)} AS {view(table, stored)}")
+        sql = view(table, stored)
+        if made.get(table.name) != sql:
+            con.execute(f"CREATE OR REPLACE TEMP VIEW {engine.identifier(table.name)} AS {sql}")
+            made[table.name] = sql
     return files
 
 

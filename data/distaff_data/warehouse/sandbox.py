@@ -36,7 +36,7 @@ def main() -> int:
     request = json.load(sys.stdin)
     memory, largest = int(request["memory"]), int(request["largest"])
     with engine.connect(memory_limit=f"{memory * _FOR_DUCKDB // 4}B", temp_directory="") as con:
-        engine.lock(con, query.open_views(con, Place(request["location"]), TABLES))
+        engine.lock(con, query.open_views(con, Place(request["location"]), TABLES, {}))
         _limit_memory(memory)
         signal.setitimer(
             signal.ITIMER_REAL, float(request["seconds"])

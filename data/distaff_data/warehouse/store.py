@@ -21,7 +21,7 @@ from distaff_data.schema import TABLES, VERSION, Table
 from distaff_data.warehouse import damage, erasure
 from distaff_data.warehouse import query as reading
 from distaff_data.warehouse.damage import Damage
-from distaff_data.warehouse.places import Place
+from distaff_data.warehouse.places import Place, newest
 from distaff_data.warehouse.statements import Selection, select
 
 if TYPE_CHECKING:
@@ -122,20 +122,18 @@ class Warehouse:
         Of a log the newest row of a key counts. So rows are dated after all that are there, whatever the clock says: one
         that was set back, or is another machine's, must not put what is written now behind what it replaces.
         """
-        schema, place = TABLES[table].arrow, self._place.at(table)
+        schema = TABLES[table].arrow
         if isinstance(rows, pa.RecordBatchReader):
             shaped = (_shape(pa.Table.from_batches([batch]), schema, constants) for batch in rows)
             stream = pa.RecordBatchReader.from_batches(schema, (b for t in shaped for b in t.to_batches()))
             with damage.explained(table):
-                write_deltalake(place, stream, mode="append")
+                write_deltalake(self._place.at(table), stream, mode="append")
         else:
             framed = hasattr(rows, "__arrow_c_stream__")
             data = pa.table(rows) if framed else pa.Table.from_pylist(list(rows), schema=schema)
             data = _shape(data, schema, constants)
-            if TABLES[table].key is not None:
-                data = _after(data, self._place.newest(table))
             with damage.explained(table):
-                erasure.insist(lambda: write_deltalake(place, data, mode="append"))
+                erasure.insist(lambda: _append(self._place, TABLES[table], data))
 
     @contextmanager
     def publish(self, *targets: str) -> Iterator[Publication]:
@@ -333,6 +331,12 @@ class Warehouse:
         now = datetime.now(UTC)
         rows = [{"target": t, "generation": generation, "written_at": now} for t, generation in targets.items()]
         self.append("publications", rows)
+
+
+def _append(place: Place, table: Table, data: pa.Table) -> None:
+    """Append rows to a table as it stands now, a log's dated after all that it has."""
+    delta = place.delta(table.name)
+    write_deltalake(delta, data if table.key is None else _after(data, newest(delta)), mode="append")
 
 
 def _shape(data: pa.Table, schema: pa.Schema, constants: Mapping[str, object]) -> pa.Table:

@@ -19,7 +19,7 @@ from distaff_data.frames import Kind, as_kind, to_polars
 from distaff_data.schema import TABLES
 
 Time = float | int | dt.date | np.datetime64
-_SCHEMAS = {name: pl.DataFrame(TABLES[name].arrow.empty_table()).schema for name in ("causes", "cause_edges")}
+_SCHEMAS = {name: pl.Schema(TABLES[name].arrow) for name in ("causes", "cause_edges")}
 _SHARED = ("generation", "run", "case")  # the same in all rows of one case
 _CAUSES, _EDGES = (
     {column: dtype for column, dtype in schema.items() if column not in _SHARED} for schema in _SCHEMAS.values()

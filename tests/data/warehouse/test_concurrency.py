@@ -16,6 +16,8 @@ from distaff_data.workspace import Workspace
 pytestmark = pytest.mark.processes
 
 SPAWN = multiprocessing.get_context("spawn")
+FORKS = multiprocessing.get_context("forkserver")  # of a process that has imported everything and opened nothing
+FORKS.set_forkserver_preload(["pytest", "distaff_data.warehouse.store"])
 WHOLE = "SELECT dataset, generation, count(*) AS n, min(rating) AS least, max(rating) AS most FROM interactions GROUP BY ALL"
 
 
@@ -45,9 +47,9 @@ def test_a_writer_killed_at_any_moment_leaves_whole_generations_and_loses_nothin
     published = {}
     for kill in range(20):
         name, log = f"w{kill}", tmp_path / f"w{kill}.log"
-        process = SPAWN.Process(target=publish_for_ever, args=(root, log, name))
+        process = FORKS.Process(target=publish_for_ever, args=(root, log, name))
         process.start()
-        while not log.exists() or not log.stat().st_size:  # the interpreter has started and one generation is out
+        while not log.exists() or not log.stat().st_size:  # it has started and one generation is out
             time.sleep(0.005)
         time.sleep(draw.random() * 0.15)
         process.kill()

@@ -6,9 +6,11 @@ import io
 import json
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -22,15 +24,43 @@ from distaff.testing.data import checkerboard
 from distaff_data.errors import InputError
 from distaff_data.schema import VERSION
 from distaff_data.warehouse import Publication, Warehouse
+from distaff_data.warehouse.places import Place
 from distaff_data.workspace import Workspace
 
 pytestmark = pytest.mark.s3
 
 
-@pytest.fixture
-def url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    with object_store(monkeypatch) as location:
+@pytest.fixture(scope="module")
+def template() -> Iterator[str]:
+    """A prefix with an empty warehouse, in a store that is served for the whole module."""
+    with pytest.MonkeyPatch.context() as environment, object_store(environment) as location:
         yield location
+
+
+@pytest.fixture
+def unused(template: str) -> str:
+    """A prefix under which nothing is."""
+    return f"{template.rpartition('/')[0]}/{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def url(template: str, unused: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A prefix with an empty warehouse: copied, since each of sixty tables takes many requests to make."""
+    if Place(template).version is None:
+        Warehouse.create(tmp_path_factory.mktemp("template"), template)
+    s3, (old, new) = _client(), (_prefix(template), _prefix(unused))
+    for entry in s3.list_objects_v2(Bucket=BUCKET, Prefix=f"{old}/")["Contents"]:
+        source = {"Bucket": BUCKET, "Key": entry["Key"]}
+        s3.copy_object(Bucket=BUCKET, CopySource=source, Key=entry["Key"].replace(old, new, 1))
+    return unused
+
+
+def _client() -> Any:
+    return pytest.importorskip("boto3").client("s3")
+
+
+def _prefix(url: str) -> str:
+    return url.rpartition("/")[2]
 
 
 def test_workspace_on_an_object_store_trains_scores_and_reads_as_in_a_folder(
@@ -81,8 +111,8 @@ def test_person_who_is_forgotten_is_in_no_object(url: str, tmp_path: Path) -> No
 
 def _objects(url: str) -> Iterator[str]:
     """Return the text of each object in the bucket, Parquet files unpacked."""
-    s3 = pytest.importorskip("boto3").client("s3")
-    for entry in s3.list_objects_v2(Bucket=BUCKET, Prefix=url.rpartition("/")[2]).get("Contents", []):
+    s3 = _client()
+    for entry in s3.list_objects_v2(Bucket=BUCKET, Prefix=f"{_prefix(url)}/").get("Contents", []):
         body = s3.get_object(Bucket=BUCKET, Key=entry["Key"])["Body"].read()
         yield str(pq.read_table(io.BytesIO(body)).to_pylist()) if body[:4] == b"PAR1" else body.decode(errors="replace")
 
@@ -109,9 +139,11 @@ def test_writers_in_several_processes_lose_no_commit(url: str, tmp_path: Path) -
     assert Warehouse.open(tmp_path, url).rows("SELECT count(*) AS n FROM recommendations") == [{"n": 8}]
 
 
-def test_newer_or_missing_warehouse_is_refused(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_newer_or_missing_warehouse_is_refused(
+    url: str, unused: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(InputError, match="there is no warehouse here"):
-        Warehouse.open(tmp_path, url)
+        Warehouse.open(tmp_path, f"{unused}-other")
     warehouse = Warehouse.create(tmp_path, url)
     monkeypatch.setattr("distaff_data.warehouse.store.VERSION", VERSION - 1)
     with pytest.raises(InputError, match="newer than this Distaff"):
@@ -126,16 +158,16 @@ def test_other_urls_and_credentials_in_urls_are_refused(tmp_path: Path, wrong: s
     assert not (tmp_path / "w").exists()
 
 
-def test_bucket_that_is_not_there_is_one_line(url: str, tmp_path: Path) -> None:
+def test_bucket_that_is_not_there_is_one_line(unused: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot") as refused:
-        Workspace.create(tmp_path / "w", url.replace(BUCKET, "nobodys-bucket"))
+        Workspace.create(tmp_path / "w", unused.replace(BUCKET, "nobodys-bucket"))
     assert SECRET not in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
-def test_workspace_stays_where_its_tables_are(url: str, workspace: Workspace) -> None:
+def test_workspace_stays_where_its_tables_are(unused: str, workspace: Workspace) -> None:
     with pytest.raises(InputError, match="with its tables elsewhere"):
-        Workspace.create(workspace.root, url)
+        Workspace.create(workspace.root, unused)
     workspace.config.write_text("[warehouse]\nlocation = 3\n")
     with pytest.raises(InputError, match="location is the URL"):
         Workspace.open(workspace.root)

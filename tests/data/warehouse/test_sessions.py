@@ -56,6 +56,23 @@ def test_another_warehouse_in_the_same_place_is_read_anew(tmp_path: Path) -> Non
         shutil.rmtree(root)
 
 
+def test_a_session_that_is_kept_shows_each_query_its_own_warehouse(tmp_path: Path) -> None:
+    ann, bob = (Warehouse.create(tmp_path / name) for name in ("ann", "bob"))
+    publish(ann, "ann")
+    publish(bob, "bob", "bert")
+    for _ in range(3):
+        assert listed(ann) == ["ann"]
+        assert listed(bob) == ["bert", "bob"]
+    with ann.stream("SELECT user_id FROM recommendations", rows=1) as begun:  # and is not read to its end
+        assert listed(bob) == ["bert", "bob"]
+        publish(ann, "amy")
+        assert listed(ann) == ["amy"]
+        assert begun.read_next_batch()["user_id"].to_pylist() == ["ann"]
+    with pytest.raises(duckdb.Error):
+        ann.rows("SELECT no_column FROM recommendations")
+    assert listed(ann) == ["amy"]
+
+
 def test_a_table_that_is_gone_is_no_empty_one(tmp_path: Path) -> None:
     warehouse = Warehouse.create(tmp_path / "warehouse")
     publish(warehouse, "ann")
@@ -75,11 +92,11 @@ def test_threads_ask_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of forking with threads, which is what is tried here
 def test_a_forked_child_has_a_database_of_its_own() -> None:
-    with engine.session() as con:
+    with engine.kept() as (con, _):
         con.execute("SELECT 1")
     child = os.fork()
     if child == 0:
-        with engine.session() as con:
-            answer = con.execute("SELECT 41 + 1").fetchone()
-        os._exit(0 if answer == (42,) else 1)
+        with engine.kept() as (anew, _):
+            answer = anew.execute("SELECT 41 + 1").fetchone()
+        os._exit(0 if answer == (42,) and anew is not con else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

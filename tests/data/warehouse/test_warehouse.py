@@ -197,9 +197,8 @@ def test_values_go_through_parameters(workspace: Workspace) -> None:
     assert ids(workspace.warehouse, "a'; DROP TABLE x; --") == ["1"]
 
 
-@pytest.mark.parametrize("folder", ["with space", "é", "it's", "star*", "what?", "#1", "{a}"])
-def test_a_workspace_may_lie_in_a_folder_of_any_name(tmp_path: Path, folder: str) -> None:
-    warehouse = Workspace.create(tmp_path / folder).warehouse
+def test_a_workspace_may_lie_in_folders_of_any_name(tmp_path: Path) -> None:
+    warehouse = Workspace.create(tmp_path.joinpath("with space", "é", "it's", "star*", "what?", "#1", "{a}")).warehouse
     publish(warehouse, "a", ["1"])
     publish(warehouse, "a", ["2"])
     assert ids(warehouse, "a") == ["2"]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sharing
 import torch
 from published import publish
 from safetensors.torch import load_file
@@ -68,22 +69,27 @@ def torchrun(*arguments: str) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
 
 
-@pytest.mark.parametrize("name", ["lightgcn", "dccf"])
-def test_two_processes_learn_what_one_does(name: str, tmp_path: Path) -> None:
-    settings: dict[str, Any] = {"embedding_dim": 8, "batch_size": 50, "lr": 0.01, "max_epochs": 4, "eval_every": 2}
-    if name == "dccf":
-        settings |= {"n_intents": 4, "samples_per_epoch": 200}
-    torchrun("sharing", name, json.dumps(settings), str(tmp_path / "two"))
-    subprocess.run(
-        [sys.executable, "-m", "sharing", name, json.dumps(settings), str(tmp_path / "one")],
-        env={**os.environ, "PYTHONPATH": str(SUPPORT), "OMP_NUM_THREADS": "1"},
-        check=True,
-    )
-    one, first, second = (load_file(tmp_path / f) for f in ("one.0", "two.0", "two.1"))
+SHARED: dict[str, dict[str, Any]] = {"lightgcn": {}, "dccf": {"n_intents": 4, "samples_per_epoch": 200}}
+
+
+@pytest.fixture(scope="module")
+def fits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of what two processes learned and of what this one did, of each model, as ``sharing`` writes it."""
+    folder = tmp_path_factory.mktemp("fits")
+    small = {"embedding_dim": 8, "batch_size": 50, "lr": 0.01, "max_epochs": 4, "eval_every": 2}
+    wanted = json.dumps({name: small | more for name, more in SHARED.items()})
+    torchrun("sharing", wanted, str(folder / "two"))
+    sharing.main(wanted, str(folder / "one"))
+    return folder
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_two_processes_learn_what_one_does(name: str, fits: Path) -> None:
+    one, first, second = (load_file(fits / f"{f}.{name}.{rank}") for f, rank in (("one", 0), ("two", 0), ("two", 1)))
     for tensor in one:
         assert torch.equal(first[tensor], second[tensor])
         torch.testing.assert_close(first[tensor], one[tensor], rtol=1e-3, atol=1e-4)
-    told, expected = (json.loads((tmp_path / f"{f}.json").read_text()) for f in ("two", "one"))
+    told, expected = (json.loads((fits / f"{f}.{name}.json").read_text()) for f in ("two", "one"))
     assert [list(epoch) for epoch in told] == [list(epoch) for epoch in expected]
     for epoch, other in zip(told, expected, strict=True):
         assert epoch["total"] == pytest.approx(other["total"], rel=1e-3)

@@ -51,14 +51,22 @@ def write_log(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A dataset, three kinds of models, evidence, lists twice, a job's file, and what kills left behind."""
-    folder = tmp_path_factory.mktemp("forget")
+def simple(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset, one model that forgets in closed form, and its lists."""
+    folder = tmp_path_factory.mktemp("simple")
     log = write_log(folder)
     workspace = Workspace.create(folder / "workspace")
     ingest_interactions(workspace, "shop", log, split="random:0.6,0.2,0.2")
     ingest_attributes(workspace, "user", "shop", [folder / "people.csv"])
-    for model, settings in (("ease", {}), ("nmf", {"n_intents": 3}), ("lightgcn", LIGHTGCN)):
+    score_run(workspace, training.train(workspace, "ease", "shop", device="cpu").run, top_k=4)
+    return workspace.root
+
+
+@pytest.fixture(scope="module")
+def template(simple: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Two more kinds of models, evidence, lists twice, a job's file, and what kills left behind."""
+    workspace = copy_of(simple, tmp_path_factory.mktemp("forget"))
+    for model, settings in (("nmf", {"n_intents": 3}), ("lightgcn", LIGHTGCN)):
         run = training.train(workspace, model, "shop", settings=settings, device="cpu").run
         score_run(workspace, run, top_k=4)
     nmf = next(r.run for r in records.listing(workspace) if r.model == "nmf")
@@ -81,17 +89,31 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 @pytest.fixture
 def filled(template: Workspace, tmp_path: Path) -> Workspace:
     """A copy of it."""
-    shutil.copytree(template.root, tmp_path / "workspace")
-    return Workspace.open(tmp_path / "workspace")
+    return copy_of(template.root, tmp_path)
+
+
+@pytest.fixture
+def small(simple: Path, tmp_path: Path) -> Workspace:
+    """A copy of the one with a single model, for what hangs on the tables and the request."""
+    return copy_of(simple, tmp_path)
 
 
 @pytest.fixture(scope="module")
 def forgotten(template: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Case:
     """A copy in which the person was forgotten, for tests that only look."""
-    root = tmp_path_factory.mktemp("forgotten") / "workspace"
-    shutil.copytree(template.root, root)
-    workspace = Workspace.open(root)
+    workspace = copy_of(template.root, tmp_path_factory.mktemp("forgotten"))
     return Case(template, workspace, forget(workspace, [PERSON]))
+
+
+@pytest.fixture
+def after(forgotten: Case, tmp_path: Path) -> Workspace:
+    """A copy of that, to go on with."""
+    return copy_of(forgotten.after.root, tmp_path)
+
+
+def copy_of(root: Path, folder: Path) -> Workspace:
+    shutil.copytree(root, folder / "workspace")
+    return Workspace.open(folder / "workspace")
 
 
 @dataclass(frozen=True)
@@ -165,14 +187,13 @@ def test_models_are_what_training_without_the_person_gives(forgotten: Case) -> N
     assert {r.dataset_generation for r in records.listing(filled)} == {data.generation}
 
 
-def test_scoring_afterwards_has_no_list_for_the_person(filled: Workspace, tmp_path: Path) -> None:
-    forget(filled, [PERSON])
-    for run in records.listing(filled):
-        assert score_run(filled, run.run, top_k=2).users == N_USERS - 1
-    assert filled.warehouse.rows("SELECT 1 FROM recommendations WHERE user_id = ?", [PERSON]) == []
+def test_scoring_afterwards_has_no_list_for_the_person(after: Workspace, tmp_path: Path) -> None:
+    for run in records.listing(after):
+        assert score_run(after, run.run, top_k=2).users == N_USERS - 1
+    assert after.warehouse.rows("SELECT 1 FROM recommendations WHERE user_id = ?", [PERSON]) == []
     (tmp_path / "users.txt").write_text(PERSON)
     with pytest.raises(InputError, match="not in the data"):
-        score_run(filled, records.listing(filled)[0].run, users=tmp_path / "users.txt")
+        score_run(after, records.listing(after)[0].run, users=tmp_path / "users.txt")
 
 
 class Killed(BaseException):
@@ -207,7 +228,7 @@ def test_request_that_is_killed_at_any_step_is_finished_by_making_it_again(fille
 @pytest.mark.processes
 @pytest.mark.parametrize("step", ["tables: what is shown", "tables: what was replaced", "tables: older versions"])
 def test_process_that_is_killed_while_it_forgets_leaves_a_request_that_can_be_finished(
-    filled: Workspace, step: str
+    small: Workspace, step: str
 ) -> None:
     """A kill that nothing in the process hears of, a moment after a step began."""
     code = (
@@ -216,13 +237,13 @@ def test_process_that_is_killed_while_it_forgets_leaves_a_request_that_can_be_fi
         "    if step == sys.argv[3]: threading.Timer(0.05, os.kill, (os.getpid(), 9)).start()\n"
         "forget(Workspace.open(sys.argv[1]), [sys.argv[2]], progress=kill)\n"
     )
-    command = [sys.executable, "-c", code, str(filled.root), PERSON, step]
+    command = [sys.executable, "-c", code, str(small.root), PERSON, step]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode == -9, ended.stderr
-    assert forget(filled, [PERSON], "shop").request.status == "done"
-    assert traces(filled) == []
-    assert load_interactions(filled.warehouse, "shop").n_users == N_USERS - 1
+    assert forget(small, [PERSON], "shop").request.status == "done"
+    assert traces(small) == []
+    assert load_interactions(small.warehouse, "shop").n_users == N_USERS - 1
 
 
 def test_model_that_is_killed_while_it_is_saved_is_whole_afterwards(
@@ -259,8 +280,8 @@ def test_audit_record_says_what_was_done_and_names_nobody(forgotten: Case) -> No
     assert all(0 <= m["low"] <= m["after"] <= m["high"] <= 1 for m in models)
 
 
-def test_record_says_what_shows_the_forgetting_and_what_the_attack_would_have_found(filled: Workspace) -> None:
-    found = forget(filled, [PERSON])
+def test_record_says_what_shows_the_forgetting_and_what_the_attack_would_have_found(forgotten: Case) -> None:
+    found = forgotten.said
     proofs = {m.run.split("-")[0]: m for m in found.models}
     assert {name: m.proof for name, m in proofs.items()} == {"ease": "equality", "nmf": "equality", "lightgcn": "none"}
     for m in found.models:
@@ -268,17 +289,21 @@ def test_record_says_what_shows_the_forgetting_and_what_the_attack_would_have_fo
         assert m.detectable > 0.75  # one person's ten items
         assert "proves nothing" in str(m.message)
     assert {(p.model, p.people, p.low) for p in found.pooled} == {(n, 1, None) for n in ("ease", "nmf", "lightgcn")}
-    more = forget(filled, ["user03"], "shop")
-    more = forget(filled, ["user05"], "shop")
-    (ease,) = [p for p in more.pooled if p.model == "ease"]
-    values = [m.after for m in audit.models(filled) if m.run.startswith("ease")]
+
+
+def test_requests_for_one_person_are_pooled_and_those_for_several_are_not(small: Workspace) -> None:
+    for person in (PERSON, "user03", "user05"):
+        more = forget(small, [person], "shop")
+    (ease,) = more.pooled
+    values = [m.after for m in audit.models(small)]
+    assert ease.model == "ease"
     assert ease.people == len(values) == 3
     assert ease.after == pytest.approx(np.mean([v for v in values if v is not None]))
     assert ease.low is not None
     assert ease.low <= ease.after
     assert more.as_dict()["pooled"][0]["model"] == "ease"
-    forget(filled, ["user07", "user09"], "shop")
-    assert {p.people for p in proof.pooled(filled, "shop")} == {3}  # a request for two is none for one
+    forget(small, ["user07", "user09"], "shop")
+    assert {p.people for p in proof.pooled(small, "shop")} == {3}  # a request for two is none for one
 
 
 def test_split_by_time_is_said_to_confound_the_attack(tmp_path: Path) -> None:
@@ -296,90 +321,79 @@ def test_split_by_time_is_said_to_confound_the_attack(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "00", "key", "é" * 64])
-def test_key_that_is_none_is_refused_and_nobody_is_hashed_with_it(filled: Workspace, text: str) -> None:
-    (filled.root / "forget.key").write_text(text)
+def test_key_that_is_none_is_refused_and_nobody_is_hashed_with_it(small: Workspace, text: str) -> None:
+    (small.root / "forget.key").write_text(text)
     with pytest.raises(InputError, match="does not hold a key"):
-        forget(filled, [PERSON], "shop")
-    assert filled.warehouse.rows("SELECT * FROM forgettings") == []
+        forget(small, [PERSON], "shop")
+    assert small.warehouse.rows("SELECT * FROM forgettings") == []
 
 
-def test_key_is_written_whole_or_not_at_all(filled: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_key_is_written_whole_or_not_at_all(small: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("distaff.forgetting.audit.os.fsync", full)
     with pytest.raises(DistaffError, match="No space left on device"):
-        audit.hashes(filled, "shop", [PERSON])
-    assert not list(filled.root.glob("*forget.key*"))
+        audit.hashes(small, "shop", [PERSON])
+    assert not list(small.root.glob("*forget.key*"))
     monkeypatch.undo()
-    assert len(audit.hashes(filled, "shop", [PERSON])[0]) == 64
+    assert len(audit.hashes(small, "shop", [PERSON])[0]) == 64
 
 
-def test_notes_that_name_the_person_are_listed_for_their_author(filled: Workspace) -> None:
-    run = next(r.run for r in records.listing(filled) if r.model == "nmf")
-    annotate(filled, run, 0, note=f"taken up by {PERSON}, who writes to us")
-    annotate(filled, run, 1, note=f"somebody else: x{PERSON}")
-    annotate(filled, run, 2, note="nobody")
-    found = forget(filled, [PERSON])
-    named = (f"{run}/0", f"{run}/1")  # inside a longer word it may be them or not, which its author knows
-    assert found.notes == named
-    assert found.as_dict()["notes"] == named
-
-
-def test_stranger_is_refused_and_changes_nothing(filled: Workspace) -> None:
+def test_stranger_is_refused_and_changes_nothing(small: Workspace) -> None:
     with pytest.raises(InputError, match="nobody of this id"):
-        forget(filled, ["nobody"], "shop")
+        forget(small, ["nobody"], "shop")
     with pytest.raises(InputError, match="no dataset has people"):
-        forget(filled, ["nobody"])
+        forget(small, ["nobody"])
     with pytest.raises(InputError, match="no dataset named"):
-        forget(filled, [PERSON], "shops")
-    assert filled.warehouse.rows("SELECT * FROM forgettings") == []
+        forget(small, [PERSON], "shops")
+    assert small.warehouse.rows("SELECT * FROM forgettings") == []
 
 
-def test_person_of_the_same_id_in_another_dataset_is_somebody_else(filled: Workspace, tmp_path: Path) -> None:
-    ingest_interactions(filled, "other", write_log(tmp_path), split="random:0.6,0.2,0.2")
+def test_person_of_the_same_id_in_another_dataset_is_somebody_else(small: Workspace, tmp_path: Path) -> None:
+    ingest_interactions(small, "other", write_log(tmp_path), split="random:0.6,0.2,0.2")
     with pytest.raises(InputError, match="--dataset other or shop"):
-        forget(filled, [PERSON])
-    forget(filled, [PERSON], "other")
-    assert load_interactions(filled.warehouse, "other").n_users == N_USERS - 1
-    assert load_interactions(filled.warehouse, "shop").n_users == N_USERS
+        forget(small, [PERSON])
+    forget(small, [PERSON], "other")
+    assert load_interactions(small.warehouse, "other").n_users == N_USERS - 1
+    assert load_interactions(small.warehouse, "shop").n_users == N_USERS
 
 
-def test_dataset_that_somebody_works_on_is_left_alone(filled: Workspace) -> None:
-    run = records.listing(filled)[0].run
-    with filled.warehouse.lock(f"scoring/{run}"), pytest.raises(DistaffError, match="another process"):
-        forget(filled, [PERSON])
-    assert filled.warehouse.rows("SELECT * FROM forgettings") == []
+def test_dataset_that_somebody_works_on_is_left_alone(small: Workspace) -> None:
+    run = records.listing(small)[0].run
+    with small.warehouse.lock(f"scoring/{run}"), pytest.raises(DistaffError, match="another process"):
+        forget(small, [PERSON])
+    assert small.warehouse.rows("SELECT * FROM forgettings") == []
 
 
-def test_run_that_was_killed_under_an_id_that_lives_again_blocks_nobody(filled: Workspace) -> None:
+def test_run_that_was_killed_under_an_id_that_lives_again_blocks_nobody(small: Workspace) -> None:
     """In a container, where every process has the id 1."""
-    run = records.listing(filled)[0]
-    records.record(filled, replace(run, status="running", process=1))
-    with liveness.held(records.run_folder(filled, run.run)), pytest.raises(DistaffError, match="is being fitted"):
-        forget(filled, [PERSON])
-    assert forget(filled, [PERSON]).request.status == "done"
+    run = records.listing(small)[0]
+    records.record(small, replace(run, status="running", process=1))
+    with liveness.held(records.run_folder(small, run.run)), pytest.raises(DistaffError, match="is being fitted"):
+        forget(small, [PERSON])
+    assert forget(small, [PERSON]).request.status == "done"
 
 
-def test_fit_that_began_meanwhile_keeps_the_request_open(filled: Workspace) -> None:
+def test_fit_that_began_meanwhile_keeps_the_request_open(small: Workspace) -> None:
     def train(step: str) -> None:
         if step == "files":
-            training.train(filled, "popularity", "shop", device="cpu")
+            training.train(small, "popularity", "shop", device="cpu")
 
     with pytest.raises(DistaffError, match="began while the people were forgotten"):
-        forget(filled, [PERSON], progress=train)
-    assert any("make the request" in found.detail for found in examine(filled.root))
-    assert forget(filled, [PERSON]).request.status == "done"
-    assert not any("make the request" in found.detail for found in examine(filled.root))
+        forget(small, [PERSON], progress=train)
+    assert any("make the request" in found.detail for found in examine(small.root))
+    assert forget(small, [PERSON]).request.status == "done"
+    assert not any("make the request" in found.detail for found in examine(small.root))
 
 
-def test_replaced_dataset_is_forgotten_in_its_older_generations_too(filled: Workspace, tmp_path: Path) -> None:
+def test_replaced_dataset_is_forgotten_in_its_older_generations_too(small: Workspace, tmp_path: Path) -> None:
     log = write_log(tmp_path)
     log.write_text("\n".join(line for line in log.read_text().splitlines() if PERSON not in line) + "\n")
-    ingest_interactions(filled, "shop", log, split="random:0.6,0.2,0.2", replace=True)
-    assert traces(filled)
-    forget(filled, [PERSON], "shop")
-    assert traces(filled) == []
+    ingest_interactions(small, "shop", log, split="random:0.6,0.2,0.2", replace=True)
+    assert traces(small)
+    forget(small, [PERSON], "shop")
+    assert traces(small) == []
 
 
 def _exported(workspace: Workspace) -> dict[str, pa.Table]:
@@ -395,29 +409,35 @@ def _exported(workspace: Workspace) -> dict[str, pa.Table]:
     return tables
 
 
-def test_exports_in_the_workspace_are_told_and_cleaned_on_request(filled: Workspace) -> None:
-    tables = _exported(filled)
-    assert set(forget(filled, [PERSON]).exports) == {*tables, "memo.txt"}
-    again = forget(filled, [PERSON], "shop", clean_exports=True)
+def test_exports_in_the_workspace_are_told_and_cleaned_on_request(small: Workspace) -> None:
+    tables = _exported(small)
+    assert set(forget(small, [PERSON]).exports) == {*tables, "memo.txt"}
+    again = forget(small, [PERSON], "shop", clean_exports=True)
     assert again.exports == ("memo.txt",), "text is told, and left to its owner"
-    assert (filled.root / "recs.csv").read_text().splitlines() == ['"user_id","n"', '"user01","1"', '"user02","3"']
-    assert pq.read_table(filled.root / "sub" / "u.parquet").to_pylist() == [
+    assert (small.root / "recs.csv").read_text().splitlines() == ['"user_id","n"', '"user01","1"', '"user02","3"']
+    assert pq.read_table(small.root / "sub" / "u.parquet").to_pylist() == [
         {"user_id": "user01", "n": 1},
         {"user_id": "user02", "n": 3},
     ]
-    with pa.ipc.open_file(filled.root / "lists.arrow") as opened:
+    with pa.ipc.open_file(small.root / "lists.arrow") as opened:
         assert opened.read_all().to_pylist() == [{"item": "a", "users": ["user01"]}]
-    assert traces(filled) == ["memo.txt"]
+    assert traces(small) == ["memo.txt"]
 
 
-def test_notes_that_were_changed_are_expunged_with_what_they_said_before(filled: Workspace) -> None:
+def test_notes_that_name_the_person_are_listed_for_their_author_and_expunged_with_what_they_said_before(
+    filled: Workspace,
+) -> None:
     nmf = next(r.run for r in records.listing(filled) if r.model == "nmf")
-    annotate(filled, nmf, 0, note=f"the taste of{PERSON}s")  # inside a longer word too
-    annotate(filled, nmf, 1, note="not about anybody")
+    annotate(filled, nmf, 0, note=f"taken up by {PERSON}, who writes to us")
+    annotate(filled, nmf, 1, note=f"the taste of{PERSON}s")
+    annotate(filled, nmf, 2, note="not about anybody")
     done = forget(filled, [PERSON])
-    assert done.notes == (f"{nmf}/0",)
-    assert traces(filled), "the note is its writer's"
-    annotate(filled, nmf, 0, note="")
+    named = (f"{nmf}/0", f"{nmf}/1")  # inside a longer word it may be them or not, which its author knows
+    assert done.notes == named
+    assert done.as_dict()["notes"] == named
+    assert traces(filled), "the notes are their writer's"
+    for factor in (0, 1):
+        annotate(filled, nmf, factor, note="")
     examine(filled.root, fix=True)
     assert traces(filled) == []
     assert filled.warehouse.rows("SELECT note FROM factor_notes WHERE note <> ''") == [{"note": "not about anybody"}]

@@ -105,6 +105,19 @@ class TestNeighbours(RecommenderSuite):
         return lambda: Neighbours(shrinkage=2.0)
 """
 
+END = "-- end of a verb --"
+VERBS = f"""
+import json, sys
+from distaff.cli import main
+for verb in json.loads(sys.argv[1]):
+    sys.argv = ["distaff", *verb]
+    try:
+        main()
+    except SystemExit as ended:
+        assert not ended.code, (verb, ended.code)
+    print({END!r})
+"""
+
 SHOWN = """
 from streamlit import config
 from streamlit.testing.v1 import AppTest
@@ -167,13 +180,18 @@ def test_a_strangers_model_passes_the_suite(python: Path, tmp_path: Path) -> Non
 
 def test_a_strangers_model_trains_and_stands_on_the_board_and_in_the_dashboard(python: Path, tmp_path: Path) -> None:
     workspace = tmp_path / "workspace"
-    call(python, "-m", "distaff", "init", str(workspace), workspace=workspace)
     size = ["--set", "n_users=80", "--set", "n_items=40", "--set", "n_events=2000"]
-    call(python, "-m", "distaff", "sample", "planted-interactions", "--as", "shop", *size, workspace=workspace)
-    for model in ("popularity", "acme_neighbours"):
-        call(python, "-m", "distaff", "train", model, "shop", workspace=workspace)
-    board = json.loads(call(python, "-m", "distaff", "board", "shop", "--json", workspace=workspace))
+    verbs = [
+        ["init", str(workspace)],
+        ["sample", "planted-interactions", "--as", "shop", *size],
+        ["train", "popularity", "shop"],
+        ["train", "acme_neighbours", "shop"],
+        ["models"],
+        ["board", "shop", "--json"],
+    ]
+    said = call(python, "-c", VERBS, json.dumps(verbs), workspace=workspace).split(END)
+    models, board = said[-3], json.loads(said[-2])
     assert {row["model"] for row in board["rows"]} == {"popularity", "acme_neighbours"}
-    assert "acme_neighbours" in call(python, "-m", "distaff", "models", workspace=workspace)
+    assert "acme_neighbours" in models
     app = Path(distaff_dashboards.__file__).with_name("app.py")
     call(python, "-c", SHOWN.format(app=str(app)), workspace=workspace)
