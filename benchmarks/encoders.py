@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.protocol import Candidate
 
-_TRAINED: dict[str, Any] = {"lr": 5e-3, "batch_size": 2048, "max_epochs": 60, "eval_every": 3, "patience": 3}
+_TRAINED: dict[str, Any] = {"lr": 1e-2, "batch_size": 16_384, "max_epochs": 60, "eval_every": 3, "patience": 3}
 _LOSSES = ({**_TRAINED}, {**_TRAINED, "loss": "softmax", "n_negatives": 64})
 
 
