@@ -7,7 +7,8 @@ A reproduction is a module in ``benchmarks/reproductions`` named like it (``dccf
   candidate is measured as :mod:`benchmarks.protocol` says;
 - ``CANDIDATES`` and ``measure(candidates, n_seeds)``, which makes data with known truth and measures in its own way;
 - all three, with ``measure(READ(data), candidates, n_seeds)``, as those about series do (:mod:`benchmarks.series`);
-- ``rows(data, n_seeds)``, which measures all its models together, as those about incidents do (:mod:`benchmarks.incidents`).
+- ``rows(data, n_seeds)``, which measures all its models together, as those about incidents do (:mod:`benchmarks.incidents`);
+  its own ``table(rows)`` makes text of them.
 
 Progress goes to standard error; ``--save`` writes the answer as a file of results (:mod:`benchmarks.results`).
 """
@@ -104,6 +105,9 @@ def main() -> None:
 def _as_text(result: dict[str, Any]) -> str:
     from benchmarks import incidents, protocol
 
+    module = importlib.import_module(f"benchmarks.reproductions.{result['name'].replace('-', '_')}")
+    if hasattr(module, "table"):
+        return str(module.table(result["rows"]))
     if result["rows"] and "looks" not in result["rows"][0]:
         return incidents.table(result["rows"])
     lines = [protocol.table(result["rows"])]

@@ -93,6 +93,29 @@ def defaults(answer: Row) -> list[str]:
     return _table(("", *datasets), ([model, *(row.get(name, "") for name in datasets)] for model, row in cells.items()))
 
 
+def knobs(answer: Row) -> list[str]:
+    """Return the table of planted intents: a row a knob of the generator, a column a model and metric."""
+    models = list(dict.fromkeys(row["model"] for row in answer["rows"]))
+    of = {(row["knob"], row["model"]): row for row in answer["rows"]}
+    head = ("", *(f"{name}, users' shares" for name in models), *(f"{name}, Recall@20" for name in models))
+    turned = dict.fromkeys(row["knob"] for row in answer["rows"])
+    return _table(
+        head,
+        (
+            [knob, *(_ahead(of[knob, name], metric) for metric in ("user_mcc", "recall@20") for name in models)]
+            for knob in turned
+        ),
+    )
+
+
+def _ahead(row: Row, metric: str) -> str:
+    """Return a mean, and how far the first model is ahead of it."""
+    gap = row.get(f"{metric}_ahead")
+    return _decimals(row[metric]) + (
+        "" if gap is None else f" ({_signed(gap[1])} [{_signed(gap[0])}, {_signed(gap[2])}])"
+    )
+
+
 def dependencies(answer: Row) -> list[str]:
     """Return the table of what the core needs."""
     cells = ([row["name"], f"{row['megabytes']:,.1f}", row["reason"]] for row in answer["rows"])
@@ -131,6 +154,7 @@ RENDERERS: Mapping[str, Callable[[Any], list[str]]] = {
     "dgvae-lfm2k": lists,
     "encoders-ml-100k": lists,
     "encoders-lfm2k": lists,
+    "planted-knobs": knobs,
     "speed": speeds,
     "dependencies": dependencies,
     "defaults": defaults,

@@ -122,7 +122,7 @@ def test_a_bound_on_training_binds_the_controls_that_train_in_epochs(
         "--seeds",
         "1",
     )
-    status, said, *_ = call("tune", "dccf", "checkerboard", *bounded, "--controls")
+    status, _, said = call("tune", "dccf", "checkerboard", *bounded, "--controls")
     assert status == 0
     assert "max_epochs=2 for lightgcn too" in " ".join(said.split())
     trained = {run.model: json.loads(run.settings) for run in records.listing(filled)}
