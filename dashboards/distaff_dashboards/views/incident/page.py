@@ -230,7 +230,7 @@ def _causes(view: _View, scope: str, name: str) -> Mapping[str, Any] | None:
 
 def _shown_beside(metric: str, shown: str) -> tuple[PagePlace, dict[str, str]] | None:
     """Return the link to a cause, which leaves all else in the address; None where it is shown already."""
-    return None if metric == shown else (places.INCIDENT, {**st.query_params.to_dict(), "cause": metric})
+    return None if metric == shown else (places.INCIDENT, {**address.shown(), "cause": metric})
 
 
 def _evidence(view: _View, cause: Mapping[str, Any]) -> str:
