@@ -123,7 +123,7 @@ def visitor(three_kinds: Workspace) -> Iterator[Visitor]:
 
 def test_from_home_to_why_these_people_take_this(visitor: Visitor, three_kinds: Workspace) -> None:
     visitor.go_home()
-    visitor.page.get_by_text("A control leads").wait_for()
+    visitor.page.get_by_text("A control leads").first.wait_for()
     visitor.look("home")
     visitor.link("Look inside")  # 1: the dataset
     shown = visitor.arrives("factors", "run", dataset="shop")
@@ -212,7 +212,7 @@ def test_back_takes_back_one_click_at_a_time(visitor: Visitor, three_kinds: Work
     """What a page shows by default is in the address and costs no press of the button."""
     visitor.go_home()
     page = visitor.page
-    page.get_by_text("A control leads").wait_for()
+    page.get_by_text("A control leads").first.wait_for()
     start = visitor.arrives("")
     visitor.menu("Factors")
     first = visitor.arrives("factors", "dataset", "run")

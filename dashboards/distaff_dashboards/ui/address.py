@@ -4,8 +4,8 @@ A choice is remembered within a scope: a run within its dataset, a factor within
 brings back the run. The address always holds what the page shows, what was chosen by default too; an address that names what
 there is not shows nothing but that.
 
-What a person chooses is a step that the browser's Back button takes back. What the page chose by itself is none: it is filled
-into the address in place, since Back would otherwise lead to the same page, which would fill it in again.
+What a person chooses is a step that the browser's Back button takes back. What the page chose by itself is none: it is
+filled into the address in place, since Back would otherwise lead to the same page, which would fill it in again.
 """
 
 from __future__ import annotations
