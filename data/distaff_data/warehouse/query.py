@@ -74,8 +74,8 @@ def rows_of(con: duckdb.DuckDBPyConnection, table: Table, stored: str | None) ->
     return "every_row"
 
 
-def deleted(place: Place, table: Table, condition: str, params: Sequence[object]) -> pa.Table:
-    """Return the rows of a log that meet a condition as they were before their deletion."""
+def ever(place: Place, table: Table, condition: str, params: Sequence[object]) -> pa.Table:
+    """Return the rows of a log that meet a condition: as they are, or as they were before their deletion."""
     with engine.session() as con, whole(place, [table.name]):
         stored, _ = place.rows(con, table.name)
         con.execute(f"CREATE TEMP VIEW before_deletion AS {before_deletion(table, stored)}")

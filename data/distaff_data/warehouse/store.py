@@ -171,10 +171,14 @@ class Warehouse:
 
     def unhide(self, table: str, condition: str, params: Sequence[object] = ()) -> None:
         """Bring rows of a log back that :meth:`hide` took out of its view, as they were."""
-        with damage.explained(table):
-            rows = reading.deleted(self._place, TABLES[table], condition, params)
+        rows = self.ever(table, condition, params)
         if rows.num_rows:
             self.append(table, rows.drop_columns(["written_at"]), written_at=datetime.now(UTC))
+
+    def ever(self, table: str, condition: str, params: Sequence[object] = ()) -> pa.Table:
+        """Return the rows of a log that meet a condition, those that were deleted as they were before that."""
+        with damage.explained(table):
+            return reading.ever(self._place, TABLES[table], condition, params)
 
     def stores(self, table: str, condition: str, params: Sequence[object] = ()) -> bool:
         """Tell whether any generation of a table, live or not, has rows that meet a condition."""

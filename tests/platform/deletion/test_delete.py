@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from distaff import jobs
+from distaff.board.selection import tried
 from distaff.deletion import bin
 from distaff.deletion.delete import delete, restore
 from distaff.doctor import examine
@@ -132,6 +133,13 @@ def test_a_run_that_an_alias_or_a_job_stands_for_is_not_deleted(filled: Workspac
         with pytest.raises(InputError, match=reason):
             delete(filled, kind, name)
     assert shown(filled) == before
+
+
+def test_a_configuration_that_was_deleted_was_tried_all_the_same(filled: Workspace) -> None:
+    before = tried(filled, "shop")
+    assert before["ease"] == 1
+    delete(filled, "run", run_of(filled, "ease").run)
+    assert tried(filled, "shop") == before
 
 
 def test_a_trial_goes_with_its_sweep_only(filled: Workspace) -> None:
