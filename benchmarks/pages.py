@@ -31,7 +31,7 @@ from distaff_data.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("home", "factors", "factor", "person", "item", "words", "blind-spots", "series", "incident", "board", "run",
-         "audit", "sweeps", "jobs", "glossary")  # fmt: skip
+         "compare", "audit", "sweeps", "jobs", "glossary")  # fmt: skip
 SHOP, OUTAGES, PLANT = "shop", "outages", "plant"
 _STABLE = "document.querySelector('[data-testid=stApp]')?.getAttribute('data-test-script-state') === 'notRunning'"
 
