@@ -41,7 +41,7 @@ def finish(path: str, *, first: bool = False) -> None:
 
     Args:
         path: Of the page.
-        first: Whether the page is also at no path.
+        first: Whether the page is at no path.
     """
     shown, named = st.session_state[_SHOWN], st.query_params.to_dict()
     st.session_state[_SHOWN] = None

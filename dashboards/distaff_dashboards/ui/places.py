@@ -19,7 +19,7 @@ class PagePlace:
     Attributes:
         path: Opens it, as ``/path``.
         title: Its name in the menu and above it.
-        first: Whether ``/`` opens it as well.
+        first: Whether ``/`` opens it, in place of its path.
     """
 
     path: str
