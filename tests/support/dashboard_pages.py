@@ -46,5 +46,5 @@ def plain(app: AppTest) -> str:
 def address_of(app: AppTest) -> dict[str, str]:
     """Return what the address names in the end: what the server wrote, and what it has the browser fill in."""
     filled_in = [json.loads(element.proto.json)["shown"] for element in app.get("bidi_component")]
-    named = {name: values[-1] for name, values in app.query_params.items()}
+    named = {name: value if isinstance(value, str) else value[-1] for name, value in app.query_params.items()}
     return {name: value for one in filled_in for name, value in one.items()} | named
