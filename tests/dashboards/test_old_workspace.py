@@ -11,8 +11,8 @@ from dashboard_pages import opened
 from distaff_data.workspace import Workspace
 
 ARCHIVE = Path(__file__).parents[1] / "support" / "workspace-0.1.tar.xz"
-PATHS = ("home", "factors", "factor", "person", "item", "words", "blind-spots", "series", "incident", "board", "run", "compare",
-         "audit", "sweeps", "jobs", "glossary")  # fmt: skip
+PATHS = ("home", "factors", "factor", "person", "item", "words", "blind-spots", "series", "incident", "board", "run",
+         "compare", "audit", "sweeps", "jobs", "glossary")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
