@@ -8,6 +8,7 @@ from distaff_dashboards.access import gate
 from distaff_dashboards.ui.places import MENU
 from distaff_dashboards.views.audit import audit_page
 from distaff_dashboards.views.board import board_page
+from distaff_dashboards.views.compare import compare_page
 from distaff_dashboards.views.factors.blind_spots import blind_spots_page
 from distaff_dashboards.views.factors.factor import factor_page
 from distaff_dashboards.views.factors.index import factors_page
@@ -25,7 +26,7 @@ from distaff_dashboards.views.sweeps.page import sweeps_page
 
 # No folder beside this file may be called "pages": Streamlit would serve its files by themselves, without the gate.
 _PAGES = (home_page, factors_page, factor_page, person_page, item_page, words_page, blind_spots_page, series_page,
-          incident_page, board_page, run_page, audit_page, sweeps_page, jobs_page, glossary_page)  # fmt: skip
+          incident_page, board_page, run_page, compare_page, audit_page, sweeps_page, jobs_page, glossary_page)  # fmt: skip
 
 _MENU = 220  # pixels of the menu: the page beside it keeps its room on a narrow screen
 

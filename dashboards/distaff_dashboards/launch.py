@@ -17,6 +17,7 @@ from distaff_data.errors import InputError
 from distaff_data.workspace import Workspace
 
 _HERE = Path(__file__).parent
+_NO_SECRETS = _HERE / "no_secrets.toml"
 _NEEDED = ("streamlit", "plotly")
 _OPTIONS = {
     "browser.gatherUsageStats": "false",
@@ -59,7 +60,7 @@ def launch(workspace_root: Path, *, port: int = 8501, address: str = "127.0.0.1"
         "STREAMLIT_SERVER_ALLOWED_HOSTS": f"localhost 127.0.0.1 ::1 {access.host if access else address}",
         login.REQUIRED: "0" if access is None else "1",
     }
-    secrets = Path(os.devnull) if access is None else access.file
+    secrets = _NO_SECRETS if access is None else access.file
     arguments = command(port=port, address=address, open_browser=open_browser, secrets=secrets)
     server = lifeline.start(arguments, environment)
     try:
@@ -72,7 +73,7 @@ def launch(workspace_root: Path, *, port: int = 8501, address: str = "127.0.0.1"
         lifeline.release(server)
 
 
-def command(*, port: int, address: str, open_browser: bool, secrets: Path = Path(os.devnull)) -> list[str]:
+def command(*, port: int, address: str, open_browser: bool, secrets: Path = _NO_SECRETS) -> list[str]:
     """Return the command line of the server; without a login no secrets are read, whatever another app left behind."""
     options = _OPTIONS | {
         "server.address": address,

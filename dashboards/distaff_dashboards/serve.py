@@ -11,10 +11,13 @@ from streamlit.web.cli import main
 
 from distaff import lifeline
 
+_NEEDED = ("distaff_data.workspace", "streamlit.elements.plotly_chart", "plotly.graph_objects", "distaff.board.board")
+
 
 def _warm() -> None:
-    """Import what boards need while the browser opens: the first page would have to wait for it."""
-    importlib.import_module("distaff.board.board")
+    """Import what pages need, the first one first, while the browser opens: it would have to wait for all of it."""
+    for name in _NEEDED:
+        importlib.import_module(name)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ TITLES = {
     "incident": "Incident",
     "board": "Board",
     "run": "Run",
+    "compare": "Compare",
     "audit": "Audit",
     "sweeps": "Sweeps",
     "jobs": "Jobs",

@@ -82,7 +82,8 @@ class Visitor:
             return urlsplit(url).path == f"/{path}" and held and query.keys() >= set(names)
 
         self.page.wait_for_url(is_there)
-        self.page.get_by_role("heading", level=1, name=path.capitalize(), exact=True).wait_for()
+        title = path.capitalize() or "Home"
+        self.page.get_by_role("heading", level=1, name=title, exact=True).wait_for()
         return _query(self.page.url)
 
     def look(self, name: str) -> None:
@@ -122,7 +123,7 @@ def visitor(three_kinds: Workspace) -> Iterator[Visitor]:
 
 def test_from_home_to_why_these_people_take_this(visitor: Visitor, three_kinds: Workspace) -> None:
     visitor.go_home()
-    visitor.page.get_by_text("A control leads").wait_for()
+    visitor.page.get_by_text("A control leads").first.wait_for()
     visitor.look("home")
     visitor.link("Look inside")  # 1: the dataset
     shown = visitor.arrives("factors", "run", dataset="shop")
@@ -205,3 +206,26 @@ def test_the_menu_keeps_the_run_and_a_link_that_was_sent_opens_the_same_view(
     visitor.arrives("item", item="i44", dataset="shop")
     page.goto(f"{visitor.url}/factor?run=gone", wait_until="domcontentloaded")
     page.get_by_text("names a run that is not here: gone").wait_for()
+
+
+def test_back_takes_back_one_click_at_a_time(visitor: Visitor, three_kinds: Workspace) -> None:
+    """What a page shows by default is in the address and costs no press of the button."""
+    visitor.go_home()
+    page = visitor.page
+    page.get_by_text("A control leads").first.wait_for()
+    start = visitor.arrives("")
+    visitor.menu("Factors")
+    first = visitor.arrives("factors", "dataset", "run")
+    control = next(run.run for run in records.listing(three_kinds) if run.model == "nmf")
+    page.get_by_role("combobox", name="Run").click()
+    page.get_by_role("option").filter(has_text=control.rpartition("-")[2]).click()
+    visitor.arrives("factors", run=control)
+    visitor.menu("Factor")
+    visitor.arrives("factor", "factor", run=control)
+    for path, shown in (("factors", first | {"run": control}), ("factors", first), ("", start)):
+        page.go_back()
+        visitor.arrives(path, **shown)
+        if shown:
+            page.get_by_test_id("stCode").get_by_text(shown["run"], exact=True).wait_for()
+    page.go_forward()
+    visitor.arrives("factors", **first)

@@ -12,7 +12,7 @@ from distaff_data.workspace import Workspace
 
 ARCHIVE = Path(__file__).parents[1] / "support" / "workspace-0.1.tar.xz"
 PATHS = ("home", "factors", "factor", "person", "item", "words", "blind-spots", "series", "incident", "board", "run",
-         "audit", "sweeps", "jobs", "glossary")  # fmt: skip
+         "compare", "audit", "sweeps", "jobs", "glossary")  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -40,3 +41,10 @@ def said(app: AppTest) -> str:
 def plain(app: AppTest) -> str:
     """Return :func:`said` without what keeps names from being read as markup."""
     return said(app).replace("\\", "")
+
+
+def address_of(app: AppTest) -> dict[str, str]:
+    """Return what the address names in the end: what the server wrote, and what it has the browser fill in."""
+    filled_in = [json.loads(element.proto.json)["shown"] for element in app.get("bidi_component")]
+    named = {name: value if isinstance(value, str) else value[-1] for name, value in app.query_params.items()}
+    return {name: value for one in filled_in for name, value in one.items()} | named

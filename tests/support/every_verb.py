@@ -114,6 +114,11 @@ def commands(runs: dict[str, str], files: Path) -> dict[str, list[str]]:
         "ingest series": ["sites", str(files / "sites.csv"), "--replace", "--split", "rows:80,20,20"],
         "ingest incidents": ["outages", str(files / "cases"), "--replace"],
         "ingest interactions": ["shop", str(files / "orders.csv"), "--replace"],
+        "delete run": [pca],
+        "delete study": ["none"],
+        "bin": [],
+        "restore": [pca],
+        "delete dataset": ["planted"],
         "forget": ["u3", "--dataset", "shop", "--yes"],
         "doctor": [],
     }

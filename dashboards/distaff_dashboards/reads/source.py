@@ -47,7 +47,8 @@ def source_of(*queries: tuple[str, Sequence[Any]]) -> Source:
 
 def newest_writes(*tables: str) -> Source:
     """Return the workspace; its state changes with every row that is written to some tables."""
-    newest = ", ".join(f"(SELECT max(written_at) FROM {table}) AS {table}" for table in tables)
+    every = (*tables, "deletions")  # a row that is deleted is not shown, and neither is the time of that
+    newest = ", ".join(f"(SELECT max(written_at) FROM {table}) AS {table}" for table in every)
     return source_of((f"SELECT {newest}", ()))
 
 

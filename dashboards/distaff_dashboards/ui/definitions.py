@@ -55,7 +55,7 @@ EVIDENCE: Mapping[str, str] = {
     "other_run": "Run of the same configuration with another seed",
     "partner": "One-to-one partner there",
     "match": "Correlation of item shares with the partner",
-    "rank": "PagePlace by share within the band",
+    "rank": "Place in the list or band",
     "title": "Title, or the own id",
     "share": "Share of the factor",
     "cohort": "Users of one attribute value, or a third of the users by activity",
@@ -71,7 +71,7 @@ EVIDENCE: Mapping[str, str] = {
     "churn": "Share of the lists' items that are new",
 }
 CAUSES: Mapping[str, str] = {
-    "rank": "PagePlace in the ranking; 1 is most to blame",
+    "rank": "Place in the ranking; 1 is most to blame",
     "entity": "The entity to blame",
     "metric": "Its metric to blame; the KPI itself is not ranked",
     "score": "What the ranking is by; comparable within one incident only",

@@ -19,7 +19,7 @@ class PagePlace:
     Attributes:
         path: Opens it, as ``/path``.
         title: Its name in the menu and above it.
-        first: Whether ``/`` opens it as well.
+        first: Whether ``/`` opens it, in place of its path.
     """
 
     path: str
@@ -50,6 +50,7 @@ SERIES = PagePlace("series", "Series")
 INCIDENT = PagePlace("incident", "Incident")
 BOARD = PagePlace("board", "Board")
 RUN = PagePlace("run", "Run")
+COMPARE = PagePlace("compare", "Compare")
 AUDIT = PagePlace("audit", "Audit")
 SWEEPS = PagePlace("sweeps", "Sweeps")
 JOBS = PagePlace("jobs", "Jobs")
@@ -60,7 +61,7 @@ MENU: Mapping[str, tuple[PagePlace, ...]] = {
     "People and items": (FACTORS, FACTOR, PERSON, ITEM, WORDS, BLIND_SPOTS),
     "Series": (SERIES,),
     "Incidents": (INCIDENT,),
-    "Evidence": (BOARD, RUN, AUDIT),
+    "Evidence": (BOARD, RUN, COMPARE, AUDIT),
     "Operation": (SWEEPS, JOBS),
     "Help": (GLOSSARY,),
 }

@@ -68,7 +68,7 @@ def side_by_side(table: pl.DataFrame, user: str, name: str) -> None:
     n_new = table.select((pl.col("after").is_not_null() & pl.col("change").is_null()).sum()).item()
     st.caption(f"{n_new} of {table.height} items are new: {n_new / max(table.height, 1):.0%} churn.")
     columns = {
-        "rank": st.column_config.NumberColumn("rank", help="PagePlace in the list"),
+        "rank": st.column_config.NumberColumn("rank", help="Place in the list"),
         "before": st.column_config.TextColumn("as it is", help="The list with every factor as the person holds it"),
         "after": st.column_config.TextColumn("after", help="The list under the weights"),
         "change": st.column_config.NumberColumn("change", help="Places risen; empty for a new item", format="%+d"),

@@ -12,7 +12,7 @@ import polars as pl
 import streamlit as st
 from polars import selectors
 
-from distaff_dashboards.ui import charts, export, wording
+from distaff_dashboards.ui import address, charts, export, wording
 from distaff_dashboards.ui.places import PagePlace
 from distaff_data.errors import DistaffError
 from distaff_data.workspace import default_root
@@ -46,10 +46,12 @@ class Page:
         if not (default_root() / "distaff.toml").exists():
             empty("There is no workspace in this folder yet. Make one:", "distaff init")
             return
+        address.begin()
         try:
             self.body()
         except DistaffError as error:
             st.error(wording.escape(str(error)))
+        address.finish(self.place.path, first=self.place.first)
 
     def entry(self) -> st.Page:
         """Return the page as Streamlit's navigation takes it."""

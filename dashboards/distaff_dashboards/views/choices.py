@@ -61,10 +61,9 @@ def _dataset(source: Source, kind: str | None) -> dict[str, Any] | None:
     if table.is_empty():
         widgets.empty(*_FIRST[kind])
         return None
-    run = address.linked("run")
-    if run is not None and "dataset" not in st.query_params and (home := home_of(source, run)) is not None:
-        st.query_params["dataset"] = home  # a link may name the run alone
-    name = address.choose("Dataset", table["dataset"].to_list(), key="dataset", scope=kind or _LAST)
+    run = None if "dataset" in st.query_params else address.linked("run")  # a link may name the run alone
+    home = None if run is None else home_of(source, run)
+    name = address.choose("Dataset", table["dataset"].to_list(), key="dataset", scope=kind or _LAST, implied=home)
     if name is None:
         return None
     row = row_of(table, "dataset", name)

@@ -66,7 +66,9 @@ def run_page() -> None:
             wording.escape(f"There is no run {run!r}. It may have been deleted; distaff runs lists those there are.")
         )
         return
-    st.code(run, language=None, width="content")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.code(run, language=None, width="content")
+        places.COMPARE.link("Compare with another run", dataset=str(found["dataset"]), run=run)
     _facts(found)
     left, right = st.columns(2, gap="large")
     with left:

@@ -15,11 +15,11 @@ it is opened, with NULL in old rows (:meth:`distaff_data.warehouse.Warehouse.ope
 from __future__ import annotations
 
 from distaff_data.schema import datasets, factors, operations, results
-from distaff_data.schema.columns import Column, Table
+from distaff_data.schema.columns import DELETED, Column, Table
 
-__all__ = ["TABLES", "VERSION", "Column", "Table"]
+__all__ = ["DELETED", "TABLES", "VERSION", "Column", "Table"]
 
-VERSION = 7
+VERSION = 8
 
 TABLES: dict[str, Table] = {
     table.name: table for group in (operations, datasets, results, factors) for table in group.TABLES

@@ -23,12 +23,22 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One table. ``key`` names the columns whose newest row a log's view shows; None marks a generation table."""
+    """One table.
+
+    Attributes:
+        name: Its name.
+        meaning: What it holds.
+        columns: Its columns.
+        key: The columns whose newest row a log's view shows; None marks a generation table.
+        state: The column of a log whose rows can be deleted, which holds ``deleted`` for one that is; None where none can.
+        arrow: The schema.
+    """
 
     name: str
     meaning: str
     columns: tuple[Column, ...]
     key: tuple[str, ...] | None = None
+    state: str | None = None
     arrow: pa.Schema = field(init=False)
 
     def __post_init__(self) -> None:
@@ -39,6 +49,9 @@ class Table:
         """The column with a person's own id: where ``entity`` is user, in a table that has that column."""
         return next((column.name for column in self.columns if column.person), None)
 
+
+DELETED = "deleted"
+"""The state of a row that stands for its own deletion: a log's view does not show it."""
 
 GENERATION = Column("generation", TEXT, "which write brought the row; only live generations are shown")
 DATASET = Column("dataset", TEXT, "the dataset's name")

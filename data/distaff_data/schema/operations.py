@@ -49,6 +49,7 @@ TABLES = (
             WRITTEN,
         ),
         key=("run",),
+        state="status",
     ),
     Table(
         "studies",
@@ -74,6 +75,7 @@ TABLES = (
             WRITTEN,
         ),
         key=("study",),
+        state="status",
     ),
     Table(
         "trials",
@@ -92,6 +94,25 @@ TABLES = (
             WRITTEN,
         ),
         key=("study", "trial"),
+        state="state",
+    ),
+    Table(
+        "deletions",
+        "what was deleted, and can be restored until the bin is emptied",
+        (
+            Column("deletion", TEXT, "the deletion's id"),
+            Column("kind", TEXT, "dataset, run or study"),
+            Column("name", TEXT, "what was deleted"),
+            DATASET,
+            Column("runs", TEXTS, "the runs that went with it, trials included"),
+            Column("studies", TEXTS, "the sweeps that went with it"),
+            Column("targets", TEXTS, "what of it was published"),
+            Column("generations", TEXTS, "the generation of each target, kept for as long as it can be restored"),
+            Column("state", TEXT, "binned, restored or emptied"),
+            Column("deleted_at", TIME, "when it was deleted"),
+            WRITTEN,
+        ),
+        key=("deletion",),
     ),
     Table(
         "promotions",

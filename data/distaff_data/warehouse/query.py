@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from distaff_data.errors import DamagedError
-from distaff_data.schema import TABLES, Table
+from distaff_data.schema import DELETED, TABLES, Table
 from distaff_data.warehouse import damage, engine
 from distaff_data.warehouse.places import Place
 
@@ -82,6 +82,21 @@ def rows_of(con: duckdb.DuckDBPyConnection, table: Table, stored: str | None) ->
     return "every_row"
 
 
+def ever(place: Place, table: Table, condition: str, params: Sequence[object]) -> pa.Table:
+    """Return the rows of a log that meet a condition: as they are, or as they were before their deletion."""
+    with engine.session() as con, whole(place, [table.name]):
+        stored, _ = place.rows(con, table.name)
+        con.execute(f"CREATE TEMP VIEW before_deletion AS {before_deletion(table, stored)}")
+        return con.sql(f"SELECT * FROM before_deletion WHERE {condition}", params=list(params)).to_arrow_table()
+
+
+def stores(place: Place, table: Table, condition: str, params: Sequence[object]) -> bool:
+    """Tell whether a table has rows, live or not, that meet a condition."""
+    with engine.session() as con, whole(place, [table.name]):
+        rows = rows_of(con, table, place.rows(con, table.name)[0])
+        return con.execute(f"SELECT 1 FROM {rows} WHERE {condition} LIMIT 1", list(params)).fetchone() is not None
+
+
 def generations(place: Place, table: str) -> set[str]:
     """Return every generation with rows in a table, live or not."""
     with engine.session() as con:
@@ -120,8 +135,22 @@ def view(table: Table, stored: str | None) -> str:
     rows = _rows(table, stored)
     if table.key is None:
         return f"{rows} WHERE generation IN (SELECT generation FROM {_LIVE.name} WHERE generation IS NOT NULL)"
-    key = ", ".join(table.key)
-    return f"{rows} QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY written_at DESC) = 1"
+    newest = f"{rows} QUALIFY {_newest(table)}"
+    return newest if table.state is None else f"SELECT * FROM ({newest}) WHERE {_present(table)}"
+
+
+def before_deletion(table: Table, stored: str | None) -> str:
+    """Return the SQL of the newest row of each key of a log that stands for no deletion, whatever came after it."""
+    return f"{_rows(table, stored)} WHERE {_present(table)} QUALIFY {_newest(table)}"
+
+
+def _newest(table: Table) -> str:
+    assert table.key is not None
+    return f"row_number() OVER (PARTITION BY {', '.join(table.key)} ORDER BY written_at DESC) = 1"
+
+
+def _present(table: Table) -> str:
+    return f"{engine.identifier(str(table.state))} IS DISTINCT FROM {engine.literal(DELETED)}"
 
 
 def _rows(table: Table, stored: str | None) -> str:

@@ -17,7 +17,7 @@ from deltalake import Schema, write_deltalake
 from filelock import FileLock
 
 from distaff_data.errors import DamagedError, InputError
-from distaff_data.schema import TABLES, VERSION, Table
+from distaff_data.schema import DELETED, TABLES, VERSION, Table
 from distaff_data.warehouse import damage, erasure
 from distaff_data.warehouse import query as reading
 from distaff_data.warehouse.damage import Damage
@@ -149,6 +149,39 @@ class Warehouse:
     def drop(self, *targets: str) -> None:
         """Make the targets' rows disappear; their space is reclaimed by :meth:`reclaim`."""
         self._point(dict.fromkeys(targets))
+
+    def revive(self, targets: Mapping[str, str]) -> None:
+        """Make generations that were dropped the live ones of their targets again; their rows must still be there."""
+        self._point(targets)
+
+    def hide(self, table: str, condition: str, params: Sequence[object] = ()) -> None:
+        """Delete the rows of a log that meet a condition: its view shows them no more, and the log keeps them.
+
+        Args:
+            table: A log whose rows can be deleted.
+            condition: SQL over its columns; values go through ``?`` parameters.
+            params: Their values.
+        """
+        rows = self.rows(f"SELECT * EXCLUDE (written_at) FROM {table} WHERE {condition}", params)
+        gone = {str(TABLES[table].state): DELETED}
+        if rows:
+            self.append(table, [row | gone for row in rows], written_at=datetime.now(UTC))
+
+    def unhide(self, table: str, condition: str, params: Sequence[object] = ()) -> None:
+        """Bring rows of a log back that :meth:`hide` took out of its view, as they were."""
+        rows = self.ever(table, condition, params)
+        if rows.num_rows:
+            self.append(table, rows.drop_columns(["written_at"]), written_at=datetime.now(UTC))
+
+    def ever(self, table: str, condition: str, params: Sequence[object] = ()) -> pa.Table:
+        """Return the rows of a log that meet a condition, those that were deleted as they were before that."""
+        with damage.explained(table):
+            return reading.ever(self._place, TABLES[table], condition, params)
+
+    def stores(self, table: str, condition: str, params: Sequence[object] = ()) -> bool:
+        """Tell whether any generation of a table, live or not, has rows that meet a condition."""
+        with damage.explained(table):
+            return reading.stores(self._place, TABLES[table], condition, params)
 
     def live(self, target: str) -> str | None:
         """Return the live generation of a target; None when there is none."""
@@ -321,6 +354,8 @@ class Warehouse:
         changed = {row["target"] for row in published if row["written_at"] > before}
         kept = {row["generation"] for row in published if row["target"] in changed}
         kept |= {row["generation"] for row in self.rows("SELECT generation FROM publications")}
+        binned = "SELECT unnest(generations) AS generation FROM deletions WHERE state = 'binned'"
+        kept |= {row["generation"] for row in self.rows(binned)}
         dead = sorted(g for g in reading.generations(self._place, table) - kept if g < f"{before:{_STAMP}}")
         if dead:
             self._place.delta(table).delete(

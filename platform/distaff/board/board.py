@@ -23,6 +23,7 @@ from distaff_data.tables.datasets import kind_of
 from distaff_data.workspace import Workspace
 
 _SPLITS = ("valid", "test")
+_EASY = 0.5  # of a metric whose best is 1
 _FRAME: dict[str, pl.DataType | type[pl.DataType]] = {
     "model": pl.String,
     "control": pl.Boolean,
@@ -123,8 +124,16 @@ def board(workspace: Workspace, dataset: str, *, split: str = "test") -> Board:
     ]
     rows = [row for row in rows if row.metrics or row.validation]
     best = None if control is None else control.model
-    notes = _notes(choice, split)
+    notes = _notes(choice, split) + _too_easy(choice.metric, floor, base.less_is_better(choice.metric))
     return Board(dataset, split, choice.metric, rows, floor, best, choice.split, sum(counts.values()), counts, notes)
+
+
+def _too_easy(metric: str, floor: dict[str, float], less_is_better: bool) -> list[str]:
+    """Return a note where a model that knows nothing has most of a metric already, as where lists hold most of the items."""
+    if "@" not in metric or less_is_better or floor.get(metric, 0.0) < _EASY:
+        return []
+    return [f"a model that knows nothing has {metric} {floor[metric]:.2f}: the data is too small for this metric to tell "
+            "models apart"]  # fmt: skip
 
 
 def _row(

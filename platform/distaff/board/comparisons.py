@@ -62,10 +62,13 @@ class Units:
 
     def _spread_of_models(self, candidates: Sequence[Configuration]) -> dict[str, Spread]:
         """Return what a seed does to a model, pooled over its configurations with several."""
+        seeded = {model: is_seeded(model) for model in {configuration.model for configuration in candidates}}
         spreads: dict[str, list[Spread]] = {}
         for configuration in candidates:
-            if not is_seeded(configuration.model):
+            if not seeded[configuration.model]:
                 spreads[configuration.model] = [NO_SEED]
+            elif sum(run.run in self._values for run in configuration.runs) < 2:
+                continue  # one seed says nothing, and most configurations have no more
             elif (spread := spread_of(_matrix(self._wide(configuration)))) is not None:
                 spreads.setdefault(configuration.model, []).append(spread)
         return {model: spread for model, found in spreads.items() if (spread := pooled_spread(found)) is not None}

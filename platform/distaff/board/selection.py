@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -139,14 +140,18 @@ def chosen_run(workspace: Workspace, model: str, dataset: str) -> Run:
 def tried(workspace: Workspace, dataset: str) -> dict[str, int]:
     """Return how many configurations of each model were measured on a dataset, those of sweeps included.
 
-    Every record counts, pruned trials and runs on earlier writes of the dataset as well: each was a look.
+    Every record counts, pruned trials, runs on earlier writes of the dataset and runs that were deleted as well: each was a
+    look.
     """
-    rows = workspace.warehouse.rows(
-        "SELECT model, count(DISTINCT settings) AS n FROM runs WHERE dataset = ? AND coalesce(fitted_on, 'train') = ? "
-        "AND (status IN ('done', 'pruned', 'retired') OR run IN (SELECT run FROM metrics)) GROUP BY model ORDER BY model",
-        [dataset, records.TRAIN],
-    )
-    return {row["model"]: row["n"] for row in rows}
+    condition = "dataset = ? AND coalesce(fitted_on, 'train') = ?"
+    rows = workspace.warehouse.ever("runs", condition, [dataset, records.TRAIN]).to_pylist()
+    measured = {row["run"] for row in workspace.warehouse.rows("SELECT DISTINCT run FROM metrics")}
+    looks = {
+        (row["model"], row["settings"])
+        for row in rows
+        if row["status"] in ("done", "pruned", "retired") or row["run"] in measured
+    }
+    return dict(sorted(Counter(model for model, _ in looks).items()))
 
 
 def _groups(finished: Iterable[Run]) -> Iterable[list[Run]]:

@@ -17,6 +17,7 @@ from distaff._version import __version__
 from distaff.cli import (
     audit,
     data,
+    deletion,
     exchange,
     factors,
     forgetting,
@@ -46,6 +47,9 @@ _PANELS = {
         "sign",
         "schedule",
         "serve",
+        "delete",
+        "restore",
+        "bin",
         "forget",
         "dashboard",
         "doctor",
@@ -63,7 +67,7 @@ app = typer.Typer(
     epilog="Start with: distaff demo",
 )
 for module in (data, models, sweeps, audit, factors, reasons, incidents, series, exchange, promotions, schedule, serving,
-               forgetting, operations):  # fmt: skip
+               deletion, forgetting, operations):  # fmt: skip
     module.add_to(app)
 _PANEL_OF = {verb: panel for panel, verbs in _PANELS.items() for verb in verbs}
 

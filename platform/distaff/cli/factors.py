@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from distaff.cli.state import Json, RunId, emit_json, emit_table, run_option, talk, workspace
 
@@ -38,7 +39,8 @@ def factors(
 
     ws = workspace()
     series = model_class(records.find(ws, run).model).kind == SeriesModel.kind
-    report = explain_series_run(ws, run) if series else explain_run(ws, run)
+    with talk.status(f"evidence behind the factors of {escape(run)}"):
+        report = explain_series_run(ws, run) if series else explain_run(ws, run)
     if export is not None:
         exports.write(ws.warehouse.query("SELECT * EXCLUDE (generation) FROM factors WHERE run = ?", [run]), export)
     if as_json:
@@ -87,7 +89,8 @@ def blind_spots(
     """Show what people take and are not shown: intents' shares of interactions against their shares of the lists."""
     from distaff.factors.intents.audits import audit_run
 
-    audit, steps = audit_run(workspace(), run, lens=by, split=split, calibrate=calibrate)
+    with talk.status(f"lists of {escape(run)} beside what people take"):
+        audit, steps = audit_run(workspace(), run, lens=by, split=split, calibrate=calibrate)
     if as_json:
         return emit_json(
             {"run": run, "lens": by or run, **audit.as_dict(), "calibration": [s.as_dict() for s in steps]}

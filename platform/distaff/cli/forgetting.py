@@ -89,6 +89,8 @@ def forget(
             ("model", "people", "attack before", "after", "low", "high", "found from"),
             [(p.model, p.people, p.before, p.after, p.low, p.high, p.detectable) for p in done.pooled],
         )
+    if done.cleared:
+        typer.echo(f"cleared out of the bin, since it was of this dataset: {', '.join(done.cleared)}")
     if done.sources:
         typer.echo(f"the dataset was read from {done.sources}: take them out of there too, or they come back")
     if done.notes:

@@ -34,12 +34,16 @@ def dashboard(
 
 
 def doctor(
-    fix: Annotated[bool, typer.Option("--fix", help="Repair what can be repaired.")] = False, as_json: Json = False
+    fix: Annotated[bool, typer.Option("--fix", help="Repair what can be repaired.")] = False,
+    empty: Annotated[
+        bool, typer.Option("--empty", help="Clear the bin out: what was deleted is gone for good.")
+    ] = False,
+    as_json: Json = False,
 ) -> None:
     """Check the installation and the workspace; exit status 1 when something needs attention."""
     from distaff import doctor as checks
 
-    findings = checks.examine(root(), fix=fix)
+    findings = checks.examine(root(), fix=fix, empty=empty)
     if as_json:
         emit_json({"findings": [vars(f) for f in findings]})
     else:

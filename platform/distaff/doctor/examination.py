@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from distaff.deletion import bin
 from distaff.doctor import files
 from distaff.doctor.check import Check, guarded
 from distaff.forgetting import audit
@@ -27,13 +28,14 @@ _LOW_DISK = 2 << 30
 _LEFT_BEHIND = 24 * 3600  # seconds
 
 
-def examine(root: Path, *, fix: bool = False) -> list[Check]:
+def examine(root: Path, *, fix: bool = False, empty: bool = False) -> list[Check]:
     """Check libraries, models, disk, warehouse and runs.
 
     Args:
         root: The workspace's folder; it may be missing.
         fix: Mark runs whose process is gone as interrupted, cut torn journals of sweeps back to their last good line,
             merge small files, reclaim dead rows and stale files; set damaged files aside, and make anew what can be.
+        empty: Clear the bin out.
     """
     versions = ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"cpu, {torch.get_num_threads()} threads"
@@ -59,10 +61,20 @@ def examine(root: Path, *, fix: bool = False) -> list[Check]:
     findings += guarded("sweeps", lambda: _torn_journals(workspace, fix))
     findings += guarded("forgettings", lambda: _unfinished_forgettings(workspace))
     findings += guarded("settings", lambda: files.of_settings(workspace))
+    findings += guarded("bin", lambda: _bin(workspace, empty))
     if fix:
         findings += guarded("warehouse", lambda: _reclaimed(workspace))
         findings += guarded("scratch", lambda: _sweep(workspace.scratch))
     return findings
+
+
+def _bin(workspace: Workspace, empty: bool) -> list[Check]:
+    binned = bin.contents(workspace)
+    if not empty or not binned:
+        return [Check("bin", "ok", f"{len(binned)} deletions that can be restored")]
+    removed = bin.clear(workspace, binned)
+    detail = f"{len(binned)} deletions cleared out with {removed} files; their rows go with distaff doctor --fix"
+    return [Check("bin", "fixed", detail)]
 
 
 def _reclaimed(workspace: Workspace) -> list[Check]:

@@ -69,7 +69,12 @@ def match(ours: Tensor, theirs: Tensor) -> Tensor:
     Partners by Hungarian assignment on the correlations of item shares ``(n_items, K)`` and ``(n_items, K')``; an
     intent left without a partner has 0.
     """
-    return torch.from_numpy(_partners(_standard(ours), _standard(theirs))[1])
+    return torch.from_numpy(partners(ours, theirs)[1])
+
+
+def partners(ours: Tensor, theirs: Tensor) -> tuple[Ints, Floats]:
+    """Return the one-to-one partner of each factor in another run, -1 where it has none, and the correlation, 0 there."""
+    return _partners(_standard(ours), _standard(theirs))
 
 
 def correlations(ours: Tensor, theirs: Tensor) -> Floats:

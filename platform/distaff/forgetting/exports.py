@@ -19,7 +19,7 @@ from distaff import exports
 from distaff_data.errors import DistaffError
 from distaff_data.workspace import Workspace
 
-OWN = frozenset({"warehouse", "runs", "sweeps", "watches", ".scratch"})
+OWN = frozenset({"warehouse", "runs", "sweeps", "bin", "watches", ".scratch"})
 _TABLES = frozenset({".csv", ".parquet", ".arrow"})
 _LINES = pa_csv.ParseOptions(newlines_in_values=True)
 _CHUNK = 1 << 20  # bytes of a file of another kind that are searched at a time

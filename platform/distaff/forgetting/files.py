@@ -13,7 +13,6 @@ import pyarrow.parquet as pq
 from distaff import exports, jobs
 from distaff.recommenders.score import interrupted_shards
 from distaff.runs import aliases
-from distaff.runs.records import Run
 from distaff_data.atomic import clear_leftovers, leftovers
 from distaff_data.errors import InputError
 from distaff_data.sources import Spool
@@ -23,16 +22,16 @@ from distaff_data.workspace import Workspace
 _USER = "user_id"
 
 
-def clear(workspace: Workspace, dataset: str, runs: Sequence[Run], people: Sequence[str]) -> int:
+def clear(workspace: Workspace, runs: Sequence[str], people: Sequence[str]) -> int:
     """Remove what interrupted work left of the people, and take them out of the jobs' files; returns how many files."""
     removed = 0
-    left_behind = [folder for run in runs for folder in interrupted_shards(workspace, run.run)]
+    left_behind = [folder for run in runs for folder in interrupted_shards(workspace, run)]
     left_behind += [f for f in workspace.scratch.glob("*") if Scratch.is_abandoned(f) or Spool.is_abandoned(f)]
     for folder in left_behind:
         removed += sum(1 for file in folder.rglob("*") if file.is_file())
         shutil.rmtree(folder)
     removed += _clear_aside(workspace.warehouse.aside)
-    for file in _outputs(workspace, {run.run for run in runs}):
+    for file in _outputs(workspace, set(runs)):
         removed += len(leftovers(file))
         clear_leftovers(file)
         if _names(file, people):

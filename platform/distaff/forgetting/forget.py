@@ -14,6 +14,8 @@ from typing import Any
 
 from filelock import Timeout
 
+from distaff.deletion import bin
+from distaff.deletion.bin import Deletion
 from distaff.factors.intents.evidence import explain_run
 from distaff.factors.intents.notes import mentioning
 from distaff.forgetting import audit, exports, files, proof, unlearning
@@ -40,6 +42,8 @@ class Forgotten:
         notes: Factors, ``RUN/FACTOR``, whose note has an id of theirs in it. What an analyst wrote is theirs to change; what
             it said before goes with the request.
         exports: Files that were exported into the workspace and name them still.
+        cleared: What was in the bin and of this dataset. It was cleared out: nobody can take a person out of what is not
+            shown, and what was fitted to them may not come back.
     """
 
     request: Request
@@ -48,13 +52,14 @@ class Forgotten:
     notes: tuple[str, ...]
     pooled: tuple[Pooled, ...] = ()
     exports: tuple[str, ...] = ()
+    cleared: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON shape of ``forget``."""
         facts = asdict(self.request)
         facts["people"] = len(facts.pop("subjects"))
         models, pooled = ([asdict(row) for row in rows] for rows in (self.models, self.pooled))
-        stays = {"sources": self.sources, "notes": self.notes, "exports": self.exports}
+        stays = {"sources": self.sources, "notes": self.notes, "exports": self.exports, "cleared": self.cleared}
         return facts | {"models": models, "pooled": pooled} | stays
 
 
@@ -84,14 +89,18 @@ def forget(
     dataset = _dataset(workspace, people, dataset)
     with ExitStack() as locks:
         fitted = _hold(workspace, dataset, locks)
-        names = [run.run for run in fitted]
-        request = _check(workspace, dataset, names, people, exported=clean_exports)
+        binned = bin.contents(workspace, dataset)
+        names = sorted({run.run for run in fitted} | set(bin.runs_ever_deleted(workspace, dataset)))
+        request = _check(workspace, dataset, names, people, binned, exported=clean_exports)
+        if binned:
+            progress("bin")
+            request = audit.counted(workspace, request, files=bin.clear(workspace, binned))
         progress("tables: what is shown")
         persons.republish(workspace.warehouse, dataset, names, people)
-        failed = unlearning.unlearn(workspace, request, fitted, people, progress)
+        failed = unlearning.unlearn(workspace, request, fitted, people, progress) if fitted else {}
         _explain(workspace, request, progress)
         progress("files")
-        request = audit.counted(workspace, request, files=files.clear(workspace, dataset, fitted, people))
+        request = audit.counted(workspace, request, files=files.clear(workspace, names, people))
         exported = exports.naming(workspace, people)
         if clean_exports:
             request = audit.counted(workspace, request, files=len(exports.clean(exported, people)))
@@ -107,23 +116,27 @@ def forget(
         progress("audit")
         _check_meanwhile(workspace, dataset, names, people)
         request = audit.finish(workspace, request)
-    (row,) = workspace.warehouse.rows("SELECT source FROM datasets WHERE dataset = ?", [dataset])
+    rows = workspace.warehouse.rows("SELECT source FROM datasets WHERE dataset = ?", [dataset])
+    source = (rows[0]["source"] or "") if rows else ""  # without a row it was in the bin
     models = tuple(audit.models(workspace, forgetting=request.forgetting))
     noted = tuple(f"{note.run}/{note.factor}" for note in mentioning(workspace, names, people))
+    cleared = tuple(f"{deletion.kind} {deletion.name}" for deletion in binned)
     left = tuple(str(file.relative_to(workspace.root)) for file in exported)
-    return Forgotten(request, models, row["source"] or "", noted, tuple(proof.pooled(workspace, dataset)), left)
+    return Forgotten(request, models, source, noted, tuple(proof.pooled(workspace, dataset)), left, cleared)
 
 
 def _dataset(workspace: Workspace, people: list[str], dataset: str | None) -> str:
     if not people:
         raise InputError("name at least one person")
+    if dataset is not None and bin.contents(workspace, dataset) and not _is_loaded(workspace, dataset):
+        return dataset
     if dataset is not None:
         kind = kind_of(workspace.warehouse, dataset)
         if kind != "interactions":
             raise InputError(f"dataset {dataset!r} holds {kind}, which belong to nobody; replace it without the entity")
         return dataset
     rows = workspace.warehouse.rows("SELECT DISTINCT dataset FROM users WHERE list_contains(?, user_id)", [people])
-    named = {str(row["dataset"]) for row in rows}
+    named = {str(row["dataset"]) for row in rows} | bin.datasets_naming(workspace, people)
     named |= {
         r.dataset
         for r in audit.unfinished_requests(workspace)
@@ -134,6 +147,10 @@ def _dataset(workspace: Workspace, people: list[str], dataset: str | None) -> st
     if not named:
         raise InputError("no dataset has people of such ids")
     return named.pop()
+
+
+def _is_loaded(workspace: Workspace, dataset: str) -> bool:
+    return bool(workspace.warehouse.rows("SELECT 1 FROM datasets WHERE dataset = ?", [dataset]))
 
 
 def _hold(workspace: Workspace, dataset: str, locks: ExitStack) -> list[Run]:
@@ -174,7 +191,8 @@ def _check_meanwhile(workspace: Workspace, dataset: str, names: list[str], peopl
         raise DistaffError(f"{what} began while the people were forgotten; make the request again when it is done")
 
 
-def _check(workspace: Workspace, dataset: str, names: list[str], people: list[str], *, exported: bool) -> Request:
+def _check(workspace: Workspace, dataset: str, names: list[str], people: list[str], binned: Sequence[Deletion],
+           *, exported: bool) -> Request:  # fmt: skip
     """Record the request, if there is anybody to forget.
 
     Raises:
@@ -185,10 +203,20 @@ def _check(workspace: Workspace, dataset: str, names: list[str], people: list[st
     if not any(r.dataset == dataset and r.subjects == subjects for r in audit.unfinished_requests(workspace)):
         unknown = set(people) - persons.named(workspace.warehouse, dataset, names, people)
         unknown -= unlearning.known(workspace, names, people)
+        unknown -= _in_bin(workspace, binned, people)
         unknown = {person for person in unknown if not (exported and exports.naming(workspace, [person]))}
         if unknown:
             raise InputError(f"nobody of this id in dataset {dataset!r}", value=min(unknown))
     return audit.begin(workspace, dataset, people)
+
+
+def _in_bin(workspace: Workspace, binned: Sequence[Deletion], people: list[str]) -> set[str]:
+    """Return those of the people whom a dataset or a model in the bin names."""
+    generations = [generation for deletion in binned for generation in deletion.generations]
+    condition = "list_contains(?, generation) AND user_id = ?"
+    found = {p for p in people if workspace.warehouse.stores("users", condition, [generations, p])}
+    folders = [folder / "model" for deletion in binned for _, folder in bin.places(workspace, deletion)]
+    return found | unlearning.named_in(folders, people)
 
 
 def _explain(workspace: Workspace, request: Request, progress: Callable[[str], None]) -> None:

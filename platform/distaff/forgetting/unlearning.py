@@ -48,9 +48,14 @@ def unlearn(
 
 def known(workspace: Workspace, names: Sequence[str], people: Sequence[str]) -> set[str]:
     """Return those of the people whom the models of runs know, whatever the tables say."""
+    return named_in([records.run_folder(workspace, name) / "model" for name in names], people)
+
+
+def named_in(folders: Sequence[Path], people: Sequence[str]) -> set[str]:
+    """Return those of the people whom models in some folders know."""
     known_people: set[str] = set()
-    for name in names:
-        ids = Interactions.user_ids_in(records.run_folder(workspace, name) / "model")
+    for folder in folders:
+        ids = Interactions.user_ids_in(folder)
         known_people |= set(people) & set(ids.filter(pc.is_in(ids, pa.array(people, pa.string()))).to_pylist())
     return known_people
 

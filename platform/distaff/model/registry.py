@@ -24,7 +24,13 @@ def _entries() -> dict[str, tuple[EntryPoint, ...]]:
     claimed: defaultdict[str, list[EntryPoint]] = defaultdict(list)
     for entry in entry_points(group=GROUP):
         claimed[entry.name].append(entry)
-    return {name: tuple([e for e in entries if _package(e) == OURS] or entries) for name, entries in claimed.items()}
+    return {
+        name: tuple(_ours_of(entries) or entries) if entries[1:] else (*entries,) for name, entries in claimed.items()
+    }
+
+
+def _ours_of(entries: list[EntryPoint]) -> list[EntryPoint]:
+    return [entry for entry in entries if _package(entry) == OURS]
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from dashboard_pages import address_of
 from streamlit.testing.v1 import AppTest
 
 
@@ -11,10 +12,12 @@ def one_choice() -> None:
 
     from distaff_dashboards.ui import address
 
+    address.begin()
     scope = st.session_state.get("scope", "a")
     st.session_state["result"] = address.choose(
         "Run", ["one", "two", "three"], key="run", scope=scope, default=st.session_state.get("default")
     )
+    address.finish("page")
 
 
 @pytest.fixture
@@ -22,10 +25,11 @@ def app() -> AppTest:
     return AppTest.from_function(one_choice)
 
 
-def test_the_default_is_in_the_address_too(app: AppTest) -> None:
+def test_the_default_is_filled_into_the_address_and_is_no_step_that_back_takes_back(app: AppTest) -> None:
     app.session_state["default"] = "two"
     app.run()
-    assert app.query_params["run"] == "two"
+    assert address_of(app) == {"run": "two"}
+    assert "run" not in app.query_params
     assert app.session_state["result"] == "two"
 
 

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from dashboard_pages import opened, plain, said, turn_to
+from dashboard_pages import address_of, opened, plain, said, turn_to
 from streamlit.testing.v1 import AppTest
 
 from distaff.factors.intents.evidence import explain_run
@@ -209,7 +209,7 @@ def test_a_link_to_what_is_not_there_says_so_and_shows_nothing_else(
 def test_the_address_holds_what_is_shown_by_default_too(at: Open, filled: Workspace) -> None:
     app = at(filled.root, FACTOR)
     for name in ("dataset", "run", "factor", "user"):
-        assert app.query_params[name] == app.selectbox(key=name).value
+        assert address_of(app)[name] == app.selectbox(key=name).value
 
 
 def test_a_link_that_names_a_run_alone_brings_its_dataset(at: Open, filled: Workspace) -> None:
@@ -234,7 +234,7 @@ def test_a_choice_is_kept_from_page_to_page(at: Open, filled: Workspace) -> None
         del app.query_params[name]  # as the menu leads on
     turn_to(app, INTENTS).run()
     assert app.selectbox(key="run").value == run_of(filled, "nmf")
-    assert app.query_params["run"] == run_of(filled, "nmf")
+    assert address_of(app)["run"] == run_of(filled, "nmf")
 
 
 # -------------------------------------------------------------------------------------------------------- blind spots

@@ -191,3 +191,16 @@ def test_a_model_that_says_it_has_no_seed_gives_the_same_for_all(workspace: Work
             continue
         one, other = (model().fit(checkerboard(), seed=seed, device="cpu") for seed in (0, 1))
         assert torch.equal(one.predict(torch.arange(40)), other.predict(torch.arange(40)))
+
+
+def test_a_catalogue_that_fits_into_the_lists_is_said_to_tell_no_models_apart(workspace: Workspace) -> None:
+    told = []
+    for n_items in (30, 300):
+        name = f"items{n_items}"
+        publish(workspace, replace(checkerboard(60, n_items, n_blocks=3, held_out=4), name=name))
+        training.train(workspace, "popularity", name, device="cpu")
+        found = board(workspace, name)
+        told.append(
+            (found.noise_floor["recall@20"] > 0.5, any("too small for this metric" in note for note in found.notes))
+        )
+    assert told == [(True, True), (False, False)]

@@ -18,6 +18,8 @@ import torch
 from deltalake import DeltaTable, write_deltalake
 
 from distaff import exports, jobs
+from distaff.deletion import bin
+from distaff.deletion.delete import delete, restore
 from distaff.doctor import examine
 from distaff.factors.intents.evidence import explain_run
 from distaff.factors.intents.notes import annotate
@@ -458,3 +460,46 @@ def test_notes_written_while_old_ones_go_are_not_lost(filled: Workspace, monkeyp
     filled.warehouse.keep_newest("factor_notes")
     notes = filled.warehouse.rows("SELECT factor, note FROM factor_notes ORDER BY factor")
     assert notes == [{"factor": 0, "note": "second"}, {"factor": 1, "note": "third"}]
+
+
+def test_person_is_taken_out_of_the_bin_with_the_runs_that_lie_in_it(filled: Workspace) -> None:
+    deleted = next(run.run for run in records.listing(filled) if run.model == "lightgcn")
+    delete(filled, "run", deleted)
+    assert any(name.startswith("bin/") for name in traces(filled))
+    found = forget(filled, [PERSON])
+    assert found.cleared == (f"run {deleted}",)
+    assert traces(filled) == []
+    assert bin.contents(filled) == []
+    with pytest.raises(InputError, match="deletion"):
+        restore(filled, deleted)
+
+
+@pytest.mark.parametrize("named", [None, "shop"])
+def test_person_is_taken_out_of_a_dataset_that_lies_in_the_bin(filled: Workspace, named: str | None) -> None:
+    jobs.remove(filled, "nightly")
+    delete(filled, "dataset", "shop")
+    assert {Path(name).parts[0] for name in traces(filled)} >= {"bin", "warehouse"}
+    with pytest.raises(InputError):
+        forget(filled, ["somebody else"], named)
+    assert len(bin.contents(filled)) == 1
+    found = forget(filled, [PERSON], named, clean_exports=True)
+    assert found.cleared == ("dataset shop",)
+    assert found.request.status == "done"
+    assert found.request.rows > 30
+    assert traces(filled) == []
+
+
+def test_request_that_is_killed_at_the_bin_is_finished_by_making_it_again(
+    filled: Workspace,
+) -> None:
+    delete(filled, "run", next(run.run for run in records.listing(filled) if run.model == "lightgcn"))
+
+    def killed(step: str) -> None:
+        if step == "tables: what is shown":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        forget(filled, [PERSON], progress=killed)
+    assert bin.contents(filled) == []
+    forget(filled, [PERSON])
+    assert traces(filled) == []

@@ -83,11 +83,12 @@ def _facts(row: Mapping[str, Any]) -> None:
         marks += f" :gray-badge[merged into {row['merged_into']}]"
     if marks:
         st.markdown(marks)
-    for column, name in zip(st.columns(6), ("effect", "activity", "stability", "specificity", "popularity", "user_activity"),
-                            strict=True):  # fmt: skip
-        value = row[name]
-        text = "–" if value is None else f"{value:.1%}" if name in ("effect", "activity") else f"{value:.2f}"
-        column.metric(definitions.heading_of(name), text, help=wording.escape(definitions.EVIDENCE[name]))
+    with st.container(horizontal=True, gap="large"):  # they wrap where there is no room for all
+        for name in ("effect", "activity", "stability", "specificity", "popularity", "user_activity"):
+            value = row[name]
+            text = "–" if value is None else f"{value:.1%}" if name in ("effect", "activity") else f"{value:.2f}"
+            meaning = wording.escape(definitions.EVIDENCE[name])
+            st.metric(definitions.heading_of(name), text, help=meaning, width="content")
     if row["warnings"]:
         st.warning("Not to be trusted as it stands: " + wording.escape("; ".join(row["warnings"])))
     if row["note"]:

@@ -45,8 +45,8 @@ def _cards(totals: Mapping[str, Any], factors: pl.DataFrame) -> None:
     ).row(0)
     stable = "–" if not totals["seeds_compared"] else f"{n_stable} of {factors.height}"
     cards = (
-        ("Effective a user", f"{totals['effective_per_user']:.1f}", definitions.EVIDENCE["effective_per_user"]),
-        ("Effective overall", f"{totals['effective_overall']:.1f}", definitions.EVIDENCE["effective_overall"]),
+        ("Held by a person", f"{totals['effective_per_user']:.1f}", definitions.EVIDENCE["effective_per_user"]),
+        ("In use by all", f"{totals['effective_overall']:.1f}", definitions.EVIDENCE["effective_overall"]),
         ("Stable", stable, definitions.EVIDENCE["badge"]),
         ("With warnings", f"{n_warned} of {factors.height}", definitions.EVIDENCE["warnings"]),
     )

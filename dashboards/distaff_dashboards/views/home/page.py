@@ -20,6 +20,8 @@ from distaff_dashboards.views.jobs import reads as jobs
 from distaff_data.errors import DistaffError
 
 if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
     from distaff.board.board import Board
 
 _COMPARED = 6  # datasets whose boards are drawn up for this page, the newest
@@ -51,8 +53,10 @@ def home_page() -> None:
 
 
 def _datasets(source: Source, datasets: pl.DataFrame) -> None:
+    """Draw the datasets; their boards last, which take longest where they are drawn up for the first time."""
     champions = reads.champions(source)
     compared = set(datasets["dataset"].head(_COMPARED))
+    boards: dict[str, DeltaGenerator] = {}
     for kind, title in _KINDS.items():
         group = datasets.filter(pl.col("kind") == kind)
         if group.is_empty():
@@ -60,10 +64,15 @@ def _datasets(source: Source, datasets: pl.DataFrame) -> None:
         st.subheader(title, anchor=False)
         for dataset in group.iter_rows(named=True):
             with st.container(border=True):
-                _dataset(dataset, champions.get(dataset["dataset"]), compare=dataset["dataset"] in compared)
+                _dataset(dataset)
+                if dataset["runs"] and dataset["dataset"] in compared:
+                    boards[dataset["dataset"]] = st.container()
+    for name, place in boards.items():
+        with place:
+            _compared(name, champions.get(name))
 
 
-def _dataset(dataset: Mapping[str, Any], champion: tuple[str, str] | None, *, compare: bool) -> None:
+def _dataset(dataset: Mapping[str, Any]) -> None:
     name, kind, created = str(dataset["dataset"]), str(dataset["kind"]), dataset["created_at"]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{wording.escape(name)}**", width="content")
@@ -75,8 +84,6 @@ def _dataset(dataset: Mapping[str, Any], champion: tuple[str, str] | None, *, co
     if not dataset["runs"]:
         st.caption("No run is finished on it yet. A control first, then a model beside it:")
         st.code("\n".join(widgets.STARTS[kind](name)), language="bash")
-    elif compare:
-        _compared(name, champion)
 
 
 def _compared(name: str, champion: tuple[str, str] | None) -> None:

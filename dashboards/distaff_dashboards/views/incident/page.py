@@ -11,6 +11,7 @@ import polars as pl
 import streamlit as st
 from numpy.typing import NDArray
 
+from distaff.exports import dates
 from distaff.incidents.cause_sets import SUCH
 from distaff_dashboards.reads.source import Source, published_for, row_of
 from distaff_dashboards.ui import address, definitions, places, widgets, wording
@@ -174,6 +175,9 @@ def _timeline(view: _View, diagnosis: Mapping[str, Any], name: str) -> None:
     inside = [mark for mark in marks if view.times[0] <= mark[1] <= view.times[-1]]
     figure = charts.timeline(view.times, lanes, inside, view.axis)
     widgets.chart(figure, key="timeline", alt="The KPI and the metrics most to blame over time")
+    at = dates(np.array([view.onset]))[0]
+    if isinstance(at, np.datetime64):
+        st.caption(wording.escape(f"0 is {np.datetime_as_string(at, unit='s').replace('T', ' ')} UTC."))
     if diagnosis["converged"] is False:
         st.caption("The ranking had not come to rest.")
     st.caption(wording.escape(_likely(diagnosis["likely"])))
@@ -230,7 +234,7 @@ def _causes(view: _View, scope: str, name: str) -> Mapping[str, Any] | None:
 
 def _shown_beside(metric: str, shown: str) -> tuple[PagePlace, dict[str, str]] | None:
     """Return the link to a cause, which leaves all else in the address; None where it is shown already."""
-    return None if metric == shown else (places.INCIDENT, {**st.query_params.to_dict(), "cause": metric})
+    return None if metric == shown else (places.INCIDENT, {**address.shown(), "cause": metric})
 
 
 def _evidence(view: _View, cause: Mapping[str, Any]) -> str:

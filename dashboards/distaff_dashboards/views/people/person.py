@@ -131,7 +131,7 @@ def _recommendations(source: Source, chosen: Mapping[str, Any], user: str, names
     )
     columns = {
         "item_id": None,
-        "rank": st.column_config.NumberColumn("rank", help="PagePlace in the list"),
+        "rank": st.column_config.NumberColumn("rank", help="Place in the list"),
         "title": st.column_config.TextColumn("item", help="Title, or the item's id"),
         "score": st.column_config.NumberColumn(
             "score", format="%.3f", help="The model's score, comparable within a person"
