@@ -23,6 +23,7 @@ from distaff_timeseries.controls.raw_ridge import RawRidge
 from distaff_timeseries.controls.seasonal_naive import SeasonalNaive
 from distaff_timeseries.controls.sparse_linear import SparseLinear
 from distaff_timeseries.controls.theta import Theta
+from distaff_timeseries.covariate_ridge import CovariateRidge
 from distaff_timeseries.entity_ridge import MOST, EntityRidges, fit_entity_ridges
 from distaff_timeseries.filled_ridge import FilledRidge
 from distaff_timeseries.shares import drawn_together, least_squares_shares
@@ -31,18 +32,23 @@ _LONG = (336, 720)  # rows of longer windows, beside the usual ones, where the t
 _MOST = 4096  # validation windows, evenly spaced, that weights are computed from
 _BANDS = 4  # steps of the first band; each next one ends at four times as many
 _OWN = "raw_ridge of each entity"
+_Place = tuple[Series, Tensor]
+"""Whose windows some are, and the first rows after them."""
 
 
 class ForecastBlend(Forecaster):
     """Ridges on windows of several lengths, of all entities and of each, and simple forecasts, in a weighted mean.
 
-    Simple ones are a sparse linear forecast, Theta, the last season, the last value and the drift. Weights are not negative
-    and sum to 1. For each entity, channel and band of steps (1 to 4, 5 to 16, 17 to 64, ...) they are the ones of least
-    squared error on the validation windows, where those of all entities count too, the more the fewer its own are. With
+    Simple ones are a sparse linear forecast, Theta, the last season, the last value and the drift. Where there are
+    covariates, or times are moments, a ridge beside their effects joins them; see
+    :mod:`distaff_timeseries.covariate_ridge`. Weights are not negative and sum to 1. For each entity, channel and band of
+    steps (1 to 4, 5 to 16, 17 to 64, ...) they are the ones of least squared error on the validation windows, where those
+    of all entities count too, the more the fewer its own are. With
     ``seq_len`` there are windows of that length alone.
     """
 
     name: ClassVar[str] = "forecast_blend"
+    reads_ahead: ClassVar[bool] = True
 
     def length_for(self, data: Series) -> int:
         """Return the rows of the longest windows."""
@@ -81,11 +87,12 @@ class ForecastBlend(Forecaster):
 
     def forecast_windows(self, values: Tensor, mask: Tensor, horizon: int) -> Tensor:
         """Return the weighted mean of the components' forecasts, by the weights of an entity that is not known."""
-        return self._forecast(torch.full((len(values),), -1), values, mask, horizon)
+        return self._forecast(torch.full((len(values),), -1), values, mask, horizon, None)
 
     def forecast_after(self, windows: Windows, index: Tensor, values: Tensor, mask: Tensor, horizon: int) -> Tensor:
         """Return the weighted mean of the components' forecasts, by the weights of each window's entity."""
-        return self._forecast(self._codes(windows, index), values, mask, horizon)
+        place = windows.data, windows.starts[index] + values.shape[1]
+        return self._forecast(self._codes(windows, index), values, mask, horizon, place)
 
     def weights(self, horizon: int | None = None) -> dict[str, Tensor]:
         """Return the mean weight over entities of each component at each step and channel, ``(H, C)``, by its name."""
@@ -137,6 +144,8 @@ class ForecastBlend(Forecaster):
             models[f"{RawRidge.name} of {length} rows"] = FilledRidge(seq_len=length, horizons=horizons)
         for component in (SparseLinear, Theta, SeasonalNaive, Naive, Drift):
             models[component.name] = component(seq_len=longest, horizons=horizons)
+        if CovariateRidge.helps(data):
+            models[CovariateRidge.name] = CovariateRidge(seq_len=usual, horizons=horizons)
         return models
 
     def _names(self, steps: int) -> list[str]:
@@ -147,18 +156,25 @@ class ForecastBlend(Forecaster):
         entities = windows.entities[index]
         return entities if windows.data is self._data else known_entities(self.data, windows.data)[entities]
 
-    def _forecast(self, codes: Tensor, values: Tensor, mask: Tensor, horizon: int) -> Tensor:
+    def _forecast(self, codes: Tensor, values: Tensor, mask: Tensor, horizon: int, place: _Place | None) -> Tensor:
         longest = max(*self.config.horizons, horizon)
         weights = self._weights[longest][codes][:, band_of(horizon)]  # the last is that of an unknown one
-        forecasts = self._forecasts(codes, values, mask, longest)[:, :horizon]
+        forecasts = self._forecasts(codes, values, mask, longest, place)[:, :horizon]
         return (weights.to(values.device) * forecasts).sum(3)
 
-    def _forecasts(self, codes: Tensor, values: Tensor, mask: Tensor, steps: int) -> Tensor:
-        """Return the forecasts of every component, ``(b, H, C, K)``."""
-        forecasts = [
-            model.forecast_windows(values[:, -model.length :], mask[:, -model.length :], steps)
-            for model in self._models.values()
-        ]
+    def _forecasts(self, codes: Tensor, values: Tensor, mask: Tensor, steps: int, place: _Place | None) -> Tensor:
+        """Return the forecasts of every component, ``(b, H, C, K)``.
+
+        Of windows whose place is not known, a component that reads what is beside them gives what the first one does.
+        """
+        forecasts: list[Tensor] = []
+        for model in self._models.values():
+            if not isinstance(model, CovariateRidge):
+                forecasts.append(model.forecast_windows(values[:, -model.length :], mask[:, -model.length :], steps))
+            elif place is None:
+                forecasts.append(forecasts[0])
+            else:
+                forecasts.append(model.forecast_from(*place, values, mask, steps))
         if steps in self._own:
             length = self._ridge.length
             forecasts.append(
@@ -184,7 +200,8 @@ class ForecastBlend(Forecaster):
         for block in blocks(windows):
             values, mask = self.take(windows, block)
             history, observed, future = values[:, :length], mask[:, :length], values[:, length:]
-            forecasts = self._forecasts(windows.entities[block], history, observed, steps)
+            place = windows.data, windows.starts[block] + length
+            forecasts = self._forecasts(windows.entities[block], history, observed, steps, place)
             measured = mask[:, length:]
             errors = ((forecasts - future.unsqueeze(3)) * measured.unsqueeze(3)).double().cpu()
             for band in range(shape[1]):

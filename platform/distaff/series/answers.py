@@ -20,6 +20,7 @@ from distaff_data.datasets.windows import Windows, latest, slide, with_future
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.frames import positions
 from distaff_data.ingest.frames import series_of
+from distaff_data.ingest.futures import with_future_rows
 
 
 def given_or_own(model: WindowModel, series: object | None) -> Series:
@@ -33,6 +34,15 @@ def given_or_own(model: WindowModel, series: object | None) -> Series:
     data = series if isinstance(series, Series) else series_of(series, None, split=None, seed=0)
     if len(data.channels) != len(model.data.channels):
         raise InputError(f"the model knows {len(model.data.channels)} channels, and there are {len(data.channels)}")
+    own, new = (() if x.covariates is None else x.covariates.columns for x in (model.data, data))
+    if model.reads_ahead and own != new:
+        missing = ", ".join(dict.fromkeys(column.name for column in own if column not in new))
+        raise InputError(
+            f"the model was fitted beside other covariates; without {missing}"
+            if missing
+            else "the model was fitted without such covariates",
+            column="covariates",
+        )
     return data
 
 
@@ -80,7 +90,14 @@ def vector_tables(
         yield _vectors(model, data, windows, block, level)
 
 
-def future_table(model: WindowModel, heads: Heads, data: Series, horizon: int | None, coverage: float) -> pa.Table:
+def future_table(
+    model: WindowModel,
+    heads: Heads,
+    data: Series,
+    horizon: int | None,
+    coverage: float,
+    future: object | None = None,
+) -> pa.Table:
     """Return forecasts after the last rows of each entity; see :meth:`.SeriesModel.forecast`."""
     steps = max(model.config.horizons) if horizon is None else horizon
     if steps < 1:
@@ -90,11 +107,17 @@ def future_table(model: WindowModel, heads: Heads, data: Series, horizon: int | 
         raise UnsupportedError(
             f"each entity of this dataset is one window; {model.name} has nothing after it to forecast"
         )
+    if future is not None and not model.reads_ahead:
+        raise UnsupportedError(f"{model.name} reads no covariates; forecast_blend does")
+    data, ahead = with_future_rows(data, steps, future) if model.reads_ahead else (data, data)
     intervals = heads.intervals(model, steps)
     least = min(model.length, int(model.data.lengths.min()))  # as short as the shortest entity that it was fitted to
     windows = latest(data, model.length, model.device, least=least)
     if not len(windows):
         raise InputError(f"no entity has the {least} rows that {model.name} looks back on")
+    # Windows among rows that go on after them, where a model reads what is known of these.
+    starts = ahead.offsets[windows.entities + 1] - (model.length + (steps if model.reads_ahead else 0))
+    windows = Windows.of(ahead, starts, windows.entities, model.length, model.device)
     forecasts, radii = [], []
     known = known_entities(model.data, data)[windows.entities]
     spread = entity_spread(data, model)[windows.entities]
