@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from distaff.series.blocks import blocks
@@ -38,6 +39,7 @@ _TREND = (
 )
 _EXPONENTS = (0.0, 0.5, 1.0)
 _CHOSEN_AT = 0.9  # coverage at which the exponent is chosen, by the interval score
+_FEW_ENTITIES = 4  # below which it cannot be told how much those of one have in common
 _LEAST = 0.01  # deviation of a window, of its entity's
 _ZERO = 1e-12  # the least error, whose logarithm can be taken
 _TINY = 1e-6  # deviation of an entity, of the channel's
@@ -312,13 +314,61 @@ def _quantiles(scores: Tensor, coverage: float) -> Tensor:
     """
     quantile, horizon = _order_statistic(scores, coverage), scores.shape[2]
     count = torch.isfinite(scores).sum(1)
-    mean = scores.nansum((1, 2)) / count.sum(1).clamp(min=1)  # (E, C)
-    overall = scores.nansum((0, 1, 2)) / count.sum((0, 1)).clamp(min=1)
-    stretches = count.sum(1) / horizon**2
-    unit = ((stretches * mean + _DRAWN * overall) / (stretches + _DRAWN)).clamp(min=_ZERO).unsqueeze(1)
-    pooled = _order_statistic((scores / unit.unsqueeze(1)).flatten(0, 1).unsqueeze(0), coverage) * unit
+    units, unit = _units_of_entities(scores)
+    relative = scores / units.unsqueeze(2)
+    together = relative.flatten(0, 1).unsqueeze(0)
+    limit = _order_statistic(together, coverage)
+    pooled = _order_statistic(together, _widened(relative, limit, coverage)) * unit.unsqueeze(1)
     many = (count >= _OWN) & (count + horizon - 1 >= _STRETCHES * horizon)
     return torch.where(many & torch.isfinite(quantile), quantile, pooled)
+
+
+def _units_of_entities(scores: Tensor) -> tuple[Tensor, Tensor]:
+    """Return mean scores of entities, drawn to that of all, ``(E, C)``, and for each window ``(E, T, C)``.
+
+    The one for a window is without the windows that overlap it: a score that helped to make its own unit looks smaller than
+    the next one will.
+    """
+    horizon = scores.shape[2]
+    finite = torch.isfinite(scores)
+    total, count = scores.nansum(2), finite.sum(2)  # (E, T, C)
+    overall = total.sum((0, 1)) / count.sum((0, 1)).clamp(min=1)
+
+    def drawn(sums: Tensor, counts: Tensor) -> Tensor:
+        stretches = counts / horizon**2
+        mean = sums / counts.clamp(min=1)
+        return ((stretches * mean + _DRAWN * overall) / (stretches + _DRAWN)).clamp(min=_ZERO)
+
+    near_total, near_count = (_within(x, horizon) for x in (total, count))
+    of_all = total.sum(1, keepdim=True), count.sum(1, keepdim=True)
+    return drawn((of_all[0] - near_total).clamp(min=0), of_all[1] - near_count), drawn(total.sum(1), count.sum(1))
+
+
+def _within(x: Tensor, reach: int) -> Tensor:
+    """Return sums over the rows less than ``reach`` from each, along the second axis of ``(E, T, C)``."""
+    sums = F.pad(x.double().cumsum(1), (0, 0, 1, 0))
+    row = torch.arange(x.shape[1])
+    return (sums[:, (row + reach).clamp(max=x.shape[1])] - sums[:, (row - reach + 1).clamp(min=0)]).to(x.dtype)
+
+
+def _widened(scores: Tensor, limit: Tensor, coverage: float) -> float:
+    """Return the coverage whose quantile of scores ``(E, T, H, C)`` holds as much as asked for of scores yet to come.
+
+    Of n independent scores the one of rank (n + 1) coverage does. Windows that overlap, and windows of one entity, lie
+    above a limit together: they are as many as n / d independent ones, where the number of an entity's scores above the
+    limit has d times the variance that independent ones have.
+    """
+    finite = torch.isfinite(scores)
+    n_entities, n = int(finite.any(1).flatten(1).any(1).sum()), float(finite.sum())
+    above = ((scores > limit) & finite).double()
+    share = float(above.sum()) / max(n, 1.0)
+    if n_entities < _FEW_ENTITIES or not 0 < share < 1:
+        return coverage
+    away = (above - share * finite).sum(1)  # (E, H, C)
+    together = float(away.square().sum()) * n_entities / (n_entities - 1)
+    d = max(1.0, together / (n * share * (1 - share)))
+    each = n / (scores.shape[2] * scores.shape[3])
+    return min(coverage * (1 + d / each), each / (each + 1))
 
 
 def _optimism(train: Tensor, valid: Tensor) -> Tensor:
