@@ -49,7 +49,9 @@ class Regressors:
 
     def columns(self, data: Series, rows: Tensor) -> Tensor:
         """Return the columns of some rows of series with the same entities, float32 ``(n, F)``."""
-        parts = [] if self.calendar is None else [self.calendar.columns(data.times[rows])]
+        parts = [torch.zeros(len(rows), 0)]
+        if self.calendar is not None:
+            parts.append(self.calendar.columns(data.times[rows]))
         if self.covariates and data.covariates is not None and self.scaler is not None:
             entity = torch.searchsorted(data.offsets, rows, right=True) - 1
             before = torch.maximum(rows - 1, data.offsets[entity])
