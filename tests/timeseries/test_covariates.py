@@ -168,7 +168,7 @@ def test_values_ahead_that_are_missing_are_told_with_covariate_entity_and_time(f
         fitted.forecast(future=ahead(1.0).drop("shop"))
     with pytest.raises(UnsupportedError, match="reads no covariates"):
         RawRidge(seq_len=24, horizons=(_H,)).fit(fitted.data, device="cpu").forecast(future=ahead(1.0))
-    with pytest.raises(InputError, match="fitted beside other covariates; without promo, price"):
+    with pytest.raises(InputError, match="reads the covariates promo, price, which these series lack"):
         fitted.forecast(series=without(fitted.data))
 
 

@@ -73,6 +73,24 @@ class Covariates:
         """Return the covariates of some rows, by mask or by index."""
         return Covariates(self.columns, self.values[chosen], self.mask[chosen])
 
+    def under(self, columns: tuple[Covariate, ...]) -> Covariates:
+        """Return the same rows under other columns: a category that no row has is 0, an unknown one is none.
+
+        Raises:
+            InputError: There is no such covariate, or it was of numbers and is of texts, or the other way round.
+        """
+        place_of = {column: place for place, column in enumerate(self.columns)}
+        kinds = {(column.name, column.role, column.category is None) for column in self.columns}
+        lacking = [c.name for c in columns if (c.name, c.role, c.category is None) not in kinds]
+        if lacking:
+            raise InputError(f"the model reads the covariates {', '.join(dict.fromkeys(lacking))}, which these series lack",
+                             column=lacking[0])  # fmt: skip
+        values, mask = torch.zeros(len(self.values), len(columns)), torch.ones(len(self.values), len(columns)).bool()
+        for place, column in enumerate(columns):
+            if column in place_of:
+                values[:, place], mask[:, place] = self.values[:, place_of[column]], self.mask[:, place_of[column]]
+        return Covariates(columns, values, mask)
+
     def numbers(self) -> npt.NDArray[np.float32]:
         """Return the values, NaN where missing, ``(R, K)``."""
         numbers: npt.NDArray[np.float32] = torch.where(self.mask, self.values, torch.nan).numpy()

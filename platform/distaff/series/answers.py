@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,6 +17,7 @@ from distaff.series.contract import WindowModel
 from distaff.series.fitted_heads import Heads
 from distaff.series.intervals import check, entity_spread
 from distaff.series.tables import class_table, forecast_table, vector_table
+from distaff_data.datasets.covariates import Covariates
 from distaff_data.datasets.series import Series
 from distaff_data.datasets.windows import Windows, latest, slide, with_future
 from distaff_data.errors import InputError, UnsupportedError
@@ -27,23 +30,18 @@ def given_or_own(model: WindowModel, series: object | None) -> Series:
     """Return new data as series, or the model's own when None.
 
     Raises:
-        InputError: The new data have other channels than the model's.
+        InputError: The new data have other channels than the model's, or lack covariates that it reads.
     """
     if series is None:
         return model.data
     data = series if isinstance(series, Series) else series_of(series, None, split=None, seed=0)
     if len(data.channels) != len(model.data.channels):
         raise InputError(f"the model knows {len(model.data.channels)} channels, and there are {len(data.channels)}")
-    own, new = (() if x.covariates is None else x.covariates.columns for x in (model.data, data))
-    if model.reads_ahead and own != new:
-        missing = ", ".join(dict.fromkeys(column.name for column in own if column not in new))
-        raise InputError(
-            f"the model was fitted beside other covariates; without {missing}"
-            if missing
-            else "the model was fitted without such covariates",
-            column="covariates",
-        )
-    return data
+    if not model.reads_ahead:
+        return data
+    own = () if model.data.covariates is None else model.data.covariates.columns
+    given = data.covariates or Covariates.of((), np.empty((len(data.values), 0)))
+    return replace(data, covariates=given.under(own) if own else None)
 
 
 def window_rows(model: WindowModel, length: int | None) -> int:

@@ -82,6 +82,22 @@ def test_covariates_go_with_their_rows(tmp_path: Path) -> None:
     assert torch.equal(again.covariates.mask, data.covariates.mask)
 
 
+def test_new_rows_take_the_columns_of_older_ones() -> None:
+    data = from_frame(frame(), entity="site", **_ROLES)
+    assert data.covariates is not None
+    other = frame().filter(pl.col("site") == "b").with_columns(event=pl.lit("parade"))
+    new = from_frame(other, entity="site", **_ROLES).covariates
+    assert new is not None
+    again = new.under(data.covariates.columns)
+    assert again.columns == data.covariates.columns
+    assert again.values[:, 1:3].sum() == 0  # neither fair nor match
+    assert again.values[:, 4:].tolist() == [[0.0, 1.0]] * 20
+    with pytest.raises(InputError, match="covariates promo, which"):
+        from_frame(other.drop("promo"), entity="site", **(_ROLES | {"known_future": ["event"]})).covariates.under(  # type: ignore[union-attr]
+            data.covariates.columns
+        )
+
+
 def test_a_gap_has_no_covariates_but_those_that_never_change() -> None:
     gapped = frame().filter(pl.col("time") != 5)
     covariates = from_frame(gapped, entity="site", **_ROLES).covariates
