@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -29,7 +30,8 @@ def memory(rng: np.random.Generator, n: int, share: float = 0.6) -> np.ndarray:
     rows = np.zeros(n)
     for row, shock in enumerate(rng.normal(size=n)):
         rows[row] = share * rows[row - 1] + shock
-    return rows * np.sqrt(1 - share**2)
+    rows *= np.sqrt(1 - share**2)
+    return rows
 
 
 def stamps(n: int, step: timedelta = timedelta(hours=1)) -> list[datetime]:
@@ -46,9 +48,9 @@ def shops(rng: np.random.Generator, effect: float, n: int = 400) -> pl.DataFrame
     return pl.concat(frames)
 
 
-def series(frame: pl.DataFrame, **roles: list[str]) -> Series:
+def series(frame: pl.DataFrame, **roles: Any) -> Series:
     entity = "shop" if "shop" in frame.columns else None
-    return divide(from_frame(frame, entity=entity, **roles), "ratio:0.7,0.1,0.2")  # type: ignore[arg-type]
+    return divide(from_frame(frame, entity=entity, **roles), "ratio:0.7,0.1,0.2")
 
 
 def error(data: Series, horizon: int = _H) -> float:

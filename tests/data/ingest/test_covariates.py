@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -17,7 +18,7 @@ from distaff_data.splits.series import divide
 from distaff_data.tables.series import load_series
 from distaff_data.workspace import Workspace
 
-_ROLES = {"known_future": ["promo", "event"], "past": ["visits"], "static": ["region"]}
+_ROLES: dict[str, Any] = {"known_future": ["promo", "event"], "past": ["visits"], "static": ["region"]}
 
 
 def frame() -> pl.DataFrame:
