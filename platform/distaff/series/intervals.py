@@ -39,7 +39,6 @@ _TREND = (
 )
 _EXPONENTS = (0.0, 0.5, 1.0)
 _CHOSEN_AT = 0.9  # coverage at which the exponent is chosen, by the interval score
-_FEW_ENTITIES = 4  # below which it cannot be told how much those of one have in common
 _LEAST = 0.01  # deviation of a window, of its entity's
 _ZERO = 1e-12  # the least error, whose logarithm can be taken
 _TINY = 1e-6  # deviation of an entity, of the channel's
@@ -315,10 +314,8 @@ def _quantiles(scores: Tensor, coverage: float) -> Tensor:
     quantile, horizon = _order_statistic(scores, coverage), scores.shape[2]
     count = torch.isfinite(scores).sum(1)
     units, unit = _units_of_entities(scores)
-    relative = scores / units.unsqueeze(2)
-    together = relative.flatten(0, 1).unsqueeze(0)
-    limit = _order_statistic(together, coverage)
-    pooled = _order_statistic(together, _widened(relative, limit, coverage)) * unit.unsqueeze(1)
+    relative = (scores / units.unsqueeze(2)).flatten(0, 1).unsqueeze(0)
+    pooled = _order_statistic(relative, coverage) * unit.unsqueeze(1)
     many = (count >= _OWN) & (count + horizon - 1 >= _STRETCHES * horizon)
     return torch.where(many & torch.isfinite(quantile), quantile, pooled)
 
@@ -349,26 +346,6 @@ def _within(x: Tensor, reach: int) -> Tensor:
     sums = F.pad(x.double().cumsum(1), (0, 0, 1, 0))
     row = torch.arange(x.shape[1])
     return (sums[:, (row + reach).clamp(max=x.shape[1])] - sums[:, (row - reach + 1).clamp(min=0)]).to(x.dtype)
-
-
-def _widened(scores: Tensor, limit: Tensor, coverage: float) -> float:
-    """Return the coverage whose quantile of scores ``(E, T, H, C)`` holds as much as asked for of scores yet to come.
-
-    Of n independent scores the one of rank (n + 1) coverage does. Windows that overlap, and windows of one entity, lie
-    above a limit together: they are as many as n / d independent ones, where the number of an entity's scores above the
-    limit has d times the variance that independent ones have.
-    """
-    finite = torch.isfinite(scores)
-    n_entities, n = int(finite.any(1).flatten(1).any(1).sum()), float(finite.sum())
-    above = ((scores > limit) & finite).double()
-    share = float(above.sum()) / max(n, 1.0)
-    if n_entities < _FEW_ENTITIES or not 0 < share < 1:
-        return coverage
-    away = (above - share * finite).sum(1)  # (E, H, C)
-    together = float(away.square().sum()) * n_entities / (n_entities - 1)
-    d = max(1.0, together / (n * share * (1 - share)))
-    each = n / (scores.shape[2] * scores.shape[3])
-    return min(coverage * (1 + d / each), each / (each + 1))
 
 
 def _optimism(train: Tensor, valid: Tensor) -> Tensor:
