@@ -149,6 +149,20 @@ def pairs(answer: Row) -> list[str]:
     )
 
 
+def classes(answer: Row) -> list[str]:
+    """Return the table of classes of windows: a row a model, a column a set; an encoder beside its twin and a control."""
+    sets = list(dict.fromkeys(row["set"] for row in answer["rows"]))
+    cells: dict[str, dict[str, str]] = {}
+    for row in answer["rows"]:
+        label = f"{row['encoder']} (control)" if row["control"] else f"**{row['encoder']}**"
+        gaps = (
+            f"{_signed(gap['difference'])} ± {_decimals(gap['half_width'])} than {gap['model']}"
+            for gap in row["beside"].values()
+        )
+        cells.setdefault(label, {})[row["set"]] = "; ".join((_spread(row), *gaps))
+    return _table(("", *sets), ([label, *(row.get(name, "") for name in sets)] for label, row in cells.items()))
+
+
 RENDERERS: Mapping[str, Callable[[Any], list[str]]] = {
     "ours-amazon-book": lists,
     "dgvae-lfm2k": lists,
@@ -159,6 +173,7 @@ RENDERERS: Mapping[str, Callable[[Any], list[str]]] = {
     "dependencies": dependencies,
     "defaults": defaults,
     "board-null": pairs,
+    "series-classes": classes,
     **{f"false-positives-{name}": rates for name in ("names", "cards", "blind-spots", "infomec")},
 }
 

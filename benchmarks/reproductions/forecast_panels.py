@@ -2,8 +2,8 @@
 
 Errors are means over test windows in units of each entity's training deviation, MASE in units of its mean step.
 ``covered@90`` is the share of test values inside intervals of 90 %, ``entities off`` the mean distance of the entities' own
-shares from .9. ``difference`` of our row is from the control of the least validation error, which ``against`` names, with
-the half width of its interval of 95 % by Student's t over the seeds, each of which makes the panel anew.
+shares from .9. ``difference`` of our row is from the control of the least validation error, which ``best_control`` names,
+with the half width of its interval of 95 % by Student's t over the seeds, each of which makes the panel anew.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def _panel_rows(panel: Panel, n_seeds: int) -> list[dict[str, Any]]:
             "selected": "valid",
             "looks": 1,
             "settings": {},
-            **({"against": best, **_paired(measured, values[best], metric)} if name == OURS else {}),
+            **({"best_control": best, **_paired(measured, values[best], metric)} if name == OURS else {}),
         }
         for name, measured in values.items()
         for metric in (*METRICS, "entities off")

@@ -71,6 +71,28 @@ def test_recommenders_are_ordered_by_validation_and_stand_beside_the_best_contro
     )
 
 
+def test_encoders_stand_beside_their_twins_and_the_best_control(tables: ModuleType) -> None:
+    gap = {"model": "random_encoder as default", "difference": -0.01, "half_width": 0.02}
+    rows = [
+        {"set": "har", "encoder": "quant", "control": True, "value": 0.95, "std": None, "beside": {}},
+        {
+            "set": "har",
+            "encoder": "timedrl as default",
+            "control": False,
+            "value": 0.9,
+            "std": 0.01,
+            "beside": {"twin": gap},
+        },
+        {"set": "pendigits", "encoder": "quant", "control": True, "value": 0.97, "std": None, "beside": {}},
+    ]
+    assert tables.classes({"rows": rows}) == [
+        "|  | har | pendigits |",
+        "| --- | --- | --- |",
+        "| quant (control) | .9500 | .9700 |",
+        "| **timedrl as default** | .9000 ± .0100; -.0100 ± .0200 than random_encoder as default |  |",
+    ]
+
+
 def test_only_what_stands_between_the_marks_is_written(
     tables: ModuleType, results: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import torch
@@ -23,26 +23,33 @@ from distaff_timeseries.controls.raw_ridge import RawRidge
 from distaff_timeseries.controls.seasonal_naive import SeasonalNaive
 from distaff_timeseries.controls.sparse_linear import SparseLinear
 from distaff_timeseries.controls.theta import Theta
+from distaff_timeseries.covariate_ridge import CovariateRidge
 from distaff_timeseries.entity_ridge import MOST, EntityRidges, fit_entity_ridges
 from distaff_timeseries.filled_ridge import FilledRidge
-from distaff_timeseries.shares import drawn_together, least_squares_shares
+from distaff_timeseries.shares import Products, band_of, worth
 
 _LONG = (336, 720)  # rows of longer windows, beside the usual ones, where the training rows hold two of them
 _MOST = 4096  # validation windows, evenly spaced, that weights are computed from
-_BANDS = 4  # steps of the first band; each next one ends at four times as many
+_SIMPLE = (Theta.name, SeasonalNaive.name, Naive.name, Drift.name)
+"""Components that nothing is fitted of, so that training windows judge them as well as others do."""
 _OWN = "raw_ridge of each entity"
+_Place = tuple[Series, Tensor]
+"""Whose windows some are, and the first rows after them."""
 
 
 class ForecastBlend(Forecaster):
     """Ridges on windows of several lengths, of all entities and of each, and simple forecasts, in a weighted mean.
 
-    Simple ones are a sparse linear forecast, Theta, the last season, the last value and the drift. Weights are not negative
-    and sum to 1. For each entity, channel and band of steps (1 to 4, 5 to 16, 17 to 64, ...) they are the ones of least
-    squared error on the validation windows, where those of all entities count too, the more the fewer its own are. With
+    Simple ones are a sparse linear forecast, Theta, the last season, the last value and the drift. Where there are
+    covariates, or times are moments, a ridge beside their effects joins them; see
+    :mod:`distaff_timeseries.covariate_ridge`. Weights are not negative and sum to 1. For each entity, channel and band of
+    steps (1 to 4, 5 to 16, 17 to 64, ...) they are the ones of least squared error on the validation windows, where those
+    of all entities count too, the more the fewer its own are. With
     ``seq_len`` there are windows of that length alone.
     """
 
     name: ClassVar[str] = "forecast_blend"
+    reads_ahead: ClassVar[bool] = True
 
     def length_for(self, data: Series) -> int:
         """Return the rows of the longest windows."""
@@ -81,11 +88,12 @@ class ForecastBlend(Forecaster):
 
     def forecast_windows(self, values: Tensor, mask: Tensor, horizon: int) -> Tensor:
         """Return the weighted mean of the components' forecasts, by the weights of an entity that is not known."""
-        return self._forecast(torch.full((len(values),), -1), values, mask, horizon)
+        return self._forecast(torch.full((len(values),), -1), values, mask, horizon, None)
 
     def forecast_after(self, windows: Windows, index: Tensor, values: Tensor, mask: Tensor, horizon: int) -> Tensor:
         """Return the weighted mean of the components' forecasts, by the weights of each window's entity."""
-        return self._forecast(self._codes(windows, index), values, mask, horizon)
+        place = windows.data, windows.starts[index] + values.shape[1]
+        return self._forecast(self._codes(windows, index), values, mask, horizon, place)
 
     def weights(self, horizon: int | None = None) -> dict[str, Tensor]:
         """Return the mean weight over entities of each component at each step and channel, ``(H, C)``, by its name."""
@@ -137,6 +145,8 @@ class ForecastBlend(Forecaster):
             models[f"{RawRidge.name} of {length} rows"] = FilledRidge(seq_len=length, horizons=horizons)
         for component in (SparseLinear, Theta, SeasonalNaive, Naive, Drift):
             models[component.name] = component(seq_len=longest, horizons=horizons)
+        if CovariateRidge.helps(data):
+            models[CovariateRidge.name] = CovariateRidge(seq_len=usual, horizons=horizons)
         return models
 
     def _names(self, steps: int) -> list[str]:
@@ -147,19 +157,37 @@ class ForecastBlend(Forecaster):
         entities = windows.entities[index]
         return entities if windows.data is self._data else known_entities(self.data, windows.data)[entities]
 
-    def _forecast(self, codes: Tensor, values: Tensor, mask: Tensor, horizon: int) -> Tensor:
+    def _forecast(self, codes: Tensor, values: Tensor, mask: Tensor, horizon: int, place: _Place | None) -> Tensor:
         longest = max(*self.config.horizons, horizon)
         weights = self._weights[longest][codes][:, band_of(horizon)]  # the last is that of an unknown one
-        forecasts = self._forecasts(codes, values, mask, longest)[:, :horizon]
+        forecasts = self._forecasts(codes, values, mask, longest, place)[:, :horizon]
         return (weights.to(values.device) * forecasts).sum(3)
 
-    def _forecasts(self, codes: Tensor, values: Tensor, mask: Tensor, steps: int) -> Tensor:
-        """Return the forecasts of every component, ``(b, H, C, K)``."""
-        forecasts = [
-            model.forecast_windows(values[:, -model.length :], mask[:, -model.length :], steps)
-            for model in self._models.values()
-        ]
-        if steps in self._own:
+    def _forecasts(
+        self,
+        codes: Tensor,
+        values: Tensor,
+        mask: Tensor,
+        steps: int,
+        place: _Place | None,
+        chosen: Sequence[bool] | None = None,
+    ) -> Tensor:
+        """Return the forecasts of every component, or of those chosen, ``(b, H, C, K)``.
+
+        Of windows whose place is not known, a component that reads what is beside them gives what the first one does.
+        """
+        forecasts: list[Tensor] = []
+        wanted = chosen or [True] * len(self._names(steps))
+        for model, asked in zip(self._models.values(), wanted, strict=False):
+            if not asked:
+                continue
+            if not isinstance(model, CovariateRidge):
+                forecasts.append(model.forecast_windows(values[:, -model.length :], mask[:, -model.length :], steps))
+            elif place is None:
+                forecasts.append(forecasts[0])
+            else:
+                forecasts.append(model.forecast_from(*place, values, mask, steps))
+        if steps in self._own and wanted[-1]:
             length = self._ridge.length
             forecasts.append(
                 self._own[steps].forecast(self._ridge, codes, values[:, -length:], mask[:, -length:], steps)
@@ -172,39 +200,49 @@ class ForecastBlend(Forecaster):
 
         Without validation windows they are equal, but for the drift, which has none.
         """
-        length, data = self.length, self.data
-        n, bands = len(self._names(steps)), band_of(steps)
-        windows = evenly(with_future(data, length, steps, "valid", self.device), _MOST)
-        shape = (data.n_entities, int(bands[-1]) + 1, len(data.channels), n, n)
-        if not len(windows):
+        data, names = self.data, self._names(steps)
+        valid = evenly(with_future(data, self.length, steps, "valid", self.device), _MOST)
+        if not len(valid):
             # A line through two values goes furthest astray where nothing was there to judge it by.
-            kept = torch.tensor([name != Drift.name for name in self._names(steps)]).float()
-            return (kept / kept.sum()).expand(shape[0] + 1, *shape[1:4]).clone()
-        grams, counts = torch.zeros(shape, dtype=torch.float64), torch.zeros(shape[:3], dtype=torch.float64)
+            kept = torch.tensor([name != Drift.name for name in names]).float()
+            shape = data.n_entities + 1, int(band_of(steps)[-1]) + 1, len(data.channels), len(names)
+            return (kept / kept.sum()).expand(shape).clone()
+        halves = _halves(valid, steps)
+        products = [self._products(valid.where(halves == half), steps) for half in (0, 1)]
+        both = products[0] + products[1]
+        simple = torch.tensor([name in _SIMPLE for name in names])
+        train = evenly(with_future(data, self.length, steps, "train", self.device), _MOST // 2)
+        usual = torch.zeros(data.n_entities + 1, both.grams.shape[1], len(data.channels), len(names))
+        usual[..., simple] = (self._products(train, steps, simple) + both.among(simple)).shares()
+        by_half = [product.shares() for product in products]
+        gain = worth(
+            [(other, own[:-1], usual[:-1]) for other, own in zip(products[::-1], by_half, strict=True)],
+        )
+        return usual + gain.view(1, -1, 1, 1) * (both.shares() - usual)
+
+    def _products(self, windows: Windows, steps: int, chosen: Tensor | None = None) -> Products:
+        """Return sums of products of the errors of components, of some alone where these are told."""
+        length, bands = self.length, band_of(steps)
+        kept = torch.ones(len(self._names(steps)), dtype=torch.bool) if chosen is None else chosen
+        products = Products.none(self.data.n_entities, bands, len(self.data.channels), int(kept.sum()))
         for block in blocks(windows):
             values, mask = self.take(windows, block)
             history, observed, future = values[:, :length], mask[:, :length], values[:, length:]
-            forecasts = self._forecasts(windows.entities[block], history, observed, steps)
+            place, codes = (windows.data, windows.starts[block] + length), windows.entities[block]
+            forecasts = self._forecasts(codes, history, observed, steps, place, kept.tolist())
             measured = mask[:, length:]
             errors = ((forecasts - future.unsqueeze(3)) * measured.unsqueeze(3)).double().cpu()
-            for band in range(shape[1]):
-                of_band = errors[:, bands == band]
-                grams[:, band].index_add_(0, windows.entities[block], torch.einsum("bhck,bhcl->bckl", of_band, of_band))
-                counts[:, band].index_add_(0, windows.entities[block], measured[:, bands == band].sum(1).double().cpu())
-        grams /= counts.clamp(min=1)[..., None, None]
-        valid = torch.zeros(data.n_entities, dtype=torch.float64)
-        valid.index_add_(0, data.entity_of_row(), data.rows_of("valid").double())
-        weights = [
-            least_squares_shares(drawn_together(grams[:, band], valid / int((bands <= band).sum())))
-            for band in range(shape[1])
-        ]
-        return torch.stack(weights, 1)
+            products.add(errors, measured.cpu(), codes)
+        return products
 
 
-def band_of(steps: int) -> Tensor:
-    """Return the band of each step, ``(H,)``."""
-    bands, stop = torch.zeros(steps, dtype=torch.long), _BANDS
-    while stop < steps:
-        bands[stop:] += 1
-        stop *= 4
-    return bands
+def _halves(windows: Windows, steps: int) -> Tensor:
+    """Return 0 for the first half of each entity's windows and 1 for the others, ``(n,)``.
+
+    Of entities with too few windows for two halves, every other one is in a half as a whole.
+    """
+    counts = torch.bincount(windows.entities, minlength=int(windows.entities.max()) + 1)
+    place = torch.arange(len(windows)) - (counts.cumsum(0) - counts)[windows.entities]
+    parity = counts.sign().cumsum(0)[windows.entities] % 2
+    few = counts[windows.entities] < steps
+    return torch.where(few, parity, (2 * place >= counts[windows.entities]).long())

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import combinations
 
 import torch
 from torch import Tensor
 
+_BANDS = 4  # steps of the first band; each next one ends at four times as many
+_FEW = 8  # cells of a band below which those of all bands are judged together
 _OWN = 60.0  # independent stretches of an entity's errors that weigh as much as those of all entities
 
 
@@ -51,3 +56,98 @@ def drawn_together(grams: Tensor, stretches: Tensor) -> Tensor:
     common = own.sum(0) / known.sum(0).clamp(min=1)[..., None, None]
     weight = torch.where(known, stretches.unsqueeze(1), 0.0)[..., None, None]
     return torch.cat([weight * own + _OWN * common, common.unsqueeze(0)])
+
+
+@dataclass(frozen=True)
+class Products:
+    """Sums of products of the errors of K components over windows.
+
+    Attributes:
+        grams: Float64 ``(E, bands, C, K, K)``.
+        counts: Values that they are of, ``(E, bands, C)``.
+        stretches: How many stretches as long as the steps up to a band's end the windows make up, ``(E, bands)``.
+        bands: Band of each step, ``(H,)``.
+    """
+
+    grams: Tensor
+    counts: Tensor
+    stretches: Tensor
+    bands: Tensor
+
+    @classmethod
+    def none(cls, n_entities: int, bands: Tensor, n_channels: int, n: int) -> Products:
+        """Return the products of no windows."""
+        shape = (n_entities, int(bands[-1]) + 1, n_channels)
+        sizes = ((*shape, n, n), shape, shape[:2])
+        grams, counts, stretches = (torch.zeros(size, dtype=torch.float64) for size in sizes)
+        return cls(grams, counts, stretches, bands)
+
+    def add(self, errors: Tensor, measured: Tensor, codes: Tensor) -> None:
+        """Add windows: errors ``(b, H, C, K)``, 0 where nothing was measured, where it was, and entities ``(b,)``."""
+        for band in range(self.grams.shape[1]):
+            inside = self.bands == band
+            of_band = errors[:, inside]
+            self.grams[:, band].index_add_(0, codes, torch.einsum("bhck,bhcl->bckl", of_band, of_band))
+            self.counts[:, band].index_add_(0, codes, measured[:, inside].sum(1).double())
+            ends = torch.full((len(codes),), 1.0 / int((self.bands <= band).sum()), dtype=torch.float64)
+            self.stretches[:, band].index_add_(0, codes, ends)
+
+    def __add__(self, other: Products) -> Products:
+        return Products(
+            self.grams + other.grams, self.counts + other.counts, self.stretches + other.stretches, self.bands
+        )
+
+    def among(self, chosen: Tensor) -> Products:
+        """Return the products of some components alone."""
+        return Products(self.grams[..., chosen, :][..., chosen], self.counts, self.stretches, self.bands)
+
+    def mean(self) -> Tensor:
+        """Return the mean products."""
+        return self.grams / self.counts.clamp(min=1)[..., None, None]
+
+    def shares(self) -> Tensor:
+        """Return weights of least error of each entity, drawn together, and of one unknown, ``(E + 1, bands, C, K)``."""
+        grams = self.mean()
+        stretches = self.stretches + (self.stretches > 0)  # the last window ends a stretch
+        each = [
+            least_squares_shares(drawn_together(grams[:, band], stretches[:, band])) for band in range(grams.shape[1])
+        ]
+        return torch.stack(each, 1)
+
+
+def worth(judged: Sequence[tuple[Products, Tensor, Tensor]]) -> Tensor:
+    """Return how far weights are worth going to from simpler ones, between 0 and 1, for each band ``(bands,)``.
+
+    With g the mean share of the squared error that they save, and s its standard error over entities, channels and what they
+    are judged on, that is 1 - s^2 / g^2, as James and Stein (1961) draw a mean to a first guess; 0 where nothing is saved.
+
+    Args:
+        judged: Products of errors, weights ``(E, bands, C, K)`` that were found without them, and the simpler weights.
+    """
+    cells = []
+    for products, weights, simpler in judged:
+        grams = products.mean()
+        theirs, ours = (torch.einsum("ebck,ebckl,ebcl->bec", w.double(), grams, w.double()) for w in (simpler, weights))
+        saved = torch.where(theirs > 0, 1 - ours / theirs.clamp(min=1e-30), torch.nan)
+        cells.append(saved.flatten(1))
+    saved = torch.cat(cells, 1)
+    of_band = [row[torch.isfinite(row)] for row in saved]
+    if min(len(row) for row in of_band) < _FEW:
+        of_band = [torch.cat(of_band)] * len(of_band)
+    return torch.tensor([_drawn_to_zero(row) for row in of_band])
+
+
+def _drawn_to_zero(saved: Tensor) -> float:
+    if len(saved) < 2:
+        return 1.0
+    gain, error = float(saved.mean()), float(saved.std()) / math.sqrt(len(saved))
+    return max(0.0, 1 - (error / gain) ** 2) if gain > 0 else 0.0
+
+
+def band_of(steps: int) -> Tensor:
+    """Return the band of each step, ``(H,)``."""
+    bands, stop = torch.zeros(steps, dtype=torch.long), _BANDS
+    while stop < steps:
+        bands[stop:] += 1
+        stop *= 4
+    return bands

@@ -22,6 +22,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from distaff_data.datasets.covariates import Covariate, Covariates
 from distaff_data.datasets.division import SPLITS
 from distaff_data.errors import InputError
 from distaff_data.frames import positions
@@ -30,6 +31,8 @@ Floats = npt.NDArray[np.floating]
 _TENSORS = ("values", "mask", "times", "offsets", "splits", "labels")
 _AT_ONCE = 1_000_000  # rows
 _FILES = ("series.safetensors", "entities.parquet", "channels.parquet", "classes.parquet")
+_COVARIATES = "covariates.parquet"
+_COLUMNS = pa.schema([("name", pa.string()), ("role", pa.string()), ("category", pa.string())])
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class Series:
         groups: What each entity belongs to, such as a subject; NULL where unknown.
         whole: Whether each entity is one window, as in a set of labelled windows, and not a series to slide along.
         generation: The warehouse generation it was loaded from; empty for data that never was in one.
+        covariates: What is known of the rows beside the channels; None where there is nothing.
     """
 
     name: str
@@ -65,6 +69,7 @@ class Series:
     groups: pa.StringArray
     whole: bool = False
     generation: str = ""
+    covariates: Covariates | None = None
 
     @classmethod
     def from_rows(
@@ -237,26 +242,39 @@ class Series:
         """Return the series of some entities; ``chosen`` is bool ``(E,)``."""
         rows, lengths = chosen[self.entity_of_row()], self.lengths[chosen]
         return replace(
-            self,
+            self.of_rows(rows),
             entity_ids=self.entity_ids.filter(pa.array(chosen.numpy())),
             groups=self.groups.filter(pa.array(chosen.numpy())),
             offsets=torch.cat([lengths.new_zeros(1), lengths.cumsum(0)]),
             labels=self.labels[chosen],
-            **{name: getattr(self, name)[rows] for name in ("values", "mask", "times", "splits")},
         )
+
+    def of_rows(self, rows: Tensor) -> Series:
+        """Return the same with some rows alone, by mask or by index; who has which of them is for the caller to say."""
+        parts = {name: getattr(self, name)[rows] for name in ("values", "mask", "times", "splits")}
+        return replace(self, covariates=None if self.covariates is None else self.covariates.rows(rows), **parts)
 
     def write(self, folder: Path) -> tuple[str, ...]:
         """Write everything into a folder; returns the files' names."""
         tensors, entities, channels, classes = _FILES
+        beside = {}
+        if self.covariates is not None:
+            beside = {"covariates": self.covariates.values, "covariates_mask": self.covariates.mask}
+            pq.write_table(
+                pa.Table.from_pylist([vars(c) for c in self.covariates.columns], _COLUMNS), folder / _COVARIATES
+            )
         save_file(
-            {key: getattr(self, key).contiguous() for key in _TENSORS},
+            {
+                key: tensor.contiguous()
+                for key, tensor in ({key: getattr(self, key) for key in _TENSORS} | beside).items()
+            },
             folder / tensors,
             {"whole": str(int(self.whole))},
         )
         pq.write_table(pa.table({"id": self.entity_ids, "group": self.groups}), folder / entities)
         for file, names in ((channels, self.channels), (classes, self.classes)):
             pq.write_table(pa.table({"name": pa.array(names, pa.string())}), folder / file)
-        return _FILES
+        return _FILES if self.covariates is None else (*_FILES, _COVARIATES)
 
     @classmethod
     def read(cls, folder: Path, name: str, generation: str) -> Series:
@@ -268,6 +286,10 @@ class Series:
             whole = opened.metadata()["whole"] == "1"
         table = pq.read_table(folder / entities)
         names, labels = (tuple(pq.read_table(folder / file)["name"].to_pylist()) for file in (channels, classes))
+        parts, covariates = load_file(folder / tensors), None
+        if "covariates" in parts:
+            described = tuple(Covariate(**row) for row in pq.read_table(folder / _COVARIATES).to_pylist())
+            covariates = Covariates(described, parts.pop("covariates"), parts.pop("covariates_mask"))
         return cls(
             name=name,
             channels=names,
@@ -276,7 +298,8 @@ class Series:
             classes=labels,
             whole=whole,
             generation=generation,
-            **load_file(folder / tensors),
+            covariates=covariates,
+            **parts,
         )
 
 

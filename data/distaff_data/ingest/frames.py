@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import polars as pl
 import pyarrow as pa
 
 from distaff_data.arrays import Floats
+from distaff_data.datasets.covariates import Covariates, Role, coded
 from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError, UnknownNameError
 from distaff_data.frames import is_frame, to_arrow, to_polars, to_strings
@@ -60,6 +61,9 @@ def from_frame(
     entity: str | None = None,
     label: str | None = None,
     group: str | None = None,
+    known_future: Sequence[str] = (),
+    past: Sequence[str] = (),
+    static: Sequence[str] = (),
     step: float | None = None,
     whole: bool = False,
     name: str = "frame",
@@ -72,6 +76,9 @@ def from_frame(
         entity: Column that tells several series apart; ``unique_id``, if there is one, when None.
         label: Column of each entity's class.
         group: Column of what each entity belongs to.
+        known_future: Covariates that are known as far ahead as forecasts go, of numbers or of texts.
+        past: Covariates that are known no further than the channels.
+        static: Covariates that are the same in all rows of an entity.
         step: See :func:`distaff_data.ingest.grid.arrange`.
         whole: Whether each entity is one window.
         name: The dataset's name.
@@ -87,17 +94,48 @@ def from_frame(
     for column in roles.values():
         if column not in table.columns:
             raise UnknownNameError("column", column, table.columns)
-    channels = tuple(column for column in table.columns if column not in roles.values())
+    covariates = covariates_of(table, known_future, past, static, taken=roles.values())
+    beside = {*roles.values(), *known_future, *past, *static}
+    channels = tuple(column for column in table.columns if column not in beside)
     if not channels:
         raise InputError("the frame has no channels besides the time")
     values = np.stack([_numbers(table[column]) for column in channels], axis=1)
     texts = {role: _plain_text(table[roles[role]]) for role in ("entity", "label", "group") if role in roles}
-    rows = SeriesRows(values, channels, time=seconds_of(table[roles["time"]]) if "time" in roles else None, **texts)
+    moments = seconds_of(table[roles["time"]]) if "time" in roles else None
+    rows = SeriesRows(values, channels, time=moments, covariates=covariates, **texts)
 
     def where(row: int, role: str) -> Mapping[str, Any]:
         return {"line": row + 1, "column": roles.get(role, role)}
 
     return arrange(rows, name, where, step=step, whole=whole).data
+
+
+def covariates_of(
+    table: pl.DataFrame,
+    known_future: Sequence[str],
+    past: Sequence[str],
+    static: Sequence[str],
+    *,
+    taken: Collection[str],
+) -> Covariates | None:
+    """Return some columns of a table as covariates; None where none is named.
+
+    Raises:
+        InputError: A column is named twice, or has another role among those ``taken``.
+        UnknownNameError: The table has no such column.
+    """
+    named: list[tuple[Role, str]] = [
+        *(("future", name) for name in known_future),
+        *(("past", name) for name in past),
+        *(("static", name) for name in static),
+    ]
+    names = [name for _, name in named]
+    for name in names:
+        if name not in table.columns:
+            raise UnknownNameError("column", name, table.columns)
+        if name in taken or names.count(name) > 1:
+            raise InputError("the column has two roles", column=name)
+    return Covariates.of(*coded([(role, table[name]) for role, name in named])) if named else None
 
 
 def _numbers(column: pl.Series) -> Floats:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import pyarrow as pa
 import torch
 
 from distaff_data.arrays import Floats, Ints
+from distaff_data.datasets.covariates import Covariates
 from distaff_data.datasets.series import Series
 from distaff_data.errors import InputError
 
@@ -33,6 +34,7 @@ class SeriesRows:
         entity: Id of each row's entity; None when there is one entity.
         time: Seconds; None when rows are in order and evenly spaced.
         label, group, split: Of each row; None where the source has none.
+        covariates: Of each row, in the order of its rows; None where the source has none.
     """
 
     values: npt.NDArray[np.floating]
@@ -42,6 +44,7 @@ class SeriesRows:
     label: pa.StringArray | None = None
     group: pa.StringArray | None = None
     split: npt.NDArray[np.int8] | None = None
+    covariates: Covariates | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,9 @@ def arrange(rows: SeriesRows, name: str, where: Where, *, step: float | None = N
         _constant(column, codes, order, role, where) for column, role in ((rows.label, "label"), (rows.group, "group"))
     )
     values, split = rows.values[order], None if rows.split is None else rows.split[order]
+    beside = (
+        None if rows.covariates is None else _of_entities(rows.covariates.numbers()[order], rows, codes, order, where)
+    )
     place, regular = _places(codes, time, gaps, step, order, where)
     if rows.time is None:
         time = time - np.repeat(time[np.cumsum(lengths) - lengths], lengths)
@@ -91,6 +97,11 @@ def arrange(rows: SeriesRows, name: str, where: Where, *, step: float | None = N
         before = np.searchsorted(place, np.arange(total), side="right") - 1
         wide = np.full((total, values.shape[1]), np.nan, dtype=values.dtype)
         wide[place] = values
+        if beside is not None and rows.covariates is not None:
+            last = beside[before]  # what never changes holds in gaps too
+            between = np.isin(np.arange(total), place, invert=True)
+            last[np.ix_(between, ~rows.covariates.having("static").numpy())] = np.nan
+            beside = last
         spacing = step or _commonest(gaps)
         time = time[before] + spacing * (np.arange(total) - place[before])
         values, split = wide, None if split is None else split[before]
@@ -107,7 +118,33 @@ def arrange(rows: SeriesRows, name: str, where: Where, *, step: float | None = N
     )
     if split is not None:
         data = data.with_splits(torch.from_numpy(split))
+    if beside is not None and rows.covariates is not None:
+        data = replace(data, covariates=Covariates.of(rows.covariates.columns, beside))
     return Arranged(data, len(values) - n, regular)
+
+
+def _of_entities(
+    numbers: npt.NDArray[np.float32], rows: SeriesRows, codes: Ints, order: Ints, where: Where
+) -> npt.NDArray[np.float32]:
+    """Return numbers of sorted rows with those of static covariates at every row of their entity, missing or not.
+
+    Raises:
+        InputError: An entity has two values of a static covariate.
+    """
+    assert rows.covariates is not None
+    for place in np.flatnonzero(rows.covariates.having("static").numpy()):
+        frame = pl.DataFrame({"entity": codes, "value": numbers[:, place]}).with_columns(pl.col("value").fill_nan(None))
+        first = frame.select(pl.col("value").drop_nulls().first().over("entity")).to_series()
+        differs = np.flatnonzero((frame["value"] != first).fill_null(False).to_numpy())
+        if len(differs):
+            name = rows.covariates.columns[place].name
+            row = int(order[differs].min())
+            raise InputError(
+                "a static covariate is the same in all rows of an entity, and this row has another value",
+                **{**where(row, "covariate"), "column": name},
+            )
+        numbers[:, place] = first.to_numpy()
+    return numbers
 
 
 def _entities(entity: pa.StringArray | None, n: int) -> tuple[Ints, pa.StringArray]:

@@ -89,6 +89,11 @@ class SeriesOptions:
     group: Annotated[str | None, "Column of what each entity belongs to, such as a subject."] = None
     split_column: Annotated[str | None, "Column of train, valid or test."] = None
     channels: Annotated[Sequence[str], "Columns to read as channels, between commas; all otherwise."] = ()
+    known_future: Annotated[
+        Sequence[str], "Columns, between commas, that are known ahead of the forecasts, such as prices and holidays."
+    ] = ()
+    past: Annotated[Sequence[str], "Columns that explain the channels and are not forecast themselves."] = ()
+    static: Annotated[Sequence[str], "Columns that are the same in all rows of an entity, such as its region."] = ()
     step: Annotated[float | None, "Seconds between rows; the commonest distance otherwise."] = None
     whole: Annotated[bool, "Take each entity of a table for one window."] = False
     channels_first: Annotated[bool, "Windows in .npz are (n, C, T)."] = False

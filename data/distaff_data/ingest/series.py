@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from distaff_data.frames import to_strings
 from distaff_data.ingest.archives import read_arff, read_npz, read_ts
 from distaff_data.ingest.columns import common, find_column, first_named
 from distaff_data.ingest.detect import SPLIT_WORDS, existing_files
+from distaff_data.ingest.frames import covariates_of
 from distaff_data.ingest.grid import Arranged, SeriesRows, arrange
 from distaff_data.ingest.layout import FileLayout, layout_of
 from distaff_data.ingest.lines import physical_line
@@ -139,8 +141,9 @@ def _read_table(scratch: Scratch, path: Path, name: str, options: SeriesOptions)
     roles = _roles(layout, options)
     reader = TimeReader.make(options.time_format, options.day_first)
     long = "channel" in roles
-    channels = [roles["value"]] if long else _channels(layout, roles, options)
-    described = [column for role, column in roles.items() if role != "value"]
+    covariates = _covariates(layout, roles, options)
+    channels = [roles["value"]] if long else _channels(layout, roles, covariates, options)
+    described = [*(column for role, column in roles.items() if role != "value"), *covariates]
     layout.stage(scratch, "columns", [*described, *channels])
     if "time" not in roles and options.time is None and (dated := _dated(scratch, channels, reader)):
         roles["time"] = _only_time(layout, dated)
@@ -148,11 +151,18 @@ def _read_table(scratch: Scratch, path: Path, name: str, options: SeriesOptions)
         channels.remove(roles["time"])
     _gather(scratch, described, channels)
     _check(scratch, layout, roles, channels, reader)
-    frame = _normalised(scratch.frame(_picked(roles, reader)))
+    frame = _normalised(scratch.frame(_picked(roles, covariates, reader)))
     if frame.is_empty():
         raise InputError("the file has no rows", path=path)
     values = frame["v"].explode().to_numpy().reshape(-1, len(channels))
     rows = _pivoted(layout, frame.with_columns(v0=values[:, 0]), roles) if long else _rows(frame, values, channels)
+    if covariates:
+        named = frame.select(f"c{place}" for place in range(len(covariates)))
+        named.columns = covariates
+        n_known, n_static = len(options.known_future), len(options.static)
+        first, last = n_known, len(covariates) - n_static
+        divided = (covariates[:first], covariates[first:last], covariates[last:])
+        rows = replace(rows, covariates=covariates_of(named, *divided, taken=()))
 
     def where(row: int, role: str) -> Mapping[str, Any]:
         return {"path": path, "line": physical_line(layout, row + 1), "column": roles.get(role, role)}
@@ -208,10 +218,32 @@ def _only_time(layout: FileLayout, dated: Sequence[str]) -> str:
     return dated[0]
 
 
-def _channels(layout: FileLayout, roles: Mapping[str, str], options: SeriesOptions) -> list[str]:
+def _covariates(layout: FileLayout, roles: Mapping[str, str], options: SeriesOptions) -> list[str]:
+    """Return the columns of covariates.
+
+    Raises:
+        InputError: There is no such column, it has another role too, or the table is a long one.
+    """
+    named = [*options.known_future, *options.past, *options.static]
+    found = [find_column(layout.path, layout.columns, name) for name in named]
+    if found and "channel" in roles:
+        raise InputError(
+            "a long table has no columns of covariates; give a row a moment and a column a channel",
+            path=layout.path,
+            column=found[0],
+        )
+    for column in found:
+        if column in roles.values() or column in options.channels or found.count(column) > 1:
+            raise InputError("the column has two roles", path=layout.path, column=column)
+    return found
+
+
+def _channels(
+    layout: FileLayout, roles: Mapping[str, str], covariates: Sequence[str], options: SeriesOptions
+) -> list[str]:
     if options.channels:
         return [find_column(layout.path, layout.columns, name) for name in options.channels]
-    channels = [column for column in layout.columns if column not in roles.values()]
+    channels = [column for column in layout.columns if column not in (*roles.values(), *covariates)]
     if not channels:
         raise InputError("the file has no channels besides the time", path=layout.path, line=1)
     return channels
@@ -285,7 +317,7 @@ def _is_finite(text: object) -> bool:
         return False
 
 
-def _picked(roles: Mapping[str, str], reader: TimeReader) -> str:
+def _picked(roles: Mapping[str, str], covariates: Sequence[str], reader: TimeReader) -> str:
     """Return the SQL of the checked columns in their types, in the order of the file."""
     texts = [
         f"trim({identifier(roles[role])}) AS {role}"
@@ -293,6 +325,10 @@ def _picked(roles: Mapping[str, str], reader: TimeReader) -> str:
         if role in roles
     ]
     picked = [text.replace(" AS group", ' AS "group"') for text in texts]
+    picked += [
+        f"CASE WHEN lower(trim({identifier(column)})) NOT IN {_MISSING} THEN trim({identifier(column)}) END AS c{place}"
+        for place, column in enumerate(covariates)
+    ]
     if "time" in roles:
         picked.append(f"{reader.seconds(identifier(roles['time']))} AS time")
     if "split" in roles:
@@ -312,8 +348,8 @@ def _normalised(frame: pl.DataFrame) -> pl.DataFrame:
 def _rows(frame: pl.DataFrame, values: npt.NDArray[np.float32], channels: Sequence[str]) -> SeriesRows:
     """Return values ``(n, C)`` with the columns of a frame of n rows that describe them."""
     texts = {role: to_strings(frame[role]) for role in ("entity", "label", "group") if role in frame.columns}
-    numbers = {role: frame[role].to_numpy() for role in ("time", "split") if role in frame.columns}
-    return SeriesRows(values, tuple(channels), **texts, **numbers)
+    time, split = (frame[role].to_numpy() if role in frame.columns else None for role in ("time", "split"))
+    return SeriesRows(values, tuple(channels), time=time, split=split, **texts)
 
 
 def _pivoted(layout: FileLayout, frame: pl.DataFrame, roles: Mapping[str, str]) -> SeriesRows:

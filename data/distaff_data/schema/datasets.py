@@ -228,7 +228,19 @@ TABLES = (
             Column("row", INT, "place within the dataset, rising with time within an entity"),
             Column("time", REAL, "seconds since 1970, or the row's number where the source has no time"),
             Column("split", TEXT, "train, valid or test"),
-            Column("values", SHARES, "one value a channel, NaN where missing"),
+            Column("values", SHARES, "one value a channel, then one a covariate's column, NaN where missing"),
+        ),
+    ),
+    Table(
+        "covariates",
+        "what is known of the readings of a dataset beside its channels, a row a column",
+        (
+            GENERATION,
+            DATASET,
+            Column("covariate", TEXT, "its name"),
+            Column("position", INT, "its place in readings.values, after the channels"),
+            Column("role", TEXT, "future: known ahead; past: measured, and known no further; static: one of an entity"),
+            Column("category", TEXT, "the category whose rows hold 1; NULL for numbers"),
         ),
     ),
     Table(

@@ -134,8 +134,7 @@ def _rows(data: Series, arguments: str, seed: int) -> Series:
     inside = local < sum(counts)
     offsets = torch.arange(data.n_entities + 1) * sum(counts)
     splits = (local >= counts[0]).char() + (local >= counts[0] + counts[1]).char()
-    arrays = {name: getattr(data, name)[inside] for name in ("values", "mask", "times")}
-    return replace(data, offsets=offsets, splits=splits[inside].to(torch.int8), **arrays)
+    return replace(data.of_rows(inside), offsets=offsets, splits=splits[inside].to(torch.int8))
 
 
 def _dates(data: Series, arguments: str, seed: int) -> Series:

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from distaff_data.datasets.covariates import Covariate, Covariates
 from distaff_data.datasets.mapped import in_memory, room
 from distaff_data.datasets.series import Scaler, Series
 from distaff_data.errors import InputError
@@ -23,6 +24,7 @@ SELECT "row", time, list_position(['train', 'valid', 'test'], split) - 1 AS spli
 FROM readings WHERE generation = ?
 """
 _ENTITIES = 'SELECT entity, "group", label, length FROM entities WHERE generation = ? ORDER BY position'
+_COVARIATES = "SELECT covariate AS name, role, category FROM covariates WHERE generation = ? ORDER BY position"
 _ROWS_A_COMMIT = 2_000_000
 
 
@@ -68,6 +70,8 @@ def publish_series(
             publication.append("readings", _readings(data, start, start + _ROWS_A_COMMIT), dataset=data.name)
         publication.append("entities", _entities(data), dataset=data.name)
         publication.append("channels", _channels(data), dataset=data.name)
+        if data.covariates is not None:
+            publication.append("covariates", _covariates(data, data.covariates), dataset=data.name)
         beside(publication)
         recorded = {"format": format, "split": split, **settings}
         append_entry(publication, data.name, "series", source=source, settings=recorded, facts=facts)
@@ -90,19 +94,22 @@ def load_series(warehouse: Warehouse, dataset: str, *, most: int | None = None) 
     generation = live_generation(warehouse, dataset, "series")
     facts = warehouse.rows("SELECT facts FROM datasets WHERE generation = ?", [generation])[0]["facts"]
     channels = warehouse.rows("SELECT channel FROM channels WHERE generation = ? ORDER BY position", [generation])
+    beside = tuple(Covariate(**row) for row in warehouse.rows(_COVARIATES, [generation]))
     entities = warehouse.query(_ENTITIES, [generation])
     lengths = entities["length"].to_numpy()
     most = in_memory() if most is None else most
     n, width = int(lengths.sum()), len(channels)
     values, mask = (room(n, width, dtype=dtype, most=most) for dtype in (torch.float32, torch.bool))
+    known = Covariates(beside, *(room(n, len(beside), dtype=dtype, most=most) for dtype in (torch.float32, torch.bool)))
     times, splits = (room(n, dtype=dtype, most=most) for dtype in (torch.float64, torch.int8))
     filled = 0
     for batch in warehouse.stream(_READINGS, [generation]):
         filled += batch.num_rows
         flat = batch["values"].flatten().to_numpy(zero_copy_only=False).astype(np.float32)
-        block, at = torch.from_numpy(flat.reshape(-1, width)), _tensor(batch["row"])
-        mask[at] = torch.isfinite(block)
-        values[at] = block.nan_to_num(0.0, 0.0, 0.0)
+        at, cells = _tensor(batch["row"]), torch.from_numpy(flat.reshape(-1, width + len(beside)))
+        for part, into, there in ((cells[:, :width], values, mask), (cells[:, width:], known.values, known.mask)):
+            there[at] = torch.isfinite(part)
+            into[at] = part.nan_to_num(0.0, 0.0, 0.0)
         times[at], splits[at] = _tensor(batch["time"]), _tensor(batch["split"]).to(torch.int8)
     if filled != n:
         raise InputError(f"the entities of dataset {dataset!r} have {n} rows, and {filled} are stored")
@@ -118,7 +125,7 @@ def load_series(warehouse: Warehouse, dataset: str, *, most: int | None = None) 
         groups=entities["group"],
         whole=bool(json.loads(facts)["whole"]),
     )
-    return replace(data, splits=splits, generation=generation)
+    return replace(data, splits=splits, generation=generation, covariates=known if beside else None)
 
 
 def _tensor(column: pa.Array) -> torch.Tensor:
@@ -126,7 +133,10 @@ def _tensor(column: pa.Array) -> torch.Tensor:
 
 
 def _readings(data: Series, start: int, end: int) -> pa.Table:
-    values = torch.where(data.mask, data.values, torch.nan)[start:end].numpy()
+    values = torch.where(data.mask[start:end], data.values[start:end], torch.nan).numpy()
+    if data.covariates is not None:
+        some = torch.arange(start, min(end, len(data.values)))
+        values = np.concatenate([values, data.covariates.rows(some).numbers()], axis=1)
     n, width = values.shape
     rows = np.arange(start, start + n)
     return pa.table(
@@ -149,6 +159,18 @@ def _entities(data: Series) -> pa.Table:
             "group": data.groups,
             "label": pa.array(data.classes, pa.string()).take(codes),
             "length": data.lengths.numpy(),
+        }
+    )
+
+
+def _covariates(data: Series, covariates: Covariates) -> pa.Table:
+    columns = covariates.columns
+    return pa.table(
+        {
+            "covariate": pa.array([column.name for column in columns], pa.string()),
+            "position": len(data.channels) + np.arange(len(columns)),
+            "role": pa.array([column.role for column in columns], pa.string()),
+            "category": pa.array([column.category for column in columns], pa.string()),
         }
     )
 

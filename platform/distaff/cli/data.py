@@ -121,7 +121,7 @@ def ingest_incidents_verb(
 
 
 @ingest.command("series")
-@takes(SeriesOptions, flags={"whole": "--windows"}, commas=("channels",))
+@takes(SeriesOptions, flags={"whole": "--windows"}, commas=("channels", "known_future", "past", "static"))
 def ingest_series_verb(
     name: Name,
     paths: Annotated[

@@ -57,13 +57,19 @@ def forecast(
     run: RunId,
     horizon: Annotated[int | None, typer.Option(help="Rows ahead; the run's longest otherwise.")] = None,
     coverage: Annotated[float, typer.Option(help="Share of futures that the intervals should hold.")] = 0.9,
+    future: Annotated[
+        Path | None, typer.Option(help="CSV or Parquet of the covariates that are known ahead, with entity and time.")
+    ] = None,
     out: Out = None,
     as_json: Json = False,
 ) -> None:
-    """Publish forecasts after the end of each series, with conformal intervals."""
+    """Publish forecasts after the end of each series, with conformal intervals.
+
+    Example: distaff forecast forecast_blend-shop-1a2b3c4d --horizon 7 --future prices.csv --out next.csv
+    """
     from distaff.series.score import forecast_run
 
-    _publish(forecast_run, run, as_json, horizon=horizon, coverage=coverage, out=out)
+    _publish(forecast_run, run, as_json, horizon=horizon, coverage=coverage, future=future, out=out)
 
 
 def classify(run: RunId, length: Length = None, out: Out = None, as_json: Json = False) -> None:

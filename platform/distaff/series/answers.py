@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,25 +17,31 @@ from distaff.series.contract import WindowModel
 from distaff.series.fitted_heads import Heads
 from distaff.series.intervals import check, entity_spread
 from distaff.series.tables import class_table, forecast_table, vector_table
+from distaff_data.datasets.covariates import Covariates
 from distaff_data.datasets.series import Series
 from distaff_data.datasets.windows import Windows, latest, slide, with_future
 from distaff_data.errors import InputError, UnsupportedError
 from distaff_data.frames import positions
 from distaff_data.ingest.frames import series_of
+from distaff_data.ingest.futures import with_future_rows
 
 
 def given_or_own(model: WindowModel, series: object | None) -> Series:
     """Return new data as series, or the model's own when None.
 
     Raises:
-        InputError: The new data have other channels than the model's.
+        InputError: The new data have other channels than the model's, or lack covariates that it reads.
     """
     if series is None:
         return model.data
     data = series if isinstance(series, Series) else series_of(series, None, split=None, seed=0)
     if len(data.channels) != len(model.data.channels):
         raise InputError(f"the model knows {len(model.data.channels)} channels, and there are {len(data.channels)}")
-    return data
+    if not model.reads_ahead:
+        return data
+    own = () if model.data.covariates is None else model.data.covariates.columns
+    given = data.covariates or Covariates.of((), np.empty((len(data.values), 0)))
+    return replace(data, covariates=given.under(own) if own else None)
 
 
 def window_rows(model: WindowModel, length: int | None) -> int:
@@ -80,7 +88,14 @@ def vector_tables(
         yield _vectors(model, data, windows, block, level)
 
 
-def future_table(model: WindowModel, heads: Heads, data: Series, horizon: int | None, coverage: float) -> pa.Table:
+def future_table(
+    model: WindowModel,
+    heads: Heads,
+    data: Series,
+    horizon: int | None,
+    coverage: float,
+    future: object | None = None,
+) -> pa.Table:
     """Return forecasts after the last rows of each entity; see :meth:`.SeriesModel.forecast`."""
     steps = max(model.config.horizons) if horizon is None else horizon
     if steps < 1:
@@ -90,11 +105,17 @@ def future_table(model: WindowModel, heads: Heads, data: Series, horizon: int | 
         raise UnsupportedError(
             f"each entity of this dataset is one window; {model.name} has nothing after it to forecast"
         )
+    if future is not None and not model.reads_ahead:
+        raise UnsupportedError(f"{model.name} reads no covariates; forecast_blend does")
+    data, ahead = with_future_rows(data, steps, future) if model.reads_ahead else (data, data)
     intervals = heads.intervals(model, steps)
     least = min(model.length, int(model.data.lengths.min()))  # as short as the shortest entity that it was fitted to
     windows = latest(data, model.length, model.device, least=least)
     if not len(windows):
         raise InputError(f"no entity has the {least} rows that {model.name} looks back on")
+    # Windows among rows that go on after them, where a model reads what is known of these.
+    starts = ahead.offsets[windows.entities + 1] - (model.length + (steps if model.reads_ahead else 0))
+    windows = Windows.of(ahead, starts, windows.entities, model.length, model.device)
     forecasts, radii = [], []
     known = known_entities(model.data, data)[windows.entities]
     spread = entity_spread(data, model)[windows.entities]

@@ -59,6 +59,7 @@ class WindowModel(Protocol):
         forecasts: Whether it can forecast.
         scaler: Fitted to the training rows; None before the fit.
         any_length: Whether it encodes windows of other lengths than those it was fitted to.
+        reads_ahead: Whether its forecasts read the times and the covariates of the rows after a window.
         device: Where it computes.
     """
 
@@ -66,6 +67,7 @@ class WindowModel(Protocol):
     classifies: ClassVar[bool]
     forecasts: ClassVar[bool]
     any_length: ClassVar[bool]
+    reads_ahead: ClassVar[bool]
     scaler: Scaler | None
     device: torch.device
 

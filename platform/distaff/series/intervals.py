@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from distaff.series.blocks import blocks
@@ -312,13 +313,39 @@ def _quantiles(scores: Tensor, coverage: float) -> Tensor:
     """
     quantile, horizon = _order_statistic(scores, coverage), scores.shape[2]
     count = torch.isfinite(scores).sum(1)
-    mean = scores.nansum((1, 2)) / count.sum(1).clamp(min=1)  # (E, C)
-    overall = scores.nansum((0, 1, 2)) / count.sum((0, 1)).clamp(min=1)
-    stretches = count.sum(1) / horizon**2
-    unit = ((stretches * mean + _DRAWN * overall) / (stretches + _DRAWN)).clamp(min=_ZERO).unsqueeze(1)
-    pooled = _order_statistic((scores / unit.unsqueeze(1)).flatten(0, 1).unsqueeze(0), coverage) * unit
+    units, unit = _units_of_entities(scores)
+    relative = (scores / units.unsqueeze(2)).flatten(0, 1).unsqueeze(0)
+    pooled = _order_statistic(relative, coverage) * unit.unsqueeze(1)
     many = (count >= _OWN) & (count + horizon - 1 >= _STRETCHES * horizon)
     return torch.where(many & torch.isfinite(quantile), quantile, pooled)
+
+
+def _units_of_entities(scores: Tensor) -> tuple[Tensor, Tensor]:
+    """Return mean scores of entities, drawn to that of all, ``(E, C)``, and for each window ``(E, T, C)``.
+
+    The one for a window is without the windows that overlap it: a score that helped to make its own unit looks smaller than
+    the next one will.
+    """
+    horizon = scores.shape[2]
+    finite = torch.isfinite(scores)
+    total, count = scores.nansum(2), finite.sum(2)  # (E, T, C)
+    overall = total.sum((0, 1)) / count.sum((0, 1)).clamp(min=1)
+
+    def drawn(sums: Tensor, counts: Tensor) -> Tensor:
+        stretches = counts / horizon**2
+        mean = sums / counts.clamp(min=1)
+        return ((stretches * mean + _DRAWN * overall) / (stretches + _DRAWN)).clamp(min=_ZERO)
+
+    near_total, near_count = (_within(x, horizon) for x in (total, count))
+    of_all = total.sum(1, keepdim=True), count.sum(1, keepdim=True)
+    return drawn((of_all[0] - near_total).clamp(min=0), of_all[1] - near_count), drawn(total.sum(1), count.sum(1))
+
+
+def _within(x: Tensor, reach: int) -> Tensor:
+    """Return sums over the rows less than ``reach`` from each, along the second axis of ``(E, T, C)``."""
+    sums = F.pad(x.double().cumsum(1), (0, 0, 1, 0))
+    row = torch.arange(x.shape[1])
+    return (sums[:, (row + reach).clamp(max=x.shape[1])] - sums[:, (row - reach + 1).clamp(min=0)]).to(x.dtype)
 
 
 def _optimism(train: Tensor, valid: Tensor) -> Tensor:

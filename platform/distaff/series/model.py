@@ -53,6 +53,7 @@ class SeriesModel(Model[Series]):
         classifies: Whether it can tell classes.
         forecasts: Whether it can forecast.
         any_length: Whether it encodes windows of other lengths than those it was fitted to.
+        reads_ahead: Whether its forecasts read the times and the covariates of the rows after a window.
         scaler: Fitted to the training rows; None before the fit.
         heads: Linear heads over the encoder, fitted when they are needed.
     """
@@ -64,6 +65,7 @@ class SeriesModel(Model[Series]):
     classifies: ClassVar[bool] = True
     forecasts: ClassVar[bool] = True
     any_length: ClassVar[bool] = False
+    reads_ahead: ClassVar[bool] = False
     Config: ClassVar[type[ModelConfig]] = SeriesConfig
     config: SeriesConfig
     _kind: Kind = "polars"  # of the frames that answers are given as
@@ -210,18 +212,27 @@ class SeriesModel(Model[Series]):
         """
         return self._answer(pa.concat_tables(vector_tables(self, given_or_own(self, series), length, step, level)))
 
-    def forecast(self, horizon: int | None = None, *, series: object | None = None, coverage: float = 0.9) -> Any:
+    def forecast(
+        self,
+        horizon: int | None = None,
+        *,
+        series: object | None = None,
+        future: object | None = None,
+        coverage: float = 0.9,
+    ) -> Any:
         """Return forecasts of the rows after the last ones of each entity, in the channels' own units.
 
         Args:
             horizon: Rows ahead; the longest of ``horizons`` when None.
             series: New histories with the same channels; the model's own series when None.
+            future: Frame of the covariates that are known ahead, with the entity where there are several and the time;
+                None where there are none, or the series have rows of them after the last measured ones.
             coverage: Of the intervals; see :mod:`distaff.series.intervals`.
 
         Returns:
             ``entity, channel, step, time, value, low, high``.
         """
-        return self._answer(future_table(self, self.heads, given_or_own(self, series), horizon, coverage))
+        return self._answer(future_table(self, self.heads, given_or_own(self, series), horizon, coverage, future))
 
     def predict(self, series: object | None = None, *, length: int | None = None) -> Any:
         """Return the classes of windows.

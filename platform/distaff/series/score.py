@@ -16,6 +16,7 @@ from distaff.series.answers import future_table, given_or_own, vector_tables, wi
 from distaff.series.backtesting import coverage_on_test
 from distaff.series.model import SeriesModel
 from distaff_data.datasets.series import Series
+from distaff_data.ingest.futures import read_future
 from distaff_data.workspace import Workspace
 
 _COMMIT_BYTES = 1 << 27
@@ -74,6 +75,7 @@ def forecast_run(
     *,
     horizon: int | None = None,
     coverage: float = 0.9,
+    future: Path | None = None,
     out: Path | None = None,
     model: SeriesModel | None = None,
 ) -> PublishedForecasts:
@@ -84,6 +86,7 @@ def forecast_run(
         run_id: A finished run.
         horizon: Rows ahead; the run's longest when None.
         coverage: Of the intervals.
+        future: A .csv or .parquet file of the covariates that are known ahead.
         out: A .csv, .parquet or .arrow file to write as well.
         model: The run's model, where the caller has it in memory.
 
@@ -91,7 +94,8 @@ def forecast_run(
         InputError: Unknown run, horizon or file ending; nothing is published.
     """
     model, series = _current(workspace, run_id, model)
-    table = future_table(model, model.heads, series, horizon, coverage)
+    known = None if future is None else read_future(future)
+    table = future_table(model, model.heads, series, horizon, coverage, known)
     done = _publish(workspace, run_id, "forecasts", f"forecasts/{run_id}", iter([table]), out)
     shares, n_windows = coverage_on_test(model, max(model.config.horizons) if horizon is None else horizon, coverage)
     return PublishedForecasts(**vars(done), coverage=coverage, held_on_test=float(shares.mean()) if n_windows else None)
