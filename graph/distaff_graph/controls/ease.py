@@ -81,9 +81,7 @@ class EASE(LinearRecommender):
         self._weights = tensors["weights"]
 
 
-def item_weights(
-    x: Csr, penalty: float | np.ndarray[Any, Any], dtype: type[np.floating[Any]]
-) -> np.ndarray[Any, Any]:
+def item_weights(x: Csr, penalty: float | np.ndarray[Any, Any], dtype: type[np.floating[Any]]) -> np.ndarray[Any, Any]:
     """Return B of EASE, ``(n_items, n_items)``, made in the memory of the Gram matrix.
 
     Args:

@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from distaff.model.base import Session
-from distaff.model.config import ModelConfig, Span
+from distaff.model.config import Span
 from distaff.recommenders.base import Unlearned
 from distaff_data.datasets.interactions import Interactions
 from distaff_graph.controls.ease import EASE, EASEConfig, item_weights, precision

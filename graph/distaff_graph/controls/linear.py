@@ -6,6 +6,7 @@ from abc import abstractmethod
 from typing import ClassVar
 
 import torch
+from scipy.sparse import csc_array, csr_array
 from torch import Tensor
 
 from distaff.recommenders.base import Recommender, Unlearned
@@ -61,6 +62,20 @@ def history_columns(history: Csr, shares: Tensor | None = None) -> Tensor:
     x = torch.zeros(history.n_cols, history.n_rows)
     x[history.indices.long(), history.row_index()] = 1.0 if shares is None else shares.float()
     return x
+
+
+def by_history_item(weights: Tensor) -> csr_array:
+    """Return B as a SciPy CSR matrix, a history's item in a row, from CSR of its transpose."""
+    indptr, items, values = (part.numpy() for part in (weights.crow_indices(), weights.col_indices(), weights.values()))
+    return csc_array((values, items, indptr), shape=tuple(weights.shape)).tocsr()
+
+
+def sparse_scores(history: Csr, b: csr_array, shares: Tensor | None) -> Tensor:
+    """Return x B of histories' shares x, float32 ``(b, n_items)``: work in proportion to the histories and B's rows."""
+    x = history.scipy()
+    if shares is not None:
+        x.data = shares.float().numpy()
+    return torch.from_numpy((x @ b).toarray())
 
 
 class Walk:

@@ -1,8 +1,8 @@
 """EASE with few entries an item, for catalogues whose items by items fit in no memory.
 
-Each item is predicted from the items nearest to it alone, by ridge regression in closed form: SLIM with its features chosen
-by neighbours (fsSLIM: Ning and Karypis, ICDM 2011) and EASE's penalty (Steck, WWW 2019). With as many neighbours as there are
-other items it is EASE; what is made at a time is one system as large as the neighbourhood.
+Each item is predicted from the items nearest to it alone, by ridge regression in closed form: SLIM whose features are chosen
+by neighbours (fsSLIM: Ning and Karypis, ICDM 2011) with EASE's penalty (Steck, WWW 2019). With all other items as neighbours
+it is EASE; the largest thing that is made is a batch of systems as large as the neighbourhoods.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from distaff.model.config import Choices, ModelConfig, Span
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
 from distaff_graph.controls.item_knn import nearest
-from distaff_graph.controls.linear import LinearRecommender, history_columns
-from distaff_graph.sparse import csr_tensor, product
+from distaff_graph.controls.linear import LinearRecommender, by_history_item, sparse_scores
+from distaff_graph.sparse import csr_tensor
 
 _ENTRIES = 4_000_000  # of the systems that are solved at a time
 
@@ -51,11 +51,11 @@ class SparseEASE(LinearRecommender):
     def _fit(self, data: Interactions, session: Session) -> None:
         """Solve each item's system."""
         c = self.config
-        self._weights = neighbour_weights(data.train, c.penalty, c.n_neighbours, c.user_exponent)
+        self._take(neighbour_weights(data.train, c.penalty, c.n_neighbours, c.user_exponent))
 
     def weigh(self, history: Csr, shares: Tensor | None = None) -> Tensor:
         """Return X B."""
-        return product(self._weights, history_columns(history, shares)).T.contiguous()
+        return sparse_scores(history, self._by_history_item, shares)
 
     def state(self) -> dict[str, Tensor]:
         """Return the columns of B, as CSR ``(n_items, n_items)`` of its transpose."""
@@ -64,7 +64,10 @@ class SparseEASE(LinearRecommender):
 
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Restore B."""
-        self._weights = csr_tensor(tensors["indptr"], tensors["items"], tensors["weights"], self.data.n_items)
+        self._take(csr_tensor(tensors["indptr"], tensors["items"], tensors["weights"], self.data.n_items))
+
+    def _take(self, weights: Tensor) -> None:
+        self._weights, self._by_history_item = weights, by_history_item(weights)
 
 
 def neighbour_weights(x: Csr, penalty: float, n_neighbours: int, user_exponent: float) -> Tensor:
@@ -89,7 +92,8 @@ def _alike(counts: np.ndarray[Any, Any]) -> Iterator[np.ndarray[Any, Any]]:
     """Yield items with equally many neighbours, above none, few enough for one solve."""
     for n in np.unique(counts[counts > 0]):
         found = np.flatnonzero(counts == n)
-        yield from np.array_split(found, -(-len(found) * (int(n) + 1) ** 2 // _ENTRIES))
+        step = max(1, _ENTRIES // (int(n) + 1) ** 2)
+        yield from (found[start : start + step] for start in range(0, len(found), step))
 
 
 def _solved(systems: np.ndarray[Any, Any], penalty: float) -> np.ndarray[Any, Any]:
