@@ -9,6 +9,7 @@ import torch
 from scipy.sparse import csc_array, csr_array
 from torch import Tensor
 
+from distaff.ranking.selection import block_size
 from distaff.recommenders.base import Recommender, Unlearned
 from distaff_data.datasets.csr import Csr
 from distaff_graph.sparse import csr_tensor, history_pattern, product, with_values
@@ -99,7 +100,11 @@ class Walk:
         self._users = _scale(of_users, users)
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Return (x^T W)^T for columns x, ``(n_items, b)``."""
+        """Return (x^T W)^T for columns x, ``(n_items, b)``; as many at a time as users' numbers of them fit in memory."""
+        steps = [self._step(columns) for columns in x.split(block_size(len(self._users)), 1)]
+        return steps[0] if len(steps) == 1 else torch.cat(steps, 1)
+
+    def _step(self, x: Tensor) -> Tensor:
         met = product(self._rows, self._entering * x).mul_(self._users)
         return product(self._taken, met).mul_(self._leaving)
 

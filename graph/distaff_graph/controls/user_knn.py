@@ -11,6 +11,7 @@ from torch import Tensor
 
 from distaff.model.base import Session
 from distaff.model.config import Choices, ModelConfig, Span
+from distaff.ranking.selection import block_size, rows
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
 from distaff_graph.controls.linear import LinearRecommender, history_columns
@@ -58,12 +59,23 @@ class UserKNN(LinearRecommender):
 
     def weigh(self, history: Csr, shares: Tensor | None = None) -> Tensor:
         """Return what those nearest to whole histories took, by the similarity to the shares."""
+        step = block_size(len(self._length))  # all users' similarities to so many histories fit in memory
+        scores = torch.empty(history.n_rows, history.n_cols)
+        for start in range(0, history.n_rows, step):
+            block = rows(history, start, min(start + step, history.n_rows))
+            first = int(history.indptr[start])
+            scores[start : start + step] = self._weigh(
+                block, None if shares is None else shares[first : first + block.nnz]
+            )
+        return scores
+
+    def _weigh(self, history: Csr, shares: Tensor | None) -> Tensor:
         near = self._similarity(history, None)
         k = min(self.config.n_neighbours, len(near))
-        last = near.topk(k, 0, sorted=True).values[-1]
+        last = near.topk(k, 0).values[-1]
         chosen = (near >= last) & (near > 0)
         weights = torch.where(chosen, near if shares is None else self._similarity(history, shares), 0.0)
-        return (product(self._taken, weights) * self._rarity).T.contiguous()
+        return (product(self._taken, weights) * self._rarity).T
 
     def state(self) -> dict[str, Tensor]:
         """Return nothing: the interactions are the data's."""

@@ -233,6 +233,19 @@ def test_shares_of_interactions_give_shares_of_scores_that_sum_to_the_whole(name
         )
 
 
+@pytest.mark.parametrize("name", ["graph_filter", "user_knn"])
+def test_few_histories_at_a_time_score_as_all_at_once(
+    monkeypatch: pytest.MonkeyPatch, name: str, data: Interactions
+) -> None:
+    model = Recommender.named(name)(**LINEAR[name]).fit(data)
+    assert isinstance(model, LinearRecommender)
+    shares = torch.rand(data.train.nnz, generator=torch.Generator().manual_seed(0))
+    whole = model.weigh(data.train, shares)
+    for module in ("linear", "user_knn"):
+        monkeypatch.setattr(f"distaff_graph.controls.{module}.block_size", lambda n: 7)
+    assert torch.equal(model.weigh(data.train, shares), whole)
+
+
 @pytest.mark.parametrize("name", ["graph_filter", "rp3beta", "user_knn"])
 def test_what_needs_only_the_interactions_is_saved_without_tensors(
     name: str, data: Interactions, tmp_path: Path
