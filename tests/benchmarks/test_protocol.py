@@ -80,15 +80,12 @@ def test_without_a_validation_part_choices_are_made_on_what_is_held_out_and_all_
     assert held_out < whole
     assert fits == [(held_out, first), (held_out, first), (whole, first), (whole, first + 1)]
     assert measured == [("valid", held_out)] * 2 + [("test", whole)] * 2
-    expected = Recommender.named("nmf")(**rows["recall@20"]["settings"]).fit(data, seed=first + 1)
-    alone = evaluate(expected.ranker(), data, "test", ks=protocol.KS).metrics
-    first_alone = evaluate(
-        Recommender.named("nmf")(**rows["recall@20"]["settings"]).fit(data, seed=first).ranker(),
-        data,
-        "test",
-        ks=protocol.KS,
-    ).metrics
-    assert rows["ndcg@20"]["value"] == pytest.approx((alone["ndcg@20"] + first_alone["ndcg@20"]) / 2)
+    chosen = rows["ndcg@20"]["settings"]
+    alone = [
+        evaluate(Recommender.named("nmf")(**chosen).fit(data, seed=seed).ranker(), data, "test", ks=protocol.KS)
+        for seed in (first, first + 1)
+    ]
+    assert rows["ndcg@20"]["value"] == pytest.approx(sum(one.metrics["ndcg@20"] for one in alone) / 2)
 
 
 def test_what_chooses_itself_is_measured_without_validation_as_its_own_fit_is(protocol: ModuleType) -> None:
