@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
-from numpy.polynomial.chebyshev import chebinterpolate
+from numpy.polynomial.chebyshev import chebfit, chebpts1
 from pydantic import Field
 from torch import Tensor
 
 from distaff.model.base import Session
 from distaff.model.config import Choices, ModelConfig, Span
+from distaff_data.arrays import Floats
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
 from distaff_graph.controls.graph_filter import normalised_vectors
@@ -74,7 +75,8 @@ class ChebyCF(LinearRecommender):
         self._before = torch.where(degrees > 0, degrees.clamp(min=1.0).pow(-c.item_exponent), 0.0)
         self._after = degrees.pow(c.item_exponent) * (degrees > 0)
         self._walk = Walk(train, entering=0.5, users=1.0, leaving=0.5)
-        self._coefficients = [float(a) for a in chebinterpolate(_plateau, c.order, (c.flatness,))]
+        nodes = chebpts1(c.order + 1)
+        self._coefficients = [float(a) for a in chebfit(nodes, _plateau(nodes, c.flatness), c.order)]
         self._vectors = vectors
 
     def _polynomial(self, x: Tensor) -> Tensor:
@@ -91,6 +93,6 @@ class ChebyCF(LinearRecommender):
         return self._walk(x).mul_(2.0).sub_(x)
 
 
-def _plateau(t: np.ndarray[Any, Any], flatness: float) -> np.ndarray[Any, Any]:
-    passed: np.ndarray[Any, Any] = 0.5 + 0.5 * np.sign(t) * np.abs(t) ** flatness
+def _plateau(t: Floats, flatness: float) -> Floats:
+    passed: Floats = 0.5 + 0.5 * np.sign(t) * np.abs(t) ** flatness
     return passed
