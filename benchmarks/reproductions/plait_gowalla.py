@@ -24,6 +24,12 @@ CANDIDATES = (
         published={"recall@20": 0.1849, "ndcg@20": 0.1518},
     ),
     Candidate("item_knn", tuple({"n_neighbours": n, "shrinkage": s} for n, s in ((100, 10), (200, 0)))),
+    Candidate(
+        "sparse_ease",
+        tuple({"penalty": penalty, "n_neighbours": n} for penalty, n in ((10, 50), (10, 100), (100, 100))),
+    ),
+    Candidate("user_knn", tuple({"n_neighbours": n} for n in (200, 400, 800))),
+    Candidate("chebycf", ({"embedding_dim": 256},), seeded=True),
     Candidate("rp3beta", tuple({"beta": beta} for beta in (0.2, 0.3, 0.5))),
     Candidate("puresvd", tuple({"n_intents": rank} for rank in (64, 128))),
     Candidate("als", tuple({"embedding_dim": 128, "reg": 30, "confidence": c} for c in (5, 20, 50)), seeded=True),
