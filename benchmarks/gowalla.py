@@ -1,4 +1,4 @@
-"""The LightGCN authors' Gowalla split: as matrices, read past the warehouse so that nothing else is in memory; and a run."""
+"""The LightGCN authors' Gowalla split, read past the warehouse so that nothing else is in memory; and a run."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import torch
 
 from distaff.runs import records, training
 from distaff_data.datasets.csr import Csr
+from distaff_data.datasets.interactions import Interactions
 from distaff_data.ingest import ingest_interactions
 from distaff_data.workspace import Workspace
 
@@ -28,6 +30,15 @@ def read(folder: Path, *names: str) -> list[Csr]:
     pairs = [_pairs(file.read_bytes()) for file in files]
     n_users, n_items = (1 + int(max(pair[side].max() for pair in pairs)) for side in (0, 1))
     return [Csr.from_pairs(users, items, n_users, n_items) for users, items in pairs]
+
+
+def interactions(folder: Path) -> Interactions:
+    """Return the split as interactions; it has no validation part."""
+    matrices = dict(zip(("train", "test"), read(folder, "train", "test"), strict=True))
+    users = np.concatenate([matrix.row_index().numpy() for matrix in matrices.values()])
+    items = np.concatenate([matrix.indices.numpy() for matrix in matrices.values()])
+    splits = np.repeat(list(matrices), [matrix.nnz for matrix in matrices.values()])
+    return Interactions.from_arrays(users, items, pa.array(splits), name="gowalla")
 
 
 def _pairs(text: bytes) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,5 +1,9 @@
 """How a published number is reproduced: select on validation, look at the test split once for each selected model.
 
+Data without a validation part gets one that is held out of training, a tenth of each user's interactions, as the blend of
+:mod:`distaff_graph.plait` holds one out for itself; what was chosen on it is fitted to all training interactions and then
+tested.
+
 Each row stands beside the best control, which validation chooses as well: the difference over the same users, with users and
 seeds as sources of error (:mod:`distaff.stats.crossed`), and a p-value that is also corrected over the rows.
 """
@@ -13,8 +17,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 
-from distaff.model.base import Epoch
+from distaff.model.base import Epoch, Session
 from distaff.ranking.metrics import evaluate
 from distaff.recommenders.base import Recommender
 from distaff.stats.corrections import holm
@@ -22,6 +27,8 @@ from distaff.stats.crossed import NO_SEED, Side, compare_crossed
 from distaff.stats.intervals import seed_interval
 from distaff_data.arrays import Floats
 from distaff_data.datasets.interactions import Interactions
+from distaff_data.errors import InputError
+from distaff_graph.plait.choosing import trial_of
 
 KS = (5, 10, 20)
 METRIC = "recall@20"
@@ -96,15 +103,24 @@ def measure_one(candidate: Candidate, data: Interactions, n_seeds: int) -> Measu
 
     Settings are chosen with the first seed by Recall@20 on validation; every seed is then fitted with the chosen ones.
     """
-    best, settings, valid, seconds_of_best = _select(candidate, data)
+    trial = trial_of(data, Session(FIRST_SEED, torch.device("cpu")))
+    if trial is None:
+        raise InputError("there is too little to hold a validation part out of training", value=data.name)
+    best, settings, valid, seconds_of_best = _select(candidate, trial)
+    looks = max(len(candidate.grid), getattr(best, "n_tried", 0))  # a model that chooses itself looks too
     seeds = range(FIRST_SEED, FIRST_SEED + (n_seeds if candidate.seeded else 1))
     values: dict[str, list[float]] = {}
     per_user: dict[str, list[Floats]] = {metric: [] for metric in COMPARED}
     seconds = []
     for seed in seeds:
         start = time.perf_counter()
-        model = best if seed == FIRST_SEED else _fit(candidate.model, settings, data, seed)
-        seconds.append(seconds_of_best if seed == FIRST_SEED else time.perf_counter() - start)
+        if seed != FIRST_SEED:
+            model = _fit(candidate.model, settings, data, seed)
+        elif trial is data:
+            model = best
+        else:  # what it chose itself is not chosen again
+            model = _fit(candidate.model, {**settings, **getattr(best, "chosen", {})}, data, seed)
+        seconds.append(time.perf_counter() - start + (seconds_of_best if seed == FIRST_SEED else 0.0))
         test = evaluate(model.ranker(), data, "test", ks=KS)
         say(f"{candidate.row} seed {seed}: test " + " ".join(f"{m} {test.metrics[m]:.4f}" for m in METRICS))
         also = candidate.also(model, data) if candidate.also is not None else {}
@@ -113,7 +129,6 @@ def measure_one(candidate: Candidate, data: Interactions, n_seeds: int) -> Measu
         for metric in COMPARED:
             per_user[metric].append(test.per_user[metric].double().numpy())
     # Early stopping is a choice by validation too.
-    looks = max(len(candidate.grid), getattr(best, "n_tried", 0))  # a model that chooses itself looks too
     chosen = looks > 1 or "patience" in best.Config.model_fields
     rows = [
         {
@@ -200,6 +215,11 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
         lines.append(f"{name:24}{cells}  {n_tried} {chosen}".rstrip())
         lines += [f"{'':24}{_difference(row['against'])}" for row in row_of.values() if row.get("against")]
     return "\n".join(lines)
+
+
+def as_published(row: Mapping[str, Any]) -> str:
+    """Return values that others published as text: the model, then its metrics."""
+    return f"{row['model']} " + " ".join(f"{metric} {row[metric]:.4f}" for metric in METRICS if metric in row)
 
 
 def _difference(gap: Mapping[str, Any]) -> str:

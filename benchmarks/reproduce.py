@@ -4,7 +4,8 @@ A reproduction is a module in ``benchmarks/reproductions`` named like it (``dccf
 ``dccf_amazon_book.py``). It has one of
 
 - ``CANDIDATES``, in the order of the table, and ``READ``, which makes the interactions from the folder of real data: each
-  candidate is measured as :mod:`benchmarks.protocol` says;
+  candidate is measured as :mod:`benchmarks.protocol` says; ``PUBLISHED`` holds others' values, where there are some that no
+  candidate has;
 - ``CANDIDATES`` and ``measure(candidates, n_seeds)``, which makes data with known truth and measures in its own way;
 - all three, with ``measure(READ(data), candidates, n_seeds)``, as those about series do (:mod:`benchmarks.series`);
 - ``rows(data, n_seeds)``, which measures all its models together, as those about incidents do (:mod:`benchmarks.incidents`);
@@ -47,7 +48,7 @@ def reproduce(name: str, data: Path, n_seeds: int, only: set[str], skip: set[str
             raise SystemExit(f"{name} has no model {', '.join(sorted(unknown))}; there are {', '.join(sorted(names))}")
         chosen = [c for c in module.CANDIDATES if (not only or row_of(c) in only) and row_of(c) not in skip]
         if not hasattr(module, "measure"):
-            answer = _lists(module.READ(data), chosen, n_seeds)
+            answer = _lists(module.READ(data), chosen, n_seeds) | {"published": list(getattr(module, "PUBLISHED", ()))}
         elif hasattr(module, "READ"):
             answer = {"rows": module.measure(module.READ(data), chosen, n_seeds)}
         else:
@@ -111,6 +112,7 @@ def _as_text(result: dict[str, Any]) -> str:
     if result["rows"] and "looks" not in result["rows"][0]:
         return incidents.table(result["rows"])
     lines = [protocol.table(result["rows"])]
+    lines += [f"published: {protocol.as_published(row)}" for row in result.get("published", ())]
     if "chance" in result:
         lines.append("lists at random: " + " ".join(f"{name} {value:.4f}" for name, value in result["chance"].items()))
         lines.append(f"{result['best']} has the highest {protocol.METRIC} on validation")

@@ -21,7 +21,9 @@ from distaff_data.workspace import Workspace as Workspace
 from distaff_graph.collaborative.dccf import DCCF as _DCCF
 from distaff_graph.collaborative.lightgcn import LightGCN as _LightGCN
 from distaff_graph.controls.als import ALS as _ALS
+from distaff_graph.controls.chebycf import ChebyCF as _ChebyCF
 from distaff_graph.controls.ease import EASE as _EASE
+from distaff_graph.controls.edlae import EDLAE as _EDLAE
 from distaff_graph.controls.graph_filter import GFCF as _GFCF
 from distaff_graph.controls.graph_filter import GraphFilter as _GraphFilter
 from distaff_graph.controls.ica import ICA as _ICA
@@ -33,6 +35,8 @@ from distaff_graph.controls.posthoc import PostHoc as _PostHoc
 from distaff_graph.controls.puresvd import PureSVD as _PureSVD
 from distaff_graph.controls.rp3beta import RP3Beta as _RP3Beta
 from distaff_graph.controls.seminmf import SemiNMF as _SemiNMF
+from distaff_graph.controls.sparse_ease import SparseEASE as _SparseEASE
+from distaff_graph.controls.user_knn import UserKNN as _UserKNN
 from distaff_graph.controls.varimax import Varimax as _Varimax
 from distaff_graph.dgvae.graph_control import GraphMacridVAE as _GraphMacridVAE
 from distaff_graph.dgvae.models import DGVAE as _DGVAE
@@ -89,6 +93,7 @@ __all__ = [
     "DGVAE",
     "DTS",
     "EASE",
+    "EDLAE",
     "GAT",
     "GFCF",
     "GIN",
@@ -104,6 +109,7 @@ __all__ = [
     "Blend",
     "Case",
     "Catch22",
+    "ChebyCF",
     "Diagnoser",
     "DistaffError",
     "Drift",
@@ -150,12 +156,14 @@ __all__ = [
     "Series",
     "SeriesICA",
     "SeriesModel",
+    "SparseEASE",
     "SparseLinear",
     "Theta",
     "TimeDRL",
     "Traversal",
     "UnknownNameError",
     "UnsupportedError",
+    "UserKNN",
     "Varimax",
     "Workspace",
     "__version__",
@@ -405,6 +413,27 @@ class Catch22(_Catch22):
         head_epochs: int = 30,
         head_dropout: float = 0.1,
         label_share: float = 1.0,
+    ) -> None: ...
+
+class ChebyCF(_ChebyCF):
+    """Scores are x D_i^-b (h(P) + w V V^T) D_i^b, with P the items' normalised graph and V its leading eigenvectors.
+
+    Args:
+        order: Degree of the polynomial.
+        flatness: Power of the distance from the middle of the spectrum; the higher, the flatter is the pass there.
+        embedding_dim: Eigenvectors that the low-pass filter lets pass; at most as many as there are users or items.
+        low_pass: Weight of the low-pass filter beside the polynomial; 0 leaves it out.
+        item_exponent: Power of an item's number of interactions that it is divided by before and multiplied by after.
+    """
+
+    def __init__(
+        self,
+        *,
+        order: int = 8,
+        flatness: float = 1.5,
+        embedding_dim: int = 256,
+        low_pass: float = 0.2,
+        item_exponent: float = 0.4,
     ) -> None: ...
 
 class CORAL(_CORAL):
@@ -697,6 +726,24 @@ class EASE(_EASE):
         *,
         penalty: float = 250.0,
         max_gb: float = 8.0,
+    ) -> None: ...
+
+class EDLAE(_EDLAE):
+    """Scores are X B, where B has a zero diagonal and minimises the expectation of |X - D(X) B|^2 plus penalty |B|^2.
+
+    Args:
+        penalty: Weight of the squared entries of B, in interactions.
+        max_gb: Memory that fitting may take. EASE needs 12 bytes a pair of items in double precision and 4 in single;
+            the more precise one that fits is used.
+        dropout: Share of a history's interactions that are left out at random, on average over all ways to leave out.
+    """
+
+    def __init__(
+        self,
+        *,
+        penalty: float = 250.0,
+        max_gb: float = 8.0,
+        dropout: float = 0.3,
     ) -> None: ...
 
 class EpsilonDiagnosis(_EpsilonDiagnosis):
@@ -1881,6 +1928,23 @@ class SeriesICA(_SeriesICA):
         n_components: int = 32,
     ) -> None: ...
 
+class SparseEASE(_SparseEASE):
+    """Scores are X B, where column j of B minimises sum_u n_u^-a (x_uj - x_u b)^2 + penalty |b|^2 over b on j's nearest.
+
+    Args:
+        penalty: Weight of the squared entries of B, in interactions.
+        n_neighbours: Items from which each is predicted, the nearest by cosine.
+        user_exponent: Power of a user's number of interactions that the user's errors are divided by.
+    """
+
+    def __init__(
+        self,
+        *,
+        penalty: float = 20.0,
+        n_neighbours: int = 100,
+        user_exponent: float = 0.0,
+    ) -> None: ...
+
 class SparseLinear(_SparseLinear):
     """A ridge from the values at one place of all seasons in the window to those at the same place of the next seasons.
 
@@ -2059,6 +2123,24 @@ class Traversal(_Traversal):
         onset: Literal["given", "detected"] = "given",
         changes: str = "",
         changes_within: float = 3600.0,
+    ) -> None: ...
+
+class UserKNN(_UserKNN):
+    """Scores of an item add up the similarity of those who took it, among the users nearest to the history.
+
+    Args:
+        n_neighbours: Most similar users whose interactions count; users who are as similar as the last all do.
+        shrinkage: Added to the denominator of the cosine, so that few shared items count for less.
+        item_exponent: Power of an item's number of interactions that a shared item, and an item that is scored, is
+            divided by; 0 lets popular items weigh as much as others.
+    """
+
+    def __init__(
+        self,
+        *,
+        n_neighbours: int = 400,
+        shrinkage: float = 0.0,
+        item_exponent: float = 0.5,
     ) -> None: ...
 
 class VAE(_VAE):

@@ -10,8 +10,11 @@ from types import ModuleType
 import pytest
 import torch
 
+from distaff.recommenders.base import Recommender
 from distaff.testing.data import checkerboard
+from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
+from distaff_data.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -45,6 +48,66 @@ def test_settings_are_chosen_on_validation_and_test_is_looked_at_once(
     assert {row["metric"] for row in rows} == set(protocol.METRICS)
     assert {(row["looks"], row["n_seeds"], row["selected"]) for row in rows} == {(3, 1, "valid")}
     assert rows[0]["settings"] == {"n_intents": 3}  # three blocks take three dimensions
+
+
+def _without_validation(data: Interactions) -> Interactions:
+    nothing = Csr(torch.zeros(data.n_users + 1, dtype=torch.long), torch.empty(0, dtype=torch.int32), data.n_items)
+    return replace(data, valid=nothing)
+
+
+def test_without_a_validation_part_choices_are_made_on_what_is_held_out_and_all_of_training_is_fitted(
+    protocol: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = _without_validation(checkerboard(n_items=60))
+    fits: list[tuple[int, int]] = []
+    measured: list[tuple[str, int]] = []
+    fit, evaluate = protocol._fit, protocol.evaluate
+
+    def counted_fit(name: str, settings: object, train_on: Interactions, seed: int) -> object:
+        fits.append((train_on.train.nnz, seed))
+        return fit(name, settings, train_on, seed)
+
+    def counted(ranker: object, on: Interactions, split: str, **options: object) -> object:
+        measured.append((split, on.train.nnz))
+        return evaluate(ranker, on, split, **options)
+
+    monkeypatch.setattr(protocol, "_fit", counted_fit)
+    monkeypatch.setattr(protocol, "evaluate", counted)
+    candidate = protocol.Candidate("nmf", ({"n_intents": 1}, {"n_intents": 2}), seeded=True)
+    rows = {row["metric"]: row for row in protocol.measure(candidate, data, 2)}
+    whole, first = data.train.nnz, protocol.FIRST_SEED
+    held_out = fits[0][0]
+    assert held_out < whole
+    assert fits == [(held_out, first), (held_out, first), (whole, first), (whole, first + 1)]
+    assert measured == [("valid", held_out)] * 2 + [("test", whole)] * 2
+    chosen = rows["ndcg@20"]["settings"]
+    alone = [
+        evaluate(Recommender.named("nmf")(**chosen).fit(data, seed=seed).ranker(), data, "test", ks=protocol.KS)
+        for seed in (first, first + 1)
+    ]
+    assert rows["ndcg@20"]["value"] == pytest.approx(sum(one.metrics["ndcg@20"] for one in alone) / 2)
+
+
+def test_what_chooses_itself_is_measured_without_validation_as_its_own_fit_is(protocol: ModuleType) -> None:
+    data = _without_validation(checkerboard(n_items=60))
+    settings = {"components": ("item_knn", "rp3beta"), "n_intents": 2}
+    rows = {r["metric"]: r for r in protocol.measure(protocol.Candidate("plait", (settings,), seeded=True), data, 1)}
+    own = Recommender.named("plait")(**settings).fit(data, seed=protocol.FIRST_SEED)
+    metrics = protocol.evaluate(own.ranker(), data, "test", ks=protocol.KS).metrics
+    assert {name: row["value"] for name, row in rows.items()} == pytest.approx({name: metrics[name] for name in rows})
+    assert rows["recall@20"]["looks"] == own.n_tried > 1
+    assert rows["recall@20"]["valid"] is not None
+
+
+def test_data_with_too_little_to_hold_out_is_refused(protocol: ModuleType) -> None:
+    few = Interactions.from_arrays(["a", "b"], ["x", "y"], ["train", "test"])
+    with pytest.raises(InputError, match="too little"):
+        protocol.measure(protocol.Candidate("popularity"), few, 1)
+
+
+def test_what_others_published_is_printed_by_metric(protocol: ModuleType) -> None:
+    row = {"model": "Theirs", "recall@20": 0.1941, "ndcg@20": 0.1616}
+    assert protocol.as_published(row) == "Theirs recall@20 0.1941 ndcg@20 0.1616"
 
 
 def test_a_seeded_model_is_measured_over_seeds(protocol: ModuleType) -> None:

@@ -18,6 +18,7 @@ VARIATIONAL = {"embedding_dim": 8, "batch_size": 8, "lr": 0.02, "max_epochs": 20
 SETTINGS: dict[str, dict[str, Any]] = {
     "als": {"embedding_dim": 4},
     "blend": {"components": "ease,als:embedding_dim=4"},
+    "chebycf": {"embedding_dim": 4},
     "dccf": {**TRAINED, "n_intents": 4, "samples_per_epoch": 500},
     "dgvae": {**VARIATIONAL, "n_intents": 2, "min_df": 2, "max_df": 0.9},
     "gat": {**ENCODED, "heads": 2},

@@ -53,7 +53,7 @@ class EASE(LinearRecommender):
 
     def _fit(self, data: Interactions, session: Session) -> None:
         """Invert the items' Gram matrix, in place."""
-        dtype = _precision(data.n_items, self.config.max_gb)
+        dtype = precision(data.n_items, self.config.max_gb)
         self._weights = torch.from_numpy(item_weights(data.train, self.config.penalty, dtype)).float()
 
     def unlearn(self, users: Tensor, seed: int) -> Unlearned:
@@ -81,8 +81,14 @@ class EASE(LinearRecommender):
         self._weights = tensors["weights"]
 
 
-def item_weights(x: Csr, penalty: float, dtype: type[np.floating[Any]]) -> np.ndarray[Any, Any]:
-    """Return B of EASE, ``(n_items, n_items)``, made in the memory of the Gram matrix."""
+def item_weights(x: Csr, penalty: float | np.ndarray[Any, Any], dtype: type[np.floating[Any]]) -> np.ndarray[Any, Any]:
+    """Return B of EASE, ``(n_items, n_items)``, made in the memory of the Gram matrix.
+
+    Args:
+        x: X, users by items.
+        penalty: One for all items, or one for each.
+        dtype: Precision of the inverse.
+    """
     p = _gram(x, dtype)
     p.flat[:: len(p) + 1] += penalty
     factor, solve = (lapack.spotrf, lapack.spotri) if dtype is np.float32 else (lapack.dpotrf, lapack.dpotri)
@@ -92,7 +98,8 @@ def item_weights(x: Csr, penalty: float, dtype: type[np.floating[Any]]) -> np.nd
         result, info = step(p.T, lower=1, overwrite_a=1) if step is factor else step(p.T, lower=1, overwrite_c=1)
         p = result.T
         if info:
-            raise UnsupportedError(f"EASE's equations are singular with penalty={penalty}; raise penalty")
+            least = float(np.min(penalty))
+            raise UnsupportedError(f"EASE's equations are singular with penalty={least:g}; raise penalty")
     for start in range(0, len(p), _ROWS):
         rows = slice(start, start + _ROWS)
         p[rows, :start] = p[:start, rows].T
@@ -150,7 +157,7 @@ def _gram_rows(x: Csr) -> Iterator[tuple[slice, np.ndarray[Any, Any]]]:
         yield slice(start, start + _ROWS), (transposed[start : start + _ROWS] @ matrix).toarray()
 
 
-def _precision(n_items: int, max_gb: float) -> type[np.floating[Any]]:
+def precision(n_items: int, max_gb: float, name: str = "ease") -> type[np.floating[Any]]:
     """Return double precision where it fits, else single.
 
     Raises:
@@ -162,6 +169,6 @@ def _precision(n_items: int, max_gb: float) -> type[np.floating[Any]]:
     if 4 * pairs <= max_gb:
         return np.float32
     raise UnsupportedError(
-        f"ease needs {4 * pairs:.1f} GB for {n_items:,} items, above max_gb={max_gb:g}; "
-        "raise max_gb, keep fewer items by a minimum of interactions, or take puresvd"
+        f"{name} needs {4 * pairs:.1f} GB for {n_items:,} items, above max_gb={max_gb:g}; "
+        "raise max_gb, keep fewer items by a minimum of interactions, or take sparse_ease"
     )

@@ -14,8 +14,8 @@ from distaff.model.base import Session
 from distaff.model.config import Choices, ModelConfig, Span
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
-from distaff_graph.controls.linear import LinearRecommender, history_columns
-from distaff_graph.sparse import csr_tensor, product
+from distaff_graph.controls.linear import LinearRecommender, by_history_item, sparse_scores
+from distaff_graph.sparse import csr_tensor
 
 _ENTRIES = 8_000_000  # of similarities at a time, at most
 
@@ -45,11 +45,11 @@ class ItemKNN(LinearRecommender):
 
     def _fit(self, data: Interactions, session: Session) -> None:
         """Keep the nearest items of each."""
-        self._neighbours = nearest(data.train, self.config.n_neighbours, self.config.shrinkage)
+        self._take(nearest(data.train, self.config.n_neighbours, self.config.shrinkage))
 
     def weigh(self, history: Csr, shares: Tensor | None = None) -> Tensor:
         """Return sums of similarities."""
-        return product(self._neighbours, history_columns(history, shares)).T.contiguous()
+        return sparse_scores(history, self._by_history_item, shares)
 
     def state(self) -> dict[str, Tensor]:
         """Return each item's nearest and how similar they are, as CSR ``(n_items, n_items)``."""
@@ -58,7 +58,10 @@ class ItemKNN(LinearRecommender):
 
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Restore the neighbours."""
-        self._neighbours = csr_tensor(tensors["indptr"], tensors["items"], tensors["similarity"], self.data.n_items)
+        self._take(csr_tensor(tensors["indptr"], tensors["items"], tensors["similarity"], self.data.n_items))
+
+    def _take(self, neighbours: Tensor) -> None:
+        self._neighbours, self._by_history_item = neighbours, by_history_item(neighbours)
 
 
 def nearest(train: Csr, n_neighbours: int, shrinkage: float) -> Tensor:

@@ -6,8 +6,10 @@ from abc import abstractmethod
 from typing import ClassVar
 
 import torch
+from scipy.sparse import csc_array, csr_array
 from torch import Tensor
 
+from distaff.ranking.selection import block_size
 from distaff.recommenders.base import Recommender, Unlearned
 from distaff_data.datasets.csr import Csr
 from distaff_graph.sparse import csr_tensor, history_pattern, product, with_values
@@ -63,6 +65,20 @@ def history_columns(history: Csr, shares: Tensor | None = None) -> Tensor:
     return x
 
 
+def by_history_item(weights: Tensor) -> csr_array:
+    """Return B as a SciPy CSR matrix, a history's item in a row, from CSR of its transpose."""
+    indptr, items, values = (part.numpy() for part in (weights.crow_indices(), weights.col_indices(), weights.values()))
+    return csc_array((values, items, indptr), shape=tuple(weights.shape)).tocsr()
+
+
+def sparse_scores(history: Csr, b: csr_array, shares: Tensor | None) -> Tensor:
+    """Return x B of histories' shares x, float32 ``(b, n_items)``: work in proportion to the histories and B's rows."""
+    x = history.scipy()
+    if shares is not None:
+        x.data = shares.float().numpy()
+    return torch.from_numpy((x @ b).toarray())
+
+
 class Walk:
     """Steps from items to the users who took them and on to those users' items, by two sparse products.
 
@@ -84,7 +100,11 @@ class Walk:
         self._users = _scale(of_users, users)
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Return (x^T W)^T for columns x, ``(n_items, b)``."""
+        """Return (x^T W)^T for columns x, ``(n_items, b)``; as many at a time as users' numbers of them fit in memory."""
+        steps = [self._step(columns) for columns in x.split(block_size(len(self._users)), 1)]
+        return steps[0] if len(steps) == 1 else torch.cat(steps, 1)
+
+    def _step(self, x: Tensor) -> Tensor:
         met = product(self._rows, self._entering * x).mul_(self._users)
         return product(self._taken, met).mul_(self._leaving)
 

@@ -16,7 +16,7 @@ from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import InputError
 from distaff_graph.controls.linear import LinearRecommender
-from distaff_graph.plait.choosing import Choice, choose, with_validation
+from distaff_graph.plait.choosing import Choice, choose, trial_of
 from distaff_graph.plait.components import FALLBACK, FAMILIES, component, fitted
 from distaff_graph.plait.pool import unit
 
@@ -80,6 +80,11 @@ class Blend(LinearRecommender):
     def blend(self) -> dict[str, float]:
         """The weight of each component; they sum to 1."""
         return dict(zip(self._choice.specs, self._weights(), strict=True))
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """The settings that give this blend without a choice."""
+        return {"components": self._choice.specs, "weights": self._choice.weights}
 
     @property
     def n_tried(self) -> int:
@@ -174,7 +179,7 @@ class Blend(LinearRecommender):
         given = self._given()
         if given is not None:
             return given
-        trial = with_validation(data, session.generator(2))
+        trial = trial_of(data, session)
         if trial is None:
             return self._default()
         choice = choose(trial, session, self._families(), self._mixtures(), self._share(), self.config.max_gb)

@@ -56,6 +56,11 @@ class Choice:
     parts: dict[int, Tensor] = field(default_factory=dict)
 
 
+def trial_of(data: Interactions, session: Session) -> Interactions | None:
+    """Return the data that a fit chooses on: as they are, or with a validation part; see :func:`with_validation`."""
+    return with_validation(data, session.generator(2))
+
+
 def with_validation(data: Interactions, generator: torch.Generator) -> Interactions | None:
     """Return data with a validation part: its own, else one held out of training; None where there is too little."""
     if bool(((data.valid.counts() > 0) & (data.train.counts() > 0)).any()):

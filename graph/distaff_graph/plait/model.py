@@ -94,6 +94,11 @@ class Plait(Blend):
         return {**super().blend, "mixture": self._choice.share}
 
     @property
+    def chosen(self) -> dict[str, Any]:
+        """The settings that give this blend, with its intents, without a choice."""
+        return {**super().chosen, "intent_share": self._choice.share, "n_intents": self._choice.n_intents}
+
+    @property
     def remarks(self) -> tuple[str, ...]:
         """The weights, K, and what was found while they were chosen."""
         first, *rest = super().remarks

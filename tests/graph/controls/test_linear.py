@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from distaff.recommenders.base import Recommender
 from distaff.testing.data import random_interactions
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
+from distaff_data.errors import UnsupportedError
 from distaff_graph.controls import item_knn as item_knn_module
+from distaff_graph.controls import sparse_ease as sparse_ease_module
+from distaff_graph.controls.chebycf import ChebyCF
+from distaff_graph.controls.ease import EASE
+from distaff_graph.controls.edlae import EDLAE
 from distaff_graph.controls.graph_filter import GFCF, GraphFilter
 from distaff_graph.controls.item_knn import ItemKNN
 from distaff_graph.controls.linear import LinearRecommender
 from distaff_graph.controls.rp3beta import RP3Beta
+from distaff_graph.controls.sparse_ease import SparseEASE
+from distaff_graph.controls.user_knn import UserKNN
 
 LINEAR: dict[str, dict[str, Any]] = {
     "als": {"embedding_dim": 6},
+    "chebycf": {"embedding_dim": 5, "order": 4},
     "ease": {"penalty": 3.0},
+    "edlae": {"penalty": 3.0},
     "gfcf": {"embedding_dim": 5},
     "graph_filter": {"order": 3, "item_exponent": 0.7},
     "item_knn": {"n_neighbours": 4},
     "puresvd": {"n_intents": 5},
     "rp3beta": {"alpha": 0.8},
+    "sparse_ease": {"penalty": 3.0, "n_neighbours": 6},
+    "user_knn": {"n_neighbours": 5},
 }
 EVERYONE = torch.arange(30)
 
@@ -100,6 +114,108 @@ def test_item_knn_sums_the_shrunk_cosines_of_the_nearest(
     np.testing.assert_allclose(found[:, clear], expected[:, clear], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize(("order", "flatness", "low_pass"), [(1, 1.0, 0.0), (4, 1.5, 0.3), (7, 6.0, 0.1)])
+def test_chebycf_is_the_interpolated_plateau_of_the_spectrum(
+    data: Interactions, order: int, flatness: float, low_pass: float
+) -> None:
+    x, users, items = _dense(data)
+    r = _power(users, -0.5)[:, None] * x * _power(items, -0.5)
+    eigenvalues, vectors = np.linalg.eigh(r.T @ r)
+    nodes = np.cos((2 * np.arange(order + 1) + 1) * np.pi / (2 * order + 2))
+    values = 0.5 + 0.5 * np.sign(nodes) * np.abs(nodes) ** flatness
+    polynomial = np.linalg.solve(np.vander(nodes), values)  # through the values at the nodes
+    passed = np.polyval(polynomial, 2 * eigenvalues - 1)
+    leading = np.where(np.arange(20) >= 15, low_pass, 0.0)
+    expected = x * _power(items, -0.4) @ (vectors * (passed + leading)) @ vectors.T * _power(items, 0.4)
+    model = ChebyCF(order=order, flatness=flatness, embedding_dim=5, low_pass=low_pass, item_exponent=0.4).fit(data)
+    np.testing.assert_allclose(model.predict(EVERYONE).numpy(), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("user_exponent", [0.0, 0.7])
+def test_sparse_ease_is_a_ridge_regression_on_the_nearest(data: Interactions, user_exponent: float) -> None:
+    x, users, items = _dense(data)
+    cosine = (x.T @ x) / np.sqrt(np.maximum(np.outer(items, items), 1))
+    np.fill_diagonal(cosine, -1.0)
+    fourth = np.sort(cosine, 0)[-4]
+    clear = (cosine >= fourth).sum(0) == 4
+    b = np.zeros_like(cosine)
+    root = _power(users, -user_exponent / 2)[:, None]
+    for item in np.flatnonzero(clear):
+        near = np.flatnonzero(cosine[:, item] >= fourth[item])
+        above = np.concatenate([root * x[:, near], np.sqrt(2.5) * np.eye(4)])  # ridge as ordinary least squares
+        b[near, item] = np.linalg.lstsq(above, np.concatenate([root[:, 0] * x[:, item], np.zeros(4)]))[0]
+    model = SparseEASE(penalty=2.5, n_neighbours=4, user_exponent=user_exponent).fit(data)
+    assert clear.sum() >= 8
+    np.testing.assert_allclose(model.predict(EVERYONE).numpy()[:, clear], (x @ b)[:, clear], rtol=1e-4, atol=1e-5)
+    assert int(np.diff(model.state()["indptr"].numpy()).max()) <= 4
+
+
+@settings(max_examples=12, deadline=None)
+@given(seed=st.integers(0, 10_000), penalty=st.floats(0.5, 50), entries=st.sampled_from([1, 500, 4_000_000]))
+def test_sparse_ease_with_every_item_as_neighbour_is_ease(seed: int, penalty: float, entries: int) -> None:
+    full = random_interactions(40, 9, 0.6, seed=seed)
+    assume(bool((full.train.dense().T @ full.train.dense() > 0).all()))  # each two items share a user
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sparse_ease_module, "_ENTRIES", entries)
+        found = SparseEASE(penalty=penalty, n_neighbours=9).fit(full).predict(torch.arange(40))
+    torch.testing.assert_close(found, EASE(penalty=penalty).fit(full).predict(torch.arange(40)), rtol=1e-4, atol=1e-5)
+
+
+def test_sparse_ease_of_items_without_company_scores_nothing() -> None:
+    alone = Interactions.from_arrays(["a", "b", "c"], ["x", "y", "z"])
+    assert not SparseEASE().fit(alone).predict(torch.arange(3)).any()
+
+
+@pytest.mark.parametrize(("item_exponent", "shrinkage"), [(0.0, 0.0), (0.5, 2.0)])
+def test_user_knn_adds_up_what_the_nearest_users_took(
+    data: Interactions, item_exponent: float, shrinkage: float
+) -> None:
+    x, users, items = _dense(data)
+    rarity = _power(items, -item_exponent)
+    expected = np.zeros_like(x)
+    for user in range(30):
+        similarity = (x * rarity) @ x[user] / (np.sqrt(users * users[user]) + shrinkage)
+        fifth = np.sort(similarity)[-5]
+        for other in np.flatnonzero(similarity >= fifth):
+            expected[user] += similarity[other] * x[other] * rarity
+    model = UserKNN(n_neighbours=5, item_exponent=item_exponent, shrinkage=shrinkage).fit(data)
+    # Similarities that are equal but for rounding may fall on either side of the fifth.
+    same = np.isclose(model.predict(EVERYONE).numpy(), expected, rtol=1e-4, atol=1e-6).all(1)
+    assert same.mean() >= 0.8
+
+
+def test_edlae_minimises_the_expected_loss_over_all_ways_to_leave_out() -> None:
+    x = np.array([[1, 1, 0, 0], [1, 0, 1, 1], [0, 1, 1, 0], [1, 1, 1, 0]], dtype=float)
+    p, penalty = 0.4, 0.7
+    places = np.argwhere(x > 0)
+    gram, cross = np.zeros((4, 4)), np.zeros((4, 4))
+    for kept in itertools.product([0, 1], repeat=len(places)):
+        left = x.copy()
+        left[tuple(places.T)] = np.array(kept) / (1 - p)
+        chance = np.prod(np.where(kept, 1 - p, p))
+        gram += chance * left.T @ left
+        cross += chance * left.T @ x
+    gram += penalty * np.eye(4)
+    expected = np.zeros((4, 4))
+    for item in range(4):
+        others = np.arange(4) != item
+        expected[others, item] = np.linalg.solve(gram[np.ix_(others, others)], cross[others, item])
+    users, items = np.nonzero(x)
+    few = Interactions.from_arrays(users, items)
+    model = EDLAE(penalty=penalty, dropout=p).fit(few)
+    np.testing.assert_allclose(model.predict(torch.arange(4)).numpy(), x @ expected, rtol=1e-5, atol=1e-6)
+
+
+def test_edlae_that_leaves_nothing_out_is_ease(data: Interactions) -> None:
+    expected = EASE(penalty=4.0).fit(data).predict(EVERYONE)
+    torch.testing.assert_close(EDLAE(penalty=4.0, dropout=0.0).fit(data).predict(EVERYONE), expected)
+
+
+def test_edlae_says_what_it_needs_where_it_does_not_fit(data: Interactions) -> None:
+    with pytest.raises(UnsupportedError, match=r"edlae needs .* above max_gb=1e-07"):
+        EDLAE(max_gb=1e-7).fit(data)
+
+
 @pytest.mark.parametrize("name", LINEAR)
 def test_shares_of_interactions_give_shares_of_scores_that_sum_to_the_whole(name: str, data: Interactions) -> None:
     model = Recommender.named(name)(**LINEAR[name]).fit(data)
@@ -117,7 +233,20 @@ def test_shares_of_interactions_give_shares_of_scores_that_sum_to_the_whole(name
         )
 
 
-@pytest.mark.parametrize("name", ["graph_filter", "rp3beta"])
+@pytest.mark.parametrize("name", ["graph_filter", "user_knn"])
+def test_few_histories_at_a_time_score_as_all_at_once(
+    monkeypatch: pytest.MonkeyPatch, name: str, data: Interactions
+) -> None:
+    model = Recommender.named(name)(**LINEAR[name]).fit(data)
+    assert isinstance(model, LinearRecommender)
+    shares = torch.rand(data.train.nnz, generator=torch.Generator().manual_seed(0))
+    whole = model.weigh(data.train, shares)
+    for module in ("linear", "user_knn"):
+        monkeypatch.setattr(f"distaff_graph.controls.{module}.block_size", lambda n: 7)
+    assert torch.equal(model.weigh(data.train, shares), whole)
+
+
+@pytest.mark.parametrize("name", ["graph_filter", "rp3beta", "user_knn"])
 def test_what_needs_only_the_interactions_is_saved_without_tensors(
     name: str, data: Interactions, tmp_path: Path
 ) -> None:

@@ -97,6 +97,17 @@ def test_the_choice_survives_files(tmp_path: object, planted: Interactions) -> N
     assert (again.blend, again.n_tried, again.remarks) == (model.blend, model.n_tried, model.remarks)
 
 
+def test_what_was_chosen_gives_the_same_model_without_a_choice(planted: Interactions) -> None:
+    model = Plait(components="ease:penalty=20,sparse_ease:n_neighbours=20,user_knn:n_neighbours=50", n_intents=3).fit(
+        planted
+    )
+    again = Plait(**model.chosen).fit(planted)
+    assert again.n_tried == 0
+    assert again.blend == pytest.approx(model.blend)
+    users = torch.arange(planted.n_users)
+    torch.testing.assert_close(again.predict(users), model.predict(users))
+
+
 # -------------------------------------------------------------------------------------------------- without a validation
 
 
