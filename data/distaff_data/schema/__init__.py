@@ -19,7 +19,7 @@ from distaff_data.schema.columns import Column, Table
 
 __all__ = ["TABLES", "VERSION", "Column", "Table"]
 
-VERSION = 7
+VERSION = 8
 
 TABLES: dict[str, Table] = {
     table.name: table for group in (operations, datasets, results, factors) for table in group.TABLES

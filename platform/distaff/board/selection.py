@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Any
 
 from distaff.board.kinds import base_of
-from distaff.runs import records
+from distaff.runs import logs, records
 from distaff.runs.records import Run
 from distaff.stats.intervals import Interval, seed_interval
 from distaff_data.errors import InputError
@@ -139,14 +139,27 @@ def chosen_run(workspace: Workspace, model: str, dataset: str) -> Run:
 def tried(workspace: Workspace, dataset: str) -> dict[str, int]:
     """Return how many configurations of each model were measured on a dataset, those of sweeps included.
 
-    Every record counts, pruned trials and runs on earlier writes of the dataset as well: each was a look.
+    Every record counts, pruned trials and runs on earlier writes of the dataset as well, and fits that ended early after
+    they had shown a value on validation: each was a look. So was each configuration that a fit which chooses itself judged.
     """
     rows = workspace.warehouse.rows(
-        "SELECT model, count(DISTINCT settings) AS n FROM runs WHERE dataset = ? AND coalesce(fitted_on, 'train') = ? "
-        "AND (status IN ('done', 'pruned', 'retired') OR run IN (SELECT run FROM metrics)) GROUP BY model ORDER BY model",
+        "SELECT run, model, settings, n_tried, status IN ('done', 'pruned', 'retired') OR run IN (SELECT run FROM metrics) "
+        "AS measured FROM runs WHERE dataset = ? AND coalesce(fitted_on, 'train') = ? ORDER BY model",
         [dataset, records.TRAIN],
     )
-    return {row["model"]: row["n"] for row in rows}
+    headline = base_of(kind_of(workspace.warehouse, dataset)).headline if rows else ()
+    looks: dict[str, dict[str, int]] = {}
+    for row in rows:
+        if row["measured"] or _was_validated(workspace, row["run"], headline):
+            of_model = looks.setdefault(row["model"], {})
+            of_model[row["settings"]] = max(of_model.get(row["settings"], 1), row["n_tried"] or 1)
+    return {model: sum(of_model.values()) for model, of_model in looks.items()}
+
+
+def _was_validated(workspace: Workspace, run_id: str, headline: Sequence[str]) -> bool:
+    """Tell whether the log of a run, which may not have come to its end, shows a metric on validation."""
+    log = records.run_folder(workspace, run_id) / logs.NAME
+    return log.is_file() and any(name in epoch for epoch in logs.epochs(log) for name in headline)
 
 
 def _groups(finished: Iterable[Run]) -> Iterable[list[Run]]:
