@@ -1,4 +1,4 @@
-"""The referee is not deceived: by records that were changed or removed, by replaced data, by seeds, twins and ties in time."""
+"""The referee is not deceived by changed or removed records, replaced data, seeds, twins, or ties in time."""
 
 from __future__ import annotations
 
