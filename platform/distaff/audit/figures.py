@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 
+from distaff._version import __version__
 from distaff.audit.finding import Finding, decided
 from distaff.audit.history import Records
 from distaff.board.kinds import base_of
@@ -94,8 +95,9 @@ def _measured_again(history: Records, run: Run) -> list[str]:
     if model.data.valid.nnz == 0:
         return ["its model has no validation interactions beside it, and metrics of them are recorded"]
     again = evaluate(model.ranker(), model.data, "valid").metrics
+    before = "" if run.version == __version__ else f"; version {run.version} measured it, distaff evaluate does anew"
     return [
-        f"{name} on validation is recorded as {recorded[name]:.4f}, its model gives {again[name]:.4f}"
+        f"{name} on validation is recorded as {recorded[name]:.4f}, its model gives {again[name]:.4f}{before}"
         for name in model.headline
         if name in recorded and not _same(recorded[name], again[name], _AGAIN, _AGAIN / 10)
     ]
