@@ -113,7 +113,7 @@ def measure_one(candidate: Candidate, data: Interactions, n_seeds: int) -> Measu
         for metric in COMPARED:
             per_user[metric].append(test.per_user[metric].double().numpy())
     # Early stopping is a choice by validation too.
-    looks = max(len(candidate.grid), getattr(best, "n_tried", 0))  # a model that chooses itself looks too
+    looks = max(len(candidate.grid), best.n_tried)  # a model that chooses itself looks too
     chosen = looks > 1 or "patience" in best.Config.model_fields
     rows = [
         {
