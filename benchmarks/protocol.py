@@ -107,7 +107,7 @@ def measure_one(candidate: Candidate, data: Interactions, n_seeds: int) -> Measu
     if trial is None:
         raise InputError("there is too little to hold a validation part out of training", value=data.name)
     best, settings, valid, seconds_of_best = _select(candidate, trial)
-    looks = max(len(candidate.grid), getattr(best, "n_tried", 0))  # a model that chooses itself looks too
+    looks = max(len(candidate.grid), best.n_tried)  # a model that chooses itself looks too
     seeds = range(FIRST_SEED, FIRST_SEED + (n_seeds if candidate.seeded else 1))
     values: dict[str, list[float]] = {}
     per_user: dict[str, list[Floats]] = {metric: [] for metric in COMPARED}

@@ -147,7 +147,7 @@ def measure(candidates: Sequence[IntentCandidate], n_seeds: int) -> list[dict[st
                 model = _fitted(candidate, planting, chosen)
                 controls[candidate.model] = model.control
                 # A model that chooses itself looks too.
-                looks[candidate.model] = max(looks[candidate.model], getattr(model, "n_tried", 0))
+                looks[candidate.model] = max(looks[candidate.model], model.n_tried)
                 metrics = _scores(planting, model.intents() if candidate.intents else None, model.ranker())
             values[candidate.model].append(metrics)
             listing = " ".join(f"{name} {value:.4f}" for name, value in metrics.items())

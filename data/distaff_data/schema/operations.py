@@ -46,6 +46,7 @@ TABLES = (
             Column("fitted_on", TEXT, "train, or all: without anything held out, so never measured; NULL means train"),
             Column("refit_of", TEXT, "the run whose settings and epochs, chosen on validation, it was fitted with"),
             Column("epochs", INT, "the number of epochs it was told to train; NULL where validation ended the fit"),
+            Column("n_tried", INT, "configurations that the fit itself judged on validation; NULL where it chose none"),
             WRITTEN,
         ),
         key=("run",),

@@ -112,6 +112,7 @@ class DCCF(GradientRecommender):
     """
 
     name: ClassVar[str] = "dccf"
+    ablations: ClassVar[tuple[str, ...]] = ("lightgcn",)
     user_tensors: ClassVar[tuple[str, ...]] = ("users",)
     Config: ClassVar[type[ModelConfig]] = DCCFConfig
     config: DCCFConfig

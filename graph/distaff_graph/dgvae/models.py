@@ -144,6 +144,7 @@ class DGVAE(VariationalRecommender):
     """
 
     name: ClassVar[str] = "dgvae"
+    ablations: ClassVar[tuple[str, ...]] = ("macridvae_graph",)
     Config: ClassVar[type[ModelConfig]] = DGVAEConfig
     config: DGVAEConfig
     lexicon: Lexicon

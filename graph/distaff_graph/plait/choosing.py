@@ -19,7 +19,7 @@ from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import UnsupportedError
 from distaff_graph.controls.linear import LinearRecommender
-from distaff_graph.plait.components import fitted
+from distaff_graph.plait.components import INSTEAD, fitted
 from distaff_graph.plait.mixture import fit_parts, mix
 from distaff_graph.plait.pool import Jury, Pool, Scorer
 
@@ -102,7 +102,7 @@ def choose(
     """
     jury = Jury.of(data, _USERS, session.generator(1))
     choice = Choice((), ())
-    kept = [one for family in families if (one := _best(family, data, session, jury, choice, max_gb)) is not None]
+    kept = [one for family in families if (one := _best_or_instead(family, data, session, jury, choice, max_gb))]
     choice.models = dict(kept)
     specs = tuple(choice.models)
     choice.parts = {k: fit_parts(data.train, k, session.generator()) for k in n_intents}
@@ -118,6 +118,14 @@ def choose(
     choice.notes += [f"{spec} left out: it added nothing" for spec in specs if spec not in choice.specs]
     choice.notes.append(search.summary(weights, mixture, of_mixture))
     return choice
+
+
+def _best_or_instead(
+    family: Sequence[str], data: Interactions, session: Session, jury: Jury, choice: Choice, max_gb: float
+) -> tuple[str, LinearRecommender] | None:
+    """Return the best member of a family, or of what stands in for it where none of them fits in memory."""
+    instead = INSTEAD.get(family[0].partition(":")[0], ()) if len(family) > 1 else ()  # one that was named stays alone
+    return _best(family, data, session, jury, choice, max_gb) or _best(instead, data, session, jury, choice, max_gb)
 
 
 def _best(

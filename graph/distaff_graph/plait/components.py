@@ -21,10 +21,12 @@ FAMILIES: tuple[tuple[str, ...], ...] = (
     ("gfcf:embedding_dim=64", "gfcf:embedding_dim=192"),
     ("item_knn:n_neighbours=100:shrinkage=10", "item_knn:n_neighbours=200:shrinkage=0"),
     ("rp3beta:beta=0.3", "rp3beta:beta=0.5"),
-    ("sparse_ease:penalty=10:n_neighbours=50", "sparse_ease:penalty=100:n_neighbours=100"),
-    ("user_knn:n_neighbours=400",),
 )
 """Of each family the best on validation is a candidate of the blend."""
+INSTEAD: dict[str, tuple[str, ...]] = {
+    "ease": ("sparse_ease:penalty=10:n_neighbours=50", "sparse_ease:penalty=100:n_neighbours=100")
+}
+"""What stands in for a model none of whose members fits in memory."""
 FALLBACK = (FAMILIES[1][0], FAMILIES[5][0])
 """The blend, at equal weights, of data with too little to validate on."""
 

@@ -85,6 +85,7 @@ class Plait(Blend):
 
     name: ClassVar[str] = "plait"
     control: ClassVar[bool] = False
+    ablations: ClassVar[tuple[str, ...]] = ("blend",)
     Config: ClassVar[type[ModelConfig]] = PlaitConfig
     config: PlaitConfig
 

@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
+from distaff.audit.controls import standard_controls, tuned_controls
 from distaff.audit.factors import factor_findings
-from distaff.audit.finding import Audit
-from distaff.audit.selection import CHECKS, Records
+from distaff.audit.figures import figures_were_measured, fitted_to_the_dataset, no_record_removed
+from distaff.audit.finding import Audit, Finding
+from distaff.audit.history import Records
+from distaff.audit.people import nobody_twice
+from distaff.audit.selection import (
+    chosen_on_validation,
+    configurations_tried,
+    seed_not_chosen_on_test,
+    seeds_in_the_interval,
+)
 from distaff.audit.splits import split_findings
 from distaff.runs import aliases, records
 from distaff.runs.records import Run
 from distaff_data.errors import UnknownNameError
 from distaff_data.workspace import Workspace
+
+CHECKS: Sequence[Callable[[Records], Finding]] = (
+    chosen_on_validation,
+    seed_not_chosen_on_test,
+    configurations_tried,
+    standard_controls,
+    seeds_in_the_interval,
+    tuned_controls,
+    figures_were_measured,
+    no_record_removed,
+)
+"""The questions that records of every kind answer, in the order of the lines."""
 
 
 def audit(workspace: Workspace, subject: str) -> Audit:
@@ -25,8 +48,10 @@ def audit(workspace: Workspace, subject: str) -> Audit:
     run = _run(workspace, subject)
     dataset = subject if run is None else run.dataset
     history = Records.of(workspace, dataset, run)
-    findings = [check(history) for check in CHECKS] + split_findings(workspace, dataset, history.kind)
+    findings = [] if run is None else [fitted_to_the_dataset(history, run)]
+    findings += [check(history) for check in CHECKS] + split_findings(workspace, dataset, history.kind)
     if history.kind == "interactions":
+        findings.append(nobody_twice(history.interactions))
         shown = [run] if run is not None else [r for c in history.choice.chosen for r in c.runs]
         for each in shown:
             findings += factor_findings(workspace, each)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 
 import torch
 
@@ -13,6 +14,20 @@ from distaff_data.tables.series import load_series
 from distaff_data.workspace import Workspace
 
 _DUPLICATES, _TIME = "nothing is both trained on and tested", "nothing in training is later than the test"
+_ORDERS = (("test", "train"), ("valid", "train"), ("test", "valid"))  # what is later, and than what
+_WORDS = {"train": "training", "valid": "validation"}
+_TIED = 0.5  # of the rows of a split, above which an order in time cannot be told
+
+
+@dataclass(frozen=True)
+class _Order:
+    """The times of one split beside the last of another: how many could be compared, were earlier, were the same."""
+
+    split: str
+    before: str
+    n: int
+    early: int
+    tied: int
 
 
 def split_findings(workspace: Workspace, dataset: str, kind: str) -> list[Finding]:
@@ -32,18 +47,37 @@ def _of_interactions(workspace: Workspace, dataset: str) -> list[Finding]:
         [generation],
     )
     twice = [f"{pairs['twice']:,} of {pairs['n']:,} user-item pairs are in two splits"] if pairs["twice"] else []
-    (late,) = workspace.warehouse.rows(
-        "SELECT count(*) AS n, count_if(i.time < l.last) AS early FROM interactions i JOIN ("
-        "SELECT user_id, max(time) AS last FROM interactions WHERE generation = ? AND split = 'train' GROUP BY user_id"
-        ") l USING (user_id) "
-        "WHERE i.generation = ? AND i.split = 'test' AND i.time IS NOT NULL AND l.last IS NOT NULL",
-        [generation, generation],
-    )
     lines = [decided(_DUPLICATES, twice, f"0 of {pairs['n']:,} user-item pairs are in two splits")]
-    if not late["n"]:
-        return [*lines, Finding(_TIME, "unknown", "the interactions have no times")]
-    figure = f"{late['early']:,} of {late['n']:,} test interactions are earlier than one of their user in training"
-    return [*lines, decided(_TIME, [figure] if late["early"] else [], figure)]
+    orders = [_order_of_interactions(workspace, generation, split, before) for split, before in _ORDERS]
+    return [*lines, _in_order([order for order in orders if order.n], "interactions", "user", "have no times")]
+
+
+def _order_of_interactions(workspace: Workspace, generation: str, split: str, before: str) -> _Order:
+    """Return how the times of one split are to the last of the same user in another."""
+    (row,) = workspace.warehouse.rows(
+        "SELECT count(*) AS n, count_if(i.time < l.last) AS early, count_if(i.time = l.last) AS tied FROM interactions i "
+        "JOIN (SELECT user_id, max(time) AS last FROM interactions WHERE generation = $1 AND split = $2 GROUP BY user_id) l "
+        "USING (user_id) WHERE i.generation = $1 AND i.split = $3 AND i.time IS NOT NULL AND l.last IS NOT NULL",
+        [generation, before, split],
+    )
+    return _Order(split, before, row["n"], row["early"], row["tied"])
+
+
+def _in_order(orders: list[_Order], rows: str, whose: str, untimed: str) -> Finding:
+    """Return whether nothing that is measured on is earlier than what came before it, and whether that can be told."""
+    if not orders:
+        return Finding(_TIME, "unknown", f"the {rows} {untimed}")
+
+    def said(order: _Order, n: int, relation: str) -> str:
+        return (
+            f"{n:,} of {order.n:,} {order.split} {rows} are {relation} one of their {whose} in {_WORDS[order.before]}"
+        )
+
+    early = [said(order, order.early, "earlier than") for order in orders if order.early]
+    tied = [said(order, order.tied, "of the very time of") for order in orders if order.tied > _TIED * order.n]
+    if tied and not early:
+        return Finding(_TIME, "unknown", f"{'; '.join(tied)}: their order cannot be told")
+    return decided(_TIME, early, "; ".join(said(order, 0, "earlier than") for order in orders))
 
 
 def _of_series(data: Series) -> list[Finding]:
@@ -54,15 +88,19 @@ def _of_series(data: Series) -> list[Finding]:
             _windows(data, train, test, entity),
             Finding(_TIME, "unknown", "windows are divided whole, not by time"),
         ]
-    last = torch.full((data.n_entities,), -torch.inf, dtype=torch.float64)
-    last = last.scatter_reduce(0, entity[train], data.times[train], "amax")
-    early = data.times[test] <= last[entity[test]]
-    n, figure = (
-        int(early.sum()),
-        f"{int(early.sum()):,} of {len(early):,} test rows are not later than their entity's training",
-    )
+    orders = [_order_of_rows(data, entity, split, before) for split, before in _ORDERS]
     same = "an entity's rows are in one split each"
-    return [Finding(_DUPLICATES, "pass", same), decided(_TIME, [figure] if n else [], figure)]
+    timed = _in_order([order for order in orders if order.n], "rows", "entity", "of the test follow no training")
+    return [Finding(_DUPLICATES, "pass", same), timed]
+
+
+def _order_of_rows(data: Series, entity: torch.Tensor, split: str, before: str) -> _Order:
+    """Return how the times of one split are to the last of the same entity in another."""
+    rows, first = data.rows_of(split), data.rows_of(before)
+    last = torch.full((data.n_entities,), -torch.inf, dtype=torch.float64)
+    last = last.scatter_reduce(0, entity[first], data.times[first], "amax")[entity[rows]]
+    times = data.times[rows]
+    return _Order(split, before, int((last > -torch.inf).sum()), int((times < last).sum()), int((times == last).sum()))
 
 
 def _windows(data: Series, train: torch.Tensor, test: torch.Tensor, entity: torch.Tensor) -> Finding:

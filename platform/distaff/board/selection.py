@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
 from distaff.board.kinds import base_of
-from distaff.runs import records
+from distaff.runs import logs, records
 from distaff.runs.records import Run
 from distaff.stats.intervals import Interval, seed_interval
 from distaff_data.errors import InputError
@@ -140,18 +139,27 @@ def chosen_run(workspace: Workspace, model: str, dataset: str) -> Run:
 def tried(workspace: Workspace, dataset: str) -> dict[str, int]:
     """Return how many configurations of each model were measured on a dataset, those of sweeps included.
 
-    Every record counts, pruned trials, runs on earlier writes of the dataset and runs that were deleted as well: each was a
-    look.
+    Every record counts, pruned trials, runs on earlier writes of the dataset and runs that were deleted as well, and fits
+    that ended early after they had shown a value on validation: each was a look. So was each configuration that a fit
+    which chooses itself judged.
     """
     condition = "dataset = ? AND coalesce(fitted_on, 'train') = ?"
     rows = workspace.warehouse.ever("runs", condition, [dataset, records.TRAIN]).to_pylist()
     measured = {row["run"] for row in workspace.warehouse.rows("SELECT DISTINCT run FROM metrics")}
-    looks = {
-        (row["model"], row["settings"])
-        for row in rows
-        if row["status"] in ("done", "pruned", "retired") or row["run"] in measured
-    }
-    return dict(sorted(Counter(model for model, _ in looks).items()))
+    headline = base_of(kind_of(workspace.warehouse, dataset)).headline if rows else ()
+    looks: dict[str, dict[str, int]] = {}
+    for row in sorted(rows, key=lambda row: str(row["model"])):
+        ended = row["status"] in ("done", "pruned", "retired") or row["run"] in measured
+        if ended or _was_validated(workspace, row["run"], headline):
+            of_model = looks.setdefault(row["model"], {})
+            of_model[row["settings"]] = max(of_model.get(row["settings"], 1), row["n_tried"] or 1)
+    return {model: sum(of_model.values()) for model, of_model in looks.items()}
+
+
+def _was_validated(workspace: Workspace, run_id: str, headline: Sequence[str]) -> bool:
+    """Tell whether the log of a run, which may not have come to its end, shows a metric on validation."""
+    log = records.run_folder(workspace, run_id) / logs.NAME
+    return log.is_file() and any(name in epoch for epoch in logs.epochs(log) for name in headline)
 
 
 def _groups(finished: Iterable[Run]) -> Iterable[list[Run]]:

@@ -113,6 +113,7 @@ class Model(ABC, Generic[D]):
         lower_is_better: The metrics of which less is better, at any length after an @.
         seeded: Whether a fit depends on its seed; one that does not has no error of its own beside that of the units.
         divisible: Whether several processes can share a fit; see :mod:`distaff.model.distributed`.
+        ablations: Models that are this one without what it claims; a board that shows it needs them, where installed.
 
     Raises:
         InputError: A setting that is unknown or out of range.
@@ -126,6 +127,7 @@ class Model(ABC, Generic[D]):
     lower_is_better: ClassVar[frozenset[str]] = frozenset()
     seeded: ClassVar[bool] = True
     divisible: ClassVar[bool] = False
+    ablations: ClassVar[tuple[str, ...]] = ()
     Config: ClassVar[type[ModelConfig]] = ModelConfig
     __signature__: ClassVar[inspect.Signature]
 
@@ -221,6 +223,11 @@ class Model(ABC, Generic[D]):
     def remarks(self) -> tuple[str, ...]:
         """The things that a reader of the fit should know, such as what the model chose by itself; nothing by default."""
         return ()
+
+    @property
+    def n_tried(self) -> int:
+        """The number of configurations that the fit itself judged on validation; 0 where it chose nothing."""
+        return 0
 
     def publish_results(self, warehouse: Warehouse, run: str) -> None:
         """Publish what a run gives out beside its metrics, in tables of its kind; nothing by default."""

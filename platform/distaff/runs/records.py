@@ -50,6 +50,7 @@ class Run:
     fitted_on: str = TRAIN
     refit_of: str | None = None
     epochs: int | None = None
+    n_tried: int | None = None
 
     def summary(self, metrics: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
         """Return the JSON shape of ``train`` and ``runs``."""

@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from distaff._version import __version__
 from distaff.model.base import Epoch, Measurement, Model
 from distaff.model.fitting import fit, pick_device
 from distaff.model.registry import model_class
+from distaff.runs import logs
 from distaff.runs.liveness import held
 from distaff.runs.records import ALL, TRAIN, Run, find, is_alive, model_folder, record, run_folder
 from distaff.runs.refit import Refit, everything
@@ -258,7 +259,7 @@ def _carry_out(
 
     record(workspace, run)
     try:
-        with (folder / "log.jsonl").open("a", buffering=1) as log:
+        with (folder / logs.NAME).open("a", buffering=1) as log:
 
             def on_epoch(epoch: Epoch) -> None:
                 line = {"epoch": epoch.epoch, "seconds": time.perf_counter() - start, **epoch.losses, **epoch.valid}
@@ -280,12 +281,12 @@ def _carry_out(
             model.save(folder / "model")
         else:
             measurements = [Measurement("valid", trial.measure(model), pa.array([], pa.string()), {})]
-        _publish_history(workspace, run.run, folder / "log.jsonl")
+        _publish_history(workspace, run.run, folder / logs.NAME)
         store_measurements(workspace, run.run, measurements)
         if trial is None:
             model.publish_results(workspace.warehouse, run.run)
     except Pruned as pruned:
-        _publish_history(workspace, run.run, folder / "log.jsonl")
+        _publish_history(workspace, run.run, folder / logs.NAME)
         return ended("pruned", str(pruned))
     except KeyboardInterrupt:
         ended("interrupted", "stopped by the user")
@@ -294,12 +295,13 @@ def _carry_out(
         ended("failed", redacted(f"{type(error).__name__}: {error}"))
         raise
     shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+    run = replace(run, n_tried=model.n_tried or None)
     return ended("done", "\n".join(model.remarks) or None)
 
 
 def _publish_history(workspace: Workspace, run_id: str, log: Path) -> None:
     """Publish the log; an epoch fitted twice, around a resumption, counts once."""
-    epochs = {line["epoch"]: line for line in _lines(log)}
+    epochs = {line["epoch"]: line for line in logs.epochs(log)}
     rows = [
         {"epoch": epoch, "name": name, "value": value}
         for epoch, line in epochs.items()
@@ -309,14 +311,3 @@ def _publish_history(workspace: Workspace, run_id: str, log: Path) -> None:
     if rows:
         with workspace.warehouse.publish(f"history/{run_id}") as publication:
             publication.append("history", rows, run=run_id)
-
-
-def _lines(log: Path) -> Iterator[dict[str, Any]]:
-    """Yield the epochs of a log; a line that a power cut or a full disk tore is left out."""
-    for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            epoch = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(epoch, dict) and "epoch" in epoch:
-            yield epoch

@@ -20,7 +20,7 @@ from distaff_data.planted.interactions import planted_interactions
 from distaff_graph.plait import blend as blend_module
 from distaff_graph.plait.blend import Blend
 from distaff_graph.plait.choosing import with_validation
-from distaff_graph.plait.components import FAMILIES, component, fitted
+from distaff_graph.plait.components import FAMILIES, INSTEAD, component, fitted
 from distaff_graph.plait.model import Plait
 from distaff_graph.plait.pool import Jury, Pool
 
@@ -167,6 +167,17 @@ def test_a_catalogue_too_large_for_items_by_items_is_blended_without_ease(monkey
     assert float((parts - score).abs().max()) < 1e-5 * float(score.abs().max())
 
 
+def test_what_needs_no_matrix_of_all_items_stands_in_for_what_does_not_fit(
+    planted: Interactions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    families = (("ease:penalty=50", "ease:penalty=200"), ("als:embedding_dim=4:reg=10:n_iterations=1",))
+    monkeypatch.setattr(blend_module, "FAMILIES", families)
+    small, large = (Blend(max_gb=max_gb).fit(planted) for max_gb in (1e-6, 1.0))
+    assert any(name.startswith("sparse_ease") for name in small.blend)
+    assert any(name.startswith("ease") for name in large.blend)
+    assert not any("sparse_ease" in note for note in [*large.blend, *large.remarks])
+
+
 def test_a_component_that_was_asked_for_and_does_not_fit_says_so(planted: Interactions) -> None:
     with pytest.raises(UnsupportedError, match=r"above max_gb=1e-06"):
         Blend(components="ease", weights="1", max_gb=1e-6).fit(planted)
@@ -198,7 +209,7 @@ def test_a_jury_is_a_sample_of_who_has_both_parts(planted: Interactions) -> None
 
 
 def test_every_component_of_the_grid_can_be_made() -> None:
-    specs = [spec for family in FAMILIES for spec in family]
+    specs = [spec for family in (*FAMILIES, *INSTEAD.values()) for spec in family]
     assert [component(spec).name for spec in specs] == [spec.partition(":")[0] for spec in specs]
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
 import torch
+from published import publish
 from typer.testing import CliRunner
 
 from distaff.audit import factors
@@ -22,6 +22,7 @@ from distaff.audit.splits import split_findings
 from distaff.board.board import board
 from distaff.cli.app import app
 from distaff.factors.intents.evidence import explain_run
+from distaff.factors.intents.notes import annotate
 from distaff.runs import aliases, records, training
 from distaff.runs.refit import plan_refit
 from distaff.testing.data import checkerboard
@@ -29,48 +30,28 @@ from distaff_data.arrays import Floats
 from distaff_data.datasets.series import Series
 from distaff_data.errors import UnknownNameError
 from distaff_data.planted.samples import sample
-from distaff_data.splits import SPLITS
 from distaff_data.workspace import Workspace
 
 DATASET = "checkerboard"
-PLAIT = {
-    "n_intents": 3,
-    "components": "ease:penalty=250,als:embedding_dim=4",
-    "weights": "0.5,0.4",
-    "intent_share": 0.1,
-}
-
-
-def publish_with_times(workspace: Workspace) -> None:
-    """Publish a checkerboard whose held-out interactions are everyone's last, and whose items have their block's name."""
-    data = checkerboard(90, 90, n_blocks=3, held_out=6)
-    with workspace.warehouse.publish(f"dataset/{DATASET}") as out:
-        out.append("datasets", [{"kind": "interactions", "facts": "{}"}], dataset=DATASET)
-        for number, split in enumerate(SPLITS):
-            matrix = data.split(split)
-            columns = {
-                "user_id": data.user_ids.take(pa.array(matrix.row_index().numpy())),
-                "item_id": data.item_ids.take(pa.array(matrix.indices.numpy())),
-                "time": 1000.0 * number + np.arange(matrix.nnz),
-            }
-            out.append("interactions", pa.table(columns), dataset=DATASET, split=split)
-        for table, column, ids in (("users", "user_id", data.user_ids), ("items", "item_id", data.item_ids)):
-            out.append(table, pa.table({column: ids, "position": np.arange(len(ids))}), dataset=DATASET)
-        blocks = pa.table({"id": data.item_ids, "value": [f"block {i % 3}" for i in range(90)]})
-        out.append("attributes", blocks, dataset=DATASET, entity="item", name="block")
+BLEND = {"components": "ease:penalty=250,als:embedding_dim=4", "weights": "0.5,0.4"}
+PLAIT = BLEND | {"n_intents": 3, "intent_share": 0.1}
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A workspace with nothing to object to, and its champion."""
     workspace = Workspace.create(tmp_path_factory.mktemp("audit") / "workspace")
-    publish_with_times(workspace)
+    publish(workspace, checkerboard(90, 90, n_blocks=3, held_out=6), [f"block {i % 3}" for i in range(90)], timed=True)
     training.train(workspace, "popularity", DATASET, device="cpu")
     training.train(workspace, "ease", DATASET, device="cpu")
+    champion = ""
     for seed in range(3):
         training.train(workspace, "als", DATASET, settings={"embedding_dim": 4}, seed=seed, device="cpu")
-        champion = training.train(workspace, "plait", DATASET, settings=PLAIT, seed=seed, device="cpu").run
+        training.train(workspace, "blend", DATASET, settings=BLEND, seed=seed, device="cpu")
+        run = training.train(workspace, "plait", DATASET, settings=PLAIT, seed=seed, device="cpu").run
+        champion = champion or run
     explain_run(workspace, champion)
+    annotate(workspace, champion, 0, name="an analyst's own name")
     aliases.promote(workspace, champion, "champion")
     return workspace.root, champion
 
@@ -83,13 +64,13 @@ def clean(made: tuple[Path, str], tmp_path: Path) -> tuple[Workspace, str]:
 
 def test_a_clean_run_passes_every_line(clean: tuple[Workspace, str]) -> None:
     workspace, champion = clean
-    for subject in (champion, DATASET):
+    for subject, lines_of_a_run in ((champion, 1), (DATASET, 0)):
         found = audit(workspace, subject)
         assert {finding.verdict for finding in found.findings} == {"pass"}, found.findings
-        assert len(found.findings) == 9
+        assert len(found.findings) == 13 + lines_of_a_run
         assert not found.failed
     figures = {finding.check: finding.figure for finding in found.findings}
-    assert figures["configurations tried"] == "4 in all: als 1, ease 1, plait 1, popularity 1"
+    assert figures["configurations tried"] == "5 in all: als 1, blend 1, ease 1, plait 1, popularity 1"
     assert figures["seeds in the interval"].endswith("als (embedding_dim=4) 3")
     assert figures["names survive their null"].startswith("3 of 3 factors named")
 

@@ -1,0 +1,77 @@
+"""A question about people: is one of them there twice, so that a second id is trained on what the first is tested on."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from scipy import sparse
+
+from distaff.audit.finding import Finding, decided
+from distaff_data.arrays import Floats, Ints
+from distaff_data.datasets.csr import Csr
+from distaff_data.datasets.interactions import Interactions
+
+_CHECK = "nobody is there twice"
+_USERS = 500  # of the sample
+_LEAST = 8  # training items of a user; fewer are alike by chance
+_HELD = 0.95  # of the user's training items that the other has
+_JACCARD = 0.8
+_TESTED = 0.5  # of the user's test items that the other is trained on
+_TRACE = 0.02  # of the sample that may be there twice
+_BATCH = 16
+
+
+def nobody_twice(data: Interactions) -> Finding:
+    """Return how many test users have a twin: another with their training items, little else, and their test items."""
+    eligible = torch.nonzero((data.train.counts() >= _LEAST) & (data.test.counts() > 0)).squeeze(1)
+    if not len(eligible):
+        return Finding(_CHECK, "unknown", f"no user of the test has {_LEAST} items in training")
+    drawn = torch.randperm(len(eligible), generator=torch.Generator().manual_seed(0))[:_USERS]
+    train, test = _matrix(data.train), _matrix(data.test)
+    whole = train + test + _matrix(data.valid)
+    n = 0
+    for users in np.array_split(eligible[drawn].numpy(), -(-len(drawn) // _BATCH)):
+        overlaps = (train[users] @ train.T).tocsr()
+        n += sum(_has_twin(int(u), overlaps[[place]], train, test, whole) for place, u in enumerate(users))
+    figure = (
+        f"{n} of {len(drawn)} test users have another who has their items in training, those of their test included"
+    )
+    return decided(_CHECK, [figure] if n > _TRACE * len(drawn) else [], figure)
+
+
+def _has_twin(
+    user: int, overlap: sparse.csr_matrix, train: sparse.csr_matrix, test: sparse.csr_matrix, whole: sparse.csr_matrix
+) -> bool:
+    """Tell whether another user is trained on what a user is, and on what the user is tested on.
+
+    Args:
+        user: Position.
+        overlap: Items in training that each user has in common with the user, ``(1, n_users)``.
+        train: Training items.
+        test: Test items.
+        whole: Items of all splits.
+    """
+    lengths = np.diff(train.indptr)
+    near = overlap.indices[overlap.data >= _HELD * lengths[user]]
+    near = near[near != user]
+    if not len(near):
+        return False
+    others = train[near]
+
+    def common(items: sparse.csr_matrix) -> Floats:
+        return np.asarray((others @ items.T).todense(), dtype=np.float64).ravel()
+
+    # The other has the user's training items, or all that is known of the user, who was divided.
+    alike = np.maximum(*(_jaccard(common(m[[user]]), lengths[near], m[[user]].nnz) for m in (train, whole)))
+    return bool(((alike >= _JACCARD) & (common(test[[user]]) >= _TESTED * test[[user]].nnz)).any())
+
+
+def _jaccard(common: Floats, lengths: Ints, n: int) -> Floats:
+    shares: Floats = common / (lengths + n - common)
+    return shares
+
+
+def _matrix(matrix: Csr) -> sparse.csr_matrix:
+    ones = np.ones(matrix.nnz, dtype=np.int32)
+    shape = (matrix.n_rows, matrix.n_cols)
+    return sparse.csr_matrix((ones, matrix.indices.numpy(), matrix.indptr.numpy()), shape=shape)
