@@ -165,14 +165,14 @@ def measure(candidates: Sequence[IntentCandidate], n_seeds: int) -> list[dict[st
     ]
 
 
-def plantings(n_seeds: int, **knobs: float) -> Iterator[Planting]:
+def plantings(n_seeds: int, **knobs: Any) -> Iterator[Planting]:
     """Yield the data of each seed, loaded from a workspace as anyone's are; ``knobs`` turn the generator."""
     for seed in range(n_seeds):
         with tempfile.TemporaryDirectory() as folder:
             workspace = Workspace.create(Path(folder) / "workspace")
             sample(workspace, "planted-interactions", seed=seed, **knobs)
             data = load_interactions(workspace.warehouse, "planted-interactions")
-            planted = planted_interactions(seed=seed, **knobs)  # type: ignore[arg-type]
+            planted = planted_interactions(seed=seed, **knobs)
             users = data.user_positions(planted.user_ids)
             items = data.item_positions(planted.item_ids)
             user_order, item_order = (np.argsort(x.numpy())[int((x < 0).sum()) :] for x in (users, items))

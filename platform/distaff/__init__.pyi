@@ -183,8 +183,8 @@ class ALS(_ALS):
         self,
         *,
         embedding_dim: int = 128,
-        reg: float = 1.0,
-        confidence: float = 20.0,
+        reg: float = 30.0,
+        confidence: float = 5.0,
         n_iterations: int = 15,
     ) -> None: ...
 
@@ -926,9 +926,9 @@ class GraphFilter(_GraphFilter):
     def __init__(
         self,
         *,
-        order: int = 2,
+        order: int = 1,
         user_exponent: float = 0.5,
-        item_exponent: float = 0.5,
+        item_exponent: float = 0.3,
     ) -> None: ...
 
 class GraphSAGE(_GraphSAGE):

@@ -26,7 +26,7 @@ from distaff_timeseries.controls.theta import Theta
 from distaff_timeseries.covariate_ridge import CovariateRidge
 from distaff_timeseries.entity_ridge import MOST, EntityRidges, fit_entity_ridges
 from distaff_timeseries.filled_ridge import FilledRidge
-from distaff_timeseries.shares import Products, band_of, worth
+from distaff_timeseries.shares import ErrorProducts, band_of, worth
 
 _LONG = (336, 720)  # rows of longer windows, beside the usual ones, where the training rows hold two of them
 _MOST = 4096  # validation windows, evenly spaced, that weights are computed from
@@ -220,11 +220,11 @@ class ForecastBlend(Forecaster):
         )
         return usual + gain.view(1, -1, 1, 1) * (both.shares() - usual)
 
-    def _products(self, windows: Windows, steps: int, chosen: Tensor | None = None) -> Products:
+    def _products(self, windows: Windows, steps: int, chosen: Tensor | None = None) -> ErrorProducts:
         """Return sums of products of the errors of components, of some alone where these are told."""
         length, bands = self.length, band_of(steps)
         kept = torch.ones(len(self._names(steps)), dtype=torch.bool) if chosen is None else chosen
-        products = Products.none(self.data.n_entities, bands, len(self.data.channels), int(kept.sum()))
+        products = ErrorProducts.none(self.data.n_entities, bands, len(self.data.channels), int(kept.sum()))
         for block in blocks(windows):
             values, mask = self.take(windows, block)
             history, observed, future = values[:, :length], mask[:, :length], values[:, length:]

@@ -59,7 +59,7 @@ def drawn_together(grams: Tensor, stretches: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Products:
+class ErrorProducts:
     """Sums of products of the errors of K components over windows.
 
     Attributes:
@@ -75,7 +75,7 @@ class Products:
     bands: Tensor
 
     @classmethod
-    def none(cls, n_entities: int, bands: Tensor, n_channels: int, n: int) -> Products:
+    def none(cls, n_entities: int, bands: Tensor, n_channels: int, n: int) -> ErrorProducts:
         """Return the products of no windows."""
         shape = (n_entities, int(bands[-1]) + 1, n_channels)
         sizes = ((*shape, n, n), shape, shape[:2])
@@ -92,14 +92,14 @@ class Products:
             ends = torch.full((len(codes),), 1.0 / int((self.bands <= band).sum()), dtype=torch.float64)
             self.stretches[:, band].index_add_(0, codes, ends)
 
-    def __add__(self, other: Products) -> Products:
-        return Products(
+    def __add__(self, other: ErrorProducts) -> ErrorProducts:
+        return ErrorProducts(
             self.grams + other.grams, self.counts + other.counts, self.stretches + other.stretches, self.bands
         )
 
-    def among(self, chosen: Tensor) -> Products:
+    def among(self, chosen: Tensor) -> ErrorProducts:
         """Return the products of some components alone."""
-        return Products(self.grams[..., chosen, :][..., chosen], self.counts, self.stretches, self.bands)
+        return ErrorProducts(self.grams[..., chosen, :][..., chosen], self.counts, self.stretches, self.bands)
 
     def mean(self) -> Tensor:
         """Return the mean products."""
@@ -115,14 +115,14 @@ class Products:
         return torch.stack(each, 1)
 
 
-def worth(judged: Sequence[tuple[Products, Tensor, Tensor]]) -> Tensor:
+def worth(judged: Sequence[tuple[ErrorProducts, Tensor, Tensor]]) -> Tensor:
     """Return how far weights are worth going to from simpler ones, between 0 and 1, for each band ``(bands,)``.
 
     With g the mean share of the squared error that they save, and s its standard error over entities, channels and what they
     are judged on, that is 1 - s^2 / g^2, as James and Stein (1961) draw a mean to a first guess; 0 where nothing is saved.
 
     Args:
-        judged: Products of errors, weights ``(E, bands, C, K)`` that were found without them, and the simpler weights.
+        judged: products of errors, weights ``(E, bands, C, K)`` that were found without them, and the simpler weights.
     """
     cells = []
     for products, weights, simpler in judged:

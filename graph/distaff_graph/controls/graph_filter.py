@@ -34,9 +34,9 @@ class GraphFilterConfig(ModelConfig):
         item_exponent: b, of items'; above 1/2 it holds popular items back.
     """
 
-    order: Annotated[int, Field(ge=1, le=3), Choices(1, 2, 3)] = 2
+    order: Annotated[int, Field(ge=1, le=3), Choices(1, 2, 3)] = 1
     user_exponent: Annotated[float, Field(ge=0, le=1), Span(0.0, 1.0)] = 0.5
-    item_exponent: Annotated[float, Field(ge=0, le=1), Span(0.0, 1.0)] = 0.5
+    item_exponent: Annotated[float, Field(ge=0, le=1), Span(0.0, 1.0)] = 0.3
 
 
 class GraphFilter(LinearRecommender):

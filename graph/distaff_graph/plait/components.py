@@ -16,7 +16,7 @@ FAMILIES: tuple[tuple[str, ...], ...] = (
     (
         "graph_filter:order=1:item_exponent=0.5",
         "graph_filter:order=1:item_exponent=0.7",
-        "graph_filter:item_exponent=0.4",
+        "graph_filter:order=2:item_exponent=0.4",
     ),
     ("gfcf:embedding_dim=64", "gfcf:embedding_dim=192"),
     ("item_knn:n_neighbours=100:shrinkage=10", "item_knn:n_neighbours=200:shrinkage=0"),

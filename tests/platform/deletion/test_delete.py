@@ -6,6 +6,7 @@ import json
 import shutil
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -24,7 +25,7 @@ from distaff_data.planted.samples import sample
 from distaff_data.schema import TABLES
 from distaff_data.workspace import Workspace
 
-SMALL = {"n_users": 40, "n_items": 30, "n_events": 400}
+SMALL: dict[str, Any] = {"n_users": 40, "n_items": 30, "n_events": 400}
 
 
 @pytest.fixture(scope="module")
