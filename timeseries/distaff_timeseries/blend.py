@@ -218,7 +218,7 @@ class ForecastBlend(Forecaster):
         gain = worth(
             [(other, own[:-1], usual[:-1]) for other, own in zip(products[::-1], by_half, strict=True)],
         )
-        return usual + gain.view(1, -1, 1, 1) * (both.shares() - usual)
+        return usual + gain.unsqueeze(0).unsqueeze(3) * (both.shares() - usual)
 
     def _products(self, windows: Windows, steps: int, chosen: Tensor | None = None) -> ErrorProducts:
         """Return sums of products of the errors of components, of some alone where these are told."""

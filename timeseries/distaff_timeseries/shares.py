@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 _BANDS = 4  # steps of the first band; each next one ends at four times as many
-_FEW = 8  # cells of a band below which those of all bands are judged together
+_FEW = 8  # cells of a band and channel below which those of all bands are judged together
 _OWN = 60.0  # independent stretches of an entity's errors that weigh as much as those of all entities
 
 
@@ -116,10 +116,11 @@ class ErrorProducts:
 
 
 def worth(judged: Sequence[tuple[ErrorProducts, Tensor, Tensor]]) -> Tensor:
-    """Return how far weights are worth going to from simpler ones, between 0 and 1, for each band ``(bands,)``.
+    """Return how far weights are worth going to from simpler ones, 0 to 1, for each band and channel ``(bands, C)``.
 
-    With g the mean share of the squared error that they save, and s its standard error over entities, channels and what they
-    are judged on, that is 1 - s^2 / g^2, as James and Stein (1961) draw a mean to a first guess; 0 where nothing is saved.
+    With g the mean share of the squared error that they save, and s its standard error over entities and what judges them,
+    that is 1 - s^2 / g^2, as James and Stein (1961) draw a mean to a first guess; 0 where nothing is saved. Channels are
+    judged apart, since one may be a season and the next a walk; bands together where there are few entities.
 
     Args:
         judged: products of errors, weights ``(E, bands, C, K)`` that were found without them, and the simpler weights.
@@ -128,9 +129,13 @@ def worth(judged: Sequence[tuple[ErrorProducts, Tensor, Tensor]]) -> Tensor:
     for products, weights, simpler in judged:
         grams = products.mean()
         theirs, ours = (torch.einsum("ebck,ebckl,ebcl->bec", w.double(), grams, w.double()) for w in (simpler, weights))
-        saved = torch.where(theirs > 0, 1 - ours / theirs.clamp(min=1e-30), torch.nan)
-        cells.append(saved.flatten(1))
+        cells.append(torch.where(theirs > 0, 1 - ours / theirs.clamp(min=1e-30), torch.nan))
     saved = torch.cat(cells, 1)
+    return torch.stack([_worth_of_channel(saved[:, :, channel]) for channel in range(saved.shape[2])], 1)
+
+
+def _worth_of_channel(saved: Tensor) -> Tensor:
+    """Return how far weights are worth going in each band, from the shares that they save ``(bands, n)``."""
     of_band = [row[torch.isfinite(row)] for row in saved]
     if min(len(row) for row in of_band) < _FEW:
         of_band = [torch.cat(of_band)] * len(of_band)
