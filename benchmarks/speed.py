@@ -168,15 +168,16 @@ def main() -> None:
         work_side(args.names[0], args.side, args.data)
         return
     measured = [compare(name, args.data) for name in args.names]
+    if args.json:
+        print(json.dumps(measured[0] if len(measured) == 1 else measured))
+    else:
+        for result in measured:
+            show(result)
     if args.save:
+        sys.path.insert(0, str(ROOT))
         from benchmarks import results
 
         results.save("speed", {"rows": measured})
-    if args.json:
-        print(json.dumps(measured[0] if len(measured) == 1 else measured))
-        return
-    for result in measured:
-        show(result)
 
 
 def show(result: dict[str, Any]) -> None:
