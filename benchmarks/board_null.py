@@ -14,10 +14,14 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 import polars as pl
+from benchmarks import results
 from scipy import stats
 
 from distaff.ranking.metrics import evaluate
@@ -141,8 +145,6 @@ def main() -> None:
     rows = rows_of({method.row: values_of(method, data, args.seeds) for method in METHODS})
     answer = {"name": "board-null", "data": size, "seeds": args.seeds, "rows": rows}
     if args.save:
-        from benchmarks import results
-
         results.save("board-null", answer)
     if args.json:
         print(json.dumps(answer))

@@ -119,3 +119,12 @@ def test_pages_say_what_the_committed_results_say(tables: ModuleType, results: M
         assert name in tables.RENDERERS
         record = results.load(name)
         assert record["clean"], f"{name} was measured on a tree that no commit has"
+
+
+def test_every_script_finds_the_package_that_it_imports_from() -> None:
+    scripts = [file for file in (ROOT / "benchmarks").glob("*.py") if '__name__ == "__main__"' in file.read_text()]
+    for file in scripts:
+        text = file.read_text()
+        if "from benchmarks" in text:
+            assert "sys.path.insert(0, str(" in text.partition("from benchmarks")[0], file.name
+    assert len(scripts) > 5
