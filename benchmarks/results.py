@@ -94,6 +94,8 @@ def machine() -> dict[str, Any]:
 
 def _own_command() -> list[str]:
     file, *arguments = sys.argv
+    if "--data" in arguments:  # where the files lie is this machine's own affair
+        arguments[arguments.index("--data") + 1] = "DATA"
     path = Path(file).resolve()
     return [str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else path.name, *arguments]
 
