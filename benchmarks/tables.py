@@ -57,7 +57,8 @@ def _gap(against: Row | None) -> str:
     if against["p_value"] is None:
         return f"{_signed(against['difference'])}, one seed: no test"
     low, high = _signed(against["low"]), _signed(against["high"])
-    return f"{_signed(against['difference'])} [{low}, {high}], p {against['p_holm']:.2g}"
+    p = against["p_holm"]
+    return f"{_signed(against['difference'])} [{low}, {high}], p {'< 1e-300' if p == 0 else f'{p:.2g}'}"
 
 
 def speeds(answer: Row) -> list[str]:

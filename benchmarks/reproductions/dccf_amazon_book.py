@@ -15,4 +15,12 @@ DCCF = Candidate(
     seeded=True,
     published=metrics((0.0662, 0.1019, 0.1517), (0.0658, 0.0780, 0.0943)),
 )
-CANDIDATES = (DCCF, LIGHTGCN, *CONTROLS)
+ALS_32 = Candidate(
+    "als",
+    tuple(
+        {"embedding_dim": 32, "confidence": confidence, "reg": reg} for confidence in (5, 20, 50) for reg in (1, 10, 30)
+    ),
+    seeded=True,
+    label="als-32",  # of the size that DCCF and LightGCN have
+)
+CANDIDATES = (DCCF, LIGHTGCN, ALS_32, *CONTROLS)

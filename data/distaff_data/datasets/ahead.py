@@ -51,7 +51,7 @@ def extended(data: Series, horizon: int, known: Tensor | None = None) -> Series:
         horizon: H, rows more of each entity.
         known: What is known of the covariates' columns ahead, NaN where it is not, ``(E, H, K)``.
     """
-    n, n_channels = len(data.values), len(data.channels)
+    n_channels = len(data.channels)
     lengths = data.lengths + horizon
     offsets = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
     entity = torch.repeat_interleave(torch.arange(data.n_entities), lengths)
@@ -69,7 +69,6 @@ def extended(data: Series, horizon: int, known: Tensor | None = None) -> Series:
         covariates = Covariates(covariates.columns, values, there)
     times = data.times[source]
     times[ahead] = times_ahead(data, horizon)[entity[ahead], beyond[ahead]]
-    assert n == int((~ahead).sum())
     return replace(
         data,
         values=torch.where(ahead.unsqueeze(1), torch.zeros(1, n_channels), data.values[source]),

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from math import sqrt
 from statistics import fmean
+from typing import Any
 
 from distaff.audit.finding import Finding, decided
 from distaff.audit.history import Records
 from distaff.board.kinds import base_of
 from distaff.board.selection import Configuration
+from distaff.model.base import Model
 from distaff.model.registry import model_class
 from distaff_data.errors import InputError
 
@@ -109,21 +111,23 @@ def _best_trial(history: Records, model: str) -> float | None:
     return pick(values) if values else None
 
 
-def _installed(model: str) -> bool:
+def _class(name: str) -> type[Model[Any]] | None:
+    """Return the class of a model; None where its package is not installed."""
     with suppress(InputError):
-        model_class(model)
-        return True
-    return False
+        kind: type[Model[Any]] = model_class(name)
+        return kind
+    return None
+
+
+def _installed(model: str) -> bool:
+    return _class(model) is not None
 
 
 def _ablations(model: str) -> Sequence[str]:
-    with suppress(InputError):
-        ablations: Sequence[str] = model_class(model).ablations
-        return ablations
-    return ()
+    kind = _class(model)
+    return () if kind is None else kind.ablations
 
 
 def _tunable(model: str) -> bool:
-    with suppress(InputError):
-        return bool(model_class(model).Config.search_space())
-    return False
+    kind = _class(model)
+    return kind is not None and bool(kind.Config.search_space())

@@ -218,12 +218,8 @@ def _tell_plan(model: str, tuned: Mapping[str, Mapping[str, Any]], untuned: list
         trials: Of each study.
     """
     text = f"{1 + len(tuned)} studies of {trials} trials, in this order: {', '.join([model, *tuned])}"
-    binding = {
-        f"{key}={value}": [n for n, held in tuned.items() if key in held]
-        for held in tuned.values()
-        for key, value in held.items()
-    }
-    text += "".join(f"; {setting} for {', '.join(names)} too" for setting, names in binding.items())
+    for key, value in {key: value for bounds in tuned.values() for key, value in bounds.items()}.items():
+        text += f"; {key}={value} for {', '.join(name for name, bounds in tuned.items() if key in bounds)} too"
     if untuned:
         text += f"; fitted as they are: {', '.join(untuned)}"
     talk.print(text, markup=False, highlight=False, soft_wrap=True)
