@@ -166,6 +166,7 @@ def classes(answer: Row) -> list[str]:
 
 RENDERERS: Mapping[str, Callable[[Any], list[str]]] = {
     "ours-amazon-book": lists,
+    "dccf-amazon-book": lists,
     "dgvae-lfm2k": lists,
     "encoders-ml-100k": lists,
     "encoders-lfm2k": lists,
