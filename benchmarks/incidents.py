@@ -27,6 +27,9 @@ CONTROLS = (
     "baro",
     "prism",
     "epsilon_diagnosis",
+    "hypothesis_test",
+    "circa",
+    "rcd",
     "kpi_correlation",
     "onset_order",
     "recency",
@@ -34,7 +37,7 @@ CONTROLS = (
     "traversal",
     "random",
 )
-LEARNING_CONTROLS = ("pagerank_pc",) if find_spec("causallearn") else ()
+LEARNING_CONTROLS = ("pagerank_pc", "circa_pc") if find_spec("causallearn") else ()
 Published = Mapping[tuple[str, str], float]  # (model, metric) -> value
 
 

@@ -47,6 +47,10 @@ from distaff_graph.diagnosis.controls.graphs import OnsetOrder as _OnsetOrder
 from distaff_graph.diagnosis.controls.graphs import PageRank as _PageRank
 from distaff_graph.diagnosis.controls.graphs import PCPageRank as _PCPageRank
 from distaff_graph.diagnosis.controls.graphs import Recency as _Recency
+from distaff_graph.diagnosis.controls.interventions import RCD as _RCD
+from distaff_graph.diagnosis.controls.mechanisms import CIRCA as _CIRCA
+from distaff_graph.diagnosis.controls.mechanisms import CIRCAOnPC as _CIRCAOnPC
+from distaff_graph.diagnosis.controls.mechanisms import HypothesisTest as _HypothesisTest
 from distaff_graph.diagnosis.controls.scores import BARO as _BARO
 from distaff_graph.diagnosis.controls.scores import EpsilonDiagnosis as _EpsilonDiagnosis
 from distaff_graph.diagnosis.controls.scores import FloorZ as _FloorZ
@@ -88,6 +92,7 @@ from distaff_timeseries.timedrl.model import TimeDRL as _TimeDRL
 __all__ = [
     "ALS",
     "BARO",
+    "CIRCA",
     "CORAL",
     "DCCF",
     "DGVAE",
@@ -102,11 +107,13 @@ __all__ = [
     "NMF",
     "PCA",
     "PRISM",
+    "RCD",
     "VAE",
     "VGAE",
     "BetaTCVAE",
     "BetaVAE",
     "Blend",
+    "CIRCAOnPC",
     "Case",
     "Catch22",
     "ChebyCF",
@@ -120,6 +127,7 @@ __all__ = [
     "GraphMacridVAE",
     "GraphSAGE",
     "Hydra",
+    "HypothesisTest",
     "Incidents",
     "InputError",
     "Intents",
@@ -434,6 +442,40 @@ class ChebyCF(_ChebyCF):
         embedding_dim: int = 256,
         low_pass: float = 0.2,
         item_exponent: float = 0.4,
+    ) -> None: ...
+
+class CIRCA(_CIRCA):
+    """Hypothesis tests, adjusted by descendants: what made others anomalous too comes before what did not.
+
+    Args:
+        onset: use the known onset, or find it
+        changes: a CSV file of changes: time, entity, what
+        changes_within: seconds before the onset in which changes are told
+    """
+
+    def __init__(
+        self,
+        *,
+        onset: Literal["given", "detected"] = "given",
+        changes: str = "",
+        changes_within: float = 3600.0,
+    ) -> None: ...
+
+class CIRCAOnPC(_CIRCAOnPC):
+    """CIRCA's tests on the graph that PC learns, as RCAEval runs them, where no graph is known (Pham et al., ASE 2024).
+
+    Args:
+        onset: use the known onset, or find it
+        changes: a CSV file of changes: time, entity, what
+        changes_within: seconds before the onset in which changes are told
+    """
+
+    def __init__(
+        self,
+        *,
+        onset: Literal["given", "detected"] = "given",
+        changes: str = "",
+        changes_within: float = 3600.0,
     ) -> None: ...
 
 class CORAL(_CORAL):
@@ -1002,6 +1044,23 @@ class Hydra(_Hydra):
         head_epochs: int = 30,
         head_dropout: float = 0.1,
         label_share: float = 1.0,
+    ) -> None: ...
+
+class HypothesisTest(_HypothesisTest):
+    """Regression-based hypothesis tests alone: the largest |z| that a metric's causes leave.
+
+    Args:
+        onset: use the known onset, or find it
+        changes: a CSV file of changes: time, entity, what
+        changes_within: seconds before the onset in which changes are told
+    """
+
+    def __init__(
+        self,
+        *,
+        onset: Literal["given", "detected"] = "given",
+        changes: str = "",
+        changes_within: float = 3600.0,
     ) -> None: ...
 
 class ICA(_ICA):
@@ -1818,6 +1877,23 @@ class RawRidge(_RawRidge):
         head_epochs: int = 30,
         head_dropout: float = 0.1,
         label_share: float = 1.0,
+    ) -> None: ...
+
+class RCD(_RCD):
+    """Causes in the order in which tests of rising level find them; whatever they do not find comes last, tied.
+
+    Args:
+        onset: use the known onset, or find it
+        changes: a CSV file of changes: time, entity, what
+        changes_within: seconds before the onset in which changes are told
+    """
+
+    def __init__(
+        self,
+        *,
+        onset: Literal["given", "detected"] = "given",
+        changes: str = "",
+        changes_within: float = 3600.0,
     ) -> None: ...
 
 class Recency(_Recency):

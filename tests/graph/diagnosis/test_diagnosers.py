@@ -15,15 +15,18 @@ from distaff_data.planted.incidents import planted_incidents
 
 NAMES = (
     "baro",
+    "circa",
     "coral",
     "epsilon_diagnosis",
     "floor_z",
+    "hypothesis_test",
     "kpi_correlation",
     "nsigma",
     "onset_order",
     "pagerank",
     "prism",
     "random",
+    "rcd",
     "recency",
     "traversal",
 )

@@ -26,6 +26,7 @@ class PRISM(TriggeredDiagnoser):
     """
 
     name: ClassVar[str] = "prism"
+    seeded: ClassVar[bool] = False
     control: ClassVar[bool] = True
 
     def explain(self, view: CaseView) -> Explanation:

@@ -96,6 +96,7 @@ class EpsilonDiagnosis(TriggeredDiagnoser):
     """Energy distance between what a metric was and what it is: epsilon-diagnosis (Shan et al., WWW 2019)."""
 
     name: ClassVar[str] = "epsilon_diagnosis"
+    seeded: ClassVar[bool] = False
     control: ClassVar[bool] = True
 
     def explain(self, view: CaseView) -> Explanation:
