@@ -87,6 +87,7 @@ from distaff_timeseries.dts.models import DTS as _DTS
 from distaff_timeseries.dts.models import VAE as _VAE
 from distaff_timeseries.dts.models import BetaTCVAE as _BetaTCVAE
 from distaff_timeseries.dts.models import BetaVAE as _BetaVAE
+from distaff_timeseries.sparse_codes import SparseCodes as _SparseCodes
 from distaff_timeseries.timedrl.model import TimeDRL as _TimeDRL
 
 __all__ = [
@@ -164,6 +165,7 @@ __all__ = [
     "Series",
     "SeriesICA",
     "SeriesModel",
+    "SparseCodes",
     "SparseEASE",
     "SparseLinear",
     "Theta",
@@ -2002,6 +2004,54 @@ class SeriesICA(_SeriesICA):
         head_dropout: float = 0.1,
         label_share: float = 1.0,
         n_components: int = 32,
+    ) -> None: ...
+
+class SparseCodes(_SparseCodes):
+    """Latents of a frozen encoder: how much of few directions, of many, a window's vector has; never less than none.
+
+    Args:
+        seq_len: Rows of a window; when None 96, or the longest entity where each entity is one window.
+        horizons: Rows ahead at which forecasts are measured.
+        forecaster: How the linear head of forecasts is found: ``ridge`` in closed form, ``sgd`` by gradient descent.
+        classifier: The linear head of classes; see :mod:`distaff.series.heads.classify`.
+        head_lr: Learning rate of heads found by ``sgd``, as are the two that follow; see
+            :mod:`distaff.series.heads.sgd`.
+        head_epochs: Their passes over the training windows.
+        head_dropout: Share of the features that they do without at each step.
+        label_share: Part of the labelled training windows' entities, of each class in proportion, whose labels are
+            used.
+        lr: Adam's learning rate.
+        lr_decay: What it is multiplied by after every epoch.
+        batch_size: Samples a step.
+        max_epochs: Upper limit; the only one when the dataset has no validation split.
+        eval_every: Epochs between validations.
+        patience: Validations without improvement of the monitored metric before the fit stops.
+        base: The encoder: the name of a model of series, which is fitted with its defaults and the run's seed, or the
+            folder of a fitted one, such as ``workspace/runs/RUN/model``.
+        n_codes: Directions; those that explain nothing stay unused.
+        n_active: Directions that a vector is rebuilt from.
+    """
+
+    def __init__(
+        self,
+        *,
+        seq_len: int | None = None,
+        horizons: tuple[int, ...] = (24,),
+        forecaster: Literal["ridge", "sgd"] = "ridge",
+        classifier: Literal["logistic", "ridge", "sgd", "nearest"] = "logistic",
+        head_lr: float = 0.001,
+        head_epochs: int = 30,
+        head_dropout: float = 0.1,
+        label_share: float = 1.0,
+        lr: float = 0.01,
+        lr_decay: float = 1.0,
+        batch_size: int = 256,
+        max_epochs: int = 60,
+        eval_every: int = 2,
+        patience: int = 5,
+        base: str = "timedrl",
+        n_codes: int = 32,
+        n_active: int = 4,
     ) -> None: ...
 
 class SparseEASE(_SparseEASE):

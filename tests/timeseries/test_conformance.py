@@ -24,6 +24,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "pca": {"n_components": 3},
     "random_encoder": PATCHED,
     "series_ica": {"n_components": 2},
+    "sparse_codes": {**TRAINED, "base": "pca", "n_codes": 6, "n_active": 2},
     "timedrl": PATCHED,
     "vae": VARIATIONAL,
 }
