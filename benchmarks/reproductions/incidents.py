@@ -37,6 +37,7 @@ METRICS = ("ac@1", "avg@5")
 CONFIGURATIONS: Mapping[str, Mapping[str, Any]] = {
     "coral": {},
     "coral, no learned graph": {"learn": False},
+    "coral, no remainders": {"remainder": False},
 }
 _FLIPS = 2_000
 

@@ -494,6 +494,7 @@ class CORAL(_CORAL):
         level: levels count beside extremes
         distribution: distributions count beside extremes
         order: the order of onsets counts beside extremes
+        remainder: what all other metrics leave of one counts beside extremes
         components: what is inside of an entity and outside of it count together
         novelty: robust z that a constant which moves counts at most
     """
@@ -511,6 +512,7 @@ class CORAL(_CORAL):
         level: bool = True,
         distribution: bool = True,
         order: bool = True,
+        remainder: bool = True,
         components: bool = True,
         novelty: float = 100.0,
     ) -> None: ...

@@ -39,12 +39,17 @@ def fitted(vectors: Tensor, n_codes: int = 24, n_active: int = 2) -> SparseAutoe
     return fit_autoencoder(vectors[500:], vectors[:500], n_codes, n_active, QUICK, session, "codes")
 
 
+def divided(values: np.ndarray, split: str) -> Series:
+    """An array as a divided series."""
+    return divide(series_of(values, None, split=None, seed=0), split)
+
+
 def waves(n: int = 1_600, seed: int = 0) -> Series:
     """Two channels of two seasons, and noise."""
     rng, time = np.random.default_rng(seed), np.arange(n)
     first = np.sin(2 * np.pi * time / 12) + 0.3 * np.sin(2 * np.pi * time / 5)
     second = np.cos(2 * np.pi * time / 12)
-    return divide(series_of(np.stack([first, second], 1) + 0.1 * rng.standard_normal((n, 2)), None, split=None, seed=0), "ratio:0.6,0.2,0.2")
+    return divided(np.stack([first, second], 1) + 0.1 * rng.standard_normal((n, 2)), "ratio:0.6,0.2,0.2")
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +149,7 @@ def test_an_ablation_is_what_forecasting_without_the_code_gives(model: SparseCod
 def test_of_noise_no_code_is_worth_anything_to_a_forecast() -> None:
     false = 0
     for seed in range(20):
-        noise = divide(series_of(np.random.default_rng(seed).standard_normal((700, 1)), None, split=None, seed=0), "ratio:0.5,0.2,0.3")
+        noise = divided(np.random.default_rng(seed).standard_normal((700, 1)), "ratio:0.5,0.2,0.3")
         settings = {"base": "pca", "seq_len": 8, "horizons": (2,), "n_codes": 4, "n_active": 2, "max_epochs": 2}
         model = SparseCodes(**settings).fit(noise, seed=seed, device="cpu")
         false += any(ablation.p_value < 0.05 for ablation in ablations(model))

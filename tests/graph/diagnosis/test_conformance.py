@@ -9,8 +9,9 @@ from distaff.model.registry import model_class, names
 from distaff.testing import DiagnoserSuite
 from distaff.testing.common import Make
 
-OPTIONAL = {"pagerank_pc"}  # learns graphs by a package that is slow; it has tests of its own
-ELSEWHERE = {"kpi_correlation", "random", "recency", "traversal"}  # blame what is near the KPI, latest, or anything
+OPTIONAL = {"circa_pc", "pagerank_pc"}  # learn graphs by a package that is slow; they have tests of their own
+# Blame what is near the KPI, latest, what the graph does not explain, or anything.
+ELSEWHERE = {"circa", "hypothesis_test", "kpi_correlation", "random", "rcd", "recency", "traversal"}
 
 
 @pytest.mark.parametrize(

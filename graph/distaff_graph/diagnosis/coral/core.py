@@ -38,6 +38,7 @@ from distaff_graph.diagnosis.coral.linear import LinearLearner
 from distaff_graph.diagnosis.coral.localisation import Blame, blame, by_entity
 from distaff_graph.diagnosis.coral.mechanism import Mechanisms
 from distaff_graph.diagnosis.coral.moments import LagMoments
+from distaff_graph.diagnosis.coral.remainders import Remainders
 from distaff_graph.diagnosis.coral.scores import NOVEL, UNUSUAL, Anomalies, Baseline
 from distaff_graph.diagnosis.trigger import TriggerSettings
 
@@ -134,6 +135,7 @@ class CORALCore:
     _learner: GraphLearner | None
     _mechanisms: tuple[Mechanisms, Floats] | None
     _distributions: EnergyDistances | None
+    _remainders: Remainders | None
     _convergence: Convergence
 
     def __init__(
@@ -250,7 +252,7 @@ class CORALCore:
         self._n_rows = 0
         self._anomalies = Anomalies(self._incident, self._own, self._onset)
         self._candidates = np.zeros(0, np.int64)
-        self._learner = self._mechanisms = self._distributions = None
+        self._learner = self._mechanisms = self._distributions = self._remainders = None
         self._convergence = Convergence(top_k=self._top_k)
 
     def _checked(self, rows: Floats) -> Floats:
@@ -280,7 +282,7 @@ class CORALCore:
             self._learner = self._new_learner(self.knowledge.take(self._candidates))
             self._learner.update(self._bounded(baseline, self._normal))
             self._learner.switch()
-            self._mechanisms = self._distributions = None
+            self._mechanisms = self._distributions = self._remainders = None
             rows = self._incident
         # An onset that was found lies some rows too early. Taken for the incident's, those rows would make a step of every
         # level, and any two steps look related.
@@ -321,15 +323,18 @@ class CORALCore:
 
     def _weights(self, baseline: Baseline) -> Floats:
         """Return weights ``(M,)`` whose log(1 + weight) is what speaks against each metric by itself."""
-        level, apart = np.zeros(self.n_metrics), np.zeros(self.n_metrics)
+        level, apart, remainder = (np.zeros(self.n_metrics) for _ in range(3))
+        chosen = self._candidates
         if self.weighed.level:
             level = baseline.level(baseline.z(self._incident), upward=self.upward)
         if self.weighed.distribution:
-            chosen = self._candidates
             self._distributions = self._distributions or EnergyDistances(self._normal[:, chosen])
             apart[chosen] = self._distributions.apart(self._incident[:, chosen])
-        early = earliness(self._onset, self._followed)
-        return np.expm1(evidence(self._anomalies.own, level, apart, early, self.kinds, self.kpi, self.weighed))
+        if self.weighed.remainder:
+            self._remainders = self._remainders or Remainders(self._normal[:, chosen])
+            remainder[chosen] = self._remainders.apart(self._incident[:, chosen])
+        early, own = earliness(self._onset, self._followed), self._anomalies.own
+        return np.expm1(evidence(own, level, apart, early, remainder, self.kinds, self.kpi, self.weighed))
 
     def _deviations(self, baseline: Baseline) -> Anomalies:
         """Return own scores and onsets of all metrics; the course of the candidates only, 0 for others.

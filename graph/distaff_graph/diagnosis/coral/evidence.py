@@ -9,6 +9,8 @@ and of several metrics that are all as far out as can be, the first is the likel
   blocks of the normal rows and all others. A metric that drifts is ever another, and says nothing.
 * **Order**: 1 / (1 + rows after the first metric), half of it by the first row beyond the past and half by the first that
   another one follows: outliers come in any row.
+* **Remainder**: half of the same as for distributions, of what all other metrics leave of it; see
+  :mod:`~distaff_graph.diagnosis.coral.remainders`.
 * **Falls**: metrics that rise where something is wrong (latency, errors, cpu) fall where work stays away, which is an
   effect: half of a fallen level is taken off.
 * **Component**: what failed is out of the ordinary inside (cpu, memory, disk) and outside (latency, errors, traffic), what
@@ -29,6 +31,7 @@ _ROWS = 240  # of either state by which distributions are compared, evenly space
 _BLOCKS = 4  # of the normal rows
 _ALIKE = 0.1  # energy coefficient between states that are the same for all one knows
 _FALLEN = 0.5  # of a level, taken off where falling is an effect
+_REMAINDER = 0.5  # of what speaks for a changed mechanism
 _OTHER_SIDE = 0.25  # of the evidence on the other side of a component, added
 FOLLOWED = 2  # rows in which another has to follow
 
@@ -62,14 +65,16 @@ class Weighed:
 
     Attributes:
         level: Levels, beside extremes.
-        distribution: EnergyDistances.
+        distribution: Distributions.
         order: The order of onsets.
+        remainder: Remainders, what all others leave of a metric.
         components: The other side of each component.
     """
 
     level: bool = True
     distribution: bool = True
     order: bool = True
+    remainder: bool = True
     components: bool = True
 
 
@@ -96,6 +101,7 @@ def evidence(
     level: Floats,
     apart: Floats,
     early: Floats,
+    remainder: Floats,
     kinds: Kinds,
     kpi: int | None,
     weighed: Weighed,
@@ -107,6 +113,7 @@ def evidence(
         level: Its level, signed, over the furthest level ever.
         apart: Its distribution's distance, over the furthest ever.
         early: Earliness, 1 for the first.
+        remainder: The distance of what all others leave of it, over the furthest ever.
         kinds: The kinds of the metrics.
         kpi: The metric that shows the incident, which is nobody's property; None if there is none.
         weighed: The kinds of evidence that count.
@@ -119,6 +126,8 @@ def evidence(
         total += np.log1p(beside_peers(apart, kinds.kind_of))
     if weighed.order:
         total += early
+    if weighed.remainder:
+        total += _REMAINDER * np.log1p(beside_peers(remainder, kinds.kind_of))
     total = np.maximum(total, 0)
     return total + _OTHER_SIDE * _other_side(total, kinds, kpi) if weighed.components else total
 

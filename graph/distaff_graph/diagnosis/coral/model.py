@@ -35,6 +35,7 @@ class CORALConfig(DiagnoserConfig):
     level: bool = Field(True, description="levels count beside extremes")
     distribution: bool = Field(True, description="distributions count beside extremes")
     order: bool = Field(True, description="the order of onsets counts beside extremes")
+    remainder: bool = Field(True, description="what all other metrics leave of one counts beside extremes")
     components: bool = Field(True, description="what is inside of an entity and outside of it count together")
     novelty: float = Field(NOVEL, gt=0, description="robust z that a constant which moves counts at most")
 
@@ -66,7 +67,7 @@ class CORAL(TriggeredDiagnoser):
     @property
     def _settings(self) -> CoreSettings:
         config = self.config
-        weighed = Weighed(config.level, config.distribution, config.order, config.components)
+        weighed = Weighed(config.level, config.distribution, config.order, config.remainder, config.components)
         return CoreSettings(config.learner, config.learn, weighed, config.novelty)
 
     def graph_of(self, topology: Topology, learned: Sequence[LearnedEdge]) -> str:

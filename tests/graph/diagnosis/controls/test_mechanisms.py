@@ -14,7 +14,7 @@ from distaff.incidents.base import CaseView
 from distaff_data.arrays import Floats
 from distaff_data.datasets.incidents import Case, Edge
 from distaff_graph.diagnosis.controls.interventions import RCD, binned, independence
-from distaff_graph.diagnosis.controls.mechanisms import CIRCA, HypothesisTest, adjusted, unexplained
+from distaff_graph.diagnosis.controls.mechanisms import CIRCA, CIRCAOnPC, HypothesisTest, adjusted, unexplained
 
 COLUMNS = ("a|x", "b|x", "c|x", "kpi|x", "other|x")
 EDGES = (Edge("a", "b"), Edge("b", "c"), Edge("c", "kpi"))
@@ -51,6 +51,12 @@ def test_circa_blames_it_too_unless_noise_above_it_passes_for_an_anomaly(moved: 
         upstream = unexplained(view, csr_array(view.topology.prior().known))[: COLUMNS.index(moved)]
         blamed = CIRCA().diagnose_case(case, EDGES).columns[0]
         assert blamed == moved or upstream.max(initial=0.0) >= 3
+
+
+def test_without_a_graph_circa_tests_against_the_one_that_pc_learns() -> None:
+    pytest.importorskip("causallearn")
+    hits = [CIRCAOnPC().diagnose_case(system("b|x", seed=seed), seed=seed).columns[0] == "b|x" for seed in range(4)]
+    assert sum(hits) >= 2  # of four by chance: 1
 
 
 def test_what_is_left_is_what_a_regression_and_a_scaler_leave() -> None:

@@ -112,7 +112,8 @@ def test_a_restored_core_gives_the_same_diagnosis(learner: str) -> None:
 def test_memory_does_not_grow_and_far_metrics_are_screened_out() -> None:
     rng = np.random.default_rng(8)
     n = 300
-    weighed = Weighed(distribution=False, order=False)  # what came first would be blamed before what is further out
+    # What came first would be blamed before what is further out.
+    weighed = Weighed(distribution=False, order=False, remainder=False)
     core = CORALCore(Kinds.of(np.arange(n), np.zeros(n, int)), 0, n_candidates=20, memory=100, weighed=weighed)
     for _ in range(5):
         core.add_normal(rng.standard_normal((50, n)))

@@ -17,7 +17,7 @@ from distaff_graph.diagnosis.coral.evidence import (
 )
 from distaff_graph.diagnosis.energy import energy_coefficient
 
-NOTHING = Weighed(level=False, distribution=False, order=False, components=False)
+NOTHING = Weighed(level=False, distribution=False, order=False, remainder=False, components=False)
 
 
 def test_onsets_that_another_row_follows_are_those_of_a_loop() -> None:
@@ -53,17 +53,20 @@ def _kinds(n: int) -> Kinds:
 
 
 def test_evidence_is_the_sum_of_logarithms_without_peers() -> None:
-    extreme, level, apart, early = (np.array([a, b]) for a, b in ((3.0, 1.0), (-2.0, 0.5), (4.0, 1.0), (1.0, 0.2)))
-    total = evidence(extreme, level, apart, early, _kinds(2), None, Weighed())
-    expected = np.log1p(extreme) + np.log1p(np.abs(level)) + np.log1p(apart) + early
+    pairs = ((3.0, 1.0), (-2.0, 0.5), (4.0, 1.0), (1.0, 0.2), (0.5, 7.0))
+    extreme, level, apart, early, left = map(np.array, pairs)
+    total = evidence(extreme, level, apart, early, left, _kinds(2), None, Weighed())
+    expected = np.log1p(extreme) + np.log1p(np.abs(level)) + np.log1p(apart) + early + np.log1p(left) / 2
     np.testing.assert_allclose(total, expected)
-    np.testing.assert_allclose(evidence(extreme, level, apart, early, _kinds(2), None, NOTHING), np.log1p(extreme))
+    np.testing.assert_allclose(
+        evidence(extreme, level, apart, early, left, _kinds(2), None, NOTHING), np.log1p(extreme)
+    )
 
 
 def test_a_latency_that_falls_speaks_half_as_much_as_one_that_rises() -> None:
     zeros = np.zeros(2)
     kinds = replace(_kinds(2), rising=np.array([True, True]))
-    total = evidence(zeros, np.array([-5.0, 5.0]), zeros, zeros, kinds, None, replace(NOTHING, level=True))
+    total = evidence(zeros, np.array([-5.0, 5.0]), zeros, zeros, zeros, kinds, None, replace(NOTHING, level=True))
     assert total.tolist() == pytest.approx([np.log(6) / 2, np.log(6)])
 
 
@@ -73,8 +76,8 @@ def test_an_entity_that_is_odd_inside_and_outside_comes_before_one_that_is_odder
         np.array([0, 0, 1, 1, 0]), np.arange(5), np.array([True, False, False, True, False]), np.zeros(5, bool)
     )
     zeros = np.zeros(5)
-    alone = evidence(extreme, zeros, zeros, zeros, kinds, 4, NOTHING)
-    both = evidence(extreme, zeros, zeros, zeros, kinds, 4, replace(NOTHING, components=True))
+    alone = evidence(extreme, zeros, zeros, zeros, zeros, kinds, 4, NOTHING)
+    both = evidence(extreme, zeros, zeros, zeros, zeros, kinds, 4, replace(NOTHING, components=True))
     assert alone[2] > alone[1]
     assert both[1] > both[2]
     assert both[1] == pytest.approx(np.log(7) + 0.25 * np.log(6))
