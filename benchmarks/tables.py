@@ -164,6 +164,47 @@ def classes(answer: Row) -> list[str]:
     return _table(("", *sets), ([label, *(row.get(name, "") for name in sets)] for label, row in cells.items()))
 
 
+def incidents(answer: Row) -> list[str]:
+    """Return the table of root causes: a row a set of incidents, CORAL beside itself without remainders and two controls."""
+    of_set: dict[str, dict[str, Row]] = {}
+    plain: dict[str, float] = {}
+    for row in answer["rows"]:
+        name, _, metric = row["metric"].rpartition(" ")
+        if metric == "ac@1" and not row["model"].startswith("left out"):
+            of_set.setdefault(name, {})[row["model"]] = row
+        elif row["model"] == "coral":
+            plain[row["metric"]] = row["value"]
+    head = (
+        "set (cases)",
+        "CORAL",
+        "without remainders",
+        "best control",
+        "p",
+        "p by all",
+        "sets hold the cause",
+        "paths",
+    )
+    return _table(head, (_incident_cells(name, rows, plain) for name, rows in of_set.items()))
+
+
+def _incident_cells(name: str, rows: Mapping[str, Row], plain: Mapping[str, float]) -> list[str]:
+    ours, controls = rows["coral"], {model: row for model, row in rows.items() if row["control"]}
+    best = max(controls, key=lambda model: controls[model]["value"])
+    ahead = [row["p"] for row in controls.values() if row["value"] > ours["value"]]
+    corrected = min(1.0, len(controls) * min(ahead, default=1.0))  # Bonferroni: the smallest of Holm's
+    path = plain.get(f"{name} paths")
+    return [
+        f"{name} ({plain[f'{name} sets: cases']:.0f})",
+        f"{_decimals(ours['value'], 2)} [{_decimals(ours['low'], 2)}, {_decimals(ours['high'], 2)}]",
+        _decimals(rows["coral, no remainders"]["value"], 2),
+        f"{best} {_decimals(controls[best]['value'], 2)}",
+        f"{controls[best]['p']:.2g}",
+        f"{corrected:.2g}" if ahead else "none ahead",
+        _decimals(plain[f"{name} sets: coverage"], 2),
+        "" if path is None else _decimals(path, 2),
+    ]
+
+
 RENDERERS: Mapping[str, Callable[[Any], list[str]]] = {
     "ours-amazon-book": lists,
     "dccf-amazon-book": lists,
@@ -176,6 +217,7 @@ RENDERERS: Mapping[str, Callable[[Any], list[str]]] = {
     "defaults": defaults,
     "board-null": pairs,
     "series-classes": classes,
+    "incidents": incidents,
     **{f"false-positives-{name}": rates for name in ("names", "cards", "blind-spots", "infomec")},
 }
 
@@ -217,9 +259,9 @@ def _spread(row: Row) -> str:
     return _decimals(row["value"]) + (f" ± {_decimals(row['std'])}" if row["std"] is not None else "")
 
 
-def _decimals(value: float) -> str:
-    """Return four decimals without the zero before them."""
-    return _bare(f"{value:.4f}")
+def _decimals(value: float, n: int = 4) -> str:
+    """Return some decimals without the zero before them."""
+    return _bare(f"{value:.{n}f}")
 
 
 def _signed(value: float) -> str:
