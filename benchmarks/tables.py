@@ -164,6 +164,16 @@ def classes(answer: Row) -> list[str]:
     return _table(("", *sets), ([label, *(row.get(name, "") for name in sets)] for label, row in cells.items()))
 
 
+def edges(answer: Row) -> list[str]:
+    """Return the table of edges behind recommendations: a row a model, a column a way of ranking them."""
+    ways = list(dict.fromkeys(row["by"] for row in answer["rows"]))
+    cells: dict[str, dict[str, str]] = {}
+    for row in answer["rows"]:
+        low, high = (_decimals(row[end], 3) for end in ("low", "high"))
+        cells.setdefault(row["model"], {})[row["by"]] = f"{_decimals(row['mean'], 3)} [{low}, {high}]"
+    return _table(("", *ways), ([model, *(row[way] for way in ways)] for model, row in cells.items()))
+
+
 def incidents(answer: Row) -> list[str]:
     """Return the table of root causes: a row a set of incidents, CORAL beside itself without remainders and two controls."""
     of_set: dict[str, dict[str, Row]] = {}
@@ -218,6 +228,7 @@ RENDERERS: Mapping[str, Callable[[Any], list[str]]] = {
     "board-null": pairs,
     "series-classes": classes,
     "incidents": incidents,
+    "edges": edges,
     **{f"false-positives-{name}": rates for name in ("names", "cards", "blind-spots", "infomec")},
 }
 
