@@ -68,8 +68,15 @@ class _Regression:
 
 
 def shrunk_covariance(rows: Floats) -> Floats:
-    """Return the covariance of rows ``(n, m)`` that Ledoit and Wolf expect to be nearest to the true one."""
-    from sklearn.covariance import ledoit_wolf  # a second to import, and only incidents need it
+    """Return the covariance of rows ``(n, m)``, shrunk towards equal variances by the share that is expected to be best.
 
-    covariance: Floats = ledoit_wolf(rows)[0] if rows.shape[1] else np.zeros((0, 0))
-    return covariance
+    The share is that of Ledoit and Wolf: of the distance between the two targets, what sampling alone makes.
+    """
+    n, m = rows.shape
+    away = rows - rows.mean(0)
+    covariance: Floats = away.T @ away / n
+    target = np.eye(m) * (np.trace(covariance) / max(m, 1))
+    distance = float(np.square(covariance - target).sum())
+    sampling = float((np.square(away).T @ np.square(away) / n - np.square(covariance)).sum()) / n
+    share = min(sampling / distance, 1.0) if distance > 0 else 1.0
+    return share * target + (1 - share) * covariance

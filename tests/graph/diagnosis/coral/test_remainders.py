@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.covariance import ledoit_wolf
 from sklearn.linear_model import LinearRegression
 
 from distaff_data.arrays import Floats
@@ -42,6 +43,13 @@ def test_of_many_rows_what_is_left_is_what_a_regression_leaves() -> None:
         fit = LinearRegression().fit(scaled[:, others], scaled[:, metric])
         residual = new[:, metric] - fit.predict(new[:, others])
         assert np.corrcoef(left[:, metric], residual)[0, 1] > 0.999
+
+
+@pytest.mark.parametrize(("n", "m"), [(10, 4), (30, 50), (500, 12)])
+def test_the_covariance_is_that_of_scikit_learn(n: int, m: int) -> None:
+    rng = np.random.default_rng(n)
+    rows = rng.standard_normal((n, m)) @ rng.standard_normal((m, m))
+    np.testing.assert_allclose(shrunk_covariance(rows), ledoit_wolf(rows)[0], rtol=1e-9)
 
 
 @pytest.mark.parametrize("n_normal", [14, 60, 400])
