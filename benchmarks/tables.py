@@ -174,6 +174,36 @@ def edges(answer: Row) -> list[str]:
     return _table(("", *ways), ([model, *(row[way] for way in ways)] for model, row in cells.items()))
 
 
+def codes(answer: Row) -> list[str]:
+    """Return the table of sparse codes: a row an encoder."""
+    head = (
+        "encoder",
+        "explained",
+        "of shuffled columns",
+        "in use",
+        "MSE by codes",
+        "by the vectors",
+        "worth something",
+    )
+    return _table(
+        (*head, "found by other seeds", "move one property"),
+        (
+            [
+                row["encoder"],
+                f"{row['explained']:.0%}",
+                f"{row['explained_of_shuffled']:.0%}",
+                f"{row['in_use']:.0f} of {row['codes']}",
+                _decimals(row["mse"], 3),
+                _decimals(row["mse_of_vectors"], 3),
+                f"{row['worth_something']:.1f}",
+                f"{row['stable']} of {row['of']}",
+                f"{row['moving']} of {row['of']}",
+            ]
+            for row in answer["rows"]
+        ),
+    )
+
+
 def incidents(answer: Row) -> list[str]:
     """Return the table of root causes: a row a set of incidents, CORAL beside itself without remainders and two controls."""
     of_set: dict[str, dict[str, Row]] = {}
@@ -228,6 +258,7 @@ RENDERERS: Mapping[str, Callable[[Any], list[str]]] = {
     "board-null": pairs,
     "series-classes": classes,
     "incidents": incidents,
+    "sparse-codes": codes,
     "edges": edges,
     **{f"false-positives-{name}": rates for name in ("names", "cards", "blind-spots", "infomec")},
 }

@@ -79,4 +79,5 @@ def shrunk_covariance(rows: Floats) -> Floats:
     distance = float(np.square(covariance - target).sum())
     sampling = float((np.square(away).T @ np.square(away) / n - np.square(covariance)).sum()) / n
     share = min(sampling / distance, 1.0) if distance > 0 else 1.0
-    return share * target + (1 - share) * covariance
+    shrunk: Floats = share * target + (1 - share) * covariance
+    return shrunk
