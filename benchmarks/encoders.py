@@ -10,8 +10,8 @@ from typing import Any
 
 from benchmarks.protocol import Candidate
 
-_TRAINED: dict[str, Any] = {"lr": 1e-2, "batch_size": 16_384, "max_epochs": 60, "eval_every": 3, "patience": 3}
-_LOSSES = ({**_TRAINED}, {**_TRAINED, "loss": "softmax", "n_negatives": 64})
+_TRAINED: dict[str, Any] = {"lr": 1e-2, "batch_size": 16_384, "max_epochs": 45, "eval_every": 3, "patience": 3}
+_LOSSES = ({**_TRAINED}, {**_TRAINED, "loss": "softmax", "n_negatives": 16})
 
 
 def candidates(*more: Candidate) -> tuple[Candidate, ...]:

@@ -3,8 +3,8 @@
 ETTh1, windows of 96 rows, forecasts of 24. Each encoder is fitted with each seed, and so are its codes. A row has, as means
 over seeds: what the codes explain of the vectors, and of vectors with shuffled columns; how many are in use on test windows;
 the error of forecasts by codes alone and by the vectors, and how many codes are worth something to the first (held at their
-mean, p < .05 after Holm); of the first seed, how many codes other seeds find, and how many move a property of the window in one
-direction beyond chance. Nothing is chosen here but the epochs of encoder and autoencoder, by validation.
+mean, p < .05 after Holm); of the first seed, how many codes other seeds find, and how many move a property of the window in
+one direction beyond chance. Nothing is chosen here but the epochs of encoder and autoencoder, by validation.
 """
 
 from __future__ import annotations
