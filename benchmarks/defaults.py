@@ -157,7 +157,8 @@ def main() -> None:
     )
     parser.add_argument("--skip", action="append", default=[], metavar="DATASET", help="leave a dataset out")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--save", action="store_true", help="write benchmarks/results/defaults.json as well")
+    parser.add_argument("--save", action="store_true", help="write benchmarks/results/NAME.json as well")
+    parser.add_argument("--name", default="defaults", help="of the file of results")
     args = parser.parse_args()
     rows: list[Row] = []
     say = functools.partial(print, file=sys.stderr, flush=True)
@@ -165,7 +166,7 @@ def main() -> None:
         rows.append(row)
         answer = {"trials": args.trials, "metric": METRIC, "rows": [asdict(row) for row in rows]}
         if args.save:  # after each row: a run of hours that ends early has told of the models it came to
-            results.save("defaults", answer)
+            results.save(args.name, answer)
     if args.json:
         print(json.dumps(answer))
         return

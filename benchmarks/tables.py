@@ -254,7 +254,7 @@ RENDERERS: Mapping[str, Callable[[Any], list[str]]] = {
     "planted-knobs": knobs,
     "speed": speeds,
     "dependencies": dependencies,
-    "defaults": defaults,
+    **dict.fromkeys(("defaults", "defaults-four", "defaults-trained"), defaults),
     "board-null": pairs,
     "series-classes": classes,
     "incidents": incidents,
