@@ -25,7 +25,7 @@ from distaff_timeseries.sparse_codes import SparseCodes
 QUICK = GradientConfig(lr=1e-2, batch_size=256, max_epochs=60, eval_every=5, patience=3)
 
 
-def dictionary(n: int = 2_000, width: int = 16, n_codes: int = 24, seed: int = 0) -> tuple[Tensor, Tensor]:
+def dictionary(n: int = 1_500, width: int = 16, n_codes: int = 24, seed: int = 0) -> tuple[Tensor, Tensor]:
     """Vectors that are sums of 2 of 24 directions, and the directions ``(D, K)``."""
     rng = torch.Generator().manual_seed(seed)
     directions = torch.nn.functional.normalize(torch.randn(width, n_codes, generator=rng), dim=0)
@@ -53,30 +53,35 @@ def waves(n: int = 1_600, seed: int = 0) -> Series:
 
 
 @pytest.fixture(scope="module")
+def network() -> SparseAutoencoder:
+    """An autoencoder of the dictionary's vectors."""
+    return fitted(dictionary()[0])
+
+
+@pytest.fixture(scope="module")
 def model() -> SparseCodes:
     settings = {"base": "pca", "seq_len": 24, "horizons": (6,), "n_codes": 8, "n_active": 2, "max_epochs": 20}
     return SparseCodes(**settings).fit(waves(), seed=0, device="cpu")
 
 
-def test_a_planted_dictionary_is_found() -> None:
+def test_a_planted_dictionary_is_found(network: SparseAutoencoder) -> None:
     vectors, directions = dictionary()
-    network = fitted(vectors)
     found = torch.nn.functional.normalize(network.directions.detach(), dim=0)
     assert network.explained(vectors[:500]) > 0.85
     assert float((found.T @ directions).amax(0).mean()) > 0.9
 
 
-def test_few_codes_are_active_and_none_is_negative() -> None:
-    codes = fitted(dictionary()[0]).codes(dictionary(seed=1)[0])
+def test_few_codes_are_active_and_none_is_negative(network: SparseAutoencoder) -> None:
+    codes = network.codes(dictionary(seed=1)[0])
     assert bool((codes >= 0).all())
     assert int((codes > 0).sum(1).max()) <= 2
 
 
-def test_shuffled_columns_keep_each_column_and_lose_what_joins_them() -> None:
+def test_shuffled_columns_keep_each_column_and_lose_what_joins_them(network: SparseAutoencoder) -> None:
     vectors, _ = dictionary()
     shuffled = shuffled_columns(vectors, torch.Generator().manual_seed(0))
     assert torch.equal(shuffled.sort(0).values, vectors.sort(0).values)
-    assert fitted(shuffled).explained(shuffled[:500]) < fitted(vectors).explained(vectors[:500]) - 0.2
+    assert fitted(shuffled).explained(shuffled[:500]) < network.explained(vectors[:500]) - 0.2
 
 
 def test_of_columns_that_nothing_joins_codes_explain_no_more_than_of_shuffled_ones() -> None:
