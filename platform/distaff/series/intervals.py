@@ -283,7 +283,7 @@ def _replayed(model: WindowModel, horizon: int, split: str, at_most: int) -> _Re
     errors = torch.full((n, most, horizon, n_channels), torch.nan)
     deviation, starts = torch.full((n, most, n_channels), torch.nan), torch.full((n, most), -1)
     starts[windows.entities, place] = windows.starts
-    for block in blocks(windows):
+    for block in blocks(windows) if len(windows) else ():  # a model need not know what to do with no window at all
         values, mask = model.take(windows, block)
         history, observed = values[:, :length], mask[:, :length]
         away = (model.forecast_after(windows, block, history, observed, horizon) - values[:, length:]).abs()

@@ -409,3 +409,14 @@ def test_the_target_is_raw_where_there_are_labels(tmp_path: Path, labelled: bool
     model.save(tmp_path / "m")
     scores = SeriesModel.load(tmp_path / "m").anomalies()["score"].to_numpy()
     assert scores == pytest.approx(model.anomalies()["score"].to_numpy())
+
+
+def test_a_series_with_validation_rows_enough_for_intervals_is_measured() -> None:
+    """Intervals then need no training window, and no window at all is what an encoder would be given."""
+    rows = np.sin(np.arange(1_200)[:, None] / np.array([3.0, 7.0]))
+    data = divide(Series.from_rows(rows.astype(np.float32), [1_200], name="long"), "rows:400,500,300")
+    small = {"seq_len": 8, "horizons": (2,), "d_model": 8, "n_heads": 2, "n_layers": 1, "patch_len": 4, "stride": 4}
+    model = RandomEncoder(**small).fit(data, device="cpu")
+    assert {measured.split for measured in model.measure()} == {"valid", "test"}
+    nothing = torch.zeros(0, 8, 2)
+    assert model.encode(nothing, nothing.bool()).instances.shape == (0, 2, 8)

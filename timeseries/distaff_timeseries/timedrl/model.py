@@ -150,7 +150,8 @@ class TimeDRL(SeriesModel):
         scale = normal.std
         if geometry.n_groups != geometry.n_channels:
             scale = scale.square().mean(1, keepdim=True).sqrt()
-        window = normal.values.transpose(1, 2).reshape(len(values), geometry.n_groups, -1)
+        n_rows = values.shape[1] * geometry.n_channels // geometry.n_groups
+        window = normal.values.transpose(1, 2).reshape(len(values), geometry.n_groups, n_rows)
         window_too = window if self.config.concat_window else None
         return Encoding(encoded[:, :, 0], encoded[:, :, 1:], normal.mean, scale, window_too)
 
