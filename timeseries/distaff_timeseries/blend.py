@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -44,8 +45,9 @@ class ForecastBlend(Forecaster):
     covariates, or times are moments, a ridge beside their effects joins them; see
     :mod:`distaff_timeseries.covariate_ridge`. Weights are not negative and sum to 1. For each entity, channel and band of
     steps (1 to 4, 5 to 16, 17 to 64, ...) they are the ones of least squared error on the validation windows, where those
-    of all entities count too, the more the fewer its own are. With
-    ``seq_len`` there are windows of that length alone.
+    of all entities count too, the more the fewer its own are: as far from weights that all channels share as halves of
+    these windows agree, and these as far from those of the simple forecasts. With ``seq_len`` there are windows of that
+    length alone.
     """
 
     name: ClassVar[str] = "forecast_blend"
@@ -214,11 +216,10 @@ class ForecastBlend(Forecaster):
         train = evenly(with_future(data, self.length, steps, "train", self.device), _MOST // 2)
         usual = torch.zeros(data.n_entities + 1, both.grams.shape[1], len(data.channels), len(names))
         usual[..., simple] = (self._products(train, steps, simple) + both.among(simple)).shares()
-        by_half = [product.shares() for product in products]
-        gain = worth(
-            [(other, own[:-1], usual[:-1]) for other, own in zip(products[::-1], by_half, strict=True)],
-        )
-        return usual + gain.unsqueeze(0).unsqueeze(3) * (both.shares() - usual)
+        together = _Drawn.to([usual] * 3, products, both, of_all_channels=True)
+        if len(data.channels) == 1:
+            return together.of_both
+        return _Drawn.to([*together.of_halves, together.of_both], products, both, of_all_channels=False).of_both
 
     def _products(self, windows: Windows, steps: int, chosen: Tensor | None = None) -> ErrorProducts:
         """Return sums of products of the errors of components, of some alone where these are told."""
@@ -234,6 +235,32 @@ class ForecastBlend(Forecaster):
             errors = ((forecasts - future.unsqueeze(3)) * measured.unsqueeze(3)).double().cpu()
             products.add(errors, measured.cpu(), codes)
         return products
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """Weights ``(E + 1, bands, C, K)`` by each half of the validation windows and by both, drawn to first guesses."""
+
+    of_halves: tuple[Tensor, Tensor]
+    of_both: Tensor
+
+    @classmethod
+    def to(
+        cls, first: Sequence[Tensor], products: Sequence[ErrorProducts], both: ErrorProducts, *, of_all_channels: bool
+    ) -> _Drawn:
+        """Return the weights of least error, as far from the first guesses as each half saves by those of the other.
+
+        Args:
+            first: The first guess by each half, and by both.
+            products: Of errors in each half.
+            both: Of errors in both.
+            of_all_channels: Channels have the same weights, and are judged together.
+        """
+        best = [product.shares(of_all_channels=of_all_channels) for product in (*products, both)]
+        judged = [(products[1 - half], best[half][:-1], first[half][:-1]) for half in (0, 1)]
+        gain = worth(judged, channels_together=of_all_channels).unsqueeze(0).unsqueeze(3)
+        drawn = [guess + gain * (weights - guess) for guess, weights in zip(first, best, strict=True)]
+        return cls((drawn[0], drawn[1]), drawn[2])
 
 
 def _halves(windows: Windows, steps: int) -> Tensor:

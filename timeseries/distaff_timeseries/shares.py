@@ -58,6 +58,14 @@ def drawn_together(grams: Tensor, stretches: Tensor) -> Tensor:
     return torch.cat([weight * own + _OWN * common, common.unsqueeze(0)])
 
 
+def _over_channels(grams: Tensor) -> Tensor:
+    """Return mean products ``(E, bands, C, K, K)``, in units of each channel's best component, their mean over channels."""
+    least = grams.diagonal(dim1=3, dim2=4).amin(3)
+    units = torch.where((least > 0)[..., None, None], grams / least.clamp(min=1e-30)[..., None, None], 0.0)
+    mean = units.sum(2, keepdim=True) / (least > 0).sum(2, keepdim=True).clamp(min=1)[..., None, None]
+    return mean.expand_as(grams)
+
+
 @dataclass(frozen=True)
 class ErrorProducts:
     """Sums of products of the errors of K components over windows.
@@ -105,9 +113,14 @@ class ErrorProducts:
         """Return the mean products."""
         return self.grams / self.counts.clamp(min=1)[..., None, None]
 
-    def shares(self) -> Tensor:
-        """Return weights of least error of each entity, drawn together, and of one unknown, ``(E + 1, bands, C, K)``."""
+    def shares(self, *, of_all_channels: bool = False) -> Tensor:
+        """Return weights of least error of each entity, drawn together, and of one unknown, ``(E + 1, bands, C, K)``.
+
+        Args:
+            of_all_channels: Channels have the same weights, each of them in units of its best component's error.
+        """
         grams = self.mean()
+        grams = _over_channels(grams) if of_all_channels else grams
         stretches = self.stretches + (self.stretches > 0)  # the last window ends a stretch
         each = [
             least_squares_shares(drawn_together(grams[:, band], stretches[:, band])) for band in range(grams.shape[1])
@@ -115,15 +128,17 @@ class ErrorProducts:
         return torch.stack(each, 1)
 
 
-def worth(judged: Sequence[tuple[ErrorProducts, Tensor, Tensor]]) -> Tensor:
+def worth(judged: Sequence[tuple[ErrorProducts, Tensor, Tensor]], *, channels_together: bool = False) -> Tensor:
     """Return how far weights are worth going to from simpler ones, 0 to 1, for each band and channel ``(bands, C)``.
 
     With g the mean share of the squared error that they save, and s its standard error over entities and what judges them,
     that is 1 - s^2 / g^2, as James and Stein (1961) draw a mean to a first guess; 0 where nothing is saved. Channels are
-    judged apart, since one may be a season and the next a walk; bands together where there are few entities.
+    judged apart, since one may be a season and the next a walk, unless they have the same weights; bands together where
+    there are few entities.
 
     Args:
         judged: products of errors, weights ``(E, bands, C, K)`` that were found without them, and the simpler weights.
+        channels_together: All channels go equally far.
     """
     cells = []
     for products, weights, simpler in judged:
@@ -131,6 +146,8 @@ def worth(judged: Sequence[tuple[ErrorProducts, Tensor, Tensor]]) -> Tensor:
         theirs, ours = (torch.einsum("ebck,ebckl,ebcl->bec", w.double(), grams, w.double()) for w in (simpler, weights))
         cells.append(torch.where(theirs > 0, 1 - ours / theirs.clamp(min=1e-30), torch.nan))
     saved = torch.cat(cells, 1)
+    if channels_together:
+        return _worth_of_channel(saved.flatten(1)).unsqueeze(1).expand(-1, saved.shape[2])
     return torch.stack([_worth_of_channel(saved[:, :, channel]) for channel in range(saved.shape[2])], 1)
 
 
