@@ -174,6 +174,28 @@ def edges(answer: Row) -> list[str]:
     return _table(("", *ways), ([model, *(row[way] for way in ways)] for model, row in cells.items()))
 
 
+def horizons(answer: Row) -> list[str]:
+    """Return the table of forecasts: a row a model, a column a horizon."""
+    of: dict[str, dict[str, Row]] = {}
+    for row in answer["rows"]:
+        of.setdefault(row["model"], {})[row["metric"]] = row
+    ahead = [metric for metric in next(iter(of.values())) if metric.startswith("mse@")]
+    head = ("MSE", *(metric.partition("@")[2] for metric in ahead), "mean", "valid", "window", "published")
+    return _table(
+        head,
+        (
+            [
+                f"{model} (control)" if rows["mse"]["control"] else f"**{model}**",
+                *(_decimals(rows[metric]["value"], 3) for metric in (*ahead, "mse")),
+                f"{rows['valid']['value']:.3f}",
+                str(rows["mse"]["settings"].get("seq_len", "")),
+                "" if rows["mse"]["published"] is None else _decimals(rows["mse"]["published"], 3),
+            ]
+            for model, rows in of.items()
+        ),
+    )
+
+
 def codes(answer: Row) -> list[str]:
     """Return the table of sparse codes: a row an encoder."""
     head = (
@@ -259,6 +281,7 @@ RENDERERS: Mapping[str, Callable[[Any], list[str]]] = {
     "series-classes": classes,
     "incidents": incidents,
     "sparse-codes": codes,
+    "forecast-etth1": horizons,
     "edges": edges,
     **{f"false-positives-{name}": rates for name in ("names", "cards", "blind-spots", "infomec")},
 }
