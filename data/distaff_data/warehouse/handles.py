@@ -21,7 +21,8 @@ _MOST = 128  # tables that wait, at most
 
 def take(folder: Path) -> DeltaTable:
     """Return the table in a folder as it stands now, for this caller alone."""
-    return _waiting_in(str(folder)) or DeltaTable(str(folder))
+    table = _waiting_in(str(folder))
+    return DeltaTable(str(folder)) if table is None else table
 
 
 def keep(folder: Path, table: DeltaTable) -> None:
@@ -53,8 +54,8 @@ def _waiting_in(folder: str) -> DeltaTable | None:
 def _log_of(folder: str) -> _Log:
     """Return the commits that a table's log has; none where there is no log."""
     try:
-        with os.scandir(f"{folder}/_delta_log") as found:
-            commits = [(entry.name, entry.stat()) for entry in found if _COMMIT.fullmatch(entry.name)]
+        with os.scandir(f"{folder}/_delta_log") as entries:
+            commits = [(entry.name, entry.stat()) for entry in entries if _COMMIT.fullmatch(entry.name)]
     except FileNotFoundError:
         return frozenset()
     return frozenset((name, status.st_size, status.st_mtime_ns) for name, status in commits)

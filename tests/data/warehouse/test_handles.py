@@ -33,24 +33,35 @@ def users(warehouse: Warehouse) -> list[str]:
 def test_a_table_is_opened_once_however_often_it_is_written_and_read(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    warehouse, opened = workspace.warehouse, []
-    publish(warehouse, "a")
-    monkeypatch.setattr(handles, "DeltaTable", lambda path: opened.append(path) or DeltaTable(path))
+    opened: list[str] = []
+
+    def open_and_note(path: str) -> DeltaTable:
+        opened.append(path)
+        return DeltaTable(path)
+
+    publish(workspace.warehouse, "a")
+    monkeypatch.setattr(handles, "DeltaTable", open_and_note)
     for user in "bcd":
-        publish(warehouse, user)
-        assert users(warehouse)[-1] == user
+        publish(workspace.warehouse, user)
+        assert users(workspace.warehouse)[-1] == user
     assert opened == []
 
 
+_OF_ANOTHER = """
+import sys
+from pathlib import Path
+from distaff_data.warehouse import Warehouse
+with Warehouse.open(Path(sys.argv[1])).publish("recommendations/b") as publication:
+    publication.append("recommendations", [{"user_id": "b"}])
+"""
+
+
+@pytest.mark.processes
 def test_what_another_process_wrote_meanwhile_is_seen_and_kept(workspace: Workspace) -> None:
-    warehouse, code = workspace.warehouse, (
-        "import sys; from pathlib import Path; from distaff_data.warehouse import Warehouse\n"
-        "with Warehouse.open(Path(sys.argv[1])).publish('recommendations/b') as publication:\n"
-        "    publication.append('recommendations', [{'user_id': 'b'}])\n"
-    )  # fmt: skip
+    warehouse = workspace.warehouse
     publish(warehouse, "a")
     assert users(warehouse) == ["a"]
-    subprocess.run([sys.executable, "-c", code, str(warehouse.root)], check=True)
+    subprocess.run([sys.executable, "-c", _OF_ANOTHER, str(warehouse.root)], check=True)
     assert users(warehouse) == ["a", "b"]
     publish(warehouse, "c")
     assert users(warehouse) == ["a", "b", "c"]
@@ -61,12 +72,12 @@ def test_what_another_process_wrote_meanwhile_is_seen_and_kept(workspace: Worksp
 
 def test_threads_that_write_at_once_lose_nothing(workspace: Workspace) -> None:
     names = [[f"{thread}{number}" for number in range(6)] for thread in "abc"]
-    threads = [threading.Thread(target=publish, args=(workspace.warehouse, *own)) for own in names]
+    threads = [threading.Thread(target=publish, args=(workspace.warehouse, *group)) for group in names]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert users(workspace.warehouse) == sorted(name for own in names for name in own)
+    assert users(workspace.warehouse) == sorted(name for group in names for name in group)
 
 
 def test_a_table_that_was_replaced_at_its_place_is_read_anew(workspace: Workspace) -> None:
@@ -126,3 +137,34 @@ def test_a_write_that_failed_leaves_a_table_that_can_be_written(
         str(warehouse.root / TABLE), DeltaTable(str(warehouse.root / TABLE)).to_pyarrow_table(), mode="append"
     )
     assert users(warehouse) == ["a", "a", "c", "c"]
+
+
+def test_a_table_that_nothing_was_ever_put_into_is_not_opened(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: object) -> None:
+        raise AssertionError(f"{path} was opened")
+
+    monkeypatch.setattr(handles, "DeltaTable", refuse)
+    assert users(workspace.warehouse) == []
+    assert workspace.warehouse.erase(TABLE, "true") == 0
+    assert workspace.warehouse.expunge(TABLE, "true") == 0
+
+
+@pytest.mark.parametrize("size", [0, 300, -2])
+def test_the_commit_that_made_a_table_is_told_when_it_is_damaged(workspace: Workspace, size: int) -> None:
+    commit = workspace.warehouse.root / TABLE / "_delta_log" / "00000000000000000000.json"
+    os.truncate(commit, size if size >= 0 else commit.stat().st_size + size)
+    with pytest.raises(DamagedError, match=TABLE):
+        users(workspace.warehouse)
+
+
+def test_a_table_that_was_made_with_rows_has_them(workspace: Workspace) -> None:
+    warehouse = workspace.warehouse
+    publish(warehouse, "a")
+    folder = warehouse.root / TABLE
+    rows = DeltaTable(str(folder)).to_pyarrow_table()
+    shutil.rmtree(folder)
+    write_deltalake(str(folder), rows)
+    assert len(list((folder / "_delta_log").iterdir())) == 1
+    assert users(warehouse) == ["a"]
