@@ -44,7 +44,7 @@ def test_every_place_is_in_the_menu_and_has_a_page() -> None:
 
 def test_the_first_page_is_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DISTAFF_WORKSPACE", str(tmp_path))
-    assert AppTest.from_file(str(APP), default_timeout=120).run().title[0].value == "Home"
+    assert AppTest.from_file(str(APP), default_timeout=600).run().title[0].value == "Home"
 
 
 def test_pages_are_there_before_anything_slow_is_loaded() -> None:

@@ -106,7 +106,7 @@ def test_missed_overlapping_and_failing_runs_of_a_day(workspace: Workspace, monk
     with looking(workspace) as wrong:
         with pytest.raises(KeyboardInterrupt):
             scheduler.serve(workspace, clock=clock, done=done.append)
-        app = turn_to(AppTest.from_file(str(APP), default_timeout=120).run(), "jobs").run()
+        app = turn_to(AppTest.from_file(str(APP), default_timeout=600).run(), "jobs").run()
         assert not app.exception
         clock.time, clock.end = MIDNIGHT + 14.6 * HOUR, MIDNIGHT + 24 * HOUR  # it was down for six hours
         with pytest.raises(KeyboardInterrupt):

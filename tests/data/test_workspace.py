@@ -87,7 +87,7 @@ def test_folder_that_an_older_version_left_half_made_is_taken_up(tmp_path: Path)
 
 def test_two_first_commands_at_once_both_succeed(tmp_path: Path) -> None:
     children = [first_command(tmp_path / "w", name) for name in ("a", "b")]
-    assert [child.wait(timeout=300) for child in children] == [0, 0]
+    assert [child.wait(timeout=900) for child in children] == [0, 0]
     rows = Workspace.open(tmp_path / "w").warehouse.rows("SELECT dataset FROM interactions ORDER BY dataset")
     assert [row["dataset"] for row in rows] == ["a", "b"]
 

@@ -50,6 +50,13 @@ class TestEveryRecommender(RecommenderSuite):
     def make(cls, name: str) -> Make:
         return lambda: Recommender.named(name)(**SETTINGS.get(name, {}))
 
+    @pytest.fixture(scope="class")
+    @classmethod
+    def brief(cls, name: str) -> Make:
+        settings = SETTINGS.get(name, {})
+        fewer = {setting: 2 for setting in ("max_epochs", "eval_every") if setting in settings}
+        return lambda: Recommender.named(name)(**settings | fewer)
+
     @pytest.fixture
     def personal(self, name: str) -> bool:
         return name != "popularity"

@@ -127,7 +127,7 @@ def test_only_verified_addresses_on_the_list_come_in(claims: dict[str, Any], ent
 def test_visitor_without_a_login_sees_no_page(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISTAFF_WORKSPACE", str(workspace.root))
     monkeypatch.setenv(login.REQUIRED, "1")
-    app = AppTest.from_file(str(HERE / "app.py"), default_timeout=120)
+    app = AppTest.from_file(str(HERE / "app.py"), default_timeout=600)
     app.secrets["auth"] = {"redirect_uri": "https://x/oauth2callback", "cookie_secret": "0" * 32}
     app.run()
     assert [button.label for button in app.button] == ["Log in"]
@@ -144,7 +144,7 @@ def test_app_that_was_started_by_hand_for_everybody_shows_nothing(
     try:
         for address in (None, "0.0.0.0"):
             config.set_option("server.address", address)
-            app = AppTest.from_file(str(HERE / "app.py"), default_timeout=120).run()
+            app = AppTest.from_file(str(HERE / "app.py"), default_timeout=600).run()
             assert "no login" in app.error[0].value
             assert not app.dataframe
             assert not app.code
@@ -157,7 +157,7 @@ def test_no_file_is_a_page_by_itself(workspace: Workspace, monkeypatch: pytest.M
     assert not (HERE / "pages").exists()
     monkeypatch.setenv("DISTAFF_WORKSPACE", str(workspace.root))
     monkeypatch.setenv(login.REQUIRED, "1")
-    app = AppTest.from_file(str(HERE / "app.py"), default_timeout=120)
+    app = AppTest.from_file(str(HERE / "app.py"), default_timeout=600)
     app.secrets["auth"] = {"redirect_uri": "https://x/oauth2callback", "cookie_secret": "0" * 32}
     for path in ("board", "factors", "jobs"):
         turn_to(app, path).run()
@@ -182,7 +182,7 @@ def test_nothing_can_be_uploaded_and_no_html_is_rendered() -> None:
 def _handshake(address: str, host: str, origin: str) -> int:
     """Ask for the socket that carries a page's data, as a browser does; returns the status."""
     netloc = urlsplit(address).netloc
-    connection = http.client.HTTPConnection(netloc, timeout=60)
+    connection = http.client.HTTPConnection(netloc, timeout=600)
     headers = {"Host": host.format(netloc), "Origin": origin.format(netloc), "Upgrade": "websocket", "Connection": "Upgrade",
                "Sec-WebSocket-Key": "MDEyMzQ1Njc4OWFiY2RlZg==", "Sec-WebSocket-Version": "13"}  # fmt: skip
     connection.request("GET", "/_stcore/stream", headers=headers)
@@ -210,7 +210,7 @@ def test_page_of_another_server_of_this_machine_is_shown_nothing(
     monkeypatch.setenv("DISTAFF_WORKSPACE", str(workspace.root))
     monkeypatch.setattr(gate, "is_own", lambda origin, host: False)
     monkeypatch.setattr(login, "is_loopback", lambda address: True)
-    app = AppTest.from_file(str(HERE / "app.py"), default_timeout=120).run()
+    app = AppTest.from_file(str(HERE / "app.py"), default_timeout=600).run()
     assert "by its own address" in app.error[0].value
     assert not app.dataframe
 

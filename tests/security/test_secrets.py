@@ -120,7 +120,7 @@ def test_readiness_answers_this_machine_only_and_without_messages(workspace: Wor
     with readiness.serve_readiness(workspace, Heartbeat(), 0) as port:
 
         def ask(path: str, host: str) -> tuple[int, str]:
-            link = HTTPConnection("127.0.0.1", port, timeout=20)
+            link = HTTPConnection("127.0.0.1", port, timeout=600)
             link.request("GET", path, headers={"Host": host})
             answer = link.getresponse()
             return answer.status, answer.read().decode()
@@ -131,7 +131,7 @@ def test_readiness_answers_this_machine_only_and_without_messages(workspace: Wor
         assert PASSWORD not in body
         assert ask("/ready", f"evil.example.org:{port}")[0] == 403
         assert ask("/../etc/passwd", f"127.0.0.1:{port}")[0] == 404
-        link = HTTPConnection("127.0.0.1", port, timeout=20)
+        link = HTTPConnection("127.0.0.1", port, timeout=600)
         link.request("POST", "/ready")
         assert link.getresponse().status == 501
 

@@ -23,7 +23,7 @@ def turn_to(app: AppTest, path: str) -> AppTest:
 def opened(monkeypatch: pytest.MonkeyPatch, root: Path, path: str, **link: str) -> AppTest:
     """Open the page at a path of the URL over a workspace, as a link with parameters does."""
     monkeypatch.setenv("DISTAFF_WORKSPACE", str(root))
-    app = turn_to(AppTest.from_file(str(APP), default_timeout=120), path)
+    app = turn_to(AppTest.from_file(str(APP), default_timeout=600), path)
     for name, value in link.items():
         app.query_params[name] = value
     app.run()

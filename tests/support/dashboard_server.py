@@ -18,7 +18,7 @@ import pytest
 from distaff_data.workspace import Workspace
 
 CHROMIUM = Path(os.environ.get("DISTAFF_CHROMIUM", "/usr/bin/chromium"))
-PATIENCE = 60_000  # milliseconds: the machine may be busy
+PATIENCE = 300_000  # milliseconds: the machine may be busy
 needs_browser = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}; set DISTAFF_CHROMIUM")
 
 _FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
@@ -62,7 +62,7 @@ def browser_page(**context: Any) -> Iterator[Any]:
 
 
 def _wait_until_healthy(address: str) -> None:
-    for _ in range(300):
+    for _ in range(5 * PATIENCE // 1000):
         try:
             if urllib.request.urlopen(f"{address}/_stcore/health").read() == b"ok":
                 return

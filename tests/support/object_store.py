@@ -40,7 +40,7 @@ def object_store(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         _until_it_answers(port)
         # As boto3 would; moto does not check who asks.
         request = urllib.request.Request(f"http://127.0.0.1:{port}/{BUCKET}", method="PUT")
-        urllib.request.urlopen(request, timeout=30).close()
+        urllib.request.urlopen(request, timeout=600).close()
         yield f"s3://{BUCKET}/prefix"
     finally:
         server.terminate()
@@ -48,7 +48,7 @@ def object_store(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def _until_it_answers(port: int) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while True:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=5).close()

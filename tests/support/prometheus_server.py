@@ -58,7 +58,7 @@ def _write(folder: Path, samples: Iterable[Sample]) -> None:
 
 
 def _until_it_is_ready(url: str) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while True:
         try:
             urllib.request.urlopen(f"{url}/-/ready", timeout=5).close()

@@ -32,7 +32,7 @@ def tune_and_kill(workspace: Workspace, plan: Plan, budget: int = 4, **options: 
         target=lambda: result.append(tuning.tune(workspace, plan, "s", budget=budget, workers=2, **options))
     )
     sweep.start()
-    killed, deadline = None, time.monotonic() + 240
+    killed, deadline = None, time.monotonic() + 600
     while killed is None:
         assert sweep.is_alive(), "the sweep ended before a worker could be killed"
         assert time.monotonic() < deadline, "no trial of a worker was under way"
@@ -41,7 +41,7 @@ def tune_and_kill(workspace: Workspace, plan: Plan, budget: int = 4, **options: 
         if busy and tuning.find_study(workspace, "s", storage).trials:
             killed = busy[0]
             os.kill(killed.process, signal.SIGKILL)
-    sweep.join(timeout=300)
+    sweep.join(timeout=600)
     assert not sweep.is_alive()
     rows = result[0].trials
     good = [row for row in rows if row.state == "complete"]

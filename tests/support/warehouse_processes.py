@@ -23,7 +23,7 @@ def publish_one(warehouse: Warehouse, target: str, number: int) -> None:
 
 def publish_many(root: Path, together: Barrier, count: int) -> None:
     warehouse = Warehouse.open(root)
-    together.wait(60)
+    together.wait(600)
     for number in range(1, count + 1):
         publish_one(warehouse, "dataset/shared", number)
 
@@ -32,7 +32,7 @@ def read_until(root: Path, together: Barrier, stop: Event, seen: Queue[tuple[int
     """Report how many reads were made and everything that was wrong in one."""
     warehouse, reads, faults = Warehouse.open(root), 0, list[str]()
     newest = 0.0
-    together.wait(60)
+    together.wait(600)
     while not stop.is_set():
         try:
             row = warehouse.rows("SELECT count(*) AS n, min(rating) AS least, max(rating) AS most FROM interactions")[0]

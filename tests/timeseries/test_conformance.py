@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from distaff.model.registry import model_class, names
 from distaff.series.model import SeriesModel
 from distaff.testing import SeriesSuite
 from distaff.testing.common import Make
+from distaff_timeseries.controls import hydra
 
 WINDOWS: dict[str, Any] = {"seq_len": 16, "horizons": (3,)}
 TRAINED: dict[str, Any] = {"max_epochs": 2, "batch_size": 32}
@@ -36,3 +38,11 @@ class TestEverySeriesModel(SeriesSuite):
     @classmethod
     def make(cls, name: str) -> Make:
         return lambda: SeriesModel.named(name)(**(WINDOWS | SETTINGS.get(name, {})))
+
+    @pytest.fixture(scope="class", autouse=True)
+    @classmethod
+    def _few_kernels(cls) -> Iterator[None]:
+        """An eighth of Hydra's groups, whose number is no setting."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(hydra, "_GROUPS", 8)
+            yield

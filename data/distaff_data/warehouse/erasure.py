@@ -49,16 +49,20 @@ def insist(commit: Callable[[], T]) -> T:
 
 def expunge(place: Place, table: Table, condition: str, params: Sequence[object]) -> int:
     """Expunge as :meth:`distaff_data.warehouse.Warehouse.expunge` says."""
+    if place.untouched(table.name):
+        return 0
     delta = place.delta(table.name)
     if delta.version() == 0:  # no row was ever committed
         return _remove_strays(place, table, condition, params)
     gone = len(delta.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False))
     gone += _remove_strays(place, table, condition, params)
-    place.delta(table.name).alter.set_table_properties({_LOG_KEPT: "interval 0 seconds"})
-    delta = place.delta(table.name)
+    delta.update_incremental()
+    delta.alter.set_table_properties({_LOG_KEPT: "interval 0 seconds"})
+    delta.update_incremental()
     delta.create_checkpoint()
     delta.cleanup_metadata()
-    place.delta(table.name).alter.set_table_properties({_LOG_KEPT: _USUAL})
+    delta.update_incremental()
+    delta.alter.set_table_properties({_LOG_KEPT: _USUAL})
     return gone
 
 
@@ -99,6 +103,8 @@ def _holds(table: Table, file: Path, condition: str, params: Sequence[object]) -
 
 
 def _erase(place: Place, table: Table, condition: str, params: Sequence[object]) -> int:
+    if place.untouched(table.name):
+        return 0
     delta = place.delta(table.name)  # the version that is read is the one that is replaced
     with engine.session() as con, reading.whole(place, [table.name]):
         stored, _ = place.rows(con, table.name)

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property, lru_cache
@@ -24,11 +26,12 @@ from deltalake.exceptions import DeltaError
 from distaff_data.atomic import replacing
 from distaff_data.errors import DamagedError, InputError, first_line
 from distaff_data.schema import Table
-from distaff_data.warehouse import damage, engine
+from distaff_data.warehouse import damage, engine, handles
 
 SCHEMES = ("s3://",)
 _VERSION_FILE = "schema.json"
 _NEWEST = "max.written_at"
+_FIRST = "00000000000000000000.json"  # the commit that makes a table
 _NOTED_ON, _PROPERTY = "publications", "distaff.schema"  # where there are no files but those of tables
 
 
@@ -70,6 +73,31 @@ class Place:
         with damage.explained(table):
             return DeltaTable(self.at(table))
 
+    @contextmanager
+    def opened(self, table: str) -> Iterator[DeltaTable]:
+        """Give a table as it stands now while the block lasts; one in a folder is kept for the next, unless that failed.
+
+        Raises:
+            DamagedError: It is damaged or missing.
+        """
+        if self.is_remote:
+            yield self.delta(table)
+            return
+        folder = Path(self.at(table))
+        with damage.explained(table):
+            delta = handles.take(folder)
+        yield delta
+        handles.keep(folder, delta)
+
+    def untouched(self, table: str) -> bool:
+        """Tell whether nothing was ever committed to a table in a folder since it was made, nor left beside it."""
+        if self.is_remote:
+            return False
+        folder = Path(self.at(table))
+        if next(folder.glob("*.parquet"), None) is not None:
+            return False
+        return [file.name for file in folder.glob("_delta_log/*")] == [_FIRST]
+
     def create(self, table: Table) -> DeltaTable:
         """Return a table, which is made if it is missing.
 
@@ -109,6 +137,8 @@ class Place:
         made = log.stat()
         with os.scandir(log) as found:
             entries = tuple(sorted((entry.name, entry.stat().st_size) for entry in found if entry.is_file()))
+        if [name for name, _ in entries] == [_FIRST] and _has_no_rows(log / _FIRST):
+            return []  # most tables of most workspaces
         with damage.explained(table):
             return list(_listed(folder, entries, (made.st_dev, made.st_ino, made.st_mtime_ns)))
 
@@ -162,7 +192,19 @@ def _listed(folder: Path, entries: tuple[tuple[str, int], ...], made: tuple[int,
     Reading a log costs more than most queries. Should it grow while it is read, its newer files are kept for the older
     entries: a reader may see what was committed after it asked, never what was replaced before.
     """
-    return tuple(_files_of(folder, DeltaTable(folder)))
+    delta = handles.take(folder)
+    files = tuple(_files_of(folder, delta))
+    handles.keep(folder, delta)
+    return files
+
+
+def _has_no_rows(commit: Path) -> bool:
+    """Tell whether the commit that made a table is whole and put nothing into it."""
+    try:
+        actions = {action for line in commit.read_bytes().splitlines() for action in json.loads(line)}
+    except (ValueError, TypeError, RecursionError):  # the table's own reader says what is wrong
+        return False
+    return actions >= {"metaData", "protocol"} and "add" not in actions
 
 
 def _files_of(folder: Path, delta: DeltaTable) -> list[Path]:

@@ -126,8 +126,8 @@ class Warehouse:
         if isinstance(rows, pa.RecordBatchReader):
             shaped = (_shape(pa.Table.from_batches([batch]), schema, constants) for batch in rows)
             stream = pa.RecordBatchReader.from_batches(schema, (b for t in shaped for b in t.to_batches()))
-            with damage.explained(table):
-                write_deltalake(self._place.at(table), stream, mode="append")
+            with damage.explained(table), self._place.opened(table) as delta:
+                write_deltalake(delta, stream, mode="append")
         else:
             framed = hasattr(rows, "__arrow_c_stream__")
             data = pa.table(rows) if framed else pa.Table.from_pylist(list(rows), schema=schema)
@@ -370,8 +370,8 @@ class Warehouse:
 
 def _append(place: Place, table: Table, data: pa.Table) -> None:
     """Append rows to a table as it stands now, a log's dated after all that it has."""
-    delta = place.delta(table.name)
-    write_deltalake(delta, data if table.key is None else _after(data, newest(delta)), mode="append")
+    with place.opened(table.name) as delta:
+        write_deltalake(delta, data if table.key is None else _after(data, newest(delta)), mode="append")
 
 
 def _shape(data: pa.Table, schema: pa.Schema, constants: Mapping[str, object]) -> pa.Table:

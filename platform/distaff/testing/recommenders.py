@@ -35,9 +35,15 @@ _FEW = settings(
 class RecommenderSuite(SettingsSuite):
     """The contract of :class:`distaff.recommenders.base.Recommender`, tested on a checkerboard of two blocks.
 
-    Fixtures that a subclass may override: ``make`` (it has to), ``data``, and ``personal``, whether scores depend on the
-    user at all.
+    Fixtures that a subclass may override: ``make`` (it has to), ``brief``, ``data``, and ``personal``, whether scores
+    depend on the user at all.
     """
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def brief(cls, make: Make) -> Make:
+        """Makes a model that may learn little: for what holds of any fit, and is tried on many."""
+        return make
 
     @pytest.fixture
     def personal(self) -> bool:
@@ -168,7 +174,7 @@ class RecommenderSuite(SettingsSuite):
 
     # ------------------------------------------------------------------------------------------------------------ any data
 
-    def test_frames_of_any_kind_and_order_give_the_same_lists(self, make: Make, data: Interactions) -> None:
+    def test_frames_of_any_kind_and_order_give_the_same_lists(self, brief: Make, data: Interactions) -> None:
         rows, cols = data.train.row_index(), data.train.indices.long()
         pairs = pl.DataFrame(
             {
@@ -177,21 +183,21 @@ class RecommenderSuite(SettingsSuite):
             }
         )
         shuffled = pairs.sample(fraction=1.0, shuffle=True, seed=3).select("item_id", "user_id")
-        model = fitted_or_refused(lambda: make().fit(pairs, seed=2, device="cpu"))
+        model = fitted_or_refused(lambda: brief().fit(pairs, seed=2, device="cpu"))
         if model is None:  # needs more than interactions, and says what
             return
         first = model.recommend(k=3)
         for frame in (shuffled, shuffled.to_arrow(), np.asarray(pairs.rows(), dtype=object)):
-            lists = make().fit(frame, seed=2, device="cpu").recommend(k=3)
+            lists = brief().fit(frame, seed=2, device="cpu").recommend(k=3)
             assert pl.DataFrame(lists).equals(first), type(frame)
 
     @_FEW
     @given(pairs=interaction_pairs())
     def test_tiny_data_and_ids_of_any_text_are_fitted_or_refused(
-        self, make: Make, pairs: tuple[list[str], list[str], list[str]]
+        self, brief: Make, pairs: tuple[list[str], list[str], list[str]]
     ) -> None:
         data = Interactions.from_arrays(*pairs)
-        model: Any = fitted_or_refused(lambda: make().fit(data, seed=0, device="cpu"))
+        model: Any = fitted_or_refused(lambda: brief().fit(data, seed=0, device="cpu"))
         if model is None:
             return
         lists = model.recommend(k=3)

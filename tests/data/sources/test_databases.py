@@ -161,7 +161,7 @@ def test_kill_while_a_source_is_read_changes_nothing_and_its_copy_is_removed(
         "ingest_interactions(Workspace.open(sys.argv[1]), 'db', sys.argv[2], query=sys.argv[3], replace=True)\n"
     )
     reading = subprocess.Popen([sys.executable, "-c", code, str(workspace.root), str(database), endless])
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while not (copies := list(workspace.scratch.glob("source-*/held.lock"))):
         assert time.monotonic() < deadline
         time.sleep(0.05)

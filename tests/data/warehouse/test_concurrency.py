@@ -29,11 +29,11 @@ def test_readers_see_whole_generations_while_a_writer_publishes(workspace: Works
     writer = SPAWN.Process(target=publish_many, args=(root, together, 20))
     for process in [writer, *readers]:
         process.start()
-    writer.join(120)
+    writer.join(600)
     stop.set()
-    reads = [seen.get(timeout=30) for _ in readers]
+    reads = [seen.get(timeout=600) for _ in readers]
     for process in readers:
-        process.join(30)
+        process.join(600)
     assert writer.exitcode == 0
     assert all(count > 3 for count, _ in reads)
     assert [faults for _, faults in reads] == [[], [], []]

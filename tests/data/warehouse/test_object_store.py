@@ -135,7 +135,7 @@ def test_writers_in_several_processes_lose_no_commit(url: str, tmp_path: Path) -
         "    with w.publish(f'recommendations/{sys.argv[3]}{n}') as p: p.append('recommendations', [{'user_id': 'u'}])\n"
     )
     writers = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path), url, name]) for name in "ab"]
-    assert [writer.wait(timeout=120) for writer in writers] == [0, 0]
+    assert [writer.wait(timeout=600) for writer in writers] == [0, 0]
     assert Warehouse.open(tmp_path, url).rows("SELECT count(*) AS n FROM recommendations") == [{"n": 8}]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -123,8 +124,10 @@ def test_sample_and_sql_export(call: Call, tmp_path: Path) -> None:
         (("blind-spots", "nothing"), "no run"),
     ],
 )
-def test_wrong_input_is_one_line_and_status_2(call: Call, arguments: tuple[str, ...], message: str) -> None:
-    assert call("init")[0] == 0
+def test_wrong_input_is_one_line_and_status_2(
+    call: Call, empty: Path, tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    shutil.copytree(empty, tmp_path / "ws")
     status, out, err = call(*arguments)
     assert status == 2
     assert message in err

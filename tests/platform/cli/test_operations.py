@@ -1,4 +1,4 @@
-"""Verbs of sweeps, aliases and schedules from end to end, in this process, workers included: what they print and refuse."""
+"""Verbs of sweeps, aliases and schedules from end to end, in this process: what they print and refuse."""
 
 from __future__ import annotations
 
@@ -78,6 +78,7 @@ def test_tune_show_export_and_a_worker_of_another_terminal(call: Call, filled: W
     assert list(filled.root.glob("sweeps/*/worker-*.lock")) == []
 
 
+@pytest.mark.usefixtures("here")
 def test_controls_stand_beside_with_what_each_may_know_of_a_user(
     call: Call, filled: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -104,6 +105,7 @@ def test_controls_stand_beside_with_what_each_may_know_of_a_user(
     assert len(records.listing(filled)) == 3
 
 
+@pytest.mark.usefixtures("here")
 def test_a_bound_on_training_binds_the_controls_that_train_in_epochs(
     call: Call, filled: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,16 +16,21 @@ import pyarrow.parquet as pq
 import pytest
 
 from distaff.cli import main
+from distaff.runs import training
+from distaff_data.ingest import ingest_series
+from distaff_data.workspace import Workspace
 
 Call = Callable[..., Any]
 
 
 @pytest.fixture
-def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+def call(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Call:
     """Runs ``distaff`` with ``--json`` in a workspace of its own; gives the document, or status and error."""
 
     def run(*arguments: str) -> Any:
-        monkeypatch.setattr(sys, "argv", ["distaff", "--workspace", str(tmp_path / "ws"), *arguments, "--json"])
+        monkeypatch.setattr(sys, "argv", ["distaff", "--workspace", str(workspace.root), *arguments, "--json"])
         status = 0
         try:
             main()
@@ -36,13 +42,24 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     return run
 
 
-@pytest.fixture
-def waves(call: Call, tmp_path: Path) -> Call:
-    """The same over a dataset without labels and a run on it."""
+@pytest.fixture(scope="module")
+def with_waves(empty: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with a dataset without labels and a run on it, to be copied."""
+    folder = tmp_path_factory.mktemp("waves")
+    shutil.copytree(empty, folder / "workspace")
+    workspace = Workspace.open(folder / "workspace")
     lines = [f"{i},{np.sin(i / 3):.4f},{np.cos(i / 3):.4f}" for i in range(200)]
-    (tmp_path / "waves.csv").write_text("time,a,b\n" + "\n".join(lines) + "\n")
-    call("ingest", "series", "waves", str(tmp_path / "waves.csv"), "--split", "ratio:0.6,0.2,0.2")
-    call("train", "raw_ridge", "waves", "--set", "seq_len=16", "--set", "horizons=4")
+    (folder / "waves.csv").write_text("time,a,b\n" + "\n".join(lines) + "\n")
+    ingest_series(workspace, "waves", folder / "waves.csv", split="ratio:0.6,0.2,0.2")
+    training.train(workspace, "raw_ridge", "waves", settings={"seq_len": 16, "horizons": (4,)}, device="cpu")
+    return workspace.root
+
+
+@pytest.fixture
+def waves(call: Call, with_waves: Path, tmp_path: Path) -> Call:
+    """The same over that dataset and its run."""
+    shutil.rmtree(tmp_path / "workspace")
+    shutil.copytree(with_waves, tmp_path / "workspace")
     return call
 
 
@@ -115,7 +132,7 @@ def test_a_newcomers_recordings_are_understood_and_their_channels_named(
     ]
     (tmp_path / "machines.csv").write_text("machine,state,second,vibration,current\n" + "\n".join(lines) + "\n")
     arguments = ["ingest", "series", "machines", str(tmp_path / "machines.csv"), "--label", "state", "--windows"]
-    monkeypatch.setattr(sys, "argv", ["distaff", "--workspace", str(tmp_path / "ws"), *arguments])
+    monkeypatch.setattr(sys, "argv", ["distaff", "--workspace", str(tmp_path / "workspace"), *arguments])
     with pytest.raises(SystemExit, match="0"):
         main()
     assert "channels: vibration, current\n" in capsys.readouterr().out
@@ -128,6 +145,7 @@ def test_a_newcomers_recordings_are_understood_and_their_channels_named(
     assert "nothing after it to forecast" in message
 
 
+@pytest.mark.usefixtures("here")
 def test_an_unlabelled_dataset_is_swept_by_its_forecasts_on_validation(waves: Call) -> None:
     settings = ["--set=seq_len=16", "--set=horizons=4", "--set=max_epochs=1", "--set=window_step=4"]
     swept = waves("tune", "timedrl", "waves", "--trials", "3", *settings)
@@ -182,6 +200,7 @@ def test_a_file_that_cannot_be_written_publishes_nothing(call: Call, tmp_path: P
     assert call("sql", "SELECT * FROM classifications")["rows"] == []
 
 
+@pytest.mark.usefixtures("here")
 def test_a_sweep_selects_by_validation_alone(call: Call, tmp_path: Path) -> None:
     call("sample", "planted-series", "--set", "n_windows=60", "--set", "n_steps=16")
     call("train", "pca", "planted-series")

@@ -64,3 +64,10 @@ def test_the_facade_imports_nothing_heavy_until_a_name_is_asked_for() -> None:
     code = f"import distaff, sys; distaff.__all__; print({HEAVY | ENGINES!r} & set(sys.modules))"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "set()", Path(shown.stdout)
+
+
+@pytest.mark.parametrize("module", ["timedrl.model", "controls.pca", "controls.series_ica"])
+def test_a_series_model_imports_no_library_that_a_fit_alone_may_need(module: str) -> None:
+    code = f"import distaff_timeseries.{module}, sys; print({{'sklearn', 'pandas'}} & set(sys.modules))"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "set()"

@@ -36,16 +36,17 @@ def test_the_committed_catalogue_is_what_the_classes_say() -> None:
 
 
 @pytest.fixture(scope="module")
-def said(tmp_path_factory: pytest.TempPathFactory) -> dict[int, str]:
-    """What mypy says about each line of the snippet."""
+def said(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[int, str]:
+    """What mypy says about each line of the snippet; what it read of other files is kept for the next run."""
     folder = tmp_path_factory.mktemp("stub")
+    kept = request.config.cache.mkdir("stub") if hasattr(request.config, "cache") else folder / "cache"
     (folder / "snippet.py").write_text(SNIPPET)
     # torch and others are left out: nothing asked here needs their types, and reading them takes a minute.
     skipped = "".join(f"[mypy-{name}.*]\nfollow_imports = skip\n" for name in ("torch", "numpy", "pydantic", "scipy"))
     paths = ":".join(str(ROOT / name) for name in PACKAGES)
     (folder / "mypy.ini").write_text(
         f"[mypy]\nmypy_path = {paths}\nexplicit_package_bases = True\nfollow_imports = silent\n"
-        f"ignore_missing_imports = True\ncache_dir = {folder / 'cache'}\n{skipped}"
+        f"ignore_missing_imports = True\ncache_dir = {kept}\n{skipped}"
     )
     command = [sys.executable, "-m", "mypy", "--config-file", "mypy.ini", "--no-color-output", "snippet.py"]
     out = subprocess.run(command, cwd=folder, capture_output=True, text=True).stdout

@@ -30,9 +30,9 @@ def test_trainer_scorer_and_three_readers_share_a_workspace(workspace: Workspace
     stop = tmp_path / "stop"
     readers = [_start("read", workspace, str(stop)) for _ in range(3)]
     writers = [_start("train", workspace, "4"), _start("score", workspace, first.run)]
-    problems = [writer.communicate(timeout=120)[1] for writer in writers]
+    problems = [writer.communicate(timeout=600)[1] for writer in writers]
     stop.touch()
-    problems += [reader.communicate(timeout=120)[1] for reader in readers]
+    problems += [reader.communicate(timeout=600)[1] for reader in readers]
     assert problems == [""] * 5
     done = [run.seed for run in records.listing(workspace) if run.status == "done"]
     assert sorted(done) == [*range(4), 100]

@@ -258,12 +258,12 @@ def test_command_serves_until_it_is_told_to_end_and_scoring_goes_on_beside_it(fi
         run = aliases.current(filled)["champion"]
         score_run(filled, run, top_k=4)
         generation = filled.warehouse.live(f"recommendations/{run}")
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 600
         while ask(port, "/v1/champion/lists?user=7")["generation"] != generation:
             assert time.monotonic() < deadline
             time.sleep(0.1)
         server.send_signal(signal.SIGINT)
-        assert server.wait(timeout=60) == 0
+        assert server.wait(timeout=600) == 0
     finally:
         server.kill()
         server.wait()
@@ -272,7 +272,7 @@ def test_command_serves_until_it_is_told_to_end_and_scoring_goes_on_beside_it(fi
 
 
 def ask(port: int, path: str) -> dict[str, Any]:
-    link = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    link = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
     try:
         link.request("GET", path, headers={"Authorization": f"Bearer {TOKEN}"})
         answer: dict[str, Any] = json.loads(link.getresponse().read())

@@ -16,9 +16,8 @@ from sweeping import SPACE, slow_plan, tune_and_kill
 from distaff import doctor
 from distaff.board.board import board
 from distaff.runs import records, training
-from distaff.sweeps import journal, processes, trials, tuning
+from distaff.sweeps import journal, trials, tuning
 from distaff.sweeps.plan import Plan
-from distaff.sweeps.worker import work
 from distaff.testing.data import checkerboard
 from distaff_data.errors import DistaffError, InputError, UnknownNameError
 from distaff_data.workspace import Workspace
@@ -42,19 +41,6 @@ def space_file(tmp_path: Path) -> Path:
 @pytest.fixture
 def plan(filled: Workspace, space_file: Path) -> Plan:
     return Plan.make(filled, "lightgcn", "checkerboard", settings=FAST, space=space_file)
-
-
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Work in this process instead of starting others: what the processes do is the same."""
-
-    def watch(
-        workspace: Workspace, study: optuna.Study, workers: int, timeout: Any, storage: Any, follow: Any, engine: str
-    ) -> None:
-        work(workspace, study.study_name, storage=storage, timeout=timeout)
-        follow()
-
-    monkeypatch.setattr(processes, "watch", watch)
 
 
 def quiet(seed: int) -> Any:

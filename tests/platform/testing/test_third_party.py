@@ -122,7 +122,7 @@ SHOWN = """
 from streamlit import config
 from streamlit.testing.v1 import AppTest
 config.set_option("server.address", "127.0.0.1")  # it shows nothing where others reach the server
-app = AppTest.from_file({app!r}, default_timeout=300)
+app = AppTest.from_file({app!r}, default_timeout=600)
 app.run()
 assert not app.exception, app.exception
 text = " ".join(str(getattr(element, "value", "")) for element in app.main)

@@ -8,7 +8,6 @@ from typing import Annotated, ClassVar
 import numpy as np
 import torch
 from pydantic import Field
-from sklearn.decomposition import PCA as Components  # noqa: N811 - the class here has the model's name
 from torch import Tensor
 
 from distaff.model.base import Session
@@ -43,6 +42,8 @@ class PCA(SeriesModel):
 
     def _fit_encoder(self, data: Series, session: Session) -> None:
         """Fit components to the training windows; exact up to 1000 numbers a window, else by a seeded random sketch."""
+        from sklearn.decomposition import PCA as Components  # noqa: N811 - seconds, and a fitted model does without
+
         windows = slide(data, self.length_for(data), split="train")
         chosen = torch.linspace(0, len(windows) - 1, min(len(windows), MOST)).long()
         x = self.take(windows, chosen)[0].flatten(1).numpy()

@@ -6,8 +6,6 @@ import warnings
 from typing import ClassVar
 
 import torch
-from sklearn.decomposition import FastICA
-from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from distaff.model.base import Session
@@ -28,6 +26,9 @@ class SeriesICA(PCA):
 
     def _fit_encoder(self, data: Series, session: Session) -> None:
         """Fit principal components to the training windows, and their rotation by FastICA; scores have unit variance."""
+        from sklearn.decomposition import FastICA
+        from sklearn.exceptions import ConvergenceWarning
+
         super()._fit_encoder(data, session)
         windows = slide(data, self.length_for(data), split="train")
         chosen = torch.linspace(0, len(windows) - 1, min(len(windows), MOST)).long()

@@ -13,8 +13,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression, RidgeCV
 
 from distaff.disentanglement.threads import one_thread
 from distaff_data.arrays import Floats
@@ -114,6 +112,9 @@ def _majority(values: NDArray[Any], first_half: NDArray[np.bool_]) -> float:
 
 def _accuracy(x: Floats, values: NDArray[Any], first_half: NDArray[np.bool_]) -> float:
     """Return the accuracy of logistic regression; a window's patches vote, each with its own probabilities."""
+    from sklearn.exceptions import ConvergenceWarning  # seconds, for verbs that probe nothing
+    from sklearn.linear_model import LogisticRegression
+
     correct = []
     for test in (first_half, ~first_half):
         rows, codes = _patches(x[~test], values[~test])
@@ -132,6 +133,8 @@ def _accuracy(x: Floats, values: NDArray[Any], first_half: NDArray[np.bool_]) ->
 
 def _r2(x: Floats, values: Floats, first_half: NDArray[np.bool_]) -> float:
     """Return R2 of ridge regression, its penalty chosen in the fitted half; at least 0, which the mean reaches."""
+    from sklearn.linear_model import RidgeCV
+
     errors, spread = 0.0, 0.0
     for test in (first_half, ~first_half):
         rows, targets = _patches(x[~test], values[~test])

@@ -17,9 +17,6 @@ from typing import Literal, Protocol
 import numpy as np
 import torch
 import torch.nn.functional as F
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
 from torch import Tensor
 
 from distaff.series.heads.sgd import RowsAndLoss, SGDSettings, weights_by_epoch
@@ -151,6 +148,8 @@ def draw_labels(data: Series, share: float, seed: int) -> Tensor:
 
 def score_classes(codes: Tensor, predicted: Tensor) -> dict[str, float]:
     """Return accuracy, macro-averaged F1 and Cohen's kappa."""
+    from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score  # seconds, and forecasts do without
+
     truth, guess = codes.numpy(), predicted.numpy()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # kappa of one class on both sides is 0 / 0
@@ -171,6 +170,9 @@ def restored(tensors: Mapping[str, Tensor]) -> Classifier:
 
 def _logistic(x: Tensor, codes: Tensor, n_classes: int, *, chosen: bool) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield weights ``(F, K)`` and bias ``(K,)`` at every strength; at 1 where none is to be chosen."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
     rows, classes = x.double().numpy(), codes.numpy()
     for strength in _STRENGTHS if chosen else (1.0,):
         model = LogisticRegression(C=strength, max_iter=300, tol=1e-3)

@@ -21,7 +21,7 @@ NOW = datetime(2026, 5, 1, 3, tzinfo=UTC)
 @pytest.fixture
 def page(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     monkeypatch.setenv("DISTAFF_WORKSPACE", str(workspace.root))
-    return turn_to(AppTest.from_file(str(APP), default_timeout=120).run(), "jobs")
+    return turn_to(AppTest.from_file(str(APP), default_timeout=600).run(), "jobs")
 
 
 def write(workspace: Workspace) -> None:

@@ -58,7 +58,7 @@ def write(workspace: Workspace, study: str, metrics: list[str], status: str, tri
 @pytest.fixture
 def page(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     monkeypatch.setenv("DISTAFF_WORKSPACE", str(workspace.root))
-    return turn_to(AppTest.from_file(str(APP), default_timeout=60).run(), "sweeps")
+    return turn_to(AppTest.from_file(str(APP), default_timeout=600).run(), "sweeps")
 
 
 def test_without_a_sweep_the_page_says_how_to_start_one(page: AppTest) -> None:
