@@ -1,8 +1,8 @@
 """A control's search: was it tried as much as the models, or until more of it brought nothing.
 
-A model that chooses itself judges hundreds of blends in one fit, each the cost of a product. A control that has a few settings
-of its own would have to be fitted as often to have as many, though its best is found long before. So a count alone is no
-measure of a search: one that went over all its settings, began at the defaults and has stopped improving is as good.
+A model that chooses itself judges hundreds of blends in one fit, each at the cost of a product. A control with a few settings
+would have to be fitted as often to have as many, though its best is found long before. So a count alone is no measure of a
+search: one that varied all its settings, had the defaults among them and has stopped improving is as good.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class Search:
     def of(cls, history: Records, model: str) -> Search:
         """Return the search of a model on the dataset as it is now, its sweeps included."""
         rows = history.workspace.warehouse.rows(
-            "SELECT r.settings, arg_min(r.config, r.started_at) AS config, arg_min(m.value, r.started_at) AS value FROM runs r "
-            "JOIN metrics m USING (run) WHERE r.dataset = ? AND r.model = ? AND r.status = 'done' "
+            "SELECT r.settings, arg_min(r.config, r.started_at) AS config, arg_min(m.value, r.started_at) AS value "
+            "FROM runs r JOIN metrics m USING (run) WHERE r.dataset = ? AND r.model = ? AND r.status = 'done' "
             "AND r.dataset_generation = ? AND coalesce(r.fitted_on, 'train') = ? AND m.split = 'valid' AND m.metric = ? "
             "GROUP BY r.settings ORDER BY min(r.started_at)",
             [history.dataset, model, history.generation, TRAIN, history.choice.metric],

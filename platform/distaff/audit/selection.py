@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from distaff.audit.finding import Finding, decided
 from distaff.audit.history import Records, label, same_configuration
 from distaff.board.comparisons import is_seeded
@@ -17,7 +19,8 @@ def chosen_on_validation(history: Records) -> Finding:
     check = "chosen on validation"
     subjects = history.promoted if history.run is None else {history.run.run: history.run}
     if history.choice.split is None:
-        return Finding(check, "unknown", "nothing on this dataset was measured on validation")
+        first = {c.model: c for c in history.choice.chosen}
+        return _without_validation(check, history, subjects, first)
     faults, stale = [], []
     for name, run in subjects.items():
         source = history.source(run)
@@ -29,6 +32,23 @@ def chosen_on_validation(history: Records) -> Finding:
         return Finding(check, "unknown", "; ".join(stale))
     chosen = ", ".join(f"{c.model} {history.shown(c)}" for c in history.choice.chosen)
     return decided(check, faults, f"{history.choice.metric} on validation: {chosen or 'no run'}")
+
+
+def _without_validation(
+    check: str, history: Records, subjects: Mapping[str, Run], first: Mapping[str, Configuration]
+) -> Finding:
+    """Return whether something stands for a model though others were tried before it: the test alone can have chosen it."""
+    faults = []
+    for name, run in subjects.items():
+        own = next((c for c in history.choice.ranked if same_configuration(history.source(run), c.runs[0])), None)
+        if own is not None and own is not first[own.model]:
+            faults.append(
+                f"{name} is {label(own)}, where {label(first[own.model])} was tried first: with nothing measured on "
+                "validation, the test has chosen it"
+            )
+    if faults:
+        return decided(check, faults, "")
+    return Finding(check, "unknown", "nothing on this dataset was measured on validation")
 
 
 def _not_chosen(history: Records, name: str, source: Run) -> str | None:

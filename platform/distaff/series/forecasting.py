@@ -89,8 +89,8 @@ class Errors:
             ``mae``, their means over horizons; ``mase``, the mean of absolute errors in units of the mean absolute step
             between neighbouring training rows of their entity and channel.
         windows: Those that have the shortest horizon.
-        per_window: The part of each in the metrics, float32 ``(n,)``: the mean over windows is the metric, whatever is missing
-            and however many windows have a horizon.
+        per_window: The part of each in the metrics, float32 ``(n,)``: its mean over windows is the metric, whatever is
+            missing and however many windows have a horizon.
     """
 
     metrics: dict[str, float]

@@ -1,4 +1,4 @@
-"""A control tried less often than a model that chooses itself is tuned where more of its search brought nothing, and only there."""
+"""A control beside a model that chooses itself is tuned where more of its search brought nothing, and only there."""
 
 from __future__ import annotations
 
