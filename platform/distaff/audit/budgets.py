@@ -1,6 +1,6 @@
 """A control's search: was it tried as much as the models, or until more of it brought nothing.
 
-A model that chooses itself judges hundreds of blends in one fit, each at the cost of a product. A control with a few settings
+A model that chooses itself judges hundreds of blends in one fit, each at the cost of a product. A control with few settings
 would have to be fitted as often to have as many, though its best is found long before. So a count alone is no measure of a
 search: one that varied all its settings, had the defaults among them and has stopped improving is as good.
 """

@@ -67,6 +67,21 @@ def test_a_refit_trains_the_epochs_that_validation_chose_on_everything(filled: W
     assert torch.equal(kept.predict(EVERYONE), alone.predict(EVERYONE))
 
 
+@pytest.mark.parametrize(
+    ("model", "settings"),
+    [("blend", {"components": "ease:penalty=20,item_knn"}), ("plait", {"components": "ease,item_knn", "n_intents": 2})],
+)
+def test_a_refit_takes_what_a_model_chose_by_itself(filled: Workspace, model: str, settings: dict[str, Any]) -> None:
+    measured = training.train(filled, model, "checkerboard", settings=settings, device="cpu")
+    assert measured.n_tried
+    plan = plan_refit(filled, measured.run)
+    refit = training.train(filled, model, "checkerboard", device="cpu", refit=plan)
+    first, again = (Recommender.load(records.model_folder(filled, run.run)) for run in (measured, refit))
+    assert again.blend == pytest.approx(first.blend)  # type: ignore[attr-defined] - of a blend
+    assert refit.n_tried is None  # nothing was chosen anew
+    assert plan_refit(filled, refit.run).settings == json.loads(refit.settings)
+
+
 def test_a_refit_is_never_on_the_board_and_cannot_be_measured(filled: Workspace) -> None:
     measured = training.train(filled, "ease", "checkerboard", device="cpu")
     before = board(filled, "checkerboard")
