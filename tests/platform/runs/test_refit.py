@@ -13,6 +13,8 @@ import torch
 from published import publish
 from typer.testing import CliRunner
 
+from distaff.audit.figures import fitted_to_the_dataset
+from distaff.audit.history import Records
 from distaff.board.board import board
 from distaff.cli.app import app
 from distaff.forgetting.forget import forget
@@ -138,6 +140,15 @@ def test_a_refit_from_which_people_were_forgotten_is_fitted_on_all_again(filled:
     anew = records.find(filled, retraining._fitted(filled, records.find(filled, refit.run)))
     assert (anew.fitted_on, anew.epochs, anew.refit_of) == (records.ALL, refit.epochs, measured.run)
     assert anew.run != refit.run
+
+
+def test_a_refit_that_forgot_people_exactly_is_of_the_dataset_as_it_is_now(filled: Workspace) -> None:
+    measured = training.train(filled, "ease", "checkerboard", device="cpu")
+    refit = training.train(filled, "ease", "checkerboard", device="cpu", refit=plan_refit(filled, measured.run))
+    forget(filled, ["7"], "checkerboard")
+    for run in (measured, refit):
+        found = fitted_to_the_dataset(Records.of(filled, "checkerboard", run), records.find(filled, run.run))
+        assert found.verdict == "pass", found.figure
 
 
 def test_the_verb_takes_the_board_choice_or_the_run_named(filled: Workspace) -> None:
