@@ -137,7 +137,7 @@ def _shuffles(n: int, rng: np.random.Generator) -> list[Ints]:
 
 
 def _shifts(n: int, rng: np.random.Generator) -> list[Ints]:
-    """Return orders of ``n`` rows: all moved on around the end, by steps spread over all but the shortest; and in reverse."""
+    """Return orders of ``n`` rows: moved on around the end, by steps spread over all but the shortest, and in reverse."""
     steps = _NEAR + (1 - 2 * _NEAR) * (np.arange(SHUFFLES) + rng.random(SHUFFLES)) / SHUFFLES
     return [*(np.roll(np.arange(n), max(1, round(step * n))) for step in steps.tolist()), np.arange(n)[::-1]]
 
