@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from itertools import product
 from math import sqrt
 from statistics import fmean
 from typing import Any
@@ -57,7 +59,7 @@ def tuned_controls(history: Records) -> Finding:
         elif short is not None:
             tuned = ", ".join(f"{model} {count}" for model, count in budgets.items() if count == most)
             faults.append(f"{control.model} was tried with {n} configuration(s), {tuned}: {short}")
-    faults += _crippled(history)
+    faults += _crippled(history) + _under_other_conditions(history)
     return decided(
         "controls tuned like the models", faults, f"configurations of controls: {', '.join(figures) or 'none'}"
     )
@@ -96,6 +98,25 @@ def _crippled(history: Records) -> list[str]:
                 f"{control.model}, of which one configuration was tried, has {mean:.4f} on validation, "
                 f"{_SIMPLEST} {simplest:.4f}"
             )
+    return faults
+
+
+def _under_other_conditions(history: Records) -> list[str]:
+    """Return the controls of series and incidents with a setting that no sweep looks at unlike that of a model beside them.
+
+    Such are the rows of a window, the share of labels, or whether an onset was given. A default is no such choice.
+    """
+    if history.kind == "interactions":
+        return []
+    faults = []
+    for control, model in product(history.controls, history.models):
+        kind, own = _class(control.model), json.loads(model.runs[0].config)
+        swept = set() if kind is None else set(kind.Config.search_space())
+        faults += [
+            f"{control.model} has {name}={value}, {model.model} {own[name]}"
+            for name, value in control.settings.items()
+            if name in own and name not in swept and own[name] != value
+        ]
     return faults
 
 

@@ -12,6 +12,7 @@ import torch
 from deltalake import DeltaTable
 
 from distaff.audit import selection
+from distaff.audit.controls import tuned_controls
 from distaff.audit.figures import figures_were_measured
 from distaff.audit.history import Records
 from distaff.audit.splits import split_findings
@@ -67,6 +68,19 @@ def test_changed_figures_of_forecasts_are_found(gappy: Workspace) -> None:
     assert "mse on validation is recorded as 0.0010, its model gives 0." in again.figure
     gappy.warehouse.erase("unit_metrics", "run = ?", [run.run])
     assert "no values of units" in figures_were_measured(Records.of(gappy, "gappy", None)).figure
+
+
+def test_a_control_under_other_conditions_than_the_model_is_found(gappy: Workspace) -> None:
+    """The referee catches a control that was given less than the model, and passes one given the same."""
+    for seq_len, verdict in ((16, "pass"), (2, "fail")):
+        settings = {"seq_len": seq_len, "horizons": (4, 12)}
+        for run in records.listing(gappy):
+            records.record(gappy, replace(run, status="failed"))
+        training.train(gappy, "forecast_blend", "gappy", settings={"seq_len": 16, "horizons": (4, 12)}, device="cpu")
+        training.train(gappy, "raw_ridge", "gappy", settings=settings, device="cpu")
+        found = tuned_controls(Records.of(gappy, "gappy", None))
+        assert found.verdict == verdict, found.figure
+    assert found.figure == "raw_ridge has seq_len=2, forecast_blend 16"
 
 
 # ----------------------------------------------------------------------------------------------------------- windows
