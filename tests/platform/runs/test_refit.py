@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
 import pytest
@@ -78,8 +78,8 @@ def test_a_refit_takes_what_a_model_chose_by_itself(filled: Workspace, model: st
     assert measured.n_tried
     plan = plan_refit(filled, measured.run)
     refit = training.train(filled, model, "checkerboard", device="cpu", refit=plan)
-    first, again = (Recommender.load(records.model_folder(filled, run.run)) for run in (measured, refit))
-    assert again.blend == pytest.approx(first.blend)  # type: ignore[attr-defined] - of a blend
+    first, again = (cast(Any, Recommender.load(records.model_folder(filled, run.run))) for run in (measured, refit))
+    assert again.blend == pytest.approx(first.blend)
     assert refit.n_tried is None  # nothing was chosen anew
     assert plan_refit(filled, refit.run).settings == json.loads(refit.settings)
 
