@@ -55,6 +55,8 @@ def _not_chosen(history: Records, name: str, source: Run) -> str | None:
     """Return in what a run's configuration is not the chosen one; None where it is."""
     best = next((c for c in history.choice.chosen if c.model == source.model), None)
     own = next((c for c in history.choice.ranked if same_configuration(source, c.runs[0])), None)
+    if source.refit_of is not None:
+        return f"{name} was fitted on all as {source.refit_of}, whose record is gone"
     if own is None or best is None:
         return f"{name} is {source.status}, and no finished run of its settings was measured"
     if own is best:
