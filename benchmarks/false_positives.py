@@ -7,7 +7,7 @@ rate stands with its 95 % interval (Clopper and Pearson).
 - ``names``: random item shares on MovieLens 100K's genres, and real fits with rows shuffled over items; planted categories.
 - ``cards``: pages of 32 effect cards of 40 properties, of noise; one true effect a factor.
 - ``blind_spots``: lists drawn as what is taken is, 32 factors and 12 cohorts; one factor that lists hold down.
-- ``infomec``: independent autoregressive latents and factors (.99, 1,500 rows); latents that are factors and noise.
+- ``infomec``: independent autoregressive latents and factors (.99, 1,500 rows), and trends; latents of factors and noise.
 """
 
 from __future__ import annotations
@@ -357,6 +357,16 @@ def infomec(n_runs: int, n: int = 1500) -> Iterator[Rate]:
             yield Rate.of(f"latents informative, phi {phi}", rule, informative, 8 * n_runs)
             yield Rate.of(f"data sets with one, phi {phi}", rule, runs, n_runs)
             yield Rate.of(f"power: true latents informative, phi {phi}", rule, right, 4 * n_runs)
+    for rule in ("before", "now"):
+        hits = sum(_passed(*trends(np.random.default_rng(seed), n), rule) for seed in range(n_runs))
+        yield Rate.of("latents informative, trends with only time in common", rule, hits, 8 * n_runs)
+
+
+def trends(rng: np.random.Generator, n: int) -> tuple[Floats, Floats]:
+    """Return 8 latents and 4 factors that rise or fall with time, and noise."""
+    time = np.linspace(-1.5, 1.5, n)[:, None]
+    latents, factors = (time * rng.choice([-1, 1], columns) + 0.3 * rng.normal(size=(n, columns)) for columns in (8, 4))
+    return latents, factors
 
 
 def _passed(latents: Floats, factors: Floats, rule: str) -> int:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from itertools import product
 from math import sqrt
 from statistics import fmean
 from typing import Any
 
+from distaff.audit.budgets import SHARE, Search
 from distaff.audit.finding import Finding, decided
 from distaff.audit.history import Records
 from distaff.board.kinds import base_of
@@ -23,7 +26,6 @@ STANDARD: Mapping[str, tuple[str, ...]] = {
 }
 """The controls that every board of a kind has to have, where their packages are installed."""
 
-_SHARE = 0.5  # of a model's configurations that a control is tuned over at least
 _ERRORS = 2.6  # standard errors over users by which a control that is called crippled is worse
 _SIMPLEST = "popularity"
 
@@ -46,19 +48,29 @@ def tuned_controls(history: Records) -> Finding:
     faults, figures = [], []
     for control in history.controls:
         n = history.tried.get(control.model, 1)
-        figures.append(f"{control.model} {n}")
         value, best = control.mean("valid", history.choice.metric), _best_trial(history, control.model)
+        short = _too_few(history, control.model, n, most)
+        ended = n < SHARE * most and short is None and _tunable(control.model)
+        figures.append(f"{control.model} {n}{' (more brought nothing)' if ended else ''}")
         if value is not None and best is not None and history.better(best, value):
             faults.append(
                 f"a sweep of {control.model} reached {best:.4f} on validation, its row on the board {value:.4f}"
             )
-        elif n < _SHARE * most and _tunable(control.model):
+        elif short is not None:
             tuned = ", ".join(f"{model} {count}" for model, count in budgets.items() if count == most)
-            faults.append(f"{control.model} was tried with {n} configuration(s), {tuned}")
-    faults += _crippled(history)
+            faults.append(f"{control.model} was tried with {n} configuration(s), {tuned}: {short}")
+    faults += _crippled(history) + _under_other_conditions(history)
     return decided(
         "controls tuned like the models", faults, f"configurations of controls: {', '.join(figures) or 'none'}"
     )
+
+
+def _too_few(history: Records, control: str, n: int, most: int) -> str | None:
+    """Return why a control was tried too little beside the model that was tried most; None where it was not."""
+    kind = _class(control)
+    if n >= SHARE * most or kind is None or not kind.Config.search_space():
+        return None
+    return Search.of(history, control).shortcoming(kind)
 
 
 def _crippled(history: Records) -> list[str]:
@@ -86,6 +98,25 @@ def _crippled(history: Records) -> list[str]:
                 f"{control.model}, of which one configuration was tried, has {mean:.4f} on validation, "
                 f"{_SIMPLEST} {simplest:.4f}"
             )
+    return faults
+
+
+def _under_other_conditions(history: Records) -> list[str]:
+    """Return the controls of series and incidents with a setting that no sweep looks at unlike that of a model beside them.
+
+    Such are the rows of a window, the share of labels, or whether an onset was given. A default is no such choice.
+    """
+    if history.kind == "interactions":
+        return []
+    faults = []
+    for control, model in product(history.controls, history.models):
+        kind, own = _class(control.model), json.loads(model.runs[0].config)
+        swept = set() if kind is None else set(kind.Config.search_space())
+        faults += [
+            f"{control.model} has {name}={value}, {model.model} {own[name]}"
+            for name, value in control.settings.items()
+            if name in own and name not in swept and own[name] != value
+        ]
     return faults
 
 

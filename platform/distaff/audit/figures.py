@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from distaff._version import __version__
 from distaff.audit.finding import Finding, decided
 from distaff.audit.history import Records
 from distaff.board.kinds import base_of
+from distaff.model.base import Model
 from distaff.ranking.metrics import evaluate
 from distaff.recommenders.base import Recommender
 from distaff.runs import logs, records
@@ -17,6 +20,7 @@ from distaff_data.errors import InputError
 
 _ROUNDING = 1e-4  # of a mean over units, relative; they are kept as they were computed
 _AGAIN = 1e-3  # of a model that is measured again, perhaps on another device; relative, and a tenth of it absolute
+_NAMED = {"valid": "validation", "test": "the test"}
 _MEANS = """
 SELECT m.run, m.split, m.metric, m.value, u.mean FROM metrics m LEFT JOIN (
     SELECT run, split, metric, avg(value) AS mean FROM unit_metrics WHERE list_contains($1, run) GROUP BY ALL
@@ -30,9 +34,10 @@ def figures_were_measured(history: Records) -> Finding:
     shown = {run.run for configuration in history.choice.ranked for run in configuration.runs}
     if history.run is not None:
         shown.add(history.run.run)
-    expected = base_of(history.kind).headline if history.kind == "interactions" else ()
     faults, n = [], 0
-    for row in history.workspace.warehouse.rows(_MEANS, [sorted(shown)]):
+    measured = history.workspace.warehouse.rows(_MEANS, [sorted(shown)])
+    expected = base_of(history.kind).headline
+    for row in measured:
         place = f"{row['metric']} of {row['run']} on {row['split']}"
         if row["mean"] is None:
             faults += [f"{place} has no values of units behind it"] if row["metric"] in expected else []
@@ -42,9 +47,9 @@ def figures_were_measured(history: Records) -> Finding:
             faults.append(f"{place} is recorded as {row['value']:.4f}, its units' mean is {row['mean']:.4f}")
     figure = f"{n} metrics of {len(shown)} run(s) are the means of their units"
     if history.run is not None and _can_be_measured(history.run):
-        wrong = _measured_again(history, history.run)
+        again, wrong = _measured_again(history, history.run)
         faults += wrong
-        figure += "" if wrong else ", and its model gives them on validation again"
+        figure += f", and {again} again" if again and not wrong else ""
     return decided("figures are what was measured", faults, figure)
 
 
@@ -83,24 +88,40 @@ def _can_be_measured(run: Run) -> bool:
     return run.status == "done" and run.study is None and run.fitted_on == records.TRAIN
 
 
-def _measured_again(history: Records, run: Run) -> list[str]:
-    """Return where a stored recommender does not give on validation what is recorded."""
-    recorded = records.metrics_of(history.workspace, [run.run])[run.run].get("valid", {})
-    if history.kind != "interactions" or not recorded:
-        return []
+def _measured_again(history: Records, run: Run) -> tuple[str, list[str]]:
+    """Return what gives a run's figures again, where anything does, and where they are not what is recorded.
+
+    A recommender and a model of series are measured on validation; of incidents, which have none, the published causes are.
+    """
+    split = "test" if history.kind == "incidents" else "valid"
+    recorded = records.metrics_of(history.workspace, [run.run])[run.run].get(split, {})
+    if not recorded:
+        return "", []
     try:
-        model = Recommender.load(records.model_folder(history.workspace, run.run))
+        again = _figures(history, run)
     except InputError as error:
-        return [f"its model cannot be measured again: {error}"]
-    if model.data.valid.nnz == 0:
-        return ["its model has no validation interactions beside it, and metrics of them are recorded"]
-    again = evaluate(model.ranker(), model.data, "valid").metrics
+        return "", [f"its model cannot be measured again: {error}"]
+    if not again:
+        return "", [f"its model has nothing of {_NAMED[split]} beside it, and metrics of it are recorded"]
+    gives = "its causes give" if split == "test" else "its model gives"
     before = "" if run.version == __version__ else f"; version {run.version} measured it, distaff evaluate does anew"
-    return [
-        f"{name} on validation is recorded as {recorded[name]:.4f}, its model gives {again[name]:.4f}{before}"
-        for name in model.headline
-        if name in recorded and not _same(recorded[name], again[name], _AGAIN, _AGAIN / 10)
+    return f"{gives} them{'' if split == 'test' else ' on validation'}", [
+        f"{name} on {_NAMED[split]} is recorded as {recorded[name]:.4f}, {gives} {again[name]:.4f}{before}"
+        for name in base_of(history.kind).headline
+        if name in recorded and name in again and not _same(recorded[name], again[name], _AGAIN, _AGAIN / 10)
     ]
+
+
+def _figures(history: Records, run: Run) -> Mapping[str, float]:
+    """Return what a stored run scores when it is measured again; nothing where there is nothing to measure it on."""
+    model: Model[Any] = Model.load(records.model_folder(history.workspace, run.run))
+    if isinstance(model, Recommender):
+        return evaluate(model.ranker(), model.data, "valid").metrics if model.data.valid.nnz else {}
+    if history.kind == "incidents":
+        model.load_results(history.workspace.warehouse, run.run)
+        return {name: value for measured in model.measure() for name, value in measured.metrics.items()}
+    validate = model.validator(model.data)
+    return {} if validate is None else validate()
 
 
 def _same(value: float, other: float, relative: float, absolute: float) -> bool:

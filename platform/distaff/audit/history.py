@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,6 +13,7 @@ from distaff.board.selection import Configuration, ConfigurationRanking, selecti
 from distaff.runs import aliases, records
 from distaff.runs.records import Run
 from distaff_data.datasets.interactions import Interactions
+from distaff_data.errors import UnknownNameError
 from distaff_data.tables.datasets import kind_of, live_generation
 from distaff_data.tables.interactions import load_interactions
 from distaff_data.workspace import Workspace
@@ -73,8 +75,12 @@ class Records:
         }
 
     def source(self, run: Run) -> Run:
-        """Return the run that was measured: the run itself, or the one that it is a refit of."""
-        return run if run.refit_of is None else records.find(self.workspace, run.refit_of)
+        """Return the run that was measured: the run itself, or the one that it is a refit of; itself where that is gone."""
+        if run.refit_of is None:
+            return run
+        with suppress(UnknownNameError):
+            return records.find(self.workspace, run.refit_of)
+        return run
 
     def better(self, value: float, than: float) -> bool:
         """Tell whether a value of the metric is better than another, beyond rounding."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from distaff.audit.finding import Finding, decided
 from distaff.audit.history import Records, label, same_configuration
 from distaff.board.comparisons import is_seeded
@@ -17,7 +19,8 @@ def chosen_on_validation(history: Records) -> Finding:
     check = "chosen on validation"
     subjects = history.promoted if history.run is None else {history.run.run: history.run}
     if history.choice.split is None:
-        return Finding(check, "unknown", "nothing on this dataset was measured on validation")
+        first = {c.model: c for c in history.choice.chosen}
+        return _without_validation(check, history, subjects, first)
     faults, stale = [], []
     for name, run in subjects.items():
         source = history.source(run)
@@ -31,10 +34,29 @@ def chosen_on_validation(history: Records) -> Finding:
     return decided(check, faults, f"{history.choice.metric} on validation: {chosen or 'no run'}")
 
 
+def _without_validation(
+    check: str, history: Records, subjects: Mapping[str, Run], first: Mapping[str, Configuration]
+) -> Finding:
+    """Return whether something stands for a model though others were tried before it: the test alone can have chosen it."""
+    faults = []
+    for name, run in subjects.items():
+        own = next((c for c in history.choice.ranked if same_configuration(history.source(run), c.runs[0])), None)
+        if own is not None and own is not first[own.model]:
+            faults.append(
+                f"{name} is {label(own)}, where {label(first[own.model])} was tried first: with nothing measured on "
+                "validation, the test has chosen it"
+            )
+    if faults:
+        return decided(check, faults, "")
+    return Finding(check, "unknown", "nothing on this dataset was measured on validation")
+
+
 def _not_chosen(history: Records, name: str, source: Run) -> str | None:
     """Return in what a run's configuration is not the chosen one; None where it is."""
     best = next((c for c in history.choice.chosen if c.model == source.model), None)
     own = next((c for c in history.choice.ranked if same_configuration(source, c.runs[0])), None)
+    if source.refit_of is not None:
+        return f"{name} was fitted on all as {source.refit_of}, whose record is gone"
     if own is None or best is None:
         return f"{name} is {source.status}, and no finished run of its settings was measured"
     if own is best:

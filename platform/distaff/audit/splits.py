@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from distaff.audit.finding import Finding, decided
+from distaff_data.arrays import Ints
+from distaff_data.datasets.incidents import Incidents
 from distaff_data.datasets.series import Series
 from distaff_data.tables.datasets import live_generation
+from distaff_data.tables.incidents import load_incidents
 from distaff_data.tables.series import load_series
 from distaff_data.workspace import Workspace
 
@@ -17,6 +21,8 @@ _DUPLICATES, _TIME = "nothing is both trained on and tested", "nothing in traini
 _ORDERS = (("test", "train"), ("valid", "train"), ("test", "valid"))  # what is later, and than what
 _WORDS = {"train": "training", "valid": "validation"}
 _TIED = 0.5  # of the rows of a split, above which an order in time cannot be told
+_STRETCH, _SHORTEST = 0.25, 8  # of a window's rows, and rows at least, that two windows share where they overlap
+_TRACE = 0.02  # of the test windows that may share such a stretch
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,18 @@ def split_findings(workspace: Workspace, dataset: str, kind: str) -> list[Findin
         return _of_interactions(workspace, dataset)
     if kind == "series":
         return _of_series(load_series(workspace.warehouse, dataset))
-    return [Finding(_DUPLICATES, "pass", "incidents have no split: nothing is fitted to their causes")]
+    return [_of_incidents(load_incidents(workspace.warehouse, dataset))]
+
+
+def _of_incidents(data: Incidents) -> Finding:
+    """Return whether an incident is there twice: it would count twice in every mean and test."""
+    values = (np.where(np.isnan(case.values), np.nan, case.values) for case in data.cases)  # one form of NaN
+    digests = [hashlib.sha256(rows.astype("<f8").tobytes()).digest() for rows in values]  # times may have been moved
+    twice = len(digests) - len(set(digests))
+    faults = [f"{twice} of {len(digests)} incidents have the rows of another"] if twice else []
+    return decided(
+        _DUPLICATES, faults, "incidents have no split: nothing is fitted to their causes; none is there twice"
+    )
 
 
 def _of_interactions(workspace: Workspace, dataset: str) -> list[Finding]:
@@ -114,6 +131,33 @@ def _windows(data: Series, train: torch.Tensor, test: torch.Tensor, entity: torc
     shared = {groups[e] for e in sides[0]} & {groups[e] for e in sides[1]} - {None}
     same = len(digests[0] & digests[1])
     faults = [f"{same} windows of the test are in training, value for value"] if same else []
+    overlapping = _overlapping(data, *sides)
+    if not same and overlapping > _TRACE * len(sides[1]):
+        faults.append(
+            f"{overlapping} of {len(sides[1])} test windows have a stretch of a window in training, value for value"
+        )
     if shared:
         faults.append(f"{len(shared)} groups, such as {min(map(str, shared))}, are in training and in the test")
-    return decided(_DUPLICATES, faults, f"0 of {len(sides[1])} test windows, and no group, are in training")
+    few = f"; {overlapping} have a stretch of one" if overlapping else ""
+    return decided(_DUPLICATES, faults, f"0 of {len(sides[1])} test windows, and no group, are in training{few}")
+
+
+def _overlapping(data: Series, train: set[int], test: set[int]) -> int:
+    """Return how many test windows share a stretch with one in training, as windows that are cut with overlap do."""
+    lengths = (data.offsets[1:] - data.offsets[:-1]).numpy()
+    n = max(int(_STRETCH * np.median(lengths[sorted(test)])), _SHORTEST) if test else _SHORTEST
+    rng = np.random.default_rng(0)
+    digits, powers = (rng.integers(1, 1 << 63, size=size, dtype=np.uint64) | 1 for size in (len(data.channels), n))
+
+    def stretches(entity: int) -> Ints:
+        """Return a key of each stretch of ``n`` rows that are all different: still ones are alike by chance."""
+        bits = data.values[data.offsets[entity] : data.offsets[entity + 1]].numpy().view(np.uint32).astype(np.uint64)
+        rows = np.asarray(bits @ digits)
+        if len(rows) < n:
+            return np.empty(0, dtype=np.uint64)
+        cut = np.lib.stride_tricks.sliding_window_view(rows, n)
+        moving = (np.diff(np.sort(cut, axis=1), axis=1) != 0).all(1)
+        return np.asarray(cut[moving] @ powers)
+
+    known = np.unique(np.concatenate([np.empty(0, dtype=np.uint64), *(stretches(e) for e in sorted(train))]))
+    return sum(bool(np.isin(stretches(e), known).any()) for e in sorted(test))

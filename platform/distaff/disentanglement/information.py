@@ -6,7 +6,9 @@ edges of bins. A continuous factor is cut into 20 quantile bins in either.
 
 The floor pairs each latent with factors of other rows. Rows that are exchangeable are shuffled. Rows in the order of time
 are not: two slow series that have nothing to do with each other share much, and rows that overlap are one row told twice.
-Their factors are shifted against the latents, around the end, which leaves each as slow as it is.
+Their factors are shifted against the latents, around the end, which leaves each as slow as it is. A shift breaks a trend,
+though, and two trends have time in common and nothing else: factors in reverse keep it. A factor that only rises or falls
+cannot be told from time, and nothing counts as telling of it.
 """
 
 from __future__ import annotations
@@ -135,9 +137,9 @@ def _shuffles(n: int, rng: np.random.Generator) -> list[Ints]:
 
 
 def _shifts(n: int, rng: np.random.Generator) -> list[Ints]:
-    """Return orders of ``n`` rows in which all are moved on around the end: by steps spread over all but the shortest."""
+    """Return orders of ``n`` rows: moved on around the end, by steps spread over all but the shortest, and in reverse."""
     steps = _NEAR + (1 - 2 * _NEAR) * (np.arange(SHUFFLES) + rng.random(SHUFFLES)) / SHUFFLES
-    return [np.roll(np.arange(n), max(1, round(step * n))) for step in steps.tolist()]
+    return [*(np.roll(np.arange(n), max(1, round(step * n))) for step in steps.tolist()), np.arange(n)[::-1]]
 
 
 def _binned_nulls(

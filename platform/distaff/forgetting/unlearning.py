@@ -74,7 +74,7 @@ def _unlearn(
     users = users[users >= 0]
     if users.numel():
         audit.record_models(workspace, [_without(model, users, request, run, confounder)])
-        if _same(model.data, live):
+        if _same(model.data, live.all_in_training() if run.fitted_on == records.ALL else live):
             model.bind(replace(model.data, generation=live.generation))
         training.store_measurements(workspace, run.run, model.measure())
         model.save(folder)  # last: until then all of this is done again

@@ -229,6 +229,11 @@ class Model(ABC, Generic[D]):
         """The number of configurations that the fit itself judged on validation; 0 where it chose nothing."""
         return 0
 
+    @property
+    def chosen(self) -> Mapping[str, Any]:
+        """The settings that give what the fit itself chose, without a choice; nothing where it chose nothing."""
+        return {}
+
     def publish_results(self, warehouse: Warehouse, run: str) -> None:
         """Publish what a run gives out beside its metrics, in tables of its kind; nothing by default."""
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from distaff.model.base import Model
+from distaff.model.registry import model_class
 from distaff.runs import records
 from distaff.runs.records import Run
 from distaff_data.datasets.interactions import Interactions
@@ -22,7 +24,7 @@ class Refit:
 
     Attributes:
         of: The run.
-        settings: Its settings that differ from the defaults.
+        settings: Its settings that differ from the defaults, and what its fit chose by itself.
         epochs: The epoch that validation chose; None for a model that is not trained by epochs.
     """
 
@@ -46,7 +48,15 @@ def plan_refit(workspace: Workspace, run_id: str) -> Refit:
     epochs = chosen_epoch(workspace, run)
     if epochs is None and "max_epochs" in json.loads(run.config):
         raise InputError(f"the course of run {run_id!r} is no longer known, and with it how many epochs were chosen")
-    return Refit(run.run, settings, epochs)
+    return Refit(run.run, settings | _chosen(workspace, run), epochs)
+
+
+def _chosen(workspace: Workspace, run: Run) -> dict[str, Any]:
+    """Return what a run's fit chose by itself: with nothing held out, its model would choose on less, or nothing."""
+    if model_class(run.model).chosen is Model.chosen:
+        return {}
+    model: Model[Any] = Model.load(records.model_folder(workspace, run.run))
+    return dict(model.chosen)
 
 
 def chosen_epoch(workspace: Workspace, run: Run) -> int | None:

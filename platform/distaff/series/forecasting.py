@@ -88,8 +88,9 @@ class Errors:
         metrics: ``mse@H`` and ``mae@H`` of every horizon, in units of the channels' training deviation, and ``mse`` and
             ``mae``, their means over horizons; ``mase``, the mean of absolute errors in units of the mean absolute step
             between neighbouring training rows of their entity and channel.
-        windows: Those that have the longest horizon.
-        per_window: Metrics of each of these, float32 ``(n,)``.
+        windows: Those that have the shortest horizon.
+        per_window: The part of each in the metrics, float32 ``(n,)``: its mean over windows is the metric, whatever is
+            missing and however many windows have a horizon.
     """
 
     metrics: dict[str, float]
@@ -122,18 +123,19 @@ def measure(
             sums[name].append(errors.sum(2).cumsum(1).double().cpu())
     count = torch.cat(sums.pop("count"))
     metrics: dict[str, float] = {}
-    per_window = {name: torch.zeros(len(starts[longest])) for name in sums}
-    whole = torch.isin(windows.starts, starts[longest])
+    per_window = {name: torch.zeros(len(windows), dtype=torch.float64) for name in sums}
     for name, blockwise in sums.items():
         total = torch.cat(blockwise)
         for h in horizons:
             judged = torch.isin(windows.starts, starts[h])
-            metrics[f"{name}@{h}"] = float(total[judged, h - 1].sum() / count[judged, h - 1].sum().clamp(min=1))
-            per_window[name] += (total[whole, h - 1] / count[whole, h - 1].clamp(min=1)).float() / len(horizons)
+            n_values = count[judged, h - 1].sum().clamp(min=1)
+            metrics[f"{name}@{h}"] = float(total[judged, h - 1].sum() / n_values)
+            part = torch.where(judged, total[:, h - 1], 0.0)
+            per_window[name] += part * (len(windows) / n_values / len(horizons))
         metrics[name] = math.fsum(metrics[f"{name}@{h}"] for h in horizons) / len(horizons)
         if name == "mase":
             metrics = {key: value for key, value in metrics.items() if not key.startswith("mase@")}
-    return Errors(metrics, windows.where(whole), per_window)
+    return Errors(metrics, windows, {name: values.float() for name, values in per_window.items()})
 
 
 def naive_error(data: Series, take: Take) -> Tensor:

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from distaff.audit.splits import split_findings
 from distaff.board.board import board
 from distaff.cli.app import app
 from distaff.factors.intents.evidence import explain_run
+from distaff.factors.intents.interventions import CHURN
 from distaff.factors.intents.notes import annotate
 from distaff.runs import aliases, records, training
 from distaff.runs.refit import plan_refit
@@ -241,3 +243,19 @@ def test_datasets_of_other_kinds_are_audited(workspace: Workspace, kind: str) ->
 def test_a_test_that_keeps_its_level_is_seldom_called_one_that_does_not() -> None:
     assert not factors.too_many(3)
     assert factors.too_many(6)
+
+
+def test_the_null_of_cards_would_find_a_rule_that_takes_any_change_for_an_effect(
+    clean: tuple[Workspace, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace, champion = clean
+
+    def any_change(codes: Floats, factor: int, ladder: object, decode: Any, properties: Any, **_: object) -> Any:
+        low, high = (properties(decode(codes)) for _ in range(2))
+        moved = [name for name in low if name != CHURN and abs(high[name].mean() - low[name].mean()) > 1e-9]
+        return SimpleNamespace(headline=moved[0] if moved else None)
+
+    monkeypatch.setattr(factors, "effect_card", any_change)
+    found = {f.check: f for f in factors.factor_findings(workspace, records.find(workspace, champion))}
+    cards = found["effect cards survive their null"]
+    assert (cards.verdict, cards.figure) == ("fail", "of 20 pages of 3 factors that do nothing, 20 had a card")

@@ -21,10 +21,12 @@ from distaff.audit.history import Records
 from distaff.audit.people import nobody_twice
 from distaff.audit.splits import split_findings
 from distaff.board.selection import tried
+from distaff.deletion.delete import delete
 from distaff.model.base import Measurement
 from distaff.model.registry import model_class
 from distaff.runs import aliases, records, training
 from distaff.runs.logs import NAME
+from distaff.runs.refit import plan_refit
 from distaff.testing.data import checkerboard
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.workspace import Workspace
@@ -86,6 +88,20 @@ def test_training_the_same_again_hides_no_choice_on_the_test(copied: Workspace) 
     good = of(copied, GOOD)
     training.train(copied, "als", DATASET, settings=GOOD, device="cpu")
     assert selection.chosen_on_validation(read(copied, good)).verdict == "pass"
+
+
+def test_a_refit_whose_measured_run_was_deleted_is_found(copied: Workspace) -> None:
+    measured = of(copied, GOOD)
+    refit = training.train(copied, "als", DATASET, device="cpu", refit=plan_refit(copied, measured.run))
+    aliases.promote(copied, refit.run, "champion")
+    assert selection.chosen_on_validation(read(copied)).verdict == "pass"
+    delete(copied, "run", measured.run)
+    for run, name in ((None, "champion"), (refit, refit.run)):
+        found = selection.chosen_on_validation(read(copied, run))
+        expected = f"{name} was fitted on all as {measured.run}, whose record is gone"
+        assert (found.verdict, found.figure) == ("fail", expected)
+    assert selection.seed_not_chosen_on_test(read(copied)).verdict == "pass"
+    assert fitted_to_the_dataset(read(copied, refit), refit).verdict == "pass"
 
 
 def test_a_run_of_replaced_data_is_told_with_both_generations(copied: Workspace) -> None:

@@ -31,6 +31,16 @@ def test_slow_series_that_have_nothing_in_common_are_noise() -> None:
     assert shuffled == 64
 
 
+def test_trends_that_have_only_time_in_common_are_noise() -> None:
+    passed = 0
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        time = np.linspace(-1.5, 1.5, 800)[:, None]
+        z, s = (time * rng.choice([-1, 1], n) + 0.3 * rng.normal(size=(800, n)) for n in (4, 2))
+        passed += _informative(LatentStudy(z, s, in_time_order=True))
+    assert passed <= 1  # of 32: 5 %
+
+
 def test_a_slow_factor_is_still_found() -> None:
     rng = np.random.default_rng(0)
     s = _slow(rng, 1500, 3, 0.95)

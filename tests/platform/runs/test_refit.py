@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
 import pytest
@@ -13,6 +13,8 @@ import torch
 from published import publish
 from typer.testing import CliRunner
 
+from distaff.audit.figures import fitted_to_the_dataset
+from distaff.audit.history import Records
 from distaff.board.board import board
 from distaff.cli.app import app
 from distaff.forgetting.forget import forget
@@ -65,6 +67,21 @@ def test_a_refit_trains_the_epochs_that_validation_chose_on_everything(filled: W
     alone = Recommender.named("lightgcn")(**QUICK | {"max_epochs": epochs}).fit(everything, device="cpu")
     kept = Recommender.load(records.model_folder(filled, refit.run))
     assert torch.equal(kept.predict(EVERYONE), alone.predict(EVERYONE))
+
+
+@pytest.mark.parametrize(
+    ("model", "settings"),
+    [("blend", {"components": "ease:penalty=20,item_knn"}), ("plait", {"components": "ease,item_knn", "n_intents": 2})],
+)
+def test_a_refit_takes_what_a_model_chose_by_itself(filled: Workspace, model: str, settings: dict[str, Any]) -> None:
+    measured = training.train(filled, model, "checkerboard", settings=settings, device="cpu")
+    assert measured.n_tried
+    plan = plan_refit(filled, measured.run)
+    refit = training.train(filled, model, "checkerboard", device="cpu", refit=plan)
+    first, again = (cast(Any, Recommender.load(records.model_folder(filled, run.run))) for run in (measured, refit))
+    assert again.blend == pytest.approx(first.blend)
+    assert refit.n_tried is None  # nothing was chosen anew
+    assert plan_refit(filled, refit.run).settings == json.loads(refit.settings)
 
 
 def test_a_refit_is_never_on_the_board_and_cannot_be_measured(filled: Workspace) -> None:
@@ -123,6 +140,15 @@ def test_a_refit_from_which_people_were_forgotten_is_fitted_on_all_again(filled:
     anew = records.find(filled, retraining._fitted(filled, records.find(filled, refit.run)))
     assert (anew.fitted_on, anew.epochs, anew.refit_of) == (records.ALL, refit.epochs, measured.run)
     assert anew.run != refit.run
+
+
+def test_a_refit_that_forgot_people_exactly_is_of_the_dataset_as_it_is_now(filled: Workspace) -> None:
+    measured = training.train(filled, "ease", "checkerboard", device="cpu")
+    refit = training.train(filled, "ease", "checkerboard", device="cpu", refit=plan_refit(filled, measured.run))
+    forget(filled, ["7"], "checkerboard")
+    for run in (measured, refit):
+        found = fitted_to_the_dataset(Records.of(filled, "checkerboard", run), records.find(filled, run.run))
+        assert found.verdict == "pass", found.figure
 
 
 def test_the_verb_takes_the_board_choice_or_the_run_named(filled: Workspace) -> None:
