@@ -136,7 +136,7 @@ class Plait(Blend):
         mixture: Tensor = self._choice.share * joint / _length(joint.sum(0))
         return (mixture + self._linear_parts(history, _shares_of(joint[:, history.indices.long()]))).unsqueeze(0)
 
-    def reassigned_intent_scores(self, user: Tensor, items: Tensor, orders: Tensor) -> Tensor:
+    def reassigned_intent_scores(self, user: Tensor, items: Tensor, orders: Tensor) -> Tensor | None:
         """Return the linear components' parts by the responsibilities of other items; their sum stays as it is.
 
         The mixture's own score is made of intents: it is left out, since it is largest where its intents agree.
@@ -147,8 +147,10 @@ class Plait(Blend):
             orders: Whose responsibilities each item has, int64 ``(n, n_items)``.
 
         Returns:
-            ``(n, K, m)``.
+            ``(n, K, m)``; None where the blend is nothing but the mixture.
         """
+        if not any(self._weights()):
+            return None
         history = self.data.train.take(user)
         others = orders[:, history.indices.long()]
         starts = torch.arange(len(others) + 1) * others.shape[1]
