@@ -1,8 +1,9 @@
-"""Takes pictures of the dashboard: ``python benchmarks/pictures.py WORKSPACE [--out docs] [--width 1440] [--dark] [--pages ...]``.
+"""Takes pictures of the dashboard: ``python benchmarks/pictures.py WORKSPACE [--out docs] [--width 1440] [--dark]``.
 
-The workspace has to have a dataset of each kind with runs on it. First the three journeys are walked by clicks alone, from
-the question to the answer, with a picture of where each ends; then each page is opened by its address. ``--axe FILE`` runs that
-axe-core script on every page too and prints its findings by impact; it is not among the project's packages.
+The workspace is made where there is none: a planted dataset of each kind, with runs on it. First the three journeys are
+walked by clicks alone, from the question to the answer, with a picture of where each ends; then each page is opened by its
+address. ``--axe FILE`` runs that axe-core script on every page too and prints its findings by impact; it is not among the
+project's packages.
 """
 
 from __future__ import annotations
@@ -13,6 +14,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from distaff import jobs
+from distaff.factors.intents.evidence import explain_run
+from distaff.incidents.diagnose import diagnose
+from distaff.jobs import Job
+from distaff.recommenders.score import score_run
+from distaff.runs import aliases, training
+from distaff_data.planted.samples import sample
 from distaff_data.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -25,6 +33,31 @@ _WHOLE = (
 _TALLEST = 2400  # pixels
 _ROW, _HEADER = 35, 36  # pixels of a table
 _SETTLE = 1500  # milliseconds after the server is done, for figures to be drawn
+
+
+def make_workspace(root: Path) -> Workspace:
+    """Return a small workspace that has something for every page."""
+    workspace = Workspace.create(root)
+    sample(workspace, "planted-interactions", name="shop", n_users=300, n_items=120, n_events=12_000)
+    settings: dict[str, dict[str, object]] = {
+        "popularity": {},
+        "ease": {},
+        "nmf": {"n_intents": 6},
+        "plait": {"components": "ease,als:embedding_dim=16"},
+    }
+    fitted = [training.train(workspace, name, "shop", settings=own, seed=seed, device="cpu").run
+              for name, own in settings.items() for seed in (0, 1)]  # fmt: skip
+    for run in (fitted[-1], fitted[-3]):
+        explain_run(workspace, run)
+        score_run(workspace, run, top_k=10)
+    aliases.promote(workspace, fitted[-1], "champion")
+    jobs.add(workspace, Job.parse("nightly", {"cron": "0 3 * * *", "model": "champion", "top_k": 10}))
+    sample(workspace, "planted-incidents", name="outages", n_cases=4, n_entities=6, n_normal=200, n_fault=80)
+    for model in ("coral", "floor_z"):
+        diagnose(workspace, "outages", model=model)
+    sample(workspace, "planted-series", name="plant", n_windows=200)
+    training.train(workspace, "pca", "plant", settings={"n_components": 4}, device="cpu")
+    return workspace
 
 
 class Photographer:
@@ -125,7 +158,8 @@ def main() -> None:
     sys.path.insert(0, str(ROOT / "tests" / "support"))
     from dashboard_server import browser_page, dashboard, free_port
 
-    workspace = Workspace.open(asked.workspace)
+    is_there = (asked.workspace / "distaff.toml").exists()
+    workspace = Workspace.open(asked.workspace) if is_there else make_workspace(asked.workspace)
     asked.out.mkdir(parents=True, exist_ok=True)
     view = {"viewport": {"width": asked.width, "height": 1000}, "color_scheme": "dark" if asked.dark else "light"}
     with dashboard(workspace, free_port()) as address, browser_page(**view) as page:
