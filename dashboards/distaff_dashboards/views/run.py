@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import polars as pl
 import streamlit as st
 
+from distaff_dashboards.reads.reports import run_html
 from distaff_dashboards.reads.runs import labels_of, offered, runs_of
 from distaff_dashboards.reads.source import Source, row_of, whole_workspace
 from distaff_dashboards.ui import address, places, widgets, wording
@@ -71,6 +73,7 @@ def run_page() -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.code(run, language=None, width="content")
         places.COMPARE.link("Compare with another run", dataset=str(found["dataset"]), run=run)
+        widgets.report(run, partial(run_html, source, run))
     _facts(found)
     draw_marks(source, run)
     left, right = st.columns(2, gap="large")

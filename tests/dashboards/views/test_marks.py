@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 from dashboard_pages import opened, plain
 
-from distaff.runs import marks, training
+from distaff.reports.report import board_report, run_report
+from distaff.runs import marks, records, training
+from distaff_dashboards.reads import reports
+from distaff_dashboards.reads.source import whole_workspace
 from distaff_data.workspace import Workspace
 
 
@@ -38,3 +41,13 @@ def test_menus_leave_an_archived_run_out_until_a_link_names_it(
     asked = opened(monkeypatch, bare.root, "run", run=other)
     assert asked.selectbox(key="run").value == other
     assert "is archived" in plain(asked)
+
+
+def test_the_run_and_the_board_can_be_downloaded_as_reports(monkeypatch: pytest.MonkeyPatch, filled: Workspace) -> None:
+    run = next(run.run for run in records.listing(filled) if run.model == "nmf")
+    for page, link in (("run", {"run": run}), ("board", {"dataset": "shop"})):
+        app = opened(monkeypatch, filled.root, page, **link)
+        assert "Report" in [button.proto.label for button in app.get("download_button")]
+    source = whole_workspace()
+    assert reports.run_html(source, run) == run_report(filled, run).html
+    assert reports.board_html(source, "shop") == board_report(filled, "shop").html
