@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from distaff import jobs
 from distaff.factors.intents.evidence import explain_run
@@ -26,13 +27,14 @@ from distaff_data.workspace import Workspace
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("", "factors", "factor", "person", "item", "blind-spots", "series", "incident", "board", "run", "compare", "audit",
          "sweeps", "jobs", "glossary")  # fmt: skip
+OF_ALL_KINDS = ("board", "run", "compare", "audit")
 _IDLE = "document.querySelector('[data-testid=stApp]')?.getAttribute('data-test-script-state') === 'notRunning'"
 _WHOLE = (
     "Math.max(...[...document.querySelectorAll('section.stMain, [data-testid=stMain]')].map(part => part.scrollHeight))"
 )
 _TALLEST = 2400  # pixels
 _ROW, _HEADER = 35, 36  # pixels of a table
-_SETTLE = 1500  # milliseconds after the server is done, for figures to be drawn
+_SETTLE = 3000  # milliseconds after the server is done, for figures to be drawn
 
 
 def make_workspace(root: Path) -> Workspace:
@@ -171,7 +173,8 @@ def main() -> None:
             visitor.take(f"journey-{kind}")
             print(f"{walk.__doc__} {visitor.clicks} clicks", flush=True)
         for path in asked.pages:
-            visitor.open(path)
+            shop = kinds["interactions"] if path in OF_ALL_KINDS else None
+            visitor.open(path if shop is None else f"{path}?dataset={quote(shop)}")
             visitor.take(path or "home")
             if asked.axe:
                 for impact, rule, n in findings(page, asked.axe.read_text()):

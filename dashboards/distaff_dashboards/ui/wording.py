@@ -81,7 +81,7 @@ def plain(value: object) -> str:
     """Return the value of a setting as a person would type it."""
     if isinstance(value, list | tuple):
         return ",".join(map(plain, value))
-    return value if isinstance(value, str) else json.dumps(value)
+    return "none" if value is None else value if isinstance(value, str) else json.dumps(value)
 
 
 def number(value: float) -> str:
