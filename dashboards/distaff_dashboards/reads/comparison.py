@@ -9,10 +9,12 @@ import streamlit as st
 
 from distaff_dashboards.reads.factors import TITLES
 from distaff_dashboards.reads.source import Source
+from distaff_dashboards.ui import wording
+from distaff_dashboards.ui.board_tables import ordered
 
 _FIGURES = """
 SELECT metric, any_value(value) FILTER (WHERE run = $1) AS this, any_value(value) FILTER (WHERE run = $2) AS other
-FROM metrics WHERE split = 'valid' AND run IN ($1, $2) GROUP BY metric ORDER BY metric
+FROM metrics WHERE split = 'valid' AND run IN ($1, $2) GROUP BY metric
 """
 _SHARED = """
 WITH lists AS (SELECT run, user_id, item_id FROM recommendations WHERE run IN ($1, $2) AND rank <= $3)
@@ -31,14 +33,14 @@ WHERE r.run IN (?, ?) AND r.user_id = ? AND rank <= ? GROUP BY rank ORDER BY ran
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def figures(source: Source, run: str, other: str) -> pl.DataFrame:
-    """Return what both scored on validation: ``metric, this, other, difference``."""
-    table = source.frame(_FIGURES, [run, other])
+    """Return what both scored on validation, in the order of the board: ``metric, this, other, difference``."""
+    table = ordered(source.frame(_FIGURES, [run, other]))
     return table.with_columns(difference=pl.col("this") - pl.col("other"))
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def settings(source: Source, run: str, other: str) -> pl.DataFrame:
-    """Return the settings, seed and model that are not the same: ``setting, this, other``, values as JSON."""
+    """Return the settings, seed and model that are not the same: ``setting, this, other``, values as people type them."""
     sql = "SELECT model, seed, fitted_on, dataset_generation, config FROM runs WHERE run = ?"
     this, that = (_flat(source.frame(sql, [name]).row(0, named=True)) for name in (run, other))
     names = [name for name in {**this, **that} if this.get(name) != that.get(name)]
@@ -86,4 +88,4 @@ def matched(source: Source, run: str, other: str) -> pl.DataFrame:
 
 def _flat(row: dict[str, object]) -> dict[str, str]:
     config = json.loads(str(row.pop("config")))
-    return {name: json.dumps(value) for name, value in {**row, **config}.items()}
+    return {name: wording.plain(value) for name, value in {**row, **config}.items()}

@@ -22,8 +22,10 @@ SELECT r.run, r.model, r.control, r.dataset, r.seed, r.settings, r.started_at,
     r.run IN (SELECT run FROM factors) AS factors,
     r.run IN (SELECT run FROM factor_words) AS words,
     r.run IN (SELECT run FROM blind_spot_cohorts) AS audit,
-    r.run IN (SELECT d.run FROM diagnoses d JOIN cases c ON c.dataset = ? AND c."case" = d."case") AS diagnoses
-FROM runs r WHERE r.dataset = ? AND r.status = 'done' AND r.study IS NULL
+    r.run IN (SELECT d.run FROM diagnoses d JOIN cases c ON c.dataset = ? AND c."case" = d."case") AS diagnoses,
+    coalesce(m.archived, false) AS archived, m.title, coalesce(m.tags, []) AS tags
+FROM runs r LEFT JOIN marks m ON m.kind = 'run' AND m.name = r.run
+WHERE r.dataset = ? AND r.status = 'done' AND r.study IS NULL
 """
 _ALIASES = """
 SELECT run, list(alias ORDER BY alias) AS aliases FROM (
@@ -37,19 +39,30 @@ SELECT run, metric, value FROM metrics WHERE split = 'valid' AND run IN (SELECT 
 
 @st.cache_data(max_entries=32, show_spinner=False)
 def runs_of(source: Source, dataset: str, kind: str) -> pl.DataFrame:
-    """Return the finished runs on a dataset: those with an alias first, then models, then the newest.
+    """Return the finished runs on a dataset: those with an alias first, then models, then the newest; archived ones last.
 
     Returns:
         ``run, model, control, dataset, seed, settings`` (JSON)``, started_at, aliases``; ``metric`` and ``value`` on
-        validation, null where none was measured; and whether each has ``factors, words, audit`` and ``diagnoses``.
+        validation, null where none was measured; whether each has ``factors, words, audit`` and ``diagnoses``; and what
+        people say: ``archived, title, tags``.
     """
     runs = source.frame(_RUNS, [dataset, dataset]).join(source.frame(_ALIASES), on="run", how="left")
     order = {metric: place for place, metric in enumerate(VALIDATED[kind])}
     valid = source.frame(_VALID, [dataset]).filter(pl.col("metric").is_in(list(order)))
     first = valid.sort(pl.col("metric").replace_strict(order, default=len(order))).unique("run", keep="first")
     return runs.join(first, on="run", how="left").sort(
-        pl.col("aliases").is_null(), "control", "started_at", "run", descending=[False, False, True, False]
+        "archived",
+        pl.col("aliases").is_null(),
+        "control",
+        "started_at",
+        "run",
+        descending=[False, False, False, True, False],
     )
+
+
+def offered(runs: pl.DataFrame, *asked: str | None) -> pl.DataFrame:
+    """Return the runs that a menu offers: all but the archived ones, of which only those that are asked for."""
+    return runs.filter(~pl.col("archived") | pl.col("run").is_in([run for run in asked if run is not None]))
 
 
 @st.cache_data(max_entries=32, show_spinner=False)

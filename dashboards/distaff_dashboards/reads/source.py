@@ -54,14 +54,15 @@ def newest_writes(*tables: str) -> Source:
 
 def whole_workspace() -> Source:
     """Return the whole workspace; its state changes with every publication and every run."""
-    return newest_writes("publications", "runs")
+    return newest_writes("publications", "runs", "marks")
 
 
 def runs_on(dataset: str) -> Source:
-    """Return what was run on a dataset; its state changes only with a write of the dataset and with its runs."""
+    """Return what was run on a dataset; its state changes with a write of the dataset, with its runs and with marks."""
     written = "SELECT generation FROM publications WHERE target = ?"
     runs = "SELECT count(*) AS n, max(written_at) AS written_at FROM runs WHERE dataset = ?"
-    return source_of((written, [f"dataset/{dataset}"]), (runs, [dataset]))
+    marks = "SELECT max(written_at) AS written_at FROM marks"
+    return source_of((written, [f"dataset/{dataset}"]), (runs, [dataset]), (marks, []))
 
 
 def published_for(*names: str) -> Source:
@@ -76,11 +77,16 @@ def published_for(*names: str) -> Source:
 
 @st.cache_data(max_entries=4, show_spinner=False)
 def datasets(source: Source) -> pl.DataFrame:
-    """Return the datasets, those with finished runs first, then the newest: ``dataset, kind, facts`` (JSON)``, runs``."""
+    """Return the datasets, those with finished runs first, then the newest, archived ones last.
+
+    Returns:
+        ``dataset, kind, facts`` (JSON)``, runs, archived``.
+    """
     return source.frame(
-        "SELECT d.dataset, d.kind, coalesce(d.facts, '{}') AS facts, count(r.run) AS runs FROM datasets d "
+        "SELECT d.dataset, d.kind, coalesce(d.facts, '{}') AS facts, count(r.run) AS runs, "
+        "d.dataset IN (SELECT name FROM marks WHERE kind = 'dataset' AND archived) AS archived FROM datasets d "
         "LEFT JOIN runs r ON r.dataset = d.dataset AND r.status = 'done' "
-        "GROUP BY d.dataset, d.kind, d.facts, d.created_at ORDER BY count(r.run) = 0, d.created_at DESC, d.dataset"
+        "GROUP BY d.dataset, d.kind, d.facts, d.created_at ORDER BY archived, count(r.run) = 0, d.created_at DESC, d.dataset"
     )
 
 

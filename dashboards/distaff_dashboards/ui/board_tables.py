@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -34,11 +35,22 @@ _VALIDATION_SCHEMA = {
 
 def metric_names(board: Board) -> list[str]:
     """Return the metrics of any row, those that the terminal shows first."""
+    return in_order({metric for row in board.rows for metric in row.metrics})
+
+
+def in_order(metrics: Iterable[str]) -> list[str]:
+    """Return metrics as every page orders them: the terminal's first, the others by name and length of list."""
     from distaff.board.kinds import shown
 
-    measured = {metric for row in board.rows for metric in row.metrics}
+    measured = set(metrics)
     first = shown(measured)
     return first + sorted(measured - set(first), key=_natural)
+
+
+def ordered(table: pl.DataFrame) -> pl.DataFrame:
+    """Return a table with a column ``metric`` in that order."""
+    place = {metric: at for at, metric in enumerate(in_order(table["metric"]))}
+    return table.sort(pl.col("metric").replace_strict(place, return_dtype=pl.Int64))
 
 
 def metric_table(board: Board, metric: str) -> pl.DataFrame:

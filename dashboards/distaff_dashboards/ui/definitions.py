@@ -34,8 +34,8 @@ EVIDENCE: Mapping[str, str] = {
     "effect_high": "Upper end of its 95 % paired bootstrap interval over users",
     "specificity": "Largest effect over the sum of all effects, in absolute values: 1 when nothing else changes",
     "purity": "Share of the commonest attribute value that is more frequent than chance",
-    "popularity": "Rank correlation with item popularity; beyond 0.5 it mostly shows popularity",
-    "user_activity": "Rank correlation with how active users are; beyond 0.5 it mostly shows that",
+    "popularity": "Correlation with the logarithm of item popularity; beyond 0.5 it mostly shows popularity",
+    "user_activity": "Correlation with the logarithm of how active users are; beyond 0.5 it mostly shows that",
     "dependence": "Bias-corrected squared distance correlation of users' shares with another factor's: around 0 when "
     "independent, 1 when one determines the other",
     "dependent_on": "The factor it depends on most",

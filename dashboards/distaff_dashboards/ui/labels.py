@@ -21,7 +21,7 @@ def run_labels(runs: pl.DataFrame) -> dict[str, str]:
     """Return labels by what tells runs of one dataset apart: alias, model, settings and seeds that differ, validation, date.
 
     Args:
-        runs: ``run, model, control, seed, settings, started_at, aliases, metric, value``.
+        runs: ``run, model, control, seed, settings, started_at, aliases, metric, value, title, tags, archived``.
     """
     by_model: dict[str, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
     for model, seed, settings in runs.select("model", "seed", "settings").iter_rows():
@@ -35,9 +35,10 @@ def run_labels(runs: pl.DataFrame) -> dict[str, str]:
         parts = [run["model"] + (" (control)" if run["control"] else "")]
         parts += [wording.settings(own)] if own else []
         parts += [f"seed {run['seed']}"] if reseeded[run["model"]] else []
-        facts = [", ".join(run["aliases"] or ()), ", ".join(parts)]
+        facts = [", ".join(run["aliases"] or ()), run["title"] or "", ", ".join(parts), ", ".join(run["tags"])]
         facts += [f"{run['metric']} {wording.number(run['value'])} on validation"] if run["metric"] else []
         facts += [f"{run['started_at']:%Y-%m-%d}", run["run"].rpartition("-")[2]]
+        facts += ["archived"] if run["archived"] else []
         labels[run["run"]] = " · ".join(fact for fact in facts if fact)
     return labels
 

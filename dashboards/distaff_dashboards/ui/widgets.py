@@ -83,6 +83,19 @@ def heading(title: str, table: pl.DataFrame, name: str, *, help: str | None = No
             )
 
 
+def report(name: str, write: Callable[[], str]) -> None:
+    """Draw the button that downloads a page's report, which is written when it is clicked."""
+    st.download_button(
+        "Report",
+        data=write,
+        file_name=f"{name}.html",
+        mime="text/html",
+        type="tertiary",
+        on_click="ignore",
+        help="Download as one HTML file that needs nothing else",
+    )
+
+
 def links(
     data: pl.DataFrame,
     columns: Mapping[str, Any],

@@ -74,7 +74,14 @@ def row_labels(rows: Sequence[BoardRow]) -> list[str]:
 
 def settings(values: Mapping[str, object]) -> str:
     """Return settings that differ from the defaults on one line."""
-    return ", ".join(f"{k}={v if isinstance(v, str) else json.dumps(v)}" for k, v in values.items()) or "defaults"
+    return ", ".join(f"{name}={plain(value)}" for name, value in values.items()) or "defaults"
+
+
+def plain(value: object) -> str:
+    """Return the value of a setting as a person would type it."""
+    if isinstance(value, list | tuple):
+        return ",".join(map(plain, value))
+    return "none" if value is None else value if isinstance(value, str) else json.dumps(value)
 
 
 def number(value: float) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from distaff_dashboards.reads.board import board_of
+from distaff_dashboards.reads.reports import board_html
 from distaff_dashboards.reads.source import runs_on
 from distaff_dashboards.ui import address, board_tables, charts, places, widgets, wording
 from distaff_dashboards.ui.labels import dataset_facts
@@ -59,6 +61,7 @@ def board_page() -> None:
     _figure(board, metric)
     _paired(board, _UNITS[kind])
     _tables(board, metric)
+    widgets.report(f"board-{name}", partial(board_html, runs_on(name), name))
 
 
 def board_section(dataset: str, help: str = "") -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from distaff_dashboards.reads.runs import home_of, labels_of, runs_of
+from distaff_dashboards.reads.runs import home_of, labels_of, offered, runs_of
 from distaff_dashboards.reads.source import Source, datasets, row_of, whole_workspace
 from distaff_dashboards.ui import address, places, widgets, wording
 from distaff_dashboards.ui.places import PagePlace
@@ -56,7 +56,8 @@ def choose_dataset(kind: str | None = None) -> dict[str, Any] | None:
 
 
 def _dataset(source: Source, kind: str | None) -> dict[str, Any] | None:
-    every = datasets(source)
+    asked = (address.linked("dataset"), address.kept("dataset", kind or _LAST))
+    every = datasets(source).filter(~pl.col("archived") | pl.col("dataset").is_in([name for name in asked if name]))
     table = every if kind is None else every.filter(pl.col("kind") == kind)
     if table.is_empty():
         widgets.empty(*_FIRST[kind])
@@ -90,7 +91,7 @@ def choose_run(here: PagePlace, kind: str, can: str | None = None) -> dict[str, 
     if dataset is None:
         return None
     name = str(dataset["dataset"])
-    runs = runs_of(source, name, kind)
+    runs = offered(runs_of(source, name, kind), address.linked("run"), address.kept("run", name))
     if runs.is_empty():
         message, *first = _THEN[kind]
         widgets.empty(message, *(command.format(dataset=name) for command in first))

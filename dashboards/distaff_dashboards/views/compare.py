@@ -9,7 +9,7 @@ import streamlit as st
 
 from distaff_dashboards.reads import comparison
 from distaff_dashboards.reads.factors import factors_of
-from distaff_dashboards.reads.runs import labels_of, runs_of
+from distaff_dashboards.reads.runs import labels_of, offered, runs_of
 from distaff_dashboards.reads.source import Source, published_for, whole_workspace
 from distaff_dashboards.ui import address, definitions, places, widgets, wording
 from distaff_dashboards.ui.labels import factor_labels
@@ -48,7 +48,8 @@ def _pair() -> tuple[str, str, str] | None:
     if dataset is None:
         return None
     name, kind, whole = str(dataset["dataset"]), str(dataset["kind"]), whole_workspace()
-    runs = runs_of(whole, name, kind)["run"].to_list()
+    asked = [address.linked("run"), address.kept("run", name), address.linked("beside")]
+    runs = offered(runs_of(whole, name, kind), *asked)["run"].to_list()
     if len(runs) < 2:
         widgets.empty(
             "It takes two finished runs on a dataset. Train a control, and a model:", *widgets.STARTS[kind](name)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import polars as pl
 import streamlit as st
 
-from distaff_dashboards.reads.runs import VALIDATED, labels_of, runs_of
+from distaff_dashboards.reads.reports import run_html
+from distaff_dashboards.reads.runs import labels_of, offered, runs_of
 from distaff_dashboards.reads.source import Source, row_of, whole_workspace
 from distaff_dashboards.ui import address, places, widgets, wording
+from distaff_dashboards.ui.board_tables import ordered
 from distaff_dashboards.ui.export import with_dates
 from distaff_dashboards.ui.places import PagePlace
 from distaff_dashboards.views.choices import choose_dataset
+from distaff_dashboards.views.marks import draw_marks
 
 _TIME = "YYYY-MM-DD HH:mm"
 _PUBLISHED: Mapping[str, tuple[str, PagePlace]] = {
@@ -44,7 +48,7 @@ def run_page() -> None:
         return
     name, kind, source = str(dataset["dataset"]), str(dataset["kind"]), whole_workspace()
     named = address.linked("run") or address.kept("run", name)  # it may be a trial, which is not among them
-    runs = runs_of(source, name, kind)["run"].to_list() or ([named] if named else [])
+    runs = offered(runs_of(source, name, kind), named)["run"].to_list() or ([named] if named else [])
     if not runs:
         st.info("There is no finished run on this dataset yet.")
         return
@@ -69,10 +73,12 @@ def run_page() -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.code(run, language=None, width="content")
         places.COMPARE.link("Compare with another run", dataset=str(found["dataset"]), run=run)
+        widgets.report(run, partial(run_html, source, run))
     _facts(found)
+    draw_marks(source, run)
     left, right = st.columns(2, gap="large")
     with left:
-        _validation(source, run, kind)
+        _validation(source, run)
         _settings(found)
     with right:
         _published(source, found)
@@ -104,28 +110,28 @@ def _facts(run: Mapping[str, Any]) -> None:
     st.caption(wording.escape("  ·  ".join(facts)))
     if run["study"]:
         places.SWEEPS.link("The sweep it is a trial of", study=str(run["study"]))
-    if run["message"]:
+    if run["message"] and run["status"] == "done":  # what the model chose by itself
+        with st.expander("What it chose"):
+            st.markdown("\n".join(f"- {wording.escape(note)}" for note in str(run["message"]).splitlines()))
+    elif run["message"]:
         st.error(wording.escape(str(run["message"])))
 
 
-def _validation(source: Source, run: str, kind: str) -> None:
-    sql = "SELECT metric, value FROM metrics WHERE run = ? AND split = 'valid' ORDER BY metric"
+def _validation(source: Source, run: str) -> None:
+    sql = "SELECT metric, value FROM metrics WHERE run = ? AND split = 'valid'"
     table = _frame(source, sql, run)
     widgets.heading("On validation", table, f"{run}-validation", help="The data that chooses; the Board has the test.")
     if table.is_empty():
         st.caption("Nothing was measured on validation.")
         return
-    first = pl.col("metric").is_in(list(VALIDATED[kind]))
     number = st.column_config.NumberColumn("value", format="%.4f", help="Mean over users, incidents or windows")
-    ordered = table.sort(~first, "metric").with_columns(
-        meaning=pl.col("metric").map_elements(wording.define, pl.String)
-    )
-    widgets.table(ordered, {"metric": "metric", "value": number, "meaning": "meaning"}, key="validation", height=212)
+    explained = ordered(table).with_columns(meaning=pl.col("metric").map_elements(wording.define, pl.String))
+    widgets.table(explained, {"metric": "metric", "value": number, "meaning": "meaning"}, key="validation", height=212)
 
 
 def _settings(run: Mapping[str, Any]) -> None:
     changed = json.loads(run["settings"])
-    rows = [(name, json.dumps(value), name in changed) for name, value in json.loads(run["config"]).items()]
+    rows = [(name, wording.plain(value), name in changed) for name, value in json.loads(run["config"]).items()]
     table = pl.DataFrame(rows, {"setting": pl.String, "value": pl.String, "changed": pl.Boolean}, orient="row")
     widgets.heading(
         "Settings", table, f"{run['run']}-settings", help="Those that differ from the model's defaults first."

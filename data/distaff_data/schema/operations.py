@@ -116,6 +116,20 @@ TABLES = (
         key=("deletion",),
     ),
     Table(
+        "marks",
+        "what people say about runs and datasets",
+        (
+            Column("kind", TEXT, "run or dataset"),
+            Column("name", TEXT, "the run's id, or the dataset's name"),
+            Column("title", TEXT, "shown beside it; NULL for none"),
+            Column("note", TEXT, "free text; NULL for none"),
+            Column("tags", TEXTS, "its tags"),
+            Column("archived", FLAG, "left out of boards, listings and menus"),
+            WRITTEN,
+        ),
+        key=("kind", "name"),
+    ),
+    Table(
         "promotions",
         "which run a name such as champion stood for, from when on; the last row of an alias counts",
         (

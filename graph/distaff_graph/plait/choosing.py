@@ -21,6 +21,7 @@ from distaff_data.errors import UnsupportedError
 from distaff_graph.controls.linear import LinearRecommender
 from distaff_graph.plait.components import INSTEAD, fitted
 from distaff_graph.plait.mixture import fit_parts, mix
+from distaff_graph.plait.number import choose_mixture
 from distaff_graph.plait.pool import Jury, Pool, Scorer
 
 _USERS = 2000  # of the sample
@@ -43,7 +44,7 @@ class Choice:
         notes: What a reader of the blend should know.
         n_tried: Configurations that were judged on validation.
         models: Components that are fitted to the whole training part already, by their texts.
-        parts: Mixtures, likewise, by K.
+        parts: The mixture, likewise, by K.
     """
 
     specs: tuple[str, ...]
@@ -96,7 +97,7 @@ def choose(
         data: With a validation part.
         session: Of the fit.
         families: Alternatives of each component.
-        n_intents: The K to choose among; empty for a blend without intents.
+        n_intents: The K to choose among, to begin with; empty for a blend without intents.
         share: The mixture's share, where it is not to be chosen.
         max_gb: Memory that an item-item matrix may take.
     """
@@ -105,18 +106,20 @@ def choose(
     kept = [one for family in families if (one := _best_or_instead(family, data, session, jury, choice, max_gb))]
     choice.models = dict(kept)
     specs = tuple(choice.models)
-    choice.parts = {k: fit_parts(data.train, k, session.generator()) for k in n_intents}
     scorers: list[Scorer] = [model.weigh for model in choice.models.values()]
-    scorers += [_expected(parts) for parts in choice.parts.values()]
+    if n_intents:
+        mixture = choose_mixture(jury, n_intents, lambda k: fit_parts(data.train, k, session.generator()))
+        choice.n_intents, choice.parts = mixture.n_intents, {mixture.n_intents: mixture.parts}
+        choice.n_tried += len(mixture.tried)
+        choice.notes += [mixture.note] if mixture.tried else []
+        scorers.append(_expected(mixture.parts))
     search = _Search(Pool.of(jury, scorers), len(specs))
-    weights, mixture, of_mixture = search.run(share)
+    weights, choice.share = search.run(share)
     choice.n_tried += search.n_looks
-    choice.share = of_mixture
-    choice.n_intents = n_intents[mixture] if n_intents else None
     chosen = [i for i in range(len(specs)) if weights[i] > 0]
     choice.specs, choice.weights = tuple(specs[i] for i in chosen), tuple(float(weights[i]) for i in chosen)
     choice.notes += [f"{spec} left out: it added nothing" for spec in specs if spec not in choice.specs]
-    choice.notes.append(search.summary(weights, mixture, of_mixture))
+    choice.notes.append(search.summary(weights, choice.share))
     return choice
 
 
@@ -151,7 +154,7 @@ def _expected(parts: Tensor) -> Scorer:
 
 
 class _Search:
-    """Weights of components, of which those after the first ``n_linear`` are mixtures with one K each, one at a time."""
+    """Weights of ``n_linear`` components, and of a mixture where the pool has one more."""
 
     def __init__(self, pool: Pool, n_linear: int) -> None:
         self._pool, self._n_linear, self.n_looks = pool, n_linear, 0
@@ -159,40 +162,33 @@ class _Search:
         alone = [self._measure(self._vertex(i)) for i in range(self._n)]
         self._reference = tuple(max(values) or 1.0 for values in zip(*alone, strict=True))
 
-    def run(self, share: float | None) -> tuple[Tensor, int, float]:
-        """Return the linear components' weights ``(n_linear,)``, the mixture's number and its share."""
-        n_linear, n_mixtures = self._n_linear, self._n - self._n_linear
+    def run(self, share: float | None) -> tuple[Tensor, float]:
+        """Return the linear components' weights ``(n_linear,)`` and the mixture's share."""
+        n_linear = self._n_linear
         linear = self._linear()
-        if not n_mixtures:
-            return linear[:n_linear], 0, 0.0
-        mixtures = [self._vertex(n_linear + m) for m in range(n_mixtures)]
+        if self._n == n_linear:
+            return linear, 0.0
         steps = (0.0, *_STEPS, 1.0) if share is None else (share,)
         if not n_linear:
             steps = (1.0,)
-        grid = [
-            (self.worth(linear.lerp(mixtures[m], t)), self.worth(mixtures[m]), -m, t)
-            for m in range(n_mixtures)
-            for t in steps
-        ]
-        _, _, mixture, t = max(grid)
-        blended = linear.lerp(mixtures[-mixture], t)
+        mixture = self._vertex(n_linear)
+        blended = max((linear.lerp(mixture, t) for t in steps), key=self.worth)
         if share is None and n_linear:
-            free = [*range(n_linear), n_linear - mixture]
-            blended = self._climb(blended, free)
-        found = float(blended[n_linear - mixture])
+            blended = self._climb(blended, range(self._n))
+        found = float(blended[n_linear])
         rest = blended[:n_linear] / (1.0 - found) if found < 1.0 else linear[:n_linear]
-        return rest, -mixture, found
+        return rest, found
 
     def worth(self, weights: Tensor) -> float:
         """Return the worse of both metrics' ratios to the best that a component reaches alone."""
         return min(value / best for value, best in zip(self._measure(weights), self._reference, strict=True))
 
-    def summary(self, weights: Tensor, mixture: int, share: float) -> str:
+    def summary(self, weights: Tensor, share: float) -> str:
         """Return the blend's metrics on the validation users beside the best of any component."""
         whole = torch.zeros(self._n)
         whole[: self._n_linear] = weights * (1.0 - share)
         if self._n > self._n_linear:
-            whole[self._n_linear + mixture] = share
+            whole[self._n_linear] = share
         recall, ndcg = self._pool.measure(whole)
         best = "/".join(f"{value:.4f}" for value in self._reference)
         n = len(self._pool.n_relevant)

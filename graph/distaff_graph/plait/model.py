@@ -41,7 +41,7 @@ from distaff_graph.plait.mixture import fit_parts, mix, responsibilities
 from distaff_graph.plait.pool import unit
 
 _C = TypeVar("_C", Choice, Choice | None)
-_MIXTURES = (8, 16, 32)
+_MIXTURES = (2, 4, 8, 16, 32)
 _SHARE, _INTENTS = 0.1, 16  # where there is nothing to choose them on
 _BEFORE = ("penalty", "embedding_dim", "reg", "confidence", "ease_share", "intent_share", "n_intents")
 
@@ -51,11 +51,11 @@ class PlaitConfig(BlendConfig):
 
     Attributes:
         intent_share: Weight of the mixture's own score beside the components'; chosen on validation when left out.
-        n_intents: K; chosen on validation when left out.
+        n_intents: K; the one that makes validation interactions likeliest when left out.
     """
 
     intent_share: Annotated[float | None, Field(ge=0, le=1), Span(0.0, 1.0)] = None
-    n_intents: Annotated[int | None, Field(ge=1), Choices(8, 16, 32, 64)] = None
+    n_intents: Annotated[int | None, Field(ge=1), Choices(4, 8, 16, 32, 64)] = None
 
     @classmethod
     def parse(cls, settings: Mapping[str, Any]) -> Self:
@@ -136,7 +136,7 @@ class Plait(Blend):
         mixture: Tensor = self._choice.share * joint / _length(joint.sum(0))
         return (mixture + self._linear_parts(history, _shares_of(joint[:, history.indices.long()]))).unsqueeze(0)
 
-    def reassigned_intent_scores(self, user: Tensor, items: Tensor, orders: Tensor) -> Tensor:
+    def reassigned_intent_scores(self, user: Tensor, items: Tensor, orders: Tensor) -> Tensor | None:
         """Return the linear components' parts by the responsibilities of other items; their sum stays as it is.
 
         The mixture's own score is made of intents: it is left out, since it is largest where its intents agree.
@@ -147,8 +147,10 @@ class Plait(Blend):
             orders: Whose responsibilities each item has, int64 ``(n, n_items)``.
 
         Returns:
-            ``(n, K, m)``.
+            ``(n, K, m)``; None where the blend is nothing but the mixture.
         """
+        if not any(self._weights()):
+            return None
         history = self.data.train.take(user)
         others = orders[:, history.indices.long()]
         starts = torch.arange(len(others) + 1) * others.shape[1]
@@ -223,7 +225,7 @@ class Plait(Blend):
         return self.weigh(history, responsibilities(history, weights, parts, intent)) + share * unit(added, whole)
 
     def _mixtures(self) -> tuple[int, ...]:
-        """Return the numbers of intents to choose among."""
+        """Return the numbers of intents to choose among, to begin with."""
         return _MIXTURES if self.config.n_intents is None else (self.config.n_intents,)
 
     def _share(self) -> float | None:

@@ -16,6 +16,7 @@ import polars as pl
 from distaff.board.comparisons import Units, corrected
 from distaff.board.kinds import base_of
 from distaff.board.selection import Configuration, ConfigurationRanking, configurations, select, tried
+from distaff.runs import marks, records
 from distaff.stats.crossed import Comparison
 from distaff.stats.intervals import Interval
 from distaff_data.errors import UnknownNameError
@@ -100,8 +101,8 @@ class Board:
         )
 
 
-def board(workspace: Workspace, dataset: str, *, split: str = "test") -> Board:
-    """Compare the finished runs on the dataset as it is now.
+def board(workspace: Workspace, dataset: str, *, split: str = "test", archived: bool = False) -> Board:
+    """Compare the finished runs on the dataset as it is now; with those that are put aside when asked.
 
     Raises:
         InputError: The dataset does not exist, ``split`` is neither valid nor test, or there is nothing to measure in it.
@@ -111,7 +112,7 @@ def board(workspace: Workspace, dataset: str, *, split: str = "test") -> Board:
     base = base_of(kind_of(workspace.warehouse, dataset))
     data = base.read(workspace.warehouse, dataset)
     floor = base.chance(data, split)
-    candidates = configurations(workspace, dataset, data.generation)
+    candidates = configurations(workspace, dataset, data.generation, archived=archived)
     choice = select(candidates, base.headline, {name: base.less_is_better(name) for name in base.headline})
     counts = tried(workspace, dataset)
     control = next((c for c in choice.chosen if c.control and c.mean(split, choice.metric) is not None), None)
@@ -125,7 +126,20 @@ def board(workspace: Workspace, dataset: str, *, split: str = "test") -> Board:
     rows = [row for row in rows if row.metrics or row.validation]
     best = None if control is None else control.model
     notes = _notes(choice, split) + _too_easy(choice.metric, floor, base.less_is_better(choice.metric))
+    notes += [] if archived else _put_aside(workspace, dataset, data.generation)
     return Board(dataset, split, choice.metric, rows, floor, best, choice.split, sum(counts.values()), counts, notes)
+
+
+def _put_aside(workspace: Workspace, dataset: str, generation: str) -> list[str]:
+    """Return a note where runs are left out because somebody archived them: what is chosen among hangs on it."""
+    aside = marks.archived(workspace, marks.RUN)
+    here = {run.run for run in records.listing(workspace, dataset) if run.dataset_generation == generation}
+    n = len(aside & here)
+    return (
+        [f"{n} archived run{'' if n == 1 else 's'} left out; with them: distaff board {dataset} --archived"]
+        if n
+        else []
+    )
 
 
 def _too_easy(metric: str, floor: dict[str, float], less_is_better: bool) -> list[str]:

@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Any
 
 from distaff.board.kinds import base_of
-from distaff.runs import logs, records
+from distaff.runs import logs, marks, records
 from distaff.runs.records import Run
 from distaff.stats.intervals import Interval, seed_interval
 from distaff_data.errors import InputError
@@ -61,12 +61,23 @@ class ConfigurationRanking:
     chosen: Sequence[Configuration]
 
 
-def configurations(workspace: Workspace, dataset: str, generation: str) -> list[Configuration]:
-    """Return what has been run on a dataset as it is now; neither trials of sweeps nor fits on everything."""
+def configurations(
+    workspace: Workspace, dataset: str, generation: str, *, archived: bool = False
+) -> list[Configuration]:
+    """Return what has been run on a dataset as it is now; neither trials of sweeps nor fits on everything.
+
+    Args:
+        workspace: Where the runs are.
+        dataset: The dataset.
+        generation: Its write that is live.
+        archived: Whether runs that are put aside count too.
+    """
+    aside = set() if archived else marks.archived(workspace, marks.RUN)
     finished = [
         r
         for r in records.listing(workspace, dataset)
         if r.status == "done" and r.dataset_generation == generation and r.fitted_on == records.TRAIN
+        if r.run not in aside
     ]
     metrics = records.metrics_of(workspace, [r.run for r in finished])
     return [

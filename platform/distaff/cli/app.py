@@ -22,6 +22,7 @@ from distaff.cli import (
     factors,
     forgetting,
     incidents,
+    marks,
     models,
     operations,
     promotions,
@@ -36,7 +37,7 @@ from distaff_data.errors import DistaffError, first_line, redacted
 
 _PANELS = {
     "Data": ("init", "ingest", "sample", "datasets", "tables", "sql"),
-    "Train": ("models", "train", "tune", "evaluate", "board", "audit", "runs", "show"),
+    "Train": ("models", "train", "tune", "evaluate", "board", "audit", "runs", "show", "archive", "rename", "tag"),
     "Understand": ("factors", "note", "blind-spots", "explain", "steer", "rerank", "diagnose", "report"),
     "Act": ("score", "export", "embed", "forecast", "classify", "anomalies", "adapt"),
     "Operate": (
@@ -67,7 +68,7 @@ app = typer.Typer(
     epilog="Start with: distaff demo",
 )
 for module in (data, models, sweeps, audit, factors, reasons, incidents, series, exchange, promotions, schedule, serving,
-               deletion, forgetting, operations):  # fmt: skip
+               deletion, marks, forgetting, operations):  # fmt: skip
     module.add_to(app)
 _PANEL_OF = {verb: panel for panel, verbs in _PANELS.items() for verb in verbs}
 

@@ -177,9 +177,16 @@ def sample(
     _show(load_sample(workspace(create=True), name, name=dataset, replace=replace, **parameters), as_json)
 
 
-def datasets(as_json: Json = False) -> None:
+def datasets(
+    archived: Annotated[bool, typer.Option("--archived", help="With those that are archived.")] = False,
+    as_json: Json = False,
+) -> None:
     """List the datasets."""
+    from distaff.runs import marks
+
+    aside = set() if archived else marks.archived(workspace(), marks.DATASET)
     rows = workspace().warehouse.rows("SELECT dataset, kind, facts, source, created_at FROM datasets ORDER BY dataset")
+    rows = [row for row in rows if row["dataset"] not in aside]
     for row in rows:
         row["facts"] = json.loads(row["facts"])
     if as_json:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from distaff.cli.state import Json, RunId, emit_json, emit_table, run_option, talk, workspace
+from distaff.cli.state import Json, RunId, emit_json, emit_table, printable, run_option, talk, workspace
+from distaff_data.errors import InputError
 
 if TYPE_CHECKING:
     from distaff.factors.intents.blind_spots import BlindSpotAudit
@@ -62,17 +63,24 @@ def note(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Name, annotate, hide or merge a factor; notes move to later runs whose factors match."""
+    """Name, annotate, hide or merge a factor; notes move to later runs whose factors match. Without a factor, of the run."""
     from distaff.factors.intents.notes import annotate, notes_of
-    from distaff.runs import records
+    from distaff.runs import marks, records
 
     ws = workspace()
+    if factor is None and (name is not None or note is not None):
+        marks.mark(ws, marks.RUN, run, title=name, note=note)
+    elif factor is None and (hide is not None or merge_into is not None):
+        raise InputError("name the factor that is hidden, shown or merged: distaff note RUN FACTOR")
     if factor is not None:
         annotate(ws, run, factor, name=name, note=note, hidden=hide, merged_into=merge_into)
     records.find(ws, run)
     notes = [n.as_dict() for n in notes_of(ws, run).values()]
+    of_run = marks.marks_of(ws, marks.RUN).get(run)
     if as_json:
-        return emit_json({"run": run, "notes": notes})
+        return emit_json({"run": run, "note": None if of_run is None else of_run.note, "notes": notes})
+    if of_run is not None and of_run.note is not None:
+        talk.print(printable(of_run.note), markup=False, soft_wrap=True)
     columns = ("factor", "name", "note", "merged_into", "hidden", "origin", "match")
     emit_table(f"notes on {run}", columns, [[n[c] for c in columns] for n in notes])
 

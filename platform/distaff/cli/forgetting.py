@@ -95,7 +95,7 @@ def forget(
         typer.echo(f"the dataset was read from {done.sources}: take them out of there too, or they come back")
     if done.notes:
         typer.echo(
-            f"notes on factors name them, {', '.join(done.notes)}: change those with distaff note; "
+            f"notes name them, {', '.join(done.notes)}: change those with distaff note; "
             "then distaff doctor --fix takes out what they said before"
         )
     if done.exports:

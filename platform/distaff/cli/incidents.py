@@ -13,7 +13,6 @@ import typer
 
 from distaff.cli.state import (
     Json,
-    RunId,
     dataset_argument,
     emit_facts,
     emit_json,
@@ -21,6 +20,7 @@ from distaff.cli.state import (
     moment,
     pairs,
     progress_bar,
+    run_id,
     talk,
     workspace,
 )
@@ -117,20 +117,31 @@ def diagnose_verb(
 
 
 def report_verb(
-    run: RunId,
-    case: Annotated[str, typer.Argument(help="One of the incidents that the run diagnosed.")],
+    run: Annotated[
+        str, typer.Argument(help="A run; or a dataset, for its board.", callback=run_id, metavar="RUN|DATASET")
+    ],
+    case: Annotated[str | None, typer.Argument(help="One of the incidents that the run diagnosed.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the two files; made if it is not there.")] = Path("."),
     as_json: Json = False,
 ) -> None:
-    """Write the report of one incident: a self-contained HTML file, and Markdown for a ticket.
+    """Write the report of a run, of a board or of one incident: a self-contained HTML file, and Markdown for a ticket.
 
     Example: distaff report coral-20240101T000000 outage-7 --out reports
+
+    Of a board: distaff report shop
     """
     from distaff.exports import write_files
     from distaff.incidents.report import incident_report
+    from distaff.reports.report import board_report, run_report
 
-    report = incident_report(workspace(), run, case)
-    files = write_files(out, f"{run}-{case}", {"html": report.html, "md": report.markdown})
+    ws = workspace()
+    if case is not None:
+        report = incident_report(ws, run, case)
+    elif ws.warehouse.rows("SELECT 1 FROM datasets WHERE dataset = ?", [run]):
+        report = board_report(ws, run)
+    else:
+        report = run_report(ws, run)
+    files = write_files(out, run if case is None else f"{run}-{case}", {"html": report.html, "md": report.markdown})
     facts = {"report": report.title, **{ending: str(file) for ending, file in files.items()}}
     if as_json:
         emit_json(facts)

@@ -30,6 +30,7 @@ from distaff_data.errors import InputError
 
 if TYPE_CHECKING:
     from distaff.board.board import Board, BoardRow
+    from distaff.runs.marks import Mark
     from distaff.runs.records import Run
     from distaff.runs.refit import Refit
     from distaff.runs.training import FitPlan
@@ -40,6 +41,9 @@ Dataset = Annotated[str, dataset_argument()]
 Test = Annotated[
     bool, typer.Option("--test", help="Show what was scored on the test as well, which choices should not look at.")
 ]
+
+
+Archived = Annotated[bool, typer.Option("--archived", help="With those that are archived.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -207,17 +211,23 @@ def evaluate(run: RunId, test: Test = False, as_json: Json = False) -> None:
 def runs_verb(
     dataset: Annotated[str | None, typer.Option(help="Only runs on this dataset.")] = None,
     study: Annotated[str | None, typer.Option(help="The trials of this sweep, which are left out otherwise.")] = None,
+    tag: Annotated[str | None, typer.Option(help="Only runs that have this tag.")] = None,
+    archived: Archived = False,
     test: Test = False,
     as_json: Json = False,
 ) -> None:
     """List the runs, newest first."""
-    from distaff.runs import records
+    from distaff.runs import marks, records
     from distaff_data.tables.datasets import kind_of
 
     ws = workspace()
     if dataset is not None:
         kind_of(ws.warehouse, dataset)  # refuses one that there is not
-    _show_runs(ws, records.listing(ws, dataset, study=study), as_json, test)
+    said = marks.marks_of(ws, marks.RUN)
+    aside = {run for run, mark in said.items() if mark.archived and not archived}
+    tagged = {run for run, mark in said.items() if tag in mark.tags}
+    runs = [run for run in records.listing(ws, dataset, study=study) if run.run not in aside]
+    _show_runs(ws, [run for run in runs if tag is None or run.run in tagged], as_json, test)
 
 
 def show(run: RunId, test: Test = False, as_json: Json = False) -> None:
@@ -242,12 +252,13 @@ def show(run: RunId, test: Test = False, as_json: Json = False) -> None:
 def board(
     dataset: Dataset,
     split: Annotated[str, typer.Option(help="valid or test.")] = "test",
+    archived: Archived = False,
     as_json: Json = False,
 ) -> None:
     """Compare the models run on a dataset with their controls, chosen on validation; the test shows the chosen ones."""
     from distaff.board.board import board as make_board
 
-    compared = make_board(workspace(), dataset, split=split)
+    compared = make_board(workspace(), dataset, split=split, archived=archived)
     if as_json:
         return emit_json(compared.as_dict())
     _show_board(compared)
@@ -278,25 +289,51 @@ def score(
 
 
 def _show_runs(ws: Workspace, runs: list[Run], as_json: bool, test: bool) -> None:
-    from distaff.runs import records
+    from distaff.runs import marks, records
 
-    splits = _splits(test)
+    splits, said = _splits(test), marks.marks_of(ws, marks.RUN)
     metrics = {
         run: {split: values for split, values in measured.items() if split in splits}
         for run, measured in records.metrics_of(ws, [r.run for r in runs]).items()
     }
     if as_json:
-        return emit_json({"runs": [r.summary(metrics[r.run]) for r in runs]})
+        return emit_json({"runs": [r.summary(metrics[r.run]) | _marked(said.get(r.run)) for r in runs]})
 
     def scores(run: Run, split: str) -> str:
         values = metrics[run.run].get(split, {})
         return ", ".join(f"{name} {values[name]:.4f}" for name in _shown(run.model, values))
 
+    marked = {r.run: (_in_short(said[r.run]),) for r in runs if r.run in said}
+    blank = ("",) if marked else ()
     emit_table(
         "runs",
-        ("run", "seed", "status", "seconds", "settings", *splits),
-        [(r.run, r.seed, _status(r), r.seconds, r.settings, *(scores(r, split) for split in splits)) for r in runs],
+        ("run", "seed", "status", "seconds", "settings", *splits, *(("marks",) if marked else ())),
+        [
+            (
+                r.run,
+                r.seed,
+                _status(r),
+                r.seconds,
+                r.settings,
+                *(scores(r, split) for split in splits),
+                *marked.get(r.run, blank),
+            )
+            for r in runs
+        ],
     )
+
+
+def _marked(mark: Mark | None) -> dict[str, Any]:
+    """Return what is said about a run, for JSON; nothing where nothing is."""
+    if mark is None:
+        return {}
+    return {"title": mark.title, "note": mark.note, "tags": mark.tags, "archived": mark.archived}
+
+
+def _in_short(mark: Mark) -> str:
+    """Return a run's title and tags, and whether it is archived, in a cell."""
+    parts = [mark.title, ", ".join(mark.tags), "archived" if mark.archived else None]
+    return " · ".join(part for part in parts if part)
 
 
 def _splits(test: bool) -> tuple[str, ...]:

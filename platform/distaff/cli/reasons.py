@@ -130,22 +130,19 @@ def _show(explained: Explained) -> None:
         )
     else:
         talk.print(title, markup=False, highlight=False, soft_wrap=True)
-    emit_table(
-        "why",
-        ("rank", "item", "score", "factors", "content", "through the words", "as taken"),
-        [
-            (
-                i.rank,
-                i.title,
-                i.score,
-                _shares(i.factors),
-                "–" if i.content is None else f"{i.content:.0%}",
-                ", ".join(w.word for w in i.words[:4]),
-                ", ".join(t.title for t in i.taken[:3]),
-            )
-            for i in explained.items
-        ],
-    )
+    columns: dict[str, list[object]] = {
+        "rank": [i.rank for i in explained.items],
+        "item": [i.title for i in explained.items],
+        "score": [i.score for i in explained.items],
+        "factors": [_shares(i.factors) for i in explained.items],
+        "content": ["" if i.content is None else f"{i.content:.0%}" for i in explained.items],
+        "through the words": [", ".join(w.word for w in i.words[:4]) for i in explained.items],
+        "as taken": [", ".join(t.title for t in i.taken[:3]) for i in explained.items],
+    }
+    given = {
+        name: cells for name, cells in columns.items() if any(cell != "" for cell in cells)
+    }  # not all models tell all
+    emit_table("why", tuple(given), zip(*given.values(), strict=True))
 
 
 def _shares(factors: list[FactorShare]) -> str:

@@ -53,7 +53,7 @@ def workspace(*, create: bool = False) -> Workspace:
     return Workspace.create(root()) if create else Workspace.open(root())
 
 
-def _run_id(name: str) -> str:
+def run_id(name: str) -> str:
     """Return the id of the run that a name stands for."""
     from distaff.runs import aliases
 
@@ -61,7 +61,7 @@ def _run_id(name: str) -> str:
 
 
 def _run_id_or_none(name: str | None) -> str | None:
-    return None if name is None else _run_id(name)
+    return None if name is None else run_id(name)
 
 
 def _completed(kind: str) -> Callable[[str], list[str]]:
@@ -77,7 +77,7 @@ def _completed(kind: str) -> Callable[[str], list[str]]:
 
 _RUN = "an id or its first letters, an alias, MODEL@latest or DATASET:MODEL; see: distaff runs"
 RunId = Annotated[
-    str, typer.Argument(help=f"A run: {_RUN}.", callback=_run_id, autocompletion=_completed("run"), metavar="RUN")
+    str, typer.Argument(help=f"A run: {_RUN}.", callback=run_id, autocompletion=_completed("run"), metavar="RUN")
 ]
 """The argument of verbs about one run; any name that :func:`distaff.runs.aliases.resolve` reads."""
 

@@ -79,7 +79,8 @@ def _bin(workspace: Workspace, empty: bool) -> list[Check]:
 
 def _reclaimed(workspace: Workspace) -> list[Check]:
     removed = workspace.warehouse.reclaim()
-    workspace.warehouse.keep_newest("factor_notes")
+    for table in ("factor_notes", "marks"):
+        workspace.warehouse.keep_newest(table)
     return [Check("warehouse", "fixed", f"{sum(removed.values())} unused files removed")]
 
 

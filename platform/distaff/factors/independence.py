@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from scipy import stats
 from torch import Tensor
 
 from distaff.disentanglement import distance_correlation
+from distaff.factors.stability import correlations
 
 _ROWS = 1000  # distance correlation is quadratic in them
 _KEPT = 5
@@ -46,15 +46,14 @@ def dependences(shares: Tensor, *, seed: int = 0) -> list[list[Dependence]]:
     ]
 
 
-def rank_correlation(a: Tensor, b: Tensor) -> float:
-    """Return Spearman's rho; 0 when either side is constant."""
-    x, y = a.double().numpy(), b.double().numpy()
-    if x.size < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return 0.0
-    return float(stats.spearmanr(x, y).statistic)
-
-
 def contamination(shares: Tensor, counts: Tensor) -> list[float]:
-    """Rank correlation of every column of shares ``(n, K)`` with how often each row occurs, over rows that do, ``(n,)``."""
+    """Return the correlation of every column of shares ``(n, K)`` with the logarithm of how often each row occurs, ``(n,)``.
+
+    Over rows that occur; 0 where a side never varies. Not of ranks: shares of rare rows are drawn to the mean, which alone
+    ranks them above the many frequent rows that have next to nothing of a factor.
+    """
     occurs = counts > 0
-    return [rank_correlation(column[occurs], counts[occurs]) for column in torch.unbind(shares, 1)]
+    if int(occurs.sum()) < 2:
+        return [0.0] * shares.shape[1]
+    logs = counts[occurs].double().log().unsqueeze(1)
+    return [float(rho) for rho in correlations(shares[occurs], logs)[:, 0]]

@@ -21,7 +21,7 @@ from distaff.factors.intents.notes import mentioning
 from distaff.forgetting import audit, exports, files, proof, unlearning
 from distaff.forgetting.audit import ModelRecord, Request
 from distaff.forgetting.proof import Pooled
-from distaff.runs import records
+from distaff.runs import marks, records
 from distaff.runs.records import Run
 from distaff_data.errors import DistaffError, InputError
 from distaff_data.tables import people as persons
@@ -39,8 +39,8 @@ class Forgotten:
         sources: Files that the dataset was read from. They are not Distaff's: take the people out of them too, or the next
             ingestion brings them back.
         pooled: The attacks of all requests for one person each, over the whole dataset: one person's alone has no power.
-        notes: Factors, ``RUN/FACTOR``, whose note has an id of theirs in it. What an analyst wrote is theirs to change; what
-            it said before goes with the request.
+        notes: Factors, ``RUN/FACTOR``, and runs and datasets whose note has an id of theirs in it. What an analyst wrote is
+            theirs to change; what it said before goes with the request.
         exports: Files that were exported into the workspace and name them still.
         cleared: What was in the bin and of this dataset. It was cleared out: nobody can take a person out of what is not
             shown, and what was fitted to them may not come back.
@@ -109,7 +109,8 @@ def forget(
         request = audit.counted(workspace, request, rows=persons.erase(workspace.warehouse, dataset, names, people))
         progress("tables: older versions")
         persons.expunge(workspace.warehouse, dataset, names, people)
-        workspace.warehouse.keep_newest("factor_notes")
+        for table in ("factor_notes", "marks"):
+            workspace.warehouse.keep_newest(table)
         if failed:
             why = "; ".join(f"{run}: {reason}" for run, reason in failed.items())
             raise DistaffError(f"some models could not be changed, make the request again: {why}")
@@ -120,6 +121,7 @@ def forget(
     source = (rows[0]["source"] or "") if rows else ""  # without a row it was in the bin
     models = tuple(audit.models(workspace, forgetting=request.forgetting))
     noted = tuple(f"{note.run}/{note.factor}" for note in mentioning(workspace, names, people))
+    noted += tuple(marks.mentioning(workspace, [dataset, *names], people))
     cleared = tuple(f"{deletion.kind} {deletion.name}" for deletion in binned)
     left = tuple(str(file.relative_to(workspace.root)) for file in exported)
     return Forgotten(request, models, source, noted, tuple(proof.pooled(workspace, dataset)), left, cleared)

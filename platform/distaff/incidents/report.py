@@ -6,14 +6,14 @@ from the first one to the KPI with the evidence of every hop, and what changed s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime
 from html import escape
 from itertools import pairwise
 
 import numpy as np
 
+from distaff.document import Report, Section, write_report
 from distaff.exports import DATES_FROM
 from distaff.incidents.cause_sets import SUCH
 from distaff.incidents.rankings import Cause, Diagnosis
@@ -31,22 +31,7 @@ _WIDTH, _HEIGHT = 640, 46  # of a line in pixels
 _POINTS = 400  # of a line
 
 
-@dataclass(frozen=True)
-class IncidentReport:
-    """The report of one incident.
-
-    Attributes:
-        title: What it is of.
-        markdown: As Markdown.
-        html: As HTML, complete in itself.
-    """
-
-    title: str
-    markdown: str
-    html: str
-
-
-def incident_report(workspace: Workspace, run: str, case: str) -> IncidentReport:
+def incident_report(workspace: Workspace, run: str, case: str) -> Report:
     """Return the report of a case of a run that diagnosed it.
 
     Raises:
@@ -60,28 +45,20 @@ def incident_report(workspace: Workspace, run: str, case: str) -> IncidentReport
     return report_of(incident, diagnoses[case], dataset=record.dataset, model=record.model, run=run)
 
 
-def report_of(case: Case, diagnosis: Diagnosis, *, dataset: str, model: str, run: str) -> IncidentReport:
+def report_of(case: Case, diagnosis: Diagnosis, *, dataset: str, model: str, run: str) -> Report:
     """Return the report of a case and its diagnosis."""
     title = f"Incident {case.name} of {dataset}"
     facts = _facts(case, diagnosis, f"{model}, run {run}")
     causes = [_cause_row(number, cause, diagnosis) for number, cause in enumerate(diagnosis.causes[:_FIRST], 1)]
     hops = _hops(diagnosis)
-    blocks: list[tuple[str, Sequence[str] | tuple[Sequence[str], Sequence[Sequence[str]]], str]] = [
-        ("Facts", facts, ""),
-        (
-            "Causes",
-            (("#", "entity", "metric", "score", "deviation", "left its normal after"), causes),
-            "No cause is ranked.",
-        ),
-        ("Path of the first cause", (("from", "to", "evidence"), hops), "No path to the KPI is known."),
-        ("Changed shortly before", list(diagnosis.changes), "No change is known."),
+    causes_of = ("#", "entity", "metric", "score", "deviation", "left its normal after")
+    sections = [
+        Section("Facts", facts),
+        Section("Causes", (causes_of, causes), "No cause is ranked."),
+        Section("Path of the first cause", (("from", "to", "evidence"), hops), "No path to the KPI is known."),
+        Section("Changed shortly before", list(diagnosis.changes), "No change is known."),
     ]
-    markdown, html = [f"# {_text(title)}"], [f"<h1>{escape(title)}</h1>"]
-    for heading, content, nothing in blocks:
-        markdown += ["", f"## {heading}", "", _as_markdown(content) or nothing]
-        html += [f"<h2>{heading}</h2>", _as_html(content) or f"<p>{nothing}</p>"]
-    html += ["<h2>Metrics</h2>", *_drawings(case, diagnosis)]
-    return IncidentReport(title, "\n".join(markdown) + "\n", _page(title, "\n".join(html)))
+    return write_report(title, sections, "\n".join(["<h2>Metrics</h2>", *_drawings(case, diagnosis)]))
 
 
 def _facts(case: Case, diagnosis: Diagnosis, by: str) -> list[str]:
@@ -129,39 +106,6 @@ def _moment(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-_Content = Sequence[str] | tuple[Sequence[str], Sequence[Sequence[str]]]
-
-
-def _as_markdown(content: _Content) -> str:
-    if isinstance(content, tuple):
-        header, rows = content
-        lines = [" | ".join(map(_text, row)) for row in (header, *rows)]
-        lines.insert(1, " | ".join("---" for _ in header))
-        return "\n".join(f"| {line} |" for line in lines) if rows else ""
-    return "\n".join(f"- {_text(str(line))}" for line in content)
-
-
-def _as_html(content: _Content) -> str:
-    if isinstance(content, tuple):
-        header, rows = content
-        return _table(header, rows) if rows else ""
-    return f"<ul>{''.join(f'<li>{escape(str(line))}</li>' for line in content)}</ul>" if content else ""
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    def line(cells: Sequence[str], tag: str) -> str:
-        return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
-
-    return "<table>" + line(header, "th") + "".join(line(row, "td") for row in rows) + "</table>"
-
-
-def _text(words: str) -> str:
-    """Return words that Markdown leaves as they are, also in a cell."""
-    for sign in "\\`*_{}[]<>|#":
-        words = words.replace(sign, f"\\{sign}")
-    return " ".join(words.split())
-
-
 def _drawings(case: Case, diagnosis: Diagnosis) -> list[str]:
     """Return a line for the KPI and each of the first causes, with the onset in each."""
     kpi = [] if case.kpi is None else [case.columns[case.kpi]]
@@ -193,16 +137,3 @@ def _scaled(values: Floats, size: int) -> Callable[[float], float]:
     low = float(finite.min()) if len(finite) else 0.0
     span = float(np.ptp(finite)) if len(finite) else 0.0
     return lambda value: size * (float(value) - low) / span if span > 0 else size / 2
-
-
-def _page(title: str, body: str) -> str:
-    style = (
-        "body{font:15px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem;color:#222}"
-        "table{border-collapse:collapse}td,th{padding:.2rem .7rem;border-bottom:1px solid #ddd;text-align:left}"
-        "figure{margin:.6rem 0}figcaption{color:#555;font-size:13px}svg{max-width:100%}"
-        "polyline{fill:none;stroke:#1f5f8b;stroke-width:1.2}line{stroke:#b3261e;stroke-dasharray:3 3}"
-    )
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        f"<style>{style}</style></head><body>\n{body}\n</body></html>\n"
-    )

@@ -405,7 +405,7 @@ class Recommender(Model[Interactions]):
         Raises:
             InputError: One is not in the data.
         """
-        hint = "this user is not in the data; for people the model was not trained on there is recommend_new"
+        hint = "this user is not in the data; in Python, recommend_new scores people the model was not trained on"
         return positions_among(users, self.data.user_positions, "users", hint)
 
     def _item_positions(self, items: Iterable[object]) -> Tensor:

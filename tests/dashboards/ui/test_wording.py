@@ -86,3 +86,8 @@ def test_metrics_that_describe_lists_are_no_scores() -> None:
 def test_a_metric_at_a_length_is_no_address() -> None:
     assert wording.escape("recall@20 0.3, ndcg@5.") == r"recall@20 0\.3, ndcg@5\."
     assert "\N{WORD JOINER}" in wording.escape("ann@example.org")
+
+
+def test_values_of_settings_stand_as_people_type_them() -> None:
+    given = {"a": "x y", "b": None, "c": ["ease:penalty=2", "als"], "d": True, "e": 0.5}
+    assert wording.settings(given) == "a=x y, b=none, c=ease:penalty=2,als, d=true, e=0.5"

@@ -36,12 +36,13 @@ def test_the_page_shows_where_two_runs_differ(monkeypatch: pytest.MonkeyPatch, s
     assert address_of(app).items() >= {"dataset": DATASET, "run": run, "beside": other}.items()
     figures, settings, factors, lists = (app.dataframe[place].value for place in range(4))
     measured = records.metrics_of(scored, [run, other])
+    assert figures["metric"].tolist()[:3] == ["recall@20", "ndcg@20", "coverage@20"]
     for row in figures.itertuples():
         both = [measured[name]["valid"][row.metric] for name in (run, other)]
         assert [row.this, row.other] == pytest.approx(both)
         assert row.difference == pytest.approx(both[0] - both[1])
     models = settings[settings["setting"] == "model"].iloc[0]
-    assert (models["this"], models["other"]) == ('"dccf"', '"nmf"')
+    assert (models["this"], models["other"]) == ("dccf", "nmf")
     assert (settings["this"] != settings["other"]).all()
     _check_matches(scored, run, other, factors["factor"].tolist(), factors["match"].tolist())
     user = app.selectbox(key="user").value

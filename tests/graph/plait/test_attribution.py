@@ -99,6 +99,7 @@ def test_intents_of_shuffled_items_gather_nothing(plait: Plait) -> None:
 
 def test_scores_made_of_intents_are_no_attribution(data: Interactions) -> None:
     assert attribution(NMF(n_intents=4).fit(data)) is None
+    assert attribution(Plait(components="ease", weights="1", intent_share=1.0, n_intents=4).fit(data)) is None
 
 
 def test_concentration_is_the_largest_share() -> None:

@@ -37,7 +37,7 @@ AND started_at > (SELECT max(started_at) FROM runs WHERE status = 'done') ORDER 
 
 def home_source() -> Source:
     """Return the workspace; its state changes with everything that the page shows."""
-    return newest_writes("publications", "runs", "executions", "promotions", "drifts")
+    return newest_writes("publications", "runs", "executions", "promotions", "drifts", "marks")
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
@@ -46,6 +46,7 @@ def sizes(source: Source) -> pl.DataFrame:
     return source.frame(
         "SELECT d.dataset, d.kind, coalesce(d.facts, '{}') AS facts, d.created_at, count(r.run) AS runs FROM datasets d "
         "LEFT JOIN runs r ON r.dataset = d.dataset AND r.status = 'done' AND r.study IS NULL "
+        "WHERE d.dataset NOT IN (SELECT name FROM marks WHERE kind = 'dataset' AND archived) "
         "GROUP BY d.dataset, d.kind, d.facts, d.created_at ORDER BY d.created_at DESC, d.dataset"
     )
 

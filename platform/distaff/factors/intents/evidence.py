@@ -203,20 +203,20 @@ def contamination_warnings(correlations: Mapping[str, Sequence[float]]) -> tuple
     Where all factors are alike in it, that is no reason to doubt one beside another, so it is said once of all.
 
     Args:
-        correlations: Every factor's rank correlation with popularity, and the like.
+        correlations: Every factor's correlation with popularity, and the like.
     """
     each: list[list[str]] = [[] for _ in next(iter(correlations.values()))]
     shared = []
     for what, rho in correlations.items():
         if len(rho) > 1 and (min(rho) > _CONTAMINATED or max(rho) < -_CONTAMINATED):
             shared.append(
-                f"every factor {_follows(rho[0])} {what} (rank correlations {min(rho):+.2f} to {max(rho):+.2f}); "
+                f"every factor {_follows(rho[0])} {what} (correlations {min(rho):+.2f} to {max(rho):+.2f}); "
                 "fewer intents may differ more"
             )
             continue
         for warnings, value in zip(each, rho, strict=True):
             if abs(value) > _CONTAMINATED:
-                warnings.append(f"{_follows(value)} {what} (rank correlation {value:+.2f})")
+                warnings.append(f"{_follows(value)} {what} (correlation {value:+.2f})")
     return each, shared
 
 

@@ -7,7 +7,6 @@ high. To be recognised later, a noted factor is stored with its shares in the mo
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -22,13 +21,13 @@ from scipy.optimize import linear_sum_assignment
 
 from distaff.factors.stability import correlations
 from distaff.runs import records
+from distaff.runs.marks import naming
 from distaff_data.arrays import Floats, Ints
 from distaff_data.errors import InputError
 from distaff_data.workspace import Workspace
 
 CARRIED = 0.7  # correlation of item shares from which a factor counts as the noted one
 _SIGNATURE = 1000  # items
-_LONG = 4  # characters from which an id is looked for inside longer words too
 _COMMON = 10  # items two signatures share at least, to be compared at all
 _COLUMNS = "run, factor, name, note, merged_into, hidden, origin, match, signature_items, signature"
 
@@ -63,8 +62,7 @@ def notes_of(workspace: Workspace, run_id: str) -> dict[int, Note]:
 def mentioning(workspace: Workspace, run_ids: Sequence[str], words: Sequence[str]) -> list[Note]:
     """Return the notes on runs' factors whose name or text has one of the words; a short one not inside another word."""
     sql = f"SELECT {_COLUMNS} FROM factor_notes WHERE list_contains(?, run) ORDER BY run, factor"
-    short = [rf"(?<!\w){re.escape(word)}(?!\w)" for word in words if len(word) < _LONG]
-    pattern = re.compile("|".join(short + [re.escape(word) for word in words if len(word) >= _LONG]))
+    pattern = naming(words)
     notes = (_note(row) for row in workspace.warehouse.rows(sql, [list(run_ids)]))
     return [note for note in notes if pattern.search(f"{note.name or ''}\n{note.note or ''}")]
 

@@ -265,11 +265,11 @@ def test_a_warning_tells_factors_apart_or_is_said_of_all_once() -> None:
     each, shared = contamination_warnings({"popularity": [0.9, 0.1, -0.9], "user activity": [0.0, 0.0, 0.0]})
     assert shared == []
     assert each == [
-        ["follows popularity (rank correlation +0.90)"],
+        ["follows popularity (correlation +0.90)"],
         [],
-        ["avoids popularity (rank correlation -0.90)"],
+        ["avoids popularity (correlation -0.90)"],
     ]
     each, (warning,) = contamination_warnings({"popularity": [-0.7, -0.8], "user activity": [0.9, 0.0]})
-    assert each == [["follows user activity (rank correlation +0.90)"], []]
-    assert warning.startswith("every factor avoids popularity (rank correlations -0.80 to -0.70)")
-    assert contamination_warnings({"popularity": [0.9]}) == ([["follows popularity (rank correlation +0.90)"]], [])
+    assert each == [["follows user activity (correlation +0.90)"], []]
+    assert warning.startswith("every factor avoids popularity (correlations -0.80 to -0.70)")
+    assert contamination_warnings({"popularity": [0.9]}) == ([["follows popularity (correlation +0.90)"]], [])
