@@ -1598,7 +1598,7 @@ class Plait(_Plait):
             chosen.
         max_gb: Memory that an item-item matrix may take; components that need more are left out.
         intent_share: Weight of the mixture's own score beside the components'; chosen on validation when left out.
-        n_intents: K; chosen on validation when left out.
+        n_intents: K; the one that makes validation interactions likeliest when left out.
     """
 
     def __init__(

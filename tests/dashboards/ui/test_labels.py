@@ -24,7 +24,7 @@ def test_a_factor_without_label_is_called_by_its_number() -> None:
 
 def test_runs_are_called_by_what_tells_them_apart() -> None:
     day = datetime(2026, 11, 30, tzinfo=UTC)
-    common = {
+    common: dict[str, Any] = {
         "title": None,
         "tags": [],
         "archived": False,

@@ -43,6 +43,7 @@ def test_parts_sum_to_the_score_whatever_the_responsibilities(data: Interactions
     user, items = torch.tensor([3]), torch.tensor([0, 5, 17, 40])
     orders = torch.stack([torch.arange(120), *(torch.randperm(120) for _ in range(6))])
     dealt, own = plait.reassigned_intent_scores(user, items, orders), plait.all_intent_scores(user)[:, :, items]
+    assert dealt is not None
     assert dealt.shape == (7, 4, 4)
     torch.testing.assert_close(dealt.sum(1), plait.predict(user)[:, items].expand(7, -1), atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(dealt[:1], own, atol=1e-5, rtol=1e-4)
@@ -55,7 +56,9 @@ def test_exchanged_parts_are_those_of_one_exchange_at_a_time(plait: Plait) -> No
     orders = torch.stack([torch.randperm(120, generator=torch.Generator().manual_seed(s)) for s in range(3)])
     history = plait.data.train.take(user)
     taken = history.indices.long()
-    for order, dealt in zip(orders, plait.reassigned_intent_scores(user, items, orders), strict=True):
+    exchanged = plait.reassigned_intent_scores(user, items, orders)
+    assert exchanged is not None
+    for order, dealt in zip(orders, exchanged, strict=True):
         others = order[taken]
         one = Csr(history.indptr, others.sort().values.int(), history.n_cols)
         parts = plait.state()["parts"]
