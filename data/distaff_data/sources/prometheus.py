@@ -3,6 +3,7 @@
 A series' entity is one of its labels: the one that a person names, or the first of the usual ones that it has. Its metric is
 the name of what was measured, or the expression where that has none, with those other labels by which series of one
 entity and metric differ. The onset is when an alert first fired in that time, as ``ALERTS`` has it.
+``prometheus://host`` is ``https://host``, and ``http://`` on this machine itself.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from urllib.parse import urlencode, urlsplit
 import numpy as np
 import pyarrow as pa
 
-from distaff_data.arrays import Floats
+from distaff_data.arrays import Bools, Floats
 from distaff_data.errors import InputError
 from distaff_data.sources import web
 from distaff_data.sources.address import Address, address_of
@@ -32,7 +33,9 @@ _VALUES = 200_000_000  # of all series
 _ENTITIES = ("service", "service_name", "app", "deployment", "pod", "container", "instance", "node", "host", "job")
 _NAME = "__name__"
 Labels = Mapping[str, str]
-Found = dict[tuple[tuple[str, str], ...], Floats]
+Key = tuple[tuple[str, str], ...]
+"""A series' labels and their values, in order."""
+Found = dict[Key, Floats]
 
 
 @dataclass(frozen=True)
@@ -83,17 +86,15 @@ def read(spool: Spool, asked: Asked, name: str) -> tuple[Path, str, float | None
     Raises:
         InputError: The server cannot be reached or refuses, there is nothing to read, or the alert never fired.
     """
-    address = _address(asked, name)
+    address = server(asked.url, name)
     if not asked.end > asked.start:
         raise InputError("--from lies before --to", path=address.shown)
     rows = math.floor((asked.end - asked.start) / asked.step) + 1
     columns: dict[str, Floats] = {}
-    for expression in asked.match:
-        series = _series(asked, address, expression, rows, len(columns))
-        for labels, values in _named(asked, expression, series).items():
-            if labels in columns:
-                raise InputError("two expressions give this metric", path=address.shown, column=labels)
-            columns[labels] = values
+    for column, values in series_of(asked, address, rows).values():
+        if column in columns:
+            raise InputError("two expressions give this metric", path=address.shown, column=column)
+        columns[column] = values
     if not columns:
         raise InputError("the server has nothing of that in this time", path=address.shown, value=asked.match[0])
     onset = None if asked.alert is None else _onset(asked, address, rows)
@@ -101,13 +102,44 @@ def read(spool: Spool, asked: Asked, name: str) -> tuple[Path, str, float | None
     return spool.write(address, table.schema, table.to_batches()), address.shown, onset
 
 
-def _address(asked: Asked, name: str) -> Address:
-    """Return the server's address; plain HTTP goes to this machine alone, unless it is allowed.
+def series_of(asked: Asked, address: Address, rows: int) -> dict[tuple[str, Key], tuple[str, Floats]]:
+    """Return every series that the expressions give, by expression and labels: its name ``entity|metric``, and its values.
+
+    Args:
+        asked: What is read; its end does not count.
+        address: The server.
+        rows: How many values, from the start on.
+
+    Raises:
+        InputError: The server cannot be reached or refuses, or a series has no entity.
+    """
+    found: dict[tuple[str, Key], tuple[str, Floats]] = {}
+    for expression in asked.match:
+        series = _series(asked, address, expression, rows, len(found))
+        names = _names(asked, expression, list(series))
+        found |= {(expression, labels): (names[labels], values) for labels, values in series.items()}
+    return found
+
+
+def firing(asked: Asked, address: Address, rows: int) -> Bools:
+    """Return in which rows, from the start on, the alert fires."""
+    name = json.dumps(asked.alert)  # PromQL quotes as JSON does
+    fired = _series(asked, address, f'ALERTS{{alertname={name},alertstate="firing"}}', rows, 0)
+    return np.any([values == 1 for values in fired.values()] or [np.zeros(rows, bool)], axis=0)
+
+
+def server(url: str, name: str) -> Address:
+    """Return the address of a server, with a name for what is read of it.
+
+    Plain HTTP goes to this machine alone, unless it is allowed.
 
     Raises:
         InputError: It is none of a server, or holds credentials.
     """
-    url = asked.url.rstrip("/")
+    url = url.rstrip("/")
+    if url.startswith("prometheus://"):
+        host = url.removeprefix("prometheus")
+        url = f"http{host}" if _is_here(f"http{host}") else f"https{host}"
     if url.startswith("http://") and _is_here(url):
         address_of("https" + url.removeprefix("http"))  # refuses credentials
         found: Address | None = Address("http", url, url, name)
@@ -149,9 +181,7 @@ def _series(asked: Asked, address: Address, expression: str, rows: int, before: 
     return found
 
 
-def _matrix(
-    asked: Asked, address: Address, expression: str, first: int, last: int
-) -> list[tuple[tuple[tuple[str, str], ...], Floats, Floats]]:
+def _matrix(asked: Asked, address: Address, expression: str, first: int, last: int) -> list[tuple[Key, Floats, Floats]]:
     """Return the series that the server gives of an expression, from one row to another: labels, times, values."""
     start, end = (f"{asked.start + asked.step * row:.3f}" for row in (first, last))
     query = urlencode({"query": expression, "start": start, "end": end, "step": f"{asked.step:g}"})
@@ -175,24 +205,23 @@ def _matrix(
         raise InputError("the server's answer is none of Prometheus", path=address.shown) from None
 
 
-def _named(asked: Asked, expression: str, series: Found) -> dict[str, Floats]:
-    """Return series by ``entity|metric``, with the labels by which those that would have one name differ."""
-    all_labels = [dict(labels) for labels in series]
-    entities = [_entity(asked, labels) for labels in all_labels]
-    stems = [labels.get(_NAME, expression) for labels in all_labels]
-    by_stem: dict[tuple[str, str], list[dict[str, str]]] = {}
-    for entity, stem, labels in zip(entities, stems, all_labels, strict=True):
-        by_stem.setdefault((entity, stem), []).append(labels)
-    named = {}
-    for entity, stem, labels, values in zip(entities, stems, all_labels, series.values(), strict=True):
-        alike = by_stem[entity, stem]
+def _names(asked: Asked, expression: str, series: Sequence[Key]) -> dict[Key, str]:
+    """Return names ``entity|metric`` of series, with the labels by which those that would have one name differ."""
+    alike: dict[tuple[str, str], list[Key]] = {}
+    for key in series:
+        labels = dict(key)
+        alike.setdefault((_entity(asked, labels), labels.get(_NAME, expression)), []).append(key)
+    names = {}
+    for (entity, stem), keys in alike.items():
+        every = [dict(key) for key in keys]
         differ = sorted(
-            {key for other in alike for key in other if len({each.get(key) for each in alike}) > 1} - {_NAME}
+            {name for each in every for name in each if len({one.get(name) for one in every}) > 1} - {_NAME}
         )
-        apart = ",".join(f"{key}={labels[key]}" for key in differ if key in labels)
-        metric = f"{stem}{{{apart}}}" if apart else stem
-        named[f"{entity.replace('|', '/')}|{metric}"] = values
-    return named
+        for key, labels in zip(keys, every, strict=True):
+            apart = ",".join(f"{name}={labels[name]}" for name in differ if name in labels)
+            metric = f"{stem}{{{apart}}}" if apart else stem
+            names[key] = f"{entity.replace('|', '/')}|{metric}"
+    return names
 
 
 def _entity(asked: Asked, labels: Labels) -> str:
@@ -215,10 +244,7 @@ def _entity(asked: Asked, labels: Labels) -> str:
 
 def _onset(asked: Asked, address: Address, rows: int) -> float:
     """Return the first moment at which the alert fired."""
-    name = json.dumps(asked.alert)  # PromQL quotes as JSON does
-    fired = _series(asked, address, f'ALERTS{{alertname={name},alertstate="firing"}}', rows, 0)
-    firing = [np.flatnonzero(values == 1) for values in fired.values()]
-    first = min((int(places[0]) for places in firing if len(places)), default=None)
-    if first is None:
+    fires = np.flatnonzero(firing(asked, address, rows))
+    if not len(fires):
         raise InputError("this alert did not fire in that time", path=address.shown, column="alert", value=asked.alert)
-    return asked.start + asked.step * first
+    return asked.start + asked.step * int(fires[0])
