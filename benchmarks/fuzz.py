@@ -94,6 +94,11 @@ def seeds() -> dict[str, tuple[Ingest, bytes]]:
     described = "".join(f"i{i},{'ab'[i % 2]}|c,title {i},text of {i}\n" for i in range(5))
     tagged = "".join(f"i{i}\ta b\t0.{i} 1\n" for i in range(5))
     objects = "".join(json.dumps({"user": u, "item": i, "rating": r}) + "\n" for u, i, r, _ in pairs)
+    sent = [{"attributes": [{"key": "core", "value": {"intValue": n}}], "timeUnixNano": f"{1_600_000_000 + t}000000000",
+             "asDouble": walk[t, n]} for t in range(12) for n in range(2)]  # fmt: skip
+    metric = {"name": "cpu", "sum": {"isMonotonic": True, "aggregationTemporality": 2, "dataPoints": sent}}
+    resource = {"attributes": [{"key": "service.name", "value": {"stringValue": "db"}}]}
+    request = {"resourceMetrics": [{"resource": resource, "scopeMetrics": [{"metrics": [metric]}]}]}
     texts: dict[str, tuple[Ingest, str]] = {
         "orders.csv": (_interactions, "user,item,rating,timestamp\n" + "\n".join(lines) + "\n"),
         "quoted.csv": (_interactions, 'user,item\n"a ""b""\nc",i1\n"a, b",i2\nb,i1\nb,i3\n'),
@@ -112,6 +117,7 @@ def seeds() -> dict[str, tuple[Ingest, bytes]]:
         "windows.arff": (_series, f"@relation x\n{attributes}@attribute target {{x,y}}\n@data\n" + labelled),
         "incident.csv": (_incidents, wide.write_csv()),
         "measured.csv": (_incidents, "time,metric,value\n" + "\n".join(long) + "\n"),
+        "otel.jsonl": (_incidents, json.dumps(request) + "\n"),
         "cases.json": (_incidents, json.dumps([{"case": "c", "onset": 1200, "kpi": "db|cpu", "root_entities": ["db"]}])),
     }  # fmt: skip
     made = {name: (ingest, text.encode()) for name, (ingest, text) in texts.items()}

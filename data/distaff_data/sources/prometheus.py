@@ -11,7 +11,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +24,7 @@ from distaff_data.arrays import Bools, Floats
 from distaff_data.errors import InputError
 from distaff_data.sources import web
 from distaff_data.sources.address import Address, address_of
+from distaff_data.sources.labels import Key, entity_of, names_apart
 from distaff_data.sources.spool import Spool
 
 STEP = 15.0  # seconds, which is how often most servers look
@@ -32,9 +33,6 @@ _LARGEST = 256 << 20  # bytes of an answer
 _VALUES = 200_000_000  # of all series
 _ENTITIES = ("service", "service_name", "app", "deployment", "pod", "container", "instance", "node", "host", "job")
 _NAME = "__name__"
-Labels = Mapping[str, str]
-Key = tuple[tuple[str, str], ...]
-"""A series' labels and their values, in order."""
 Found = dict[Key, Floats]
 
 
@@ -116,7 +114,7 @@ def series_of(asked: Asked, address: Address, rows: int) -> dict[tuple[str, Key]
     found: dict[tuple[str, Key], tuple[str, Floats]] = {}
     for expression in asked.match:
         series = _series(asked, address, expression, rows, len(found))
-        names = _names(asked, expression, list(series))
+        names = _names(asked, expression, series)
         found |= {(expression, labels): (names[labels], values) for labels, values in series.items()}
     return found
 
@@ -205,41 +203,14 @@ def _matrix(asked: Asked, address: Address, expression: str, first: int, last: i
         raise InputError("the server's answer is none of Prometheus", path=address.shown) from None
 
 
-def _names(asked: Asked, expression: str, series: Sequence[Key]) -> dict[Key, str]:
-    """Return names ``entity|metric`` of series, with the labels by which those that would have one name differ."""
-    alike: dict[tuple[str, str], list[Key]] = {}
+def _names(asked: Asked, expression: str, series: Iterable[Key]) -> dict[Key, str]:
+    """Return the names of an expression's series."""
+    pairs = {}
     for key in series:
         labels = dict(key)
-        alike.setdefault((_entity(asked, labels), labels.get(_NAME, expression)), []).append(key)
-    names = {}
-    for (entity, stem), keys in alike.items():
-        every = [dict(key) for key in keys]
-        differ = sorted(
-            {name for each in every for name in each if len({one.get(name) for one in every}) > 1} - {_NAME}
-        )
-        for key, labels in zip(keys, every, strict=True):
-            apart = ",".join(f"{name}={labels[name]}" for name in differ if name in labels)
-            metric = f"{stem}{{{apart}}}" if apart else stem
-            names[key] = f"{entity.replace('|', '/')}|{metric}"
-    return names
-
-
-def _entity(asked: Asked, labels: Labels) -> str:
-    """Return the entity that a series is of.
-
-    Raises:
-        InputError: It has not the label that a person named, or none of the usual ones.
-    """
-    usual = _ENTITIES if asked.entity is None else (asked.entity,)
-    for label in usual:
-        if labels.get(label):
-            return labels[label]
-    there = ", ".join(sorted(set(labels) - {_NAME})) or "none"
-    wanted = "none of the usual labels" if asked.entity is None else f"no label {asked.entity}"
-    raise InputError(
-        f"a series has {wanted}; name the one that says the entity with --entity-label; its labels: {there}",
-        value=labels.get(_NAME, ""),
-    )
+        metric = labels.get(_NAME, expression)
+        pairs[key] = entity_of(labels, _ENTITIES, asked.entity, metric), metric
+    return names_apart(pairs)
 
 
 def _onset(asked: Asked, address: Address, rows: int) -> float:

@@ -19,7 +19,8 @@ from distaff.incidents.feed import RowBatch
 from distaff_data.arrays import Floats
 from distaff_data.errors import InputError
 from distaff_data.sources import prometheus
-from distaff_data.sources.prometheus import Asked, Key
+from distaff_data.sources.labels import Key
+from distaff_data.sources.prometheus import Asked
 
 HISTORY = 3600.0  # seconds before now from which on rows are read, unless a person says else
 _POLL = 1.0  # seconds between looks, or a step where that is shorter
