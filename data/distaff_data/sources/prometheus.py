@@ -8,7 +8,6 @@ entity and metric differ. The onset is when an alert first fired in that time, a
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import math
 from collections.abc import Iterable, Sequence
@@ -23,7 +22,7 @@ import pyarrow as pa
 from distaff_data.arrays import Bools, Floats
 from distaff_data.errors import InputError
 from distaff_data.sources import web
-from distaff_data.sources.address import Address, address_of
+from distaff_data.sources.address import Address, address_of, is_here
 from distaff_data.sources.labels import Key, entity_of, names_apart
 from distaff_data.sources.spool import Spool
 
@@ -137,8 +136,8 @@ def server(url: str, name: str) -> Address:
     url = url.rstrip("/")
     if url.startswith("prometheus://"):
         host = url.removeprefix("prometheus")
-        url = f"http{host}" if _is_here(f"http{host}") else f"https{host}"
-    if url.startswith("http://") and _is_here(url):
+        url = f"http{host}" if is_here(f"http{host}") else f"https{host}"
+    if url.startswith("http://") and is_here(url):
         address_of("https" + url.removeprefix("http"))  # refuses credentials
         found: Address | None = Address("http", url, url, name)
     else:
@@ -150,14 +149,6 @@ def server(url: str, name: str) -> Address:
     if urlsplit(url).query:
         raise InputError("the address of a Prometheus server has no query", column="prometheus")
     return Address("http", url, found.shown, name + ".parquet")
-
-
-def _is_here(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _series(asked: Asked, address: Address, expression: str, rows: int, before: int) -> Found:
