@@ -1,8 +1,9 @@
 """The server under load, beside a bare look-up of the same lists in memory and a query of the same table.
 
-``python benchmarks/serve.py [--seconds 10] [--callers 4] [--users 20000] [--save]`` prints JSON: of each way of asking, requests a
-second and the milliseconds within which half and 99 in 100 were answered. Callers are threads of one process that keep their
-connections; the server is a process of its own. On few cores the two share them, as a caller on the same machine would.
+``python benchmarks/serve.py [--seconds 10] [--callers 4] [--users 20000] [--save]`` prints JSON: of each way of asking,
+requests a second and the milliseconds within which half and 99 in 100 were answered. Callers are threads of one process
+that keep their connections; the server is a process of its own. On few cores the two share them, as a caller on the same
+machine would.
 """
 
 from __future__ import annotations
