@@ -114,6 +114,8 @@ def series_of(asked: Asked, address: Address, rows: int) -> dict[tuple[str, Key]
     for expression in asked.match:
         series = _series(asked, address, expression, rows, len(found))
         names = _names(asked, expression, series)
+        if twice := next((names[labels] for labels in series if (expression, labels) in found), None):
+            raise InputError("two expressions give this metric", path=address.shown, column=twice)
         found |= {(expression, labels): (names[labels], values) for labels, values in series.items()}
     return found
 
