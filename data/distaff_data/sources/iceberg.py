@@ -49,7 +49,8 @@ def rows(address: Address, since: Since | None) -> tuple[pa.Schema, Iterator[pa.
             raise UnknownNameError("column", since.column, names)
         _check_inside(table, address)
         mark = None if since is None or since.mark is None else since.mark.value
-        where: Any = AlwaysTrue() if since is None or mark is None else GreaterThanOrEqual(since.column, mark)
+        at_least: Any = GreaterThanOrEqual  # whose signature the library does not type
+        where = AlwaysTrue() if since is None or mark is None else at_least(since.column, mark)
         scan = table.scan(row_filter=where)
         for task in scan.plan_files():
             for file in (task.file, *task.delete_files):

@@ -124,7 +124,10 @@ def firing(asked: Asked, address: Address, rows: int) -> Bools:
     """Return in which rows, from the start on, the alert fires."""
     name = json.dumps(asked.alert)  # PromQL quotes as JSON does
     fired = _series(asked, address, f'ALERTS{{alertname={name},alertstate="firing"}}', rows, 0)
-    return np.any([values == 1 for values in fired.values()] or [np.zeros(rows, bool)], axis=0)
+    fires: Bools = np.zeros(rows, dtype=bool)
+    for values in fired.values():
+        fires |= values == 1
+    return fires
 
 
 def server(url: str, name: str) -> Address:

@@ -113,7 +113,7 @@ class PrometheusRows:
             elif name not in self._late:
                 self._late.add(name)
                 self._tell(f"{name} began later than the stream, and is left out")
-        times = self._next + self._asked.step * np.arange(rows)
+        times: Floats = self._next + self._asked.step * np.arange(rows, dtype=np.float64)
         self._next += self._asked.step * rows
         return RowBatch(times, values, offset=round(1000 * self._next), mark=self._mark, onset=onset)
 
