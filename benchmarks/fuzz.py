@@ -1,6 +1,6 @@
 """Files of every format, damaged in seeded ways, into ingestion: how many are accepted, refused, met with a traceback, hang.
 
-Run as ``python benchmarks/fuzz.py --files 1000 --seed 0 --out fuzz.json``. What was not refused in a line is kept under
+Run as ``python benchmarks/fuzz.py --files 10000 --save``. What was not refused in a line is kept under
 ``--keep``. A file hangs that takes more than ten seconds of processor time. Of what is accepted, what was stored is checked:
 finite numbers, no empty ids, no more rows than the file has bytes.
 """
@@ -11,6 +11,7 @@ import argparse
 import collections
 import io
 import json
+import math
 import os
 import random
 import select
@@ -28,8 +29,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 import numpy as np
 import polars as pl
+from benchmarks import results
 
 from distaff_data.errors import DistaffError
 from distaff_data.ingest import ingest_attributes, ingest_incidents, ingest_interactions, ingest_series
@@ -90,6 +94,11 @@ def seeds() -> dict[str, tuple[Ingest, bytes]]:
     described = "".join(f"i{i},{'ab'[i % 2]}|c,title {i},text of {i}\n" for i in range(5))
     tagged = "".join(f"i{i}\ta b\t0.{i} 1\n" for i in range(5))
     objects = "".join(json.dumps({"user": u, "item": i, "rating": r}) + "\n" for u, i, r, _ in pairs)
+    sent = [{"attributes": [{"key": "core", "value": {"intValue": n}}], "timeUnixNano": f"{1_600_000_000 + t}000000000",
+             "asDouble": walk[t, n]} for t in range(12) for n in range(2)]  # fmt: skip
+    metric = {"name": "cpu", "sum": {"isMonotonic": True, "aggregationTemporality": 2, "dataPoints": sent}}
+    resource = {"attributes": [{"key": "service.name", "value": {"stringValue": "db"}}]}
+    request = {"resourceMetrics": [{"resource": resource, "scopeMetrics": [{"metrics": [metric]}]}]}
     texts: dict[str, tuple[Ingest, str]] = {
         "orders.csv": (_interactions, "user,item,rating,timestamp\n" + "\n".join(lines) + "\n"),
         "quoted.csv": (_interactions, 'user,item\n"a ""b""\nc",i1\n"a, b",i2\nb,i1\nb,i3\n'),
@@ -108,6 +117,7 @@ def seeds() -> dict[str, tuple[Ingest, bytes]]:
         "windows.arff": (_series, f"@relation x\n{attributes}@attribute target {{x,y}}\n@data\n" + labelled),
         "incident.csv": (_incidents, wide.write_csv()),
         "measured.csv": (_incidents, "time,metric,value\n" + "\n".join(long) + "\n"),
+        "otel.jsonl": (_incidents, json.dumps(request) + "\n"),
         "cases.json": (_incidents, json.dumps([{"case": "c", "onset": 1200, "kpi": "db|cpu", "root_entities": ["db"]}])),
     }  # fmt: skip
     made = {name: (ingest, text.encode()) for name, (ingest, text) in texts.items()}
@@ -259,10 +269,9 @@ def _wrong(workspace: Workspace, path: Path) -> str | None:
         "a reading that is infinite": "SELECT count(*) FROM readings WHERE list_contains(list_transform(values, "
         "lambda x: isinf(x)), true)",
     }
-    for what, sql in checks.items():
-        if workspace.warehouse.query(sql).column(0)[0].as_py():
-            return what
-    return None
+    counts = " UNION ALL ".join(f"SELECT '{what}' AS what, ({sql}) AS n" for what, sql in checks.items())
+    wrong = workspace.warehouse.query(f"SELECT what FROM ({counts}) WHERE n > 0")
+    return str(wrong.column(0)[0]) if len(wrong) else None
 
 
 def prepared(folder: Path) -> Workspace:
@@ -286,15 +295,26 @@ def write(folder: Path, name: str, content: bytes) -> Path:
     return folder / name
 
 
-def fuzz(files: int, seed: int, keep: Path | None, only: str | None = None, first: int = 0) -> dict[str, Any]:
-    """Run a worker over all files, again after each that it hangs or dies of; returns the counts."""
+def fuzz(
+    files: int, seed: int, keep: Path | None, only: str | None = None, first: int = 0, minutes: float = math.inf
+) -> dict[str, Any]:
+    """Run a worker over all files, again after each that it hangs or dies of; returns the counts.
+
+    Args:
+        files: How many.
+        seed: Of the damage.
+        keep: A folder for what was not refused in a line.
+        only: The one format that is tried; all when None.
+        first: Number of the first file.
+        minutes: After which no further file is begun.
+    """
     counts: collections.Counter[str] = collections.Counter()
     by_name: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
     bad: list[dict[str, Any]] = []
     last, started = first + files, time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        while first < last:
-            for result in _worked(Path(folder), first, last, seed, only):
+        while first < last and time.monotonic() - started < 60 * minutes:
+            for result in _worked(Path(folder), first, last, seed, only, started + 60 * minutes):
                 first = result["number"] + 1
                 counts[result["outcome"]] += 1
                 by_name[result["name"]][result["outcome"]] += 1
@@ -308,7 +328,7 @@ def fuzz(files: int, seed: int, keep: Path | None, only: str | None = None, firs
         "seed": seed,
         "counts": dict(counts),
         "formats": {name: dict(by_name[name]) for name in sorted(by_name)},
-        "seconds": round(time.monotonic() - started, 1),
+        "minutes": round((time.monotonic() - started) / 60, 1),
         "bad": bad,
     }
 
@@ -321,21 +341,10 @@ def _keep(folder: Path, result: dict[str, Any], seed: int, only: str | None) -> 
     (folder / f"{result['number']}-{name}").write_bytes(mutated(name, made[name][1], chance))
 
 
-def _worked(folder: Path, first: int, last: int, seed: int, only: str | None) -> Any:
-    """Yield results of a worker until it is done, hangs or dies."""
-    command = [
-        sys.executable,
-        __file__,
-        "--work",
-        str(folder),
-        "--first",
-        str(first),
-        "--last",
-        str(last),
-        "--seed",
-        str(seed),
-    ]
-    command += [] if only is None else ["--only", only]
+def _worked(folder: Path, first: int, last: int, seed: int, only: str | None, until: float) -> Any:
+    """Yield results of a worker until it is done, hangs or dies, or the time is over."""
+    command = [sys.executable, __file__, "--work", str(folder), "--first", str(first), "--last", str(last)]
+    command += ["--seed", str(seed), *([] if only is None else ["--only", only])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -359,6 +368,9 @@ def _worked(folder: Path, first: int, last: int, seed: int, only: str | None) ->
             begun = result if "begun" in result else None
             if begun is None:
                 yield result
+                if time.monotonic() > until:
+                    process.kill()
+                    return
 
 
 def _processor_seconds(pid: int) -> float:
@@ -377,13 +389,18 @@ def main() -> None:
     parser.add_argument("--only", help="one format's file, such as windows.npz")
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--keep", type=Path, help="folder for the files that were not refused in a line")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="stop after so many, however many files")
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--save", action="store_true", help="write benchmarks/results/fuzz.json as well")
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--last", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.work is not None:
         return work(given.work, given.first, given.last, given.seed, given.only)
-    text = json.dumps(fuzz(given.files, given.seed, given.keep, given.only, given.first), indent=2)
+    result = fuzz(given.files, given.seed, given.keep, given.only, given.first, given.minutes)
+    if given.save:
+        results.save("fuzz", result)
+    text = json.dumps(result, indent=2)
     if given.out is not None:
         given.out.write_text(text + "\n")
     print(text)

@@ -1,8 +1,9 @@
 """The server under load, beside a bare look-up of the same lists in memory and a query of the same table.
 
-``python benchmarks/serve.py [--seconds 10] [--callers 4] [--users 20000]`` prints JSON: of each way of asking, requests a
-second and the milliseconds within which half and 99 in 100 were answered. Callers are threads of one process that keep their
-connections; the server is a process of its own. On few cores the two share them, as a caller on the same machine would.
+``python benchmarks/serve.py [--seconds 10] [--callers 4] [--users 20000] [--save]`` prints JSON: of each way of asking,
+requests a second and the milliseconds within which half and 99 in 100 were answered. Callers are threads of one process
+that keep their connections; the server is a process of its own. On few cores the two share them, as a caller on the same
+machine would.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
+import os
 import random
 import subprocess
 import sys
@@ -20,7 +22,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 import numpy as np
+from benchmarks import results
 
 from distaff.recommenders.score import score_run
 from distaff.runs import training
@@ -35,6 +40,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--callers", type=int, default=4)
     parser.add_argument("--users", type=int, default=20_000)
+    parser.add_argument("--save", action="store_true", help="write benchmarks/results/serve.json as well")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace.create(Path(folder) / "workspace")
@@ -78,7 +84,10 @@ def main() -> None:
                     ways[f"serve: {name}"] = under_load(port, request, asked.callers, asked.seconds)
             finally:
                 server.terminate()
-    print(json.dumps({"name": "serve", "users": asked.users, "callers": asked.callers, "ways": ways}, indent=1))
+    answer = {"users": asked.users, "callers": asked.callers, "load": round(os.getloadavg()[0], 1), "ways": ways}
+    if asked.save:
+        results.save("serve", answer)
+    print(json.dumps(answer, indent=1))
 
 
 def once(seconds: float, call: Callable[[], object]) -> dict[str, float]:

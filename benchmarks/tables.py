@@ -267,6 +267,40 @@ def _incident_cells(name: str, rows: Mapping[str, Row], plain: Mapping[str, floa
     ]
 
 
+def kills(answer: Row) -> list[str]:
+    """Return the table of kills: a row a verb, and all of them."""
+    failed = [failure["verb"] for failure in answer["failures"]]
+    rows = [
+        [f"`{verb}`", *(str(count.get(what, 0)) for what in ("killed", "looked at", "again")), str(failed.count(verb))]
+        for verb, count in answer["verbs"].items()
+    ]
+    looked = sum(count.get("looked at", 0) for count in answer["verbs"].values())
+    total = [answer["kills"], looked, answer["made_again_and_well"], len(failed)]
+    head = ("", "killed", "looked at afterwards", "made again and well", "something lost or wrong")
+    return _table(head, [*rows, ["all", *(f"{number:,}" for number in total)]])
+
+
+def damage(answer: Row) -> list[str]:
+    """Return the table of damaged files: a row a format, and all of them."""
+    rows = [[f"`{name}`", *_outcomes(counts)] for name, counts in answer["formats"].items()]
+    head = ("", "files", "read", "refused in a line", "traceback, hang or corruption")
+    return _table(head, [*rows, ["all", *_outcomes(answer["counts"])]])
+
+
+def _outcomes(counts: Mapping[str, int]) -> list[str]:
+    accepted, refused, total = counts.get("accepted", 0), counts.get("refused", 0), sum(counts.values())
+    return [f"{number:,}" for number in (total, accepted, refused, total - accepted - refused)]
+
+
+def serving(answer: Row) -> list[str]:
+    """Return the table of ways of asking for a list: a row a way."""
+    rows = (
+        [way, f"{row['requests_a_second']:,.0f}", f"{row['p50_ms']:.2f} ms", f"{row['p99_ms']:.2f} ms"]
+        for way, row in answer["ways"].items()
+    )
+    return _table(("way", "requests a second", "half within", "99 in 100 within"), rows)
+
+
 RENDERERS: Mapping[str, Callable[[Any], list[str]]] = {
     "ours-amazon-book": lists,
     "dccf-amazon-book": lists,
@@ -283,6 +317,9 @@ RENDERERS: Mapping[str, Callable[[Any], list[str]]] = {
     "sparse-codes": codes,
     "forecast-etth1": horizons,
     "edges": edges,
+    "kills": kills,
+    "fuzz": damage,
+    "serve": serving,
     **{f"false-positives-{name}": rates for name in ("names", "cards", "blind-spots", "infomec")},
 }
 

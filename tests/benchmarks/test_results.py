@@ -128,3 +128,18 @@ def test_every_script_finds_the_package_that_it_imports_from() -> None:
         if "from benchmarks" in text:
             assert "sys.path.insert(0, str(" in text.partition("from benchmarks")[0], file.name
     assert len(scripts) > 5
+
+
+def test_kills_and_damaged_files_are_counted_with_what_was_wrong(tables: ModuleType) -> None:
+    verbs = {"forget": {"killed": 4, "looked at": 5, "again": 1}, "score": {"killed": 3, "looked at": 4, "again": 1}}
+    answer = {"kills": 7, "made_again_and_well": 2, "failures": [{"verb": "score"}], "verbs": verbs}
+    assert tables.kills(answer)[2:] == [
+        "| `forget` | 4 | 5 | 1 | 0 |",
+        "| `score` | 3 | 4 | 1 | 1 |",
+        "| all | 7 | 9 | 2 | 1 |",
+    ]
+    counts = {"accepted": 3, "refused": 5, "hang": 1, "corrupt": 1}
+    damaged = tables.damage({"counts": counts, "formats": {"a.csv": counts}})
+    assert damaged[2:] == ["| `a.csv` | 10 | 3 | 5 | 2 |", "| all | 10 | 3 | 5 | 2 |"]
+    ways = {"a bare look-up": {"requests_a_second": 1234.5, "p50_ms": 0.5, "p99_ms": 2.0}}
+    assert tables.serving({"ways": ways})[2] == "| a bare look-up | 1,234 | 0.50 ms | 2.00 ms |"

@@ -18,14 +18,24 @@ Sample = tuple[str, float, float]
 
 
 @contextmanager
-def prometheus(folder: Path, samples: Iterable[Sample]) -> Iterator[str]:
-    """Serve the samples while the block lasts; gives the server's address. A test without the package is skipped."""
+def prometheus(folder: Path, samples: Iterable[Sample] | None, *flags: str, port: int | None = None) -> Iterator[str]:
+    """Serve samples while the block lasts; gives the server's address. A test without the package is skipped.
+
+    Args:
+        folder: Where they are kept.
+        samples: What is served; what a server before it served there when None.
+        flags: Of the server, beside those that it needs.
+        port: Where it listens; a free one when None.
+    """
     if shutil.which("prometheus") is None or shutil.which("promtool") is None:
         pytest.skip("no Prometheus server here; on Debian: apt-get install prometheus")
-    _write(folder, samples)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    if samples is not None:
+        folder.mkdir(exist_ok=True)
+        _write(folder, samples)
+    if port is None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
     (folder / "prometheus.yml").write_text("global: {scrape_interval: 1h}\n")
     command = [
         "prometheus",
@@ -33,6 +43,7 @@ def prometheus(folder: Path, samples: Iterable[Sample]) -> Iterator[str]:
         f"--storage.tsdb.path={folder / 'data'}",
         "--storage.tsdb.retention.time=100y",
         f"--web.listen-address=127.0.0.1:{port}",
+        *flags,
     ]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:

@@ -16,6 +16,7 @@ from distaff_data.ingest.columns import find_column, first_named
 from distaff_data.ingest.incident_names import divided_names, full_name
 from distaff_data.ingest.incident_tables import numbers_of, read_table, read_times, texts_of
 from distaff_data.ingest.options import IncidentsOptions
+from distaff_data.ingest.otlp import is_otlp, read_otlp
 from distaff_data.ingest.times import TimeReader
 from distaff_data.ingest.values import check_room
 
@@ -42,7 +43,7 @@ def read_metrics(
     path: Path, options: IncidentsOptions, names: Mapping[str, str], nodes: Set[str]
 ) -> tuple[tuple[str, ...], Floats, Floats, float | None]:
     """Return metrics' names, times, values ``(T, M)``, and the onset where a column marks it."""
-    table = read_table(path)
+    table = read_otlp(path, options.entity_label, options.step) if is_otlp(path) else read_table(path)
     time = (
         find_column(path, table.column_names, options.time) if options.time else first_named(table.column_names, _TIMES)
     )

@@ -10,6 +10,8 @@
   otherwise. A table of names (``column, entity, metric``) overrides the rule.
 * A **long** table has time, metric and value, and an entity in a column such as ``instance``, ``pod`` or ``service``, as
   exports of Prometheus have it. Of several values of one metric at one time the last counts.
+* **OpenTelemetry** metrics as the collector's file exporter writes them, a request in JSON on each line, of which the entity
+  is an attribute; see :mod:`distaff_data.ingest.otlp`.
 * A **graph** has columns ``source`` and ``target``, cause and effect or caller and called, and maybe ``status``:
   ``known`` or ``forbidden``; a pair that is not listed is unknown. Whether it is ``causes`` or ``calls`` a person says; a
   dataset whose graph nobody said it of is kept as it is and asks before its first diagnosis.
@@ -116,10 +118,21 @@ def _ingest(workspace: Workspace, name: str, found: Gathered, options: Incidents
             raise InputError("two cases have the same name", path=files[0], value=case.name)
         case_names.add(case.name)
     edges = () if graph is None else read_graph(Path(graph), cases, options.unmeasured)
-    kept = ("time", "time_format", "day_first", "separator", "divide_at", "step", "kpi", "onset", "label")
+    kept = (
+        "time",
+        "time_format",
+        "day_first",
+        "separator",
+        "divide_at",
+        "step",
+        "kpi",
+        "onset",
+        "label",
+        "entity_label",
+    )
     recorded = {option: getattr(options, option) for option in kept} | queried(options.query)
     if options.prometheus is not None:
-        asked = ("match", "start", "end", "entity_label", "alert")
+        asked = ("match", "start", "end", "alert")
         recorded |= {option: getattr(options, option) for option in asked}
     with workspace.warehouse.lock(f"dataset/{name}"):
         check_new(workspace.warehouse, name, replace=options.replace)

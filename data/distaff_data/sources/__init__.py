@@ -1,4 +1,4 @@
-"""Sources that are no files of this machine: databases, addresses of the web, object stores, Delta tables, frames.
+"""Sources that are no files of this machine: databases, the web, object stores, Delta and Iceberg tables, frames.
 
 What is read is copied to a folder of the workspace first, in bounded memory, and ingested from there like any file: every
 check of a file holds for it, and nothing is published unless all of it was read. Credentials come from the environment

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
@@ -11,8 +13,11 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 from distaff_data.errors import InputError
 
 ALLOW_HTTP = "DISTAFF_ALLOW_HTTP"
+METADATA = ".metadata.json"
+"""How the files end that say what an Iceberg table is."""
 _SCHEMES = "postgresql://, sqlite:///, https:// and s3://"
 _SQLITE = b"SQLite format 3\0"
+_VERSION = re.compile(r"v?(\d+)")  # that an Iceberg table's metadata begin with
 _SECRETS = {"password", "passfile", "sslpassword"}  # of a URL that libpq reads
 
 
@@ -21,7 +26,7 @@ class Address:
     """Where a source is.
 
     Attributes:
-        kind: ``postgresql``, ``sqlite``, ``http``, ``s3`` or ``delta``.
+        kind: ``postgresql``, ``sqlite``, ``http``, ``s3``, ``delta`` or ``iceberg``.
         text: What opens it: a URL, or the path of a file or folder.
         shown: What people are told and what is recorded: without the query of a URL, which may be a signature.
         name: Name of the file that it becomes.
@@ -68,6 +73,22 @@ def address_of(given: str | Path) -> Address | None:
     raise InputError(f"sources are files, folders, and addresses with {_SCHEMES}", value=scheme + "://...")
 
 
+def is_here(url: str) -> bool:
+    """Tell whether a URL leads to this machine, by its loopback name or address."""
+    try:
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def newest(names: Iterable[str]) -> str | None:
+    """Return the metadata of the highest version among names of files; None where there is none."""
+    versions = {name: _VERSION.match(name.rpartition("/")[2]) for name in names if name.endswith(METADATA)}
+    numbered = [(int(found[1]), name) for name, found in versions.items() if found is not None]
+    return max(numbered)[1] if numbered else None
+
+
 _BY_USER = ("postgresql", "postgres")  # whose URL may name the user
 _HINTS = {
     "postgresql": "set PGPASSWORD, or write ~/.pgpass",
@@ -81,11 +102,19 @@ _HINTS = {
 def _on_disk(path: Path) -> Address | None:
     if (path / "_delta_log").is_dir():
         return Address("delta", str(path), str(path), _file_name(path.resolve().name, "table") + ".parquet")
+    if path.name.endswith(METADATA):
+        return _iceberg(path.resolve(), path.resolve().parent.parent)
+    if (path / "metadata").is_dir() and (named := newest([str(file) for file in (path / "metadata").iterdir()])):
+        return _iceberg(Path(named).resolve(), path)
     try:
         with path.open("rb") as file:
             return _sqlite(path) if file.read(len(_SQLITE)) == _SQLITE else None
     except OSError:  # a folder, or nothing: whoever reads it says so
         return None
+
+
+def _iceberg(metadata: Path, folder: Path) -> Address:
+    return Address("iceberg", str(metadata), str(folder), _file_name(folder.resolve().name, "table") + ".parquet")
 
 
 def _sqlite(path: Path) -> Address:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 import pyarrow as pa
 
 from distaff_data.errors import InputError
-from distaff_data.sources import object_store, postgres, sqlite, web
+from distaff_data.sources import iceberg, object_store, postgres, sqlite, web
 from distaff_data.sources.address import Address, address_of
 from distaff_data.sources.spool import ROWS, Spool
 from distaff_data.sources.watermark import Mark, Since, mark_of
@@ -62,7 +62,7 @@ def gathered(
         folder: Where copies go.
         inputs: Files, folders, addresses, or one frame.
         query: The statement by which a database is read.
-        since: Read only rows from a value on; of one database or one Delta table.
+        since: Read only rows from a value on; of one database, or one Delta or Iceberg table.
 
     Raises:
         InputError: A source cannot be read, or a statement is given where there is no database, or the other way round.
@@ -110,7 +110,7 @@ def _check(
     if databases and not (query or "").strip():
         raise InputError("say what is read, with --query 'SELECT ...'", path=databases[0].shown)
     if since is not None and (len(addresses or []) != 1 or len(sources) != 1 or sources[0].kind == "http"):
-        raise InputError("--since reads one database, or one Delta table")
+        raise InputError("--since reads one database, or one Delta or Iceberg table")
 
 
 def _copied(
@@ -125,16 +125,21 @@ def _copied(
     mark = None
     if since is not None:
         if len(paths) != 1 or Path(paths[0]).suffix != ".parquet":
-            raise InputError("--since reads one database, or one Delta table")
+            raise InputError("--since reads one database, or one Delta or Iceberg table")
         mark = mark_of(Path(paths[0]), since.column, origins[Path(paths[0])])
     return Gathered(paths, origins, spool.root, mark)
 
 
 def _copies(spool: Spool, address: Address, query: str | None, since: Since | None) -> list[Path]:
     """Return the files that a source was copied to."""
+    if address.kind == "s3" and (table := object_store.iceberg_of(address)) is not None:
+        address = table
+    if address.kind == "iceberg":
+        schema, batches = iceberg.rows(address, since)
+        return [spool.write(_as_parquet(address), schema, batches)]
     if address.kind == "s3" and not object_store.is_delta(address):
         if since is not None:
-            raise InputError("--since reads one database, or one Delta table", path=address.shown)
+            raise InputError("--since reads one database, or one Delta or Iceberg table", path=address.shown)
         return object_store.copy(spool, address)
     if address.kind == "http":
         return [web.copy(spool, address)]
@@ -144,8 +149,11 @@ def _copies(spool: Spool, address: Address, query: str | None, since: Since | No
             return [spool.write(address, schema, batches)]
     column, least = (None, None) if since is None or since.mark is None else (since.column, since.mark.value)
     schema, batches = delta_stream(address.text, rows=ROWS, column=column, least=least)
-    name = address.name.removesuffix(".parquet") + ".parquet"
-    return [spool.write(replace(address, name=name), schema, batches)]
+    return [spool.write(_as_parquet(address), schema, batches)]
+
+
+def _as_parquet(address: Address) -> Address:
+    return replace(address, name=address.name.removesuffix(".parquet") + ".parquet")
 
 
 def _frame(spool: Spool, frame: object) -> Gathered:

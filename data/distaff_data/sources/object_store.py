@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 import pyarrow.fs as pafs
 
 from distaff_data.errors import InputError, first_line
-from distaff_data.sources.address import Address
+from distaff_data.sources.address import METADATA, Address, newest
 from distaff_data.sources.spool import Spool
 
 _CHUNK = 4 << 20
@@ -26,6 +27,21 @@ def is_delta(address: Address) -> bool:
         InputError: The store cannot be reached, or refuses.
     """
     return not address.name.lower().endswith(_FILES) and bool(_infos(address, _path(address) + "/_delta_log"))
+
+
+def iceberg_of(address: Address) -> Address | None:
+    """Return the address of an Iceberg table's newest metadata; None where no such table is there.
+
+    Raises:
+        InputError: The store cannot be reached, or refuses.
+    """
+    if address.name.endswith(METADATA):
+        _store()  # refuses what must not be reached over plain HTTP
+        return replace(address, kind="iceberg")
+    if address.name.lower().endswith(_FILES):
+        return None
+    named = newest(info.path for info in _infos(address, _path(address) + "/metadata"))
+    return None if named is None else replace(address, kind="iceberg", text=f"s3://{named}")
 
 
 def copy(spool: Spool, address: Address) -> list[Path]:

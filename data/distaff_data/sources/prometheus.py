@@ -3,14 +3,14 @@
 A series' entity is one of its labels: the one that a person names, or the first of the usual ones that it has. Its metric is
 the name of what was measured, or the expression where that has none, with those other labels by which series of one
 entity and metric differ. The onset is when an alert first fired in that time, as ``ALERTS`` has it.
+``prometheus://host`` is ``https://host``, and ``http://`` on this machine itself.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,10 +19,11 @@ from urllib.parse import urlencode, urlsplit
 import numpy as np
 import pyarrow as pa
 
-from distaff_data.arrays import Floats
+from distaff_data.arrays import Bools, Floats
 from distaff_data.errors import InputError
 from distaff_data.sources import web
-from distaff_data.sources.address import Address, address_of
+from distaff_data.sources.address import Address, address_of, is_here
+from distaff_data.sources.labels import Key, entity_of, names_apart
 from distaff_data.sources.spool import Spool
 
 STEP = 15.0  # seconds, which is how often most servers look
@@ -31,8 +32,7 @@ _LARGEST = 256 << 20  # bytes of an answer
 _VALUES = 200_000_000  # of all series
 _ENTITIES = ("service", "service_name", "app", "deployment", "pod", "container", "instance", "node", "host", "job")
 _NAME = "__name__"
-Labels = Mapping[str, str]
-Found = dict[tuple[tuple[str, str], ...], Floats]
+Found = dict[Key, Floats]
 
 
 @dataclass(frozen=True)
@@ -83,17 +83,15 @@ def read(spool: Spool, asked: Asked, name: str) -> tuple[Path, str, float | None
     Raises:
         InputError: The server cannot be reached or refuses, there is nothing to read, or the alert never fired.
     """
-    address = _address(asked, name)
+    address = server(asked.url, name)
     if not asked.end > asked.start:
         raise InputError("--from lies before --to", path=address.shown)
     rows = math.floor((asked.end - asked.start) / asked.step) + 1
     columns: dict[str, Floats] = {}
-    for expression in asked.match:
-        series = _series(asked, address, expression, rows, len(columns))
-        for labels, values in _named(asked, expression, series).items():
-            if labels in columns:
-                raise InputError("two expressions give this metric", path=address.shown, column=labels)
-            columns[labels] = values
+    for column, values in series_of(asked, address, rows).values():
+        if column in columns:
+            raise InputError("two expressions give this metric", path=address.shown, column=column)
+        columns[column] = values
     if not columns:
         raise InputError("the server has nothing of that in this time", path=address.shown, value=asked.match[0])
     onset = None if asked.alert is None else _onset(asked, address, rows)
@@ -101,14 +99,50 @@ def read(spool: Spool, asked: Asked, name: str) -> tuple[Path, str, float | None
     return spool.write(address, table.schema, table.to_batches()), address.shown, onset
 
 
-def _address(asked: Asked, name: str) -> Address:
-    """Return the server's address; plain HTTP goes to this machine alone, unless it is allowed.
+def series_of(asked: Asked, address: Address, rows: int) -> dict[tuple[str, Key], tuple[str, Floats]]:
+    """Return every series that the expressions give, by expression and labels: its name ``entity|metric``, and its values.
+
+    Args:
+        asked: What is read; its end does not count.
+        address: The server.
+        rows: How many values, from the start on.
+
+    Raises:
+        InputError: The server cannot be reached or refuses, or a series has no entity.
+    """
+    found: dict[tuple[str, Key], tuple[str, Floats]] = {}
+    for expression in asked.match:
+        series = _series(asked, address, expression, rows, len(found))
+        names = _names(asked, expression, series)
+        if twice := next((names[labels] for labels in series if (expression, labels) in found), None):
+            raise InputError("two expressions give this metric", path=address.shown, column=twice)
+        found |= {(expression, labels): (names[labels], values) for labels, values in series.items()}
+    return found
+
+
+def firing(asked: Asked, address: Address, rows: int) -> Bools:
+    """Return in which rows, from the start on, the alert fires."""
+    name = json.dumps(asked.alert)  # PromQL quotes as JSON does
+    fired = _series(asked, address, f'ALERTS{{alertname={name},alertstate="firing"}}', rows, 0)
+    fires: Bools = np.zeros(rows, dtype=bool)
+    for values in fired.values():
+        fires |= values == 1
+    return fires
+
+
+def server(url: str, name: str) -> Address:
+    """Return the address of a server, with a name for what is read of it.
+
+    Plain HTTP goes to this machine alone, unless it is allowed.
 
     Raises:
         InputError: It is none of a server, or holds credentials.
     """
-    url = asked.url.rstrip("/")
-    if url.startswith("http://") and _is_here(url):
+    url = url.rstrip("/")
+    if url.startswith("prometheus://"):
+        host = url.removeprefix("prometheus")
+        url = f"http{host}" if is_here(f"http{host}") else f"https{host}"
+    if url.startswith("http://") and is_here(url):
         address_of("https" + url.removeprefix("http"))  # refuses credentials
         found: Address | None = Address("http", url, url, name)
     else:
@@ -120,14 +154,6 @@ def _address(asked: Asked, name: str) -> Address:
     if urlsplit(url).query:
         raise InputError("the address of a Prometheus server has no query", column="prometheus")
     return Address("http", url, found.shown, name + ".parquet")
-
-
-def _is_here(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _series(asked: Asked, address: Address, expression: str, rows: int, before: int) -> Found:
@@ -149,9 +175,7 @@ def _series(asked: Asked, address: Address, expression: str, rows: int, before: 
     return found
 
 
-def _matrix(
-    asked: Asked, address: Address, expression: str, first: int, last: int
-) -> list[tuple[tuple[tuple[str, str], ...], Floats, Floats]]:
+def _matrix(asked: Asked, address: Address, expression: str, first: int, last: int) -> list[tuple[Key, Floats, Floats]]:
     """Return the series that the server gives of an expression, from one row to another: labels, times, values."""
     start, end = (f"{asked.start + asked.step * row:.3f}" for row in (first, last))
     query = urlencode({"query": expression, "start": start, "end": end, "step": f"{asked.step:g}"})
@@ -175,50 +199,19 @@ def _matrix(
         raise InputError("the server's answer is none of Prometheus", path=address.shown) from None
 
 
-def _named(asked: Asked, expression: str, series: Found) -> dict[str, Floats]:
-    """Return series by ``entity|metric``, with the labels by which those that would have one name differ."""
-    all_labels = [dict(labels) for labels in series]
-    entities = [_entity(asked, labels) for labels in all_labels]
-    stems = [labels.get(_NAME, expression) for labels in all_labels]
-    by_stem: dict[tuple[str, str], list[dict[str, str]]] = {}
-    for entity, stem, labels in zip(entities, stems, all_labels, strict=True):
-        by_stem.setdefault((entity, stem), []).append(labels)
-    named = {}
-    for entity, stem, labels, values in zip(entities, stems, all_labels, series.values(), strict=True):
-        alike = by_stem[entity, stem]
-        differ = sorted(
-            {key for other in alike for key in other if len({each.get(key) for each in alike}) > 1} - {_NAME}
-        )
-        apart = ",".join(f"{key}={labels[key]}" for key in differ if key in labels)
-        metric = f"{stem}{{{apart}}}" if apart else stem
-        named[f"{entity.replace('|', '/')}|{metric}"] = values
-    return named
-
-
-def _entity(asked: Asked, labels: Labels) -> str:
-    """Return the entity that a series is of.
-
-    Raises:
-        InputError: It has not the label that a person named, or none of the usual ones.
-    """
-    usual = _ENTITIES if asked.entity is None else (asked.entity,)
-    for label in usual:
-        if labels.get(label):
-            return labels[label]
-    there = ", ".join(sorted(set(labels) - {_NAME})) or "none"
-    wanted = "none of the usual labels" if asked.entity is None else f"no label {asked.entity}"
-    raise InputError(
-        f"a series has {wanted}; name the one that says the entity with --entity-label; its labels: {there}",
-        value=labels.get(_NAME, ""),
-    )
+def _names(asked: Asked, expression: str, series: Iterable[Key]) -> dict[Key, str]:
+    """Return the names of an expression's series."""
+    pairs = {}
+    for key in series:
+        labels = dict(key)
+        metric = labels.get(_NAME, expression)
+        pairs[key] = entity_of(labels, _ENTITIES, asked.entity, metric), metric
+    return names_apart(pairs)
 
 
 def _onset(asked: Asked, address: Address, rows: int) -> float:
     """Return the first moment at which the alert fired."""
-    name = json.dumps(asked.alert)  # PromQL quotes as JSON does
-    fired = _series(asked, address, f'ALERTS{{alertname={name},alertstate="firing"}}', rows, 0)
-    firing = [np.flatnonzero(values == 1) for values in fired.values()]
-    first = min((int(places[0]) for places in firing if len(places)), default=None)
-    if first is None:
+    fires = np.flatnonzero(firing(asked, address, rows))
+    if not len(fires):
         raise InputError("this alert did not fire in that time", path=address.shown, column="alert", value=asked.alert)
-    return asked.start + asked.step * first
+    return asked.start + asked.step * int(fires[0])

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from distaff.cli.state import Json, RunId, emit_facts, emit_json, workspace
+from distaff_data.errors import InputError
 
 
 def add_to(app: typer.Typer) -> None:
@@ -18,16 +19,27 @@ def add_to(app: typer.Typer) -> None:
 
 def export(
     run: RunId,
-    out: Annotated[Path, typer.Argument(help="The folder to make, which is not there yet.")],
+    out: Annotated[
+        Path | None, typer.Argument(help="The folder to make, which is not there yet; none with --mlflow.")
+    ] = None,
     format: Annotated[Literal["pyg"], typer.Option(help="pyg: a graph of PyTorch Geometric.")] = "pyg",
+    mlflow: Annotated[
+        str | None, typer.Option(help="Copy the run and its model to this MLflow server instead, or file:///folder.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Write a run's graph for PyTorch Geometric, as safetensors and JSON; nothing is pickled.
+    """Write a run's graph for PyTorch Geometric, as safetensors and JSON, or copy the run to MLflow; nothing is pickled.
 
     A recommender's graph has users, items, interactions by split, content, and the model's vectors and factors; a
     diagnoser's has the metrics of its cases and the given dependencies. Read it back in Python with
     distaff_data.datasets.graph_files.read_graph.
+
+    Example: distaff export plait-shop-d564a727 --mlflow http://127.0.0.1:5000
     """
+    if mlflow is not None:
+        return _to_mlflow(run, mlflow, as_json)
+    if out is None:
+        raise InputError("name the folder to make, or say --mlflow URI", column="out")
     from distaff.incidents.base import Diagnoser
     from distaff.model import saving
     from distaff.recommenders.base import Recommender
@@ -53,6 +65,15 @@ def export(
     if as_json:
         return emit_json(facts)
     emit_facts(f"exported {run}", facts)
+
+
+def _to_mlflow(run: str, uri: str, as_json: bool) -> None:
+    from distaff.runs.tracking import export_run
+
+    facts = {"run": run, "mlflow_run": export_run(workspace(), run, uri)}
+    if as_json:
+        return emit_json(facts)
+    emit_facts(f"copied {run} to MLflow", facts)
 
 
 def keygen(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
@@ -28,6 +31,7 @@ from distaff_data.errors import InputError
 
 if TYPE_CHECKING:
     from distaff.incidents.diagnose import DiagnosisReport
+    from distaff.incidents.feed import Rows
     from distaff.incidents.follow import Update
     from distaff.incidents.rankings import Diagnosis
 
@@ -54,7 +58,21 @@ def diagnose_verb(
         Path | None, typer.Option(help="A CSV file of changes (time, entity, what): those shortly before are told.")
     ] = None,
     follow_: Annotated[
-        str | None, typer.Option("--follow", help="A growing CSV file of metrics, or - for stdin.")
+        str | None,
+        typer.Option("--follow", help="A growing CSV file of metrics, - for stdin, or prometheus://host:9090."),
+    ] = None,
+    match: Annotated[
+        list[str] | None, typer.Option(help="With --follow of a server: PromQL whose series are followed; repeatable.")
+    ] = None,
+    entity_label: Annotated[
+        str | None, typer.Option(help="Label that names the entity; service, pod, instance, ... otherwise.")
+    ] = None,
+    alert: Annotated[
+        str | None, typer.Option(help="Alert by whose firing incidents begin; detected in the metrics otherwise.")
+    ] = None,
+    step: Annotated[float | None, typer.Option(help="Seconds between rows that are asked for; 15 otherwise.")] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", help="First moment: 2026-11-30T14:00, or seconds; an hour ago otherwise.")
     ] = None,
     kpi: Annotated[str | None, typer.Option(help="With --follow: the KPI; the dataset's otherwise.")] = None,
     batch: Annotated[
@@ -71,7 +89,7 @@ def diagnose_verb(
     Example: distaff diagnose outages --model coral --onset detected
     """
     from distaff.incidents.diagnose import diagnose
-    from distaff.incidents.follow import follow, open_source
+    from distaff.incidents.follow import follow
     from distaff_data.tables.incidents import declare_graph
 
     settings: dict[str, str] = pairs(set or []) | ({} if onset is None else {"onset": onset})
@@ -84,7 +102,7 @@ def diagnose_verb(
     if follow_ is not None:
         if settings.get("onset") == "given":
             raise InputError("onsets of a stream are not known, only detected: leave onset=given out with --follow")
-        with open_source(follow_) as source:
+        with _source(follow_, match or [], start, step, entity_label, alert) as source:
             aside = follow(
                 ws,
                 dataset,
@@ -101,6 +119,8 @@ def diagnose_verb(
         if aside.rows:
             talk.print(f"{aside.rows} rows set aside in {aside.file}", markup=False, highlight=False, soft_wrap=True)
         return
+    if match or entity_label or alert or step or start:
+        raise InputError("--match, --entity-label, --alert, --step and --from are of a server that is followed")
     with progress_bar(f"{model} on {dataset}") as progress:
         report = diagnose(
             ws,
@@ -147,6 +167,32 @@ def report_verb(
         emit_json(facts)
     else:
         emit_facts("report", facts)
+
+
+def _source(
+    name: str, match: list[str], start: str | None, step: float | None, entity_label: str | None, alert: str | None
+) -> AbstractContextManager[BinaryIO | Rows]:
+    """Return what is followed: a file, standard input, or a server."""
+    from distaff.incidents.follow import open_source
+    from distaff.incidents.poll import HISTORY, PrometheusRows
+    from distaff_data.sources import prometheus
+
+    if not name.startswith(("prometheus://", "http://", "https://")):
+        if match or entity_label or alert or step or start:
+            raise InputError("--match, --entity-label, --alert, --step and --from are of a server that is followed")
+        return open_source(name)
+    if not match:
+        raise InputError("say what is followed of the server, with --match 'latency_seconds'", column="match")
+    if step is not None and not 0 < step < math.inf:
+        raise InputError("the step is a number of seconds above 0", column="step", value=step)
+    now = time.time()
+    first = now - HISTORY if start is None else prometheus.moment(start, "from")
+    asked = prometheus.Asked(name, match, first, now, step or prometheus.STEP, entity_label, alert)
+
+    def tell(sentence: str) -> None:
+        talk.print(sentence, markup=False, highlight=False, soft_wrap=True)
+
+    return nullcontext(PrometheusRows(asked, tell=tell))
 
 
 def _printer(as_json: bool) -> Callable[[Update], None]:

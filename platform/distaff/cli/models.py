@@ -113,6 +113,10 @@ def train(
     graph_is: Annotated[
         str | None, typer.Option(help="Of incidents: their graph's edges are causes or calls; said once.")
     ] = None,
+    mlflow: Annotated[
+        str | None,
+        typer.Option(help="Copy the finished runs and their models to this MLflow server, or file:///folder."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Fit a model on a dataset: one run per seed.
@@ -151,6 +155,12 @@ def train(
     _show_runs(ws, done, as_json, test)
     if not as_json:
         _tell(done)
+    if mlflow is not None:
+        from distaff.runs.tracking import export_run
+
+        for run in done:
+            copy = export_run(ws, run.run, mlflow)
+            talk.print(f"{run.run} is {copy} in MLflow", markup=False, highlight=False, soft_wrap=True)
 
 
 def _join(ws: Workspace, plans: Sequence[FitPlan], resume: str | None) -> None:

@@ -111,8 +111,15 @@ class Stream(Protocol):
     def converged(self) -> bool:
         """True where the latest diagnosis was the last of its incident."""
 
-    def update(self, times: Floats, rows: Floats) -> Diagnosis | None:
-        """Return the diagnosis of the incident that is on, if one is, after the next raw rows ``(n, M)`` at ``times``."""
+    def update(self, times: Floats, rows: Floats, *, onset: float | None = None) -> Diagnosis | None:
+        """Return the diagnosis of the incident that is on, if one is, after the next raw rows ``(n, M)`` at ``times``.
+
+        Args:
+            times: Of the rows, rising.
+            rows: What was measured.
+            onset: When an incident began, where something else tells; infinite while it tells of none. None where nothing
+                does, and the rows have to.
+        """
 
     def state(self) -> dict[str, Floats]:
         """Return everything that the next update needs, by name."""

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -27,18 +27,40 @@ _MARK = 400  # bytes
 
 
 @dataclass(frozen=True)
-class LineBatch:
-    """Whole lines of the input.
+class RowBatch:
+    """Rows of the input, and where it stands behind them.
 
     Attributes:
-        lines: With their ends.
+        times: Rising, in seconds, ``(n,)``.
+        values: Of the metrics, ``(n, M)``; NaN where there is none.
+        bad: Rows that cannot be used, each with the reason.
         offset: The place behind them; 0 where the input has no places.
-        mark: The last bytes before that place.
+        mark: What else the input needs to go on from there.
+        onset: When an incident begins in them, where the input tells; infinite where none does, None where it never tells.
     """
 
-    lines: Sequence[bytes]
-    offset: int
-    mark: bytes
+    times: Floats
+    values: Floats
+    bad: Sequence[tuple[str, bytes]] = ()
+    offset: int = 0
+    mark: bytes = b""
+    onset: float | None = None
+
+
+class Rows(Protocol):
+    """An input of rows that grows.
+
+    Attributes:
+        columns: Its metrics.
+    """
+
+    columns: tuple[str, ...]
+
+    def skip_to(self, offset: int, mark: bytes) -> None:
+        """Go on from where a batch ended."""
+
+    def batches(self, size: int, idle: float | None) -> Iterator[RowBatch]:
+        """Yield rows by ``size``, until none came for so many seconds; without end when None."""
 
 
 class Feed:
@@ -71,7 +93,7 @@ class Feed:
         else:
             self._begin()
 
-    def batches(self, size: int, idle: float | None) -> Iterator[LineBatch]:
+    def batches(self, size: int, idle: float | None) -> Iterator[RowBatch]:
         """Yield lines by ``size``; fewer only where the file was replaced, and at the end of waiting."""
         lines: list[bytes] = []
         partial, last_row_at = b"", time.monotonic()
@@ -101,9 +123,11 @@ class Feed:
             if self._opened:
                 self._source.close()
 
-    def _batch(self, lines: list[bytes], unread: int) -> LineBatch:
-        offset = self._source.tell() - unread if self._lasting else 0
-        return LineBatch(lines, offset, self._mark if self._lasting else b"")
+    def _batch(self, lines: list[bytes], unread: int) -> RowBatch:
+        times, values, bad = read_rows(lines, 1 + len(self.columns))
+        if not self._lasting:
+            return RowBatch(times, values, bad)
+        return RowBatch(times, values, bad, self._source.tell() - unread, self._mark)
 
     def _is_replaced(self, unread: int) -> bool:
         """Tell whether the file under the name is another one, shorter, or has another line before the place reached."""

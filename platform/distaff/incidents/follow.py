@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from distaff.incidents.base import Diagnoser
-from distaff.incidents.feed import Feed, read_rows
+from distaff.incidents.feed import Feed, Rows
 from distaff.incidents.rankings import Diagnosis
 from distaff.incidents.tables import publish_diagnoses, target_of
 from distaff.model.checkpoints import read_checkpoint, write_checkpoint
@@ -62,7 +62,7 @@ class SetAside:
 def follow(
     workspace: Workspace,
     dataset: str,
-    source: BinaryIO,
+    source: BinaryIO | Rows,
     *,
     model: str = "coral",
     settings: Mapping[str, Any] | None = None,
@@ -73,18 +73,19 @@ def follow(
     speed: float | None = None,
     report: Callable[[Update], None] = lambda _: None,
 ) -> SetAside:
-    """Diagnose a wide CSV stream of metrics: a header ``time,entity|metric,...``, then rows.
+    """Diagnose metrics as they come: a server's, or a wide CSV stream, a header ``time,entity|metric,...`` and then rows.
 
     Args:
         workspace: Where rankings and state go.
         dataset: A dataset of incidents that gives the KPI and what is known of dependencies; also names the stream.
-        source: The stream, opened for reading bytes.
+        source: The stream, opened for reading bytes, or rows such as :class:`~distaff.incidents.poll.PrometheusRows`.
         model: A diagnoser that can follow.
         settings: Configuration that differs from the defaults.
         seed: Seed of random draws.
         kpi: The KPI; the dataset's when None.
         batch: Rows at a time, two or more; the model's setting ``batch`` when None.
-        idle: Stop after so many seconds without a new row; never when None. A pipe ends when it closes.
+        idle: Stop after so many seconds without a new row; never when None. A pipe ends when it closes, and a server is
+            quiet when a whole batch is missing.
         speed: Replay rows this many times as fast as their times say; as fast as it can when None.
         report: Called with every ranking.
 
@@ -110,23 +111,23 @@ def follow(
         if name not in ("batch", "onset", "changes", "changes_within")
     }
     checkpoint = read_checkpoint(folder, run)
-    feed = Feed(source)
+    feed: Rows = Feed(source) if hasattr(source, "readline") else source
+    if checkpoint is not None:
+        feed.skip_to(int(str(checkpoint[1]["offset"])), str(checkpoint[1].get("mark", "")).encode("latin-1"))
     columns = feed.columns
     stream = diagnoser.stream(_topology(columns, kpi, incidents), seed=seed)
     if checkpoint is not None:
         tensors, state = checkpoint
         _check_same(state, list(columns), settings, seed, folder / f"{run}.safetensors")
         stream.load_state({name: tensor.numpy() for name, tensor in tensors.items()})
-        feed.skip_to(int(str(state["offset"])), str(state.get("mark", "")).encode("latin-1"))
     aside = SetAside(folder / f"{run}.rejects.txt")
     for piece in feed.batches(n_rows, idle):
-        times, rows, bad = read_rows(piece.lines, 1 + len(columns))
-        if bad and not len(times) and stream.last_time is None:
-            raise InputError(f"a row of the stream cannot be read: {bad[0][0]}")
-        aside.add(bad)
-        fresh = times > (-np.inf if stream.last_time is None else stream.last_time)
-        throttle.wait(times[fresh])
-        diagnosis = stream.update(times[fresh], rows[fresh])
+        if piece.bad and not len(piece.times) and stream.last_time is None:
+            raise InputError(f"a row of the stream cannot be read: {piece.bad[0][0]}")
+        aside.add(piece.bad)
+        fresh = piece.times > (-np.inf if stream.last_time is None else stream.last_time)
+        throttle.wait(piece.times[fresh])
+        diagnosis = stream.update(piece.times[fresh], piece.values[fresh], onset=piece.onset)
         if diagnosis is not None:
             target = f"{target_of(run)}/{diagnosis.case}"
             publish_diagnoses(workspace.warehouse, run, [diagnosis], target=target, converged=stream.converged)

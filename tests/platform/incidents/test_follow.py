@@ -292,9 +292,9 @@ def test_a_stream_has_the_settings_and_the_seed_that_are_asked_for(tmp_path: Pat
     asked: list[object] = []
 
     class Recorded(CORALStream):
-        def update(self, times: Floats, rows: Floats) -> Diagnosis | None:
+        def update(self, times: Floats, rows: Floats, *, onset: float | None = None) -> Diagnosis | None:
             asked.append(len(rows))
-            return super().update(times, rows)
+            return super().update(times, rows, onset=onset)
 
     def stream(self: CORAL, topology: Topology, *, seed: int = 0) -> CORALStream:
         asked.append((self.config.learner, seed))

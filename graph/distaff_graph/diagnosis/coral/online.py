@@ -14,6 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from distaff.incidents.base import Alarm
 from distaff.incidents.cause_sets import cause_set
 from distaff.incidents.rankings import Diagnosis, ranked
 from distaff_data.arrays import Floats
@@ -76,8 +77,14 @@ class CORALStream:
         """True where the latest diagnosis was the last of its incident."""
         return bool(self._clock[5])
 
-    def update(self, times: Floats, rows: Floats) -> Diagnosis | None:
+    def update(self, times: Floats, rows: Floats, *, onset: float | None = None) -> Diagnosis | None:
         """Return the diagnosis after the next raw rows ``(n, M)`` at ``times``, at least two in the first batch.
+
+        Args:
+            times: Of the rows, rising.
+            rows: What was measured.
+            onset: When an incident began, where something else tells; infinite while it tells of none. The watch decides
+                when None.
 
         Returns:
             The diagnosis of the incident that is on, or None where there is none.
@@ -112,7 +119,7 @@ class CORALStream:
                 self._begin(self._waiting)
             found = None
         else:
-            found = self._look_out(times, level)
+            found = self._look_out(times, level, onset)
         if (found is None or not self._seasons.known) and self._seasons.learn(times, complete):
             self._restart()
         return found
@@ -170,9 +177,12 @@ class CORALStream:
         self._waiting = rows[:0]
         self._clock[7] = 0
 
-    def _look_out(self, times: Floats, rows: Floats) -> Diagnosis | None:
+    def _look_out(self, times: Floats, rows: Floats, onset: float | None) -> Diagnosis | None:
         """Return the first diagnosis of an incident that begins in complete rows, while none is on."""
         alarm = self._watch.update(rows)
+        if onset is not None:
+            at = int(np.searchsorted(times, onset))
+            alarm = None if at == len(times) else Alarm(at, at)
         before, joined = len(self._waiting), np.vstack([self._waiting, rows])
         cut = len(joined) - self._watch.suspect if alarm is None else before + alarm.start
         cut = min(max(cut, len(joined) - _MOST_WAITING, 0), len(joined))
