@@ -248,8 +248,16 @@ class Torment:
     def _expect(self, verb: str, when: str, status: int | None, arguments: list[str]) -> None:
         """Note a command that did not end well, but for one that was done before it was killed and says so."""
         said = self.log.read_text()
-        done = ("nobody of this id", "there is a job of this name", "nothing to roll back", "had no earlier", "already")
-        done += {"schedule remove": ("no job",), "delete run": ("no run",), "restore": ("no deletion",)}.get(verb, ())
+        usual = (
+            "nobody of this id",
+            "there is a job of this name",
+            "nothing to roll back",
+            "had no earlier",
+            "already",
+        )
+        done = usual + {"schedule remove": ("no job",), "delete run": ("no run",), "restore": ("no deletion",)}.get(
+            verb, ()
+        )
         if status == 0 or (status == 2 and any(words in said for words in done)):
             self.counts[verb][when] += 1
             return

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
@@ -47,6 +47,7 @@ class RowBatch:
     onset: float | None = None
 
 
+@runtime_checkable
 class Rows(Protocol):
     """An input of rows that grows.
 

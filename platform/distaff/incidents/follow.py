@@ -111,7 +111,7 @@ def follow(
         if name not in ("batch", "onset", "changes", "changes_within")
     }
     checkpoint = read_checkpoint(folder, run)
-    feed: Rows = Feed(source) if hasattr(source, "readline") else source
+    feed = source if isinstance(source, Rows) else Feed(source)
     if checkpoint is not None:
         feed.skip_to(int(str(checkpoint[1]["offset"])), str(checkpoint[1].get("mark", "")).encode("latin-1"))
     columns = feed.columns

@@ -58,10 +58,10 @@ def test_the_newest_snapshot_is_read_and_an_older_one_by_its_metadata(workspace:
 
 def test_rows_are_added_from_where_the_last_reading_ended(workspace: Workspace, tmp_path: Path) -> None:
     table = table_of(tmp_path, ORDERS[:20])
-    folder, options = tmp_path / "shop" / "orders", {"since": "number", "split": "random:0.6,0.2,0.2"}
-    ingest_interactions(workspace, "d", folder, **options)
+    folder, split = tmp_path / "shop" / "orders", "random:0.6,0.2,0.2"
+    ingest_interactions(workspace, "d", folder, since="number", split=split)
     table.append(orders(ORDERS[20:]))
-    ingest_interactions(workspace, "d", folder, **options)
+    ingest_interactions(workspace, "d", folder, since="number", split=split)
     assert stored(workspace) == sorted((u, i) for u, i, _ in ORDERS)
     assert load_interactions(workspace.warehouse, "d").n_users == 8
 
