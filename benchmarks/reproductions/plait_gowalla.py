@@ -15,7 +15,8 @@ CANDIDATES = (
     Candidate("blend", seeded=True),  # the same choice without intents: what they cost or bring
     Candidate("popularity"),
     Candidate(
-        "graph_filter", tuple({"order": order, "item_exponent": b} for order, b in ((1, 0.5), (1, 0.4), (2, 0.4)))
+        "graph_filter",
+        tuple({"order": order, "item_exponent": b} for order, b in ((1, 0.5), (1, 0.4), (1, 0.3), (2, 0.4))),
     ),
     Candidate(
         "gfcf",
@@ -23,6 +24,7 @@ CANDIDATES = (
         seeded=True,
         published={"recall@20": 0.1849, "ndcg@20": 0.1518},
     ),
+    Candidate("low_pass", tuple({"embedding_dim": dim} for dim in (192, 512)), seeded=True),
     Candidate("item_knn", tuple({"n_neighbours": n, "shrinkage": s} for n, s in ((100, 10), (200, 0)))),
     Candidate(
         "sparse_ease",
