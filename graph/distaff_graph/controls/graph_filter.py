@@ -169,7 +169,7 @@ def normalised_vectors(train: Csr, k: int, seed: int) -> Tensor:
 
     Exact for small matrices; for others by iteration of a subspace, some dimensions wider than is asked for, with the square
     of P (Halko, Martinsson and Tropp, SIAM Review 2011). What is inexact are directions next to the cut, where the choice
-    of k is arbitrary anyway; hundreds of them cost a tenth of Lanczos' time.
+    of k is arbitrary anyway.
     """
     smaller = min(train.n_rows, train.n_cols)
     if smaller <= max(_DENSE, k + 1):
