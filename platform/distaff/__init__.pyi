@@ -26,6 +26,7 @@ from distaff_graph.controls.ease import EASE as _EASE
 from distaff_graph.controls.edlae import EDLAE as _EDLAE
 from distaff_graph.controls.graph_filter import GFCF as _GFCF
 from distaff_graph.controls.graph_filter import GraphFilter as _GraphFilter
+from distaff_graph.controls.graph_filter import LowPass as _LowPass
 from distaff_graph.controls.ica import ICA as _ICA
 from distaff_graph.controls.item_knn import ItemKNN as _ItemKNN
 from distaff_graph.controls.lda import LDA as _LDA
@@ -137,6 +138,7 @@ __all__ = [
     "KPICorrelation",
     "LightGCN",
     "LightGCNPyG",
+    "LowPass",
     "MacridVAE",
     "MiniRocket",
     "Model",
@@ -1215,6 +1217,21 @@ class LightGCNPyG(_LightGCNPyG):
         temperature: float = 0.2,
         reg: float = 0.0001,
         n_neighbours: int | None = None,
+    ) -> None: ...
+
+class LowPass(_LowPass):
+    """Scores are x D_i^-b V V^T D_i^b, with V the leading right singular vectors of D_u^-1/2 R D_i^-1/2.
+
+    Args:
+        embedding_dim: Eigenvectors that pass; at most as many as there are users or items.
+        item_exponent: Power of an item's number of interactions that it is divided by before and multiplied by after.
+    """
+
+    def __init__(
+        self,
+        *,
+        embedding_dim: int = 512,
+        item_exponent: float = 0.5,
     ) -> None: ...
 
 class MacridVAE(_MacridVAE):

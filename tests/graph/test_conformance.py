@@ -29,6 +29,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "lda": {"n_intents": 2},
     "lightgcn": TRAINED,
     "lightgcn_pyg": {**ENCODED, "loss": "infonce"},
+    "low_pass": {"embedding_dim": 4},
     "macridvae": {**VARIATIONAL, "n_intents": 2},
     "macridvae_graph": {**VARIATIONAL, "n_intents": 2, "min_df": 2, "max_df": 0.9},
     "multivae": {**VARIATIONAL, "n_hidden": 16},

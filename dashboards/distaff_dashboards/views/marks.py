@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from distaff.runs import marks
-from distaff.runs.marks import Mark
+from distaff.runs.marks import Annotation
 from distaff_dashboards.reads.source import Source
 from distaff_dashboards.ui import wording
 
@@ -37,5 +37,5 @@ def draw_marks(source: Source, run: str) -> None:
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _of(source: Source, run: str) -> Mark:
-    return marks.marks_of(source.workspace, marks.RUN).get(run, Mark(marks.RUN, run))
+def _of(source: Source, run: str) -> Annotation:
+    return marks.marks_of(source.workspace, marks.RUN).get(run, Annotation(marks.RUN, run))

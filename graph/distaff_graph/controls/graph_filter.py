@@ -24,6 +24,10 @@ from distaff_graph.controls.linear import LinearRecommender, Walk, history_colum
 from distaff_graph.controls.puresvd import leading_right_vectors
 from distaff_graph.sparse import product
 
+_DENSE = 500  # users or items up to which a dense decomposition is quicker
+_SPARE = 40  # dimensions of the subspace above those that are asked for
+_ROUNDS = 4
+
 
 class GraphFilterConfig(ModelConfig):
     """Settings of GraphFilter.
@@ -105,15 +109,78 @@ class GFCF(LinearRecommender):
         self._take(self.data.train, tensors["vectors"])
 
     def _take(self, train: Csr, vectors: Tensor) -> None:
-        degrees = torch.bincount(train.indices, minlength=train.n_cols).float().unsqueeze(1)
         self._walk = Walk(train, entering=0.5, users=1.0, leaving=0.5)
         self._vectors = vectors
-        self._inner = torch.where(degrees > 0, vectors * degrees.clamp(min=1.0).rsqrt(), 0.0)
-        self._outer = vectors * degrees.sqrt()
+        self._inner, self._outer = around(train, vectors, 0.5)
+
+
+class LowPassConfig(ModelConfig):
+    """Settings of LowPass.
+
+    Attributes:
+        embedding_dim: Eigenvectors that pass; at most as many as there are users or items.
+        item_exponent: Power of an item's number of interactions that it is divided by before and multiplied by after.
+    """
+
+    embedding_dim: Annotated[int, Field(ge=1), Choices(128, 256, 512, 1024)] = 512
+    item_exponent: Annotated[float, Field(ge=0, le=1), Span(0.0, 1.0)] = 0.5
+
+
+class LowPass(LinearRecommender):
+    """Scores are x D_i^-b V V^T D_i^b, with V the leading right singular vectors of D_u^-1/2 R D_i^-1/2.
+
+    It is GF-CF's second part by itself; alone it wants many more vectors than beside the first degree.
+    """
+
+    name: ClassVar[str] = "low_pass"
+    Config: ClassVar[type[ModelConfig]] = LowPassConfig
+    config: LowPassConfig
+
+    def _fit(self, data: Interactions, session: Session) -> None:
+        """Decompose the normalised interactions."""
+        self._take(data.train, normalised_vectors(data.train, self.config.embedding_dim, session.seed))
+
+    def weigh(self, history: Csr, shares: Tensor | None = None) -> Tensor:
+        """Return histories projected onto what passes."""
+        return product(history_shares(history, self._inner, shares), self._inner) @ self._outer.T
+
+    def state(self) -> dict[str, Tensor]:
+        """Return V, ``(n_items, d)``."""
+        return {"vectors": self._vectors}
+
+    def load_state(self, tensors: Mapping[str, Tensor]) -> None:
+        """Restore V."""
+        self._take(self.data.train, tensors["vectors"])
+
+    def _take(self, train: Csr, vectors: Tensor) -> None:
+        self._vectors = vectors
+        self._inner, self._outer = around(train, vectors, self.config.item_exponent)
+
+
+def around(train: Csr, vectors: Tensor, exponent: float) -> tuple[Tensor, Tensor]:
+    """Return D_i^-b V and D_i^b V, ``(n_items, d)`` each."""
+    degrees = torch.bincount(train.indices, minlength=train.n_cols).float().unsqueeze(1)
+    inner = torch.where(degrees > 0, vectors * degrees.clamp(min=1.0).pow(-exponent), 0.0)
+    return inner, torch.where(degrees > 0, vectors * degrees.pow(exponent), 0.0)
 
 
 def normalised_vectors(train: Csr, k: int, seed: int) -> Tensor:
-    """Return the leading right singular vectors of D_u^-1/2 R D_i^-1/2, float32 ``(n_items, k)``."""
-    users, items = (np.maximum(side.counts().numpy(), 1) ** -0.5 for side in (train, train.transpose()))
-    scaled = train.scipy().astype(np.float64).multiply(users[:, None]).multiply(items[None, :]).tocsr()
-    return leading_right_vectors(scaled, k, seed)
+    """Return the leading right singular vectors of D_u^-1/2 R D_i^-1/2, float32 ``(n_items, k)``, largest first.
+
+    Exact for small matrices; for others by iteration of a subspace, some dimensions wider than is asked for, with the square
+    of P (Halko, Martinsson and Tropp, SIAM Review 2011). What is inexact are directions next to the cut, where the choice
+    of k is arbitrary anyway.
+    """
+    smaller = min(train.n_rows, train.n_cols)
+    if smaller <= max(_DENSE, k + 1):
+        users, items = (np.maximum(side.counts().numpy(), 1) ** -0.5 for side in (train, train.transpose()))
+        scaled = train.scipy().astype(np.float64).multiply(users[:, None]).multiply(items[None, :]).tocsr()
+        return leading_right_vectors(scaled, k, seed)
+    walk = Walk(train, entering=0.5, users=1.0, leaving=0.5)
+    generator = torch.Generator().manual_seed(seed)
+    basis = torch.randn(train.n_cols, min(k + _SPARE, smaller), generator=generator)
+    for _ in range(_ROUNDS):
+        basis = torch.linalg.qr(walk(walk(basis))).Q
+    inner = (basis.T @ walk(basis)).double()
+    turned: Tensor = basis @ torch.linalg.eigh((inner + inner.T) / 2.0).eigenvectors.float()
+    return turned[:, -k:].flip(1).contiguous()

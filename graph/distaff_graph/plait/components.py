@@ -14,11 +14,13 @@ FAMILIES: tuple[tuple[str, ...], ...] = (
     tuple(f"als:embedding_dim=32:reg=30:confidence={c}:n_iterations=10" for c in _CONFIDENCES),
     tuple(f"als:embedding_dim=256:reg=30:confidence={c}:n_iterations=8" for c in _CONFIDENCES),
     (
+        "graph_filter:order=1:item_exponent=0.4",
         "graph_filter:order=1:item_exponent=0.5",
         "graph_filter:order=1:item_exponent=0.7",
         "graph_filter:order=2:item_exponent=0.4",
     ),
     ("gfcf:embedding_dim=64", "gfcf:embedding_dim=192"),
+    ("low_pass:embedding_dim=192", "low_pass:embedding_dim=512"),
     ("item_knn:n_neighbours=100:shrinkage=10", "item_knn:n_neighbours=200:shrinkage=0"),
     ("rp3beta:beta=0.3", "rp3beta:beta=0.5"),
 )
@@ -27,7 +29,7 @@ INSTEAD: dict[str, tuple[str, ...]] = {
     "ease": ("sparse_ease:penalty=10:n_neighbours=50", "sparse_ease:penalty=100:n_neighbours=100")
 }
 """What stands in for a model none of whose members fits in memory."""
-FALLBACK = (FAMILIES[1][0], FAMILIES[5][0])
+FALLBACK = (FAMILIES[1][0], "item_knn:n_neighbours=100:shrinkage=10")
 """The blend, at equal weights, of data with too little to validate on."""
 
 

@@ -9,7 +9,7 @@ import typer
 from distaff.cli.state import Json, RunId, dataset_argument, emit_facts, emit_json, workspace
 
 if TYPE_CHECKING:
-    from distaff.runs.marks import Mark
+    from distaff.runs.marks import Annotation
 
 archive = typer.Typer(help="Leave a run or a dataset out of boards, listings and menus; --undo takes it up again.",
                       no_args_is_help=True)  # fmt: skip
@@ -73,7 +73,7 @@ def tag(
     _show(marks.mark(workspace(), marks.RUN, run, add=add, remove=lost), as_json)
 
 
-def _show(mark: Mark, as_json: bool) -> None:
+def _show(mark: Annotation, as_json: bool) -> None:
     if as_json:
         return emit_json(vars(mark))
     facts = {"title": mark.title, "note": mark.note, "tags": mark.tags, "archived": "yes" if mark.archived else "no"}

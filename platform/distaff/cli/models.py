@@ -30,7 +30,7 @@ from distaff_data.errors import InputError
 
 if TYPE_CHECKING:
     from distaff.board.board import Board, BoardRow
-    from distaff.runs.marks import Mark
+    from distaff.runs.marks import Annotation
     from distaff.runs.records import Run
     from distaff.runs.refit import Refit
     from distaff.runs.training import FitPlan
@@ -333,14 +333,14 @@ def _show_runs(ws: Workspace, runs: list[Run], as_json: bool, test: bool) -> Non
     )
 
 
-def _marked(mark: Mark | None) -> dict[str, Any]:
+def _marked(mark: Annotation | None) -> dict[str, Any]:
     """Return what is said about a run, for JSON; nothing where nothing is."""
     if mark is None:
         return {}
     return {"title": mark.title, "note": mark.note, "tags": mark.tags, "archived": mark.archived}
 
 
-def _in_short(mark: Mark) -> str:
+def _in_short(mark: Annotation) -> str:
     """Return a run's title and tags, and whether it is archived, in a cell."""
     parts = [mark.title, ", ".join(mark.tags), "archived" if mark.archived else None]
     return " · ".join(part for part in parts if part)

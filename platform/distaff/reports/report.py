@@ -68,7 +68,7 @@ def board_report(workspace: Workspace, dataset: str) -> Report:
 
 
 def _facts(workspace: Workspace, run: Run) -> list[str]:
-    mark = marks.marks_of(workspace, marks.RUN).get(run.run, marks.Mark(marks.RUN, run.run))
+    mark = marks.marks_of(workspace, marks.RUN).get(run.run, marks.Annotation(marks.RUN, run.run))
     facts = [f"{run.model}{', a control,' if run.control else ''} on {run.dataset}, seed {run.seed}",
              f"{run.status}, started {run.started_at:%Y-%m-%d %H:%M} UTC, Distaff {run.version}"]  # fmt: skip
     facts += [mark.title] if mark.title else []

@@ -21,7 +21,7 @@ _LONG = 4  # characters from which an id is looked for inside longer words too
 
 
 @dataclass(frozen=True)
-class Mark:
+class Annotation:
     """What is said about one run or dataset; field by field the table ``marks``."""
 
     kind: str
@@ -32,10 +32,10 @@ class Mark:
     archived: bool = False
 
 
-def marks_of(workspace: Workspace, kind: str) -> dict[str, Mark]:
+def marks_of(workspace: Workspace, kind: str) -> dict[str, Annotation]:
     """Return what is said about the runs or the datasets, by their ids or names."""
     rows = workspace.warehouse.rows("SELECT kind, name, title, note, tags, archived FROM marks WHERE kind = ?", [kind])
-    return {row["name"]: Mark(**{**row, "tags": tuple(row["tags"] or ()), "archived": bool(row["archived"])})
+    return {row["name"]: Annotation(**{**row, "tags": tuple(row["tags"] or ()), "archived": bool(row["archived"])})
             for row in rows}  # fmt: skip
 
 
@@ -54,7 +54,7 @@ def mark(
     add: Sequence[str] = (),
     remove: Sequence[str] = (),
     archived: bool | None = None,
-) -> Mark:
+) -> Annotation:
     """Say something about a run or a dataset; what is left out stays as it is.
 
     Args:
@@ -79,7 +79,7 @@ def mark(
     if wrong is not None:
         raise InputError("a tag is letters, digits, spaces and . : / - _, a letter or digit first", value=wrong)
     with workspace.warehouse.lock("marks"):
-        before = marks_of(workspace, kind).get(name, Mark(kind, name))
+        before = marks_of(workspace, kind).get(name, Annotation(kind, name))
         missing = next((tag for tag in remove if tag not in before.tags), None)
         if missing is not None:
             raise InputError(f"it has no such tag; it has: {', '.join(before.tags) or 'none'}", value=missing)

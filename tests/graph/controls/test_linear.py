@@ -17,12 +17,13 @@ from distaff.testing.data import random_interactions
 from distaff_data.datasets.csr import Csr
 from distaff_data.datasets.interactions import Interactions
 from distaff_data.errors import UnsupportedError
+from distaff_graph.controls import graph_filter as graph_filter_module
 from distaff_graph.controls import item_knn as item_knn_module
 from distaff_graph.controls import sparse_ease as sparse_ease_module
 from distaff_graph.controls.chebycf import ChebyCF
 from distaff_graph.controls.ease import EASE
 from distaff_graph.controls.edlae import EDLAE
-from distaff_graph.controls.graph_filter import GFCF, GraphFilter
+from distaff_graph.controls.graph_filter import GFCF, GraphFilter, LowPass, normalised_vectors
 from distaff_graph.controls.item_knn import ItemKNN
 from distaff_graph.controls.linear import LinearRecommender
 from distaff_graph.controls.rp3beta import RP3Beta
@@ -37,6 +38,7 @@ LINEAR: dict[str, dict[str, Any]] = {
     "gfcf": {"embedding_dim": 5},
     "graph_filter": {"order": 3, "item_exponent": 0.7},
     "item_knn": {"n_neighbours": 4},
+    "low_pass": {"embedding_dim": 5, "item_exponent": 0.3},
     "puresvd": {"n_intents": 5},
     "rp3beta": {"alpha": 0.8},
     "sparse_ease": {"penalty": 3.0, "n_neighbours": 6},
@@ -85,6 +87,31 @@ def test_gfcf_adds_the_projection_onto_the_leading_eigenvectors(data: Interactio
     expected = x @ (r.T @ r) + 0.4 * x @ low_pass
     model = GFCF(embedding_dim=5, low_pass=0.4).fit(data)
     np.testing.assert_allclose(model.predict(EVERYONE).numpy(), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_low_pass_projects_onto_the_leading_eigenvectors(data: Interactions) -> None:
+    x, users, items = _dense(data)
+    _, _, v = np.linalg.svd(_power(users, -0.5)[:, None] * x * _power(items, -0.5), full_matrices=False)
+    expected = x @ (_power(items, -0.3)[:, None] * (v[:5].T @ v[:5]) * _power(items, 0.3))
+    model = LowPass(embedding_dim=5, item_exponent=0.3).fit(data)
+    np.testing.assert_allclose(model.predict(EVERYONE).numpy(), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_leading_vectors_by_iteration_span_what_the_decomposition_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    group = rng.integers(6, size=300), rng.integers(6, size=200)
+    taken = rng.random((300, 200)) < np.where(group[0][:, None] == group[1], 0.5, 0.02)
+    users, items = taken.nonzero()
+    train = Interactions.from_arrays(users, items).train
+    exact = normalised_vectors(train, 6, 0)
+    monkeypatch.setattr(graph_filter_module, "_DENSE", 0)
+    monkeypatch.setattr(graph_filter_module, "_SPARE", 4)
+    iterated = normalised_vectors(train, 6, 0)
+    assert iterated.shape == exact.shape
+    np.testing.assert_allclose((iterated.T @ iterated).numpy(), np.eye(6), atol=1e-4)
+    np.testing.assert_allclose((iterated @ iterated.T).numpy(), (exact @ exact.T).numpy(), atol=1e-4)
+    leading = (exact.T @ iterated).diagonal().abs()  # the first of the constant direction, the largest eigenvalue
+    assert float(leading[0]) > 0.999
 
 
 @pytest.mark.parametrize(("alpha", "beta"), [(1.0, 0.0), (0.7, 0.6)])

@@ -27,6 +27,7 @@ ALL = (
     "gfcf:embedding_dim=4",
     "graph_filter:order=3",
     "item_knn:n_neighbours=5",
+    "low_pass:embedding_dim=4",
     "puresvd:n_intents=4",
     "rp3beta",
 )

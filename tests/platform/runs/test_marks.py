@@ -27,10 +27,10 @@ def test_what_is_said_stays_until_it_is_taken_back(fitted: tuple[Workspace, list
     marks.mark(ws, marks.RUN, run, title=" before the sale ", note="kept for March", add=["weekly", "shop: a/b"])
     marks.mark(ws, marks.RUN, run, add=["weekly", "late"], remove=["shop: a/b"], archived=True)
     assert marks.marks_of(ws, marks.RUN) == {
-        run: marks.Mark("run", run, "before the sale", "kept for March", ("weekly", "late"), True)
+        run: marks.Annotation("run", run, "before the sale", "kept for March", ("weekly", "late"), True)
     }
     marks.mark(ws, marks.RUN, run, title="", note=" ", archived=False)
-    assert marks.marks_of(ws, marks.RUN)[run] == marks.Mark("run", run, None, None, ("weekly", "late"), False)
+    assert marks.marks_of(ws, marks.RUN)[run] == marks.Annotation("run", run, None, None, ("weekly", "late"), False)
     assert other not in marks.marks_of(ws, marks.RUN)
 
 
