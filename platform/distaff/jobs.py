@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import tomlkit
 from cronsim import CronSim, CronSimError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from tomlkit.exceptions import TOMLKitError
 
 from distaff_data.atomic import replacing
@@ -32,6 +32,8 @@ class Job(BaseModel):
         model: A run, or an alias, which is looked up each time.
         dataset: The dataset that the run must be of; any when None.
         task: score, embed, forecast, classify, anomalies or diagnose.
+        refit: An alias for the fit on the whole dataset, with what the run's validation chose, that lists are made by; it is
+            made anew when the dataset has changed. None to score by the run itself.
         top_k: Length of each list, of the task score.
         out: A file that is replaced each time, .csv, .parquet or .arrow; a relative path begins at the workspace and stays
             in it.
@@ -47,6 +49,7 @@ class Job(BaseModel):
     model: Annotated[str, Field(min_length=1)]
     dataset: str | None = None
     task: Task = "score"
+    refit: Annotated[str, Field(min_length=1)] | None = None
     top_k: Annotated[int, Field(ge=1)] = 20
     out: str | None = None
     timezone: str = "UTC"
@@ -77,6 +80,14 @@ class Job(BaseModel):
         except (OSError, ValueError, KeyError):
             raise ValueError("no time zone such as Europe/Berlin or UTC") from None
         return name
+
+    @model_validator(mode="after")
+    def _refits_to_score(self) -> Job:
+        if self.refit is not None and self.task != "score":
+            raise ValueError("only lists are made by a fit on everything: refit goes with the task score")
+        if self.refit is not None and self.refit == self.model:
+            raise ValueError("refit is another name than model, which stays the run that was measured")
+        return self
 
     @classmethod
     def parse(cls, name: str, settings: dict[str, Any], path: Path | None = None) -> Job:

@@ -33,6 +33,10 @@ def add(
     task: Annotated[
         str, typer.Option(help="What to do: score users, or embed, forecast, classify, anomalies, diagnose.")
     ] = "score",
+    refit: Annotated[
+        str | None,
+        typer.Option(help="Score by a fit on everything, with what the run's validation chose, under this alias."),
+    ] = None,
     top_k: Annotated[int, typer.Option(help="Length of each list.")] = 20,
     out: Annotated[Path | None, typer.Option(help="File to replace each time: .csv, .parquet or .arrow.")] = None,
     timezone: Annotated[str, typer.Option(help="Whose clock the expression means.")] = "UTC",
@@ -54,6 +58,7 @@ def add(
         "model": model,
         "dataset": dataset,
         "task": task,
+        "refit": refit,
         "top_k": top_k,
         "out": None if out is None else str(out.resolve()),
         "timezone": timezone,
@@ -85,13 +90,14 @@ def list_jobs(as_json: Json = False) -> None:
         return emit_json({"jobs": rows})
     emit_table(
         "jobs",
-        ("job", "cron", "task", "model", "dataset", "top-k", "next", "last", "status", "message"),
+        ("job", "cron", "task", "model", "refit as", "dataset", "top-k", "next", "last", "status", "message"),
         [
             (
                 row["name"],
                 row["cron"],
                 row["task"],
                 row["model"],
+                row["refit"],
                 row["dataset"],
                 row["top_k"],
                 _time(row["next"]),

@@ -13,6 +13,7 @@ from distaff.monitoring import drift
 from distaff.runs import aliases, records
 from distaff.runs.records import Run
 from distaff.scheduling.history import Clock, Execution, begin, record
+from distaff.scheduling.refits import check_refit, refitted, settle
 from distaff.scheduling.tasks import TABLES, Outcome, perform
 from distaff_data.errors import InputError, redacted
 from distaff_data.workspace import Workspace
@@ -135,9 +136,12 @@ def check(workspace: Workspace, job: Job) -> None:
     """Refuse a job whose run, if it were due now, would not be found or could not be used.
 
     Raises:
-        InputError: See :func:`run_of`; or the run is not done.
+        InputError: See :func:`run_of`; or the run is not done, or cannot be fitted on everything where it is to be.
     """
-    records.model_folder(workspace, run_of(workspace, job).run)
+    run = run_of(workspace, job)
+    records.model_folder(workspace, run.run)
+    if job.refit is not None:
+        check_refit(workspace, run)
 
 
 class _Work:
@@ -151,6 +155,8 @@ class _Work:
     def perform(self) -> Outcome:
         job, workspace = self._job, self._workspace
         run = run_of(workspace, job)
+        if job.refit is not None:
+            run = refitted(workspace, run)
         outcome = perform(workspace, job.task, run, top_k=job.top_k, out=job.out_path(workspace))
         self._run, self._model = run.run, outcome.model
         return outcome
@@ -159,6 +165,11 @@ class _Work:
         """Compare with training, and prune; what was published is out, so trouble here is only told."""
         job, workspace = self._job, self._workspace
         messages = []
+        if job.refit is not None:
+            try:
+                settle(workspace, job, records.find(workspace, self._run), execution.started_at)
+            except Exception as error:
+                messages.append(redacted(f"{job.refit} was not promoted: {type(error).__name__}: {error}"))
         try:
             drifts = drift.measure(workspace, self._run, execution.execution, model=self._model)
             warning = drift.warning(drifts)

@@ -7,7 +7,6 @@ carried over, and lists are published where there were some. The old run's model
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -22,12 +21,12 @@ from distaff.runs.records import Run
 from distaff.runs.refit import plan_refit
 from distaff.scheduling.executions import attempt
 from distaff.scheduling.history import Clock, Execution
+from distaff.scheduling.retirement import retire
 from distaff.scheduling.tasks import Outcome
 from distaff_data.errors import InputError
 from distaff_data.workspace import Workspace
 
 _RETRIES = 1
-_TARGETS = ("recommendations", "factors", "blind_spots", "calibrations", "metrics", "history")
 
 
 def run_queued(workspace: Workspace, clock: Clock, talk: Callable[[str], None]) -> list[Execution]:
@@ -77,9 +76,7 @@ def _replace(workspace: Workspace, name: str) -> Outcome:
     for alias, run in aliases.current(workspace).items():
         if run == name:
             aliases.promote(workspace, new, alias)
-    records.record(workspace, replace(old, status="retired", message=f"people were forgotten; {new} takes its place"))
-    shutil.rmtree(records.run_folder(workspace, name) / "model", ignore_errors=True)
-    workspace.warehouse.drop(*(f"{target}/{name}" for target in _TARGETS))
+    retire(workspace, old, f"people were forgotten; {new} takes its place")
     return Outcome(new, rows)
 
 
