@@ -337,7 +337,7 @@ def test_a_run_is_shown_with_its_settings_and_what_it_published(at: Open, filled
     run = run_of(filled, "nmf")
     app = at(filled.root, RUN, run=run)
     validation, settings = (frame.value for frame in app.dataframe)
-    assert validation["metric"].tolist()[:2] == ["ndcg@20", "recall@20"]
+    assert validation["metric"].tolist()[:2] == ["recall@20", "ndcg@20"]
     stored = filled.warehouse.rows(
         "SELECT value FROM metrics WHERE run = ? AND split = 'valid' AND metric = 'ndcg@20'", [run]
     )
