@@ -12,7 +12,7 @@ from distaff.series.model import SeriesModel
 _MODELS = [
     name for name in class_names("distaff").values() if issubclass(model_class(name), SeriesModel)
 ]  # ours, whatever else is installed
-_WITH_LATENTS = {"dts", "vae", "beta_vae", "beta_tcvae"}
+_WITH_LATENTS = {"dts", "vae", "beta_vae", "beta_tcvae", "sparse_codes"}
 
 
 def levels(kind: type) -> int:

@@ -102,7 +102,8 @@ def test_errors_are_those_of_a_loop_over_windows() -> None:
             errors.append(away[data.mask[start + 8 : start + 8 + horizon]])
         assert test.metrics[f"mse@{horizon}"] == pytest.approx(float(torch.cat(errors).square().mean()), rel=1e-5)
         assert test.metrics[f"mae@{horizon}"] == pytest.approx(float(torch.cat(errors).abs().mean()), rel=1e-5)
-    assert len(test.units) == len(slide(data, 8, horizon=5, split="test"))
+    assert len(test.units) == len(slide(data, 8, horizon=2, split="test"))  # all that some horizon is measured on
+    assert float(test.per_unit["mse"].mean()) == pytest.approx(test.metrics["mse"], rel=1e-5)
 
 
 def test_horizons_that_no_training_window_has_are_refused() -> None:
