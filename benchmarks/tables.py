@@ -46,7 +46,7 @@ def _list_cells(model: str, rows: Mapping[str, Row]) -> list[str]:
         f"{recall['numbers_per_user']:,}",
         f"{recall['megabytes']:.0f}",
         f"{recall['seconds']:.0f}",
-        _gap(recall.get("against")),
+        _gap(recall.get("against")) if recall.get("against") or recall["control"] else "no control was run",
     ]
 
 
@@ -305,6 +305,7 @@ RENDERERS: Mapping[str, Callable[[Any], list[str]]] = {
     "ours-amazon-book": lists,
     "dccf-amazon-book": lists,
     "dgvae-lfm2k": lists,
+    "plait-gowalla": lists,
     "encoders-ml-100k": lists,
     "encoders-lfm2k": lists,
     "planted-knobs": knobs,
