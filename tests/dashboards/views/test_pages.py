@@ -341,7 +341,7 @@ def test_a_run_is_shown_with_its_settings_and_what_it_published(at: Open, filled
     stored = filled.warehouse.rows(
         "SELECT value FROM metrics WHERE run = ? AND split = 'valid' AND metric = 'ndcg@20'", [run]
     )
-    assert validation["value"][0] == stored[0]["value"]
+    assert validation["value"][1] == stored[0]["value"]
     assert settings.set_index("setting").loc["n_intents"].tolist() == ["3", True]
     assert any(
         str(getattr(link, "label", "")).startswith("Factors with their evidence") for link in app.get("page_link")

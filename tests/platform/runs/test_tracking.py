@@ -59,8 +59,8 @@ def test_a_run_is_there_with_settings_metrics_losses_and_its_model(workspace: Wo
             assert copy.data.metrics[f"{split}/{name.replace('@', '_at_')}"] == value
     log = list(logs.epochs(records.run_folder(workspace, run) / "log.jsonl"))
     assert log
-    losses = client(store).get_metric_history(copy.info.run_id, "epoch/losses/total")
-    assert [(each.step, each.value) for each in losses] == [(each["epoch"], each["losses"]["total"]) for each in log]
+    losses = client(store).get_metric_history(copy.info.run_id, "epoch/total")
+    assert [(each.step, each.value) for each in losses] == [(each["epoch"], each["total"]) for each in log]
     folder = records.model_folder(workspace, run)
     there = Path(client(store).download_artifacts(copy.info.run_id, "model"))
     assert {f.name: f.read_bytes() for f in there.iterdir()} == {f.name: f.read_bytes() for f in folder.iterdir()}
