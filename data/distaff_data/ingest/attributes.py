@@ -135,7 +135,8 @@ def _checked_counts(scratch: Scratch, ids: pa.Table, entity: str, dataset: str, 
     """Return the counts of the report.
 
     Raises:
-        InputError: Nothing belongs to the dataset, an id has two vectors of a name, or their lengths differ.
+        InputError: Nothing belongs to the dataset, an id has two vectors of a name, their lengths differ, or one holds
+            something that is no finite number.
     """
     scratch.stage_arrow("known", ids.schema, ids.to_batches())
     every = "(SELECT id FROM staged_attributes UNION SELECT id FROM staged_texts UNION SELECT id FROM staged_vectors)"
@@ -150,6 +151,13 @@ def _checked_counts(scratch: Scratch, ids: pa.Table, entity: str, dataset: str, 
     ):
         if fewest != most:
             raise InputError(f"vectors named {name!r} have {fewest} to {most} numbers; give them one length", path=file)
+    unreal = "list_contains(list_transform(vector, lambda x: coalesce(isfinite(x), false)), false)"
+    holed = scratch.rows(f"SELECT name, id FROM staged_vectors WHERE {unreal} ORDER BY ALL LIMIT 1")
+    if holed:
+        wrong = (
+            f"a number in the vector {holed[0][0]!r} of this {entity} is missing, not finite, or too large for 32 bits"
+        )
+        raise InputError(wrong, path=file, value=holed[0][1])
     twice = scratch.rows("SELECT name, id FROM staged_vectors GROUP BY ALL HAVING count(*) > 1 ORDER BY ALL LIMIT 1")
     if twice:
         raise InputError(f"there are two vectors named {twice[0][0]!r} for this {entity}", path=file, value=twice[0][1])

@@ -182,7 +182,10 @@ class Scratch:
 
     def _check_room(self, path: Path, n_columns: int) -> None:
         """Refuse a Parquet file of more values than the disk has room for: a few kilobytes may hold billions."""
-        rows = self.count(f"SELECT sum(num_rows)::BIGINT FROM parquet_file_metadata({_exactly(path)})")
+        try:  # of a damaged file the engine says so by an error of any class
+            rows = self.count(f"SELECT sum(num_rows)::BIGINT FROM parquet_file_metadata({_exactly(path)})")
+        except duckdb.Error as error:
+            raise _unreadable(path, error) from None
         free = shutil.disk_usage(self._folder.name).free
         if rows > max(path.stat().st_size * _ROWS_A_BYTE, 1_000_000):
             raise InputError(

@@ -82,3 +82,13 @@ def test_users_and_items_are_replaced_apart(dataset: Workspace, tmp_path: Path) 
     ingest_attributes(dataset, "item", "d", [tmp_path / "items.csv"])
     assert values(dataset) == {("b", "genre", "Drama")}
     assert values(dataset, "user") == {("1", "age", "30")}
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), 1e39, None])
+def test_a_vector_of_a_table_with_something_that_is_no_finite_number_is_refused(
+    dataset: Workspace, tmp_path: Path, value: float | None
+) -> None:
+    pq.write_table(pa.table({"item": ["a", "b"], "looks": [[0.5, 1.0], [0.5, value]]}), tmp_path / "items.parquet")
+    with pytest.raises(InputError, match="missing, not finite, or too large"):
+        ingest_attributes(dataset, "item", "d", tmp_path / "items.parquet")
+    assert dataset.warehouse.live("item-vectors/d") is None
