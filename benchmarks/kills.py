@@ -190,6 +190,8 @@ class Torment:
         self._compare(verb, before, self.facts(whole=True))
         for left in self.folder.glob("new*"):
             shutil.rmtree(left)
+        if verb == "delete run":  # the other commands of the round are about this run too
+            self.renew()
 
     def _usual(self, verb: str, runs: Mapping[str, str]) -> float:
         """Return the seconds of processor time that a command takes where nobody disturbs it."""
