@@ -42,7 +42,8 @@ def save(name: str, answer: Mapping[str, Any] | list[Any], command: list[str] | 
         "command": shlex.join(["python", *(command or _own_command())]),
         "measured": datetime.now(UTC).date().isoformat(),
         "commit": _git("rev-parse", "HEAD"),
-        "clean": _git("status", "--porcelain", "--untracked-files=no") == "",
+        # A result that was written just before measures nothing of this one.
+        "clean": _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!benchmarks/results") == "",
         "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
         "machine": machine(),
         "result": answer,
