@@ -9,7 +9,7 @@ shuffled. What a latent does to a window is what a linear read-out of the vector
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, ClassVar
@@ -28,8 +28,9 @@ from distaff.series.gradient import GradientSeriesConfig
 from distaff.series.heads.ridge import Moments, solve
 from distaff.series.latents import Codes, LatentRange
 from distaff.series.model import SeriesModel
+from distaff.series.seasons import evenly
 from distaff_data.datasets.series import Series
-from distaff_data.datasets.windows import slide
+from distaff_data.datasets.windows import Windows, slide
 from distaff_data.errors import InputError
 from distaff_timeseries.sparse_autoencoder import SparseAutoencoder, fit_autoencoder, shuffled_columns
 
@@ -69,7 +70,10 @@ class SparseCodes(SeriesModel):
         """Fit or read the encoder, and fit two autoencoders to its vectors: of them, and of their shuffled columns."""
         self.base = self._encoder(data, session)
         self.scaler = self.base.scaler
-        vectors, valid = (self._vectors(data, split) for split in ("train", "valid"))
+        windows = [
+            evenly(slide(data, self.length_for(data), split=of, device=self.device), _MOST) for of in ("train", "valid")
+        ]
+        vectors, valid = map(self._vectors, windows)
         n_codes, n_active = self.config.n_codes, self.config.n_active
         self.network = fit_autoencoder(vectors, valid, n_codes, n_active, self.config, session, "codes")
         judged = valid if len(valid) > 1 else vectors
@@ -78,7 +82,7 @@ class SparseCodes(SeriesModel):
         quiet = replace(session, report=lambda _: None)
         null = fit_autoencoder(nothing, other, n_codes, n_active, self.config, quiet, "shuffled")
         self.explained_of_nothing = null.explained(other if len(valid) > 1 else nothing)
-        self._read_out(data)
+        self._read_out(windows, (vectors, valid))
 
     def _encoder(self, data: Series, session: Session) -> SeriesModel:
         base = self.config.base
@@ -100,36 +104,27 @@ class SparseCodes(SeriesModel):
         model.device = session.device
         return model
 
-    def _vectors(self, data: Series, split: str) -> Tensor:
-        """Return the encoder's vectors of windows of a split, ``(n, D)``, spaced evenly where there are many."""
-        windows = slide(data, self.length_for(data), split=split, device=self.device)
+    def _vectors(self, windows: Windows) -> Tensor:
+        """Return the encoder's vectors of windows, ``(n, D)``; ``(0, 1)`` of none."""
         if not len(windows):
             return torch.zeros(0, 1, device=self.device)
-        windows = windows.where(torch.linspace(0, len(windows) - 1, min(len(windows), _MOST)).long())
         return torch.cat([self._vectors_of(*self.take(windows, block)) for block in blocks(windows)])
 
     def _vectors_of(self, values: Tensor, mask: Tensor) -> Tensor:
         return self.base.encode(values, mask).instances.flatten(1).float()
 
-    def _read_out(self, data: Series) -> None:
+    def _read_out(self, windows: Sequence[Windows], vectors: Sequence[Tensor]) -> None:
         """Fit a ridge from vectors to windows, its penalty chosen on validation windows, and what it leaves of each."""
-        sums: dict[str, Moments] = {}
-        for split in ("train", "valid"):
-            windows = slide(data, self.length_for(data), split=split, device=self.device)
-            windows = windows.where(torch.linspace(0, len(windows) - 1, min(len(windows), _MOST)).long())
-            for block in blocks(windows):
-                values, mask = self.take(windows, block)
-                rows = _with_one(self._vectors_of(values, mask)).double()
-                moments = sums.setdefault(
-                    split, Moments.empty(rows.shape[1], values[0].numel(), torch.device(rows.device))
-                )
-                moments.add(rows, values.flatten(1).double())
-        train = sums["train"]
-        valid = sums.get("valid") or Moments.empty(len(train.gram), len(train.square), train.gram.device)
+        width, n_outputs = vectors[0].shape[1] + 1, windows[0].length * len(windows[0].data.channels)
+        train, valid = (Moments.empty(width, n_outputs, vectors[0].device) for _ in windows)
+        for moments, some, rows in zip((train, valid), windows, vectors, strict=True):
+            for block in blocks(some) if len(some) else ():
+                values, _ = self.take(some, block)
+                moments.add(_with_one(rows[block.to(rows.device)]).double(), values.flatten(1).double())
         self._windows = solve(train, valid)
         weights, judged = self._windows.double(), valid if valid.n else train
         left = (weights * (judged.gram @ weights - 2 * judged.cross)).sum(0) + judged.square
-        self._left = (left / judged.n).view(-1, len(data.channels)).mean(0).clamp(min=0).float()
+        self._left = (left / judged.n).view(-1, len(windows[0].data.channels)).mean(0).clamp(min=0).float()
 
     # --------------------------------------------------------------------------------------------------------- answers
 

@@ -11,6 +11,7 @@ from scipy import stats
 from torch import Tensor
 
 from distaff.series.blocks import blocks
+from distaff.series.forecasting import Encoding
 from distaff.series.model import SeriesModel
 from distaff.stats.corrections import holm
 from distaff_data.arrays import Floats, Ints
@@ -81,35 +82,33 @@ def ablations(model: SeriesModel, horizon: int | None = None, split: str = "test
 
 @torch.no_grad()
 def _added(model: SeriesModel, windows: Windows, steps: int) -> tuple[Floats, float]:
-    """Return what each window's mean squared error grows by without each latent, ``(n, K)``, and the error with all."""
+    """Return what each window's mean squared error grows by without each latent, ``(n, K)``, and the error with all.
+
+    Holding latent k at its mean moves the outputs by d_k W_k, d_k its distance from it, so that the growth is
+    2 d_k (W_k . errors) + d_k^2 (W_k^2 . measured): two products for all latents.
+    """
     model.prepare_forecasts(steps)
     head = model.heads.forecasters[max(*model.config.horizons, steps)]
-    features = [_features(model, *_history(model, windows, block)) for block in blocks(windows)]
-    mean = torch.cat(features).mean(0)
-    grown, errors = [], []
-    for block, latents in zip(blocks(windows), features, strict=True):
+    seen: list[tuple[Tensor, ...]] = []
+    for block in blocks(windows):
         values, mask = model.take(windows, block)
         history, future, measured = values[:, : model.length], values[:, model.length :], mask[:, model.length :]
         encoding = model.encode(history, mask[:, : model.length])
-        weights = head.weights.to(values.device)
+        latents, weights = _latents(model, encoding), head.weights.to(values.device)
         outputs = encoding.futures(encoding.rows() @ weights, head.n_steps)[:, :steps]
-        away = (outputs - future) * measured
-        each = (-(latents - mean) * encoding.scale).unsqueeze(2) * weights[:-1]  # (b, K, O)
-        moved = each.unflatten(2, (-1, head.n_steps)).transpose(2, 3)[:, :, :steps] * measured.unsqueeze(1)
-        count = measured.sum((1, 2)).clamp(min=1)
-        growth = (2 * moved * away.unsqueeze(1) + moved.square()).sum((2, 3)) / count.unsqueeze(1)
-        grown.append(growth.double().cpu())
-        errors.append((away.square().sum((1, 2)) / count).double().cpu())
-    return torch.cat(grown).numpy(), float(torch.cat(errors).mean())
+        away = ((outputs - future) * measured).transpose(1, 2).flatten(1)
+        told = weights[:-1].unflatten(1, (-1, head.n_steps))[:, :, :steps].flatten(1)  # (K, C * H)
+        there = measured.transpose(1, 2).flatten(1).to(away.dtype)
+        count = there.sum(1, keepdim=True).clamp(min=1)
+        parts = latents, encoding.scale, away @ told.T / count, there @ told.square().T / count
+        seen.append(tuple(part.double().cpu() for part in (*parts, away.square().sum(1) / count[:, 0])))
+    latents, scale, along, squared, errors = (torch.cat(parts) for parts in zip(*seen, strict=True))
+    moved = (latents.mean(0) - latents) * scale
+    return (2 * moved * along + moved.square() * squared).numpy(), float(errors.mean())
 
 
-def _history(model: SeriesModel, windows: Windows, block: Tensor) -> tuple[Tensor, Tensor]:
-    values, mask = model.take(windows, block)
-    return values[:, : model.length], mask[:, : model.length]
-
-
-def _features(model: SeriesModel, values: Tensor, mask: Tensor) -> Tensor:
-    encoding = model.encode(values, mask)
+def _latents(model: SeriesModel, encoding: Encoding) -> Tensor:
+    """Return the vector that the head reads of each window, ``(b, K)``."""
     if encoding.timestamps is not None or encoding.window is not None or encoding.instances.shape[1] != 1:
         raise UnsupportedError(f"the head of {model.name} reads more than one vector of latents a window")
     return encoding.instances[:, 0]
