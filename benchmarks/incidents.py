@@ -15,7 +15,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from distaff.incidents.base import Diagnoser, seconds_before_onset
+from distaff.incidents.base import Diagnoser
+from distaff.incidents.onsets import seconds_before_onset
 from distaff.incidents.rankings import Diagnosis, score_cases, score_trigger
 from distaff.model.registry import model_class
 from distaff_data.datasets.incidents import Case, Edge, Incidents, entity_of

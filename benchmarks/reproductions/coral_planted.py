@@ -14,7 +14,8 @@ from typing import Any
 
 from benchmarks.incidents import CONTROLS, LEARNING_CONTROLS
 
-from distaff.incidents.base import Diagnoser, seconds_before_onset
+from distaff.incidents.base import Diagnoser
+from distaff.incidents.onsets import seconds_before_onset
 from distaff.incidents.rankings import Diagnosis, score_cases, score_trigger
 from distaff.model.registry import model_class
 from distaff_data.datasets.incidents import Incidents

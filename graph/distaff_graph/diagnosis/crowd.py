@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from distaff.incidents.base import Alarm
+from distaff.incidents.streams import Alarm
 from distaff_data.arrays import Bools, Floats
 
 WINDOWS = (1, 3, 10, 30)  # rows

@@ -33,7 +33,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from distaff.incidents.base import Alarm
+from distaff.incidents.streams import Alarm
 from distaff_data.arrays import Floats
 
 _TAIL = 0.4  # share of the base window, its end, that calibrates the threshold

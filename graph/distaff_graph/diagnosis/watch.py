@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from distaff.incidents.base import Alarm, Diagnoser
+from distaff.incidents.base import Diagnoser
+from distaff.incidents.streams import Alarm
 from distaff_data.arrays import Bools, Floats
 from distaff_graph.diagnosis.crowd import Crowd
 from distaff_graph.diagnosis.trigger import Trigger

@@ -11,12 +11,11 @@ are the same for all of them.
 
 from __future__ import annotations
 
-import json
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -24,12 +23,13 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from distaff.incidents import saved
 from distaff.incidents.cause_sets import cause_set, with_cause_sets
 from distaff.incidents.changes import recent_changes
 from distaff.incidents.frames import RankedCauses, Time, TimeAxis, edges_between, place_of, ranked_causes, read_case
+from distaff.incidents.onsets import by_name, normal_rows, row_of, trigger_start
 from distaff.incidents.rankings import (
     METRICS,
-    Cause,
     Diagnosis,
     Explanation,
     LearnedEdge,
@@ -37,6 +37,7 @@ from distaff.incidents.rankings import (
     score_cases,
     score_ranking,
 )
+from distaff.incidents.streams import Alarm, Stream
 from distaff.incidents.tables import publish_diagnoses, read_diagnoses, target_of
 from distaff.model.base import Epoch, Measurement, Model, Session
 from distaff.model.config import ModelConfig
@@ -51,11 +52,7 @@ from distaff_data.ingest.changes import read_changes
 from distaff_data.tables.incidents import load_incidents
 from distaff_data.warehouse import Warehouse
 
-_NORMAL = "normal/"  # before the name of a metric, a tensor's name
-_DIAGNOSES, _CASES = "diagnoses.json", "cases.json"  # files of a saved diagnoser
-_NORMAL_0_1 = "normal.json"  # one more up to 0.1
 _LEAST_TO_EXPLAIN, _LEAST_TO_DETECT = 2, 3  # rows: one normal and one abnormal; and one in which it may be found
-_MOMENTS = ("mean", "std", "mean_error", "spread_error", "blocks")
 
 
 class DiagnoserConfig(ModelConfig):
@@ -85,47 +82,6 @@ class CaseView:
     abnormal: Floats
     seed: int
     generator: np.random.Generator
-
-
-@dataclass(frozen=True)
-class Alarm:
-    """An incident that a trigger found; rows count from the first of those it was given.
-
-    Attributes:
-        row: Row in which it was found.
-        start: Row from which it may have begun; of a stream, negative before the present batch.
-    """
-
-    row: int
-    start: int
-
-
-class Stream(Protocol):
-    """A diagnoser on rows as they come; see :meth:`Diagnoser.stream`."""
-
-    @property
-    def last_time(self) -> float | None:
-        """Time of the latest row taken; None before the first."""
-
-    @property
-    def converged(self) -> bool:
-        """True where the latest diagnosis was the last of its incident."""
-
-    def update(self, times: Floats, rows: Floats, *, onset: float | None = None) -> Diagnosis | None:
-        """Return the diagnosis of the incident that is on, if one is, after the next raw rows ``(n, M)`` at ``times``.
-
-        Args:
-            times: Of the rows, rising.
-            rows: What was measured.
-            onset: When an incident began, where something else tells; infinite while it tells of none. None where nothing
-                does, and the rows have to.
-        """
-
-    def state(self) -> dict[str, Floats]:
-        """Return everything that the next update needs, by name."""
-
-    def load_state(self, tensors: Mapping[str, Floats]) -> None:
-        """Go on from what :meth:`state` gave."""
 
 
 class Diagnoser(Model[Incidents]):
@@ -241,7 +197,7 @@ class Diagnoser(Model[Incidents]):
         Raises:
             InputError: There are too few rows, or the onset is to be given and is not, or leaves no row on one of its sides.
         """
-        case = _by_name(case)
+        case = by_name(case)
         detect = at is None and (self.config.onset == "detected" if detect is None else detect)
         least = _LEAST_TO_DETECT if detect else _LEAST_TO_EXPLAIN
         if len(case.times) < least:
@@ -255,7 +211,7 @@ class Diagnoser(Model[Incidents]):
                 return Diagnosis(case.name, (), None)
             onset = alarms[0].start
         else:
-            onset = _row_of(case, at)
+            onset = row_of(case, at)
             rows, alarms = impute(case, onset), []
         generator = np.random.default_rng([seed, *case.name.encode()])
         topology = case.topology(edges)
@@ -365,88 +321,19 @@ class Diagnoser(Model[Incidents]):
         return [Measurement("test", values, pa.array(entity.cases), per_case)]
 
     def state(self) -> dict[str, Tensor]:
-        """Return what is normal of each metric: mean, spread, both's errors, and blocks, ``(5,)`` by ``normal/METRIC``."""
-        return {
-            _NORMAL + name: torch.tensor([float(getattr(moments, field)) for field in _MOMENTS], dtype=torch.float64)
-            for name, moments in self.normal.items()
-        }
+        """Return what is normal of each metric, by ``normal/METRIC``."""
+        return saved.tensors_of(self.normal)
 
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Restore what is normal of each metric; folders of 0.1 have it in a file beside."""
-        for name, tensor in tensors.items():
-            if name.startswith(_NORMAL):
-                mean, std, mean_error, spread_error, blocks = tensor.tolist()
-                moments = ChannelMoments(mean, std, mean_error, spread_error, int(blocks))
-                self.normal[name.removeprefix(_NORMAL)] = moments
+        self.normal |= saved.normal_of(tensors)
 
     def write_data(self, folder: Path) -> tuple[str, ...]:
         """Write the diagnoses; measurements stay in the warehouse, which the model's generation names."""
-        (folder / _DIAGNOSES).write_text(json.dumps([asdict(diagnosis) for diagnosis in self.diagnoses]))
-        (folder / _CASES).write_text(json.dumps(sorted(self.cases_seen)))
-        return (_DIAGNOSES, _CASES)
+        return saved.write(folder, self.diagnoses, self.cases_seen)
 
     def read_data(self, folder: Path, name: str, generation: str) -> Incidents:
         """Read the diagnoses; the dataset comes without its measurements."""
-        if (folder / _DIAGNOSES).is_file():
-            self.diagnoses = tuple(map(_diagnosis, json.loads((folder / _DIAGNOSES).read_text())))
-        if (folder / _CASES).is_file():
-            self.cases_seen = frozenset(json.loads((folder / _CASES).read_text()))
-        if (folder / _NORMAL_0_1).is_file():
-            saved = json.loads((folder / _NORMAL_0_1).read_text())
-            self.normal = {metric: ChannelMoments(**moments) for metric, moments in saved.items()}
+        self.diagnoses, self.cases_seen = saved.read_diagnoses(folder), saved.read_cases(folder)
+        self.normal |= saved.read_normal(folder)
         return Incidents(name, (), generation=generation)
-
-
-def normal_rows(case: Case) -> tuple[Sequence[str], Floats]:
-    """Return the names of a case's metrics, and their values in the rows before the trigger is on, ``(T, M)``."""
-    return case.columns, case.values[: trigger_start(case)]
-
-
-def trigger_start(case: Case) -> int:
-    """Return the row from which the trigger is on: the first 60 % of the rows before the onset are its base.
-
-    Where no onset is known, the first 30 % of all rows are.
-    """
-    before = case.onset_row
-    return max(int(0.6 * before), 1) if before else max(int(0.3 * len(case.times)), 1)
-
-
-def seconds_before_onset(case: Case) -> float:
-    """Return for how many seconds before the onset the trigger is on."""
-    return ((len(case.times) if case.onset_row is None else case.onset_row) - trigger_start(case)) * case.step
-
-
-def _by_name(case: Case) -> Case:
-    """Return a case with its metrics in the order of their names: the order of columns shall tell a model nothing."""
-    order = sorted(range(len(case.columns)), key=case.columns.__getitem__)
-    if order == list(range(len(order))):
-        return case
-    columns = tuple(case.columns[i] for i in order)
-    kpi = None if case.kpi is None else order.index(case.kpi)
-    return replace(case, columns=columns, values=np.ascontiguousarray(case.values[:, order]), kpi=kpi)
-
-
-def _row_of(case: Case, at: float | None) -> int:
-    onset = case.onset if at is None else at
-    if onset is None:
-        raise InputError(f"case {case.name!r} has no known onset; name a time, or use onset=detected", column="onset")
-    row = int(np.searchsorted(case.times, onset))
-    if not 0 < row < len(case.times):
-        span = f"after {case.times[0]:g} and up to {case.times[-1]:g}"
-        raise InputError(f"the onset of case {case.name!r} leaves no rows on one side; it lies {span}", value=onset)
-    return row
-
-
-def _diagnosis(row: dict[str, Any]) -> Diagnosis:
-    """Return a diagnosis from its JSON; 0.1 called an edge's subgraph its part."""
-    causes = (Cause(**{**c, "path": tuple(c["path"]), "new_edges": tuple(c["new_edges"])}) for c in row["causes"])
-    edges = (
-        LearnedEdge(e["source"], e["target"], e["subgraph"] if "subgraph" in e else e["part"], e["weight"])
-        for e in row["edges"]
-    )
-    likely = row.get("likely")
-    head = (
-        *(row.get("graph"), tuple(row.get("warnings", ())), None if likely is None else tuple(likely)),
-        tuple(row.get("changes", ())),
-    )
-    return Diagnosis(row["case"], tuple(causes), row["trigger"], tuple(row["alarms"]), tuple(edges), *head)

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from distaff.incidents.base import Diagnoser, seconds_before_onset
+from distaff.incidents.base import Diagnoser
 from distaff.incidents.cause_sets import coverage
 from distaff.incidents.memory import Past, learning_curve
+from distaff.incidents.onsets import seconds_before_onset
 from distaff.incidents.rankings import Diagnosis, score_cases, score_trigger
 from distaff.incidents.tables import case_dict
 from distaff.model.base import Epoch

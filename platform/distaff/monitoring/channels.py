@@ -16,7 +16,8 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
-from distaff.incidents.base import Diagnoser, normal_rows
+from distaff.incidents.base import Diagnoser
+from distaff.incidents.onsets import normal_rows
 from distaff.monitoring.comparison import MARGINS, DriftMeasure, nothing_new
 from distaff.series.model import SeriesModel
 from distaff.stats.moments import ChannelMoments, normal_moments

@@ -16,7 +16,7 @@ from distaff_data.arrays import Floats, Ints
 
 @dataclass(frozen=True)
 class ChannelMoments:
-    """ChannelMoments of one channel.
+    """Mean and spread of one channel, and how well they are known.
 
     Attributes:
         mean: Over rows.

@@ -14,9 +14,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from distaff.incidents.base import Alarm
 from distaff.incidents.cause_sets import cause_set
 from distaff.incidents.rankings import Diagnosis, ranked
+from distaff.incidents.streams import Alarm
 from distaff_data.arrays import Floats
 from distaff_data.datasets.dependencies import remarks
 from distaff_data.datasets.imputation import Imputer
