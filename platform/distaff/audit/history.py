@@ -44,7 +44,7 @@ class Records:
         """Return the records of a dataset."""
         kind = kind_of(workspace.warehouse, dataset)
         generation = live_generation(workspace.warehouse, dataset, kind)
-        choice = selection(workspace, dataset)
+        choice = selection(workspace, dataset, archived=True)  # putting a control aside does not unmake it
         return cls(workspace, dataset, kind, generation, choice, tried(workspace, dataset), run)
 
     @cached_property

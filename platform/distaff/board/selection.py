@@ -120,14 +120,15 @@ def select(
     )
 
 
-def selection(workspace: Workspace, dataset: str) -> ConfigurationRanking:
-    """Return the choice among what was run on a dataset as it is now.
+def selection(workspace: Workspace, dataset: str, *, archived: bool = False) -> ConfigurationRanking:
+    """Return the choice among what was run on a dataset as it is now; runs that are put aside count too when asked.
 
     Raises:
         UnknownNameError: There is no such dataset.
     """
     kind = kind_of(workspace.warehouse, dataset)
-    candidates = configurations(workspace, dataset, live_generation(workspace.warehouse, dataset, kind))
+    generation = live_generation(workspace.warehouse, dataset, kind)
+    candidates = configurations(workspace, dataset, generation, archived=archived)
     base = base_of(kind)
     return select(candidates, base.headline, {name: base.less_is_better(name) for name in base.headline})
 

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from distaff.audit import factors
 from distaff.audit.finding import Finding
+from distaff.audit.history import Records
 from distaff.audit.referee import audit
 from distaff.audit.splits import split_findings
 from distaff.board.board import board
@@ -25,7 +26,7 @@ from distaff.cli.app import app
 from distaff.factors.intents.evidence import explain_run
 from distaff.factors.intents.interventions import CHURN
 from distaff.factors.intents.notes import annotate
-from distaff.runs import aliases, records, training
+from distaff.runs import aliases, marks, records, training
 from distaff.runs.refit import plan_refit
 from distaff.testing.data import checkerboard
 from distaff_data.arrays import Floats
@@ -78,6 +79,17 @@ def test_a_clean_run_passes_every_line(clean: tuple[Workspace, str]) -> None:
 
 
 # --------------------------------------------------------------------------------------- spoiled, each in its own way
+
+
+def test_what_somebody_put_aside_is_judged_all_the_same(clean: tuple[Workspace, str]) -> None:
+    workspace, _ = clean
+    before = Records.of(workspace, DATASET, None)
+    for run in records.listing(workspace, DATASET):
+        if run.control:
+            marks.mark(workspace, marks.RUN, run.run, archived=True)
+    assert not any(row.control for row in board(workspace, DATASET).rows)
+    after = Records.of(workspace, DATASET, None)
+    assert (after.choice, after.controls) == (before.choice, before.controls)
 
 
 def promoted_by_its_test(workspace: Workspace, champion: str) -> str:
