@@ -26,6 +26,7 @@ def export(
     mlflow: Annotated[
         str | None, typer.Option(help="Copy the run and its model to this MLflow server instead, or file:///folder.")
     ] = None,
+    test: Annotated[bool, typer.Option("--test", help="To MLflow, copy what it scored on the test too.")] = False,
     as_json: Json = False,
 ) -> None:
     """Write a run's graph for PyTorch Geometric, as safetensors and JSON, or copy the run to MLflow; nothing is pickled.
@@ -37,7 +38,7 @@ def export(
     Example: distaff export plait-shop-d564a727 --mlflow http://127.0.0.1:5000
     """
     if mlflow is not None:
-        return _to_mlflow(run, mlflow, as_json)
+        return _to_mlflow(run, mlflow, test, as_json)
     if out is None:
         raise InputError("name the folder to make, or say --mlflow URI", column="out")
     from distaff.incidents.base import Diagnoser
@@ -67,10 +68,10 @@ def export(
     emit_facts(f"exported {run}", facts)
 
 
-def _to_mlflow(run: str, uri: str, as_json: bool) -> None:
+def _to_mlflow(run: str, uri: str, test: bool, as_json: bool) -> None:
     from distaff.runs.tracking import export_run
 
-    facts = {"run": run, "mlflow_run": export_run(workspace(), run, uri)}
+    facts = {"run": run, "mlflow_run": export_run(workspace(), run, uri, test=test)}
     if as_json:
         return emit_json(facts)
     emit_facts(f"copied {run} to MLflow", facts)

@@ -159,7 +159,7 @@ def train(
         from distaff.runs.tracking import export_run
 
         for run in done:
-            copy = export_run(ws, run.run, mlflow)
+            copy = export_run(ws, run.run, mlflow, test=test)
             talk.print(f"{run.run} is {copy} in MLflow", markup=False, highlight=False, soft_wrap=True)
 
 

@@ -1,6 +1,7 @@
 """Runs in MLflow, for those who keep theirs there: settings, metrics, losses by epoch, and the files of the model.
 
-Nothing goes there unless a person asks for it, and MLflow is imported at no other time. Credentials come from the
+Nothing goes there unless a person asks for it, what was scored on the test least of all: a server sorts runs by any metric
+that it has. MLflow is imported at no other time. Credentials come from the
 environment (``MLFLOW_TRACKING_USERNAME`` and ``_PASSWORD``, or ``_TOKEN``); an address that holds one is refused. The files
 of a recommender name the people that it was fitted on, and a copy in MLflow is out of ``forget``'s reach.
 """
@@ -13,6 +14,7 @@ import math
 import os
 import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -32,13 +34,14 @@ _LENGTH = 6000  # of a setting, the longest that MLflow keeps
 _BATCH = 1000  # metrics that MLflow takes at a time
 
 
-def export_run(workspace: Workspace, run_id: str, uri: str) -> str:
+def export_run(workspace: Workspace, run_id: str, uri: str, *, test: bool = False) -> str:
     """Copy a finished run with its model into MLflow; return its id there, which stays the same when asked again.
 
     Args:
         workspace: Where the run is.
         run_id: The run.
         uri: Of a tracking server, or a folder as ``file:///...``.
+        test: Copy what it scored on the test too, also to a copy that is there.
 
     Raises:
         InputError: The run is not done, or the address is none.
@@ -49,7 +52,10 @@ def export_run(workspace: Workspace, run_id: str, uri: str) -> str:
     run = records.find(workspace, run_id)
     metrics = records.metrics_of(workspace, [run_id])[run_id]
     try:
-        return _copied(client, run, metrics, folder)
+        copy = _copied(client, run, folder, metrics.get("valid", {}))
+        if test:
+            _log(client, copy, _final("test", metrics.get("test", {}), _end(run)))
+        return copy
     except Exception as error:  # MLflow's stores raise what their libraries do
         raise DistaffError(f"MLflow does not take the run: {first_line(error)}") from None
 
@@ -71,7 +77,7 @@ def _client(uri: str) -> MlflowClient:
     return MlflowClient(tracking_uri=uri)
 
 
-def _copied(client: MlflowClient, run: Run, metrics: dict[str, dict[str, float]], folder: Path) -> str:
+def _copied(client: MlflowClient, run: Run, folder: Path, valid: dict[str, float]) -> str:
     from mlflow.entities import Param
 
     name = f"distaff/{run.dataset}"
@@ -81,30 +87,40 @@ def _copied(client: MlflowClient, run: Run, metrics: dict[str, dict[str, float]]
         if earlier.info.status == "FINISHED":
             return str(earlier.info.run_id)
         client.delete_run(earlier.info.run_id)
-    begun = round(1000 * run.started_at.timestamp())
     tags = {_TAG: run.run, "distaff.model": run.model, "distaff.control": str(run.control).lower(),
             "distaff.version": run.version, "distaff.dataset_generation": run.dataset_generation,
             "distaff.fitted_on": run.fitted_on}  # fmt: skip
-    copy = client.create_run(where, start_time=begun, tags=tags, run_name=run.run).info.run_id
+    copy = client.create_run(where, start_time=_begin(run), tags=tags, run_name=run.run).info.run_id
     settings = {"model": run.model, "dataset": run.dataset, "seed": run.seed, **json.loads(run.settings)}
     params = [Param(_allowed(key), str(value)[:_LENGTH]) for key, value in settings.items()]
-    ended = begun + round(1000 * run.seconds)
-    values = [*_epochs(folder.parent / "log.jsonl", begun), *_final(metrics, ended)]
     client.log_batch(copy, params=params)
-    for start in range(0, len(values), _BATCH):
-        client.log_batch(copy, metrics=values[start : start + _BATCH])
+    _log(client, copy, _epochs(folder.parent / "log.jsonl", _begin(run)))
+    _log(client, copy, _final("valid", valid, _end(run)))
     client.log_artifacts(copy, str(folder), "model")
-    client.set_terminated(copy, "FINISHED", ended)
+    client.set_terminated(copy, "FINISHED", _end(run))
     return str(copy)
 
 
-def _final(metrics: dict[str, dict[str, float]], at: int) -> Iterator[Metric]:
+def _log(client: MlflowClient, copy: str, metrics: Iterator[Metric]) -> None:
+    while batch := list(islice(metrics, _BATCH)):
+        client.log_batch(copy, metrics=batch)
+
+
+def _begin(run: Run) -> int:
+    """Return when a run began, in milliseconds as MLflow counts."""
+    return round(1000 * run.started_at.timestamp())
+
+
+def _end(run: Run) -> int:
+    return _begin(run) + round(1000 * run.seconds)
+
+
+def _final(split: str, values: dict[str, float], at: int) -> Iterator[Metric]:
     from mlflow.entities import Metric
 
-    for split, values in metrics.items():
-        for name, value in values.items():
-            if math.isfinite(value):
-                yield Metric(_allowed(f"{split}/{name}"), value, at, 0)
+    for name, value in values.items():
+        if math.isfinite(value):
+            yield Metric(_allowed(f"{split}/{name}"), value, at, 0)
 
 
 def _epochs(log: Path, at: int) -> Iterator[Metric]:
@@ -112,18 +128,9 @@ def _epochs(log: Path, at: int) -> Iterator[Metric]:
     from mlflow.entities import Metric
 
     for entry in logs.epochs(log) if log.is_file() else ():
-        for name, value in _numbers("epoch", entry):
-            if name != "epoch/epoch" and math.isfinite(value):
-                yield Metric(_allowed(name), value, at, int(entry["epoch"]))
-
-
-def _numbers(name: str, value: object) -> Iterator[tuple[str, float]]:
-    """Yield the numbers in nested objects, by their path."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _numbers(f"{name}/{key}", inner)
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        yield name, float(value)
+        for name, value in entry.items():
+            if name != "epoch" and isinstance(value, int | float) and math.isfinite(value):
+                yield Metric(_allowed(f"epoch/{name}"), float(value), at, int(entry["epoch"]))
 
 
 def _allowed(name: str) -> str:

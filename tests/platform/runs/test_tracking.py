@@ -47,16 +47,24 @@ def client(uri: str) -> Any:
 
 
 @installed
+def test_what_a_run_scored_on_the_test_is_copied_only_when_asked(workspace: Workspace, run: str, store: str) -> None:
+    copy = tracking.export_run(workspace, run, store)
+    assert not [name for name in client(store).get_run(copy).data.metrics if name.startswith("test/")]
+    assert tracking.export_run(workspace, run, store, test=True) == copy
+    metrics = client(store).get_run(copy).data.metrics
+    for name, value in records.metrics_of(workspace, [run])[run]["test"].items():
+        assert metrics[f"test/{name.replace('@', '_at_')}"] == value
+
+
+@installed
 def test_a_run_is_there_with_settings_metrics_losses_and_its_model(workspace: Workspace, run: str, store: str) -> None:
     copy = client(store).get_run(tracking.export_run(workspace, run, store))
     assert copy.info.status == "FINISHED"
     assert copy.info.run_name == copy.data.tags["distaff.run"] == run
     settings = {"model": "lightgcn", "dataset": "shop", "seed": "0", "max_epochs": "3"}
     assert copy.data.params == settings
-    metrics = records.metrics_of(workspace, [run])[run]
-    for split, values in metrics.items():
-        for name, value in values.items():
-            assert copy.data.metrics[f"{split}/{name.replace('@', '_at_')}"] == value
+    for name, value in records.metrics_of(workspace, [run])[run]["valid"].items():
+        assert copy.data.metrics[f"valid/{name.replace('@', '_at_')}"] == value
     log = list(logs.epochs(records.run_folder(workspace, run) / "log.jsonl"))
     assert log
     losses = client(store).get_metric_history(copy.info.run_id, "epoch/total")
