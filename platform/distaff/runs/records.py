@@ -90,18 +90,22 @@ def listing(workspace: Workspace, dataset: str | None = None, *, study: str | No
     return [Run(**row) for row in rows]
 
 
+def done_with(workspace: Workspace, dataset: str, **fields: object) -> list[Run]:
+    """Return the finished runs on a dataset that have these fields, newest first."""
+    return [
+        run
+        for run in listing(workspace, dataset)
+        if run.status == "done" and all(getattr(run, name) == value for name, value in fields.items())
+    ]
+
+
 def same_but_seed(workspace: Workspace, run_id: str) -> list[Run]:
     """Return finished runs of a run's model, settings and data under other seeds; the oldest of each seed."""
     run = find(workspace, run_id)
-    by_seed = {
-        r.seed: r
-        for r in listing(workspace, run.dataset)
-        if r.status == "done"
-        and (r.model, r.settings, r.dataset_generation) == (run.model, run.settings, run.dataset_generation)
-        and (r.fitted_on, r.epochs) == (run.fitted_on, run.epochs)
-        and r.seed != run.seed
-    }
-    return list(by_seed.values())
+    same = {name: getattr(run, name) for name in ("model", "settings", "dataset_generation", "fitted_on", "epochs")}
+    return list(
+        {other.seed: other for other in done_with(workspace, run.dataset, **same) if other.seed != run.seed}.values()
+    )
 
 
 def metrics_of(workspace: Workspace, run_ids: list[str]) -> dict[str, dict[str, dict[str, float]]]:

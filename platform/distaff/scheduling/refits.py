@@ -35,12 +35,10 @@ def check_refit(workspace: Workspace, run: Run) -> None:
 
 def refitted(workspace: Workspace, run: Run) -> Run:
     """Return a fit on the whole dataset as it is now with what a run's validation chose: the one there is, or a new one."""
-    plan = plan_refit(workspace, run.run)
-    live = workspace.warehouse.live(f"dataset/{run.dataset}")
-    for other in records.listing(workspace, run.dataset):
-        alike = (other.refit_of, other.seed, other.dataset_generation) == (plan.of, run.seed, live)
-        if other.status == "done" and other.fitted_on == records.ALL and alike:
-            return other
+    plan, live = plan_refit(workspace, run.run), workspace.warehouse.live(f"dataset/{run.dataset}")
+    same = {"fitted_on": records.ALL, "refit_of": plan.of, "seed": run.seed, "dataset_generation": live}
+    if there := records.done_with(workspace, run.dataset, **same):
+        return there[0]
     return training.train(workspace, run.model, run.dataset, refit=plan, seed=run.seed, device=run.device)
 
 

@@ -85,13 +85,10 @@ def _fitted(workspace: Workspace, old: Run) -> str:
     live = workspace.warehouse.live(f"dataset/{old.dataset}")
     if live is None:
         raise InputError(f"dataset {old.dataset!r} is gone")
-    alike = (old.model, old.config, old.seed, live, old.fitted_on, old.epochs)
-    for run in records.listing(workspace, old.dataset):
-        if run.status == "done" and run.started_at > old.started_at and run.run != old.run:
-            later = run.dataset_generation == live and not audit.touched(workspace, run.run)
-            same = (run.model, run.config, run.seed, run.dataset_generation, run.fitted_on, run.epochs)
-            if later and same == alike:
-                return run.run
+    same = {name: getattr(old, name) for name in ("model", "config", "seed", "fitted_on", "epochs")}
+    for run in records.done_with(workspace, old.dataset, **same, dataset_generation=live):
+        if run.started_at > old.started_at and run.run != old.run and not audit.touched(workspace, run.run):
+            return run.run
     refit = plan_refit(workspace, old.run) if old.fitted_on == records.ALL else None
     options: dict[str, Any] = {"settings": json.loads(old.settings), "seed": old.seed, "device": old.device}
     return training.train(workspace, old.model, old.dataset, refit=refit, **options).run

@@ -90,12 +90,8 @@ def _diagnose(workspace: Workspace, run: Run, out: Path | None) -> Outcome:
 def _latest(workspace: Workspace, run: Run) -> Run | None:
     """Return a finished run of the same configuration on the incidents as they are now."""
     live = workspace.warehouse.live(f"dataset/{run.dataset}")
-    alike = (run.model, run.config, run.seed, live)
-    candidates = records.listing(workspace, run.dataset)
-    return next(
-        (r for r in candidates if r.status == "done" and (r.model, r.config, r.seed, r.dataset_generation) == alike),
-        None,
-    )
+    same = {"model": run.model, "config": run.config, "seed": run.seed, "dataset_generation": live}
+    return next(iter(records.done_with(workspace, run.dataset, **same)), None)
 
 
 _SERIAL: Mapping[str, Callable[[Workspace, Run, Path | None], Outcome]] = {
