@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import streamlit as st
-
 from distaff_dashboards.reads.source import Source
+from distaff_dashboards.statements import cached
 
 if TYPE_CHECKING:
     from distaff.audit.finding import Audit
 
 
-@st.cache_data(max_entries=16, show_spinner="Asking ...")
+@cached(max_entries=16, show_spinner="Asking ...")
 def audit_of(source: Source, dataset: str) -> Audit:
     """Return the audit of a dataset."""
     from distaff.audit.referee import audit

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import streamlit as st
-
 from distaff_dashboards.reads.source import Source
+from distaff_dashboards.statements import cached
 
 if TYPE_CHECKING:
     from distaff.board.board import Board
 
 
-@st.cache_data(max_entries=16, show_spinner="Comparing runs ...")
+@cached(max_entries=16, show_spinner="Comparing runs ...")
 def board_of(source: Source, dataset: str) -> Board:
     """Return the board of a dataset.
 

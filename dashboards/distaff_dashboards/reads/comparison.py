@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import polars as pl
-import streamlit as st
 
 from distaff_dashboards.reads.factors import TITLES
 from distaff_dashboards.reads.source import Source
+from distaff_dashboards.statements import cached
 from distaff_dashboards.ui import wording
 from distaff_dashboards.ui.board_tables import ordered
 
@@ -31,14 +31,14 @@ WHERE r.run IN (?, ?) AND r.user_id = ? AND rank <= ? GROUP BY rank ORDER BY ran
 """
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
+@cached(max_entries=64, show_spinner=False)
 def figures(source: Source, run: str, other: str) -> pl.DataFrame:
     """Return what both scored on validation, in the order of the board: ``metric, this, other, difference``."""
     table = ordered(source.frame(_FIGURES, [run, other]))
     return table.with_columns(difference=pl.col("this") - pl.col("other"))
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
+@cached(max_entries=64, show_spinner=False)
 def settings(source: Source, run: str, other: str) -> pl.DataFrame:
     """Return the settings, seed and model that are not the same: ``setting, this, other``, values as people type them."""
     sql = "SELECT model, seed, fitted_on, dataset_generation, config FROM runs WHERE run = ?"
@@ -48,7 +48,7 @@ def settings(source: Source, run: str, other: str) -> pl.DataFrame:
     return pl.DataFrame(rows, {"setting": pl.String, "this": pl.String, "other": pl.String}, orient="row")
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
+@cached(max_entries=16, show_spinner=False)
 def shared(source: Source, run: str, other: str, top_k: int) -> pl.DataFrame:
     """Return how many items the lists of each person share, those whose lists differ most first.
 
@@ -58,13 +58,13 @@ def shared(source: Source, run: str, other: str, top_k: int) -> pl.DataFrame:
     return source.frame(_SHARED, [run, other, top_k])
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
+@cached(max_entries=64, show_spinner=False)
 def beside(source: Source, run: str, other: str, dataset: str, user: str, top_k: int) -> pl.DataFrame:
     """Return both lists of a person: ``rank, this, other``, items by their titles."""
     return source.frame(_BESIDE, [run, other, dataset, run, other, user, top_k])
 
 
-@st.cache_data(max_entries=16, show_spinner="Matching factors ...")
+@cached(max_entries=16, show_spinner="Matching factors ...")
 def matched(source: Source, run: str, other: str) -> pl.DataFrame:
     """Return the partner of each factor, by the correlation of item shares, the best match first.
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
-import streamlit as st
 
 from distaff_dashboards.reads.source import Source
+from distaff_dashboards.statements import cached
 
 FACTOR_TABLES: Mapping[str, tuple[str, str]] = {
     "factor_effects": (
@@ -38,7 +38,7 @@ TITLES = (
 """Subquery for the titles of a dataset's items; takes the dataset as its parameter."""
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
+@cached(max_entries=32, show_spinner=False)
 def factors_of(source: Source, run: str) -> pl.DataFrame:
     """Return a run's factors with all evidence and what analysts say, the one with the largest effect first."""
     return source.frame(
@@ -53,7 +53,7 @@ def factors_of(source: Source, run: str) -> pl.DataFrame:
     )
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
+@cached(max_entries=32, show_spinner=False)
 def summary(source: Source, run: str) -> dict[str, Any]:
     """Return what holds for all factors of a run: its row of ``factor_summaries``; or nothing."""
     table = source.frame(
@@ -64,27 +64,27 @@ def summary(source: Source, run: str) -> dict[str, Any]:
     return {} if table.is_empty() else table.row(0, named=True)
 
 
-@st.cache_data(max_entries=256, show_spinner=False)
+@cached(max_entries=256, show_spinner=False)
 def factor_table(source: Source, table: str, run: str, factor: int) -> pl.DataFrame:
     """Return a factor's rows of one of the :data:`FACTOR_TABLES`."""
     columns, order = FACTOR_TABLES[table]
     return source.frame(f"SELECT {columns} FROM {table} WHERE run = ? AND factor = ? ORDER BY {order}", [run, factor])
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
+@cached(max_entries=32, show_spinner=False)
 def audited_by(source: Source, run: str) -> str:
     """Return the run by whose factors a run's lists were audited."""
     return str(source.frame("SELECT any_value(lens) AS lens FROM blind_spot_cohorts WHERE run = ?", [run]).item())
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
+@cached(max_entries=32, show_spinner=False)
 def audit_table(source: Source, table: str, run: str) -> pl.DataFrame:
     """Return a run's rows of one of the :data:`AUDIT_TABLES`."""
     columns, order = AUDIT_TABLES[table]
     return source.frame(f"SELECT {columns} FROM {table} WHERE run = ? ORDER BY {order}", [run])
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
+@cached(max_entries=64, show_spinner=False)
 def examples(source: Source, run: str, dataset: str, factor: int, entity: str) -> pl.DataFrame:
     """Return users or items of every band: ``band, rank, id, title, share, band_low, band_high``."""
     return source.frame(
@@ -95,7 +95,7 @@ def examples(source: Source, run: str, dataset: str, factor: int, entity: str) -
     )
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
+@cached(max_entries=64, show_spinner=False)
 def members(source: Source, run: str, dataset: str, factor: int) -> pl.DataFrame:
     """Return the items of a factor by rank: ``item_id, title, probability, lift``."""
     return source.frame(
@@ -105,7 +105,7 @@ def members(source: Source, run: str, dataset: str, factor: int) -> pl.DataFrame
     )
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
+@cached(max_entries=64, show_spinner=False)
 def factor_words(source: Source, run: str, factor: int) -> pl.DataFrame:
     """Return the words of a factor by rank: ``word, probability, lift``."""
     return source.frame(
@@ -113,7 +113,7 @@ def factor_words(source: Source, run: str, factor: int) -> pl.DataFrame:
     )
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
+@cached(max_entries=16, show_spinner=False)
 def attribute_lifts(source: Source, run: str) -> pl.DataFrame:
     """Return attribute values that factors have more of than chance: ``factor, name, value, share, lift, q_value``."""
     return source.frame(
@@ -123,7 +123,7 @@ def attribute_lifts(source: Source, run: str) -> pl.DataFrame:
     )
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
+@cached(max_entries=16, show_spinner=False)
 def has_item_attributes(source: Source, dataset: str) -> bool:
     """Tell whether anything but titles is known about a dataset's items."""
     sql = "SELECT 1 FROM attributes WHERE dataset = ? AND entity = 'item' AND name <> 'title' LIMIT 1"

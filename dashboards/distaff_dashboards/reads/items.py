@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import polars as pl
-import streamlit as st
 
 from distaff_dashboards.reads.factors import TITLES, shares_of
 from distaff_dashboards.reads.people import model
 from distaff_dashboards.reads.source import Source
+from distaff_dashboards.statements import cached
 
 _OFFERED = 200
 _SHOWN = 200  # rows of a table of people
 _SIMILAR = 12
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
+@cached(max_entries=16, show_spinner=False)
 def offered(source: Source, dataset: str) -> pl.DataFrame:
     """Return the items that most people take, to choose from: ``item_id, title``."""
     return source.frame(
@@ -26,7 +26,7 @@ def offered(source: Source, dataset: str) -> pl.DataFrame:
     )
 
 
-@st.cache_data(max_entries=256, show_spinner=False)
+@cached(max_entries=256, show_spinner=False)
 def item_facts(source: Source, dataset: str, item: str) -> dict[str, Any] | None:
     """Return an item's ``title`` and ``n_train``; None where the dataset does not have it."""
     found = source.frame(
@@ -37,7 +37,7 @@ def item_facts(source: Source, dataset: str, item: str) -> dict[str, Any] | None
     return None if found.is_empty() else found.row(0, named=True)
 
 
-@st.cache_data(max_entries=256, show_spinner=False)
+@cached(max_entries=256, show_spinner=False)
 def attributes(source: Source, dataset: str, item: str) -> pl.DataFrame:
     """Return what is known of an item: ``name, value``."""
     return source.frame(
@@ -47,13 +47,13 @@ def attributes(source: Source, dataset: str, item: str) -> pl.DataFrame:
     )
 
 
-@st.cache_data(max_entries=256, show_spinner=False)
+@cached(max_entries=256, show_spinner=False)
 def item_shares(source: Source, run: str, item: str) -> pl.DataFrame:
     """Return an item's share of each factor of a run, largest first: ``factor, share``; empty where it has none."""
     return shares_of(source, run, "item", item)
 
 
-@st.cache_data(max_entries=256, show_spinner=False)
+@cached(max_entries=256, show_spinner=False)
 def takers(source: Source, dataset: str, item: str) -> pl.DataFrame:
     """Return who took an item in training, who takes fewest things first, as it says most of them: ``user_id, items``."""
     return source.frame(
@@ -64,7 +64,7 @@ def takers(source: Source, dataset: str, item: str) -> pl.DataFrame:
     )
 
 
-@st.cache_data(max_entries=256, show_spinner=False)
+@cached(max_entries=256, show_spinner=False)
 def listed(source: Source, run: str, item: str) -> pl.DataFrame:
     """Return whose published lists have an item, where it stands highest first: ``user_id, rank``."""
     return source.frame(
@@ -73,7 +73,7 @@ def listed(source: Source, run: str, item: str) -> pl.DataFrame:
     )
 
 
-@st.cache_data(max_entries=256, show_spinner="Looking for similar items ...")
+@cached(max_entries=256, show_spinner="Looking for similar items ...")
 def similar(source: Source, run: str, dataset: str, item: str) -> pl.DataFrame:
     """Return the items most like one, by the run's own model: ``item_id, title, score``.
 

@@ -10,6 +10,7 @@ import streamlit as st
 
 from distaff_dashboards.reads.factors import TITLES, shares_of
 from distaff_dashboards.reads.source import Source
+from distaff_dashboards.statements import cached
 
 if TYPE_CHECKING:
     from distaff.recommenders.base import Recommender
@@ -19,7 +20,7 @@ _USERS_OFFERED = 200
 _ENOUGH = 20  # training interactions of a user whose mix says something
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
+@cached(max_entries=64, show_spinner=False)
 def users_of_factor(source: Source, run: str, dataset: str, factor: int) -> list[str]:
     """Return users to offer: those in whom the factor is strongest, with enough training interactions to tell first."""
     users = source.frame(
@@ -31,13 +32,13 @@ def users_of_factor(source: Source, run: str, dataset: str, factor: int) -> list
     return users["id"].to_list()
 
 
-@st.cache_data(max_entries=256, show_spinner=False)
+@cached(max_entries=256, show_spinner=False)
 def user_mix(source: Source, run: str, user: str) -> pl.DataFrame:
     """Return a user's share of each factor, largest first: ``factor, share``; empty for a user the run does not know."""
     return shares_of(source, run, "user", user)
 
 
-@st.cache_data(max_entries=256, show_spinner=False)
+@cached(max_entries=256, show_spinner=False)
 def history(source: Source, dataset: str, user: str) -> pl.DataFrame:
     """Return what a user took in training, newest first: ``item_id, title``."""
     return source.frame(
@@ -61,14 +62,14 @@ def model(source: Source, run: str) -> Recommender:
     return Recommender.load(model_folder(source.workspace, run))
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
+@cached(max_entries=4, show_spinner=False)
 def words(source: Source, run: str) -> list[str]:
     """Return every word that a run's model knows; none where it knows no words."""
     spoken = model(source, run).words
     return [] if spoken is None else [str(word) for word in spoken.vocabulary.to_pylist()]
 
 
-@st.cache_data(max_entries=256, show_spinner="Splitting the scores ...")
+@cached(max_entries=256, show_spinner="Splitting the scores ...")
 def contributions(source: Source, run: str, dataset: str, user: str, top_k: int) -> pl.DataFrame:
     """Return a user's list with what each factor adds to each score, by rank and factor.
 
@@ -86,7 +87,7 @@ def contributions(source: Source, run: str, dataset: str, user: str, top_k: int)
     return table.select("rank", "item_id", title.alias("title"), "score", "factor", "part")
 
 
-@st.cache_data(max_entries=256, show_spinner="Looking for reasons ...")
+@cached(max_entries=256, show_spinner="Looking for reasons ...")
 def explanation(source: Source, run: str, user: str, top_k: int) -> Explained:
     """Return a user's list, and why each item is on it: by factors, words and items they took.
 
@@ -99,7 +100,7 @@ def explanation(source: Source, run: str, user: str, top_k: int) -> Explained:
     return explain_with(source.workspace, model(source, run), run, user, top_k=top_k)
 
 
-@st.cache_data(max_entries=256, show_spinner="Re-ranking ...")
+@cached(max_entries=256, show_spinner="Re-ranking ...")
 def steered(
     source: Source,
     run: str,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import polars as pl
-import streamlit as st
 
 from distaff_dashboards.reads.source import Source
+from distaff_dashboards.statements import cached
 from distaff_dashboards.ui.labels import run_labels
 
 VALIDATED: Mapping[str, tuple[str, ...]] = {
@@ -37,7 +37,7 @@ SELECT run, metric, value FROM metrics WHERE split = 'valid' AND run IN (SELECT 
 """
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
+@cached(max_entries=32, show_spinner=False)
 def runs_of(source: Source, dataset: str, kind: str) -> pl.DataFrame:
     """Return the finished runs on a dataset: those with an alias first, then models, then the newest; archived ones last.
 
@@ -65,13 +65,13 @@ def offered(runs: pl.DataFrame, *asked: str | None) -> pl.DataFrame:
     return runs.filter(~pl.col("archived") | pl.col("run").is_in([run for run in asked if run is not None]))
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
+@cached(max_entries=32, show_spinner=False)
 def labels_of(source: Source, dataset: str, kind: str) -> dict[str, str]:
     """Return the label of each of those runs."""
     return run_labels(runs_of(source, dataset, kind))
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
+@cached(max_entries=32, show_spinner=False)
 def home_of(source: Source, run: str) -> str | None:
     """Return the dataset of a run, trials of sweeps included; None where there is no such run."""
     found = source.frame("SELECT dataset FROM runs WHERE run = ?", [run])

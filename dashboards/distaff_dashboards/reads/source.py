@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
-import streamlit as st
 
+from distaff_dashboards.statements import ask, cached
 from distaff_data.workspace import Workspace, default_root
 
 
@@ -31,6 +31,7 @@ class Source:
 
     def frame(self, sql: str, parameters: Sequence[Any] = ()) -> pl.DataFrame:
         """Return the answer to a query as a frame."""
+        ask(sql, parameters)
         return self.workspace.warehouse.frame(sql, parameters)
 
 
@@ -75,7 +76,7 @@ def published_for(*names: str) -> Source:
     return source_of((publications, [list(names)]), (notes, [list(names)]))
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
+@cached(max_entries=4, show_spinner=False)
 def datasets(source: Source) -> pl.DataFrame:
     """Return the datasets, those with finished runs first, then the newest, archived ones last.
 

@@ -12,6 +12,7 @@ import polars as pl
 import streamlit as st
 from polars import selectors
 
+from distaff_dashboards import statements
 from distaff_dashboards.ui import address, charts, export, wording
 from distaff_dashboards.ui.places import PagePlace
 from distaff_data.errors import DistaffError
@@ -47,10 +48,15 @@ class Page:
             empty("There is no workspace in this folder yet. Make one:", "distaff init")
             return
         address.begin()
-        try:
-            self.body()
-        except DistaffError as error:
-            st.error(wording.escape(str(error)))
+        with statements.looking() as asked:
+            try:
+                self.body()
+            except DistaffError as error:
+                st.error(wording.escape(str(error)))
+        if asked:
+            with st.expander("The SQL behind this page", key="statements"):
+                st.caption('Each statement can be asked again: `distaff sql "SELECT ..."`.')
+                st.code(statements.written(asked), language="sql", wrap_lines=True)
         address.finish(self.place.path, first=self.place.first)
 
     def entry(self) -> st.Page:

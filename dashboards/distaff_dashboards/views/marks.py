@@ -7,6 +7,7 @@ import streamlit as st
 from distaff.runs import marks
 from distaff.runs.marks import Annotation
 from distaff_dashboards.reads.source import Source
+from distaff_dashboards.statements import cached
 from distaff_dashboards.ui import wording
 
 
@@ -36,6 +37,6 @@ def draw_marks(source: Source, run: str) -> None:
             st.rerun()
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
+@cached(max_entries=64, show_spinner=False)
 def _of(source: Source, run: str) -> Annotation:
     return marks.marks_of(source.workspace, marks.RUN).get(run, Annotation(marks.RUN, run))

@@ -13,6 +13,7 @@ import streamlit as st
 from distaff_dashboards.reads.reports import run_html
 from distaff_dashboards.reads.runs import labels_of, offered, runs_of
 from distaff_dashboards.reads.source import Source, row_of, whole_workspace
+from distaff_dashboards.statements import cached
 from distaff_dashboards.ui import address, places, widgets, wording
 from distaff_dashboards.ui.board_tables import ordered
 from distaff_dashboards.ui.export import with_dates
@@ -87,7 +88,7 @@ def run_page() -> None:
     places.BOARD.link("The board of its dataset", dataset=str(found["dataset"]))
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
+@cached(max_entries=64, show_spinner=False)
 def _frame(source: Source, sql: str, run: str) -> pl.DataFrame:
     return source.frame(sql, [run])
 

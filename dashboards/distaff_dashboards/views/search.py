@@ -6,6 +6,7 @@ import polars as pl
 import streamlit as st
 
 from distaff_dashboards.reads.source import Source, whole_workspace
+from distaff_dashboards.statements import cached
 from distaff_dashboards.ui import address, places
 from distaff_dashboards.ui.labels import factor_label
 from distaff_data.errors import DistaffError
@@ -96,6 +97,6 @@ def _lead(title: str, row: dict[str, str]) -> None:
         places.INCIDENT.link(f"{row['metric']} ({dataset})", dataset=dataset, case=row["case"], cause=row["metric"])
 
 
-@st.cache_data(max_entries=128, show_spinner=False)
+@cached(max_entries=128, show_spinner=False)
 def _read(source: Source, sql: str, parameters: tuple[str | int, ...]) -> pl.DataFrame:
     return source.frame(sql, parameters)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import polars as pl
-import streamlit as st
 
 from distaff_dashboards.reads.source import Source, newest_writes
+from distaff_dashboards.statements import cached
 
 _SHOWN = 5  # incidents and jobs
 
@@ -40,7 +40,7 @@ def home_source() -> Source:
     return newest_writes("publications", "runs", "executions", "promotions", "drifts", "marks")
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
+@cached(max_entries=4, show_spinner=False)
 def sizes(source: Source) -> pl.DataFrame:
     """Return the datasets, newest first: ``dataset, kind, facts`` (JSON)``, created_at, runs``."""
     return source.frame(
@@ -51,7 +51,7 @@ def sizes(source: Source) -> pl.DataFrame:
     )
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
+@cached(max_entries=4, show_spinner=False)
 def champions(source: Source) -> dict[str, tuple[str, str]]:
     """Return an alias and its run for each dataset that has one: ``champion`` before any other."""
     found: dict[str, tuple[str, str]] = {}
@@ -60,7 +60,7 @@ def champions(source: Source) -> dict[str, tuple[str, str]]:
     return found
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
+@cached(max_entries=4, show_spinner=False)
 def open_incidents(source: Source) -> tuple[pl.DataFrame, int]:
     """Return the newest incidents whose cause nobody has named, with the first suspect of the newest model, and how many.
 
@@ -73,13 +73,13 @@ def open_incidents(source: Source) -> tuple[pl.DataFrame, int]:
     return cases.drop("n").join(blamed, on=["dataset", "case"], how="left", maintain_order="left"), n
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
+@cached(max_entries=4, show_spinner=False)
 def growing(source: Source) -> pl.DataFrame:
     """Return incidents of followed streams whose ranking has not come to rest: ``run, dataset, case``."""
     return source.frame(_STREAMS, [_SHOWN])
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
+@cached(max_entries=4, show_spinner=False)
 def failed(source: Source) -> pl.DataFrame:
     """Return runs that failed or were interrupted since the last one that was done: ``run, status, message, started_at``."""
     return source.frame(_FAILED, [_SHOWN])

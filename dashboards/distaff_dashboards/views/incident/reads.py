@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
-import streamlit as st
 
 from distaff_dashboards.reads.source import Source
+from distaff_dashboards.statements import cached
 from distaff_data.frames import to_polars
 from distaff_data.schema import TABLES
 
@@ -19,7 +19,7 @@ CAUSES = ("rank", "entity", "metric", "score", "own", "propagated", "onset", "pa
 EDGES = ("source", "target", "part", "weight")
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
+@cached(max_entries=16, show_spinner=False)
 def diagnoses(source: Source, run: str, dataset: str) -> pl.DataFrame:
     """Return what a run says of each incident, in the dataset's order, a row of ``diagnoses`` each."""
     return source.frame(
@@ -29,7 +29,7 @@ def diagnoses(source: Source, run: str, dataset: str) -> pl.DataFrame:
     )
 
 
-@st.cache_data(max_entries=16, show_spinner="Reading the incident ...")
+@cached(max_entries=16, show_spinner="Reading the incident ...")
 def incident(source: Source, dataset: str, case: str) -> Case:
     """Return one incident with its measurements."""
     from distaff_data.tables.incidents import load_incidents
@@ -37,7 +37,7 @@ def incident(source: Source, dataset: str, case: str) -> Case:
     return load_incidents(source.workspace.warehouse, dataset, case).cases[0]
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
+@cached(max_entries=64, show_spinner=False)
 def published(source: Source, run: str, case: str) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the causes of an incident by rank, and its causal graph, as a run published them."""
     causes = f'SELECT {", ".join(CAUSES)} FROM causes WHERE run = ? AND "case" = ? ORDER BY rank, metric'
@@ -50,7 +50,7 @@ def published(source: Source, run: str, case: str) -> tuple[pl.DataFrame, pl.Dat
     )
 
 
-@st.cache_data(max_entries=64, show_spinner="Ranking causes anew ...")
+@cached(max_entries=64, show_spinner="Ranking causes anew ...")
 def ranked_anew(source: Source, run: str, dataset: str, case: str, onset: float) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return causes and causal graph for another time of onset, in seconds, by the run's own model; nothing is stored.
 

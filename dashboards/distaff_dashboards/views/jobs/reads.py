@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import polars as pl
-import streamlit as st
 
 from distaff_dashboards.reads.source import Source, newest_writes
+from distaff_dashboards.statements import cached
 from distaff_data.errors import InputError
 
 if TYPE_CHECKING:
@@ -95,6 +95,6 @@ def forgotten(source: Source) -> pl.DataFrame:
     return _read(source, _FORGOTTEN)
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
+@cached(max_entries=16, show_spinner=False)
 def _read(source: Source, sql: str) -> pl.DataFrame:
     return source.frame(sql)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from distaff_dashboards.reads.factors import factors_of
 from distaff_dashboards.reads.source import Source, published_for
+from distaff_dashboards.statements import cached
 from distaff_dashboards.ui.labels import factor_label
 from distaff_data.errors import InputError
 
@@ -75,7 +76,7 @@ def measured(source: Source, run: str, entity: str) -> EntityRows:
     return _rows_between(source, run, *series.offsets[place : place + 2].tolist())
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
+@cached(max_entries=64, show_spinner=False)
 def backtests(source: Source, run: str, entity: str, horizon: int) -> tuple[str, list[float]]:
     """Return the split of an entity's windows to backtest on, and the time of the last row before each forecast.
 
@@ -89,7 +90,7 @@ def backtests(source: Source, run: str, entity: str, horizon: int) -> tuple[str,
     return "test", []
 
 
-@st.cache_data(max_entries=64, show_spinner="Forecasting ...")
+@cached(max_entries=64, show_spinner="Forecasting ...")
 def past_forecast(
     source: Source, run: str, entity: str, split: str, window: int, horizon: int, coverage: float
 ) -> Forecast:
@@ -108,7 +109,7 @@ def past_forecast(
     return Forecast(_rows_between(source, run, start, middle), times, *arrays)
 
 
-@st.cache_data(max_entries=16, show_spinner="Forecasting ...")
+@cached(max_entries=16, show_spinner="Forecasting ...")
 def future_forecast(source: Source, run: str, entity: str, horizon: int, coverage: float) -> Forecast:
     """Return the forecast after an entity's last row.
 
@@ -128,7 +129,7 @@ def future_forecast(source: Source, run: str, entity: str, horizon: int, coverag
     return Forecast(_rows_between(source, run, end - forecaster.length, end), times[:, 0], value, low, high, None)
 
 
-@st.cache_data(max_entries=16, show_spinner="Measuring the intervals ...")
+@cached(max_entries=16, show_spinner="Measuring the intervals ...")
 def covered(source: Source, run: str, horizon: int, coverage: float) -> tuple[list[float], int]:
     """Return the share of test values within the intervals, of each channel, and of how many windows."""
     from distaff.series.backtesting import coverage_on_test
@@ -137,7 +138,7 @@ def covered(source: Source, run: str, horizon: int, coverage: float) -> tuple[li
     return shares.tolist(), n
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
+@cached(max_entries=4, show_spinner=False)
 def _futures(source: Source, run: str, horizon: int, coverage: float) -> pl.DataFrame:
     frame: pl.DataFrame = model(source, run).forecast(horizon, coverage=coverage)
     return frame
@@ -156,7 +157,7 @@ def _rows_between(source: Source, run: str, start: int, end: int) -> EntityRows:
     return EntityRows(series.times[rows].numpy(), np.where(series.mask[rows].numpy(), values, np.nan))
 
 
-@st.cache_data(max_entries=8, show_spinner=False)
+@cached(max_entries=8, show_spinner=False)
 def embedded_channels(source: Source, run: str) -> dict[str | None, int]:
     """Return how many instance embeddings a run has published of each channel; of None where it embeds all together."""
     counts = source.frame(
@@ -166,7 +167,7 @@ def embedded_channels(source: Source, run: str) -> dict[str | None, int]:
     return dict(counts.iter_rows())
 
 
-@st.cache_data(max_entries=8, show_spinner="Drawing the map ...")
+@cached(max_entries=8, show_spinner="Drawing the map ...")
 def points(source: Source, run: str, dataset: str, channel: str | None) -> tuple[pl.DataFrame, tuple[float, float]]:
     """Return published instance embeddings on two principal components, at most some thousands, evenly spaced.
 
@@ -204,14 +205,14 @@ def points(source: Source, run: str, dataset: str, channel: str | None) -> tuple
     return table, (float(shares[0]), float(shares[1]))
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
+@cached(max_entries=16, show_spinner=False)
 def latents_of(source: Source, run: str) -> pl.DataFrame:
     """Return the factors of a run with their evidence and segments, in the order of the *Factors* page."""
     segments = source.frame("SELECT factor, segment FROM factors WHERE run = ?", [run])
     return factors_of(source, run).join(segments, on="factor", how="left", maintain_order="left")
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
+@cached(max_entries=64, show_spinner=False)
 def traversal(source: Source, run: str, factor: int) -> pl.DataFrame:
     """Return the mean window as a latent moves: ``rung, label, level, out_of_range, channel, values``."""
     return source.frame(
@@ -221,7 +222,7 @@ def traversal(source: Source, run: str, factor: int) -> pl.DataFrame:
     )
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
+@cached(max_entries=16, show_spinner=False)
 def leakage(source: Source, run: str) -> pl.DataFrame:
     """Return what probes read from a run's representations, a row each."""
     return source.frame(

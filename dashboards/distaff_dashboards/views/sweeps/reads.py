@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import streamlit as st
 from numpy.typing import NDArray
 
 from distaff_dashboards.reads.source import Source, newest_writes
+from distaff_dashboards.statements import cached
 
 
 @dataclass(frozen=True)
@@ -60,13 +60,13 @@ def sweeps_source() -> Source:
     return newest_writes("studies", "trials")
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
+@cached(max_entries=4, show_spinner=False)
 def studies(source: Source) -> list[str]:
     """Return the names of the sweeps, the last one touched first."""
     return source.frame("SELECT study FROM studies ORDER BY written_at DESC, study")["study"].to_list()
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
+@cached(max_entries=16, show_spinner=False)
 def study(source: Source, name: str) -> StudyView:
     """Return a sweep with its trials."""
     row = source.frame("SELECT * FROM studies WHERE study = ?", [name]).row(0, named=True)
