@@ -25,6 +25,7 @@ from distaff_data.planted.incidents import planted_incidents
 from distaff_data.tables.incidents import load_incidents, publish_incidents
 from distaff_data.workspace import Workspace
 from distaff_graph.diagnosis.coral.model import CORAL
+from distaff_graph.diagnosis.coral.named import CoreSettings
 from distaff_graph.diagnosis.coral.online import CORALStream
 
 
@@ -298,7 +299,7 @@ def test_a_stream_has_the_settings_and_the_seed_that_are_asked_for(tmp_path: Pat
 
     def stream(self: CORAL, topology: Topology, *, seed: int = 0) -> CORALStream:
         asked.append((self.config.learner, seed))
-        return Recorded(topology, learner=self.config.learner, seed=seed)
+        return Recorded(topology, CoreSettings(learner=self.config.learner), seed=seed)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(CORAL, "stream", stream)
