@@ -61,7 +61,9 @@ class Cycle:
                 changed |= self._end()
                 state["day"] = np.full(1, turn)
             here = turns == turn
-            hours = np.floor(times[here] % length / _HOUR).astype(int)
+            hours = (
+                np.floor(times[here] % length / _HOUR).astype(int) % self.n_hours
+            )  # just below 0 rounds to a whole turn
             state["sum"] = state["sum"] + _by_hour(hours, rows[here], self.n_hours)
             state["count"] = state["count"] + np.bincount(hours, minlength=self.n_hours)
         return changed

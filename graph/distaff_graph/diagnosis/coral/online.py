@@ -221,7 +221,7 @@ class CORALStream:
         times = [start + row * float(self._clock[1]) for row in range(int(rows_since))]
         edges = named_edges(self.topology.columns, assessment)
         diagnosis = Diagnosis(
-            f"incident-{alarm:.0f}",
+            f"incident-{_shown(alarm)}",
             ranked(named_causes(self.topology.columns, assessment, times)),
             alarm,
             (alarm,),
@@ -238,3 +238,8 @@ class CORALStream:
             self._core.add_normal(rows[:0])
             self._clock[7] = 1
         return diagnosis
+
+
+def _shown(time: float) -> str:
+    """Return a time to the microsecond, with as many digits as it has: two incidents of one second are two."""
+    return f"{time:.6f}".rstrip("0").rstrip(".")
