@@ -7,7 +7,6 @@ A page holds ``<!-- results: NAME -->`` and ``<!-- end of results -->``, and wha
 from __future__ import annotations
 
 import argparse
-import math
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -258,7 +257,9 @@ def _incident_cells(name: str, rows: Mapping[str, Row], plain: Mapping[str, floa
     best = max(controls, key=lambda model: controls[model]["value"])
     ahead = [row["p"] for row in controls.values() if row["value"] > ours["value"]]
     corrected = min(1.0, len(controls) * min(ahead, default=1.0))  # Bonferroni: the smallest of Holm's
-    told = [(plain[f"{name} sets: {what} where told"], places) for what, places in (("coverage", 2), ("mean size", 1))]
+    told = [
+        (plain.get(f"{name} sets: {what} where told"), places) for what, places in (("coverage", 2), ("mean size", 1))
+    ]
     paths = plain.get(f"{name} paths told"), plain.get(f"{name} paths")
     return [
         f"{name} ({plain[f'{name} sets: cases']:.0f})",
@@ -268,7 +269,7 @@ def _incident_cells(name: str, rows: Mapping[str, Row], plain: Mapping[str, floa
         f"{controls[best]['p']:.2g}",
         f"{corrected:.2g}" if ahead else "none ahead",
         _decimals(plain[f"{name} sets: told"], 2),
-        *("" if math.isnan(value) else _decimals(value, places) for value, places in told),
+        *("" if value is None else _decimals(value, places) for value, places in told),
         *("" if path is None else _decimals(path, 2) for path in paths),
     ]
 

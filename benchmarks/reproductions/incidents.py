@@ -12,6 +12,7 @@ every hop is an edge of the true graph, and how often one is told at all (``path
 
 from __future__ import annotations
 
+import math
 import statistics
 import sys
 from collections.abc import Callable, Mapping
@@ -183,7 +184,9 @@ def _cause_sets(of_coral: Mapping[str, tuple[Set, list[Diagnosis]]]) -> list[dic
             for case, diagnosis in zip(of_set.cases, diagnoses, strict=True)
         ]
         values = coverage(of_set.cases, chosen) or {}
-        found += [_plain("coral", f"{name} sets: {metric}", value) for metric, value in values.items()]
+        # Where nothing is told, nothing is held and no size is known.
+        known = {metric: value for metric, value in values.items() if not math.isnan(value)}
+        found += [_plain("coral", f"{name} sets: {metric}", value) for metric, value in known.items()]
     everything = share_of_systems([found for found in of_true.values() if found])
     return [*found, _plain("coral", "least share by all sets", everything)]
 
