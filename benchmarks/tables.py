@@ -243,8 +243,11 @@ def incidents(answer: Row) -> list[str]:
         "best control",
         "p",
         "p by all",
-        "sets hold the cause",
-        "paths",
+        "sets told",
+        "hold the cause",
+        "entities in them",
+        "paths told",
+        "and right",
     )
     return _table(head, (_incident_cells(name, rows, plain) for name, rows in of_set.items()))
 
@@ -254,7 +257,10 @@ def _incident_cells(name: str, rows: Mapping[str, Row], plain: Mapping[str, floa
     best = max(controls, key=lambda model: controls[model]["value"])
     ahead = [row["p"] for row in controls.values() if row["value"] > ours["value"]]
     corrected = min(1.0, len(controls) * min(ahead, default=1.0))  # Bonferroni: the smallest of Holm's
-    path = plain.get(f"{name} paths")
+    told = [
+        (plain.get(f"{name} sets: {what} where told"), places) for what, places in (("coverage", 2), ("mean size", 1))
+    ]
+    paths = plain.get(f"{name} paths told"), plain.get(f"{name} paths")
     return [
         f"{name} ({plain[f'{name} sets: cases']:.0f})",
         f"{_decimals(ours['value'], 2)} [{_decimals(ours['low'], 2)}, {_decimals(ours['high'], 2)}]",
@@ -262,8 +268,9 @@ def _incident_cells(name: str, rows: Mapping[str, Row], plain: Mapping[str, floa
         f"{best} {_decimals(controls[best]['value'], 2)}",
         f"{controls[best]['p']:.2g}",
         f"{corrected:.2g}" if ahead else "none ahead",
-        _decimals(plain[f"{name} sets: coverage"], 2),
-        "" if path is None else _decimals(path, 2),
+        _decimals(plain[f"{name} sets: told"], 2),
+        *("" if value is None else _decimals(value, places) for value, places in told),
+        *("" if path is None else _decimals(path, 2) for path in paths),
     ]
 
 

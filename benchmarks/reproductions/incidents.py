@@ -5,13 +5,14 @@ what may be hoped for on incidents nobody has seen: ``left out`` is that figure 
 set weighing the same. ``p`` is that of the paired sign-flip test over cases against CORAL. Given graphs are used where a
 set has one, and beside it the same set stands without.
 
-Beside accuracy stand, of CORAL, how often its sets of likely causes hold the true one, with the least share measured on all
-other sets (``sets``), and how often the first entity is a true cause with a path to the KPI of which every hop is an edge of
-the true graph (``paths``), where there is a KPI and the graph is known.
+Beside accuracy stand, of CORAL, how often its sets of likely causes tell anything and then hold the true one, with the least
+share measured on all other sets (``sets``), and how often the first entity is a true cause with a path to the KPI of which
+every hop is an edge of the true graph, and how often one is told at all (``paths``), where there is a KPI and a known graph.
 """
 
 from __future__ import annotations
 
+import math
 import statistics
 import sys
 from collections.abc import Callable, Mapping
@@ -26,7 +27,8 @@ from benchmarks.families import Shape, machine, process, services
 from benchmarks.incidents import CONTROLS, read
 
 from distaff.incidents.base import Diagnoser
-from distaff.incidents.cause_sets import cause_set, coverage, least_share, shares
+from distaff.incidents.cause_sets import cause_set, coverage, share_of_systems, shares, tells_shares
+from distaff.incidents.onsets import row_of
 from distaff.incidents.rankings import CaseScores, Diagnosis, score_cases
 from distaff.model.registry import model_class
 from distaff_data.arrays import Floats
@@ -170,31 +172,45 @@ def _cause_sets(of_coral: Mapping[str, tuple[Set, list[Diagnosis]]]) -> list[dic
         name: [
             max(shares(diagnosis).get(root, 0.0) for root in case.roots)
             for case, diagnosis in zip(of_set.cases, diagnoses, strict=True)
-            if case.roots and case.visible
+            if case.roots and case.visible and _tells(case, diagnosis)
         ]
         for name, (of_set, diagnoses) in of_coral.items()
     }
     found = []
     for name, (of_set, diagnoses) in of_coral.items():
-        least = least_share([share for other in of_true if other != name for share in of_true[other]])
-        chosen = [replace(diagnosis, likely=cause_set(diagnosis, least)) for diagnosis in diagnoses]
+        least = share_of_systems([found for other, found in of_true.items() if other != name and found])
+        chosen = [
+            replace(diagnosis, likely=cause_set(diagnosis, least) if _tells(case, diagnosis) else ())
+            for case, diagnosis in zip(of_set.cases, diagnoses, strict=True)
+        ]
         values = coverage(of_set.cases, chosen) or {}
-        found += [_plain("coral", f"{name} sets: {metric}", value) for metric, value in values.items()]
-    everything = least_share([share for values in of_true.values() for share in values])
+        # Where nothing is told, nothing is held and no size is known.
+        known = {metric: value for metric, value in values.items() if not math.isnan(value)}
+        found += [_plain("coral", f"{name} sets: {metric}", value) for metric, value in known.items()]
+    everything = share_of_systems([found for found in of_true.values() if found])
     return [*found, _plain("coral", "least share by all sets", everything)]
+
+
+def _tells(case: Case, diagnosis: Diagnosis) -> bool:
+    """Tell whether shares of other systems say anything of this case, as the product has it."""
+    return tells_shares(case.values[: row_of(case, None)], diagnosis.graph)
 
 
 def _paths(of_coral: Mapping[str, tuple[Set, list[Diagnosis]]]) -> list[dict[str, Any]]:
     found = []
     for name, (of_set, diagnoses) in of_coral.items():
         truth = {(edge.source, edge.target) for edge in of_set.truth}
-        hits = [
-            _grounded(case, diagnosis, truth | of_set.new.get(case.name, frozenset()))
+        pairs = [
+            (case, diagnosis)
             for case, diagnosis in zip(of_set.cases, diagnoses, strict=True)
             if truth and case.roots and case.visible and case.kpi is not None
         ]
+        judged = [diagnosis for _, diagnosis in pairs]
+        hits = [_grounded(case, diagnosis, truth | of_set.new.get(case.name, frozenset())) for case, diagnosis in pairs]
         if hits:
+            told = [len(diagnosis.causes[0].path) > 1 for diagnosis in judged if diagnosis.causes]
             found.append(_plain("coral", f"{name} paths", statistics.fmean(hits)))
+            found.append(_plain("coral", f"{name} paths told", sum(told) / len(hits)))
     return found
 
 

@@ -18,6 +18,7 @@ from distaff.model.registry import model_class
 from distaff_data.arrays import Floats
 from distaff_data.datasets.incidents import Topology
 from distaff_graph.diagnosis.coral.online import CORALStream
+from distaff_graph.diagnosis.timing import StreamConfig
 
 PEER = "BARO's scorer over all history"
 REPEATS = 5
@@ -42,7 +43,7 @@ class _Feed:
         self._load = self._rng.standard_normal((4, n_metrics))
         self.clock, self.failed = 0, False
         names = [f"service{i // 4:05}|{('cpu', 'memory', 'latency', 'errors')[i % 4]}" for i in range(n_metrics)]
-        self.stream = CORALStream(Topology(tuple(names), 0), base=4 * ROWS)
+        self.stream = CORALStream(Topology(tuple(names), 0), config=StreamConfig(base=4.0 * ROWS))
 
     def batch(self) -> tuple[Floats, Floats]:
         """Return times and rows of the next batch."""

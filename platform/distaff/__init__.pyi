@@ -207,6 +207,8 @@ class BARO(_BARO):
         onset: use the known onset, or find it
         changes: a CSV file of changes: time, entity, what
         changes_within: seconds before the onset in which changes are told
+        windows: seconds over which the trigger takes means; none: 1, 3, 10 and 30 rows
+        quiet: seconds in which nothing is out that end an incident; 0: 30 rows
     """
 
     def __init__(
@@ -215,6 +217,8 @@ class BARO(_BARO):
         onset: Literal["given", "detected"] = "given",
         changes: str = "",
         changes_within: float = 3600.0,
+        windows: tuple[float, ...] = (),
+        quiet: float = 0.0,
     ) -> None: ...
 
 class BetaTCVAE(_BetaTCVAE):
@@ -455,6 +459,8 @@ class CIRCA(_CIRCA):
         onset: use the known onset, or find it
         changes: a CSV file of changes: time, entity, what
         changes_within: seconds before the onset in which changes are told
+        windows: seconds over which the trigger takes means; none: 1, 3, 10 and 30 rows
+        quiet: seconds in which nothing is out that end an incident; 0: 30 rows
     """
 
     def __init__(
@@ -463,6 +469,8 @@ class CIRCA(_CIRCA):
         onset: Literal["given", "detected"] = "given",
         changes: str = "",
         changes_within: float = 3600.0,
+        windows: tuple[float, ...] = (),
+        quiet: float = 0.0,
     ) -> None: ...
 
 class CIRCAOnPC(_CIRCAOnPC):
@@ -472,6 +480,8 @@ class CIRCAOnPC(_CIRCAOnPC):
         onset: use the known onset, or find it
         changes: a CSV file of changes: time, entity, what
         changes_within: seconds before the onset in which changes are told
+        windows: seconds over which the trigger takes means; none: 1, 3, 10 and 30 rows
+        quiet: seconds in which nothing is out that end an incident; 0: 30 rows
     """
 
     def __init__(
@@ -480,6 +490,8 @@ class CIRCAOnPC(_CIRCAOnPC):
         onset: Literal["given", "detected"] = "given",
         changes: str = "",
         changes_within: float = 3600.0,
+        windows: tuple[float, ...] = (),
+        quiet: float = 0.0,
     ) -> None: ...
 
 class CORAL(_CORAL):
@@ -489,6 +501,10 @@ class CORAL(_CORAL):
         onset: use the known onset, or find it
         changes: a CSV file of changes: time, entity, what
         changes_within: seconds before the onset in which changes are told
+        windows: seconds over which the trigger takes means; none: 1, 3, 10 and 30 rows
+        quiet: seconds in which nothing is out that end an incident; 0: 30 rows
+        base: seconds of a stream that are normal at its start; 0: 200 rows
+        patience: seconds after which a state is the new normal; 0: ten bases
         batch: rows taken at a time
         learner: how the causal graph is learned
         graph: use what is known of dependencies
@@ -507,6 +523,10 @@ class CORAL(_CORAL):
         onset: Literal["given", "detected"] = "given",
         changes: str = "",
         changes_within: float = 3600.0,
+        windows: tuple[float, ...] = (),
+        quiet: float = 0.0,
+        base: float = 0.0,
+        patience: float = 0.0,
         batch: int = 60,
         learner: Literal["linear", "neural"] = "linear",
         graph: bool = True,
@@ -801,6 +821,8 @@ class EpsilonDiagnosis(_EpsilonDiagnosis):
         onset: use the known onset, or find it
         changes: a CSV file of changes: time, entity, what
         changes_within: seconds before the onset in which changes are told
+        windows: seconds over which the trigger takes means; none: 1, 3, 10 and 30 rows
+        quiet: seconds in which nothing is out that end an incident; 0: 30 rows
     """
 
     def __init__(
@@ -809,6 +831,8 @@ class EpsilonDiagnosis(_EpsilonDiagnosis):
         onset: Literal["given", "detected"] = "given",
         changes: str = "",
         changes_within: float = 3600.0,
+        windows: tuple[float, ...] = (),
+        quiet: float = 0.0,
     ) -> None: ...
 
 class FloorZ(_FloorZ):
@@ -818,6 +842,8 @@ class FloorZ(_FloorZ):
         onset: use the known onset, or find it
         changes: a CSV file of changes: time, entity, what
         changes_within: seconds before the onset in which changes are told
+        windows: seconds over which the trigger takes means; none: 1, 3, 10 and 30 rows
+        quiet: seconds in which nothing is out that end an incident; 0: 30 rows
     """
 
     def __init__(
@@ -826,6 +852,8 @@ class FloorZ(_FloorZ):
         onset: Literal["given", "detected"] = "given",
         changes: str = "",
         changes_within: float = 3600.0,
+        windows: tuple[float, ...] = (),
+        quiet: float = 0.0,
     ) -> None: ...
 
 class ForecastBlend(_ForecastBlend):
@@ -1059,6 +1087,8 @@ class HypothesisTest(_HypothesisTest):
         onset: use the known onset, or find it
         changes: a CSV file of changes: time, entity, what
         changes_within: seconds before the onset in which changes are told
+        windows: seconds over which the trigger takes means; none: 1, 3, 10 and 30 rows
+        quiet: seconds in which nothing is out that end an incident; 0: 30 rows
     """
 
     def __init__(
@@ -1067,6 +1097,8 @@ class HypothesisTest(_HypothesisTest):
         onset: Literal["given", "detected"] = "given",
         changes: str = "",
         changes_within: float = 3600.0,
+        windows: tuple[float, ...] = (),
+        quiet: float = 0.0,
     ) -> None: ...
 
 class ICA(_ICA):
@@ -1104,6 +1136,8 @@ class KPICorrelation(_KPICorrelation):
         onset: use the known onset, or find it
         changes: a CSV file of changes: time, entity, what
         changes_within: seconds before the onset in which changes are told
+        windows: seconds over which the trigger takes means; none: 1, 3, 10 and 30 rows
+        quiet: seconds in which nothing is out that end an incident; 0: 30 rows
     """
 
     def __init__(
@@ -1112,6 +1146,8 @@ class KPICorrelation(_KPICorrelation):
         onset: Literal["given", "detected"] = "given",
         changes: str = "",
         changes_within: float = 3600.0,
+        windows: tuple[float, ...] = (),
+        quiet: float = 0.0,
     ) -> None: ...
 
 class LDA(_LDA):
@@ -1484,6 +1520,8 @@ class NSigma(_NSigma):
         onset: use the known onset, or find it
         changes: a CSV file of changes: time, entity, what
         changes_within: seconds before the onset in which changes are told
+        windows: seconds over which the trigger takes means; none: 1, 3, 10 and 30 rows
+        quiet: seconds in which nothing is out that end an incident; 0: 30 rows
     """
 
     def __init__(
@@ -1492,6 +1530,8 @@ class NSigma(_NSigma):
         onset: Literal["given", "detected"] = "given",
         changes: str = "",
         changes_within: float = 3600.0,
+        windows: tuple[float, ...] = (),
+        quiet: float = 0.0,
     ) -> None: ...
 
 class OneNN(_OneNN):
@@ -1530,6 +1570,8 @@ class OnsetOrder(_OnsetOrder):
         onset: use the known onset, or find it
         changes: a CSV file of changes: time, entity, what
         changes_within: seconds before the onset in which changes are told
+        windows: seconds over which the trigger takes means; none: 1, 3, 10 and 30 rows
+        quiet: seconds in which nothing is out that end an incident; 0: 30 rows
     """
 
     def __init__(
@@ -1538,6 +1580,8 @@ class OnsetOrder(_OnsetOrder):
         onset: Literal["given", "detected"] = "given",
         changes: str = "",
         changes_within: float = 3600.0,
+        windows: tuple[float, ...] = (),
+        quiet: float = 0.0,
     ) -> None: ...
 
 class PageRank(_PageRank):
@@ -1547,6 +1591,8 @@ class PageRank(_PageRank):
         onset: use the known onset, or find it
         changes: a CSV file of changes: time, entity, what
         changes_within: seconds before the onset in which changes are told
+        windows: seconds over which the trigger takes means; none: 1, 3, 10 and 30 rows
+        quiet: seconds in which nothing is out that end an incident; 0: 30 rows
     """
 
     def __init__(
@@ -1555,6 +1601,8 @@ class PageRank(_PageRank):
         onset: Literal["given", "detected"] = "given",
         changes: str = "",
         changes_within: float = 3600.0,
+        windows: tuple[float, ...] = (),
+        quiet: float = 0.0,
     ) -> None: ...
 
 class PCPageRank(_PCPageRank):
@@ -1564,6 +1612,8 @@ class PCPageRank(_PCPageRank):
         onset: use the known onset, or find it
         changes: a CSV file of changes: time, entity, what
         changes_within: seconds before the onset in which changes are told
+        windows: seconds over which the trigger takes means; none: 1, 3, 10 and 30 rows
+        quiet: seconds in which nothing is out that end an incident; 0: 30 rows
     """
 
     def __init__(
@@ -1572,6 +1622,8 @@ class PCPageRank(_PCPageRank):
         onset: Literal["given", "detected"] = "given",
         changes: str = "",
         changes_within: float = 3600.0,
+        windows: tuple[float, ...] = (),
+        quiet: float = 0.0,
     ) -> None: ...
 
 class PCA(_PCA):
@@ -1657,6 +1709,8 @@ class PRISM(_PRISM):
         onset: use the known onset, or find it
         changes: a CSV file of changes: time, entity, what
         changes_within: seconds before the onset in which changes are told
+        windows: seconds over which the trigger takes means; none: 1, 3, 10 and 30 rows
+        quiet: seconds in which nothing is out that end an incident; 0: 30 rows
     """
 
     def __init__(
@@ -1665,6 +1719,8 @@ class PRISM(_PRISM):
         onset: Literal["given", "detected"] = "given",
         changes: str = "",
         changes_within: float = 3600.0,
+        windows: tuple[float, ...] = (),
+        quiet: float = 0.0,
     ) -> None: ...
 
 class PureSVD(_PureSVD):
@@ -1763,6 +1819,8 @@ class Random(_Random):
         onset: use the known onset, or find it
         changes: a CSV file of changes: time, entity, what
         changes_within: seconds before the onset in which changes are told
+        windows: seconds over which the trigger takes means; none: 1, 3, 10 and 30 rows
+        quiet: seconds in which nothing is out that end an incident; 0: 30 rows
     """
 
     def __init__(
@@ -1771,6 +1829,8 @@ class Random(_Random):
         onset: Literal["given", "detected"] = "given",
         changes: str = "",
         changes_within: float = 3600.0,
+        windows: tuple[float, ...] = (),
+        quiet: float = 0.0,
     ) -> None: ...
 
 class RandomEncoder(_RandomEncoder):
@@ -1907,6 +1967,8 @@ class RCD(_RCD):
         onset: use the known onset, or find it
         changes: a CSV file of changes: time, entity, what
         changes_within: seconds before the onset in which changes are told
+        windows: seconds over which the trigger takes means; none: 1, 3, 10 and 30 rows
+        quiet: seconds in which nothing is out that end an incident; 0: 30 rows
     """
 
     def __init__(
@@ -1915,6 +1977,8 @@ class RCD(_RCD):
         onset: Literal["given", "detected"] = "given",
         changes: str = "",
         changes_within: float = 3600.0,
+        windows: tuple[float, ...] = (),
+        quiet: float = 0.0,
     ) -> None: ...
 
 class Recency(_Recency):
@@ -1924,6 +1988,8 @@ class Recency(_Recency):
         onset: use the known onset, or find it
         changes: a CSV file of changes: time, entity, what
         changes_within: seconds before the onset in which changes are told
+        windows: seconds over which the trigger takes means; none: 1, 3, 10 and 30 rows
+        quiet: seconds in which nothing is out that end an incident; 0: 30 rows
     """
 
     def __init__(
@@ -1932,6 +1998,8 @@ class Recency(_Recency):
         onset: Literal["given", "detected"] = "given",
         changes: str = "",
         changes_within: float = 3600.0,
+        windows: tuple[float, ...] = (),
+        quiet: float = 0.0,
     ) -> None: ...
 
 class RP3Beta(_RP3Beta):
@@ -2260,6 +2328,8 @@ class Traversal(_Traversal):
         onset: use the known onset, or find it
         changes: a CSV file of changes: time, entity, what
         changes_within: seconds before the onset in which changes are told
+        windows: seconds over which the trigger takes means; none: 1, 3, 10 and 30 rows
+        quiet: seconds in which nothing is out that end an incident; 0: 30 rows
     """
 
     def __init__(
@@ -2268,6 +2338,8 @@ class Traversal(_Traversal):
         onset: Literal["given", "detected"] = "given",
         changes: str = "",
         changes_within: float = 3600.0,
+        windows: tuple[float, ...] = (),
+        quiet: float = 0.0,
     ) -> None: ...
 
 class UserKNN(_UserKNN):

@@ -199,6 +199,27 @@ def seconds_of(times: Floats) -> Floats:
     return seconds
 
 
+def seconds_of_text(text: str | None) -> float:
+    """Return one time in seconds: a number in the unit that its size tells, or a date of ISO 8601; NaN where it is neither.
+
+    A date without a zone is in UTC, as everywhere. What lies so far in the future that it is a sign for "no end" is no time.
+    """
+    stripped = (text or "").strip()
+    try:
+        number = float(stripped)
+    except ValueError:
+        try:
+            moment = datetime.fromisoformat(stripped)
+        except ValueError:
+            return float("nan")
+        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        return seconds if seconds < _FAR else float("nan")
+    try:
+        return float(seconds_of(np.array([number]))[0])
+    except ValueError:
+        return float("nan")
+
+
 def _mixed(usual: Any, other: Any) -> str:
     names = {unit: name for _, unit, name in _UNITS} | {1.0: "seconds"}
     return f"the time is in {names[other]}, and those before in {names[usual]}; write all in one unit"

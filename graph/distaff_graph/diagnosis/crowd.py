@@ -1,6 +1,6 @@
 """When did it start, by the crowd: how many metrics are further out than they ever were, over windows of several lengths.
 
-An incident moves many metrics, or the KPI and something else. For windows of 1, 3, 10 and 30 rows the mean of each metric's
+An incident moves many metrics, or the KPI and something else. For windows of several lengths the mean of each metric's
 robust z is compared with its reach, the furthest that means of so many rows ever were in the base, with a margin that is the
 wider the fewer windows the base has. A row *calls* where more metrics are beyond their reach than the base's own end ever
 had at once, or where the KPI is, over a long window or with another metric; an alarm is a few calling rows in a row, more
@@ -11,15 +11,15 @@ The same count tells when an incident is over: nothing calls any more.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from distaff.incidents.streams import Alarm
 from distaff_data.arrays import Bools, Floats
+from distaff_graph.diagnosis.timing import Timing
 
-WINDOWS = (1, 3, 10, 30)  # rows
-_CALLS = (3, 4, 3, 3)  # calling rows that are an alarm: one outlier fills a window of 3 rows three times
+_CALLS = 3  # calling rows that are an alarm, and one more than the rows of a window that one outlier can fill
 _LEAST_BASE = 6  # windows of the base; fewer tell no reach
 _FITTED = 0.6  # share of the base, its beginning, that gives the reach by which its end is judged
 _CLIP = 10.0  # z that counts at most: with it no single row moves the mean of 10 rows far enough
@@ -37,10 +37,11 @@ class Crowd:
 
     Args:
         kpi: Position of the metric that shows incidents; None if there is none.
+        windows: Their lengths in rows, rising.
     """
 
-    def __init__(self, kpi: int | None = None) -> None:
-        self.kpi = kpi
+    def __init__(self, kpi: int | None = None, windows: Sequence[int] = Timing.windows) -> None:
+        self.kpi, self.windows = kpi, tuple(windows)
         self._state: dict[str, Floats] = {}
 
     @property
@@ -54,20 +55,20 @@ class Crowd:
         if not self.armed:
             return 0
         runs = self._state["runs"]
-        return int(max((run + w - 1 for run, w in zip(runs, WINDOWS, strict=False) if run), default=0))
+        return int(max((run + w - 1 for run, w in zip(runs, self.windows, strict=False) if run), default=0))
 
     def rebase(self, rows: Floats) -> None:
         """Learn what is normal from complete rows ``(n, M)``; too few rows leave it off."""
         self._state = {}
-        lengths = [w for w in WINDOWS if len(rows) >= _LEAST_BASE * w]
+        lengths = [w for w in self.windows if len(rows) >= _LEAST_BASE * w]
         if not lengths:
             return
         cut = max(int(_FITTED * len(rows)), 1)
         median, scale = _middle(rows[:cut])
         first = _standard(rows, median, scale)
         needed = [
-            _most_at_once(np.abs(_means(first, w)[max(cut - w + 1, 0) :]) > _allowed(first[:cut], w), calls)
-            for w, calls in zip(lengths, _CALLS, strict=False)
+            _most_at_once(np.abs(_means(first, w)[max(cut - w + 1, 0) :]) > _allowed(first[:cut], w), _calls(w))
+            for w in lengths
         ]
         median, scale = _middle(rows)
         z = _standard(rows, median, scale)
@@ -77,7 +78,7 @@ class Crowd:
             "allowed": np.stack([_allowed(z, w) for w in lengths]),
             "needed": np.maximum(_MORE * np.array(needed), max(1.0, _CHANCE * np.sqrt(rows.shape[1]))),
             "runs": np.zeros(len(lengths)),
-            "last": z[len(z) - min(len(z), WINDOWS[-1] - 1) :].copy(),
+            "last": z[len(z) - min(len(z), self.windows[-1] - 1) :].copy(),
         }
 
     def update(self, rows: Floats) -> Alarm | None:
@@ -89,8 +90,8 @@ class Crowd:
         self._state["runs"] = runs[-1]
         found = [
             (int(over[0]), -int(runs[over[0], i]) - w + 1)
-            for i, (w, calls) in enumerate(zip(WINDOWS, _CALLS, strict=True))
-            if i < runs.shape[1] and len(over := np.flatnonzero(runs[:, i] >= calls))
+            for i, w in enumerate(self.windows[: runs.shape[1]])
+            if len(over := np.flatnonzero(runs[:, i] >= _calls(w)))
         ]
         if not found:
             return None
@@ -98,18 +99,20 @@ class Crowd:
         return Alarm(row, row + 1 + before)
 
     def calling(self, rows: Floats) -> Bools:
-        """Return which of the next rows ``(n, M)`` call, by window, ``(n, W)``; keeps the last ones."""
+        """Return which of the next rows ``(n, M)`` call, by window, ``(n, W)``, none without a base; keeps the last ones."""
+        if not self.armed:
+            return np.zeros((len(rows), 0), dtype=bool)
         state = self._state
         joined = np.vstack([state["last"], _standard(rows, state["median"], state["scale"])])
-        state["last"] = joined[len(joined) - min(len(joined), WINDOWS[-1] - 1) :].copy()
+        state["last"] = joined[len(joined) - min(len(joined), self.windows[-1] - 1) :].copy()
         called = np.zeros((len(rows), len(state["allowed"])), dtype=bool)
         for i, (allowed, needed) in enumerate(zip(state["allowed"], state["needed"], strict=True)):
-            means = _means(joined, WINDOWS[i])[-len(rows) :]
+            means = _means(joined, self.windows[i])[-len(rows) :]
             beyond = np.abs(means) > allowed
             count = beyond.sum(1)
             calls = count > needed
             if self.kpi is not None:
-                alone = WINDOWS[i] >= _ALONE
+                alone = self.windows[i] >= _ALONE
                 calls |= beyond[:, self.kpi] & (alone | (count > 1))
             called[len(rows) - len(means) :, i] = calls
         return called
@@ -121,6 +124,11 @@ class Crowd:
     def load_state(self, tensors: Mapping[str, Floats]) -> None:
         """Go on from what :meth:`state` gave."""
         self._state = {name: np.array(value) for name, value in tensors.items()}
+
+
+def _calls(window: int) -> int:
+    """Return how many calling rows are an alarm: a mean of fewer than ``_ALONE`` rows is moved by one outlier."""
+    return max(_CALLS, window + 1) if window < _ALONE else _CALLS
 
 
 def _middle(rows: Floats) -> tuple[Floats, Floats]:

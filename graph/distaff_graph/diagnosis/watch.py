@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import numpy as np
 
 from distaff.incidents.base import Diagnoser
 from distaff.incidents.streams import Alarm
+from distaff.model.config import ModelConfig
 from distaff_data.arrays import Bools, Floats
 from distaff_graph.diagnosis.crowd import Crowd
+from distaff_graph.diagnosis.timing import Timing, TriggeredConfig
 from distaff_graph.diagnosis.trigger import Trigger
-
-_QUIET = 30  # rows without a call after which an incident is over
 
 
 class Watch:
@@ -20,11 +21,15 @@ class Watch:
 
     Args:
         kpi: Position of the metric that shows incidents; None if there is none.
+        timing: How long it looks and waits.
     """
 
-    def __init__(self, kpi: int | None = None) -> None:
-        self.kpi = kpi
-        self._trigger, self._crowd = Trigger(), Crowd(kpi)  # the level of the KPI is the crowd's matter
+    def __init__(self, kpi: int | None = None, timing: Timing | None = None) -> None:
+        self.kpi, self.timing = kpi, timing or Timing()
+        self._trigger, self._crowd = (
+            Trigger(),
+            Crowd(kpi, self.timing.windows),
+        )  # the level of the KPI is the crowd's matter
         self._quiet = 0
 
     @property
@@ -55,7 +60,7 @@ class Watch:
         calls: Bools = np.asarray(self._crowd.calling(rows).any(axis=1), dtype=bool)
         for row, called in enumerate(calls):
             self._quiet = 0 if called else self._quiet + 1
-            if self._quiet >= _QUIET:
+            if self._quiet >= self.timing.quiet:
                 self._quiet = 0
                 return row
         return None
@@ -76,10 +81,12 @@ class Watch:
 class TriggeredDiagnoser(Diagnoser):
     """A diagnoser that finds onsets by :class:`Watch`."""
 
-    def alarms(self, rows: Floats, start: int, kpi: int | None = None) -> list[Alarm]:
+    Config: ClassVar[type[ModelConfig]] = TriggeredConfig
+
+    def alarms(self, rows: Floats, start: int, kpi: int | None = None, *, step: float = 1.0) -> list[Alarm]:
         """Find every alarm; after one, it waits until things are back, and the rows that follow join the base."""
         alarms: list[Alarm] = []
-        watch, base = Watch(kpi), rows[:start]
+        watch, base = Watch(kpi, Timing.of(self.config, step)), rows[:start]
         watch.rebase(base)
         begin = 0
         while (alarm := watch.update(rows[start:])) is not None:

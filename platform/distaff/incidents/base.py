@@ -24,7 +24,7 @@ from pydantic import Field
 from torch import Tensor
 
 from distaff.incidents import saved
-from distaff.incidents.cause_sets import cause_set, with_cause_sets
+from distaff.incidents.cause_sets import cause_set, tells_shares, with_cause_sets
 from distaff.incidents.changes import recent_changes
 from distaff.incidents.frames import RankedCauses, Time, TimeAxis, edges_between, place_of, ranked_causes, read_case
 from distaff.incidents.onsets import by_name, normal_rows, row_of, trigger_start
@@ -58,9 +58,11 @@ _LEAST_TO_EXPLAIN, _LEAST_TO_DETECT = 2, 3  # rows: one normal and one abnormal;
 class DiagnoserConfig(ModelConfig):
     """Settings that every diagnoser has."""
 
-    onset: Literal["given", "detected"] = Field("given", description="use the known onset, or find it")
-    changes: str = Field("", description="a CSV file of changes: time, entity, what")
-    changes_within: float = Field(3600.0, gt=0, description="seconds before the onset in which changes are told")
+    onset: Literal["given", "detected"] = Field(default="given", description="use the known onset, or find it")
+    changes: str = Field(default="", description="a CSV file of changes: time, entity, what")
+    changes_within: float = Field(
+        default=3600.0, gt=0, description="seconds before the onset in which changes are told"
+    )
 
 
 @dataclass(frozen=True)
@@ -117,13 +119,14 @@ class Diagnoser(Model[Incidents]):
     def explain(self, view: CaseView) -> Explanation:
         """Rank all metrics but the KPI, most to blame first, and give the causal graph where there is one."""
 
-    def alarms(self, rows: Floats, start: int, kpi: int | None = None) -> list[Alarm]:
+    def alarms(self, rows: Floats, start: int, kpi: int | None = None, *, step: float = 1.0) -> list[Alarm]:
         """Find every alarm without looking at the onset.
 
         Args:
             rows: Complete rows ``(T, M)``.
             start: Rows before this one are known to be normal.
             kpi: Position of the KPI, if there is one.
+            step: Seconds from row to row.
 
         Raises:
             UnsupportedError: The model has no trigger.
@@ -206,7 +209,7 @@ class Diagnoser(Model[Incidents]):
         if detect:
             start = trigger_start(case)
             rows = impute(case, start)
-            alarms = self.alarms(rows, start, case.kpi)
+            alarms = self.alarms(rows, start, case.kpi, step=float(np.median(np.diff(case.times))))
             if not alarms:
                 return Diagnosis(case.name, (), None)
             onset = alarms[0].start
@@ -229,9 +232,10 @@ class Diagnoser(Model[Incidents]):
             remarks(topology) if self.reads_graph else (),
             changes=self._changes_before(case, times[0] if times else float(case.times[onset])),
         )
-        return (
-            diagnosis if self.least_share is None else replace(diagnosis, likely=cause_set(diagnosis, self.least_share))
-        )
+        if self.least_share is None:
+            return diagnosis
+        tells = tells_shares(case.values[:onset], diagnosis.graph)
+        return replace(diagnosis, likely=cause_set(diagnosis, self.least_share) if tells else ())
 
     def _changes_before(self, case: Case, onset: float) -> tuple[str, ...]:
         """Return what changed shortly before the onset, a sentence each."""
@@ -254,7 +258,7 @@ class Diagnoser(Model[Incidents]):
         for number, case in enumerate(data.cases, 1):
             diagnoses.append(self.diagnose_case(case, edges, seed=session.seed))
             session.report(Epoch(number, {"total": float(len(data.cases))}))
-        self.diagnoses = with_cause_sets(data.cases, diagnoses, self.least_share)
+        self.diagnoses = with_cause_sets(data.cases, diagnoses)
         self.normal = normal_moments([normal_rows(case) for case in data.cases])
         self.cases_seen = frozenset(case.digest for case in data.cases)
 

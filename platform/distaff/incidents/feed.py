@@ -21,6 +21,7 @@ import pyarrow.csv as pacsv
 
 from distaff_data.arrays import Floats
 from distaff_data.errors import InputError
+from distaff_data.ingest.times import NO_TIME, seconds_of_text
 
 _POLL = 0.2  # seconds between looks at a file that does not grow
 _MARK = 400  # bytes
@@ -174,9 +175,10 @@ class Feed:
 
 
 def read_rows(lines: Sequence[bytes], width: int) -> tuple[Floats, Floats, list[tuple[str, bytes]]]:
-    """Return times and values ``(n, M)`` of the rows that can be read, and why which others cannot.
+    """Return times in seconds and values ``(n, M)`` of the rows that can be read, and why which others cannot.
 
-    An empty field, and one that is infinite, is missing.
+    A time is a number, in the unit that its size tells, or a date of ISO 8601. An empty field, and one that is infinite, is
+    missing.
     """
     kept, bad = list(lines), list[tuple[str, bytes]]()
     try:
@@ -186,8 +188,9 @@ def read_rows(lines: Sequence[bytes], width: int) -> tuple[Floats, Floats, list[
     stamps = values[:, 0]
     values[:, 1:][np.isinf(values[:, 1:])] = np.nan
     before = np.concatenate([[-np.inf], np.fmax.accumulate(np.where(np.isfinite(stamps), stamps, -np.inf))[:-1]])
-    late = ~(stamps > before) | ~np.isfinite(stamps)
-    bad += [("its time does not rise", kept[at]) for at in np.flatnonzero(late)]
+    late = ~(stamps > before)
+    bad += [("its time does not rise" if np.isfinite(stamps[at]) else f"its time is {NO_TIME}", kept[at])
+            for at in np.flatnonzero(late)]  # fmt: skip
     return stamps[~late], values[~late, 1:], bad
 
 
@@ -203,17 +206,18 @@ def _one_by_one(lines: Sequence[bytes], width: int) -> tuple[Floats, list[bytes]
 
 
 def _numbers(lines: Sequence[bytes], width: int) -> Floats:
-    """Return the fields of lines ``(n, width)``, NaN where empty; raises what Arrow does."""
+    """Return the fields of lines ``(n, width)``, first the time, NaN where empty or no time; raises what Arrow does."""
     names = [str(i) for i in range(width)]
     table = pacsv.read_csv(
         io.BytesIO(b"".join(lines)),
         read_options=pacsv.ReadOptions(column_names=names),
-        convert_options=pacsv.ConvertOptions(column_types=dict.fromkeys(names, "double")),
+        convert_options=pacsv.ConvertOptions(column_types=dict.fromkeys(names, "double") | {"0": "string"}),
         parse_options=pacsv.ParseOptions(ignore_empty_lines=False),
     )
-    values: Floats = np.stack([column.to_numpy() for column in table.columns], axis=1).astype(np.float64)
-    if len(values) != len(lines):
+    if len(table) != len(lines):
         raise pa.ArrowInvalid("a row is not one line")
+    times = np.array([seconds_of_text(text) for text in table.columns[0].to_pylist()], dtype=np.float64)
+    values: Floats = np.stack([times, *(column.to_numpy() for column in table.columns[1:])], axis=1).astype(np.float64)
     return values
 
 

@@ -18,6 +18,7 @@ import torch
 
 from distaff.incidents.base import Diagnoser
 from distaff.incidents.feed import Feed, Rows
+from distaff.incidents.pace import Pace
 from distaff.incidents.rankings import Diagnosis
 from distaff.incidents.tables import publish_diagnoses, target_of
 from distaff.model.checkpoints import read_checkpoint, write_checkpoint
@@ -29,6 +30,7 @@ from distaff_data.tables.incidents import load_incidents
 from distaff_data.workspace import Workspace
 
 _BATCH = 60  # rows
+_NO_SECONDS = 1e11  # since 1970: the year 5138
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def follow(
         report: Called with every ranking.
 
     Returns:
-        The rows that were set aside: those that cannot be read, and those that came too late.
+        The rows that were set aside: those that cannot be read, that came too late, or whose step has another row.
 
     Raises:
         InputError: The stream has no header with a time, no row that can be read to begin with, or an unknown KPI; a setting
@@ -115,25 +117,32 @@ def follow(
     if checkpoint is not None:
         feed.skip_to(int(str(checkpoint[1]["offset"])), str(checkpoint[1].get("mark", "")).encode("latin-1"))
     columns = feed.columns
-    stream = diagnoser.stream(_topology(columns, kpi, incidents), seed=seed)
+    stream, pace = diagnoser.stream(_topology(columns, kpi, incidents), seed=seed), Pace()
     if checkpoint is not None:
         tensors, state = checkpoint
         _check_same(state, list(columns), settings, seed, folder / f"{run}.safetensors")
         stream.load_state({name: tensor.numpy() for name, tensor in tensors.items()})
+        if (stream.last_time or 0.0) >= _NO_SECONDS:
+            file = folder / f"{run}.safetensors"
+            raise InputError(f"0.1 took the stream's milliseconds for seconds; remove {file} to begin anew")
+        if isinstance(paced := state.get("pace"), dict):  # 0.1 had none
+            pace.load_state(paced)
     aside = SetAside(folder / f"{run}.rejects.txt")
     for piece in feed.batches(n_rows, idle):
         if piece.bad and not len(piece.times) and stream.last_time is None:
             raise InputError(f"a row of the stream cannot be read: {piece.bad[0][0]}")
         aside.add(piece.bad)
         fresh = piece.times > (-np.inf if stream.last_time is None else stream.last_time)
-        throttle.wait(piece.times[fresh])
-        diagnosis = stream.update(piece.times[fresh], piece.values[fresh], onset=piece.onset)
+        times, rows, doubled = pace.even(piece.times[fresh], piece.values[fresh])
+        aside.add([("another row of its step counts", f"{moment}".encode()) for moment in doubled])
+        throttle.wait(times)
+        diagnosis = stream.update(times, rows, onset=piece.onset)
         if diagnosis is not None:
             target = f"{target_of(run)}/{diagnosis.case}"
             publish_diagnoses(workspace.warehouse, run, [diagnosis], target=target, converged=stream.converged)
             report(Update(diagnosis, stream.converged))
         tensors = {name: torch.from_numpy(np.array(value, order="C")) for name, value in stream.state().items()}
-        begun = {"columns": list(columns), "settings": settings, "seed": seed}
+        begun = {"columns": list(columns), "settings": settings, "seed": seed, "pace": pace.state()}
         write_checkpoint(folder, run, tensors, begun | {"offset": piece.offset, "mark": piece.mark.decode("latin-1")})
     return aside
 

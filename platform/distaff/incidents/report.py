@@ -15,7 +15,7 @@ import numpy as np
 
 from distaff.document import Report, Section, write_report
 from distaff.exports import DATES_FROM
-from distaff.incidents.cause_sets import SUCH
+from distaff.incidents.cause_sets import SUCH, UNTOLD
 from distaff.incidents.rankings import Cause, Diagnosis
 from distaff.incidents.tables import read_diagnoses
 from distaff.runs.records import find
@@ -68,7 +68,7 @@ def _facts(case: Case, diagnosis: Diagnosis, by: str) -> list[str]:
     if diagnosis.likely:
         facts.append(f"in nine of ten such cases the cause is among: {', '.join(diagnosis.likely)} ({SUCH})")
     elif diagnosis.likely is not None:
-        facts.append("which entity is the cause cannot be told from these metrics: more than half of them are likely")
+        facts.append(f"which entity is the cause {UNTOLD}")
     return facts + list(diagnosis.warnings)
 
 

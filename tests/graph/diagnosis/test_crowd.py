@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distaff_data.arrays import Floats
-from distaff_graph.diagnosis.crowd import WINDOWS, Crowd
-from distaff_graph.diagnosis.watch import TriggeredDiagnoser, Watch
+from distaff_graph.diagnosis.controls.scores import BARO
+from distaff_graph.diagnosis.crowd import Crowd
+from distaff_graph.diagnosis.timing import Timing
+from distaff_graph.diagnosis.watch import Watch
 
 
 def calm(rows: int, seed: int = 0, n_metrics: int = 20) -> Floats:
@@ -36,7 +38,7 @@ def test_calls_are_those_of_windows_looked_at_one_by_one() -> None:
     allowed, needed = crowd.state()["allowed"], crowd.state()["needed"]
     median, scale = crowd.state()["median"], crowd.state()["scale"]
     called = crowd.calling(rows[60:])
-    for row, (i, window) in itertools.product(range(60, 90), enumerate(WINDOWS[: len(allowed)])):
+    for row, (i, window) in itertools.product(range(60, 90), enumerate(Timing().windows[: len(allowed)])):
         z = np.clip((rows[row - window + 1 : row + 1] - median) / scale, -10, 10)
         beyond = np.abs(z.mean(0)) > allowed[i]
         expected = beyond.sum() > needed[i] or (beyond[3] and (window >= 10 or beyond.sum() > 1))
@@ -129,6 +131,6 @@ def test_every_fault_of_a_replay_is_found_and_the_time_between_is_not() -> None:
     starts = [400, 1100, 1800]
     for start in starts:
         rows[start : start + 300, :8] += 8 * rows.std(0)[:8]
-    found = [alarm.row for alarm in TriggeredDiagnoser.alarms(None, rows, 300)]  # type: ignore[arg-type]
+    found = [alarm.row for alarm in BARO().alarms(rows, 300)]
     assert len(found) == 3
     assert all(0 <= row - start <= 10 for row, start in zip(found, starts, strict=True))

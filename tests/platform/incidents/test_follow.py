@@ -7,6 +7,8 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from distaff_data.planted.incidents import planted_incidents
 from distaff_data.tables.incidents import load_incidents, publish_incidents
 from distaff_data.workspace import Workspace
 from distaff_graph.diagnosis.coral.model import CORAL
+from distaff_graph.diagnosis.coral.named import CoreSettings
 from distaff_graph.diagnosis.coral.online import CORALStream
 
 
@@ -110,6 +113,8 @@ def test_replay_keeps_the_pace_that_is_asked_for(tmp_path: Path, monkeypatch: py
 
 _FOLLOW = """
 import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from distaff.incidents.follow import follow
 from distaff_data.workspace import Workspace
@@ -182,7 +187,7 @@ def test_bad_streams_are_refused_in_one_line_and_leave_no_state(
 ) -> None:
     path = tmp_path / "s.csv"
     for text, message in (
-        (b"time,a|x\nnan,2\n", "does not rise"),
+        (b"time,a|x\nnan,2\n", "neither a number nor a date"),
         (b"time,a|x\n1;2\n", "cannot be read"),
         (b"time,a|\xfc\n1,2\n", "not UTF-8"),
         (b"time,a|x,a|x\n1,2,3\n", "this metric twice"),
@@ -298,7 +303,7 @@ def test_a_stream_has_the_settings_and_the_seed_that_are_asked_for(tmp_path: Pat
 
     def stream(self: CORAL, topology: Topology, *, seed: int = 0) -> CORALStream:
         asked.append((self.config.learner, seed))
-        return Recorded(topology, learner=self.config.learner, seed=seed)
+        return Recorded(topology, CoreSettings(learner=self.config.learner), seed=seed)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(CORAL, "stream", stream)
@@ -327,3 +332,66 @@ def test_batches_of_one_row_are_refused(tmp_path: Path) -> None:
     path, workspace = str(stream_file(tmp_path / "m.csv")), chain_workspace(tmp_path / "w")
     with pytest.raises(InputError, match="two rows"), Path(path).open("rb") as source:
         follow(workspace, "d", source, settings={"batch": 1}, idle=0)
+
+
+def _rewritten(rows: list[bytes], write: Callable[[float], str]) -> bytes:
+    """Return the rows with their times written in another way."""
+    parts = [row.split(b",", 1) for row in rows]
+    return b"".join(write(float(time)).encode() + b"," + rest for time, rest in parts)
+
+
+@pytest.mark.parametrize("way", ["iso", "with a zone", "milliseconds"])
+def test_times_are_read_as_they_are_written(way: str, tmp_path: Path) -> None:
+    _, header, rows = through_and_parts(tmp_path)
+    start = datetime(2026, 11, 24, tzinfo=UTC)
+    write: dict[str, Callable[[float], str]] = {
+        "iso": lambda t: f"{start.replace(tzinfo=None) + timedelta(seconds=t):%Y-%m-%d %H:%M:%S.%f}",
+        "with a zone": lambda t: (start + timedelta(seconds=t)).astimezone(timezone(timedelta(hours=3))).isoformat(),
+        "milliseconds": lambda t: f"{1000 * (start.timestamp() + t):.0f}",
+    }
+    found = []
+    for name, form in (("seconds", lambda t: f"{start.timestamp() + t}"), (way, write[way])):
+        (tmp_path / f"{name}.csv").write_bytes(header + _rewritten(rows, form))
+        found.append(ranked(chain_workspace(tmp_path / name), tmp_path / f"{name}.csv", 0))
+    assert found[0] == found[1]
+    assert found[0]
+
+
+def test_a_time_that_is_none_is_set_aside_with_the_reason(tmp_path: Path) -> None:
+    _, header, rows = through_and_parts(tmp_path)
+    path, workspace = tmp_path / "g.csv", chain_workspace(tmp_path / "w")
+    bad = [b"soon" + rows[20][rows[20].index(b",") :], b"253402300799" + rows[20][rows[20].index(b",") :]]
+    path.write_bytes(header + b"".join([*rows[:30], *bad, *rows[30:90]]))
+    with path.open("rb") as source:
+        aside = follow(workspace, "d", source, batch=30, idle=0)
+    assert aside.rows == 2
+    assert all(b"neither a number nor a date" in line for line in aside.file.read_bytes().splitlines())
+
+
+def test_rows_that_are_missing_and_doubled_move_no_others(tmp_path: Path) -> None:
+    through, header, rows = through_and_parts(tmp_path)
+    path, causes = tmp_path / "g.csv", list[str]()
+    doubled = [f"{float(row.split(b',')[0]) - 0.3}".encode() + row[row.index(b",") :] for row in rows[100:600:50]]
+    kept = [row for number, row in enumerate(rows) if number % 90 != 85] + doubled
+    path.write_bytes(header + b"".join(sorted(kept, key=lambda row: float(bytes(row).split(b",")[0]))))
+    workspace = chain_workspace(tmp_path / "b")
+    with path.open("rb") as source:
+        aside = follow(
+            workspace, "d", source, batch=60, idle=0, report=lambda u: causes.append(u.diagnosis.causes[0].column)
+        )
+    assert aside.rows == len(doubled)
+    assert causes
+    assert causes[-1] == through[-1][1][0].column
+
+
+def test_two_incidents_of_one_second_have_names_of_their_own(tmp_path: Path) -> None:
+    rng, path = np.random.default_rng(0), tmp_path / "s.csv"
+    rows = rng.standard_normal((3000, 4))
+    for start in (1000, 1400):
+        rows[start : start + 60, :3] += 15.0
+    lines = [f"{1e-3 * number:.3f}," + ",".join(f"{v:.4f}" for v in row) + "\n" for number, row in enumerate(rows)]
+    path.write_text("time,kpi|x,a|x,b|x,c|x\n" + "".join(lines))
+    seen: list[str] = []
+    with path.open("rb") as source:
+        follow(chain_workspace(tmp_path / "w"), "d", source, idle=0, report=lambda u: seen.append(u.diagnosis.case))
+    assert len(set(seen)) == 2

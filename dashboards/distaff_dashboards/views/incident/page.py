@@ -12,7 +12,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from distaff.exports import dates
-from distaff.incidents.cause_sets import SUCH
+from distaff.incidents.cause_sets import SUCH, UNTOLD
 from distaff_dashboards.reads.source import Source, published_for, row_of
 from distaff_dashboards.ui import address, definitions, places, widgets, wording
 from distaff_dashboards.ui.charts import ACCENT, CONTROL, FLOOR, INK
@@ -194,7 +194,7 @@ def _likely(entities: Sequence[str] | None) -> str:
     if entities is None:
         return "How sure the ranking is was not asked."
     if not entities:
-        return "Which entity is the cause cannot be told from these metrics: more than half of them are likely."
+        return f"Which entity is the cause {UNTOLD}."
     return f"In nine of ten such cases the cause is among: {', '.join(entities)} ({SUCH})."
 
 

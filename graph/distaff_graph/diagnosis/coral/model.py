@@ -15,17 +15,19 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from distaff.incidents.base import CaseView, DiagnoserConfig
+from distaff.incidents.base import CaseView
 from distaff.incidents.rankings import Explanation, LearnedEdge
+from distaff.model.config import ModelConfig
 from distaff_data.datasets.incidents import Topology
 from distaff_graph.diagnosis.coral.evidence import Weighed
 from distaff_graph.diagnosis.coral.named import LEAST_SHARE, CoreSettings, make_core, named_causes, named_edges
 from distaff_graph.diagnosis.coral.online import CORALStream
 from distaff_graph.diagnosis.coral.scores import NOVEL
+from distaff_graph.diagnosis.timing import StreamConfig
 from distaff_graph.diagnosis.watch import TriggeredDiagnoser
 
 
-class CORALConfig(DiagnoserConfig):
+class CORALConfig(StreamConfig):
     """Settings of CORAL."""
 
     batch: int = Field(60, ge=1, description="rows taken at a time")
@@ -46,7 +48,7 @@ class CORAL(TriggeredDiagnoser):
     name: ClassVar[str] = "coral"
     reads_graph: ClassVar[bool] = True
     least_share: ClassVar[float | None] = LEAST_SHARE
-    Config = CORALConfig
+    Config: ClassVar[type[ModelConfig]] = CORALConfig
     config: CORALConfig
 
     def explain(self, view: CaseView) -> Explanation:
@@ -62,7 +64,7 @@ class CORAL(TriggeredDiagnoser):
 
     def stream(self, topology: Topology, *, seed: int = 0) -> CORALStream:
         """Return CORAL on rows as they come."""
-        return CORALStream(self._known(topology), **vars(self._settings), seed=seed)
+        return CORALStream(self._known(topology), self._settings, config=self.config, seed=seed)
 
     @property
     def _settings(self) -> CoreSettings:

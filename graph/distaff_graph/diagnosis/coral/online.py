@@ -14,22 +14,21 @@ from dataclasses import replace
 
 import numpy as np
 
-from distaff.incidents.cause_sets import cause_set
+from distaff.incidents.cause_sets import cause_set, tells_shares
 from distaff.incidents.rankings import Diagnosis, ranked
 from distaff.incidents.streams import Alarm
 from distaff_data.arrays import Floats
 from distaff_data.datasets.dependencies import remarks
 from distaff_data.datasets.imputation import Imputer
 from distaff_data.datasets.incidents import Topology
-from distaff_graph.diagnosis.coral.evidence import Weighed
 from distaff_graph.diagnosis.coral.named import LEAST_SHARE, CoreSettings, make_core, named_causes, named_edges
-from distaff_graph.diagnosis.coral.scores import NOVEL
 from distaff_graph.diagnosis.seasons import Seasons
+from distaff_graph.diagnosis.timing import StreamConfig, Timing
 from distaff_graph.diagnosis.watch import Watch
 
 _MOST_BATCHES = 50  # of one incident, if its ranking never comes to rest (CORAL's own limit)
 _MOST_WAITING = 600  # rows
-_PATIENCE = 10  # bases; a state that has lasted so long is the new normal
+_CLOCK = 9  # numbers of which the clock is made
 
 
 class CORALStream:
@@ -37,35 +36,34 @@ class CORALStream:
 
     Args:
         topology: Metrics, KPI and what is known of dependencies.
-        base: Rows from which normal is learned at the start, and after which it is learned again.
-        learner: How the graph is learned, linear or neural.
-        learn: Edges that are not given are learned.
-        weighed: The kinds of evidence that count beside extremes.
-        novelty: The most that a z counts of a metric that was constant.
+        settings: The choices about its core; the defaults when None.
+        config: How long it looks and waits; the defaults when None.
         seed: Seed of the neural learner's draws.
     """
 
     def __init__(
         self,
         topology: Topology,
+        settings: CoreSettings | None = None,
         *,
-        base: int = 200,
-        learner: str = "linear",
-        learn: bool = True,
-        weighed: Weighed | None = None,
-        novelty: float = NOVEL,
+        config: StreamConfig | None = None,
         seed: int = 0,
     ) -> None:
-        self.topology, self.base = topology, base
+        self.topology, self._config = topology, config or StreamConfig()
         self._given = bool(topology.prior().known.any())
-        self._core = make_core(topology, CoreSettings(learner, learn, weighed or Weighed(), novelty), seed=seed)
-        self._watch = Watch(topology.kpi)
+        self._core = make_core(topology, settings, seed=seed)
+        self._watch = Watch(topology.kpi)  # with the lengths of its step from the first base on
         self._seasons = Seasons(len(topology.columns))
         self._tidy: Imputer | None = None
         self._waiting: Floats = np.zeros((0, len(topology.columns)))
         # Last time, step, start of the incident, its alarm, batches of it, converged, rows since the base, rows it has
-        # been waited for an end.
-        self._clock = np.zeros(8)
+        # been waited for an end, step of the base.
+        self._clock = np.zeros(_CLOCK)
+
+    @property
+    def _timing(self) -> Timing:
+        """Lengths in rows of the step that the base had; a batch with gaps in it changes none of them."""
+        return Timing.of(self._config, float(self._clock[8] or self._clock[1]))
 
     @property
     def last_time(self) -> float | None:
@@ -96,7 +94,7 @@ class CORALStream:
         self._clock[0] = times[-1]
         if self._tidy is None:
             self._waiting = np.vstack([self._waiting, rows])
-            if len(self._waiting) >= self.base:
+            if len(self._waiting) >= self._timing.base:
                 self._tidy = Imputer.of(self._waiting)
                 first = self._tidy.apply(self._waiting)
                 self._seasons.learn(times[-1] + self._clock[1] * np.arange(1 - len(first), 1), first)
@@ -115,7 +113,7 @@ class CORALStream:
             return None
         if not self._watch.armed:
             self._waiting = np.vstack([self._waiting, level])
-            if len(self._waiting) >= self.base:
+            if len(self._waiting) >= self._timing.base:
                 self._begin(self._waiting)
             found = None
         else:
@@ -138,7 +136,9 @@ class CORALStream:
         def state_of(owner: str) -> dict[str, Floats]:
             return {key.removeprefix(owner): value for key, value in tensors.items() if key.startswith(owner)}
 
-        self._waiting, self._clock = np.array(tensors["waiting"]), np.array(tensors["clock"])
+        self._waiting, clock = np.array(tensors["waiting"]), np.array(tensors["clock"])
+        self._clock = np.concatenate([clock, np.zeros(_CLOCK - len(clock))])  # 0.2 had one entry less
+        self._keep_time()
         self._watch.load_state(state_of("watch/"))
         self._core.load_state(state_of("core/"))
         self._seasons.load_state(state_of("seasons/"))
@@ -146,18 +146,25 @@ class CORALStream:
 
     def _begin(self, rows: Floats) -> None:
         """Begin a new normal state with complete rows; the one before is forgotten."""
+        self._clock[8] = self._clock[1]
+        self._keep_time()
         self._core.forget()
         self._core.add_normal(rows)
         self._watch.rebase(rows)
         self._waiting = rows[:0]
-        self._clock[6:] = 0
+        self._clock[6:8] = 0
+
+    def _keep_time(self) -> None:
+        """Take the lengths of the base's step; the watch has no base then."""
+        self._watch = Watch(self.topology.kpi, self._timing)
+        self._core.memory = max(self._core.memory, self._timing.base)
 
     def _restart(self) -> None:
         """Learn anew what is normal, now that rows come without their season."""
         self._core.forget()
-        self._watch = Watch(self.topology.kpi)
+        self._keep_time()
         self._waiting = self._waiting[:0]
-        self._clock[6:] = 0
+        self._clock[6:8] = 0
 
     def _wait(self, rows: Floats) -> None:
         """Wait until an incident is over: rows up to then are nobody's normal state."""
@@ -166,8 +173,8 @@ class CORALStream:
         if over is not None:
             self._resume(rows[over + 1 :])
             return
-        self._waiting = np.vstack([self._waiting, rows])[-self.base :]
-        if self._clock[7] >= _PATIENCE * self.base:
+        self._waiting = np.vstack([self._waiting, rows])[-self._timing.base :]
+        if self._clock[7] >= self._timing.patience:
             self._begin(self._waiting)
 
     def _resume(self, rows: Floats) -> None:
@@ -191,7 +198,7 @@ class CORALStream:
         if alarm is None:
             self._clock[6] += len(rows)
             # A base that was bad or is outlived by drift heals: it is learned again from the latest quiet rows.
-            if self._clock[6] >= self.base and not self._crowded():
+            if self._clock[6] >= self._timing.base and not self._crowded():
                 self._watch.rebase(self._core.normal)
                 self._clock[6] = 0
             return None
@@ -202,7 +209,7 @@ class CORALStream:
 
     def _crowded(self) -> bool:
         """Tell whether so many rows are suspect that something may be about to begin."""
-        return len(self._waiting) > self.base // 4
+        return len(self._waiting) > self._timing.base // 4
 
     def _advance(self, rows: Floats, over: int | None = None) -> Diagnosis:
         """Return the diagnosis after complete rows of the incident that is on, which is over in the row ``over``."""
@@ -214,7 +221,7 @@ class CORALStream:
         times = [start + row * float(self._clock[1]) for row in range(int(rows_since))]
         edges = named_edges(self.topology.columns, assessment)
         diagnosis = Diagnosis(
-            f"incident-{alarm:.0f}",
+            f"incident-{_shown(alarm)}",
             ranked(named_causes(self.topology.columns, assessment, times)),
             alarm,
             (alarm,),
@@ -222,7 +229,8 @@ class CORALStream:
             "given" if self._given else "learned" if edges else "none",
             remarks(self.topology),
         )
-        diagnosis = replace(diagnosis, likely=cause_set(diagnosis, LEAST_SHARE))
+        tells = tells_shares(self._core.normal, diagnosis.graph)
+        diagnosis = replace(diagnosis, likely=cause_set(diagnosis, LEAST_SHARE) if tells else ())
         self._waiting = rows[:0]
         if over is not None:
             self._resume(rows[over + 1 :])
@@ -230,3 +238,8 @@ class CORALStream:
             self._core.add_normal(rows[:0])
             self._clock[7] = 1
         return diagnosis
+
+
+def _shown(time: float) -> str:
+    """Return a time to the microsecond, with as many digits as it has: two incidents of one second are two."""
+    return f"{time:.6f}".rstrip("0").rstrip(".")
