@@ -30,7 +30,7 @@ from distaff_data.planted.samples import sample
 from distaff_data.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("", "factors", "factor", "person", "item", "words", "blind-spots", "series", "incident", "board", "run",
+PAGES = ("", "factors", "factor", "person", "item", "words", "blind-spots", "series", "incident", "followed", "board", "run",
          "compare", "audit", "sweeps", "jobs", "glossary")  # fmt: skip
 SHOP, OUTAGES, PLANT = "shop", "outages", "plant"
 _STABLE = "document.querySelector('[data-testid=stApp]')?.getAttribute('data-test-script-state') === 'notRunning'"

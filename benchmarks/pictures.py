@@ -25,7 +25,7 @@ from distaff_data.planted.samples import sample
 from distaff_data.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("", "factors", "factor", "person", "item", "blind-spots", "series", "incident", "board", "run", "compare", "audit",
+PAGES = ("", "factors", "factor", "person", "item", "blind-spots", "series", "incident", "followed", "board", "run", "compare", "audit",
          "sweeps", "jobs", "glossary")  # fmt: skip
 OF_ALL_KINDS = ("board", "run", "compare", "audit")
 _IDLE = "document.querySelector('[data-testid=stApp]')?.getAttribute('data-test-script-state') === 'notRunning'"

@@ -14,6 +14,7 @@ from distaff_dashboards.views.factors.factor import factor_page
 from distaff_dashboards.views.factors.index import factors_page
 from distaff_dashboards.views.glossary import glossary_page
 from distaff_dashboards.views.home.page import home_page
+from distaff_dashboards.views.incident.followed import followed_page
 from distaff_dashboards.views.incident.page import incident_page
 from distaff_dashboards.views.jobs.page import jobs_page
 from distaff_dashboards.views.people.item import item_page
@@ -25,8 +26,20 @@ from distaff_dashboards.views.series.page import series_page
 from distaff_dashboards.views.sweeps.page import sweeps_page
 
 # No folder beside this file may be called "pages": Streamlit would serve its files by themselves, without the gate.
-_PAGES = (home_page, factors_page, factor_page, person_page, item_page, words_page, blind_spots_page, series_page,
-          incident_page, board_page, run_page, compare_page, audit_page, sweeps_page, jobs_page, glossary_page)  # fmt: skip
+_PAGES = (
+    *(home_page, factors_page, factor_page, person_page, item_page, words_page, blind_spots_page, series_page),
+    *(
+        incident_page,
+        followed_page,
+        board_page,
+        run_page,
+        compare_page,
+        audit_page,
+        sweeps_page,
+        jobs_page,
+        glossary_page,
+    ),
+)
 
 _MENU = 220  # pixels of the menu: the page beside it keeps its room on a narrow screen
 

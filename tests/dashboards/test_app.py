@@ -23,6 +23,7 @@ TITLES = {
     "blind-spots": "Blind spots",
     "series": "Series",
     "incident": "Incident",
+    "followed": "Followed",
     "board": "Board",
     "run": "Run",
     "compare": "Compare",

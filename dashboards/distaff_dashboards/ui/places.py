@@ -48,6 +48,7 @@ WORDS = PagePlace("words", "Words")
 BLIND_SPOTS = PagePlace("blind-spots", "Blind spots")
 SERIES = PagePlace("series", "Series")
 INCIDENT = PagePlace("incident", "Incident")
+FOLLOWED = PagePlace("followed", "Followed")
 BOARD = PagePlace("board", "Board")
 RUN = PagePlace("run", "Run")
 COMPARE = PagePlace("compare", "Compare")
@@ -60,7 +61,7 @@ MENU: Mapping[str, tuple[PagePlace, ...]] = {
     "": (HOME,),
     "People and items": (FACTORS, FACTOR, PERSON, ITEM, WORDS, BLIND_SPOTS),
     "Series": (SERIES,),
-    "Incidents": (INCIDENT,),
+    "Incidents": (INCIDENT, FOLLOWED),
     "Evidence": (BOARD, RUN, COMPARE, AUDIT),
     "Operation": (SWEEPS, JOBS),
     "Help": (GLOSSARY,),

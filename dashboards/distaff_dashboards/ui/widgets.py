@@ -18,6 +18,8 @@ from distaff_dashboards.ui.places import PagePlace
 from distaff_data.errors import DistaffError
 from distaff_data.workspace import default_root
 
+_RENEW = 5.0  # seconds between two looks
+
 STARTS: Mapping[str, Callable[[str], tuple[str, str]]] = {
     "interactions": lambda name: (f"distaff train ease {name}", f"distaff train dccf {name} --seeds 3"),
     "incidents": lambda name: (f"distaff diagnose {name} --model floor_z", f"distaff diagnose {name}"),
@@ -138,6 +140,17 @@ def table(data: pl.DataFrame, columns: Mapping[str, Any], **options: Any) -> Any
     """Draw a table without index, with a definition for every column."""
     data = data.with_columns(selectors.float().fill_nan(None))  # shown by the placeholder
     return st.dataframe(data, column_config=dict(columns), hide_index=True, placeholder="–", **options)
+
+
+def renew(state: Callable[[], str]) -> None:
+    """Draw the page anew, by itself, once the state of what it shows is another; what was chosen stays chosen."""
+    drawn = state()
+
+    def look() -> None:
+        if state() != drawn:
+            st.rerun()
+
+    st.fragment(look, run_every=_RENEW)()
 
 
 def chart(figure: go.Figure, *, key: str, alt: str) -> None:

@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from distaff.incidents.cause_sets import SUCH, UNTOLD
+
 if TYPE_CHECKING:
     from distaff.board.board import BoardRow
     from distaff.stats.crossed import Comparison
@@ -135,3 +137,12 @@ def compare(label: str, comparison: Comparison) -> str:
 def _family(metric: str) -> str:
     """Return the metric's name without its list length: a key of ``METRICS``."""
     return metric.removeprefix("metric:").partition("@")[0].replace("_", "").removeprefix("mean")
+
+
+def of_likely(entities: Sequence[str] | None) -> str:
+    """Return which entities a published ranking holds likely."""
+    if entities is None:
+        return "How sure the ranking is was not asked."
+    if not entities:
+        return f"Which entity is the cause {UNTOLD}."
+    return f"In nine of ten such cases the cause is among: {', '.join(entities)} ({SUCH})."

@@ -16,6 +16,7 @@ from distaff_dashboards.ui.labels import dataset_facts
 from distaff_dashboards.ui.verdict import Verdict, leader, verdict
 from distaff_dashboards.views.home import reads
 from distaff_dashboards.views.home.welcome import welcome
+from distaff_dashboards.views.incident.reads import followed
 from distaff_dashboards.views.jobs import reads as jobs
 from distaff_data.errors import DistaffError
 
@@ -50,6 +51,7 @@ def home_page() -> None:
         _jobs(scheduled)
     with left:
         _datasets(source, datasets)
+    widgets.renew(lambda: reads.home_source().state)
 
 
 def _datasets(source: Source, datasets: pl.DataFrame) -> None:
@@ -141,15 +143,15 @@ def _incidents(source: Source) -> None:
         "Open incidents", anchor=False, help="Whose cause nobody has named in the data, and streams that still run."
     )
     cases, n = reads.open_incidents(source)
-    growing = reads.growing(source)
+    growing = followed(source).filter(~pl.col("converged")).head(_JOBS)
     for case in cases.iter_rows(named=True):
         blamed = "not diagnosed yet" if case["metric"] is None else f"first suspect {case['metric']}"
         more = {} if case["run"] is None else {"run": case["run"], "cause": case["metric"]}
         places.INCIDENT.link(
             f"{case['case']} ({case['dataset']}): {blamed}", dataset=case["dataset"], case=case["case"], **more
         )
-    for run, dataset, name in growing.iter_rows():
-        places.RUN.link(f"{name} ({dataset}): followed, not at rest", dataset=dataset, run=run)
+    for stream in growing.iter_rows(named=True):
+        places.FOLLOWED.link(f"{stream['label']}: followed, not at rest", case=stream["id"])
     if n > cases.height:
         st.caption(f"{n:,} in all.")
     if cases.is_empty() and growing.is_empty():

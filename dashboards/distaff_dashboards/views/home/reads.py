@@ -25,10 +25,6 @@ SELECT d.dataset, x."case", x.run, x.metric FROM causes x JOIN runs d ON d.run =
 WHERE x.rank = 1 AND NOT d.control AND list_contains(?, x."case")
 QUALIFY row_number() OVER (PARTITION BY d.dataset, x."case" ORDER BY d.started_at DESC, x.metric) = 1
 """
-_STREAMS = """
-SELECT d.run, r.dataset, d."case" FROM diagnoses d JOIN runs r ON r.run = d.run
-WHERE d.converged = false ORDER BY d.trigger DESC NULLS LAST LIMIT ?
-"""
 _FAILED = """
 SELECT run, status, message, started_at FROM runs WHERE status IN ('failed', 'interrupted') AND study IS NULL
 AND started_at > (SELECT max(started_at) FROM runs WHERE status = 'done') ORDER BY started_at DESC LIMIT ?
@@ -71,12 +67,6 @@ def open_incidents(source: Source) -> tuple[pl.DataFrame, int]:
     blamed = source.frame(_BLAMED, [cases["case"].to_list()])
     n = 0 if cases.is_empty() else int(cases["n"][0])
     return cases.drop("n").join(blamed, on=["dataset", "case"], how="left", maintain_order="left"), n
-
-
-@cached(max_entries=4, show_spinner=False)
-def growing(source: Source) -> pl.DataFrame:
-    """Return incidents of followed streams whose ranking has not come to rest: ``run, dataset, case``."""
-    return source.frame(_STREAMS, [_SHOWN])
 
 
 @cached(max_entries=4, show_spinner=False)

@@ -12,7 +12,6 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from distaff.exports import dates
-from distaff.incidents.cause_sets import SUCH, UNTOLD
 from distaff_dashboards.reads.source import Source, published_for, row_of
 from distaff_dashboards.ui import address, definitions, places, widgets, wording
 from distaff_dashboards.ui.charts import ACCENT, CONTROL, FLOOR, INK
@@ -92,6 +91,7 @@ def incident_page() -> None:
         if cause is not None:
             _graph(view, cause, f"{run}-{name}")
             _series(view, cause, f"{run}-{name}")
+    widgets.renew(lambda: published_for(run, dataset).state)
     st.divider()
     board_section(dataset, help="All incidents of the dataset whose causes are known.")
 
@@ -180,22 +180,13 @@ def _timeline(view: _View, diagnosis: Mapping[str, Any], name: str) -> None:
         st.caption(wording.escape(f"0 is {np.datetime_as_string(at, unit='s').replace('T', ' ')} UTC."))
     if diagnosis["converged"] is False:
         st.caption("The ranking had not come to rest.")
-    st.caption(wording.escape(_likely(diagnosis["likely"])))
+    st.caption(wording.escape(wording.of_likely(diagnosis["likely"])))
     if diagnosis["changes"]:
         st.markdown(
             "**Changed shortly before**\n\n" + "\n".join(f"- {wording.escape(c)}" for c in diagnosis["changes"])
         )
     for warning in diagnosis["warnings"] or ():
         st.caption(wording.escape(warning[:1].upper() + warning[1:] + "."))
-
-
-def _likely(entities: Sequence[str] | None) -> str:
-    """Return in words which entities the published ranking holds likely."""
-    if entities is None:
-        return "How sure the ranking is was not asked."
-    if not entities:
-        return f"Which entity is the cause {UNTOLD}."
-    return f"In nine of ten such cases the cause is among: {', '.join(entities)} ({SUCH})."
 
 
 def _causes(view: _View, scope: str, name: str) -> Mapping[str, Any] | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from distaff.exports import dates
 from distaff_dashboards.reads.source import Source
 from distaff_dashboards.statements import cached
 from distaff_data.frames import to_polars
@@ -17,6 +18,13 @@ if TYPE_CHECKING:
 
 CAUSES = ("rank", "entity", "metric", "score", "own", "propagated", "onset", "path", "new_edges")
 EDGES = ("source", "target", "part", "weight")
+_FOLLOWED = """
+SELECT d.run, s.dataset, d."case", d.trigger, d.converged, d.likely, d.warnings, x.metric AS suspect FROM diagnoses d
+JOIN datasets s ON starts_with(d.run, 'watch-') AND ends_with(d.run, '-' || s.dataset)
+LEFT JOIN causes x ON x.run = d.run AND x."case" = d."case" AND x.rank = 1
+QUALIFY row_number() OVER (PARTITION BY d.run, d."case" ORDER BY length(s.dataset) DESC, x.metric) = 1
+ORDER BY d.trigger DESC, d.run, d."case"
+"""
 
 
 @cached(max_entries=16, show_spinner=False)
@@ -48,6 +56,29 @@ def published(source: Source, run: str, case: str) -> tuple[pl.DataFrame, pl.Dat
             [run, case],
         ),
     )
+
+
+@cached(max_entries=4)
+def followed(source: Source) -> pl.DataFrame:
+    """Return the incidents of followed streams, the newest first.
+
+    Returns:
+        ``id, label, run, dataset, model, case, trigger, converged, likely, warnings, suspect``; the last is null where
+        nothing is blamed.
+    """
+    found = source.frame(_FOLLOWED)
+    at = pl.Series("at", dates(found["trigger"].to_numpy()), strict=False).cast(pl.String)
+    models = [_model_of(run, dataset) for run, dataset in found.select("run", "dataset").iter_rows()]
+    return found.with_columns(
+        id=pl.format("{}/{}", "run", "case"),
+        model=pl.Series(models, dtype=pl.String),
+        label=pl.format("{} in {}, first suspect {}", at, "dataset", pl.col("suspect").fill_null("none")),
+    )
+
+
+def _model_of(run: str, dataset: str) -> str:
+    """Return the model of a stream, whose run is ``watch-MODEL-DATASET``."""
+    return run.removeprefix("watch-").removesuffix(f"-{dataset}")
 
 
 @cached(max_entries=64, show_spinner="Ranking causes anew ...")
