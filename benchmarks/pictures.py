@@ -25,8 +25,10 @@ from distaff_data.planted.samples import sample
 from distaff_data.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("", "factors", "factor", "person", "item", "blind-spots", "series", "incident", "followed", "board", "run", "compare", "audit",
-         "sweeps", "jobs", "glossary")  # fmt: skip
+PAGES = (
+    *("", "factors", "factor", "person", "item", "blind-spots", "series", "incident"),
+    *("followed", "board", "run", "compare", "audit", "sweeps", "jobs", "glossary"),
+)
 OF_ALL_KINDS = ("board", "run", "compare", "audit")
 _IDLE = "document.querySelector('[data-testid=stApp]')?.getAttribute('data-test-script-state') === 'notRunning'"
 _WHOLE = (
