@@ -196,6 +196,51 @@ def horizons(answer: Row) -> list[str]:
     )
 
 
+def panels(answer: Row) -> list[str]:
+    """Return the table of forecasts of planted panels: a row a panel, our default and the best of the controls."""
+    of: dict[str, dict[str, dict[str, Row]]] = {}
+    for row in answer["rows"]:
+        panel, _, model = row["model"].partition(": ")
+        of.setdefault(panel, {}).setdefault(model, {})[row["metric"]] = row
+    head = ("panel", "MASE", "best control", "difference", "in intervals of 80 %", "90 %", "95 %", "entities off")
+    return _table(head, (_panel_cells(panel, models) for panel, models in of.items()))
+
+
+def _panel_cells(panel: str, models: Mapping[str, Mapping[str, Row]]) -> list[str]:
+    ours = next(rows for rows in models.values() if not rows["mase"]["control"])
+    mase, best = ours["mase"], ours["mase"]["best_control"]
+    spread = f" ± {mase['half_width']:.3f}" if "half_width" in mase else ""
+    return [
+        panel,
+        _decimals(mase["value"], 3),
+        f"{best} {_decimals(models[best]['mase']['value'], 3)}",
+        f"{mase['difference']:+.3f}{spread}",
+        *(f"{ours[f'covered@{level}']['value']:.1%}" for level in (80, 90, 95)),
+        f"{ours['entities off']['value']:.1%}",
+    ]
+
+
+def latents(answer: Row) -> list[str]:
+    """Return the table of planted factors: a row a model and planting."""
+    of: dict[tuple[str, str], dict[str, Row]] = {}
+    for row in answer["rows"]:
+        planting, _, metric = row["metric"].rpartition(" ")
+        of.setdefault((planting, row["model"]), {})[metric] = row
+    metrics = ("info_m", "info_e", "info_c", "mcc")
+    return _table(
+        ("planting", "model", "InfoM", "InfoE", "InfoC", "MCC", "active"),
+        (
+            [
+                planting or "one sine",
+                f"{model} (control)" if rows["mcc"]["control"] else f"**{model}**",
+                *(_spread(rows[metric], 3) for metric in metrics),
+                f"{rows['active']['value']:.1f}",
+            ]
+            for (planting, model), rows in sorted(of.items(), key=lambda pair: pair[0][0])
+        ),
+    )
+
+
 def codes(answer: Row) -> list[str]:
     """Return the table of sparse codes: a row an encoder."""
     head = (
@@ -324,6 +369,8 @@ RENDERERS: Mapping[str, Callable[[Any], list[str]]] = {
     "incidents": incidents,
     "sparse-codes": codes,
     "forecast-etth1": horizons,
+    "forecast-panels": panels,
+    "dts-planted": latents,
     "edges": edges,
     "kills": kills,
     "fuzz": damage,
@@ -365,8 +412,8 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(cells)} |" for cells in lines]
 
 
-def _spread(row: Row) -> str:
-    return _decimals(row["value"]) + (f" ± {_decimals(row['std'])}" if row["std"] is not None else "")
+def _spread(row: Row, n: int = 4) -> str:
+    return _decimals(row["value"], n) + (f" ± {_decimals(row['std'], n)}" if row["std"] is not None else "")
 
 
 def _decimals(value: float, n: int = 4) -> str:

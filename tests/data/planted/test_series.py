@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from distaff_data.errors import InputError, UnknownNameError
 from distaff_data.planted.samples import sample
-from distaff_data.planted.series import FACTORS, planted_series
+from distaff_data.planted.series import FACTORS, _triangle, planted_series
 from distaff_data.tables.series import load_series
 from distaff_data.workspace import Workspace
 
@@ -50,10 +52,41 @@ def test_sample_stores_the_truth(workspace: Workspace) -> None:
 
 
 @pytest.mark.parametrize(
-    "parameters", [{"noise": -1}, {"missing": 0.95}, {"dead_channels": 4}, {"n_steps": 1}, {"correlation": 2}]
+    "parameters",
+    [
+        {"noise": -1},
+        {"missing": 0.95},
+        {"dead_channels": 4},
+        {"n_steps": 1},
+        {"correlation": 2},
+        {"triangle": 1.5},
+        {"second": -1},
+    ],
 )
 def test_parameters_out_of_range_are_refused(workspace: Workspace, parameters: dict[str, float]) -> None:
     with pytest.raises(InputError):
         sample(workspace, "planted-series", **parameters)  # type: ignore[arg-type]
     with pytest.raises(UnknownNameError):
         sample(workspace, "planted-series", windows=3)
+
+
+_BENT: tuple[dict[str, Any], ...] = ({"triangle": 1.0}, {"second": 1.0})
+
+
+def test_triangles_and_a_second_wave_leave_all_else_as_it_is() -> None:
+    plain = planted_series(n_windows=60, noise=0.0, seed=3)
+    bent, second = (planted_series(n_windows=60, noise=0.0, seed=3, **knobs) for knobs in _BENT)
+    for name, values in plain.factors.items():
+        np.testing.assert_array_equal(bent.factors[name], values)
+        np.testing.assert_array_equal(second.factors[name], values)
+    assert set(second.factors) - set(plain.factors) == {"second_amplitude", "second_phase"}
+    rest = second.windows - plain.windows
+    t, one = np.arange(96), 0
+    wave = second.factors["second_amplitude"][one] * np.sin(2 * np.pi * t / 5 + second.factors["second_phase"][one])
+    np.testing.assert_allclose(rest[one], np.outer(wave, second.mixing[3]), atol=1e-5)
+    # A triangle of height 1 is 8 / pi^2 of a sine and 1 / 9 of that at three times its frequency: Fourier's series.
+    turn = np.linspace(0, 2 * np.pi, 4000, endpoint=False)
+    triangle = _triangle(turn)
+    np.testing.assert_allclose(2 * (triangle * np.sin(turn)).mean(), 8 / np.pi**2, atol=1e-4)
+    np.testing.assert_allclose(2 * (triangle * np.sin(3 * turn)).mean(), -8 / (9 * np.pi**2), atol=1e-4)
+    assert np.abs(bent.windows - plain.windows).max() > 0.1
