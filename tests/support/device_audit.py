@@ -75,6 +75,9 @@ class FetchRecorder(TorchFunctionMode):
 class Numberless(TorchDispatchMode):
     """Refuses operations between ``meta`` and the CPU, and computes shapes of the sparse products that ``meta`` lacks."""
 
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = func.overloadpacket.__name__
         tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
