@@ -98,8 +98,9 @@ def test_encoders_of_the_library_learn_the_blocks(name: str, data: Interactions)
     ],
 )
 def test_only_the_librarys_models_are_named(name: str) -> None:
-    with pytest.raises(InputError, match="is given as an object"):
+    with pytest.raises(InputError, match="is given as an object") as refused:
         PyG(encoder=name)
+    assert str(refused.value).startswith(f"encoder={name!r}: an encoder is named ")
 
 
 @pytest.mark.parametrize("name", ["Nothing", "LightGCN", "MLP", "BasicGNN", "basic_gnn"])
