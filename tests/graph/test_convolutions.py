@@ -22,6 +22,7 @@ from distaff_graph.collaborative.dccf import DCCF
 from distaff_graph.collaborative.lightgcn import LightGCN
 from distaff_graph.collaborative.partition import Subgraph
 from distaff_graph.convolutions import Convolution, LayerSum, MaskedMean, edges_of
+from distaff_graph.dgvae.branch import ItemGraph
 from distaff_graph.sparse import Bipartite, csr_tensor
 
 CPU = torch.device("cpu")
@@ -82,6 +83,36 @@ def test_both_ways_agree_on_any_directed_graph(n: int, seed: int) -> None:
     graph = Directed.drawn(n, seed)
     for module in (Convolution(), LayerSum(2)):
         both(module, lambda x, module=module: module(x, graph), table(n, seed=seed))
+
+
+@given(n=st.integers(1, 8), seed=st.integers(0, 99))
+def test_the_item_graph_of_dgvae_is_two_convolutions(n: int, seed: int) -> None:
+    drawn, convolution = Directed.drawn(n, seed), Convolution()
+    graph = ItemGraph(drawn.matrix, drawn.transposed)
+    convolution.fuse = False
+    outcomes = []
+    for two_hops in (graph.two_hops, lambda x: (convolution(convolution(x, graph), graph) + x) / 2):
+        x = table(n, 3, seed).requires_grad_()
+        y = two_hops(x)
+        outcomes.append([y, *torch.autograd.grad((y * table(n, 3, seed + 1)).sum(), x)])
+    for fused, by_edges in zip(*outcomes, strict=True):
+        torch.testing.assert_close(fused, by_edges, rtol=1e-5, atol=1e-6)
+
+
+@given(n=st.integers(1, 8), seed=st.integers(0, 99))
+def test_both_ways_agree_in_double_precision(n: int, seed: int) -> None:
+    drawn = Directed.drawn(n, seed)
+    graph = Directed(drawn.matrix.double(), drawn.transposed.double())
+    outcomes = []
+    for fuse in (True, False):
+        module = LayerSum(2)
+        module.fuse = fuse
+        x = table(n, seed=seed).double().requires_grad_()
+        y = module(x, graph)
+        outcomes.append([y, *torch.autograd.grad(y.square().sum(), x)])
+    for fused, by_edges in zip(*outcomes, strict=True):
+        assert fused.dtype == torch.float64
+        torch.testing.assert_close(fused, by_edges, rtol=1e-12, atol=1e-12)
 
 
 def test_edges_run_from_columns_to_rows_in_the_matrix_order() -> None:

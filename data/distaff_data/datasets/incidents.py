@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -116,31 +116,35 @@ class Topology:
         """Build from a ``Data`` with ``names`` and ``edge_index``; the rest of :meth:`to_pyg` may be missing.
 
         Raises:
-            InputError: Names are missing or doubled, an edge ends nowhere, or several nodes are the KPI.
+            InputError: It is no ``Data``, names are missing, doubled or not one a node, edges are no pairs of nodes, flags
+                are not one an edge or a node, or the KPI is several nodes or no metric.
         """
-        names = [str(name) for name in graph["names"]] if "names" in graph else []
-        pairs = graph.edge_index.T.tolist() if graph.edge_index is not None else []
-        if not names or len(set(names)) != len(names):
+        from torch_geometric.data import Data
+
+        if not isinstance(graph, Data):
+            raise InputError(f"dependencies are a Data with names and edge_index, not {type(graph).__name__}")
+        names = ["" if name is None else str(name) for name in graph["names"]] if "names" in graph else []
+        if (
+            not names
+            or len(set(names)) != len(names)
+            or "" in names
+            or graph.get("num_nodes", len(names)) != len(names)
+        ):
             raise InputError("a graph of dependencies has a name for each node, no two alike: names")
+        pairs = _pairs(graph.edge_index)
         if any(not 0 <= end < len(names) for pair in pairs for end in pair):
             raise InputError("an edge ends at a node that the graph does not have")
-        is_metric, is_kpi = (
-            graph[mask].tolist() if mask in graph else [default] * len(names)
-            for mask, default in (("is_metric", True), ("is_kpi", False))
-        )
+        is_metric, is_kpi = _flags(graph, "is_metric", len(names), True), _flags(graph, "is_kpi", len(names), False)
+        known, assumed = _flags(graph, "known", len(pairs), True), _flags(graph, "assumed", len(pairs), False)
         columns = tuple(name for name, metric in zip(names, is_metric, strict=True) if metric)
-        kpis = [columns.index(name) for name, kpi in zip(names, is_kpi, strict=True) if kpi and name in columns]
-        if len(kpis) > 1:
-            raise InputError("several nodes of the graph are the KPI", column="is_kpi")
-        known, assumed = (
-            graph[flag].tolist() if flag in graph else [default] * len(pairs)
-            for flag, default in (("known", True), ("assumed", False))
-        )
+        kpis = [name for name, kpi in zip(names, is_kpi, strict=True) if kpi]
+        if len(kpis) > 1 or not set(kpis) <= set(columns):
+            raise InputError("the KPI is one node, a metric", column="is_kpi")
         edges = tuple(
             Edge(names[source], names[target], bool(exists), bool(guess))
             for (source, target), exists, guess in zip(pairs, known, assumed, strict=True)
         )
-        return cls(columns, kpis[0] if kpis else None, edges)
+        return cls(columns, columns.index(kpis[0]) if kpis else None, edges)
 
     def prior(self) -> Prior:
         """Return the known and the forbidden edges between metrics as matrices."""
@@ -155,6 +159,28 @@ class Topology:
         for mask in masks.values():
             np.fill_diagonal(mask, False)
         return Prior(masks[True], masks[False])
+
+
+def _pairs(index: Any) -> list[list[int]]:
+    """Return the pairs of an ``edge_index``, or of None."""
+    import torch
+
+    if index is None:
+        return []
+    if index.dim() != 2 or index.shape[0] != 2 or index.is_floating_point() or index.dtype == torch.bool:
+        raise InputError("edges are a tensor of integers of shape (2, n)", column="edge_index")
+    pairs: list[list[int]] = index.T.tolist()
+    return pairs
+
+
+def _flags(graph: Data, name: str, n: int, default: bool) -> list[bool]:
+    """Return a flag for each of ``n`` nodes or edges."""
+    if name not in graph:
+        return [default] * n
+    flags = [bool(flag) for flag in graph[name]]
+    if len(flags) != n:
+        raise InputError(f"there are {len(flags)} flags {name} for {n}", column=name)
+    return flags
 
 
 @dataclass(frozen=True)

@@ -164,13 +164,15 @@ class Interactions:
         Args:
             graph: Nodes of users and items, and edges from users to items. Nodes have the ids ``ids``, or their positions
                 where there are none; masks of the edges (``train_mask``, ``val_mask`` or ``valid_mask``, ``test_mask``) are
-                splits, and without any everything is training data. Edges that occur twice are one.
+                splits, and what no other mask holds out is training data without ``train_mask``. Edges that occur twice are
+                one, and ratings and other numbers of theirs are not read.
             user: The type of the nodes of users.
             item: The type of the nodes of items.
             name: The dataset's name.
 
         Raises:
-            InputError: No such nodes or edges, several relations, edges that end nowhere, ids that are missing or doubled.
+            InputError: No ``HeteroData``, no such nodes or edges, several relations, edges that end nowhere or are in two
+                splits, ids that are missing, doubled or not one a node, values that are not one an edge or a node.
         """
         parts = interactions_parts(graph, user, item)
         content, details = parts.content, parts.details

@@ -21,9 +21,10 @@ from torch import Tensor, nn
 from torch_geometric.explain import Explainer, ExplainerAlgorithm, Explanation
 from torch_geometric.explain.algorithm.utils import clear_masks, set_masks
 from torch_geometric.explain.config import MaskType
+from torch_geometric.nn import MessagePassing
 
 from distaff_data.datasets.interactions import Interactions
-from distaff_data.errors import InputError
+from distaff_data.errors import InputError, UnsupportedError
 
 
 class Explainable(Protocol):
@@ -81,8 +82,11 @@ class IntegratedEdges(ExplainerAlgorithm):  # type: ignore[misc]
             mask = torch.full_like(total, float(point)).requires_grad_()
             set_masks(model, mask, edge_index, apply_sigmoid=False)
             out = model(x, edge_index, **kwargs)
-            (gradient,) = torch.autograd.grad((out if index is None else out[index]).sum(), mask)
-            total += float(weight) * gradient
+            out = (out if index is None else out[index]).sum()
+            # Scores in which the edges play no part have no gradient to them at all.
+            gradient = torch.autograd.grad(out, mask, allow_unused=True)[0] if out.requires_grad else None
+            if gradient is not None:
+                total += float(weight) * gradient
         clear_masks(model)
         return Explanation(edge_mask=total)
 
@@ -114,7 +118,7 @@ def edge_explanation(
 
     Raises:
         InputError: An id that the data does not have.
-        UnsupportedError: The model was loaded, and its network is not kept.
+        UnsupportedError: The model was loaded, and its network is not kept; or no layer of it is a ``MessagePassing``.
     """
     data = model.data
     positions = data.user_positions([str(user)]), data.item_positions([str(item)])
@@ -122,6 +126,8 @@ def edge_explanation(
         if int(position) < 0:
             raise InputError(f"no {what} of the data has this id", column=what, value=value)
     network, inputs = model.message_passing()
+    if not any(isinstance(module, MessagePassing) for module in network.modules()):
+        raise UnsupportedError("no layer of this network is a MessagePassing, whose messages could be weighed")
     # A copy: the library leaves marks on the modules that it explains.
     scores = PairScores(copy.deepcopy(network).requires_grad_(False), data.n_users)
     explainer = Explainer(

@@ -70,12 +70,16 @@ class PyGConfig(EncoderConfig):
 
     encoder: str = f"{ROOM}GraphSAGE"
 
-    @field_validator("encoder")
+    @field_validator("encoder", mode="before")
     @classmethod
-    def _allowed(cls, name: str) -> str:
-        if not name.startswith(_GIVEN) and not (name.startswith(ROOM) and name[len(ROOM) :].isidentifier()):
-            raise ValueError(f"an encoder is named {ROOM}NAME; any other is given as an object, in Python")
-        return name
+    def _allowed(cls, name: object) -> str:
+        if isinstance(name, str) and name.startswith(_GIVEN):
+            return name
+        if isinstance(name, str) and name.startswith(ROOM) and name.removeprefix(ROOM).isidentifier():
+            return name
+        raise ValueError(
+            f"an encoder is named {ROOM}NAME; any other is given as an object, a torch.nn.Module, in Python"
+        )
 
 
 @dataclass(frozen=True)
@@ -115,17 +119,20 @@ class EncoderRecommender(GradientRecommender):
     def build(self, data: Interactions, generator: torch.Generator, device: torch.device) -> nn.Module:
         """Return table and encoder, and prepare the graph and the sampler."""
         from distaff_graph.encoders.neighbourhoods import Neighbourhoods
-        from distaff_graph.encoders.networks import EncoderNetwork, two_way_edges
+        from distaff_graph.encoders.networks import EncoderNetwork, ready, two_way_edges
 
         c = self.config
         self._sampler, self._n_users, self._device = Sampler(data.train), data.n_users, device
+        edges = two_way_edges(data.train, torch.device("cpu"))
         # What does not fit in training stays on the host.
-        self._edge_index = two_way_edges(data.train, device if c.n_neighbours is None else torch.device("cpu"))
-        self._near = None if c.n_neighbours is None else Neighbourhoods(self._edge_index, c.n_neighbours, c.n_layers)
+        self._edge_index = edges.to(device) if c.n_neighbours is None else edges
+        self._near = None if c.n_neighbours is None else Neighbourhoods(edges, c.n_neighbours, c.n_layers)
         nodes = node_table(data.n_users, data.n_items, self.n_numbers(), "xavier_uniform", generator)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(generator.initial_seed())
-            encoder = self.make_encoder(nodes.shape[1])
+            encoder = ready(self.make_encoder(nodes.shape[1]), nodes, edges)
+        if self._near is not None and any(getattr(module, "cached", False) for module in encoder.modules()):
+            raise InputError("a cached layer keeps its first edges; make it cached=False", column="n_neighbours")
         return EncoderNetwork(nodes, encoder).to(device)
 
     def batches(self, data: Interactions, generator: torch.Generator) -> Iterator[Drawn]:

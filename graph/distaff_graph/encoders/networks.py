@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch_geometric import EdgeIndex
 from torch_geometric.nn import VGAE, GCNConv, LGConv, models
 
 from distaff_data.datasets.csr import Csr
-from distaff_data.errors import InputError, UnknownNameError
+from distaff_data.errors import InputError, UnknownNameError, first_paragraph
+
+_NOT_VECTORS = "an encoder turns x and edge_index into a vector for each of {} nodes, not {}"
 
 
 class EncoderNetwork(nn.Module):
     """The learned table, ``(n_users + n_items, d)``, and the encoder.
 
     Raises:
-        InputError: The encoder does not give a vector of finite length for each node.
+        InputError: The encoder does not give a vector for each node.
     """
 
     def __init__(self, nodes: Tensor, encoder: nn.Module) -> None:
@@ -28,9 +32,12 @@ class EncoderNetwork(nn.Module):
     def forward(self, x: Tensor, edge_index: Tensor) -> Tensor:
         """Return the vectors ``(n_users + n_items, d)``; ``x`` is the table."""
         vectors: object = self.encoder(x, edge_index)
-        if not isinstance(vectors, Tensor) or vectors.dim() != 2 or len(vectors) != len(x):
-            kind = tuple(vectors.shape) if isinstance(vectors, Tensor) else type(vectors).__name__
-            raise InputError(f"an encoder turns x and edge_index into a vector for each of {len(x)} nodes, not {kind}")
+        if not isinstance(vectors, Tensor):
+            raise InputError(_NOT_VECTORS.format(len(x), type(vectors).__name__))
+        if vectors.dim() != 2 or len(vectors) != len(x) or not vectors.shape[1] or vectors.layout != torch.strided:
+            raise InputError(_NOT_VECTORS.format(len(x), f"{tuple(vectors.shape)}, {vectors.layout}"))
+        if not vectors.is_floating_point():
+            raise InputError(_NOT_VECTORS.format(len(x), str(vectors.dtype)))
         return vectors
 
 
@@ -81,6 +88,29 @@ class GraphAutoencoder(nn.Module):
         """Return the divergence of the latest codes from the prior, a mean over nodes."""
         divergence: Tensor = self.autoencoder.kl_loss()
         return divergence
+
+
+def ready(encoder: nn.Module, nodes: Tensor, edge_index: Tensor) -> nn.Module:
+    """Return an encoder that was tried on the graph: layers that wait for their input's width (``-1``) have it.
+
+    It is tried as a copy, in training, so that what an encoder keeps of a graph is not kept of this.
+
+    Raises:
+        InputError: It cannot read the table and the edges, or does not give a vector for each node.
+    """
+    tried = EncoderNetwork(nodes, copy.deepcopy(encoder)).train()
+    try:
+        with torch.no_grad():
+            tried(nodes, edge_index)
+    except InputError:
+        raise
+    except Exception as error:  # whatever is in somebody else's code
+        raise InputError(
+            f"the encoder cannot read x {tuple(nodes.shape)} of {nodes.dtype} and edge_index {tuple(edge_index.shape)}: "
+            f"{first_paragraph(error)}",
+            column="encoder",
+        ) from error
+    return tried.encoder if any(map(is_lazy, encoder.parameters())) else encoder
 
 
 def two_way_edges(train: Csr, device: torch.device) -> EdgeIndex:

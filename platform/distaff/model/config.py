@@ -85,7 +85,9 @@ class ModelConfig(BaseModel):
             return cls.model_validate(dict(settings))
         except ValidationError as error:
             wrong = (
-                f"{'.'.join(map(str, e['loc'])) or 'configuration'}={e['input']!r}: {e['msg']}" for e in error.errors()
+                f"{'.'.join(map(str, e['loc'])) or 'configuration'}={e['input']!r}: "
+                + e["msg"].removeprefix("Value error, ")  # of our own validators, whose sentence is enough
+                for e in error.errors()
             )
             raise InputError("; ".join(wrong)) from None
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from torch_geometric import EdgeIndex
 from torch_geometric.data import Data, HeteroData
+from torch_geometric.transforms import ToUndirected
 
 from distaff.testing.data import interaction_pairs, worded_checkerboard
 from distaff_data.datasets.content import Content, Weighted
@@ -163,6 +164,64 @@ def test_masks_divide_the_relation() -> None:
     assert data.valid.dense().tolist() == [[0, 1, 0, 0], [0, 0, 0, 0], [1, 0, 0, 0]]
 
 
+def test_what_no_other_mask_holds_out_is_training_data() -> None:
+    held_out = torch.tensor([False, False, False, True])
+    data = Interactions.from_pyg(other_graph(test_mask=held_out), user="person", item="film")
+    assert data.train.dense().tolist() == [[0, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 1]]
+    assert data.test.dense().tolist() == [[0, 0, 0, 0], [0, 0, 0, 0], [1, 0, 0, 0]]
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.uint8])
+def test_masks_of_zeros_and_ones_are_no_positions(dtype: torch.dtype) -> None:
+    train = torch.tensor([1, 0, 0, 1], dtype=dtype)
+    data = Interactions.from_pyg(other_graph(train_mask=train), user="person", item="film")
+    assert data.train.dense().tolist() == [[0, 0, 0, 0], [0, 0, 0, 0], [1, 0, 0, 1]]
+
+
+def _turned(pairs: torch.Tensor) -> torch.Tensor:
+    turned = pairs.T.contiguous().T
+    assert not turned.is_contiguous()
+    return turned
+
+
+def _by_item(pairs: torch.Tensor) -> EdgeIndex:
+    ordered = pairs[:, pairs[1].argsort(stable=True)]
+    return EdgeIndex(ordered, sparse_size=(3, 4), sort_order="col").fill_cache_()
+
+
+@pytest.mark.parametrize(
+    "form",
+    [torch.Tensor.int, torch.Tensor.byte, _turned, _by_item, lambda pairs: pairs[:, [3, 1, 0, 2]]],
+    ids=["int32", "uint8", "not contiguous", "sorted by item", "another order"],
+)
+def test_edges_of_any_integers_in_any_order_are_the_same(form: Any) -> None:
+    graph = other_graph()
+    store = graph["person", "rates", "film"]
+    store.edge_index = form(store.edge_index)
+    assert_same(Interactions.from_pyg(graph, user="person", item="film"), _others())
+
+
+def _others() -> Interactions:
+    return Interactions.from_pyg(other_graph(), user="person", item="film")
+
+
+def test_a_time_is_that_of_its_edge_and_of_edges_that_occur_twice_the_last() -> None:
+    data = Interactions.from_pyg(other_graph(time=torch.tensor([[1], [2], [3], [4]])), user="person", item="film")
+    assert data.read_details is not None
+    assert data.read_details().times["train"].tolist() == [3.0, 4.0, 1.0]  # (0, 1) twice, (2, 0), (2, 3)
+
+
+def test_words_attributes_and_edges_that_are_not_ours_are_not_read() -> None:
+    graph = ToUndirected()(other_graph(rating=torch.tensor([5, 3, 4, 1])))
+    graph["word"].x = torch.ones(2, 1)
+    graph["attribute"].x = torch.ones(2, 1)
+    graph["film", "has", "attribute"].edge_index = torch.tensor([[0], [1]])
+    data = Interactions.from_pyg(graph, user="person", item="film")
+    assert_same(data, _others())
+    assert data.read_content is None
+    assert data.read_details is None
+
+
 def _wrong(change: Any) -> HeteroData:
     graph = other_graph()
     change(graph)
@@ -177,12 +236,40 @@ def _wrong(change: Any) -> HeteroData:
         (lambda g: g["person", "rates", "film"].update({"edge_index": torch.tensor([[0.5], [0]])}), "integers"),
         (lambda g: g["person"].update({"ids": ["a", "b", "a"]}), "doubled"),
         (lambda g: g["person"].update({"ids": ["a", "b", None]}), "missing"),
+        (lambda g: g["person"].update({"ids": torch.tensor([1.0, 2.0, torch.nan])}), "missing"),
+        (lambda g: g["person"].update({"ids": torch.tensor([[1], [2], [3]])}), "missing"),
+        (lambda g: g["person"].update({"ids": ["a", "b", "c", "d"]}), "3 nodes 'person' but 4 ids"),
+        (lambda g: g["person", "rates", "film"].pop("edge_index"), "no tensor edge_index"),
+        (lambda g: g["person", "rates", "film"].update({"time": torch.ones(3)}), "time is a tensor with a value"),
+        (lambda g: g["person", "rates", "film"].update({"time": [1, 2, 3, 4]}), "time is a tensor with a value"),
+        (lambda g: g["person", "rates", "film"].update({"train_mask": torch.ones(2).bool()}), "train_mask is a tensor"),
+        (lambda g: g["person", "rates", "film"].update({"train_mask": torch.arange(4)}), "train_mask is a mask"),
+        (
+            lambda g: g["person", "rates", "film"].update(
+                {"train_mask": torch.ones(4).bool(), "test_mask": torch.arange(4) == 1}
+            ),
+            "more than one split",
+        ),
+        (lambda g: g["film"].update({"vectors_text": torch.ones(2, 3)}), "a row for each of 4 items"),
+        (lambda g: g["film"].update({"vectors_text": torch.ones(4)}), "a row for each of 4 items"),
         (lambda g: g["person", "likes", "film"].update({"edge_index": torch.tensor([[0], [0]])}), "2 relations"),
     ],
 )
 def test_a_graph_that_makes_no_sense_is_refused(change: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         Interactions.from_pyg(_wrong(change), user="person", item="film")
+
+
+def test_attributes_of_nodes_that_are_not_there_are_refused() -> None:
+    graph = detailed().to_pyg()
+    graph["item", "has", "attribute"].edge_index = torch.tensor([[0], [7]])
+    with pytest.raises(InputError, match="does not have"):
+        Interactions.from_pyg(graph)
+
+
+def test_what_is_no_graph_of_several_kinds_is_refused() -> None:
+    with pytest.raises(InputError, match="not Data"):
+        Interactions.from_pyg(Data(x=torch.ones(2, 1), edge_index=torch.tensor([[0], [1]])))
 
 
 def test_a_graph_without_users_is_refused() -> None:
@@ -207,6 +294,12 @@ def test_any_dependencies_come_back_as_they_went(edges: list[Edge], kpi: int | N
     assert Topology.from_pyg(graph) == topology
 
 
+def test_cycles_loops_and_metrics_without_an_edge_come_back() -> None:
+    edges = (Edge("a", "b"), Edge("b", "a"), Edge("b", "b"), Edge("a", "b"))
+    topology = Topology(("alone", "a", "b"), 0, edges)
+    assert Topology.from_pyg(topology.to_pyg()) == topology
+
+
 def test_dependencies_of_a_plain_graph_are_known() -> None:
     graph = Data(names=["a", "b"], edge_index=torch.tensor([[0], [1]]))
     assert Topology.from_pyg(graph) == Topology(("a", "b"), None, (Edge("a", "b"),))
@@ -219,9 +312,23 @@ def test_dependencies_of_a_plain_graph_are_known() -> None:
         Data(names=["a", "a"], edge_index=torch.tensor([[0], [1]])),
         Data(names=["a", "b"], edge_index=torch.tensor([[0], [2]])),
         Data(names=["a", "b"], edge_index=torch.tensor([[0], [1]]), is_kpi=torch.tensor([True, True])),
+        Data(names=["a", None], edge_index=torch.tensor([[0], [1]])),
+        Data(names=["a", "b"], num_nodes=3, edge_index=torch.tensor([[0], [1]])),
+        Data(names=["a", "b"], edge_index=torch.tensor([[0.0], [1.0]])),
+        Data(names=["a", "b"], edge_index=torch.tensor([[False], [True]])),
+        Data(names=["a", "b"], edge_index=torch.tensor([[0, 1], [1, 0], [0, 1]])),
+        Data(names=["a", "b"], edge_index=torch.tensor([[0], [1]]), known=torch.tensor([True, False])),
+        Data(names=["a", "b"], edge_index=torch.tensor([[0], [1]]), is_metric=torch.tensor([True])),
+        Data(
+            names=["a", "b"],
+            edge_index=torch.tensor([[0], [1]]),
+            is_metric=torch.tensor([True, False]),
+            is_kpi=torch.tensor([False, True]),
+        ),
+        other_graph(),
     ],
 )
-def test_dependencies_that_make_no_sense_are_refused(graph: Data) -> None:
+def test_dependencies_that_make_no_sense_are_refused(graph: Any) -> None:
     with pytest.raises(InputError):
         Topology.from_pyg(graph)
 

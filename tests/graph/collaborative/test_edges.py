@@ -43,6 +43,12 @@ def test_weights_of_lightgcn_sum_to_what_the_edges_add_to_the_score(lightgcn: Li
     assert float(edges_behind(lightgcn, user, item)["weight"].sum()) == pytest.approx(score - without, rel=1e-4)
 
 
+def test_scores_without_any_layer_are_carried_by_no_edge() -> None:
+    model = LightGCN(**FAST, n_layers=0).fit(checkerboard(20, 16), device="cpu")
+    weights = edges_behind(model, "4", "6")["weight"]
+    assert weights.to_list() == [0.0] * model.data.train.nnz
+
+
 def test_edges_of_another_block_carry_nothing() -> None:
     model = LightGCN(**FAST, n_layers=2).fit(checkerboard(20, 16), device="cpu")
     weights = edges_behind(model, "4", "6")

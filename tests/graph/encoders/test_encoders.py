@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 import torch
 from sklearn.base import clone
 from torch import Tensor, nn
-from torch_geometric.nn import EdgeConv, GATConv, LGConv, SAGEConv
+from torch_geometric.nn import EdgeConv, GATConv, GCNConv, LGConv, SAGEConv
 from torch_geometric.nn.models import GCN
+from torch_geometric.nn.models import GraphSAGE as TheirGraphSAGE
 
 from distaff.board.board import board
 from distaff.model.fitting import fit
@@ -19,7 +21,7 @@ from distaff.recommenders.base import Recommender
 from distaff.runs import records, training
 from distaff.testing.data import checkerboard, own_block_share, random_csr, random_interactions
 from distaff_data.datasets.interactions import Interactions
-from distaff_data.errors import InputError, UnknownNameError
+from distaff_data.errors import InputError, UnknownNameError, UnsupportedError
 from distaff_data.planted.samples import sample
 from distaff_data.workspace import Workspace
 from distaff_graph.collaborative.edges import edges_behind
@@ -54,6 +56,24 @@ class Scalar(nn.Module):
         return x.sum()
 
 
+class Returning(nn.Module):
+    """One that gives what it is told to make of the nodes' rows, whatever the edges."""
+
+    def __init__(self, change: Callable[[Tensor], Any]) -> None:
+        super().__init__()
+        self.change, self.layer = change, nn.Linear(8, 8)
+
+    def forward(self, x: Tensor, edge_index: Tensor) -> Any:
+        return self.change(self.layer(x))
+
+
+class Narrow(Returning):
+    """One that does not say how many numbers of a node it wants, and wants another."""
+
+    def forward(self, x: Tensor, edge_index: Tensor) -> Any:
+        return self.layer(x[:, :5])
+
+
 @pytest.fixture(scope="module")
 def data() -> Interactions:
     return checkerboard(24, 20)
@@ -78,8 +98,9 @@ def test_encoders_of_the_library_learn_the_blocks(name: str, data: Interactions)
     ],
 )
 def test_only_the_librarys_models_are_named(name: str) -> None:
-    with pytest.raises(InputError, match="is given as an object"):
+    with pytest.raises(InputError, match="is given as an object") as refused:
         PyG(encoder=name)
+    assert str(refused.value).startswith(f"encoder={name!r}: an encoder is named ")
 
 
 @pytest.mark.parametrize("name", ["Nothing", "LightGCN", "MLP", "BasicGNN", "basic_gnn"])
@@ -119,6 +140,61 @@ def test_a_saved_object_predicts_and_asks_for_itself_where_it_is_trained_again(
 def test_an_encoder_without_a_vector_for_each_node_is_refused(data: Interactions) -> None:
     with pytest.raises(InputError, match="a vector for each of 44 nodes"):
         PyG(**FAST, encoder=Scalar()).fit(data)
+
+
+@pytest.mark.parametrize(
+    "change", [Tensor.long, lambda x: x[:, :0], Tensor.to_sparse, lambda x: (x, x), lambda x: x[1:]]
+)
+def test_vectors_that_are_none_are_refused(change: Callable[[Tensor], Any], data: Interactions) -> None:
+    with pytest.raises(InputError, match="a vector for each of 44 nodes, not "):
+        PyG(**FAST, encoder=Returning(change)).fit(data)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "reason"),
+    [
+        (Narrow(lambda x: x), "mat1 and mat2 shapes cannot be multiplied"),
+        (Returning(lambda x: x).double(), "same dtype"),
+        (nn.Linear(8, 8), "takes 2 positional arguments"),
+    ],
+)
+def test_an_encoder_that_cannot_read_the_graph_is_refused_with_its_reason(
+    encoder: nn.Module, reason: str, data: Interactions
+) -> None:
+    with pytest.raises(InputError, match=rf"cannot read x \(44, 8\).*{reason}"):
+        PyG(**FAST, encoder=encoder).fit(data)
+
+
+@pytest.mark.parametrize("encoder", [Mine, 3, None, lambda x, edge_index: x])
+def test_what_is_no_module_is_refused_with_what_to_give(encoder: Any) -> None:
+    with pytest.raises(InputError, match=r"is given as an object, a torch\.nn\.Module"):
+        PyG(encoder=encoder)
+
+
+def test_layers_that_wait_for_their_width_get_that_of_the_table(data: Interactions) -> None:
+    encoder = TheirGraphSAGE(-1, 8, 2, 8)
+    model = PyG(**FAST, encoder=encoder).fit(data, seed=1, device="cpu")
+    assert own_block_share(model.predict(torch.arange(24)), data) > 0.6
+    again = clone(model).fit(data, seed=1, device="cpu")
+    assert torch.equal(again.predict(torch.arange(24)), model.predict(torch.arange(24)))
+
+
+def test_layers_that_keep_their_edges_see_the_whole_graph_or_are_refused(data: Interactions) -> None:
+    layers = [GCNConv(8, 8, cached=cached) for cached in (True, False)]
+    layers[1].load_state_dict(layers[0].state_dict())
+    models = [PyG(**FAST, encoder=layer).fit(data, seed=1, device="cpu") for layer in layers]
+    vectors = [model.predict(torch.arange(24)) for model in models]
+    torch.testing.assert_close(*vectors, rtol=1e-4, atol=1e-6)
+    with pytest.raises(InputError, match="cached=False"):
+        PyG(**FAST, n_neighbours=3, encoder=GCNConv(8, 8, cached=True)).fit(data)
+
+
+def test_an_encoder_that_ignores_the_edges_is_a_factorisation_whose_edges_cannot_be_weighed(data: Interactions) -> None:
+    model = PyG(**FAST, encoder=Returning(lambda x: x)).fit(data, device="cpu")
+    network: Any = model.network
+    torch.testing.assert_close(model.state()["users"], network.encoder.layer(network.nodes)[:24].detach())
+    with pytest.raises(UnsupportedError, match="no layer of this network is a MessagePassing"):
+        edges_behind(model, "4", "6")
 
 
 def test_edges_go_both_ways_sorted_by_receiver() -> None:
