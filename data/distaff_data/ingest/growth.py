@@ -76,7 +76,8 @@ def since_of(options: InteractionsOptions, before: Growing | None) -> Since | No
 
 def has_news(before: Growing, found: Gathered) -> bool:
     """Tell whether anything was read that the last ingestion had not."""
-    return found.mark is not None and found.mark != before.mark
+    known, mark = before.mark, found.mark
+    return mark is not None and (mark.value, mark.rows, mark.digest) != (known.value, known.rows, known.digest)
 
 
 def check_same(before: Growing, recorded: Mapping[str, Any]) -> None:
@@ -93,6 +94,15 @@ def check_same(before: Growing, recorded: Mapping[str, Any]) -> None:
             )
     if before.settings["since"]["source"] != recorded["since"]["source"]:
         raise InputError("the dataset was read from elsewhere; begin anew with --replace")
+    fractional = before.mark.fractional
+    for role in ("user", "item") if fractional is not None else ():
+        column = recorded["columns"][role]
+        if (column in fractional) != (column in recorded["since"]["fractional"]):
+            raise InputError(
+                "some ids are numbers with a point, and before none or all were: 4 and 4.0 would be two; CAST them to text "
+                "in the query",
+                column=column,
+            )
 
 
 def add_before(scratch: Scratch, warehouse: Warehouse, name: str, *, given_split: bool) -> None:
