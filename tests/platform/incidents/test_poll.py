@@ -170,6 +170,18 @@ def test_a_server_that_goes_away_is_asked_until_it_is_back(tmp_path: Path) -> No
     assert second.times[0] == first.times[-1] + 1
 
 
+def test_a_clock_that_is_ahead_of_the_servers_loses_no_row(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    real = time.time
+    monkeypatch.setattr("distaff.incidents.poll.time.time", lambda: real() + 7200)
+    rows = PrometheusRows(asked(url, start=BEGIN + 400), tell=told.append)
+    monkeypatch.setattr("distaff.incidents.poll.time.time", lambda: real() + 14_400)  # ahead further, while it follows
+    batches = rows.batches(100, 0)
+    assert [float(batch.times[-1]) for batch in batches] == [BEGIN + 499 + 100 * n for n in range(5)]
+    assert rows._next <= real()
+    assert [text.split(" s ahead")[0][-5:].strip() for text in told] == ["7200", "14400"]
+
+
 def test_the_command_follows_a_server_until_it_is_ended(ops: Workspace, url: str) -> None:
     command = [sys.executable, "-m", "distaff", "--workspace", str(ops.root), "diagnose", "d",
                "--follow", url.replace("http", "prometheus"), "--match", MATCH[0], "--alert", "Slow", "--step", "1",
