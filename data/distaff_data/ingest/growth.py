@@ -42,7 +42,9 @@ class Growing:
     def report(self, name: str) -> IngestReport:
         """Return the report of an ingestion that found nothing new."""
         how = self.settings
-        return IngestReport(name, self.generation, how["format"], how["columns"], how["split"], **self.facts)
+        return IngestReport(
+            name, self.generation, how["format"], how["columns"], how["split"], **self.facts, times=how.get("times", "")
+        )
 
 
 def growing(warehouse: Warehouse, name: str, options: InteractionsOptions) -> Growing | None:
@@ -86,7 +88,7 @@ def check_same(before: Growing, recorded: Mapping[str, Any]) -> None:
     Raises:
         InputError: An option differs.
     """
-    plain = json.loads(json.dumps({key: value for key, value in recorded.items() if key != "since"}))
+    plain = json.loads(json.dumps({key: value for key, value in recorded.items() if key not in ("since", "times")}))
     for key, value in plain.items():
         if before.settings.get(key) != value:
             raise InputError(
