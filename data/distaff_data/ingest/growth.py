@@ -97,7 +97,9 @@ def check_same(before: Growing, recorded: Mapping[str, Any]) -> None:
     if before.settings["since"]["source"] != recorded["since"]["source"]:
         raise InputError("the dataset was read from elsewhere; begin anew with --replace")
     fractional = before.mark.fractional
-    for role in ("user", "item") if fractional is not None else ():
+    if fractional is None:  # an older version read it
+        return
+    for role in ("user", "item"):
         column = recorded["columns"][role]
         if (column in fractional) != (column in recorded["since"]["fractional"]):
             raise InputError(

@@ -89,12 +89,12 @@ def read_otlp(path: Path, entity_label: str | None, step: float | None) -> pa.Ta
     names = names_apart({key: (entity, dict(key)[_NAME]) for key, entity in entities.items()})
     columns: dict[str, Line] = {}
     for key, one in series.items():
-        for suffix, line in _lines(one).items():
+        for suffix, measured in _lines(one).items():
             if (column := names[key] + suffix) in columns:
                 raise InputError(
                     "two metrics have this name, one by what is added to a histogram's", path=path, column=column
                 )
-            columns[column] = line
+            columns[column] = measured
     return _wide(path, columns, step)
 
 

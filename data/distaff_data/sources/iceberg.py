@@ -49,10 +49,11 @@ def rows(address: Address, since: Since | None) -> tuple[pa.Schema, Iterator[pa.
             raise UnknownNameError("column", since.column, names)
         _check_inside(table, address)
         mark = None if since is None or since.mark is None else since.mark.value
-        at_least: Any = GreaterThanOrEqual  # whose signature the library does not type
+        at_least: Any = GreaterThanOrEqual  # the library does not type these signatures
+        is_null: Any = IsNull
         where: Any = AlwaysTrue()
         if since is not None and mark is not None:
-            where = Or(at_least(since.column, mark), IsNull(since.column))
+            where = Or(at_least(since.column, mark), is_null(since.column))
         scan = table.scan(row_filter=where)
         for task in scan.plan_files():
             for file in (task.file, *task.delete_files):
