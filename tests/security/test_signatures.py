@@ -109,6 +109,9 @@ def test_keys_that_others_can_read_or_that_are_none_are_refused(
     (tmp_path / "trusted").unlink()
     with pytest.raises(InputError, match="cannot be read"):
         Recommender.load(folder)
+    monkeypatch.setenv(signing.TRUSTED_KEYS, "")  # as where a file of settings fills in a variable that is not set
+    with pytest.raises(InputError, match="names no file"):
+        Recommender.load(folder)
 
 
 def test_commands_make_a_key_and_say_nothing_of_its_private_half(

@@ -13,6 +13,11 @@ _TEST = r"`(tests/[\w/]+\.py)::(test_\w+)`"
 _LINE = re.compile(rf"^\| (\d+) \| ([^|]+) \| ([^|]+) \| ({_TEST}(?:, {_TEST})*) \|$")
 
 
+def functions_of(file: str) -> set[str]:
+    tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+
+
 def test_every_line_of_the_threat_model_names_a_test_that_exists() -> None:
     text = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
     section = text.partition("\n## Threats\n")[2].partition("\n## ")[0]
@@ -22,10 +27,19 @@ def test_every_line_of_the_threat_model_names_a_test_that_exists() -> None:
     for line, match in zip(lines, found, strict=True):
         assert match is not None, line
         for file, name in re.findall(_TEST, match[4]):
-            tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
-            tests = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
-            assert name in tests, line
+            assert name in functions_of(file), line
     assert [int(match[1]) for match in found if match] == list(range(1, len(lines) + 1))
+
+
+def test_every_attack_that_was_made_names_a_test_that_exists() -> None:
+    text = (ROOT / "docs" / "attacks.md").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line.startswith("| ") and not line.endswith("| test |")]
+    assert [f"| B{n} |" for n in range(1, 15)] == [line[: line.index("|", 2) + 1] for line in lines[:14]]
+    for line in lines:
+        named = re.findall(_TEST, line.rpartition(" | ")[2])
+        assert named, line
+        for file, name in named:
+            assert name in functions_of(file), name
 
 
 def test_every_attack_is_a_line_of_the_threat_model() -> None:

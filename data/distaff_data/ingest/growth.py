@@ -42,7 +42,9 @@ class Growing:
     def report(self, name: str) -> IngestReport:
         """Return the report of an ingestion that found nothing new."""
         how = self.settings
-        return IngestReport(name, self.generation, how["format"], how["columns"], how["split"], **self.facts)
+        return IngestReport(
+            name, self.generation, how["format"], how["columns"], how["split"], **self.facts, times=how.get("times", "")
+        )
 
 
 def growing(warehouse: Warehouse, name: str, options: InteractionsOptions) -> Growing | None:
@@ -76,7 +78,8 @@ def since_of(options: InteractionsOptions, before: Growing | None) -> Since | No
 
 def has_news(before: Growing, found: Gathered) -> bool:
     """Tell whether anything was read that the last ingestion had not."""
-    return found.mark is not None and found.mark != before.mark
+    known, mark = before.mark, found.mark
+    return mark is not None and (mark.value, mark.rows, mark.digest) != (known.value, known.rows, known.digest)
 
 
 def check_same(before: Growing, recorded: Mapping[str, Any]) -> None:
@@ -85,7 +88,7 @@ def check_same(before: Growing, recorded: Mapping[str, Any]) -> None:
     Raises:
         InputError: An option differs.
     """
-    plain = json.loads(json.dumps({key: value for key, value in recorded.items() if key != "since"}))
+    plain = json.loads(json.dumps({key: value for key, value in recorded.items() if key not in ("since", "times")}))
     for key, value in plain.items():
         if before.settings.get(key) != value:
             raise InputError(
@@ -93,6 +96,17 @@ def check_same(before: Growing, recorded: Mapping[str, Any]) -> None:
             )
     if before.settings["since"]["source"] != recorded["since"]["source"]:
         raise InputError("the dataset was read from elsewhere; begin anew with --replace")
+    fractional = before.mark.fractional
+    if fractional is None:  # an older version read it
+        return
+    for role in ("user", "item"):
+        column = recorded["columns"][role]
+        if (column in fractional) != (column in recorded["since"]["fractional"]):
+            raise InputError(
+                "some ids are numbers with a point, and before none or all were: 4 and 4.0 would be two; CAST them to text "
+                "in the query",
+                column=column,
+            )
 
 
 def add_before(scratch: Scratch, warehouse: Warehouse, name: str, *, given_split: bool) -> None:

@@ -90,7 +90,7 @@ def _ingest(
             min_interactions=options.min_interactions,
         )
         _stage_attributes_beside(scratch, sources)
-        facts = {**number_entities(scratch), **vars(refined)}
+        facts = {**number_entities(scratch), **vars(refined), "far_times_missing": staged.times.far}
         generation = publish_interactions(
             warehouse,
             scratch,
@@ -100,7 +100,8 @@ def _ingest(
             facts=facts,
             beside=lambda publication: _publish_attributes_beside(publication, scratch, name),
         )
-    return IngestReport(name, generation, staged.format, staged.columns, _split_name(staged, split), **facts)
+    split_name = _split_name(staged, split)
+    return IngestReport(name, generation, staged.format, staged.columns, split_name, **facts, times=staged.times.unit)
 
 
 def _recorded(
@@ -111,6 +112,7 @@ def _recorded(
         "format": staged.format,
         "columns": dict(staged.columns),
         "far_times": options.far_times,
+        "times": staged.times.unit,
         "min_rating": options.min_rating,
         "min_interactions": options.min_interactions,
         "split": _split_name(staged, split),

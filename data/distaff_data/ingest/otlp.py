@@ -76,7 +76,10 @@ def read_otlp(path: Path, entity_label: str | None, step: float | None) -> pa.Ta
     for line, request in _requests(path):
         try:
             for key, kind, grows, point in _points(request):
-                series.setdefault(key, _Series(kind, grows)).points.append(point)
+                one = series.setdefault(key, _Series(kind, grows))
+                if (one.kind, one.grows) != (kind, grows):
+                    raise ValueError(f"{dict(key)[_NAME]} is a {one.kind} and a {kind}, or counted in two ways")
+                one.points.append(point)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             reason = f"the line is none of OpenTelemetry's metrics: {type(error).__name__} {first_line(error)}"
             raise InputError(reason, path=path, line=line) from None
@@ -84,7 +87,14 @@ def read_otlp(path: Path, entity_label: str | None, step: float | None) -> pa.Ta
         raise InputError("the file has no metrics", path=path)
     entities = {key: entity_of(dict(key), _ENTITIES, entity_label, dict(key)[_NAME]) for key in series}
     names = names_apart({key: (entity, dict(key)[_NAME]) for key, entity in entities.items()})
-    columns = {names[key] + suffix: line for key, one in series.items() for suffix, line in _lines(one).items()}
+    columns: dict[str, Line] = {}
+    for key, one in series.items():
+        for suffix, measured in _lines(one).items():
+            if (column := names[key] + suffix) in columns:
+                raise InputError(
+                    "two metrics have this name, one by what is added to a histogram's", path=path, column=column
+                )
+            columns[column] = measured
     return _wide(path, columns, step)
 
 

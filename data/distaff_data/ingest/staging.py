@@ -15,7 +15,7 @@ from distaff_data.ingest.detect import SPLIT_WORDS, SourceFile
 from distaff_data.ingest.layout import FileLayout, layout_of
 from distaff_data.ingest.lines import physical_line
 from distaff_data.ingest.options import InteractionsOptions
-from distaff_data.ingest.times import TimeReader, check_times, dated_columns
+from distaff_data.ingest.times import ReadTimes, TimeReader, check_times, dated_columns
 from distaff_data.warehouse import Scratch, identifier
 
 EVENTS = """
@@ -45,11 +45,13 @@ class StagedEvents:
         format: The files' format.
         columns: The column used for each role.
         given_split: Whether the source brought its own split.
+        times: How the times of the files were taken.
     """
 
     format: str
     columns: Mapping[str, str]
     given_split: bool
+    times: ReadTimes
 
 
 def stage_events(
@@ -72,15 +74,21 @@ def stage_events(
     scratch.execute(EVENTS)
     chosen = {role: getattr(options, role) for role in ("user", "item", "rating", "time")}
     columns: dict[str, str] = {}
+    times: list[ReadTimes] = []
     reader = TimeReader.make(options.time_format, options.day_first)
     header = False if options.headerless else True if any(chosen.values()) else None
     layouts = _layouts(scratch, files, options.format, header=header)
     for file, layout in zip(files, layouts, strict=True):
-        columns = {**_stage_file(scratch, file, layout, chosen, required, options.far_times, reader), **columns}
+        roles, taken = _stage_file(scratch, file, layout, chosen, required, options.far_times, reader)
+        columns = {**roles, **columns}
+        times.append(taken)
     if not scratch.count("SELECT count(*) FROM events"):
         raise InputError("the file has no interactions", path=files[0].path)
     has_split = not scratch.count("SELECT count(*) FROM events WHERE split IS NULL")
-    return StagedEvents(layouts[0].format, columns, has_split)
+    units = dict.fromkeys(taken.unit for taken in times if taken.unit)
+    return StagedEvents(
+        layouts[0].format, columns, has_split, ReadTimes(", ".join(units), sum(taken.far for taken in times))
+    )
 
 
 def _layouts(
@@ -104,7 +112,7 @@ def _stage_file(
     required: Sequence[str],
     far_times: str,
     reader: TimeReader,
-) -> dict[str, str]:
+) -> tuple[dict[str, str], ReadTimes]:
     if layout.format == "lightgcn":
         roles = {"user": "user", "item": "item"}
         for name in (role for role in required if role not in roles):
@@ -138,15 +146,16 @@ def _stage_file(
                 column=name,
             )
         _check_types(scratch, layout, roles)
+    taken = ReadTimes()
     if "time" in roles:
         far = "refuse" if "time" in required else far_times
         hint = "" if "time" in required else ", or take such times as missing with --far-times missing"
-        check_times(scratch, layout, roles["time"], reader, far=far, hint=hint)
+        taken = check_times(scratch, layout, roles["time"], reader, far=far, hint=hint)
     _check(scratch, layout, roles, required, reader)
     if file.split is not None:
         roles.pop("split", None)
     _add(scratch, roles, file.split, reader)
-    return roles
+    return roles, taken
 
 
 def _check_types(scratch: Scratch, layout: FileLayout, roles: Mapping[str, str]) -> None:

@@ -30,6 +30,7 @@ FAR_TIMES = ("refuse", "missing")
 
 # From this magnitude on, a time stamp counts milli-, micro- or nanoseconds: as seconds it would lie past the year 5000.
 _UNITS = ((1e17, 1e9, "nanoseconds"), (1e14, 1e6, "microseconds"), (1e11, 1e3, "milliseconds"))
+_NAMES = {unit: name for _, unit, name in _UNITS} | {1.0: "seconds"}
 _FAR = 7_258_118_400.0  # 2200-01-01
 # The last day of the year 9999, in seconds and in units in which it would be taken for a day of 1978; and the last second
 # that 32 bits hold.
@@ -125,6 +126,19 @@ class TimeReader:
         return NO_TIME
 
 
+@dataclass(frozen=True)
+class ReadTimes:
+    """How a column's times were taken, which a report says.
+
+    Attributes:
+        unit: ``dates``, ``seconds`` or another unit, or ``seconds and dates``; empty where there is no time.
+        far: How many far-off ones are taken as missing.
+    """
+
+    unit: str = ""
+    far: int = 0
+
+
 NO_TIME = "neither a number nor a date such as 2026-11-24 or 2026-11-24T09:30:00Z"
 
 
@@ -151,8 +165,10 @@ def check_times(
     *,
     far: str = "refuse",
     hint: str = "",
-) -> None:
+) -> ReadTimes:
     """Refuse the first far-off time of the column in the table ``raw``, and the first in another unit than those before.
+
+    Returns how the others are taken.
 
     Args:
         scratch: The staging database, with the file's rows as text.
@@ -175,6 +191,12 @@ def check_times(
     if len(rows) > 1:
         (usual, _), (other, row) = rows[:2]
         _refuse(scratch, layout, column, row, _mixed(usual, other))
+    dated = f"{reader.date(cell)} IS NOT NULL AND {number} IS NULL"
+    far_off, dates = scratch.rows(
+        f"SELECT count(*) FILTER ({is_far}), count(*) FILTER ({dated} AND NOT {is_far}) FROM raw"
+    )[0]
+    taken = [_NAMES[float(str(unit))] for unit, _ in rows] + (["dates"] if dates else [])
+    return ReadTimes(" and ".join(taken), int(str(far_off)))
 
 
 def seconds_of(times: Floats) -> Floats:
@@ -221,8 +243,7 @@ def seconds_of_text(text: str | None) -> float:
 
 
 def _mixed(usual: Any, other: Any) -> str:
-    names = {unit: name for _, unit, name in _UNITS} | {1.0: "seconds"}
-    return f"the time is in {names[other]}, and those before in {names[usual]}; write all in one unit"
+    return f"the time is in {_NAMES[other]}, and those before in {_NAMES[usual]}; write all in one unit"
 
 
 def _refuse(scratch: Scratch, layout: FileLayout, column: str, row: object, message: str) -> NoReturn:

@@ -55,10 +55,10 @@ def address_of(given: str | Path) -> Address | None:
     scheme = text.partition("://")[0].lower()
     try:
         url = urlsplit(text)
-        has_password = url.password is not None or (url.username is not None and scheme not in _BY_USER)
+        is_secret = holds_secret(url) or (url.username is not None and scheme not in _BY_USER)
     except ValueError as error:
         raise InputError(f"this is no address: {error}", value=scheme + "://...") from None
-    if has_password or _SECRETS & {key.lower() for key, _ in parse_qsl(url.query)}:
+    if is_secret:
         raise InputError(f"credentials come from the environment, not from an address; {_HINTS.get(scheme, '')}")
     if scheme in ("postgresql", "postgres"):
         return Address("postgresql", text, _shown(url), _file_name(url.path, "postgresql") + ".parquet")
@@ -71,6 +71,11 @@ def address_of(given: str | Path) -> Address | None:
     if scheme == "http":
         raise InputError(f"http:// can be read and changed on its way; use https://, or set {ALLOW_HTTP}=true")
     raise InputError(f"sources are files, folders, and addresses with {_SCHEMES}", value=scheme + "://...")
+
+
+def holds_secret(url: SplitResult) -> bool:
+    """Tell whether a URL holds a password, before its host or in its query."""
+    return url.password is not None or bool(_SECRETS & {key.lower() for key, _ in parse_qsl(url.query)})
 
 
 def is_here(url: str) -> bool:

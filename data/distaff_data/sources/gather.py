@@ -14,7 +14,7 @@ from distaff_data.errors import InputError
 from distaff_data.sources import iceberg, object_store, postgres, sqlite, web
 from distaff_data.sources.address import Address, address_of
 from distaff_data.sources.spool import ROWS, Spool
-from distaff_data.sources.watermark import Mark, Since, mark_of
+from distaff_data.sources.watermark import Mark, Since, check_goes_on, mark_of
 from distaff_data.warehouse import delta_stream
 
 if TYPE_CHECKING:
@@ -126,7 +126,10 @@ def _copied(
     if since is not None:
         if len(paths) != 1 or Path(paths[0]).suffix != ".parquet":
             raise InputError("--since reads one database, or one Delta or Iceberg table")
-        mark = mark_of(Path(paths[0]), since.column, origins[Path(paths[0])])
+        shown = origins[Path(paths[0])]
+        mark = mark_of(Path(paths[0]), since.column, shown)
+        if since.mark is not None:
+            check_goes_on(since.mark, mark, since.column, shown)
     return Gathered(paths, origins, spool.root, mark)
 
 

@@ -38,7 +38,7 @@ def rows(address: Address, since: Since | None) -> tuple[pa.Schema, Iterator[pa.
     """
     if importlib.util.find_spec("pyiceberg") is None:
         raise InputError("Iceberg tables need pyiceberg; install with: pip install 'distaff[iceberg]'")
-    from pyiceberg.expressions import AlwaysTrue, GreaterThanOrEqual
+    from pyiceberg.expressions import AlwaysTrue, GreaterThanOrEqual, IsNull, Or
     from pyiceberg.table import StaticTable
 
     settings = {name: value for name, variable in _PROPERTIES.items() if (value := os.environ.get(variable))}
@@ -49,8 +49,11 @@ def rows(address: Address, since: Since | None) -> tuple[pa.Schema, Iterator[pa.
             raise UnknownNameError("column", since.column, names)
         _check_inside(table, address)
         mark = None if since is None or since.mark is None else since.mark.value
-        at_least: Any = GreaterThanOrEqual  # whose signature the library does not type
-        where = AlwaysTrue() if since is None or mark is None else at_least(since.column, mark)
+        at_least: Any = GreaterThanOrEqual  # the library does not type these signatures
+        is_null: Any = IsNull
+        where: Any = AlwaysTrue()
+        if since is not None and mark is not None:
+            where = Or(at_least(since.column, mark), is_null(since.column))
         scan = table.scan(row_filter=where)
         for task in scan.plan_files():
             for file in (task.file, *task.delete_files):

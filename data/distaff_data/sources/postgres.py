@@ -78,7 +78,10 @@ def _begin(con: psycopg.Connection[tuple[Any, ...]], query: str, since: Since | 
     statement = query.strip().rstrip(";")
     if since is None or since.mark is None:
         return statement
-    where = sql.SQL("{} >= {}").format(sql.Identifier(since.column), sql.Literal(since.mark.value))
+    by_bytes = sql.SQL(' COLLATE "C"' if isinstance(since.mark.value, str) else "")  # as the mark was found
+    where = sql.SQL("{0}{1} >= {2} OR {0} IS NULL").format(
+        sql.Identifier(since.column), by_bytes, sql.Literal(since.mark.value)
+    )
     return f"SELECT * FROM ({statement}\n) AS source WHERE {where.as_string(con)}"
 
 

@@ -130,6 +130,20 @@ def firing(asked: Asked, address: Address, rows: int) -> Bools:
     return fires
 
 
+def clock(address: Address) -> float:
+    """Return the time by the server's clock, in seconds.
+
+    Raises:
+        InputError: The server cannot be reached or refuses.
+    """
+    with web.answered(f"{address.text}/api/v1/query?query=time()", address.shown) as answer:
+        body = answer.read(_LARGEST)
+    try:
+        return float(json.loads(body)["data"]["result"][1])
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError, OverflowError):
+        raise InputError("the server's answer is none of Prometheus", path=address.shown) from None
+
+
 def server(url: str, name: str) -> Address:
     """Return the address of a server, with a name for what is read of it.
 
@@ -195,7 +209,7 @@ def _matrix(asked: Asked, address: Address, expression: str, first: int, last: i
             )
             for one in data["result"]
         ]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         raise InputError("the server's answer is none of Prometheus", path=address.shown) from None
 
 

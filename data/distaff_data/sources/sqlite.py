@@ -43,7 +43,8 @@ def rows(address: Address, query: str, since: Since | None) -> Iterator[tuple[pa
             names = _names(con, statement)
             where, values = "", []
             if since is not None and since.mark is not None:
-                where, values = f" WHERE {_quoted(since.column)} >= ?", [_plain(since.mark.value)]
+                cell = _quoted(since.column)
+                where, values = f" WHERE {cell} COLLATE BINARY >= ? OR {cell} IS NULL", [_plain(since.mark.value)]
             source = f"FROM ({statement}\n){where}"
             schema = pa.schema([(name, _type(con, name, source, values, address)) for name in names])
             yield schema, _batches(con.execute(f"SELECT {', '.join(map(_quoted, names))} {source}", values), schema)

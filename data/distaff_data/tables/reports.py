@@ -26,6 +26,8 @@ class IngestReport:
         duplicates_merged: Rows that repeated a user and item.
         dropped_by_rating: Interactions below the rating threshold.
         dropped_by_core: Interactions of users or items with too few of them.
+        far_times_missing: Interactions whose time was so far in the future that it was taken as missing.
+        times: What the times were taken for: dates, seconds or another unit; empty where there are none.
     """
 
     dataset: str
@@ -43,6 +45,8 @@ class IngestReport:
     duplicates_merged: int
     dropped_by_rating: int
     dropped_by_core: int
+    far_times_missing: int = 0
+    times: str = ""
 
     def as_dict(self) -> dict[str, object]:
         """Return plain values, ready for JSON."""

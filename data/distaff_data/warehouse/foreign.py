@@ -23,7 +23,7 @@ def delta_stream(
     Args:
         location: A folder, or the URL of an object store's prefix; credentials come from the environment.
         rows: How many come at a time.
-        column: Read only rows whose value in it is ``least`` or more.
+        column: Read only rows whose value in it is ``least`` or more, or missing.
         least: That value.
 
     Raises:
@@ -37,7 +37,8 @@ def delta_stream(
         raise InputError(f"the Delta table cannot be read: {first_line(error)}", path=location) from None
     if column is not None and column not in data.schema.names:
         raise UnknownNameError("column", column, data.schema.names)
-    return data.schema, _batches(location, data, rows, None if column is None else pc.field(column) >= least)
+    where = None if column is None else (pc.field(column) >= least) | pc.field(column).is_null()
+    return data.schema, _batches(location, data, rows, where)
 
 
 def _batches(

@@ -2,7 +2,8 @@
 
 The metrics are those that the server has when following begins, and stay the same: a series that ends is missing from then
 on, and one that begins later is told of and left out. A server that is away is asked again until it is back. Where an alert
-is named, an incident begins when it begins to fire.
+is named, an incident begins when it begins to fire. A row is due by the server's clock: by that of a machine that is ahead
+of it, every row would be asked for before it was measured, and be missing.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from distaff_data.sources.prometheus import Asked
 HISTORY = 3600.0  # seconds before now from which on rows are read, unless a person says else
 _POLL = 1.0  # seconds between looks, or a step where that is shorter
 _LATE = 2.0  # seconds after which what was measured at a moment is there
+_SKEW = 1.0  # seconds by which clocks differ that are told
 
 
 class PrometheusRows:
@@ -48,6 +50,8 @@ class PrometheusRows:
         self._address = prometheus.server(asked.url, "stream")
         self._next = asked.start
         self._late: set[str] = set()
+        self._ahead = 0.0  # seconds by which this machine's clock is
+        self._compare_clocks()
         rows = self._due()
         if rows < 1:
             raise InputError("the moment from which rows are read is still to come", column="from", value=asked.start)
@@ -92,12 +96,27 @@ class PrometheusRows:
 
     def _due(self) -> int:
         """Return how many rows are measured by now and not read yet."""
-        return math.floor((time.time() - _LATE - self._next) / self._asked.step) + 1
+        return math.floor((time.time() - self._ahead - _LATE - self._next) / self._asked.step) + 1
+
+    def _compare_clocks(self) -> None:
+        """Find by how much this machine's clock is ahead of the server's.
+
+        Raises:
+            InputError: The server cannot be reached or refuses.
+        """
+        asked_at = time.time()  # before: what the answer takes makes nobody's clock go ahead
+        ahead = max(0.0, asked_at - prometheus.clock(self._address))
+        if ahead > self._ahead + _SKEW:
+            self._tell(f"this machine's clock is {ahead:.0f} s ahead of the server's, by which rows are asked for")
+        self._ahead = ahead
 
     def _read(self, rows: int, away: bool) -> RowBatch | None:
         """Return the next rows, None where the server is away."""
         asked = replace(self._asked, start=self._next)
         try:
+            self._compare_clocks()
+            if self._due() < rows:  # this machine's clock went ahead since
+                return RowBatch(np.empty(0), np.empty((0, len(self._places))), offset=0, mark=self._mark)
             found = prometheus.series_of(asked, self._address, rows)
             onset = None if asked.alert is None else self._onset(rows)
         except InputError as error:

@@ -86,8 +86,10 @@ def check_where_told(manifest: Path, text: bytes) -> None:
         InputError: It is not signed, signed by another, or was changed; or the file of keys cannot be read.
     """
     name = os.environ.get(TRUSTED_KEYS)
-    if not name:
+    if name is None:
         return
+    if not name.strip():
+        raise InputError(f"{TRUSTED_KEYS} is set and names no file: name one of public keys, or unset it")
     trusted = _trusted(Path(name))
     by, signature = _signature(manifest.with_name(SIGNATURE))
     if by not in trusted:

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from distaff.runs import logs, records
 from distaff.runs.records import Run
 from distaff_data.errors import DistaffError, InputError, first_line
-from distaff_data.sources.address import ALLOW_HTTP, is_here
+from distaff_data.sources.address import ALLOW_HTTP, holds_secret, is_here
 from distaff_data.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -61,10 +61,14 @@ def export_run(workspace: Workspace, run_id: str, uri: str, *, test: bool = Fals
 
 
 def _client(uri: str) -> MlflowClient:
-    url = urlsplit(uri)
+    try:
+        url = urlsplit(uri)
+        is_secret = url.username is not None or holds_secret(url)
+    except ValueError as error:
+        raise InputError(f"this is no address: {error}", column="mlflow") from None
     if url.scheme not in ("http", "https", "file", "sqlite", "postgresql", "databricks"):
         raise InputError("the address of MLflow is https://..., http://127.0.0.1:5000 or file:///...", column="mlflow")
-    if url.password is not None or url.username is not None:
+    if is_secret:
         raise InputError("credentials come from the environment: MLFLOW_TRACKING_USERNAME and _PASSWORD, or _TOKEN")
     if url.scheme == "http" and not is_here(uri) and os.environ.get(ALLOW_HTTP, "").lower() != "true":
         raise InputError(f"http:// can be read and changed on its way; use https://, or set {ALLOW_HTTP}=true")

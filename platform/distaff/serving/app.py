@@ -200,7 +200,7 @@ def _required(request: Request, name: str) -> str:
 
 def _length(request: Request) -> int:
     text = request.query_params.get("k", "10")
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MOST):
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(MOST)) and 1 <= int(text) <= MOST):
         raise InputError(f"k is a whole number from 1 to {MOST}")
     return int(text)
 

@@ -101,6 +101,10 @@ class Shelf:
                 self.failures += 1
                 self._tell(f"{name} stays run {served.run}: {error}")
                 continue
+            except Exception as error:  # of one name: the others are looked for all the same
+                self.failures += 1
+                self._tell(f"{name} stays run {served.run}: {type(error).__name__}")
+                continue
             if fresh is not served:
                 self._served[name] = fresh
                 self.swaps += 1

@@ -37,6 +37,10 @@ def gauge(name: str, *points: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, "gauge": {"dataPoints": list(points)}}
 
 
+def histogram(name: str, *points: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "histogram": {"aggregationTemporality": 2, "dataPoints": list(points)}}
+
+
 def write(path: Path, *requests: dict[str, Any]) -> Path:
     path.write_text("\n".join(map(json.dumps, requests)) + "\n\n")
     return path
@@ -123,6 +127,8 @@ def test_points_of_other_moments_take_the_nearest_row(tmp_path: Path) -> None:
         (json.dumps(request("db", gauge("x", point(0, asDouble="much")))), "none of OpenTelemetry"),
         (json.dumps(request("", gauge("x", point(0, asDouble=1), point(1, asDouble=1)))), "none of the usual labels"),
         (json.dumps(request("db", gauge("x", point(0, asDouble=1)))), "one point only"),
+        (json.dumps(request("db", gauge("x.rate", point(0)), histogram("x", point(0, sum=1, count=1)))), "two metrics"),
+        (json.dumps(request("db", gauge("x", point(0, asDouble=1)), histogram("x", point(1, sum=1, count=1)))), "two ways"),
         (json.dumps(request("db", gauge("x", *[point(at, asDouble=1) for at in (0, 1e-4, 2e-4, 9e6)]))), "far more"),
     ],
 )  # fmt: skip

@@ -48,8 +48,10 @@ def test_sign_for_no_end_is_named_and_refused_or_taken_as_missing(
     assert (refused.value.line, refused.value.column) == (4, "timestamp")
     assert sign in str(refused.value)
     assert workspace.warehouse.rows("SELECT * FROM datasets") == []
-    ingest_interactions(workspace, "t", file, far_times="missing")
+    report = ingest_interactions(workspace, "t", file, far_times="missing")
     assert times_of(workspace) == {"a1": T2024, "a2": T2024, "b3": None}
+    units = {10: "seconds", 13: "milliseconds", 19: "nanoseconds"}
+    assert (report.far_times_missing, report.times) == (1, "dates" if "-" in others else units[len(others)])
     with pytest.raises(InputError, match="'no end'"):  # a split by time needs every time
         ingest_interactions(workspace, "u", file, far_times="missing", split="temporal:0.5,0.25,0.25")
     with pytest.raises(InputError, match="refused, or taken as missing"):
@@ -65,7 +67,9 @@ def test_mixed_units_are_refused_with_the_line(workspace: Workspace, tmp_path: P
 
 @pytest.mark.parametrize("unit", [1, 10**3, 10**6, 10**9])
 def test_each_unit_is_told_by_its_values(workspace: Workspace, tmp_path: Path, unit: int) -> None:
-    ingest_interactions(workspace, "t", write(tmp_path, *(str(int(T2024 + n * DAY) * unit) for n in range(3))))
+    report = ingest_interactions(workspace, "t", write(tmp_path, *(str(int(T2024 + n * DAY) * unit) for n in range(3))))
+    names = {1: "seconds", 10**3: "milliseconds", 10**6: "microseconds", 10**9: "nanoseconds"}
+    assert (report.times, report.far_times_missing) == (names[unit], 0)
     assert times_of(workspace) == {"a1": T2024, "a2": T2024 + DAY, "b3": T2024 + 2 * DAY}
 
 

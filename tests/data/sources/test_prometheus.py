@@ -130,6 +130,7 @@ def test_what_is_asked_wrongly_is_one_line_and_changes_nothing(
         (b'{"data": {"resultType": "matrix", "result": [{"metric": {}, "values": [[1]]}]}}', "none of Prometheus"),
         (b'{"data": {"resultType": "matrix", "result": [{"metric": {}, "values": [[0, "1"]]}]}}', "was not asked for"),
         (b'{"data": {"resultType": "matrix", "result": [{"metric": {}, "values": [[1e400, "1"]]}]}}', "was not asked for"),
+        (b'{"data": {"resultType": "matrix", "result": [{"metric": {}, "values": [[%s, "1"]]}]}}' % (b"9" * 400), "none"),
         (b'{"data": {"resultType": "matrix", "result": []}}', "has nothing of that"),
     ],
 )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -168,6 +169,20 @@ def test_a_server_that_goes_away_is_asked_until_it_is_back(tmp_path: Path) -> No
     with prometheus(tmp_path / "a", None, "--query.lookback-delta=1s", port=port):
         second = next(batches)
     assert second.times[0] == first.times[-1] + 1
+
+
+def test_a_clock_that_is_ahead_of_the_servers_loses_no_row(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    real = time.time
+    monkeypatch.setattr("distaff.incidents.poll.time.time", lambda: real() + 7200)
+    rows = PrometheusRows(asked(url, start=BEGIN + 400), tell=told.append)
+    monkeypatch.setattr("distaff.incidents.poll.time.time", lambda: real() + 14_400)  # ahead further, while it follows
+    batches = rows.batches(100, 0)
+    ends = [float(batch.times[-1]) for batch in batches]
+    assert ends[:5] == [BEGIN + 499 + 100 * n for n in range(5)]
+    assert rows._next <= real()
+    seconds = [float(re.findall(r"clock is (\d+) s ahead", text)[0]) for text in told]
+    assert seconds == pytest.approx([7200, 14_400], abs=300)  # less what the server took to answer
 
 
 def test_the_command_follows_a_server_until_it_is_ended(ops: Workspace, url: str) -> None:

@@ -112,6 +112,8 @@ def test_commands_copy_on_request_and_import_nothing_otherwise(workspace: Worksp
         ("mlruns", "the address of MLflow"),
         ("ftp://127.0.0.1/x", "the address of MLflow"),
         ("https://ann:hunter2hunter2@mlflow.example.org", "credentials come from the environment"),
+        ("postgresql://db.example.org/mlflow?password=hunter2hunter2", "credentials come from the environment"),
+        ("http://[hunter2", "this is no address"),
         ("http://192.0.2.1:5000", "use https://"),
     ],
 )

@@ -96,6 +96,8 @@ def test_what_the_model_is_asked_is_what_the_model_says(filled: Workspace, clien
         ("/v1/champion/lists?user=1&k=1001", 400),
         ("/v1/champion/lists?user=1&k=" + "9" * 5000, 400),
         ("/v1/champion/lists?user=1&k=%D9%A1", 400),
+        ("/v1/champion/lists?user=1&k=00000000199999", 400),
+        ("/v1/champion/lists?user=1&k=000000001" + "9" * 5000, 400),
         ("/v1/champion/similar?item=none", 400),
         ("/v1/champion/why?user=1&item=none", 400),
         ("/v1/champion/forecasts", 400),
@@ -207,6 +209,28 @@ def test_promotion_and_new_lists_are_swapped_in_and_a_run_that_cannot_be_read_is
     assert f'distaff_served{{name="champion",run="{first}"}} 1' in text
     assert "distaff_swaps_total 3" in text
     assert 'distaff_answers_total{asked="lists",status="200"}' in text
+
+
+def test_a_name_that_cannot_be_looked_for_holds_up_no_other(filled: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = run_of(filled, "nmf"), run_of(filled, "popularity")
+    for name in ("odd", "even"):
+        aliases.promote(filled, first, name)
+    told: list[str] = []
+    shelf = Shelf(filled, ["odd", "even"], told.append)
+    for name in ("odd", "even"):
+        aliases.promote(filled, second, name)
+    resolve = aliases.resolve
+
+    def failing(workspace: Workspace, name: str) -> str:
+        if name == "odd":
+            raise RuntimeError("a secret")
+        return resolve(workspace, name)
+
+    monkeypatch.setattr(aliases, "resolve", failing)
+    shelf.renew()
+    assert (shelf["odd"].run, shelf["even"].run) == (first, second)
+    assert (shelf.failures, shelf.swaps) == (1, 1)
+    assert told[0] == f"odd stays run {first}: RuntimeError"
 
 
 def test_no_request_fails_and_no_answer_is_mixed_while_runs_are_swapped(filled: Workspace) -> None:
