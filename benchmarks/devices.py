@@ -17,9 +17,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests" / "support"))
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
 from benchmarks import gowalla, results
@@ -34,6 +33,7 @@ from distaff_graph.collaborative.dccf import DCCF
 from distaff_graph.collaborative.lightgcn import LightGCN
 from distaff_graph.dgvae.models import DGVAE
 
+ROOT = Path(__file__).resolve().parents[1]
 REPEATS = 5
 Timed = Callable[[Path, torch.device], Callable[[], object]]
 
