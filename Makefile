@@ -30,6 +30,7 @@ published: .venv/.dev ## published numbers on real data; minutes
 
 gpu: .venv/.dev ## training steps on CUDA, where there is one; their audit anywhere
 	$(BIN)/pytest -q -rs -m device
+	@if $(BIN)/python -c "import sys, torch; sys.exit(not torch.cuda.is_available())"; then $(BIN)/python benchmarks/devices.py --json; else echo "no CUDA device here: nothing was timed"; fi
 
 format: .venv/.dev
 	$(BIN)/ruff check --fix $(ROOTS)

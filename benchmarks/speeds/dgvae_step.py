@@ -29,7 +29,7 @@ N_USERS, N_ITEMS, N_WORDS, BATCH = 19_445, 7_050, 21_340, 512
 ITEMS_A_USER, WORDS_A_USER = 6, 500
 
 
-def _generated() -> tuple[Csr, Content]:
+def generated() -> tuple[Csr, Content]:
     """Return interactions and documents with Zipf's tails, and two modalities of features."""
     rng = np.random.default_rng(0)
 
@@ -52,19 +52,19 @@ def _generated() -> tuple[Csr, Content]:
 
 
 def ours(data: Path) -> Callable[[], None]:
-    train, content = _generated()
+    train, content = generated()
     return stepper(DGVAE(batch_size=BATCH), train, content)
 
 
 def least(data: Path) -> Work:
     """Return the dense products of a step, as ours makes them; its sparse ones are not counted."""
-    train, content = _generated()
+    train, content = generated()
     model = DGVAE(batch_size=BATCH)
     return work_of_step(stepper(model, train, content), sum(value.numel() for value in model.network.parameters()))
 
 
 def peer(data: Path) -> Callable[[], None]:
-    train, content = _generated()
+    train, content = generated()
     generator = torch.Generator().manual_seed(0)
     graph = 0.96 * reference.knn_graph(content.features["text"], 10)
     graph += 0.04 * reference.knn_graph(content.features["image"], 10)

@@ -14,6 +14,7 @@ import pyarrow as pa
 import torch
 from benchmarks.gowalla import read
 from benchmarks.roofline import FLOAT, Work
+from torch import Tensor
 
 from distaff.ranking.metrics import Products, evaluate
 from distaff_data.datasets.csr import Csr
@@ -33,12 +34,17 @@ def vectors(n_users: int, n_items: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def ours(data: Path) -> Callable[[], object]:
+    interactions, users, items = task(data)
+    return lambda: evaluate(Products(users, items), interactions, "test", ks=KS)
+
+
+def task(data: Path) -> tuple[Interactions, Tensor, Tensor]:
+    """Return the interactions, and vectors of all users and items."""
     train, test = read(data, "train", "test")
     empty = Csr(torch.zeros_like(train.indptr), train.indices[:0], train.n_cols)
     nobody = pa.nulls(train.n_rows, pa.string()), pa.nulls(train.n_cols, pa.string())
-    interactions = Interactions("gowalla", *nobody, train, empty, test)
     users, items = map(torch.from_numpy, vectors(train.n_rows, train.n_cols))
-    return lambda: evaluate(Products(users, items), interactions, "test", ks=KS)
+    return Interactions("gowalla", *nobody, train, empty, test), users, items
 
 
 def least(data: Path) -> Work:

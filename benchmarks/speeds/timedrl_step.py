@@ -50,18 +50,18 @@ def least(data: Path) -> Work:
     return work_of_step(step, sum(parameter.numel() for parameter in model.network.parameters()))
 
 
-def stepped(data: Path, precision: str) -> Callable[[], None]:
-    return _ready(data, precision)[1]
+def stepped(data: Path, precision: str, device: str = "cpu") -> Callable[[], None]:
+    return _ready(data, precision, device)[1]
 
 
-def _ready(data: Path, precision: str) -> tuple[Stepped, Callable[[], None]]:
+def _ready(data: Path, precision: str, device: str = "cpu") -> tuple[Stepped, Callable[[], None]]:
     """Return the model made ready, and its step."""
     values = rows(data)
     series = divide(Series.from_rows(values, [len(values)]), "rows:8640,2880,2880")
     settings: dict[str, Any] = {"patch_len": PATCH, "stride": PATCH, "d_model": WIDTH, "n_heads": HEADS, "n_layers": 1}
     settings |= {"precision": precision}
     model = Stepped(seq_len=LENGTH, **settings, token_embedding="conv", dropout=DROPOUT, batch_size=BATCH)
-    fit(model, series, device="cpu")
+    fit(model, series, device=device)
     optimizer = model.optimizer()
     batches = model.endless(series)
 
