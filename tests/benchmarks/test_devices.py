@@ -8,9 +8,10 @@ from types import ModuleType
 
 import pytest
 import torch
+from torch import Tensor
 
 from distaff_data.datasets.csr import Csr
-from distaff_graph.collaborative.lightgcn import LightGCN
+from distaff_graph.collaborative.lightgcn import CutStep, LightGCN
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def test_an_epoch_takes_all_steps_and_a_step_one(stepping: ModuleType, monkeypat
     taken: list[int] = []
     losses = model.losses
 
-    def counted(batch: object) -> object:
+    def counted(batch: CutStep) -> dict[str, Tensor]:
         taken.append(1)
         return losses(batch)
 
