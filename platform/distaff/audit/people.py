@@ -69,9 +69,8 @@ def _has_twin(
 def _row(matrix: sparse.csr_matrix, user: int) -> Floats:
     """Return a row as it would be in full: to multiply by it costs a tenth of what a sparse one does."""
     of_user = slice(matrix.indptr[user], matrix.indptr[user + 1])
-    weights = matrix.data[of_user].astype(np.float64)
-    row: Floats = np.bincount(matrix.indices[of_user], weights=weights, minlength=matrix.shape[1])
-    return row
+    row = np.bincount(matrix.indices[of_user], weights=matrix.data[of_user], minlength=matrix.shape[1])
+    return np.asarray(row, dtype=np.float64)
 
 
 def _length(matrix: sparse.csr_matrix, user: int) -> int:
