@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 
 import pytest
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 import distaff_dashboards
 
 APP = Path(distaff_dashboards.__file__).with_name("app.py")
+
+# A server looks once through all that is installed for components that come with it, an AppTest every time: over a second.
+manifest_scanner.scan_component_manifests = functools.cache(manifest_scanner.scan_component_manifests)
 
 
 def turn_to(app: AppTest, path: str) -> AppTest:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from scipy import stats
@@ -9,7 +11,7 @@ from torch import Tensor
 
 from distaff.audit.finding import Finding, decided
 from distaff.factors.activity import LIST
-from distaff.factors.effects import Ladder, effect_card
+from distaff.factors.effects import Ladder, effects_of, headline_of, on_ladder
 from distaff.factors.intents.interventions import CHURN, ListProperties, log_odds, popularity_ranks
 from distaff.factors.intents.report import UNNAMED
 from distaff.ranking.metrics import best_items, exclusion
@@ -17,7 +19,7 @@ from distaff.recommenders.base import Recommender
 from distaff.recommenders.relevance import Incidence, associate, incidence_of, item_distributions
 from distaff.runs import records
 from distaff.runs.records import Run
-from distaff_data.arrays import Floats
+from distaff_data.arrays import Floats, Ints
 from distaff_data.tables.interactions import load_attributes
 from distaff_data.workspace import Workspace
 
@@ -68,27 +70,24 @@ def _cards(run: Run, model: Recommender, incidence: Incidence, popularity: Tenso
     measure = ListProperties(incidence.commonest(_VALUES), popularity_ranks(popularity), lists)
     codes = log_odds(model.user_mixes(users))
     ladder = Ladder.from_values(codes[:, 0])
+    # What a list holds hangs on nobody else, its churn on whose it replaces: each is measured once, not at every rung.
+    held = measure(lists)
+    churn = np.stack([replace(measure, reference=own.expand_as(lists))(lists)[CHURN] for own in lists])
 
-    def exchanged(_: Floats) -> Tensor:
+    def exchanged(_: Floats) -> Ints:
         # With replacement: were all lists handed on, the mean of every property would stay, and no rule could fail.
-        return lists[torch.from_numpy(rng.integers(len(lists), size=len(lists)))]
+        return np.asarray(rng.integers(len(lists), size=len(lists)))
 
-    n_false = 0
-    for _page in range(_NULLS):
-        cards = (
-            effect_card(
-                codes,
-                k,
-                ladder,
-                exchanged,
-                measure,
-                magnitudes={CHURN},
-                n_factors=codes.shape[1],
-                seed=int(rng.integers(1 << 31)),
-            )
-            for k in range(codes.shape[1])
-        )
-        n_false += any(card.headline is not None for card in cards)
+    def measured(drawn: Ints) -> dict[str, Floats]:
+        return {name: values[drawn] for name, values in held.items()} | {CHURN: churn[np.arange(len(drawn)), drawn]}
+
+    def shown(factor: int) -> bool:
+        seed = int(rng.integers(1 << 31))
+        values, names = on_ladder(codes, factor, ladder, exchanged, measured)
+        effects = effects_of(values, names, ladder, magnitudes={CHURN}, n_factors=codes.shape[1], seed=seed)
+        return headline_of(effects) is not None
+
+    n_false = sum(any(map(shown, range(codes.shape[1]))) for _page in range(_NULLS))
     figure = f"of {_NULLS} pages of {codes.shape[1]} factors that do nothing, {n_false} had a card"
     return decided(_CARDS, [figure] if too_many(n_false) else [], figure)
 

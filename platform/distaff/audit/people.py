@@ -58,12 +58,23 @@ def _has_twin(
         return False
     others = train[near]
 
-    def common(items: sparse.csr_matrix) -> Floats:
-        return np.asarray((others @ items.T).todense(), dtype=np.float64).ravel()
+    def alike(items: sparse.csr_matrix) -> Floats:
+        return _jaccard(others @ _row(items, user), lengths[near], _length(items, user))
 
     # The other has the user's training items, or all that is known of the user, who was divided.
-    alike = np.maximum(*(_jaccard(common(m[[user]]), lengths[near], m[[user]].nnz) for m in (train, whole)))
-    return bool(((alike >= _JACCARD) & (common(test[[user]]) >= _TESTED * test[[user]].nnz)).any())
+    same = np.maximum(alike(train), alike(whole)) >= _JACCARD
+    return bool((same & (others @ _row(test, user) >= _TESTED * _length(test, user))).any())
+
+
+def _row(matrix: sparse.csr_matrix, user: int) -> Floats:
+    """Return a row as it would be in full: to multiply by it costs a tenth of what a sparse one does."""
+    of_user = slice(matrix.indptr[user], matrix.indptr[user + 1])
+    row = np.bincount(matrix.indices[of_user], weights=matrix.data[of_user], minlength=matrix.shape[1])
+    return np.asarray(row, dtype=np.float64)
+
+
+def _length(matrix: sparse.csr_matrix, user: int) -> int:
+    return int(matrix.indptr[user + 1] - matrix.indptr[user])
 
 
 def _jaccard(common: Floats, lengths: Ints, n: int) -> Floats:

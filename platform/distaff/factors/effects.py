@@ -11,7 +11,7 @@ Properties must share a unit (shares, say), since specificity compares them; div
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -106,7 +106,12 @@ class EffectCard:
     @property
     def headline(self) -> Effect | None:
         """The largest effect that holds, of the properties that have a direction; None when there is none: no card."""
-        return next((e for e in self.effects if e.holds and e.specificity is not None), None)
+        return headline_of(self.effects)
+
+
+def headline_of(effects: Iterable[Effect]) -> Effect | None:
+    """Return :attr:`EffectCard.headline` of a factor's effects."""
+    return next((e for e in effects if e.holds and e.specificity is not None), None)
 
 
 def effect_card(
@@ -135,6 +140,20 @@ def effect_card(
         n_factors: The number of factors that cards are made of; p values are corrected for it.
         seed: Of the bootstrap and the control.
     """
+    values, names = on_ladder(codes, factor, ladder, decode, properties, periods=periods)
+    return compare_effects(values, names, ladder, magnitudes=magnitudes, n_factors=n_factors, seed=seed)
+
+
+def on_ladder(
+    codes: Floats,
+    factor: int,
+    ladder: Ladder,
+    decode: Callable[[Floats], Outputs],
+    properties: Callable[[Outputs], Mapping[str, Floats]],
+    *,
+    periods: Mapping[str, float] | None = None,
+) -> tuple[Floats, tuple[str, ...]]:
+    """Return the properties ``(L, B, M)`` at every rung and their names; see :func:`effect_card`."""
     names: tuple[str, ...] = ()
     rungs = []
     for level in ladder.levels:
@@ -147,7 +166,7 @@ def effect_card(
     for name, period in (periods or {}).items():
         at = names.index(name)
         values[:, :, at] = np.unwrap(values[:, :, at], period=period, axis=0) - values[0, :, at]
-    return compare_effects(values, names, ladder, magnitudes=magnitudes, n_factors=n_factors, seed=seed)
+    return values, names
 
 
 def compare_effects(
@@ -161,13 +180,41 @@ def compare_effects(
 ) -> EffectCard:
     """Return the card of one of ``n_factors`` factors from properties ``(L, B, M)`` at every rung of the ladder."""
     rng = np.random.default_rng(seed)
-    n = values.shape[1]
+    weights = _resampled(values.shape[1], rng)
+    effects = _effects(values, names, ladder, weights, magnitudes, n_factors, rng)
+    order = [names.index(effect.property) for effect in effects]
+    spread = np.stack([np.quantile(weights @ rung[:, order], [0.025, 0.975], axis=0) for rung in values], axis=1)
+    return EffectCard(ladder, effects, values.mean(1)[:, order], spread[0], spread[1], values.shape[1])
+
+
+def effects_of(
+    values: Floats,
+    names: tuple[str, ...],
+    ladder: Ladder,
+    *,
+    magnitudes: Collection[str] = (),
+    n_factors: int = 1,
+    seed: int = 0,
+) -> tuple[Effect, ...]:
+    """Return the effects that :func:`compare_effects` puts on the card, without the intervals of every rung."""
+    rng = np.random.default_rng(seed)
+    return _effects(values, names, ladder, _resampled(values.shape[1], rng), magnitudes, n_factors, rng)
+
+
+def _effects(
+    values: Floats,
+    names: tuple[str, ...],
+    ladder: Ladder,
+    weights: Floats,
+    magnitudes: Collection[str],
+    n_factors: int,
+    rng: np.random.Generator,
+) -> tuple[Effect, ...]:
     inside = np.flatnonzero(ladder.inside)
     change = values[inside[-1]] - values[inside[0]]
     change[:, np.abs(change).max(0) <= _ROUNDING * np.abs(change).max()] = 0.0
     signed = np.array([name not in magnitudes for name in names])
     effect = change.mean(0)
-    weights = rng.multinomial(n, np.full(n, 1 / n), size=_BOOTSTRAPS) / n
     low, high = np.quantile(weights @ change, [0.025, 0.975], axis=0)
     p_values = _against_control(change, signed, n_factors, rng)
     consistency = _consistency(values[inside].mean(1), effect)
@@ -187,8 +234,12 @@ def compare_effects(
         for m, name in enumerate(names)
     ]
     order = sorted(range(len(names)), key=lambda m: (not signed[m], -abs(effects[m].effect)))
-    spread = np.stack([np.quantile(weights @ rung[:, order], [0.025, 0.975], axis=0) for rung in values], axis=1)
-    return EffectCard(ladder, tuple(effects[m] for m in order), values.mean(1)[:, order], spread[0], spread[1], n)
+    return tuple(effects[m] for m in order)
+
+
+def _resampled(n: int, rng: np.random.Generator) -> Floats:
+    """Return the weight of each of ``n`` examples in each resample of the bootstrap."""
+    return rng.multinomial(n, np.full(n, 1 / n), size=_BOOTSTRAPS) / n
 
 
 def _against_control(change: Floats, signed: Bools, n_factors: int, rng: np.random.Generator) -> Floats:

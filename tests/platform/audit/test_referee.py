@@ -262,12 +262,11 @@ def test_the_null_of_cards_would_find_a_rule_that_takes_any_change_for_an_effect
 ) -> None:
     workspace, champion = clean
 
-    def any_change(codes: Floats, factor: int, ladder: object, decode: Any, properties: Any, **_: object) -> Any:
-        low, high = (properties(decode(codes)) for _ in range(2))
-        moved = [name for name in low if name != CHURN and abs(high[name].mean() - low[name].mean()) > 1e-9]
-        return SimpleNamespace(headline=moved[0] if moved else None)
+    def any_change(values: Floats, names: tuple[str, ...], ladder: object, **_: object) -> list[SimpleNamespace]:
+        moved = np.abs(values[-1].mean(0) - values[0].mean(0)) > 1e-9
+        return [SimpleNamespace(holds=m and n != CHURN, specificity=1.0) for n, m in zip(names, moved, strict=True)]
 
-    monkeypatch.setattr(factors, "effect_card", any_change)
+    monkeypatch.setattr(factors, "effects_of", any_change)
     found = {f.check: f for f in factors.factor_findings(workspace, records.find(workspace, champion))}
     cards = found["effect cards survive their null"]
     assert (cards.verdict, cards.figure) == ("fail", "of 20 pages of 3 factors that do nothing, 20 had a card")

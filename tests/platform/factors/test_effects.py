@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from distaff.factors.effects import Ladder, compare_effects, effect_card
+from distaff.factors.effects import Ladder, compare_effects, effect_card, effects_of, headline_of, on_ladder
 
 Floats = NDArray[np.float64]
 
@@ -87,6 +87,16 @@ def test_a_permuted_factor_gives_no_card() -> None:
     assert cards <= 6  # 5 % of 40 are expected; 7 or more happen once in 300 times
 
 
+def test_effects_alone_are_those_of_the_card() -> None:
+    codes = np.random.default_rng(4).normal(size=(50, 3))
+    ladder = Ladder.from_values(codes[:, 1])
+    values, names = on_ladder(codes, 1, ladder, decode, properties)
+    card = effect_card(codes, 1, ladder, decode, properties, n_factors=3, seed=7)
+    assert effects_of(values, names, ladder, n_factors=3, seed=7) == card.effects
+    assert headline_of(card.effects) == card.headline
+    assert card.headline is not None
+
+
 def test_a_factor_that_does_nothing_gives_no_card() -> None:
     codes = np.random.default_rng(3).normal(size=(50, 4))
     assert effect_card(codes, 3, Ladder.from_values(codes[:, 3]), decode, properties).headline is None
@@ -121,8 +131,9 @@ def _page(seed: int, effect: float, n_factors: int) -> list[str | None]:
     for k in range(12):
         values = rng.normal(size=(2, 80, 20))
         values[1, :, k] += effect
-        card = compare_effects(values, tuple(map(str, range(20))), ends, n_factors=n_factors, seed=seed * 100 + k)
-        found.append(None if card.headline is None else card.headline.property)
+        effects = effects_of(values, tuple(map(str, range(20))), ends, n_factors=n_factors, seed=seed * 100 + k)
+        headline = headline_of(effects)
+        found.append(None if headline is None else headline.property)
     return found
 
 
