@@ -22,6 +22,7 @@ Rows at unequal distances are brought to the grid of their median distance, or o
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Set
 from dataclasses import replace
@@ -38,6 +39,7 @@ from distaff_data.ingest.incident_metrics import read_metrics
 from distaff_data.ingest.incident_names import DIVIDE_AT, read_names
 from distaff_data.ingest.options import IncidentsOptions, queried, with_settings
 from distaff_data.ingest.publish import check_new
+from distaff_data.ingest.times import seconds_of_text
 from distaff_data.sources import Gathered, Inputs, Spool, gathered, prometheus, telling
 from distaff_data.tables.incidents import graph_direction, publish_incidents
 from distaff_data.tables.reports import IncidentsReport
@@ -217,25 +219,25 @@ def _listed_case(
     )
 
 
-def _onset(listing: Path, onset: object) -> float | None:
+def _onset(path: Path, onset: object) -> float | None:
     if onset is None:
         return None
-    try:
-        return float(str(onset))
-    except ValueError:
-        raise InputError("the onset is a number of seconds", path=listing, column="onset", value=onset) from None
+    seconds = seconds_of_text(str(onset))
+    if not math.isfinite(seconds):
+        raise InputError("the onset is a number or an ISO date", path=path, column="onset", value=onset)
+    return seconds
 
 
 def _file_case(path: Path, options: IncidentsOptions, names: Mapping[str, str], nodes: Set[str]) -> Case:
     columns, times, values, marked = read_metrics(path, options, names, nodes)
     kpi = None if options.kpi is None else _kpi(path, columns, options.kpi)
-    onset = marked if options.onset is None else options.onset
+    onset = marked if options.onset is None else _onset(path, options.onset)
     return _checked_case(path, Case(path.stem, columns, times, values, onset, kpi, tuple(options.roots)))
 
 
 def _checked_case(path: Path, case: Case) -> Case:
     if case.onset is not None and not case.times[0] < case.onset <= case.times[-1]:
-        span = f"after {case.times[0]:g} and up to {case.times[-1]:g}"
+        span = f"after {case.times[0]:.15g} and up to {case.times[-1]:.15g} seconds"
         raise InputError(
             f"the onset of case {case.name!r} lies {span}, so that rows are on both sides", path=path, value=case.onset
         )

@@ -21,6 +21,9 @@ TABLES = (
             Column("warnings", TEXTS, "what a reader of the ranking has to know; NULL before 0.2"),
             Column("changes", TEXTS, "what changed shortly before the onset; NULL before 0.2"),
             Column(
+                "p_value", REAL, "chance of such a case if nothing had happened; NULL where its rows told the onset"
+            ),
+            Column(
                 "likely", TEXTS, "entities that hold the true cause in 9 of 10 cases; empty: not told, NULL: not asked"
             ),
         ),
@@ -41,6 +44,7 @@ TABLES = (
             Column("onset", REAL, "when the metric left its normal, in seconds; NULL where it did not"),
             Column("path", TEXTS, "metrics from the cause to the KPI"),
             Column("new_edges", TEXTS, "edges on the path that the normal state does not have"),
+            Column("p_value", REAL, "chance of rows so far out if nothing had happened; NULL as in diagnoses"),
         ),
     ),
     Table(

@@ -25,6 +25,7 @@ from torch import Tensor
 
 from distaff.incidents import saved
 from distaff.incidents.cause_sets import cause_set, tells_shares, with_cause_sets
+from distaff.incidents.chance import with_chances
 from distaff.incidents.changes import recent_changes
 from distaff.incidents.frames import RankedCauses, Time, TimeAxis, edges_between, place_of, ranked_causes, read_case
 from distaff.incidents.onsets import by_name, normal_rows, row_of, trigger_start
@@ -232,6 +233,8 @@ class Diagnoser(Model[Incidents]):
             remarks(topology) if self.reads_graph else (),
             changes=self._changes_before(case, times[0] if times else float(case.times[onset])),
         )
+        if not detect:  # rows in which an onset was found are those that are far out
+            diagnosis = with_chances(diagnosis, case.columns, rows[:onset], rows[onset:])
         if self.least_share is None:
             return diagnosis
         tells = tells_shares(case.values[:onset], diagnosis.graph)

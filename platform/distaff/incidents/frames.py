@@ -33,8 +33,8 @@ class RankedCauses:
     Times are of the type of the frame's column ``time``: numbers, or date-times in its zone.
 
     Attributes:
-        causes: A frame of ``rank, entity, metric, score, own, propagated, onset, path, new_edges``; see :class:`Cause
-            <distaff.incidents.rankings.Cause>`. No row where no onset was found.
+        causes: A frame of ``rank, entity, metric, score, own, propagated, onset, path, new_edges, p_value``; see
+            :class:`Cause <distaff.incidents.rankings.Cause>`. No row where no onset was found.
         edges: The learned graph as a frame of ``source, target, part, weight``; empty for a model without one.
         trigger: When the incident began, given or detected; None where no onset was found.
         alarms: Every alarm; empty where the onset was given.

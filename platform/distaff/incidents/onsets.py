@@ -52,6 +52,6 @@ def row_of(case: Case, at: float | None) -> int:
         raise InputError(f"case {case.name!r} has no known onset; name a time, or use onset=detected", column="onset")
     row = int(np.searchsorted(case.times, onset))
     if not 0 < row < len(case.times):
-        span = f"after {case.times[0]:g} and up to {case.times[-1]:g}"
+        span = f"after {case.times[0]:.15g} and up to {case.times[-1]:.15g}"
         raise InputError(f"the onset of case {case.name!r} leaves no rows on one side; it lies {span}", value=onset)
     return row

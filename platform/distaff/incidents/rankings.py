@@ -45,6 +45,7 @@ class Cause:
         onset: When it left its normal, in seconds; None where it did not.
         path: Metrics from it to the KPI, both included; empty where no path is known.
         new_edges: Its effects since the onset that were none before.
+        p_value: The chance of rows so far out if nothing had happened; None where the onset was found in these rows.
     """
 
     column: str
@@ -54,6 +55,7 @@ class Cause:
     onset: float | None = None
     path: tuple[str, ...] = ()
     new_edges: tuple[str, ...] = ()
+    p_value: float | None = None
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,8 @@ class Diagnosis:
         likely: Entities that hold the true cause in nine of ten cases; empty where that cannot be told, None where it was
             not asked; see :mod:`~distaff.incidents.cause_sets`.
         changes: What changed shortly before, a sentence each; see :mod:`~distaff.incidents.changes`.
+        p_value: The chance of such a case if nothing had happened; see :mod:`~distaff.incidents.chance`. None where the
+            onset was found in its rows.
     """
 
     case: str
@@ -104,6 +108,7 @@ class Diagnosis:
     warnings: tuple[str, ...] = ()
     likely: tuple[str, ...] | None = None
     changes: tuple[str, ...] = ()
+    p_value: float | None = None
 
     @property
     def columns(self) -> list[str]:

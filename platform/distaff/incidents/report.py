@@ -65,6 +65,7 @@ def _facts(case: Case, diagnosis: Diagnosis, by: str) -> list[str]:
     began = "no onset was found" if diagnosis.trigger is None else f"began at {_moment(diagnosis.trigger)}"
     facts = [began, f"KPI: {'none' if case.kpi is None else case.columns[case.kpi]}", f"ranked by {by}"]
     facts += [f"graph: {diagnosis.graph}"] if diagnosis.graph else []
+    facts += [] if diagnosis.p_value is None else [f"chance of such rows if nothing happened: {diagnosis.p_value:.2g}"]
     if diagnosis.likely:
         facts.append(f"in nine of ten such cases the cause is among: {', '.join(diagnosis.likely)} ({SUCH})")
     elif diagnosis.likely is not None:

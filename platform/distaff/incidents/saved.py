@@ -76,5 +76,6 @@ def _diagnosis(row: dict[str, Any]) -> Diagnosis:
     head = (
         *(row.get("graph"), tuple(row.get("warnings", ())), None if likely is None else tuple(likely)),
         tuple(row.get("changes", ())),
+        row.get("p_value"),
     )
     return Diagnosis(row["case"], tuple(causes), row["trigger"], tuple(row["alarms"]), tuple(edges), *head)

@@ -53,7 +53,7 @@ def read_diagnoses(warehouse: Warehouse, run: str) -> dict[str, Diagnosis]:
     )
     causes_of: dict[str, list[Cause]] = {}
     for row in causes:
-        evidence = {name: row[name] for name in ("score", "own", "propagated", "onset")}
+        evidence = {name: row[name] for name in ("score", "own", "propagated", "onset", "p_value")}
         cause = Cause(row["metric"], path=tuple(row["path"]), new_edges=tuple(row["new_edges"]), **evidence)
         causes_of.setdefault(row["case"], []).append(cause)
     edges_of: dict[str, list[LearnedEdge]] = {}
@@ -71,9 +71,11 @@ def read_diagnoses(warehouse: Warehouse, run: str) -> dict[str, Diagnosis]:
             tuple(row["warnings"] or ()),
             None if row["likely"] is None else tuple(row["likely"]),
             tuple(row["changes"] or ()),
+            row["p_value"],
         )
         for row in warehouse.rows(
-            'SELECT "case", trigger, alarms, graph, warnings, likely, changes FROM diagnoses WHERE run = ?', [run]
+            'SELECT "case", trigger, alarms, graph, warnings, likely, changes, p_value FROM diagnoses WHERE run = ?',
+            [run],
         )
     }
 
@@ -93,6 +95,7 @@ def cause_rows(diagnosis: Diagnosis) -> list[dict[str, Any]]:
             "onset": cause.onset,
             "path": list(cause.path),
             "new_edges": list(cause.new_edges),
+            "p_value": cause.p_value,
         }
         for rank, cause in zip(ranks, diagnosis.causes, strict=True)
     ]
@@ -119,6 +122,7 @@ def _head(diagnosis: Diagnosis) -> dict[str, Any]:
     return {
         "trigger": diagnosis.trigger,
         "alarms": list(diagnosis.alarms),
+        "p_value": diagnosis.p_value,
         "graph": diagnosis.graph,
         "warnings": list(diagnosis.warnings),
         "changes": list(diagnosis.changes),

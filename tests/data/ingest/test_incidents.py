@@ -256,3 +256,14 @@ def test_metrics_whose_dates_have_the_day_first_are_read_when_a_person_says_so(
     with pytest.raises(InputError, match="--day-first"):
         ingest_incidents(workspace, "d", file)
     np.testing.assert_array_equal(loaded(workspace, file, day_first=True).times, 1_707_091_200 + 60 * np.arange(3.0))
+
+
+@pytest.mark.parametrize("onset", ["2023-11-14T22:13:22Z", "2023-11-14 22:13:22", 1_700_000_002_000, 1_700_000_002.0])
+def test_an_onset_is_read_as_times_are(workspace: Workspace, tmp_path: Path, onset: str | float) -> None:
+    rows = "".join(f"{1_700_000_000_000 + 1000 * t},{t % 2},{t}\n" for t in range(4))
+    path = write(tmp_path / "m.csv", "time,a|cpu,b|cpu\n" + rows)
+    assert loaded(workspace, path, onset=onset).onset_row == 2
+    with pytest.raises(InputError, match="1700000003 seconds"):
+        loaded(workspace, path, onset=1_800_000_000, replace=True)
+    with pytest.raises(InputError, match="ISO date"):
+        loaded(workspace, path, onset="at night", replace=True)

@@ -19,7 +19,7 @@ from distaff_data.errors import InputError
 
 CORAL, NSIGMA = model_class("coral"), model_class("nsigma")
 START = dt.datetime(2026, 3, 1, 12)
-COLUMNS = ["rank", "entity", "metric", "score", "own", "propagated", "onset", "path", "new_edges"]
+COLUMNS = ["rank", "entity", "metric", "score", "own", "propagated", "onset", "path", "new_edges", "p_value"]
 EDGES = (("c", "b"), ("b", "kpi"))
 
 

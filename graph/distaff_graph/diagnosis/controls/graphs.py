@@ -66,9 +66,14 @@ class Recency(TriggeredDiagnoser):
         for first, members in ((0.0, direct), (-float(len(direct) * len(alarms)), ~direct)):
             for number, (_, row) in enumerate(alarms):
                 last = _last_change(view, row)
-                order = np.lexsort([-largest, -last, ~members])
+                keys = np.stack([-largest, -last, ~members])
+                order = np.lexsort(keys)
+                further = (np.diff(keys[:, order], axis=1) != 0).any(
+                    0
+                )  # than the one before; else both share its place
                 place = np.empty(len(order))
-                place[order] = np.arange(len(order)) * len(alarms) + number
+                place[order] = np.maximum.accumulate(np.arange(len(order)) * np.concatenate([[True], further]))
+                place = place * len(alarms) + number
                 scores = np.where(members & (last >= 0), np.maximum(scores, first - place), scores)
         unranked = -2.0 * len(direct) * len(alarms) - 1 + largest / (1 + largest)
         return ranked_metrics(view, np.where(np.isfinite(scores), scores, unranked))

@@ -28,6 +28,14 @@ def test_recency_puts_the_direct_cause_that_changed_last_first() -> None:
     assert model.diagnose_case(case).entities == ["c", "b", "a", "d"]
 
 
+def test_recency_shares_the_place_of_metrics_that_change_alike() -> None:
+    values = np.zeros((60, 4))
+    values[45:, 1:] = 1
+    values[48:, 0] = 1
+    case = Case("alarm", ("alarm|x", "a|x", "b|x", "c|x"), np.arange(60.0), values, 39.0, 0)
+    assert Recency().diagnose_case(case).tied("entity") == [["a", "b", "c"]]
+
+
 def test_pc_learns_a_graph_whose_directions_can_be_told() -> None:
     pytest.importorskip("causallearn")
     rng = np.random.default_rng(5)
