@@ -19,7 +19,7 @@ from distaff_data.schema.columns import DELETED, Column, Table
 
 __all__ = ["DELETED", "TABLES", "VERSION", "Column", "Table"]
 
-VERSION = 9
+VERSION = 10
 
 TABLES: dict[str, Table] = {
     table.name: table for group in (operations, datasets, results, factors) for table in group.TABLES

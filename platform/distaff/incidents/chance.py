@@ -56,7 +56,8 @@ def metric_chances(normal: Floats, abnormal: Floats) -> Floats:
     alike = rows_alike(normal)
     sides = [(abnormal > normal.max(0)).sum(0), (abnormal < normal.min(0)).sum(0)]
     least = np.minimum(*(_at_least(count / alike, len(normal) / alike, len(abnormal) / alike) for count in sides))
-    return np.minimum(2 * least, 1.0)
+    both: Floats = np.minimum(2 * least, 1.0)
+    return both
 
 
 def case_chance(normal: Floats, abnormal: Floats) -> float:
