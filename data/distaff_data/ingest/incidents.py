@@ -93,7 +93,7 @@ def _ingest_prometheus(workspace: Workspace, name: str, paths: Inputs, options: 
     case = re.sub(r"[^A-Za-z0-9._-]", "_", f"{options.alert or name}-{begins}")
     with Spool(workspace.scratch) as spool:
         path, shown, onset = prometheus.read(spool, asked, case)
-        at = options.onset if options.onset is not None else onset
+        at = options.onset if onset is None or options.onset is not None else str(onset)
         with telling({path: shown}):
             return _ingest(workspace, name, Gathered([path], {path: shown}), replace(options, onset=at, step=step))
 

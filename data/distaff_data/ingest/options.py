@@ -126,9 +126,9 @@ class IncidentsOptions:
     names: Annotated[str | Path | None, "CSV of column, entity, metric."] = None
     step: Annotated[float | None, "Seconds between rows; the median distance otherwise."] = None
     kpi: Annotated[str | None, "The metric that shows the incident, 'entity|metric'."] = None
-    onset: Annotated[
-        str | float | None, "Time of the first abnormal row: a number like those of the file, or an ISO date."
-    ] = None
+    onset: Annotated[str | None, "Time of the first abnormal row: a number like those of the file, or an ISO date."] = (
+        None
+    )
     label: Annotated[str | None, "Column that is 0 in normal rows."] = None
     roots: Annotated[Sequence[str], "An entity that failed; repeatable."] = ()
     unmeasured: Annotated[bool, "Leave out edges of entities that no case measures."] = False
