@@ -98,6 +98,7 @@ def test_the_dataset_row_says_how_it_was_made(workspace: Workspace, tmp_path: Pa
         "split": "none",
         "seed": 5,
         "far_times": "refuse",
+        "times": "",
     }
     assert report.as_dict()["dropped_by_rating"] == 1
     assert json.dumps(report.as_dict())
