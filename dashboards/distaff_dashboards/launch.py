@@ -24,6 +24,7 @@ _OPTIONS = {
     "client.disableDataExport": "true",  # Streamlit's own CSV button does not defuse formulas; ours does
     "client.showErrorDetails": "none",
     "client.toolbarMode": "viewer",
+    "logger.hideWelcomeMessage": "true",  # with it go Streamlit's offers to install something from a page
     "server.fileWatcherType": "none",
     "server.maxUploadSize": "1",
     "server.runOnSave": "false",
@@ -63,6 +64,8 @@ def launch(workspace_root: Path, *, port: int = 8501, address: str = "127.0.0.1"
     secrets = _NO_SECRETS if access is None else access.file
     arguments = command(port=port, address=address, open_browser=open_browser, secrets=secrets)
     server = lifeline.start(arguments, environment)
+    host = f"[{address}]" if ":" in address else address
+    print(f"The dashboard is at http://{host}:{port}; Ctrl-C ends it.", file=sys.stderr)
     try:
         return server.wait()
     except KeyboardInterrupt:
