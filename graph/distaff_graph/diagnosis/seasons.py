@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from distaff_data.arrays import Floats
+from distaff_data.arrays import Bools, Floats
 
 _HOUR, _DAY, _WEEK = 3_600.0, 24, 168  # seconds; hours
 _AGREE = 0.5  # correlation of the profiles of two turns
@@ -41,10 +41,9 @@ class Cycle:
         }
 
     @property
-    def seasonal(self) -> Floats:
-        """The metrics that have a profile, 0 or 1, ``(M,)``."""
-        found: Floats = self._state["profile"].any(0).astype(float)
-        return found
+    def seasonal(self) -> Bools:
+        """The metrics that have a profile, ``(M,)``."""
+        return np.asarray(self._state["profile"].any(0))
 
     @property
     def turned(self) -> bool:
@@ -156,7 +155,7 @@ class Seasons:
             return rows
         expected = self._day.expected(times)
         if self._week is not None:
-            expected = np.where(self._week.seasonal > 0, self._week.expected(times), expected)
+            expected = np.where(self._week.seasonal, self._week.expected(times), expected)
         return rows - expected
 
     def state(self) -> dict[str, Floats]:
